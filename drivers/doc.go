@@ -1,0 +1,34 @@
+// Package drivers is the vocabulary that drivers of sensors and the rest of the program share: what a Value is, what a
+// Driver does, and what a Spec tells about it. It knows no hardware, no configuration and no other package of the program;
+// anyone may import it. Code that opens a device file does not belong here (that is drivers/bus), nor does a driver (each
+// has its own folder).
+//
+// # How to write a driver
+//
+// A driver is one new folder and one line in drivers/all. The folder drivers/<chip> has
+//
+//	doc.go     what the device is, which data sheet was read, what the driver does about the device's traps
+//	<chip>.go  Options (with `toml` tags), Spec, the type Dev with Read and Close
+//	*_test.go  ten lines that run drivertest.Suite, and the data sheet's own examples
+//
+// The Spec is made by I2C, Serial or Machine:
+//
+//	var Spec = drivers.I2C("bme280", "Bosch BME280: temperature, humidity, pressure", Options{Address: 0x76}, fields, open)
+//
+// Options holds the defaults. A slice or a map in it starts as nil, and nil means its default: the defaults are copied
+// plainly, so what they point to would be shared by all sensors. A method Check on the pointer reports wrong values as
+// OptionError, before anything is opened.
+//
+// # What a driver may rely on, and what it may not do
+//
+//   - Calls are never concurrent, and each has a context with a deadline. Read looks at it before it touches the bus and
+//     ends soon after it does; every wait is a Wait.
+//   - It starts no goroutine, has no logger, reads no clock and keeps no package-level variable. Whoever calls it decides when
+//     to measure, takes the time, repeats, backs off, logs and opens it again.
+//   - It knows its bus as periph's i2c.Bus or as a Port, never as a device file, and does not close it.
+//   - A word with a wrong checksum, a bit pattern that means "not measured" or a number outside what the device can
+//     measure is Bad or an error. A guess is never a value.
+//   - An error says what was tried, what came instead, and what the operator can do; it wraps its cause. One that is
+//     os.ErrClosed tells the caller that the bus is gone and that only opening the driver anew can help.
+//   - Read reuses the slice that it returns, so a measurement need not allocate.
+package drivers

@@ -1,0 +1,13 @@
+// Package drivertest has what tests of drivers need: Suite, which every driver must pass, and the fake buses that it runs on. Only tests
+// import it.
+//
+//	func TestDriver(t *testing.T) {
+//		drivertest.Suite{
+//			Spec: bme280.Spec,
+//			New:  func() *drivertest.Buses { return drivertest.OnI2C(0x76, bme280test.New()) },
+//		}.Run(t)
+//	}
+//
+// A fake bus is for faults and for a device that was written down as a model. That a driver's traffic is what the device wants is
+// shown by the data sheet's examples in the driver's own tests, not here.
+package drivertest

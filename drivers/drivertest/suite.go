@@ -1,0 +1,295 @@
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"math"
+	"reflect"
+	"regexp"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// A Suite is what every driver must pass. Each test is a synctest bubble: waits take no time, and a goroutine that a driver
+// leaves behind fails the test.
+type Suite struct {
+	Spec drivers.Spec
+	// Options sets those options that have no working default; nil where all have.
+	Options func(options any)
+	// New returns a new device on a new bus; nil for drivers without a bus.
+	New func() *Buses
+}
+
+// prompt returns how soon after the end of its context a call has to return. A transfer on a fake bus takes no time; a serial port has
+// no context, and a driver may wait for it in short pieces.
+func (s Suite) prompt() time.Duration {
+	if s.Spec.Bus == drivers.SerialBus {
+		return 200 * time.Millisecond
+	}
+	return 0
+}
+
+// Run runs the suite.
+func (s Suite) Run(t *testing.T) {
+	if s.New == nil {
+		s.New = None
+	}
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"spec", s.spec},
+		{"options", s.options},
+		{"read", s.read},
+		{"cancelled before", s.cancelledBefore},
+		{"cancelled during", s.cancelledDuring},
+		{"faults while opening", s.openFaults},
+		{"faults while reading", s.readFaults},
+		{"close", s.close},
+	} {
+		t.Run(test.name, func(t *testing.T) { synctest.Test(t, test.run) })
+	}
+}
+
+var snake = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+func (s Suite) spec(t *testing.T) {
+	if !regexp.MustCompile(`^[a-z][a-z0-9-]*$`).MatchString(s.Spec.Name) {
+		t.Errorf("name %q is not lower case", s.Spec.Name)
+	}
+	if s.Spec.Doc == "" {
+		t.Error("the driver has no Doc")
+	}
+	seen := map[string]bool{}
+	for _, f := range s.Spec.Fields(s.prepared()) {
+		if !snake.MatchString(f.Name) || seen[f.Name] {
+			t.Errorf("field %q is not in lower-case snake case, or there twice", f.Name)
+		}
+		seen[f.Name] = true
+		if f.Kind == drivers.KindBad || f.Doc == "" {
+			t.Errorf("field %s has no kind or no Doc", f.Name)
+		}
+	}
+	if len(seen) == 0 {
+		t.Error("the driver has no fields")
+	}
+}
+
+func (s Suite) options(t *testing.T) {
+	a, b := s.Spec.Options(), s.Spec.Options()
+	v := reflect.ValueOf(a)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		t.Fatalf("Options returns %T, want a pointer to a struct", a)
+	}
+	if a == b {
+		t.Error("Options returns the same pointer twice: sensors would share their options")
+	}
+	checkOptions(t, "", v.Elem())
+	if c, ok := s.prepared().(interface{ Check() error }); ok {
+		if err := c.Check(); err != nil {
+			t.Errorf("Check of good options: %v", err)
+		}
+	}
+}
+
+// checkOptions checks that every exported field can be decoded into, and that no default is shared.
+func checkOptions(t *testing.T, path string, v reflect.Value) {
+	for i := range v.NumField() {
+		f, name := v.Type().Field(i), path+v.Type().Field(i).Name
+		if !f.IsExported() {
+			continue
+		}
+		if !snake.MatchString(f.Tag.Get("toml")) {
+			t.Errorf("option %s has the toml tag %q, want lower-case snake case", name, f.Tag.Get("toml"))
+		}
+		switch f.Type.Kind() {
+		case reflect.Slice, reflect.Map:
+			if !v.Field(i).IsNil() {
+				t.Errorf("option %s has a default that all sensors would share; let nil mean it", name)
+			}
+		case reflect.Struct:
+			checkOptions(t, name+".", v.Field(i))
+		case reflect.Pointer, reflect.Interface, reflect.Func, reflect.Chan:
+			t.Errorf("option %s is a %s, which the configuration cannot set", name, f.Type)
+		}
+	}
+}
+
+func (s Suite) read(t *testing.T) {
+	d := s.mustOpen(t, s.New())
+	for range 3 {
+		s.mustRead(t, d)
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func (s Suite) cancelledBefore(t *testing.T) {
+	buses := s.New()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if d, err := s.Spec.Open(ctx, buses, "bus", s.prepared()); !errors.Is(err, context.Canceled) || d != nil {
+		t.Errorf("Open: want no driver and context.Canceled, got %v, %v", d, err)
+	}
+	if n := buses.Count(); n > 0 {
+		t.Errorf("Open: %d transactions although the context had ended", n)
+	}
+	d := s.mustOpen(t, buses)
+	before := buses.Count()
+	if values, err := d.Read(ctx); !errors.Is(err, context.Canceled) || values != nil {
+		t.Errorf("Read: want no values and context.Canceled, got %#v, %v", values, err)
+	}
+	if n := buses.Count() - before; n > 0 {
+		t.Errorf("Read: %d transactions although the context had ended", n)
+	}
+	s.mustRead(t, d)
+	s.mustClose(t, d)
+}
+
+func (s Suite) cancelledDuring(t *testing.T) {
+	// At whatever wait the context ends, the call returns promptly; it may have succeeded.
+	for _, after := range []time.Duration{time.Nanosecond, time.Millisecond, 5 * time.Millisecond, 50 * time.Millisecond} {
+		buses := s.New()
+		call := func(name string, f func(ctx context.Context) error) {
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			begin := time.Now()
+			err := f(ctx)
+			if took := time.Since(begin); took > after+s.prompt() {
+				t.Errorf("%s: took %v although its context ended after %v", name, took, after)
+			}
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: want the error of its context wrapped, got %v", name, err)
+			}
+		}
+		call("Open", func(ctx context.Context) error {
+			d, err := s.Spec.Open(ctx, buses, "bus", s.prepared())
+			if err == nil {
+				s.mustClose(t, d)
+			}
+			return err
+		})
+		d := s.mustOpen(t, buses)
+		call("Read", func(ctx context.Context) error { _, err := d.Read(ctx); return err })
+		s.mustRead(t, d)
+		s.mustClose(t, d)
+	}
+}
+
+var errFault = errors.New("injected fault")
+
+func (s Suite) openFaults(t *testing.T) {
+	buses := s.New()
+	s.mustClose(t, s.mustOpen(t, buses))
+	for n := range s.transactions(t, func(t *testing.T, buses *Buses) { s.mustOpen(t, buses) }) {
+		buses.FailAt(n, errFault)
+		if d, err := s.Spec.Open(t.Context(), buses, "bus", s.prepared()); !errors.Is(err, errFault) || d != nil {
+			t.Errorf("transaction %d fails: want no driver and the error wrapped, got %v, %v", n, d, err)
+		}
+		d := s.mustOpen(t, buses)
+		s.mustRead(t, d)
+		s.mustClose(t, d)
+	}
+}
+
+func (s Suite) readFaults(t *testing.T) {
+	buses := s.New()
+	d := s.mustOpen(t, buses)
+	s.mustRead(t, d)
+	before := buses.Count()
+	s.mustRead(t, d)
+	for n := range buses.Count() - before {
+		buses.FailAt(n, errFault)
+		if values, err := d.Read(t.Context()); !errors.Is(err, errFault) || values != nil {
+			t.Errorf("transaction %d fails: want no values and the error wrapped, got %#v, %v", n, values, err)
+		}
+		s.mustRead(t, d)
+	}
+	s.mustClose(t, d)
+}
+
+func (s Suite) close(t *testing.T) {
+	buses := s.New()
+	d := s.mustOpen(t, buses)
+	for range 2 {
+		if err := d.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	count := buses.Count()
+	s.mustClose(t, d)
+	if buses.Count() != count {
+		t.Error("a further Close uses the bus")
+	}
+	d = s.mustOpen(t, buses)
+	s.mustRead(t, d)
+	buses.FailAt(0, errFault)
+	_ = d.Close() // with or without an error, but without a panic
+	s.mustClose(t, d)
+}
+
+// transactions returns how many f makes on a new bus.
+func (s Suite) transactions(t *testing.T, f func(*testing.T, *Buses)) int {
+	buses := s.New()
+	f(t, buses)
+	return buses.Count()
+}
+
+// prepared returns options that work.
+func (s Suite) prepared() any {
+	o := s.Spec.Options()
+	if s.Options != nil {
+		s.Options(o)
+	}
+	return o
+}
+
+func (s Suite) mustOpen(t *testing.T, buses *Buses) drivers.Driver {
+	t.Helper()
+	d, err := s.Spec.Open(t.Context(), buses, "bus", s.prepared())
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return d
+}
+
+// mustRead reads, and checks that the values are those of the Spec's fields, in their order.
+func (s Suite) mustRead(t *testing.T, d drivers.Driver) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	values, err := d.Read(ctx)
+	if err != nil {
+		t.Fatalf("Read: %v", err)
+	}
+	fields := s.Spec.Fields(s.prepared())
+	if len(values) != len(fields) {
+		t.Fatalf("Read: want the %d fields of the Spec, got %#v", len(fields), values)
+	}
+	for i, v := range values {
+		if v.Field != fields[i].Name {
+			t.Errorf("Read: field %d: want %s, got %s", i, fields[i].Name, v.Field)
+		}
+		switch {
+		case v.Kind() == drivers.KindBad:
+			if v.Reason() == "" {
+				t.Errorf("Read: %s is bad without a reason", v.Field)
+			}
+		case v.Kind() != fields[i].Kind:
+			t.Errorf("Read: %s: want a %s, got %#v", v.Field, fields[i].Kind, v)
+		case math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0):
+			t.Errorf("Read: %#v is not finite", v)
+		}
+	}
+}
+
+func (s Suite) mustClose(t *testing.T, d drivers.Driver) {
+	t.Helper()
+	if err := d.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}

@@ -1,0 +1,97 @@
+package drivers
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"periph.io/x/conn/v3/i2c"
+)
+
+type options struct{ Baud int }
+
+// A testPort counts its closings; testBuses hands it out.
+type testPort struct {
+	Port
+	closed int
+}
+
+func (p *testPort) Close() error { p.closed++; return nil }
+
+type testBuses struct {
+	port *testPort
+	mode SerialMode
+}
+
+func (b *testBuses) I2C(name string) (i2c.Bus, error) { return nil, errors.New("no " + name) }
+
+func (b *testBuses) Serial(_ string, mode SerialMode) (Port, error) {
+	b.mode = mode
+	return b.port, nil
+}
+
+type testDriver struct{}
+
+func (testDriver) Read(context.Context) ([]Value, error) { return []Value{Int("n", 1)}, nil }
+func (testDriver) Close() error                          { return nil }
+
+func TestSerialGivesItsPortBack(t *testing.T) {
+	broken := errors.New("broken")
+	var openErr error
+	spec := Serial("test", "", options{Baud: 1200},
+		func(*options) []Field { return nil },
+		func(o *options) SerialMode { return SerialMode{Baud: o.Baud} },
+		func(context.Context, Port, options) (Driver, error) { return testDriver{}, openErr })
+	buses := &testBuses{port: &testPort{}}
+	d, err := spec.Open(t.Context(), buses, "/dev/ttyUSB0", spec.Options())
+	if err != nil || buses.mode.Baud != 1200 || buses.port.closed != 0 {
+		t.Fatalf("want an open port with 1200 baud, got %+v closed %d times, %v", buses.mode, buses.port.closed, err)
+	}
+	if values, err := d.Read(t.Context()); err != nil || len(values) != 1 {
+		t.Errorf("got %#v, %v", values, err)
+	}
+	if err := d.Close(); err != nil || buses.port.closed != 1 {
+		t.Errorf("want the port closed with its driver, got %d times, %v", buses.port.closed, err)
+	}
+	openErr = broken
+	if d, err := spec.Open(t.Context(), buses, "/dev/ttyUSB0", spec.Options()); d != nil || !errors.Is(err, broken) || buses.port.closed != 2 {
+		t.Errorf("want the port closed after a failure, got %v, %v, closed %d times", d, err, buses.port.closed)
+	}
+}
+
+func TestOptionsAreCopies(t *testing.T) {
+	spec := Machine("test", "", options{Baud: 1}, func(*options) []Field { return nil },
+		func(_ context.Context, o options) (Driver, error) { return testDriver{}, nil })
+	spec.Options().(*options).Baud = 2
+	if got := spec.Options().(*options).Baud; got != 1 {
+		t.Errorf("one sensor's options changed the defaults: %d", got)
+	}
+}
+
+func TestI2CPassesTheBusError(t *testing.T) {
+	spec := I2C("test", "", options{}, func(*options) []Field { return nil },
+		func(context.Context, i2c.Bus, options) (Driver, error) { return testDriver{}, nil })
+	if d, err := spec.Open(t.Context(), &testBuses{}, "/dev/i2c-1", spec.Options()); d != nil || err == nil || err.Error() != "no /dev/i2c-1" {
+		t.Errorf("got %v, %v", d, err)
+	}
+}
+
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		if err := Wait(t.Context(), time.Second); err != nil || time.Since(begin) != time.Second {
+			t.Errorf("waited %v, %v", time.Since(begin), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := Wait(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("want the error of the context, got %v", err)
+		}
+		begin = time.Now()
+		if err := Wait(ctx, 0); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 0 {
+			t.Errorf("want the error at once, got %v", err)
+		}
+	})
+}
