@@ -1,0 +1,26 @@
+// Package bus opens this machine's I2C buses and serial ports; no other package does. Host implements drivers.Buses, and what it
+// hands out is periph's i2c.Bus or a drivers.Port, so that drivers know nothing of the machine.
+//
+// # I2C
+//
+// A transfer is one I2C_RDWR ioctl of Linux's i2c-dev. The one in periph.io/x/host keeps the addresses of its buffers in
+// integers while it calls other functions; when the goroutine's stack grows there, the kernel is given stale ones (EINVAL, or a
+// reply written into memory that is something else by now). Here the messages are part of the bus, with pointers in them, and
+// the only conversion is in the call of the kernel. The error keeps the errno, and says what it means for the operator.
+//
+// Linux lets a program transfer to a chip that a kernel driver is using, and both then read nonsense; the first transfer to
+// an address looks whether it is taken.
+//
+// # Serial
+//
+// go.bug.st/serial sets the line up, which it does well, but no byte goes through it: its Write after Close reaches whatever file has the
+// number now, its Read panics at a file number of 1024 and more, a Write that blocks is not released by Close, and a timeout
+// is (0, nil), on which io.ReadFull spins. Bytes go through an os.File in non-blocking mode, which has none of this, and deadlines for both
+// directions.
+//
+// # Loss
+//
+// When an adapter is unplugged, its bus closes the device file, since the kernel keeps the number of a file that is open and the
+// adapter would come back under another name. From then on every call fails with an error that is os.ErrClosed. Asking
+// the Host for the bus opens it anew.
+package bus

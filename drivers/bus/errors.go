@@ -1,0 +1,55 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// explainOpen adds to the error of opening a device file what the operator can do about it. others are the buses of the kind that
+// there are.
+func explainOpen(kind, name string, err error, enable string, others []string) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		present := "none"
+		if len(others) > 0 {
+			present = strings.Join(others, ", ")
+		}
+		return fmt.Errorf("%s %s does not exist: %s. Present: %s: %w", kind, name, enable, present, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s %s: permission denied: %s: %w", kind, name, permission(name), err)
+	case errors.Is(err, syscall.EBUSY):
+		return fmt.Errorf("%s %s is in use by another program: ModemManager, gpsd and a console on the port are the usual ones; find it with: fuser -v %s: %w", kind, name, name, err)
+	}
+	return fmt.Errorf("%s %s: %w", kind, name, err)
+}
+
+// permission says which group a file belongs to and which groups this program is in.
+func permission(name string) string {
+	var st syscall.Stat_t
+	if err := syscall.Stat(name, &st); err != nil {
+		return "it cannot be looked at either"
+	}
+	owner := groupName(int(st.Gid))
+	groups, _ := syscall.Getgroups()
+	groups = append(groups, syscall.Getegid())
+	slices.Sort(groups)
+	var names []string
+	for _, g := range slices.Compact(groups) {
+		names = append(names, groupName(g))
+	}
+	return fmt.Sprintf("it belongs to group %q and this program is in %s; run: sudo usermod -aG %s <user of the service>, and restart the service",
+		owner, strings.Join(names, ", "), owner)
+}
+
+func groupName(id int) string {
+	if g, err := user.LookupGroupId(strconv.Itoa(id)); err == nil {
+		return g.Name
+	}
+	return strconv.Itoa(id)
+}
