@@ -1,0 +1,64 @@
+package all
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+func TestSpecs(t *testing.T) {
+	specs := Specs()
+	if !slices.IsSortedFunc(specs, func(a, b drivers.Spec) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("the table is not in the order of names")
+	}
+	seen := map[string]bool{}
+	for _, s := range specs {
+		if seen[s.Name] {
+			t.Errorf("two drivers are named %s", s.Name)
+		}
+		seen[s.Name] = true
+		if s.Doc == "" || s.Options == nil || s.Fields == nil || s.Open == nil {
+			t.Errorf("%s: the entry is not complete: %+v", s.Name, s)
+		}
+		if v := reflect.ValueOf(s.Options()); v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+			t.Errorf("%s: Options returns a %s, want a pointer to a struct with the defaults", s.Name, v.Kind())
+		}
+		s.Fields(s.Options()) // the defaults alone must not make it panic
+	}
+}
+
+// Every driver runs in the conformance suite.
+func TestEveryDriverRunsTheSuite(t *testing.T) {
+	packages := map[string]bool{}
+	for _, s := range Specs() {
+		packages[folder(s)] = true
+	}
+	for name := range packages {
+		files, err := filepath.Glob("../" + name + "/*_test.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || strings.Contains(string(text), "drivertest.Suite{")
+		}
+		if !found {
+			t.Errorf("drivers/%s does not run drivertest.Suite", name)
+		}
+	}
+}
+
+// folder returns the last element of the path of the package that a driver's options are in.
+func folder(s drivers.Spec) string {
+	path := reflect.TypeOf(s.Options()).Elem().PkgPath()
+	return path[strings.LastIndex(path, "/")+1:]
+}

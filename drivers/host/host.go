@@ -1,0 +1,131 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// Options are what the configuration may set.
+type Options struct {
+	Fields []string `toml:"fields"` // which fields, in this order; default all but throttled_flags
+	Path   string   `toml:"path"`   // a file or folder on the file system that disk_used and disk_free tell of
+
+	root string // where /proc and /sys are, for tests
+}
+
+// Spec is the driver's entry in the table.
+var Spec = drivers.Machine("host", "this board: temperature, load, memory, disk, uptime", Options{Path: "/", root: "/"}, fields, open)
+
+// A measure makes one field.
+type measure struct {
+	drivers.Field
+	read func(*Dev) drivers.Value
+}
+
+// measures returns all fields that there are, the optional one last.
+func measures() []measure {
+	return []measure{
+		{drivers.Field{Name: "cpu_temperature", Unit: drivers.Temperature.Unit(), Kind: drivers.KindFloat, Doc: "the processor's thermal zone"}, (*Dev).cpuTemperature},
+		{drivers.Field{Name: "load_1m", Kind: drivers.KindFloat, Doc: "processes that ran or waited, mean of a minute"}, (*Dev).load},
+		{drivers.Field{Name: "memory_used", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Doc: "memory that programs cannot get any more"}, (*Dev).memoryUsed},
+		{drivers.Field{Name: "memory_available", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Doc: "memory that programs can still get"}, (*Dev).memoryAvailable},
+		{drivers.Field{Name: "disk_used", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Doc: "space taken on the file system of `path`"}, (*Dev).diskUsed},
+		{drivers.Field{Name: "disk_free", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Doc: "space left for programs on the file system of `path`"}, (*Dev).diskFree},
+		{drivers.Field{Name: "uptime", Unit: drivers.Duration.Unit(), Kind: drivers.KindFloat, Doc: "time since power-up"}, (*Dev).uptime},
+		{drivers.Field{Name: "throttled_flags", Kind: drivers.KindInt, Doc: "Raspberry Pi: 0 is well; bit 0 under-voltage, 1 frequency capped, 2 throttled, 3 temperature limit, now; bits 16 to 19 the same since power-up"}, (*Dev).throttled},
+	}
+}
+
+// selected returns the fields that the options ask for.
+func (o *Options) selected() []measure {
+	all := measures()
+	if o.Fields == nil {
+		return all[:len(all)-1]
+	}
+	var some []measure
+	for _, name := range o.Fields {
+		if i := slices.IndexFunc(all, func(m measure) bool { return m.Name == name }); i >= 0 {
+			some = append(some, all[i])
+		}
+	}
+	return some
+}
+
+// Check reports every option that has an impossible value.
+func (o *Options) Check() error {
+	var names []string
+	for _, m := range measures() {
+		names = append(names, m.Name)
+	}
+	var errs []error
+	wrong := func(key, format string, args ...any) {
+		errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
+	}
+	if o.Fields != nil && len(o.Fields) == 0 {
+		wrong("fields", "it is empty; leave it out for all, or name some of %s", strings.Join(names, ", "))
+	}
+	for i, name := range o.Fields {
+		if !slices.Contains(names, name) {
+			wrong("fields", "%q is none of %s", name, strings.Join(names, ", "))
+		} else if slices.Contains(o.Fields[:i], name) {
+			wrong("fields", "%q is named twice", name)
+		}
+	}
+	if !filepath.IsAbs(o.Path) {
+		wrong("path", "%q is not an absolute path", o.Path)
+	}
+	return errors.Join(errs...)
+}
+
+func fields(o *Options) []drivers.Field {
+	var fields []drivers.Field
+	for _, m := range o.selected() {
+		fields = append(fields, m.Field)
+	}
+	return fields
+}
+
+// Dev is this board.
+type Dev struct {
+	o        Options
+	measures []measure
+	values   []drivers.Value
+	memory   memory
+	disk     syscall.Statfs_t
+	diskErr  error
+	buf      [4096]byte // what was read of a file
+}
+
+func open(ctx context.Context, o Options) (drivers.Driver, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d := &Dev{o: o, measures: o.selected()}
+	d.values = make([]drivers.Value, len(d.measures))
+	return d, nil
+}
+
+// Read measures the chosen fields. It does not wait for anything but the kernel, and for the disk where `path` is on a network.
+func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d.readMemory()
+	d.diskErr = syscall.Statfs(d.o.Path, &d.disk)
+	for i, m := range d.measures {
+		v := m.read(d)
+		v.Field = m.Name
+		d.values[i] = v
+	}
+	return d.values, nil
+}
+
+// Close does nothing.
+func (d *Dev) Close() error { return nil }
