@@ -1,0 +1,179 @@
+package sampling
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/filter"
+)
+
+const (
+	minBackoff = time.Second
+	maxBackoff = time.Minute
+	reopen     = 5 // failures in a row after which the driver is opened anew
+)
+
+// A loop is what Run works with; it belongs to Run's goroutine.
+type loop struct {
+	*Sampler
+	device   *device // a worker's, while there is one
+	settings Settings
+	deadband bool // settings.Deadband has yet to be given to the filter
+	schedule schedule
+	failed   int           // attempts that failed in a row
+	retry    time.Duration // when to try again after a failure, instead of on schedule; 0 when it did not fail
+	stuck    chan outcome  // of a worker that has not returned in time; nil when there is none
+	timer    *time.Timer
+}
+
+// Run samples until ctx ends, then closes the driver and returns nil. It may be called once. Where a call of the driver does not return
+// in time, it leaves the worker behind and returns an error.
+func (s *Sampler) Run(ctx context.Context) error {
+	defer close(s.stopped)
+	l := &loop{
+		Sampler: s,
+		device:  &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)},
+		timer:   time.NewTimer(0),
+	}
+	defer l.timer.Stop()
+	l.apply(ctx)
+	for {
+		l.arm()
+		select {
+		case <-ctx.Done():
+			return l.stop(ctx)
+		case <-s.changed:
+			l.apply(ctx)
+		case r := <-s.requests:
+			r.reply <- l.answer(ctx, r)
+		case <-l.timer.C:
+			l.sample(ctx)
+		case o := <-l.stuck:
+			l.stuck = nil
+			l.update(func(s *State) { s.add(o) })
+			l.fail(Failing, fmt.Errorf("%s returned after its deadline; the device is opened anew", activity(l.device.doing.Load())))
+			l.close(ctx)
+		}
+	}
+}
+
+// arm sets the timer to the next attempt.
+func (l *loop) arm() {
+	if !l.settings.Enabled || l.stuck != nil {
+		l.timer.Stop()
+		return
+	}
+	at := l.schedule.wake()
+	if l.retry != 0 {
+		at = l.retry
+	}
+	l.timer.Reset(at - l.deps.Up())
+}
+
+// apply takes over the settings, and opens or closes the driver accordingly.
+func (l *loop) apply(ctx context.Context) {
+	l.mu.Lock()
+	l.settings = l.Sampler.settings
+	l.mu.Unlock()
+	l.deadband, l.failed, l.retry = true, 0, 0
+	l.schedule = align(l.settings.Every, l.deps.Up(), l.deps.Wall())
+	switch {
+	case !l.settings.Enabled:
+		l.close(ctx)
+		l.turn(Disabled, nil)
+	case l.stuck != nil:
+		l.turn(Stale, l.stuckErr())
+	default:
+		if l.State().Condition == Disabled {
+			l.turn(Starting, nil)
+		}
+		l.work(ctx, func(ctx context.Context) outcome { return l.device.sample(ctx, 0, false) })
+	}
+}
+
+// sample makes the readings that are due.
+func (l *loop) sample(ctx context.Context) {
+	n, missed := 1, uint64(0)
+	if l.retry == 0 {
+		n, missed = l.schedule.due(l.deps.Up())
+	}
+	if n == 0 || l.deps.Up() < l.retry { // the timer was early
+		return
+	}
+	settings, deadband := l.settings, l.deadband
+	l.deadband = false
+	l.work(ctx, func(ctx context.Context) outcome {
+		if deadband {
+			l.device.chain.SetDeadbands(settings.Deadband)
+		}
+		o := l.device.sample(ctx, n, settings.Every >= shortRepeat)
+		o.skipped += missed
+		return o
+	})
+}
+
+// answer makes one reading for ReadNow.
+func (l *loop) answer(ctx context.Context, r request) outcome {
+	if !l.settings.Enabled {
+		return outcome{err: errDisabled}
+	}
+	if l.stuck != nil {
+		return outcome{err: l.stuckErr()}
+	}
+	both, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	return l.work(both, l.device.single)
+}
+
+func (l *loop) stop(ctx context.Context) error {
+	l.close(ctx)
+	if l.stuck != nil {
+		return fmt.Errorf("sensor %s: %w; it was left behind", l.config.Name, l.stuckErr())
+	}
+	return nil
+}
+
+// fail notes a failure that no worker reported.
+func (l *loop) fail(c Condition, err error) {
+	l.backOff()
+	if l.settings.Enabled {
+		l.turn(c, err)
+	}
+}
+
+// turn changes the condition.
+func (l *loop) turn(c Condition, err error) { l.update(func(s *State) { s.turn(c, err) }) }
+
+// update changes the state, and tells of it when the condition or the mind of the sink has changed.
+func (l *loop) update(change func(*State)) {
+	l.mu.Lock()
+	before := l.state
+	change(&l.state)
+	if l.state.Condition != before.Condition {
+		l.state.Since = l.deps.Up()
+	}
+	s := l.state
+	l.mu.Unlock()
+
+	turned, sink := s.Condition != before.Condition, (s.SinkErr == "") != (before.SinkErr == "")
+	if turned {
+		level := slog.LevelInfo
+		if s.Err != "" {
+			level = slog.LevelWarn
+		}
+		l.deps.Log.Log(context.Background(), level, "sensor changed", "sensor", s.Sensor, "bus", l.config.Bus,
+			"state", string(s.Condition), "was", string(before.Condition), "for", s.Since-before.Since, "err", s.Err)
+	}
+	switch {
+	case sink && s.SinkErr != "":
+		l.deps.Log.Warn("readings are not stored", "sensor", s.Sensor, "err", s.SinkErr)
+	case sink:
+		l.deps.Log.Info("readings are stored again", "sensor", s.Sensor, "rejected", s.Rejected)
+	}
+	if turned || sink {
+		l.deps.OnState(s)
+	}
+}

@@ -1,0 +1,133 @@
+package sampling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/filter"
+)
+
+// A Sink takes a reading measured at up (the time since power-up). values are its own only during the call. It blocks as long as it
+// must, but not beyond ctx. An error means that the reading is lost.
+type Sink func(ctx context.Context, sensor string, up time.Duration, values []drivers.Value) error
+
+// Settings are what may change while a sensor is being sampled.
+type Settings struct {
+	Every    time.Duration // the interval; 0 reads without pause, for devices that speak by themselves
+	Enabled  bool
+	Deadband map[string]float64 // by field, in the place of the configured deadbands; not to be changed afterwards
+}
+
+// A Config describes one sensor.
+type Config struct {
+	Name     string
+	Bus      string // for messages; "" where the driver has none
+	Settings Settings
+	// Timeout bounds a reading, including the wait for the bus. 0 is the interval, but at least 2 s and at most 30 s.
+	Timeout time.Duration
+	// Open opens the sensor's driver. It is not called again before the driver was closed.
+	Open   func(ctx context.Context) (drivers.Driver, error)
+	Fields map[string]filter.FieldConfig
+}
+
+// Deps are what a Sampler uses of the program around it.
+type Deps struct {
+	Sink    Sink
+	Up      func() time.Duration // since power-up (CLOCK_BOOTTIME)
+	Wall    func() time.Time     // for the alignment of the schedule only
+	BusLock *BusLock             // shared by the sensors of a bus; nil for a sensor that has its bus for itself
+	// OnState is told when the condition changes or the sink begins or ceases to refuse readings. It must not block.
+	OnState func(State)  // nil is nobody
+	Log     *slog.Logger // nil is nowhere
+}
+
+const (
+	minTimeout  = 2 * time.Second
+	maxTimeout  = 30 * time.Second
+	openTimeout = 30 * time.Second
+	grace       = 2 * time.Second // what a driver has to return in after its deadline: one bus transaction, on a bus that is stuck
+)
+
+// A Sampler samples one sensor. Its methods are safe for concurrent use.
+type Sampler struct {
+	config Config
+	deps   Deps
+
+	requests chan request
+	changed  chan struct{} // settings were put
+	stopped  chan struct{} // Run has returned
+
+	mu       sync.Mutex
+	settings Settings
+	state    State
+}
+
+// A request is one ReadNow on its way to Run.
+type request struct {
+	ctx   context.Context
+	reply chan<- outcome // has room
+}
+
+// New returns the sampler of a sensor. It does nothing before Run.
+func New(config Config, deps Deps) *Sampler {
+	if deps.OnState == nil {
+		deps.OnState = func(State) {}
+	}
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Sampler{
+		config:   config,
+		deps:     deps,
+		requests: make(chan request),
+		changed:  make(chan struct{}, 1),
+		stopped:  make(chan struct{}),
+		settings: config.Settings,
+		state:    State{Sensor: config.Name, Condition: Starting, Since: deps.Up()},
+	}
+}
+
+// Apply changes the settings. The schedule is aligned anew, also when Every stayed the same, and back-off ends. It does not wait for
+// a reading that is being made.
+func (s *Sampler) Apply(settings Settings) {
+	s.mu.Lock()
+	s.settings = settings
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default: // Run has not looked yet and will see these
+	}
+}
+
+// State returns how the sensor is doing.
+func (s *Sampler) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// ReadNow measures once more, between the scheduled readings, also while the sensor is backing off. The values were scaled and
+// checked, but neither averaged nor dropped, and do not go to the sink. It fails while the sensor is disabled or a call of its
+// driver does not return, and after Run has ended.
+func (s *Sampler) ReadNow(ctx context.Context) ([]drivers.Value, error) {
+	reply := make(chan outcome, 1)
+	select {
+	case s.requests <- request{ctx, reply}:
+	case <-s.stopped:
+		return nil, fmt.Errorf("sensor %s is not being sampled any more", s.config.Name)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("sensor %s is busy: %w", s.config.Name, ctx.Err())
+	}
+	o := <-reply // Run answers within the deadline of a reading
+	if o.err != nil {
+		return nil, fmt.Errorf("sensor %s: %w", s.config.Name, o.err)
+	}
+	return o.values, nil
+}
+
+var errDisabled = errors.New("it is disabled; enable it in the configuration or the shadow")

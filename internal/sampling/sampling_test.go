@@ -1,0 +1,559 @@
+package sampling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/filter"
+)
+
+// A fake is a driver that does what its function says.
+type fake struct {
+	read   func(ctx context.Context) ([]drivers.Value, error)
+	closed func() error
+}
+
+func (f *fake) Read(ctx context.Context) ([]drivers.Value, error) { return f.read(ctx) }
+
+func (f *fake) Close() error {
+	if f.closed == nil {
+		return nil
+	}
+	return f.closed()
+}
+
+// A bench runs one sampler in a synctest bubble and keeps what it did.
+type bench struct {
+	t      *testing.T
+	start  time.Time // of the bubble, which is when the board was switched on
+	step   time.Duration
+	config Config
+	deps   Deps
+	opens  int
+
+	mu     sync.Mutex
+	got    []time.Duration // when readings reached the sink
+	values [][]drivers.Value
+	states []State
+	log    strings.Builder
+}
+
+// newBench makes a bench for a sensor read every second, and the wall clock at 0.3 s after a whole one.
+func newBench(t *testing.T, read func(ctx context.Context) ([]drivers.Value, error)) *bench {
+	b := &bench{t: t, start: time.Now()}
+	b.config = Config{
+		Name: "s", Bus: "/dev/i2c-1", Settings: Settings{Every: time.Second, Enabled: true},
+		Open: func(context.Context) (drivers.Driver, error) {
+			b.opens++
+			return &fake{read: read}, nil
+		},
+	}
+	b.deps = Deps{
+		Up:   b.up,
+		Wall: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 3e8, time.UTC).Add(b.up() + b.step) },
+		Sink: func(_ context.Context, sensor string, up time.Duration, values []drivers.Value) error {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.got = append(b.got, up)
+			b.values = append(b.values, append([]drivers.Value(nil), values...))
+			return nil
+		},
+		OnState: func(s State) { b.states = append(b.states, s) },
+		Log:     slog.New(slog.NewTextHandler(&b.log, nil)),
+	}
+	return b
+}
+
+func (b *bench) up() time.Duration { return time.Since(b.start) }
+
+// sleep lets d pass, and everything happen that does by then.
+func (b *bench) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// run runs a sampler and returns it with the function that stops it and returns Run's error.
+func (b *bench) run() (*Sampler, func() error) {
+	s := New(b.config, b.deps)
+	ctx, cancel := context.WithCancel(b.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	return s, func() error {
+		cancel()
+		return <-done
+	}
+}
+
+// runFor runs a sampler for d and returns its state at the end.
+func (b *bench) runFor(d time.Duration) State {
+	s, stop := b.run()
+	b.sleep(d)
+	state := s.State()
+	if err := stop(); err != nil {
+		b.t.Errorf("Run: want nil, got %v", err)
+	}
+	return state
+}
+
+// conditions returns the history of the condition as one line.
+func (b *bench) conditions() string {
+	var words []string
+	for _, s := range b.states {
+		words = append(words, string(s.Condition))
+	}
+	return strings.Join(words, " ")
+}
+
+func (b *bench) wantTimes(want ...time.Duration) {
+	b.t.Helper()
+	if fmt.Sprint(b.got) != fmt.Sprint(want) {
+		b.t.Errorf("readings: want %v, got %v", want, b.got)
+	}
+}
+
+func one(v float64) []drivers.Value { return []drivers.Value{drivers.Float("v", v)} }
+
+func good(context.Context) ([]drivers.Value, error) { return one(1), nil }
+
+// takes returns a reading that needs d, and ends with its context.
+func takes(d time.Duration) func(ctx context.Context) ([]drivers.Value, error) {
+	return func(ctx context.Context) ([]drivers.Value, error) { return one(1), drivers.Wait(ctx, d) }
+}
+
+const ms = time.Millisecond
+
+func TestScheduleAligned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, good)
+		state := b.runFor(3 * time.Second)
+		b.wantTimes(700*ms, 1700*ms, 2700*ms)
+		if state.Reads != 3 || state.Skipped != 0 || state.LastOK != 2700*ms || state.Condition != OK || state.Since != 700*ms {
+			t.Errorf("state: %+v", state)
+		}
+		if b.conditions() != "ok" {
+			t.Errorf("OnState: want ok, got %s", b.conditions())
+		}
+	})
+}
+
+func TestClockStepChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, good)
+		s, stop := b.run()
+		b.sleep(time.Second)
+		b.step = 56*365*24*time.Hour + 450*ms
+		b.sleep(2 * time.Second)
+		b.wantTimes(700*ms, 1700*ms, 2700*ms)
+		s.Apply(Settings{Every: time.Second, Enabled: true}) // now the wall clock is 0.75 s after a whole second
+		b.sleep(time.Second)
+		b.wantTimes(700*ms, 1700*ms, 2700*ms, 3250*ms)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestOverrunSkips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, takes(2300*ms))
+		b.config.Timeout = 5 * time.Second
+		state := b.runFor(10 * time.Second)
+		b.wantTimes(3*time.Second, 6*time.Second, 9*time.Second) // begun at 0.7, 3.7, 6.7 s
+		if state.Skipped != 6 || state.Failures != 0 {
+			t.Errorf("want 6 skipped and no failures, got %+v", state)
+		}
+	})
+}
+
+func TestFastScheduleHoldsTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, good)
+		b.config.Settings.Every = 10 * time.Microsecond
+		state := b.runFor(time.Second)
+		if state.Reads < 99_800 || state.Reads > 100_000 || state.Skipped != 0 {
+			t.Errorf("want 100,000 reads and none skipped, got %+v", state)
+		}
+	})
+}
+
+func TestFastScheduleIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		b := newBench(t, func(ctx context.Context) ([]drivers.Value, error) {
+			if n++; n == 5 {
+				return one(1), drivers.Wait(ctx, time.Second)
+			}
+			return one(1), nil
+		})
+		b.config.Settings.Every = ms
+		state := b.runFor(2 * time.Second)
+		// One second is missed, of which 50 ms are made up for.
+		if state.Skipped != 950 || state.Reads < 1045 || state.Reads > 1050 {
+			t.Errorf("want 950 skipped and about 1050 reads, got %+v", state)
+		}
+	})
+}
+
+func TestWithoutPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, takes(400*ms))
+		b.config.Settings.Every = 0
+		b.runFor(1900 * ms)
+		b.wantTimes(400*ms, 800*ms, 1200*ms, 1600*ms)
+	})
+}
+
+func TestApply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := 0
+		b := newBench(t, nil)
+		v := 0.0
+		b.config.Open = func(context.Context) (drivers.Driver, error) {
+			b.opens++
+			return &fake{
+				read:   func(context.Context) ([]drivers.Value, error) { v++; return one(v), nil },
+				closed: func() error { closed++; return nil },
+			}, nil
+		}
+		s, stop := b.run()
+		b.sleep(time.Second)
+		b.wantTimes(700 * ms)
+		s.Apply(Settings{Every: 2 * time.Second, Enabled: true}) // it is 03:04:06.3
+		b.sleep(3 * time.Second)
+		b.wantTimes(700*ms, 2700*ms)
+
+		s.Apply(Settings{Every: time.Second})
+		b.sleep(3 * time.Second)
+		if _, err := s.ReadNow(t.Context()); !errors.Is(err, errDisabled) {
+			t.Errorf("ReadNow: want errDisabled, got %v", err)
+		}
+		if c := s.State().Condition; c != Disabled || closed != 1 {
+			t.Errorf("want disabled and closed once, got %s and %d", c, closed)
+		}
+		s.Apply(Settings{Every: time.Second, Enabled: true, Deadband: map[string]float64{"v": 1.5}})
+		b.sleep(3 * time.Second)
+		b.wantTimes(700*ms, 2700*ms, 7700*ms, 9700*ms) // the first after opening, and 2 more; not 1 more
+		if got := s.State().Filtered; got != 1 {
+			t.Errorf("filtered: want 1, got %d", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if b.conditions() != "ok disabled starting ok" || b.opens != 2 || closed != 2 {
+			t.Errorf("want ok disabled starting ok, 2 opens, 2 closes, got %s, %d, %d", b.conditions(), b.opens, closed)
+		}
+	})
+}
+
+func TestOneFailureIsMadeGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		b := newBench(t, func(context.Context) ([]drivers.Value, error) {
+			if n++; n == 2 {
+				return nil, errors.New("no answer")
+			}
+			return one(1), nil
+		})
+		state := b.runFor(3 * time.Second)
+		b.wantTimes(700*ms, 1710*ms, 2700*ms)
+		if state.Failures != 1 || b.conditions() != "ok" {
+			t.Errorf("want one failure and no change, got %d and %s", state.Failures, b.conditions())
+		}
+	})
+}
+
+func TestBackoffAndReopen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tries []time.Duration
+		closed := 0
+		var broken atomic.Bool
+		broken.Store(true)
+		b := newBench(t, nil)
+		b.config.Settings.Every = 10 * time.Second
+		b.config.Open = func(context.Context) (drivers.Driver, error) {
+			b.opens++
+			return &fake{
+				read: func(context.Context) ([]drivers.Value, error) {
+					broken := broken.Load()
+					if len(tries) == 0 || b.up()-tries[len(tries)-1] > 20*ms { // not the repetition
+						tries = append(tries, b.up())
+					}
+					if broken {
+						return nil, errors.New("no answer")
+					}
+					return one(1), nil
+				},
+				closed: func() error { closed++; return nil },
+			}, nil
+		}
+		s, stop := b.run()
+		b.sleep(4 * time.Minute)
+		var gaps []string
+		for i := range tries[1:] {
+			gaps = append(gaps, (tries[i+1] - tries[i]).Round(time.Second).String())
+		}
+		if got := strings.Join(gaps, " "); got != "1s 2s 4s 8s 16s 32s 1m0s 1m0s" {
+			t.Errorf("gaps: %s", got)
+		}
+		if b.opens != 2 || closed != 1 {
+			t.Errorf("want opened again after 5 failures, got %d opens, %d closes", b.opens, closed)
+		}
+		if b.conditions() != "failing" || s.State().Err != "no answer" || strings.Count(b.log.String(), "\n") != 1 {
+			t.Errorf("want one change and one line of log, got %s and\n%s", b.conditions(), b.log.String())
+		}
+		broken.Store(false)
+		b.sleep(time.Minute)
+		state := s.State()
+		if state.Condition != OK || state.Err != "" || len(b.got) < 2 {
+			t.Fatalf("want ok with no error, got %+v", state)
+		}
+		if last := b.got[len(b.got)-1]; (last+300*ms)%time.Second != 0 {
+			t.Errorf("the schedule is not aligned any more: %v", last)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestLostBusIsReopenedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.config.Open = func(context.Context) (drivers.Driver, error) {
+			b.opens++
+			first := b.opens == 1
+			return &fake{read: func(context.Context) ([]drivers.Value, error) {
+				if first && b.up() > time.Second {
+					return nil, fmt.Errorf("/dev/ttyUSB0 was unplugged: %w", os.ErrClosed)
+				}
+				return one(1), nil
+			}}, nil
+		}
+		b.runFor(4 * time.Second)
+		b.wantTimes(700*ms, 2700*ms, 3700*ms) // failed at 1.7 s, tried again 1 s later
+		if b.conditions() != "ok failing ok" || b.opens != 2 {
+			t.Errorf("want ok failing ok with 2 opens, got %s with %d", b.conditions(), b.opens)
+		}
+	})
+}
+
+func TestMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		var tries []time.Duration
+		b.config.Open = func(context.Context) (drivers.Driver, error) {
+			tries = append(tries, b.up())
+			if len(tries) < 4 {
+				return nil, errors.New("no answer at 0x76")
+			}
+			return &fake{read: good}, nil
+		}
+		state := b.runFor(9 * time.Second)
+		if want := "[0s 1s 3s 7s]"; fmt.Sprint(tries) != want {
+			t.Errorf("opened at: want %s, got %v", want, tries)
+		}
+		b.wantTimes(7*time.Second, 7700*ms, 8700*ms)
+		if b.conditions() != "missing ok" || state.Failures != 3 {
+			t.Errorf("want missing ok after 3 failures, got %s after %d", b.conditions(), state.Failures)
+		}
+	})
+}
+
+func TestHangIsAbandonedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, calls := make(chan bool), 0
+		b := newBench(t, func(context.Context) ([]drivers.Value, error) {
+			if calls++; calls == 2 {
+				<-release // whatever the context says
+			}
+			return one(1), nil
+		})
+		s, stop := b.run()
+		b.sleep(time.Minute)
+		state := s.State()
+		if calls != 2 || state.Condition != Stale || !strings.Contains(state.Err, "read did not return") {
+			t.Errorf("want stale and no further call, got %d calls and %+v", calls, state)
+		}
+		if _, err := s.ReadNow(t.Context()); err == nil {
+			t.Error("ReadNow: want an error while the driver hangs")
+		}
+		s.Apply(Settings{Every: time.Second, Enabled: true})
+		close(release)
+		b.sleep(3 * time.Second)
+		if b.conditions() != "ok stale failing ok" || b.opens != 2 {
+			t.Errorf("want it opened anew once it returned, got %s and %d opens", b.conditions(), b.opens)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRunDoesNotWaitForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan bool)
+		b := newBench(t, func(context.Context) ([]drivers.Value, error) { <-release; return one(1), nil })
+		_, stop := b.run()
+		b.sleep(time.Second)
+		before := b.up()
+		err := stop()
+		if err == nil || !strings.Contains(err.Error(), "read did not return") {
+			t.Errorf("want an error that names the call, got %v", err)
+		}
+		if took := b.up() - before; took != grace {
+			t.Errorf("Run ended after %v, want %v", took, grace)
+		}
+		close(release)
+	})
+}
+
+func TestSlowDriverFailsByItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, takes(time.Hour))
+		state := b.runFor(3 * time.Second)
+		if state.Condition != Failing || !strings.Contains(state.Err, context.DeadlineExceeded.Error()) || state.Since != 2700*ms {
+			t.Errorf("want failing since 2.7 s (begun at 0.7 s, 2 s allowed), got %+v", state)
+		}
+	})
+}
+
+func TestStopDuringReadingIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, takes(time.Second))
+		s, stop := b.run()
+		b.sleep(time.Second)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if c := s.State().Condition; c != Starting {
+			t.Errorf("want starting, got %s", c)
+		}
+		if _, err := s.ReadNow(t.Context()); err == nil {
+			t.Error("ReadNow: want an error after the end")
+		}
+	})
+}
+
+func TestReadNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy, values := false, one(0)
+		scale, v := 10.0, 0.0
+		b := newBench(t, func(ctx context.Context) ([]drivers.Value, error) {
+			if busy {
+				t.Error("two readings at a time")
+			}
+			busy = true
+			defer func() { busy = false }()
+			if err := drivers.Wait(ctx, 300*ms); err != nil {
+				return nil, err
+			}
+			v++
+			values[0] = drivers.Float("v", v) // the driver's slice, as ever
+			return values, nil
+		})
+		b.config.Fields = map[string]filter.FieldConfig{"v": {Scale: &scale, Average: 10, Deadband: 1e6}}
+		s, stop := b.run()
+		var wg sync.WaitGroup
+		results := make([][]drivers.Value, 4)
+		for i := range results {
+			wg.Go(func() {
+				values, err := s.ReadNow(t.Context())
+				if err != nil || len(values) != 1 || values[0].Float() < 10 {
+					t.Errorf("want a scaled value, got %#v, %v", values, err)
+				}
+				results[i] = values
+			})
+		}
+		wg.Wait()
+		different := map[drivers.Value]bool{}
+		for _, values := range results {
+			different[values[0]] = true
+		}
+		if len(different) != len(results) {
+			t.Errorf("want values that later readings leave alone, got %#v", results)
+		}
+		if len(b.got) > 1 {
+			t.Errorf("the sink got readings of ReadNow: %v", b.got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*ms)
+		defer cancel()
+		if _, err := s.ReadNow(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("want the caller's deadline, got %v", err)
+		}
+		if c := s.State().Condition; c != OK {
+			t.Errorf("an impatient caller made the sensor %s", c)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRefusingSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, good)
+		b.config.Fields = map[string]filter.FieldConfig{"v": {OnChange: true}}
+		var calls []time.Duration
+		b.deps.Sink = func(context.Context, string, time.Duration, []drivers.Value) error {
+			calls = append(calls, b.up())
+			if len(calls) <= 2 {
+				return errors.New("the store is full")
+			}
+			return nil
+		}
+		state := b.runFor(5 * time.Second)
+		if want := []time.Duration{700 * ms, 1700 * ms, 2700 * ms}; fmt.Sprint(calls) != fmt.Sprint(want) {
+			t.Errorf("a lost reading must not count as kept: want the sink called at %v, got %v", want, calls)
+		}
+		if state.Rejected != 2 || state.SinkErr != "" || state.Filtered != 2 || state.Condition != OK {
+			t.Errorf("state: %+v", state)
+		}
+		if b.conditions() != "ok ok" || b.states[0].SinkErr == "" || b.states[1].SinkErr != "" {
+			t.Errorf("want a call of OnState for each change, got %+v", b.states)
+		}
+	})
+}
+
+func TestSharedBus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lock, release := NewBusLock(), make(chan bool)
+		hog := newBench(t, func(context.Context) ([]drivers.Value, error) { <-release; return one(1), nil })
+		hog.config.Name, hog.deps.BusLock = "hog", lock
+		other := newBench(t, good)
+		other.deps.BusLock = lock
+		_, stopHog := hog.run()
+		other.sleep(800 * ms)
+		s, stopOther := other.run()
+		other.sleep(40 * time.Second)
+		if state := s.State(); state.Condition != Failing || !strings.Contains(state.Err, "sensor hog has not finished") {
+			t.Errorf("want failing because of the other sensor, got %+v", state)
+		}
+		close(release)
+		other.sleep(40 * time.Second)
+		if state := s.State(); state.Condition != OK {
+			t.Errorf("want ok, got %+v", state)
+		}
+		if err := errors.Join(stopHog(), stopOther()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestDriverWithoutFieldsFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(context.Context) ([]drivers.Value, error) { return nil, nil })
+		if state := b.runFor(time.Second); state.Condition != Failing {
+			t.Errorf("want failing, got %+v", state)
+		}
+	})
+}
