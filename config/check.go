@@ -1,0 +1,260 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// check looks at values that have the right type and reports those that make no sense.
+func (b *binder) check(c *Config) {
+	b.checkGateway(&c.Gateway)
+	b.checkMQTT(&c.MQTT)
+	b.oneOf("telemetry.format", c.Telemetry.Format, "json", "json-flat")
+	b.oneOf("telemetry.unrouted", c.Telemetry.Unrouted, "delivered", "hold")
+	if c.Telemetry.BatchMax < 1 || c.Telemetry.BatchMax > 10000 {
+		b.report(b.at("telemetry.batch_max"), "telemetry.batch_max must be from 1 to 10000")
+	}
+	b.oneOf("buffer.when_full", c.Buffer.WhenFull, "drop-oldest", "reject-new")
+	b.between("buffer.max_loss", c.Buffer.MaxLoss, 0, time.Hour)
+	if c.Buffer.MaxBytes < 8<<20 {
+		b.report(b.at("buffer.max_bytes"), "buffer.max_bytes must be at least 8MiB: the write-ahead log alone needs 4MiB")
+	}
+	for i, key := range c.Shadow.Allow {
+		b.oneOf(fmt.Sprintf("shadow.allow.%d", i), key, ShadowKeys...)
+	}
+	b.between("shadow.every_min", c.Shadow.EveryMin, time.Microsecond, c.Shadow.EveryMax)
+	for i, name := range c.Commands.Allow {
+		b.oneOf(fmt.Sprintf("commands.allow.%d", i), name, CommandNames...)
+	}
+	if l := c.Metrics.Listen; l != "" {
+		host, _, err := net.SplitHostPort(l)
+		if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			b.report(b.at("metrics.listen"), `metrics.listen must be a loopback address and a port, such as "127.0.0.1:9142": the page has no access control`)
+		}
+	}
+}
+
+func (b *binder) checkGateway(g *Gateway) {
+	if b.set("gateway.id") || g.ID != "" {
+		b.name("gateway.id", g.ID)
+	}
+	for level := range strings.SplitSeq(g.TopicPrefix, "/") {
+		if msg := badName(level); msg != "" {
+			b.report(b.at("gateway.topic_prefix"), "gateway.topic_prefix: each level between slashes %s", msg)
+			break
+		}
+	}
+	b.oneOf("gateway.log_level", g.LogLevel, "debug", "info", "warn", "error")
+	b.between("gateway.health_every", g.HealthEvery, time.Second, 24*time.Hour)
+	b.between("gateway.wait_for_clock", g.WaitForClock, 0, 24*time.Hour)
+}
+
+func (b *binder) checkMQTT(m *MQTT) {
+	if len(m.URLs) == 0 {
+		b.report(b.at("mqtt"), `mqtt.urls is missing: name the broker, such as urls = ["mqtts://broker.example.com:8883"]`)
+	}
+	for i, s := range m.URLs {
+		path := fmt.Sprintf("mqtt.urls.%d", i)
+		u, err := url.Parse(s)
+		switch {
+		case err != nil:
+			b.report(b.at(path), "%s: %q is no URL: write mqtt://host:1883, mqtts://host:8883 or unix:///path", path, s)
+		case u.User != nil:
+			b.report(b.at(path), "%s: user names and passwords do not belong into the URL: use mqtt.username and mqtt.password_file", path)
+		case u.Scheme == "ws" || u.Scheme == "wss":
+			b.report(b.at(path), "%s: WebSocket brokers are not supported by this version: use mqtt or mqtts", path)
+		case !slices.Contains([]string{"mqtt", "mqtts", "unix"}, u.Scheme):
+			b.report(b.at(path), "%s: the scheme must be mqtt, mqtts or unix, not %q%s", path, u.Scheme, didYouMean(u.Scheme, []string{"mqtt", "mqtts", "unix"}))
+		case u.Scheme == "unix" && u.Path == "":
+			b.report(b.at(path), "%s: write the socket's path with three slashes: unix:///run/mosquitto.sock", path)
+		case u.Scheme != "unix" && u.Hostname() == "":
+			b.report(b.at(path), "%s: %q names no host", path, s)
+		}
+	}
+	sources := 0
+	for _, s := range []string{m.PasswordCredential, m.PasswordFile, m.PasswordEnv} {
+		if s != "" {
+			sources++
+		}
+	}
+	if sources > 1 {
+		b.report(b.at("mqtt"), "mqtt: give one of password_credential, password_file and password_env, not several")
+	}
+	if (m.TLS.CertFile == "") != (m.TLS.KeyFile == "") {
+		b.report(b.at("mqtt.tls"), "mqtt.tls: cert_file and key_file go together")
+	}
+	b.between("mqtt.keep_alive", m.KeepAlive, time.Second, 65535*time.Second)
+	b.between("mqtt.session_expiry", m.SessionExpiry, 0, 365*24*time.Hour)
+}
+
+// checkSensors finds each sensor's driver in the catalogue, binds its options and checks the rest.
+func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
+	known := make([]string, len(catalogue))
+	for i, s := range catalogue {
+		known[i] = s.Name
+	}
+	slices.Sort(known)
+	first := map[string]pos{}
+	for i := range sensors {
+		s := &sensors[i]
+		path := fmt.Sprintf("sensor.%d", i)
+		if b.required(path, "name", s.Name) && b.name(path+".name", s.Name) {
+			if at, twice := first[s.Name]; twice {
+				b.report(b.at(path+".name"), "a sensor named %q exists already (%s:%d): names must be unique", s.Name, filepath.Base(at.file), at.line)
+			} else {
+				first[s.Name] = b.at(path + ".name")
+			}
+		}
+		if b.set(path + ".every") {
+			b.between(path+".every", s.Every, time.Microsecond, 24*time.Hour)
+		} else {
+			b.required(path, "every", "")
+		}
+		b.between(path+".timeout", s.Timeout, 0, time.Hour)
+		if !b.required(path, "driver", s.Driver) {
+			continue
+		}
+		j := slices.IndexFunc(catalogue, func(c drivers.Spec) bool { return c.Name == s.Driver })
+		if j < 0 {
+			b.report(b.at(path+".driver"), "unknown driver %q%s; known drivers: %s", s.Driver, didYouMean(s.Driver, known), strings.Join(known, ", "))
+			continue
+		}
+		s.Spec = catalogue[j]
+		b.checkBus(s, path)
+		b.bindOptions(s, path)
+	}
+}
+
+func (b *binder) checkBus(s *Sensor, path string) {
+	example := map[drivers.Bus]string{drivers.I2CBus: "/dev/i2c-1", drivers.SerialBus: "/dev/serial/by-id/…"}[s.Spec.Bus]
+	switch {
+	case s.Spec.Bus == drivers.NoBus && s.Bus != "":
+		b.report(b.at(path+".bus"), "driver %q is attached to no bus: remove this line", s.Driver)
+	case s.Spec.Bus != drivers.NoBus && s.Bus == "":
+		b.report(b.at(path), "%s.bus is missing: driver %q needs one, such as %q", path, s.Driver, example)
+	case s.Bus != "" && !filepath.IsAbs(s.Bus):
+		b.report(b.at(path+".bus"), "%s.bus must be a device file with its whole path, such as %q", path, example)
+	}
+}
+
+// bindOptions decodes the options of a sensor into its driver's struct, and then knows its fields.
+func (b *binder) bindOptions(s *Sensor, path string) {
+	mistakes := len(b.problems)
+	n, _ := s.Options.(*node)
+	s.Options = s.Spec.Options()
+	if n != nil {
+		b.bind(n, reflect.ValueOf(s.Options).Elem(), path+".options")
+	}
+	if c, ok := s.Options.(interface{ Check() error }); ok {
+		b.optionErrors(c.Check(), path+".options")
+	}
+	if len(b.problems) > mistakes {
+		return
+	}
+	fields := s.Spec.Fields(s.Options)
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	for _, name := range sortedMapKeys(s.Fields) {
+		at := path + ".field." + name
+		i := slices.Index(names, name)
+		if i < 0 {
+			b.report(b.at(at), "sensor %q has no field %q%s; its fields: %s", s.Name, name, didYouMean(name, names), strings.Join(names, ", "))
+			continue
+		}
+		b.optionErrors(s.Fields[name].Check(fields[i].Kind), at)
+	}
+}
+
+// optionErrors reports what a driver's Check found, each at its key.
+func (b *binder) optionErrors(err error, path string) {
+	if err == nil {
+		return
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range many.Unwrap() {
+			b.optionErrors(e, path)
+		}
+		return
+	}
+	if o := (*drivers.OptionError)(nil); errors.As(err, &o) {
+		b.report(b.at(path+"."+o.Key), "%s.%s: %v", path, o.Key, o.Err)
+		return
+	}
+	b.report(b.at(path), "%s: %v", path, err)
+}
+
+// at returns where the value at path stands, or the nearest table around it.
+func (b *binder) at(path string) pos {
+	for {
+		if n, ok := b.place[path]; ok {
+			return n.val
+		}
+		i := strings.LastIndexByte(path, '.')
+		if i < 0 {
+			return b.place[""].val
+		}
+		path = path[:i]
+	}
+}
+
+func (b *binder) set(path string) bool { _, ok := b.place[path]; return ok }
+
+func (b *binder) required(path, key, value string) bool {
+	if value == "" && !b.set(path+"."+key) {
+		b.report(b.at(path), "%s.%s is missing", path, key)
+	}
+	return value != ""
+}
+
+func (b *binder) name(path, value string) bool {
+	msg := badName(value)
+	if msg != "" {
+		b.report(b.at(path), "%s %s", path, msg)
+	}
+	return msg == ""
+}
+
+// badName says why s cannot be a level of a topic and a name in the store; "" where it can.
+func badName(s string) string {
+	if s == "" || len(s) > 64 {
+		return "must have 1 to 64 characters"
+	}
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.') {
+			return fmt.Sprintf("must not contain %q: it becomes a level of MQTT topics; use letters, digits, - _ and .", r)
+		}
+	}
+	return ""
+}
+
+func (b *binder) oneOf(path, value string, known ...string) {
+	if !slices.Contains(known, value) {
+		b.report(b.at(path), "%s must be one of %s, not %q%s", path, strings.Join(known, ", "), value, didYouMean(value, known))
+	}
+}
+
+func (b *binder) between(path string, d, low, high time.Duration) {
+	if d < low || d > high {
+		b.report(b.at(path), "%s must be from %v to %v, not %v", path, low, high, d)
+	}
+}
+
+func sortedMapKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,128 @@
+package config
+
+import (
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/filter"
+)
+
+// DefaultFile is where the configuration is looked for.
+const DefaultFile = "/etc/fieldgate/fieldgate.toml"
+
+// A Config is a checked configuration. docs/configuration.md describes every key for the operator.
+type Config struct {
+	Gateway   Gateway   `toml:"gateway"`
+	MQTT      MQTT      `toml:"mqtt"`
+	Telemetry Telemetry `toml:"telemetry"`
+	Buffer    Buffer    `toml:"buffer"`
+	Shadow    Shadow    `toml:"shadow"`
+	Commands  Commands  `toml:"commands"`
+	Control   Control   `toml:"control"`
+	Metrics   Metrics   `toml:"metrics"`
+	Sensors   []Sensor  `toml:"sensor"`
+}
+
+// Gateway is [gateway].
+type Gateway struct {
+	ID           string        `toml:"id"`           // default: host name and 6 hex digits of the hashed machine id
+	TopicPrefix  string        `toml:"topic_prefix"` // before the id in every topic
+	LogLevel     string        `toml:"log_level"`    // debug, info, warn, error
+	HealthEvery  time.Duration `toml:"health_every"`
+	WaitForClock time.Duration `toml:"wait_for_clock"` // how long sending waits for a synchronised clock
+	TrustClock   bool          `toml:"trust_clock"`    // take the system's clock as right without asking the kernel
+}
+
+// MQTT is [mqtt].
+type MQTT struct {
+	URLs               []string      `toml:"urls"` // mqtt, mqtts, unix; all of one broker or cluster
+	ClientID           string        `toml:"client_id"`
+	Username           string        `toml:"username"`
+	PasswordCredential string        `toml:"password_credential"` // name of a systemd credential
+	PasswordFile       string        `toml:"password_file"`
+	PasswordEnv        string        `toml:"password_env"` // name of an environment variable
+	KeepAlive          time.Duration `toml:"keep_alive"`
+	SessionExpiry      time.Duration `toml:"session_expiry"`
+	TLS                TLS           `toml:"tls"`
+}
+
+// TLS is [mqtt.tls]. The files are read anew for every connection.
+type TLS struct {
+	CAFile     string `toml:"ca_file"`   // default: the system's
+	CertFile   string `toml:"cert_file"` // with KeyFile: the client's certificate
+	KeyFile    string `toml:"key_file"`
+	ServerName string `toml:"server_name"` // default: the URL's host
+}
+
+// Telemetry is [telemetry].
+type Telemetry struct {
+	Format   string `toml:"format"`    // json, json-flat
+	BatchMax int    `toml:"batch_max"` // readings in one message
+	Unrouted string `toml:"unrouted"`  // delivered, hold: what PUBACK 0x10 (nobody subscribed) means
+}
+
+// Buffer is [buffer].
+type Buffer struct {
+	Path     string        `toml:"path"`     // default: queue.db in the state directory
+	MaxLoss  time.Duration `toml:"max_loss"` // 0: commit before sending
+	MaxBytes Size          `toml:"max_bytes"`
+	MinFree  Size          `toml:"min_free"`
+	WhenFull string        `toml:"when_full"` // drop-oldest, reject-new
+}
+
+// Shadow is [shadow].
+type Shadow struct {
+	Allow    []string      `toml:"allow"` // of ShadowKeys
+	EveryMin time.Duration `toml:"every_min"`
+	EveryMax time.Duration `toml:"every_max"`
+}
+
+// Commands is [commands].
+type Commands struct {
+	Allow []string `toml:"allow"` // of CommandNames
+}
+
+// Control is [control].
+type Control struct {
+	Socket string `toml:"socket"` // default: control.sock in the runtime directory
+}
+
+// Metrics is [metrics].
+type Metrics struct {
+	Listen string `toml:"listen"` // a loopback address such as "127.0.0.1:9142"; "" is off
+}
+
+// Sensor is one [[sensor]].
+type Sensor struct {
+	Name    string                        `toml:"name"`
+	Driver  string                        `toml:"driver"`
+	Bus     string                        `toml:"bus"`
+	Every   time.Duration                 `toml:"every"`
+	Timeout time.Duration                 `toml:"timeout"` // of one measurement; 0: chosen from Every
+	Enabled bool                          `toml:"enabled"`
+	Last    bool                          `toml:"last"`    // keep the newest reading retained in P/last/<sensor>
+	Options any                           `toml:"options"` // a pointer as Spec.Options makes it
+	Fields  map[string]filter.FieldConfig `toml:"field"`
+	Spec    drivers.Spec                  `toml:"-"` // the driver's entry in the catalogue
+}
+
+// ShadowKeys are the settings that a desired shadow may name, as [shadow] allow lists them.
+var ShadowKeys = []string{"sensors.every", "sensors.enabled", "sensors.deadband", "gateway.log_level", "gateway.health_every"}
+
+// CommandNames are the operations that [commands] allow may list.
+var CommandNames = []string{"ping", "read", "diag", "flush", "log-level", "restart"}
+
+func defaults() Config {
+	return Config{
+		Gateway: Gateway{
+			TopicPrefix: "fieldgate", LogLevel: "info", HealthEvery: time.Minute, WaitForClock: 2 * time.Minute,
+		},
+		MQTT:      MQTT{KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour},
+		Telemetry: Telemetry{Format: "json", BatchMax: 500, Unrouted: "delivered"},
+		Buffer:    Buffer{MaxLoss: time.Second, MaxBytes: 256 << 20, MinFree: 64 << 20, WhenFull: "drop-oldest"},
+		Shadow:    Shadow{Allow: ShadowKeys, EveryMin: 100 * time.Millisecond, EveryMax: 24 * time.Hour},
+		Commands:  Commands{Allow: []string{"ping", "read", "diag", "flush", "log-level"}},
+	}
+}
+
+func (s *Sensor) setDefaults() { s.Enabled, s.Last = true, true }

@@ -1,0 +1,220 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// chip is a driver's options as drivers declare them.
+type chip struct {
+	Address uint8             `toml:"address"`
+	Wait    time.Duration     `toml:"wait"`
+	Scale   float64           `toml:"scale"`
+	Names   []string          `toml:"names"`
+	Columns map[string]column `toml:"columns"`
+}
+
+type column struct {
+	Unit string `toml:"unit"`
+}
+
+func (c *chip) Check() error {
+	if c.Address < 0x76 || c.Address > 0x77 {
+		return &drivers.OptionError{Key: "address", Err: fmt.Errorf("0x%02x: want 0x76 or 0x77", c.Address)}
+	}
+	return nil
+}
+
+func catalogue() []drivers.Spec {
+	fields := func(any) []drivers.Field {
+		return []drivers.Field{{Name: "temperature", Unit: "Cel", Kind: drivers.KindFloat}, {Name: "label", Kind: drivers.KindString}}
+	}
+	return []drivers.Spec{
+		{Name: "bme280", Bus: drivers.I2CBus, Options: func() any { return &chip{Address: 0x76, Scale: 1} }, Fields: fields},
+		{Name: "host", Bus: drivers.NoBus, Options: func() any { return new(struct{}) }, Fields: fields},
+		{Name: "line", Bus: drivers.SerialBus, Options: func() any { return new(struct{}) }, Fields: fields},
+	}
+}
+
+func parse(text string) (*config.Config, error) {
+	return config.Parse([]config.Source{{Name: "f.toml", Text: text}}, catalogue())
+}
+
+const minimal = `[mqtt]
+urls = ["mqtt://localhost"]
+`
+
+// TestMistakes has a row for every check: where it must point and what it must say.
+func TestMistakes(t *testing.T) {
+	sensor := minimal + "[[sensor]]\nname = \"s\"\nevery = \"1s\"\n" // its lines are 3 to 5
+	for _, tt := range []struct{ name, text, where, says string }{
+		{"syntax", minimal + "every = = 3\n", "3:9", ""},
+		{"unknown key", minimal + "[gatway]\nid = \"x\"\n", "3:2", `unknown key "gatway" (did you mean "gateway"?)`},
+		{"unknown key in a table", minimal + "keepalive = \"1s\"\n", "3:1", `unknown key "keepalive" in mqtt (did you mean "keep_alive"?)`},
+		{"no broker", "[gateway]\nid = \"x\"\n", "0:0", "mqtt.urls is missing"},
+		{"empty urls", "[mqtt]\nurls = []\n", "1:2", "mqtt.urls is missing"},
+		{"url scheme", "[mqtt]\nurls = [\"mqt://h\"]\n", "2:9", `must be mqtt, mqtts or unix, not "mqt" (did you mean "mqtt"?)`},
+		{"url with password", "[mqtt]\nurls = [\"mqtt://u:p@h\"]\n", "2:9", "do not belong into the URL"},
+		{"url without host", "[mqtt]\nurls = [\"mqtt:///x\"]\n", "2:9", "names no host"},
+		{"websocket", "[mqtt]\nurls = [\"wss://h/mqtt\"]\n", "2:9", "not supported by this version"},
+		{"two passwords", minimal + "password_file = \"/a\"\npassword_env = \"B\"\n", "1:2", "not several"},
+		{"certificate without key", minimal + "[mqtt.tls]\ncert_file = \"/a\"\n", "3:7", "go together"},
+		{"topic character in the id", minimal + "[gateway]\nid = \"a/b\"\n", "4:6", `must not contain '/'`},
+		{"topic character in the prefix", minimal + "[gateway]\ntopic_prefix = \"a/#\"\n", "4:16", `must not contain '#'`},
+		{"log level", minimal + "[gateway]\nlog_level = \"warning\"\n", "4:13", `not "warning" (did you mean "warn"?)`},
+		{"duration without unit", minimal + "keep_alive = 60\n", "3:14", `mqtt.keep_alive needs a unit: write "60s"`},
+		{"no duration", minimal + "keep_alive = \"1 minute\"\n", "3:14", "is no duration"},
+		{"duration out of range", minimal + "keep_alive = \"1ms\"\n", "3:14", "must be from 1s"},
+		{"no size", minimal + "[buffer]\nmax_bytes = \"256 megs\"\n", "4:13", "is no size"},
+		{"cap too small", minimal + "[buffer]\nmax_bytes = \"1MiB\"\n", "4:13", "at least 8MiB"},
+		{"policy", minimal + "[buffer]\nwhen_full = \"drop\"\n", "4:13", "must be one of drop-oldest, reject-new"},
+		{"command", minimal + "[commands]\nallow = [\"ping\", \"reboot\"]\n", "4:18", "commands.allow.1 must be one of"},
+		{"shadow key", minimal + "[shadow]\nallow = [\"sensor.every\"]\n", "4:10", `(did you mean "sensors.every"?)`},
+		{"metrics for everybody", minimal + "[metrics]\nlisten = \":9142\"\n", "4:10", "must be a loopback address"},
+		{"wrong type", minimal + "[gateway]\nid = 3\n", "4:6", "gateway.id must be a string, not 3"},
+		{"table for a value", minimal + "[gateway.id]\nx = 1\n", "3:10", "gateway.id must be a string, not a table"},
+		{"value for a table", "gateway = 1\n" + minimal, "1:11", "gateway must be a table, not 1"},
+		{"environment", minimal + "username = \"${NO_SUCH_VARIABLE}\"\n", "3:12", "the environment has no variable NO_SUCH_VARIABLE"},
+		{"sensor without anything", minimal + "[[sensor]]\n", "3:3", "sensor.0.name is missing"},
+		{"sensor without driver", sensor, "3:3", "sensor.0.driver is missing"},
+		{"interval of 0", minimal + "[[sensor]]\nname = \"s\"\ndriver = \"host\"\nevery = \"0s\"\n", "6:9", "must be from 1µs"},
+		{"unknown driver", sensor + "driver = \"bme820\"\n", "6:10", `unknown driver "bme820" (did you mean "bme280"?); known drivers: bme280, host, line`},
+		{"topic character in a name", minimal + "[[sensor]]\nname = \"hall/climate\"\nevery = \"1s\"\ndriver = \"host\"\n", "4:8", `must not contain '/'`},
+		{"two of one name", sensor + "driver = \"host\"\n[[sensor]]\nname = \"s\"\nevery = \"1s\"\ndriver = \"host\"\n", "8:8", `a sensor named "s" exists already (f.toml:4)`},
+		{"bus missing", sensor + "driver = \"bme280\"\n", "3:3", "sensor.0.bus is missing"},
+		{"bus not needed", sensor + "driver = \"host\"\nbus = \"/dev/i2c-1\"\n", "7:7", "attached to no bus"},
+		{"bus number", sensor + "driver = \"bme280\"\nbus = \"1\"\n", "7:7", `such as "/dev/i2c-1"`},
+		{"unknown option", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\n[sensor.options]\nadress = 0x76\n", "9:1", `unknown key "adress" in sensor.0.options (did you mean "address"?)`},
+		{"option out of range", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\noptions = { address = 300 }\n", "8:23", "out of range"},
+		{"option refused by the driver", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\n[sensor.options]\naddress = 76\n", "9:11", "0x4c: want 0x76 or 0x77"},
+		{"unknown field", sensor + "driver = \"host\"\n[sensor.field.temprature]\ndeadband = 1\n", "7:15", `has no field "temprature" (did you mean "temperature"?)`},
+		{"deadband of a text", sensor + "driver = \"host\"\n[sensor.field.label]\ndeadband = 1\n", "8:12", "only numbers have it"},
+		{"min above max", sensor + "driver = \"host\"\n[sensor.field.temperature]\nmin = 3\nmax = 1\n", "8:7", "above max"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parse(tt.text)
+			var problems config.Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("want problems, got %v", err)
+			}
+			p := problems[0]
+			if where := fmt.Sprintf("%d:%d", p.Line, p.Col); where != tt.where || !strings.Contains(p.Msg, tt.says) {
+				t.Errorf("want %s …%s…\ngot  %s %s\n(all: %v)", tt.where, tt.says, where, p.Msg, problems)
+			}
+		})
+	}
+}
+
+func TestAllMistakesAtOnce(t *testing.T) {
+	_, err := parse("[gateway]\nid = \"a b\"\nlog_levl = \"info\"\n[mqtt]\nurls = [\"http://h\"]\nkeep_alive = 3\n[[sensor]]\nname = \"s\"\nevery = \"0s\"\ndriver = \"nope\"\n")
+	var problems config.Problems
+	if !errors.As(err, &problems) || len(problems) != 6 {
+		t.Fatalf("want 6 problems, got %d: %v", len(problems), err)
+	}
+	for i := 1; i < len(problems); i++ {
+		if problems[i].Line < problems[i-1].Line {
+			t.Errorf("not in the order of the text: %v", problems)
+		}
+	}
+	if got := problems[0].String(); !strings.Contains(got, "f.toml:2:6: ") || !strings.HasSuffix(got, "\n  id = \"a b\"\n       ^") {
+		t.Errorf("the offending line is not shown:\n%s", got)
+	}
+}
+
+func TestConfdIsLaidOver(t *testing.T) {
+	t.Setenv("SITE", "plant7")
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("fieldgate.toml", minimal+"username = \"a$$b\"\n[gateway]\nid = \"${SITE}-gw\"\n[[sensor]]\nname = \"a\"\nevery = \"1s\"\ndriver = \"host\"\n")
+	write("conf.d/20.toml", "[gateway]\nlog_level = \"debug\"\n[[sensor]]\nname = \"c\"\nevery = \"1s\"\ndriver = \"bme280\"\nbus = \"/dev/i2c-1\"\n"+
+		"[sensor.options]\naddress = 0x77\nwait = \"5ms\"\nnames = [\"x\"]\ncolumns = { u = { unit = \"V\" } }\n[sensor.field.temperature]\noffset = -1\n")
+	write("conf.d/10.toml", "[gateway]\nlog_level = \"warn\"\n[[sensor]]\nname = \"b\"\nevery = \"1s\"\ndriver = \"host\"\n")
+	write("conf.d/notes.txt", "no TOML at all")
+	c, err := config.Load(filepath.Join(dir, "fieldgate.toml"), catalogue())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Gateway.ID != "plant7-gw" || c.MQTT.ClientID != "plant7-gw" || c.MQTT.Username != "a$b" || c.Gateway.LogLevel != "debug" {
+		t.Errorf("got %+v %+v", c.Gateway, c.MQTT)
+	}
+	names := ""
+	for _, s := range c.Sensors {
+		names += s.Name
+	}
+	if names != "abc" {
+		t.Errorf("want the sensors a, b, c in this order, got %q", names)
+	}
+	o := c.Sensors[2].Options.(*chip)
+	if o.Address != 0x77 || o.Wait != 5*time.Millisecond || o.Scale != 1 || len(o.Names) != 1 || o.Columns["u"].Unit != "V" {
+		t.Errorf("options: got %+v", o)
+	}
+	if f := c.Sensors[2].Fields["temperature"]; f.Offset == nil || *f.Offset != -1 {
+		t.Errorf("field: got %+v", f)
+	}
+	if !c.Sensors[0].Enabled || !c.Sensors[0].Last {
+		t.Error("the defaults of a sensor are missing")
+	}
+}
+
+func TestGoodConfigurationIsKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "last-good.json")
+	if _, err := config.LoadGood(file); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("want ErrNotExist, got %v", err)
+	}
+	want := []config.Source{{Name: "a", Text: minimal}, {Name: "b", Text: "# nothing\n"}}
+	for range 2 {
+		if err := config.SaveGood(file, want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := config.LoadGood(file)
+	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("want %v, got %v, %v", want, got, err)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want config.Size
+		ok   bool
+	}{
+		{"", 0, false}, {"MiB", 0, false}, {"-1MiB", 0, false}, {"1 MiBi", 0, false}, {"9999999TiB", 0, false},
+		{"0", 0, true}, {"512", 512, true}, {"64KiB", 64 << 10, true}, {"1.5 GiB", 3 << 29, true}, {"10MB", 10e6, true},
+	} {
+		got, err := config.ParseSize(tt.text)
+		if got != tt.want || (err == nil) != tt.ok {
+			t.Errorf("%q: want %d %v, got %d %v", tt.text, tt.want, tt.ok, got, err)
+		}
+	}
+	if got := config.Size(256 << 20).String(); got != "256MiB" {
+		t.Errorf("want 256MiB, got %s", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(minimal)
+	f.Add("[[sensor]]\nname=\"a\"\n[sensor.options]\nx={y=[1,{z=2}]}\n[a.b]\n[[a.c]]\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if c, err := parse(text); (c == nil) == (err == nil) {
+			t.Errorf("%q: got %v, %v", text, c, err)
+		}
+	})
+}

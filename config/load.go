@@ -1,0 +1,143 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// Source is the text of one configuration file.
+type Source struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// ReadSources reads the file and the conf.d/*.toml beside it, in the order of their names.
+func ReadSources(file string) ([]Source, error) {
+	names := []string{file}
+	more, err := filepath.Glob(filepath.Join(filepath.Dir(file), "conf.d", "*.toml"))
+	if err != nil {
+		return nil, fmt.Errorf("listing conf.d beside %s: %w", file, err)
+	}
+	names = append(names, more...)
+	sources := make([]Source, len(names))
+	for i, name := range names {
+		text, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) && i == 0 {
+			return nil, fmt.Errorf("%w: write it, or name another one with -c", err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the configuration: %w", err)
+		}
+		sources[i] = Source{Name: name, Text: string(text)}
+	}
+	return sources, nil
+}
+
+// Parse makes a configuration of its sources. The error is of type Problems: all mistakes at once.
+func Parse(sources []Source, catalogue []drivers.Spec) (*Config, error) {
+	r := &reporter{lines: map[string][]string{}, order: map[string]int{}}
+	var tree *node
+	for _, s := range sources {
+		if n := parse(r, s.Name, []byte(s.Text)); n != nil {
+			tree = merge(tree, n)
+		}
+	}
+	if tree == nil {
+		return nil, r.err()
+	}
+	c := defaults()
+	b := &binder{reporter: r, place: map[string]*node{}}
+	b.bind(tree, reflect.ValueOf(&c).Elem(), "")
+	b.check(&c)
+	b.checkSensors(c.Sensors, catalogue)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	if c.Gateway.ID == "" {
+		c.Gateway.ID = DefaultID()
+	}
+	if c.MQTT.ClientID == "" {
+		c.MQTT.ClientID = c.Gateway.ID
+	}
+	return &c, nil
+}
+
+// Load reads and checks a configuration.
+func Load(file string, catalogue []drivers.Spec) (*Config, error) {
+	sources, err := ReadSources(file)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(sources, catalogue)
+}
+
+// SaveGood keeps sources as the last configuration that worked. They hold no secrets.
+func SaveGood(file string, sources []Source) error {
+	text, err := json.Marshal(sources)
+	if err != nil {
+		return err
+	}
+	if old, err := os.ReadFile(file); err == nil && string(old) == string(text) {
+		return nil
+	}
+	tmp := file + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp, file)
+}
+
+// LoadGood returns the sources that SaveGood kept; the error is fs.ErrNotExist where there never were any.
+func LoadGood(file string) ([]Source, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var sources []Source
+	if err := json.Unmarshal(text, &sources); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return sources, nil
+}
+
+// DefaultID returns the host name and 6 hex digits of the hashed machine id.
+func DefaultID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "gateway"
+	}
+	host, _, _ = strings.Cut(host, ".")
+	host = strings.Map(func(r rune) rune {
+		if badName(string(r)) != "" {
+			return '-'
+		}
+		return r
+	}, host)
+	return host[:min(len(host), 57)] + "-" + MachineHash()[:6]
+}
+
+// MachineHash returns a hash of this machine's id that does not tell the id (machine-id(5) asks for that): 64 hex digits.
+func MachineHash() string {
+	id, err := os.ReadFile("/etc/machine-id")
+	if err != nil {
+		id = nil
+	}
+	sum := sha256.Sum256(append([]byte("fieldgate "), id...))
+	return hex.EncodeToString(sum[:])
+}

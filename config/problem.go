@@ -1,0 +1,128 @@
+package config
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// A Problem is one mistake in a configuration file.
+type Problem struct {
+	File      string // as given to Load
+	Line, Col int    // from 1; 0 where the mistake is something missing from the whole file
+	Text      string // the offending line, without its end
+	Msg       string // what is wrong and what would be right
+}
+
+// String shows the problem as a compiler would: position and message, then the line with a mark under the place.
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Col)
+	}
+	b.WriteString(": ")
+	b.WriteString(p.Msg)
+	if p.Line > 0 {
+		mark := strings.Map(func(r rune) rune {
+			if r == '\t' {
+				return r
+			}
+			return ' '
+		}, p.Text[:min(max(p.Col-1, 0), len(p.Text))])
+		fmt.Fprintf(&b, "\n  %s\n  %s^", p.Text, mark)
+	}
+	return b.String()
+}
+
+// Problems is the error that Load returns: every mistake that was found, in the order of the text.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// reporter collects problems while a configuration is read.
+type reporter struct {
+	problems Problems
+	lines    map[string][]string // the text of each file, for Problem.Text
+	order    map[string]int
+}
+
+func (r *reporter) addFile(name, text string) {
+	r.order[name] = len(r.order)
+	r.lines[name] = strings.Split(text, "\n")
+}
+
+func (r *reporter) report(at pos, format string, args ...any) {
+	p := Problem{File: at.file, Line: at.line, Col: at.col, Msg: fmt.Sprintf(format, args...)}
+	if lines := r.lines[at.file]; at.line >= 1 && at.line <= len(lines) {
+		p.Text = strings.TrimRight(lines[at.line-1], "\r")
+	}
+	r.problems = append(r.problems, p)
+}
+
+// err returns what was reported as one error, nil if nothing was.
+func (r *reporter) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	sort.SliceStable(r.problems, func(i, j int) bool {
+		a, b := r.problems[i], r.problems[j]
+		if a.File != b.File {
+			return r.order[a.File] < r.order[b.File]
+		}
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return a.Col < b.Col
+	})
+	return r.problems
+}
+
+// didYouMean returns ` (did you mean "x"?)` for the known name nearest to got, or "" when none is near.
+func didYouMean(got string, known []string) string {
+	if len(got) > 64 { // no slip of the finger
+		return ""
+	}
+	best, distance := "", len(got)/3+2
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(got), strings.ToLower(k)); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// editDistance is the number of insertions, deletions, replacements and swaps of neighbours between a and b
+// (Damerau-Levenshtein, restricted), in bytes.
+func editDistance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

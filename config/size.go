@@ -1,0 +1,44 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Size is a number of bytes, in files written "64KiB", "256MiB" or "1GiB" (or with KB, MB, GB for powers of 1000).
+type Size int64
+
+var sizeUnits = []struct {
+	suffix string
+	factor float64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
+}
+
+// ParseSize reads a size.
+func ParseSize(s string) (Size, error) {
+	number, factor := strings.TrimSpace(s), 1.0
+	for _, u := range sizeUnits {
+		if n, ok := strings.CutSuffix(number, u.suffix); ok {
+			number, factor = strings.TrimSpace(n), u.factor
+			break
+		}
+	}
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil || f < 0 || f*factor > 1<<53 {
+		return 0, fmt.Errorf("%q is no size: write a number and KiB, MiB or GiB, such as \"256MiB\"", s)
+	}
+	return Size(f * factor), nil
+}
+
+// String shows the size in its largest binary unit.
+func (s Size) String() string {
+	for i := 3; i >= 0; i-- {
+		if u := sizeUnits[i]; float64(s) >= u.factor {
+			return strconv.FormatFloat(float64(s)/u.factor, 'f', -1, 64) + u.suffix
+		}
+	}
+	return strconv.FormatInt(int64(s), 10) + "B"
+}
