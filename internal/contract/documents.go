@@ -1,0 +1,192 @@
+package contract
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Time is a moment as documents have it: RFC 3339 in UTC with milliseconds, or null where the clock is not known.
+type Time struct{ time.Time }
+
+// TimeFormat is how documents write times.
+const TimeFormat = "2006-01-02T15:04:05.000Z"
+
+// MarshalJSON implements json.Marshaler.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return t.UTC().AppendFormat(nil, `"`+TimeFormat+`"`), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*t = Time{}
+		return nil
+	}
+	return json.Unmarshal(b, &t.Time)
+}
+
+// States of P/status.
+const (
+	Online  = "online"
+	Offline = "offline" // an orderly stop
+	Lost    = "lost"    // the will
+)
+
+// Status is P/status.
+type Status struct {
+	V       int    `json:"v"`
+	State   string `json:"state"`
+	Since   Time   `json:"since"`
+	Store   string `json:"store"`
+	Boot    uint32 `json:"boot"`
+	Version string `json:"version"`
+}
+
+// Sensor is P/sensors/<sensor>.
+type Sensor struct {
+	V      int     `json:"v"`
+	Sensor string  `json:"sensor"`
+	Driver string  `json:"driver"`
+	Bus    string  `json:"bus,omitempty"`
+	Every  string  `json:"every"`
+	Fields []Field `json:"fields"`
+}
+
+// Field describes one field of a sensor: its SenML unit ("" for none) and its type.
+type Field struct {
+	Name string `json:"name"`
+	Unit string `json:"unit,omitempty"`
+	Type string `json:"type"`
+	Doc  string `json:"doc,omitempty"`
+}
+
+// Desired is P/shadow/desired, the cloud's document. It is always whole.
+type Desired struct {
+	Version uint64          `json:"version"`
+	State   json.RawMessage `json:"state"`
+}
+
+// Reported is P/shadow/reported.
+type Reported struct {
+	V              int               `json:"v"`
+	Version        uint64            `json:"version"`
+	DesiredVersion uint64            `json:"desired_version"`
+	State          State             `json:"state"`
+	Rejected       map[string]string `json:"rejected"` // path in the desired state -> reason
+	TS             Time              `json:"ts"`
+}
+
+// State is the part of a shadow that the gateway knows.
+type State struct {
+	Sensors map[string]SensorState `json:"sensors"`
+	Gateway GatewayState           `json:"gateway"`
+}
+
+// SensorState is the settings of one sensor. Deadband names only fields that have one.
+type SensorState struct {
+	Every    string             `json:"every"`
+	Enabled  bool               `json:"enabled"`
+	Deadband map[string]float64 `json:"deadband,omitempty"`
+}
+
+// GatewayState is the settings of the gateway.
+type GatewayState struct {
+	LogLevel    string `json:"log_level"`
+	HealthEvery string `json:"health_every"`
+}
+
+// Command is the payload of P/cmd/<operation>.
+type Command struct {
+	ID   string          `json:"id"`
+	Args json.RawMessage `json:"args"`
+}
+
+// States of a reply.
+const (
+	Succeeded   = "succeeded"
+	Failed      = "failed"      // it ran and did not do what it should
+	Rejected    = "rejected"    // it did not run
+	Interrupted = "interrupted" // the gateway ended while it ran
+)
+
+// Reply is the payload of P/reply/<operation> or of the command's Response Topic. Code is a stable word for programs,
+// Error a sentence for people.
+type Reply struct {
+	V      int             `json:"v"`
+	ID     string          `json:"id"`
+	Op     string          `json:"op"`
+	State  string          `json:"state"`
+	Code   string          `json:"code,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  string          `json:"error,omitempty"`
+	TS     Time            `json:"ts"`
+}
+
+// Health is P/health.
+type Health struct {
+	V         int                     `json:"v"`
+	TS        Time                    `json:"ts"`
+	Up        float64                 `json:"up"` // seconds since power-up
+	Store     string                  `json:"store"`
+	Boot      uint32                  `json:"boot"`
+	Version   string                  `json:"version"`
+	State     string                  `json:"state"` // ok, degraded
+	Reasons   []string                `json:"reasons,omitempty"`
+	Queue     QueueHealth             `json:"queue"`
+	Link      LinkHealth              `json:"link"`
+	Flash     FlashHealth             `json:"flash"`
+	ClockSync bool                    `json:"clock_synchronised"`
+	CertDays  *float64                `json:"certificate_days_left,omitempty"`
+	Sensors   map[string]SensorHealth `json:"sensors"`
+}
+
+// QueueHealth says what is kept and how it moves. Rates are readings per second over the last minute.
+type QueueHealth struct {
+	Live           int64    `json:"live"`
+	Backlog        int64    `json:"backlog"`
+	Events         int64    `json:"events"`
+	InFlight       int64    `json:"in_flight"`
+	Bytes          int64    `json:"bytes"`
+	MaxBytes       int64    `json:"max_bytes"`
+	OldestAge      float64  `json:"oldest_age"` // seconds; 0 where nothing waits or the age is not known
+	RateIn         float64  `json:"rate_in"`
+	RateOut        float64  `json:"rate_out"`
+	HoursToFull    *float64 `json:"hours_to_full,omitempty"`    // where it grows
+	SecondsToDrain *float64 `json:"seconds_to_drain,omitempty"` // where it shrinks
+	Appended       uint64   `json:"appended"`
+	Delivered      uint64   `json:"delivered"`
+	Evicted        uint64   `json:"evicted"`
+	Rejected       uint64   `json:"rejected"`
+	Refused        uint64   `json:"refused"`
+	Unrouted       uint64   `json:"unrouted"`
+	Overruns       uint64   `json:"overruns"` // commits that were later than max_loss
+}
+
+// LinkHealth says how the connection does.
+type LinkHealth struct {
+	Connected  bool   `json:"connected"`
+	Reconnects uint64 `json:"reconnects"`
+	BytesUp    uint64 `json:"bytes_up"`
+	BytesDown  uint64 `json:"bytes_down"`
+	Error      string `json:"error,omitempty"` // why it is not connected
+}
+
+// FlashHealth says what the store wrote since the program started.
+type FlashHealth struct {
+	Bytes       uint64  `json:"bytes"`
+	BytesPerDay float64 `json:"bytes_per_day"`
+	Commits     uint64  `json:"commits"`
+}
+
+// SensorHealth says how one sensor does.
+type SensorHealth struct {
+	State    string  `json:"state"`
+	Error    string  `json:"error,omitempty"`
+	Since    float64 `json:"since"` // seconds since power-up when it came into this state
+	Reads    uint64  `json:"reads"`
+	Failures uint64  `json:"failures"`
+	Skipped  uint64  `json:"skipped"`
+}

@@ -1,0 +1,91 @@
+package contract
+
+// Kinds of events, the last level of P/events/<kind>.
+const (
+	EventBoot   = "boot"
+	EventLoss   = "loss"
+	EventClock  = "clock"
+	EventSensor = "sensor"
+	EventStore  = "store"
+	EventAlarm  = "alarm"
+	EventConfig = "config"
+)
+
+// EventHead begins every event; the fields of its kind follow in the same object. N counts the events of a boot from 1
+// without holes, so that missing events are seen as well.
+type EventHead struct {
+	V       int     `json:"v"`
+	Gateway string  `json:"gateway"`
+	Store   string  `json:"store"`
+	Boot    uint32  `json:"boot"`
+	N       uint64  `json:"n"`
+	TS      Time    `json:"ts"`
+	Up      float64 `json:"up"` // seconds since power-up
+}
+
+// How a boot ended.
+const (
+	EndClean   = "clean"
+	EndUnclean = "unclean"
+)
+
+// BootEvent is P/events/boot: what is known of the boot before. Last holds the last seq of every sensor: all that there
+// were after a clean end, what was durable after an unclean one.
+type BootEvent struct {
+	Version  string    `json:"version"`
+	Previous *Previous `json:"previous,omitempty"`
+}
+
+// Previous is how the boot before this one ended.
+type Previous struct {
+	Boot uint32            `json:"boot"`
+	End  string            `json:"end"`
+	Last map[string]uint64 `json:"last"`
+}
+
+// LossEvent is P/events/loss: readings that were removed unsent.
+type LossEvent struct {
+	Loss []Loss `json:"loss"`
+}
+
+// Loss is a range of readings of one sensor; both ends are included.
+type Loss struct {
+	Boot   uint32 `json:"boot"`
+	Sensor string `json:"sensor"`
+	First  uint64 `json:"first"`
+	Last   uint64 `json:"last"`
+	Count  uint64 `json:"count"`
+	Reason string `json:"reason"`
+}
+
+// ClockEvent is P/events/clock: the wall time of the power-up whose readings may have been sent without a time.
+type ClockEvent struct {
+	Zero Time `json:"zero"` // add a reading's "up"
+}
+
+// SensorEvent is P/events/sensor: a sensor came into another state.
+type SensorEvent struct {
+	Sensor string `json:"sensor"`
+	State  string `json:"state"`
+	Error  string `json:"error,omitempty"`
+}
+
+// StoreEvent is P/events/store: the store was set aside, made anew, or is in trouble.
+type StoreEvent struct {
+	State  string `json:"state"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// AlarmEvent is P/events/alarm.
+type AlarmEvent struct {
+	Alarm  string `json:"alarm"`
+	State  string `json:"state"` // raised, cleared
+	Detail string `json:"detail,omitempty"`
+}
+
+// ConfigEvent is P/events/config: which configuration runs. Problems are there when the files are wrong and the last
+// good configuration runs instead.
+type ConfigEvent struct {
+	State    string   `json:"state"` // current, last-good
+	Problems []string `json:"problems,omitempty"`
+}

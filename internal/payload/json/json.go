@@ -1,0 +1,52 @@
+// Package json is the format "json": one object for a batch of readings of one sensor, as docs/topics.md describes it.
+package json
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/payload"
+	"github.com/fieldgate/fieldgate/internal/reading"
+)
+
+// Encoder implements payload.Encoder.
+type Encoder struct{}
+
+// ContentType implements payload.Encoder.
+func (Encoder) ContentType() string { return "application/json" }
+
+// BatchMax implements payload.Encoder.
+func (Encoder) BatchMax() int { return 0 }
+
+// Append implements payload.Encoder.
+func (Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
+	dst = payload.AppendIdentity(dst, b)
+	dst = append(dst, `,"readings":[`...)
+	var stack [16]drivers.Value
+	for i := range b.Readings {
+		r := &b.Readings[i]
+		values, err := reading.Decode(stack[:0], r.Body)
+		if err != nil {
+			return dst, fmt.Errorf("reading %d of %s: %w", r.Seq, b.Sensor, err)
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"seq":`...)
+		dst = strconv.AppendUint(dst, r.Seq, 10)
+		dst = append(dst, ',')
+		dst = payload.AppendTime(dst, r)
+		dst = append(dst, `,"values":{`...)
+		for j, v := range values {
+			if j > 0 {
+				dst = append(dst, ',')
+			}
+			dst = payload.AppendMember(dst, v)
+		}
+		dst = append(dst, '}')
+		dst = payload.AppendBad(dst, values)
+		dst = append(dst, '}')
+	}
+	return append(dst, "]}"...), nil
+}

@@ -1,0 +1,128 @@
+// Package payload renders readings for the cloud. Each format is a folder below; this package holds what they share: the
+// batch they render and the JSON of values. Which format is in use is the configuration's; the table of formats is here.
+package payload
+
+import (
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// A Batch is readings of one sensor from one boot, oldest first.
+type Batch struct {
+	Gateway, Store, Sensor string
+	Boot                   uint32
+	Readings               []Reading
+}
+
+// A Reading is one reading to render.
+type Reading struct {
+	Seq  uint64
+	Up   time.Duration // since power-up
+	Time time.Time     // zero: not known; then Up is told
+	Body []byte        // as package reading has it
+}
+
+// An Encoder renders batches. It has no state.
+type Encoder interface {
+	// ContentType is the MQTT 5 Content Type.
+	ContentType() string
+	// BatchMax is how many readings fit into one message; 0: no limit of the format.
+	BatchMax() int
+	// Append appends the message of a batch to dst. A reading whose body is malformed is an error.
+	Append(dst []byte, b *Batch) ([]byte, error)
+}
+
+// AppendIdentity appends the opening brace and whose readings the batch holds.
+func AppendIdentity(dst []byte, b *Batch) []byte {
+	dst = append(dst, `{"v":1,"gateway":`...)
+	dst = AppendString(dst, b.Gateway)
+	dst = append(dst, `,"store":`...)
+	dst = AppendString(dst, b.Store)
+	dst = append(dst, `,"boot":`...)
+	dst = strconv.AppendUint(dst, uint64(b.Boot), 10)
+	dst = append(dst, `,"sensor":`...)
+	return AppendString(dst, b.Sensor)
+}
+
+// AppendTime appends "ts", and "up" where the time is not known.
+func AppendTime(dst []byte, r *Reading) []byte {
+	if !r.Time.IsZero() {
+		dst = append(dst, `"ts":"`...)
+		dst = r.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+		return append(dst, '"')
+	}
+	dst = append(dst, `"ts":null,"up":`...)
+	return strconv.AppendFloat(dst, r.Up.Seconds(), 'f', 3, 64)
+}
+
+// AppendMember appends "field":value; a bad value is null.
+func AppendMember(dst []byte, v drivers.Value) []byte {
+	dst = AppendString(dst, v.Field)
+	dst = append(dst, ':')
+	switch v.Kind() {
+	case drivers.KindFloat:
+		return AppendFloat(dst, v.Float())
+	case drivers.KindInt:
+		return strconv.AppendInt(dst, v.Int(), 10)
+	case drivers.KindBool:
+		return strconv.AppendBool(dst, v.Bool())
+	case drivers.KindString:
+		return AppendString(dst, v.Text())
+	}
+	return append(dst, "null"...)
+}
+
+// AppendBad appends ,"bad":{…} with the reasons of the bad values, or nothing where there are none.
+func AppendBad(dst []byte, values []drivers.Value) []byte {
+	sep := `,"bad":{`
+	for _, v := range values {
+		if v.Kind() != drivers.KindBad {
+			continue
+		}
+		dst = append(dst, sep...)
+		sep = ","
+		dst = AppendString(dst, v.Field)
+		dst = append(dst, ':')
+		dst = AppendString(dst, v.Reason())
+	}
+	if sep == "," {
+		dst = append(dst, '}')
+	}
+	return dst
+}
+
+// AppendFloat appends a finite number in the shortest form that reads back as the same float64.
+func AppendFloat(dst []byte, f float64) []byte {
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(dst, f, 'f', -1, 64)
+}
+
+// AppendString appends a JSON string. Bytes that are no UTF-8 become U+FFFD.
+func AppendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += n
+			continue
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < 0x20:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+		i++
+	}
+	return append(dst, '"')
+}

@@ -1,0 +1,67 @@
+package verify
+
+import "sort"
+
+// Range is a run of sequence numbers; both ends are included.
+type Range struct{ First, Last uint64 }
+
+// ranges is a set of numbers as sorted runs that neither overlap nor touch.
+type ranges []Range
+
+// add puts a run into the set and returns how many of its numbers were there already.
+func (s *ranges) add(first, last uint64) (again uint64) {
+	r := *s
+	i := sort.Search(len(r), func(i int) bool { return r[i].Last+1 >= first })
+	j := i
+	merged := Range{first, last}
+	for ; j < len(r) && r[j].First <= last+1; j++ {
+		if low, high := max(r[j].First, first), min(r[j].Last, last); low <= high {
+			again += high - low + 1
+		}
+		merged.First, merged.Last = min(merged.First, r[j].First), max(merged.Last, r[j].Last)
+	}
+	if i == j {
+		r = append(r, Range{})
+		copy(r[i+1:], r[i:])
+		r[i] = merged
+	} else {
+		r[i] = merged
+		r = append(r[:i+1], r[j:]...)
+	}
+	*s = r
+	return again
+}
+
+// holes returns the runs between 1 and last that the set does not have.
+func (s ranges) holes(last uint64) []Range {
+	var out []Range
+	next := uint64(1)
+	for _, r := range s {
+		if r.First > last {
+			break
+		}
+		if r.First > next {
+			out = append(out, Range{next, r.First - 1})
+		}
+		next = r.Last + 1
+	}
+	if next <= last {
+		out = append(out, Range{next, last})
+	}
+	return out
+}
+
+// count returns how many numbers the set has.
+func (s ranges) count() (n uint64) {
+	for _, r := range s {
+		n += r.Last - r.First + 1
+	}
+	return n
+}
+
+func (s ranges) last() uint64 {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[len(s)-1].Last
+}
