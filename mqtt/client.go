@@ -1,0 +1,184 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// A Client keeps one session with one broker over as many connections as it takes. Its methods may be called from any
+// goroutine.
+type Client struct {
+	cfg  Config
+	urls []*url.URL
+
+	stop     context.Context // ends when the client is to end, with the cause
+	cancel   context.CancelCauseFunc
+	started  bool
+	ended    chan struct{} // closed when nothing of the client runs any more
+	settler  settler
+	inbox    inbox
+	storing  sync.Mutex // held around calls of the session store
+	facts    factsState // the supervisor's
+	bytesIn  atomic.Uint64
+	bytesOut atomic.Uint64
+
+	// mu guards what follows, and everything in the current connection that says so. It is never held during I/O or while code
+	// of the user runs.
+	mu       sync.Mutex
+	session  session
+	epoch    int    // counts sessions: it changes when the broker lost one
+	clientID string // the one in use, "" until the broker assigned it
+	unsaved  bool   // the facts changed since the last Save
+	free     *exchange
+	serial   uint64
+	pending  int // messages accepted and not yet settled
+	requests []*request
+	conn     *conn // the current connection, nil while offline
+	closing  bool
+	farewell ReasonCode // of the DISCONNECT
+	stats    Stats
+}
+
+// New returns a client for cfg. It checks cfg and does no I/O; messages may be sent at once and wait for Run.
+func New(cfg Config) (*Client, error) {
+	cfg, urls, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, urls: urls, ended: make(chan struct{}), session: newSession(nil)}
+	c.stop, c.cancel = context.WithCancelCause(context.Background())
+	c.settler.init(c)
+	c.inbox.init(c)
+	return c, nil
+}
+
+// Run connects, serves and reconnects until ctx ends or Close is called. It owns all goroutines of the client and returns when they have
+// ended and every message is settled: nil after Close, else the cause of ctx. It may be called once. The end of ctx
+// leaves the broker with DISCONNECT 0x04, so that the will is sent.
+func (c *Client) Run(ctx context.Context) error {
+	c.mu.Lock()
+	switch {
+	case c.closing:
+		c.mu.Unlock()
+		return nil
+	case c.started:
+		c.mu.Unlock()
+		return errors.New("mqtt: Run was called twice")
+	}
+	c.started = true
+	c.mu.Unlock()
+	defer close(c.ended)
+
+	unhook := context.AfterFunc(ctx, func() { c.shutdown(packet.DisconnectWithWill, context.Cause(ctx)) })
+	defer unhook()
+
+	var handling, settling sync.WaitGroup // the connection's goroutines are waited for in serve
+	settle, stopSettling := context.WithCancel(context.Background())
+	defer stopSettling()
+	handling.Go(func() { c.inbox.run(c.stop) })
+	settling.Go(func() { c.settler.run(settle) })
+
+	c.supervise()
+
+	handling.Wait()
+	c.settleAll()
+	stopSettling()
+	settling.Wait()
+	if cause := context.Cause(c.stop); !errors.Is(cause, ErrClosed) {
+		return cause
+	}
+	return nil
+}
+
+// Close ends the client in order: it accepts nothing more, writes DISCONNECT 0x00, or 0x04 where the broker is to send the will, and waits
+// for Run to end. Messages not acknowledged by then are settled with ErrClosed or ErrUncertain. When ctx ends first the
+// connection is cut. Close must not be called by a handler, a done function or OnEvent.
+func (c *Client) Close(ctx context.Context, withWill bool) error {
+	code := packet.NormalDisconnection
+	if withWill {
+		code = packet.DisconnectWithWill
+	}
+	c.mu.Lock()
+	idle := !c.started
+	c.started = true
+	c.mu.Unlock()
+	c.shutdown(code, ErrClosed)
+	if idle { // there is no Run that could settle
+		c.settleAll()
+		c.settler.flush()
+		close(c.ended)
+	}
+	select {
+	case <-c.ended:
+		return nil
+	case <-ctx.Done():
+		c.mu.Lock()
+		if c.conn != nil {
+			c.conn.fail(context.Cause(ctx))
+		}
+		c.mu.Unlock()
+		return context.Cause(ctx)
+	}
+}
+
+// shutdown makes the client end, with a DISCONNECT where it is connected. Only the first call counts.
+func (c *Client) shutdown(code ReasonCode, cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	c.closing = true
+	c.farewell = code
+	if c.conn != nil {
+		c.conn.leave(code, nil)
+	}
+	c.cancel(cause)
+}
+
+// settleAll settles what is left when the client ends.
+func (c *Client) settleAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range []*list{&c.session.released, &c.session.resend, &c.session.unacked, &c.session.queue} {
+		for x := l.head; x != nil; x = l.head {
+			err := ErrClosed
+			if !x.sentAt.IsZero() {
+				err = ErrUncertain
+			}
+			c.session.settle(x)
+			c.settle(x, Ack{}, err)
+		}
+	}
+	for _, r := range c.requests {
+		r.finish(nil, ErrClosed)
+	}
+	c.requests = nil
+}
+
+// Stats returns the client's counters.
+func (c *Client) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.Connected = c.conn != nil && c.conn.ready
+	s.Queued = c.pending
+	s.InFlight = c.session.inFlight() + c.session.resend.len
+	var oldest time.Time
+	for _, l := range []*list{&c.session.released, &c.session.resend, &c.session.unacked} {
+		if l.head != nil && (oldest.IsZero() || l.head.sentAt.Before(oldest)) {
+			oldest = l.head.sentAt
+		}
+	}
+	if !oldest.IsZero() {
+		s.OldestInFlight = time.Since(oldest)
+	}
+	s.BytesIn, s.BytesOut = c.bytesIn.Load(), c.bytesOut.Load()
+	return s
+}

@@ -1,0 +1,158 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// Config is how a Client connects and behaves. Only URLs is required; a zero value elsewhere means the
+// default.
+type Config struct {
+	// URLs address one broker or one cluster, tried in turn: mqtt://host:1883, mqtts://host:8883, unix:///path. Ports
+	// may be left out. User information in them is ignored: see Credentials.
+	URLs []string
+	// Dial opens the transport. Nil is the built-in one for mqtt, mqtts (TLS 1.2 at least, server name from the URL) and unix. The
+	// TLS configuration is nil unless TLS is set; it may be changed. Closing the connection must end
+	// blocked reads and writes.
+	Dial func(ctx context.Context, u *url.URL, tls *tls.Config) (net.Conn, error)
+	// ClientID names the session at the broker; "" asks the broker to assign one, which is kept.
+	ClientID string
+	// CleanStart discards a session that an earlier process left at the broker.
+	CleanStart bool
+	// KeepAlive is the longest silence in either direction before a ping: default 60s, negative for none. The broker may shorten it.
+	// A dead peer is found after 3/4 of it and at most 20s more.
+	KeepAlive time.Duration
+	// SessionExpiry is how long the broker keeps the session of a client that is away: default 24h, negative
+	// for not at all.
+	SessionExpiry time.Duration
+	// ConnectTimeout bounds an attempt, from dialling to the answers to Subscriptions: default 30s.
+	ConnectTimeout time.Duration
+	// AckTimeout is how long the broker may leave messages or requests in flight without acknowledging any before the
+	// connection is given up: default 60s, negative for ever. Only a new connection may repeat them
+	// [MQTT-4.4.0-1].
+	AckTimeout time.Duration
+	// Credentials is asked before every attempt; nil: none.
+	Credentials func(ctx context.Context) (Credentials, error)
+	// TLS is asked before every attempt; nil: the system's roots, no client certificate.
+	TLS func(ctx context.Context) (*tls.Config, error)
+	// Will is asked before every attempt; nil, or a nil result: none.
+	Will func() *Will
+	// ReceiveMaximum is how many QoS 1 and 2 messages the broker may send without acknowledgement: default 32. A broker that sends more
+	// is not read until the handler has caught up, and left (0x93) when that takes longer than 2s.
+	// Memory for received messages is bounded by it times MaximumPacketSize.
+	ReceiveMaximum uint16
+	// MaximumPacketSize is the largest packet to accept, in bytes: default 1 MiB.
+	MaximumPacketSize uint32
+	// TopicAliasMaximum is how many topic aliases the broker may use: default 0.
+	TopicAliasMaximum uint16
+	// MaxInFlight is how many QoS 1 and 2 messages may be unacknowledged: default 1000. The broker's Receive
+	// Maximum may lower it.
+	MaxInFlight int
+	// MaxQueued is how many messages may be accepted and not yet settled: default 4096.
+	MaxQueued int
+	// Subscriptions are made on every connection, before Connected is reported.
+	Subscriptions []Subscription
+	// Handler accepts received messages, one at a time in the order of arrival. PUBACK or PUBREC follows when it returns nil; an
+	// error closes the connection, and the broker delivers the message again. The message and what it refers to are valid during
+	// the call only. It may publish. ctx ends with Run. Nil: messages are acknowledged and forgotten.
+	Handler func(ctx context.Context, m *Message) error
+	// OnEvent reports changes of the connection, in order. It must not block long, since it holds up the next attempt, and must
+	// not call Close.
+	OnEvent func(Event)
+	// Session keeps the session's facts over restarts; nil: in memory.
+	Session SessionStore
+	// Backoff is the delay between attempts.
+	Backoff Backoff
+	// Log gets changes of state; nil: none.
+	Log *slog.Logger
+}
+
+// Credentials prove to the broker who connects. The broker sees a user name where Username is not empty, and a password where Password
+// is not nil.
+type Credentials struct {
+	Username string
+	Password []byte
+}
+
+// withDefaults returns the configuration with defaults filled in, and the URLs, or all that is wrong with it.
+func (c Config) withDefaults() (Config, []*url.URL, error) {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	setDefault(&c.KeepAlive, 60*time.Second)
+	setDefault(&c.SessionExpiry, 24*time.Hour)
+	setDefault(&c.ConnectTimeout, 30*time.Second)
+	setDefault(&c.AckTimeout, 60*time.Second)
+	setDefault(&c.ReceiveMaximum, 32)
+	setDefault(&c.MaximumPacketSize, 1<<20)
+	setDefault(&c.MaxInFlight, 1000)
+	setDefault(&c.MaxQueued, 4096)
+	c.Backoff = c.Backoff.withDefaults()
+	if c.Session == nil {
+		c.Session = new(memoryStore)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Handler == nil {
+		c.Handler = func(context.Context, *Message) error { return nil }
+	}
+	if c.OnEvent == nil {
+		c.OnEvent = func(Event) {}
+	}
+
+	if len(c.URLs) == 0 {
+		bad("no broker URL")
+	}
+	var urls []*url.URL
+	for _, s := range c.URLs {
+		u, err := parseURL(s, c.Dial != nil)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		urls = append(urls, u)
+	}
+	if !packet.ValidString(c.ClientID) {
+		bad("client id %q is not a valid MQTT string", c.ClientID)
+	}
+	if c.KeepAlive > 65535*time.Second {
+		bad("keep alive %v is longer than 65535s", c.KeepAlive)
+	}
+	if c.ConnectTimeout < 0 {
+		bad("connect timeout %v is negative", c.ConnectTimeout)
+	}
+	if c.MaxInFlight < 0 || c.MaxInFlight > 65535 {
+		bad("in-flight limit %d is not in 1 to 65535", c.MaxInFlight)
+	}
+	if c.MaxQueued < 0 {
+		bad("queue limit %d is negative", c.MaxQueued)
+	}
+	if c.MaximumPacketSize < 64 || c.MaximumPacketSize > packet.MaxHeaderSize+packet.MaxLength {
+		bad("maximum packet size %d is not in 64 to %d", c.MaximumPacketSize, packet.MaxHeaderSize+packet.MaxLength)
+	}
+	for _, s := range c.Subscriptions {
+		if err := s.check(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		return c, nil, fmt.Errorf("mqtt: configuration: %w", errors.Join(errs...))
+	}
+	return c, urls, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

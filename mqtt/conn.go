@@ -1,0 +1,188 @@
+package mqtt
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// A conn is one connection that the broker has accepted. It has a goroutine that reads and one that writes; serve waits for
+// both. Client.mu guards the fields marked so.
+type conn struct {
+	c          *Client
+	nc         net.Conn
+	negotiated Negotiated
+	epoch      int       // of the session
+	start      time.Time // times of the connection are counted from here
+	wake       chan struct{}
+	room       chan struct{} // signals that control was taken or a message accepted
+	dead       chan struct{} // closed by fail
+	readerDone chan struct{}
+
+	lastRead atomic.Int64 // time.Duration since start
+
+	idle    bool          // mu: the writer waits for wake
+	control []byte        // mu: encoded packets other than PUBLISH, SUBSCRIBE and UNSUBSCRIBE
+	parting *parting      // mu: the end in order, once asked for
+	err     error         // mu: why the connection ended
+	ready   bool          // mu: Connected was reported
+	lastAck time.Time     // mu: last answer to a PUBLISH or a request
+	pinged  time.Duration // mu: when the PINGREQ that waits for an answer was written, since start; 0: none
+
+	unacked1 int                 // mu: inbound QoS 1 messages without PUBACK
+	unacked2 map[uint16]struct{} // mu: inbound QoS 2 messages of this connection without PUBCOMP
+	held2    int                 // mu: those of them without PUBREC
+	excess   time.Duration       // mu: since when the broker exceeds the Receive Maximum, since start; 0: it does not
+
+	aliases map[uint16]string // the reader's: topic aliases of the broker, at most TopicAliasMaximum
+
+	publish   packet.Publish // the writer's, to be used again
+	lastWrite time.Duration  // the writer's, since start
+}
+
+// A parting is the DISCONNECT to end with and the error that is behind it, nil after Close.
+type parting struct {
+	code ReasonCode
+	err  error
+}
+
+const (
+	// partingTimeout is how long a connection that ends in order may take for it as a whole, and lingerTimeout how long
+	// the broker may take to close it.
+	partingTimeout = 3 * time.Second
+	lingerTimeout  = time.Second
+	// pingTimeout is how long the broker may take to answer a ping, counted from the last byte it sent.
+	pingTimeout = 20 * time.Second
+	// excessPatience is how long the broker may exceed the Receive Maximum. Mosquitto 2.0 does so in bursts (measured: 145
+	// instead of 32), and leaving it at once would only make it send the same again.
+	excessPatience = 2 * time.Second
+	// maxControl is how many bytes of answers may wait for a broker that does not read before reading stops.
+	maxControl = 64 << 10
+)
+
+func newConn(c *Client, nc net.Conn) *conn {
+	return &conn{
+		c: c, nc: nc, start: time.Now(),
+		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		dead: make(chan struct{}), readerDone: make(chan struct{}),
+		unacked2: make(map[uint16]struct{}), aliases: make(map[uint16]string),
+	}
+}
+
+// now returns the time since the connection began. It is never 0.
+func (n *conn) now() time.Duration { return time.Since(n.start) + 1 }
+
+// poke wakes the writer where it waits. mu is held.
+func (n *conn) poke() {
+	if n.idle {
+		n.idle = false
+		poke(n.wake)
+	}
+}
+
+// reply queues a packet for the writer. mu is held.
+func (n *conn) reply(p packet.Packet) {
+	n.control = p.Append(n.control)
+	n.poke()
+}
+
+// leave ends the connection in order: what waits is written, then a DISCONNECT. mu is held.
+func (n *conn) leave(code ReasonCode, err error) {
+	if n.parting != nil || n.err != nil {
+		return
+	}
+	n.parting = &parting{code, err}
+	n.poke()
+	time.AfterFunc(partingTimeout, func() { n.nc.Close() }) // against a broker that does not read
+}
+
+// fail ends the connection at once. The first error counts. mu is held.
+func (n *conn) fail(err error) {
+	if n.err != nil {
+		return
+	}
+	if n.parting != nil {
+		err = n.parting.err
+		if err == nil {
+			err = ErrClosed
+		}
+	}
+	n.err = err
+	close(n.dead)
+	n.nc.Close()
+}
+
+// abandon is fail for goroutines that do not hold mu.
+func (n *conn) abandon(err error) {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	n.fail(err)
+}
+
+// serve runs the connection until it ends and returns why. begun is called, on the calling goroutine, when Config.Subscriptions
+// are answered.
+func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
+	var goroutines sync.WaitGroup
+	goroutines.Go(func() {
+		defer close(n.readerDone)
+		n.abandon(n.read())
+	})
+	goroutines.Go(func() { n.abandon(n.write()) })
+
+	if err := n.subscribeAll(deadline); err != nil {
+		n.abandon(err)
+	} else {
+		begun(n.negotiated)
+	}
+	goroutines.Wait()
+
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	n.c.conn = nil
+	n.c.session.suspend()
+	n.c.resetRequests()
+	return n.err
+}
+
+// subscribeAll waits for the answers to Config.Subscriptions and notes them in negotiated. Those that the broker's CONNACK rules out
+// are not asked for.
+func (n *conn) subscribeAll(deadline time.Time) error {
+	granted := make([]ReasonCode, len(n.c.cfg.Subscriptions))
+	var asked []int
+	r := &request{answer: make(chan answer, 1), once: true}
+	for i, s := range n.c.cfg.Subscriptions {
+		if granted[i] = n.unsupported(s); granted[i] == 0 {
+			asked = append(asked, i)
+			r.subs = append(r.subs, s)
+		}
+	}
+	if len(asked) > 0 {
+		n.c.mu.Lock()
+		n.c.requests = append(n.c.requests, r)
+		n.poke()
+		n.c.mu.Unlock()
+
+		timeout := time.NewTimer(time.Until(deadline))
+		defer timeout.Stop()
+		select {
+		case a := <-r.answer:
+			if a.codes == nil {
+				return a.err
+			}
+			for j, i := range asked {
+				granted[i] = a.codes[j]
+			}
+		case <-timeout.C:
+			return violation("no SUBACK within %v", n.c.cfg.ConnectTimeout)
+		case <-n.dead:
+		}
+	}
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	n.negotiated.Granted = granted
+	n.ready = n.err == nil
+	return n.err
+}

@@ -1,0 +1,107 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// Errors that tell what became of a message or a request.
+var (
+	// ErrClosed means that the client has ended and that the message was never sent.
+	ErrClosed = errors.New("mqtt: client is closed")
+	// ErrUncertain means that the message was sent, but nobody will know whether it arrived.
+	ErrUncertain = errors.New("mqtt: message was sent but not acknowledged")
+	// ErrQueueFull means that Config.MaxQueued messages wait already; nothing was queued.
+	ErrQueueFull = errors.New("mqtt: queue is full")
+	// ErrTooLarge means that the packet is larger than the broker or the protocol allows.
+	ErrTooLarge = errors.New("mqtt: packet is too large")
+	// ErrNotSupported means that the broker said at connecting that it does not offer what the message needs: its
+	// QoS, the retain flag, or a kind of subscription.
+	ErrNotSupported = errors.New("mqtt: not supported by the broker")
+	// ErrExpired means that the message's Expiry was over before it could be sent.
+	ErrExpired = errors.New("mqtt: message expired before it was sent")
+	// ErrInvalid means that a message or a subscription breaks the rules of MQTT; nothing was queued.
+	ErrInvalid = errors.New("mqtt: invalid")
+)
+
+// A ReasonError is a refusal by the broker, or the reason for which it or the client ended a connection.
+type ReasonError struct {
+	Packet         string // the packet that carried the code: CONNACK, PUBACK, PUBREC, SUBACK, UNSUBACK, DISCONNECT
+	Code           ReasonCode
+	Reason         string // the broker's own words, may be empty
+	UserProperties []UserProperty
+	// ServerReference names the server to use instead, with 0x9C and 0x9D.
+	ServerReference string
+}
+
+// Error implements error.
+func (e *ReasonError) Error() string {
+	s := fmt.Sprintf("mqtt: broker answered %s %v", e.Packet, e.Code)
+	if e.Reason != "" {
+		s += fmt.Sprintf(" (%q)", e.Reason)
+	}
+	if e.ServerReference != "" {
+		s += fmt.Sprintf(", server reference %q", e.ServerReference)
+	}
+	return s
+}
+
+// IsPermanent reports whether trying the same again is likely to end the same: the message, the request or the credentials have
+// to change first. Lost connections, full quotas and busy brokers are not permanent.
+func IsPermanent(err error) bool {
+	for _, e := range []error{ErrClosed, ErrTooLarge, ErrNotSupported, ErrExpired, ErrInvalid, errNotMQTT5} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	re, ok := errors.AsType[*ReasonError](err)
+	if !ok {
+		return false
+	}
+	switch re.Code {
+	case packet.MalformedPacket, packet.ProtocolError, packet.UnsupportedProtocolVersion, packet.ClientIdentifierNotValid,
+		packet.BadUserNameOrPassword, packet.NotAuthorized, packet.Banned, packet.BadAuthenticationMethod,
+		packet.TopicFilterInvalid, packet.TopicNameInvalid, packet.PacketTooLarge, packet.PayloadFormatInvalid,
+		packet.RetainNotSupported, packet.QoSNotSupported, packet.ServerMoved, packet.SharedSubscriptionsRefused,
+		packet.SubscriptionIDsRefused, packet.WildcardSubscriptionsRefused:
+		return true
+	}
+	return false
+}
+
+// errNotMQTT5 is the cause of a Disconnected event after an MQTT 3.1.1 CONNACK.
+var errNotMQTT5 = errors.New("mqtt: broker does not speak MQTT 5")
+
+// reasonError returns the refusal in a packet.
+func reasonError(t packet.Type, code ReasonCode, p *packet.Properties) *ReasonError {
+	return &ReasonError{
+		Packet: t.String(), Code: code, Reason: p.ReasonString,
+		UserProperties: p.UserProperties, ServerReference: p.ServerReference,
+	}
+}
+
+// reasonCode returns the broker's code in err, or 0.
+func reasonCode(err error) ReasonCode {
+	if e, ok := errors.AsType[*ReasonError](err); ok {
+		return e.Code
+	}
+	return 0
+}
+
+// A breach is a reason to leave a connection with a DISCONNECT: something that the broker must not do, or something
+// that the client cannot go on from.
+type breach struct {
+	code ReasonCode
+	err  error
+}
+
+func (b *breach) Error() string {
+	return fmt.Sprintf("mqtt: left the broker with %v: %v", b.code, b.err)
+}
+func (b *breach) Unwrap() error { return b.err }
+
+func violation(format string, args ...any) error {
+	return &breach{packet.ProtocolError, fmt.Errorf(format, args...)}
+}

@@ -1,0 +1,75 @@
+package mqtt
+
+import "time"
+
+// An EventKind says what happened to the client's connection.
+type EventKind int
+
+// The events, in the order in which one connection produces them.
+const (
+	// Connecting: an attempt begins at Event.URL.
+	Connecting EventKind = iota + 1
+	// SessionLost: the broker no longer had the session that the client meant to resume. What was in flight
+	// is published again as new messages; subscriptions other than Config.Subscriptions are gone.
+	SessionLost
+	// Connected: the broker accepted, and Config.Subscriptions were answered. Event.Negotiated is set.
+	Connected
+	// TakenOver: another client connected with the same client id. Disconnected follows.
+	TakenOver
+	// Disconnected: the connection, or the attempt, ended. Event.Err says why.
+	Disconnected
+)
+
+// String returns the event's name in lower case.
+func (k EventKind) String() string {
+	switch k {
+	case Connecting:
+		return "connecting"
+	case SessionLost:
+		return "session lost"
+	case Connected:
+		return "connected"
+	case TakenOver:
+		return "taken over"
+	case Disconnected:
+		return "disconnected"
+	}
+	return "unknown"
+}
+
+// An Event is a change of the connection.
+type Event struct {
+	Kind EventKind
+	URL  string // without user information
+	// Negotiated is what the broker granted (Connected).
+	Negotiated Negotiated
+	// Err is the cause (Disconnected): a *ReasonError where the broker gave one; nil after Close.
+	Err error
+	// Retry is the time until the next attempt (Disconnected).
+	Retry time.Duration
+}
+
+// Negotiated is what holds on one connection, with the defaults of the standard filled in.
+type Negotiated struct {
+	URL                             string
+	ClientID                        string // the one in use
+	AssignedClientID                string // set where the broker chose it
+	SessionPresent                  bool
+	SessionExpiry                   time.Duration
+	KeepAlive                       time.Duration // the one in use; 0: none
+	ServerKeepAlive                 time.Duration // set where the broker chose it
+	ReceiveMaximum                  uint16
+	MaximumPacketSize               uint32 // 268,435,460 where the broker set no limit
+	MaximumQoS                      QoS
+	TopicAliasMaximum               uint16
+	RetainAvailable                 bool
+	WildcardSubscriptionAvailable   bool
+	SubscriptionIdentifierAvailable bool
+	SharedSubscriptionAvailable     bool
+	ResponseInformation             string
+	Reason                          string
+	UserProperties                  []UserProperty
+	// Granted are the broker's answers to Config.Subscriptions, in their order. A refused one is not an error
+	// of the connection.
+	Granted []ReasonCode
+}

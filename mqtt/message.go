@@ -1,0 +1,73 @@
+package mqtt
+
+import (
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// A QoS is the quality of service of a message or the highest one of a subscription.
+type QoS byte
+
+// The qualities of service (MQTT 5.0, 4.3).
+const (
+	AtMostOnce  QoS = 0
+	AtLeastOnce QoS = 1
+	ExactlyOnce QoS = 2
+)
+
+// A ReasonCode is the broker's answer to an operation. Codes of 0x80 and above are refusals.
+type ReasonCode = packet.ReasonCode
+
+// A UserProperty is a pair of strings that travels with a message or an answer. Order and repetition are kept.
+type UserProperty = packet.UserProperty
+
+// A Message is an application message, to be published or received.
+type Message struct {
+	Topic   string
+	Payload []byte
+	QoS     QoS
+	Retain  bool
+	// Expiry is the message's lifetime; 0 means that it never expires. It is counted down while the message waits
+	// for its first transmission; a message whose time is over before that is not sent (ErrExpired). It is sent in whole
+	// seconds, rounded up.
+	Expiry          time.Duration
+	ContentType     string
+	ResponseTopic   string
+	CorrelationData []byte
+	// UTF8 is the payload format indicator: the payload is UTF-8 text.
+	UTF8           bool
+	UserProperties []UserProperty
+
+	// Duplicate says that the broker may have sent a received message before.
+	Duplicate bool
+	// SubscriptionIDs are the identifiers of the subscriptions that a received message matched.
+	SubscriptionIDs []uint32
+}
+
+// A Will is the message that the broker publishes when it loses the client without a DISCONNECT 0x00.
+type Will struct {
+	Message
+	// Delay is how long the broker waits before it publishes; a reconnection in that time prevents it. It is sent in
+	// whole seconds.
+	Delay time.Duration
+}
+
+// An Ack is the broker's answer to a published message. Code is below 0x80: success, or 0x10 where nobody had subscribed and
+// the broker says so. For QoS 0 it is the zero value.
+type Ack struct {
+	Code           ReasonCode
+	Reason         string
+	UserProperties []UserProperty
+}
+
+// A Subscription asks for the messages of the topics that match Filter, at most with the given QoS.
+type Subscription struct {
+	Filter            string
+	QoS               QoS
+	NoLocal           bool // not the messages that this client published
+	RetainAsPublished bool // keep the retain flag as the publisher set it
+	// RetainHandling says when the broker sends retained messages: 0 at every subscription, 1 at a new one
+	// only, 2 never.
+	RetainHandling byte
+}

@@ -1,0 +1,319 @@
+package mqtttest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// A conn is the connection of one client.
+type conn struct {
+	broker *Broker
+	nc     net.Conn
+	number int
+	wake   chan struct{} // bytes wait to be written, or nothing more will
+	hung   chan struct{} // closed by hangUp
+
+	// The broker's mu guards what follows.
+	session        *session
+	will           *packet.Publish
+	receiveMaximum int             // the client's
+	unacked        map[uint16]bool // the client's QoS 1 and 2 messages that were not answered for good
+	out            []byte
+	last           bool // close when out is written
+	bytes          int  // read
+}
+
+// errLeft is the end of a connection that the client asked for.
+var errLeft = errors.New("client left")
+
+// readAll reads and handles packets until the connection ends.
+func (c *conn) readAll() error {
+	var buf []byte
+	chunk := make([]byte, 64<<10)
+	for {
+		m, err := c.nc.Read(chunk)
+		if err != nil {
+			return err
+		}
+		buf = append(buf, chunk[:m]...)
+		c.broker.mu.Lock()
+		buf, err = c.handleAll(buf, m)
+		deaf := c.broker.behavior.Deaf && c.session != nil
+		c.broker.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		if deaf {
+			<-c.hung
+		}
+	}
+}
+
+// writeAll writes what was sent until the connection ends.
+func (c *conn) writeAll() {
+	for {
+		select {
+		case <-c.wake:
+		case <-c.hung:
+			return
+		}
+		c.broker.mu.Lock()
+		out, last := c.out, c.last
+		c.out = nil
+		c.broker.mu.Unlock()
+		if _, err := c.nc.Write(out); err != nil || last {
+			c.nc.Close()
+		}
+	}
+}
+
+// hangUp closes the connection without a word. mu is held.
+func (c *conn) hangUp() {
+	select {
+	case <-c.hung:
+	default:
+		close(c.hung)
+		c.nc.Close()
+	}
+}
+
+// end forgets the connection. mu is held.
+func (c *conn) end() {
+	c.hangUp()
+	delete(c.broker.conns, c)
+	if s := c.session; s != nil && s.conn == c {
+		s.conn = nil
+		if !s.outlasting {
+			delete(c.broker.sessions, s.clientID)
+		}
+	}
+	if c.will != nil {
+		c.broker.route(c, *c.will)
+	}
+}
+
+// write sends bytes. mu is held.
+func (c *conn) write(raw []byte) {
+	if c.last {
+		return
+	}
+	c.out = append(c.out, raw...)
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// send sends a packet. mu is held.
+func (c *conn) send(p packet.Packet) { c.write(p.Append(nil)) }
+
+// disconnect sends a DISCONNECT and ends the connection. mu is held.
+func (c *conn) disconnect(code packet.ReasonCode) {
+	c.send(&packet.Disconnect{Code: code})
+	c.last = true
+}
+
+// handleAll handles the packets in b, to which the last m bytes are new, and returns the rest. mu is held.
+func (c *conn) handleAll(b []byte, m int) ([]byte, error) {
+	c.bytes += m
+	if n := c.broker.behavior.CloseAfter; n > 0 && c.bytes >= n {
+		if keep := len(b) - (c.bytes - n); keep >= 0 {
+			b = b[:keep]
+		}
+		defer c.nc.Close()
+	}
+	for {
+		h, size, err := packet.DecodeHeader(b)
+		if err != nil {
+			return nil, c.broker.violation("%v", err)
+		}
+		if size == 0 || len(b) < size+h.Length {
+			return b, nil
+		}
+		total := size + h.Length
+		p, err := packet.Decode(h, b[size:total:total])
+		if err != nil {
+			return nil, c.broker.violation("%v", err)
+		}
+		if limit := c.broker.behavior.Properties.MaximumPacketSize; limit > 0 && total > int(limit) && h.Type != packet.CONNECT {
+			return nil, c.broker.violation("%v of %d bytes, at most %d", h.Type, total, limit)
+		}
+		if err := c.handle(h.Type, p); err != nil {
+			return nil, err
+		}
+		b = b[total:]
+	}
+}
+
+// handle handles one packet. mu is held.
+func (c *conn) handle(t packet.Type, p packet.Packet) error {
+	do := &c.broker.behavior
+	if (c.session == nil) != (t == packet.CONNECT) {
+		return c.broker.violation("%v at the wrong time", t)
+	}
+	switch p := p.(type) {
+	case *packet.Connect:
+		return c.connect(p)
+	case *packet.Publish:
+		return c.publish(p)
+	case *packet.Ack:
+		switch t {
+		case packet.PUBREL:
+			code := packet.Success
+			if !c.session.incoming[p.ID] {
+				code = packet.PacketIdentifierNotFound
+			}
+			delete(c.session.incoming, p.ID)
+			if !do.NoPuback {
+				delete(c.unacked, p.ID)
+				c.send(&packet.Ack{Type: packet.PUBCOMP, ID: p.ID, Code: code})
+			}
+		default:
+			c.session.answered(p)
+		}
+	case *packet.Subscribe:
+		return c.subscribe(p)
+	case *packet.Unsubscribe:
+		a := &packet.Suback{Type: packet.UNSUBACK, ID: p.ID}
+		for _, f := range p.Filters {
+			code := packet.NoSubscriptionExisted
+			if _, ok := c.session.filters[f]; ok {
+				code = packet.Success
+			}
+			delete(c.session.filters, f)
+			a.Codes = append(a.Codes, code)
+		}
+		c.send(a)
+	case *packet.Ping:
+		if !do.NoPingresp {
+			c.send(&packet.Ping{Type: packet.PINGRESP})
+		}
+	case *packet.Disconnect:
+		c.broker.farewells = append(c.broker.farewells, *p)
+		if p.Code == packet.NormalDisconnection {
+			c.will = nil
+		}
+		return errLeft
+	default:
+		return c.broker.violation("%v from a client", t)
+	}
+	return nil
+}
+
+func (c *conn) connect(p *packet.Connect) error {
+	b, do := c.broker, &c.broker.behavior
+	b.connects = append(b.connects, *p)
+	switch {
+	case do.Mute:
+		return nil
+	case do.MQTT311:
+		c.write([]byte{0x20, 2, 0, 1})
+		c.last = true
+		return nil
+	case do.Refuse != 0:
+		c.send(&packet.Connack{Code: do.Refuse, Properties: do.Properties})
+		c.last = true
+		return nil
+	}
+	answer := packet.Connack{Properties: do.Properties}
+	id := p.ClientID
+	if id == "" {
+		id = fmt.Sprintf("assigned-%d", c.number)
+		answer.Properties.AssignedClientID = id
+		answer.Properties.Present |= packet.Props(packet.PropAssignedClientID)
+	}
+	s := b.sessions[id]
+	if s != nil && s.conn != nil {
+		s.conn.disconnect(packet.SessionTakenOver)
+	}
+	if s == nil || p.CleanStart || do.LoseSession {
+		s = &session{clientID: id, filters: make(map[string]packet.Subscription), incoming: make(map[uint16]bool)}
+		b.sessions[id] = s
+	} else {
+		answer.SessionPresent = true
+	}
+	s.conn, c.session = c, s
+	s.outlasting = p.Properties.SessionExpiry > 0
+	c.receiveMaximum = 65535
+	if p.Properties.Present.Has(packet.PropReceiveMaximum) {
+		c.receiveMaximum = int(p.Properties.ReceiveMaximum)
+	}
+	if w := p.Will; w != nil {
+		c.will = &packet.Publish{QoS: w.QoS, Retain: w.Retain, Topic: w.Topic, Payload: append([]byte(nil), w.Payload...), Properties: w.Properties}
+		c.will.Properties.Present &^= packet.Props(packet.PropWillDelay)
+	}
+	c.send(&answer)
+	s.repeat()
+	return nil
+}
+
+func (c *conn) publish(p *packet.Publish) error {
+	b, do := c.broker, &c.broker.behavior
+	kept := *p
+	kept.Payload = append([]byte(nil), p.Payload...)
+	b.published = append(b.published, Publication{ClientID: c.session.clientID, Connection: c.number, Publish: kept})
+	limits := &do.Properties
+	switch {
+	case limits.Present.Has(packet.PropMaximumQoS) && p.QoS > limits.MaximumQoS:
+		return b.violation("PUBLISH with QoS %d, at most %d", p.QoS, limits.MaximumQoS)
+	case limits.Present.Has(packet.PropRetainAvailable) && limits.RetainAvailable == 0 && p.Retain:
+		return b.violation("PUBLISH with retain, which is not available")
+	case p.Topic == "":
+		return b.violation("PUBLISH without a topic")
+	case c.unacked[p.ID]:
+		return b.violation("identifier %d is in use", p.ID)
+	}
+	if p.QoS > 0 {
+		c.unacked[p.ID] = true
+		if limits.Present.Has(packet.PropReceiveMaximum) && len(c.unacked) > int(limits.ReceiveMaximum) {
+			return b.violation("%d messages in flight, at most %d", len(c.unacked), limits.ReceiveMaximum)
+		}
+	}
+	again := p.QoS == 2 && c.session.incoming[p.ID]
+	if p.QoS == 2 {
+		c.session.incoming[p.ID] = true
+	}
+	if !again && !do.AckCode.Failed() {
+		b.route(c, *p)
+	}
+	if p.QoS == 0 || do.NoPuback {
+		return nil
+	}
+	a := packet.Ack{Type: packet.PUBACK, ID: p.ID, Code: do.AckCode}
+	if do.WrongID {
+		a.ID = a.ID%65535 + 1
+	}
+	if p.QoS == 2 {
+		a.Type = packet.PUBREC
+	}
+	if p.QoS == 1 || a.Code.Failed() {
+		delete(c.unacked, p.ID)
+		delete(c.session.incoming, p.ID)
+	}
+	c.send(&a)
+	return nil
+}
+
+func (c *conn) subscribe(p *packet.Subscribe) error {
+	if c.broker.behavior.NoSuback {
+		return nil
+	}
+	a := &packet.Suback{Type: packet.SUBACK, ID: p.ID}
+	for _, f := range p.Subscriptions {
+		c.session.filters[f.Filter] = f
+		a.Codes = append(a.Codes, packet.ReasonCode(f.QoS))
+	}
+	c.send(a)
+	for _, f := range p.Subscriptions {
+		for topic, r := range c.broker.retained {
+			if f.RetainHandling != 2 && Match(f.Filter, topic) {
+				r.QoS = min(r.QoS, f.QoS)
+				c.session.deliver(r)
+			}
+		}
+	}
+	return nil
+}

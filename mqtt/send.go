@@ -1,0 +1,213 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// Send queues m and returns at once. Messages are sent in the order of the calls. done, which may be nil, is called exactly once with the
+// final outcome, where Send returned nil: the broker's Ack, a *ReasonError where it refused, ErrTooLarge, ErrNotSupported or ErrExpired
+// where the message could not be sent, ErrClosed or ErrUncertain where the client ended. A QoS 0 message is settled
+// when it was written. Calls of done are one at a time, on a goroutine of the client, and must not block.
+// m, and what it refers to, belong to the client until then. While the client is offline messages wait.
+func (c *Client) Send(m *Message, done func(Ack, error)) error {
+	_, _, err := c.send(m, done)
+	return err
+}
+
+// send also returns what withdraw needs to find the message again.
+func (c *Client) send(m *Message, done func(Ack, error)) (x *exchange, serial uint64, err error) {
+	if err := m.check(); err != nil {
+		return nil, 0, fmt.Errorf("mqtt: message: %w", err)
+	}
+	if len(m.Payload) > packet.MaxLength {
+		return nil, 0, fmt.Errorf("mqtt: %d bytes of payload for %q: %w", len(m.Payload), m.Topic, ErrTooLarge)
+	}
+	var expires time.Time
+	if m.Expiry > 0 {
+		expires = time.Now().Add(m.Expiry)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return nil, 0, ErrClosed
+	}
+	if c.pending >= c.cfg.MaxQueued {
+		return nil, 0, ErrQueueFull
+	}
+	if x = c.free; x != nil {
+		c.free = x.next
+	} else {
+		x = new(exchange)
+	}
+	c.serial++
+	*x = exchange{msg: m, done: done, qos: m.QoS, expires: expires, serial: c.serial}
+	c.pending++
+	c.session.queue.pushBack(x)
+	if c.conn != nil && c.conn.idle && c.session.next() != nil {
+		c.conn.poke()
+	}
+	return x, x.serial, nil
+}
+
+// Publish sends m and waits for the outcome. Where ctx ends first, a message that was not sent yet is withdrawn; one that was sent is
+// still delivered, and the error is ErrUncertain too. m belongs to the caller again in either case.
+func (c *Client) Publish(ctx context.Context, m *Message) (Ack, error) {
+	type outcome struct {
+		ack Ack
+		err error
+	}
+	result := make(chan outcome, 1)
+	x, serial, err := c.send(m, func(a Ack, err error) { result <- outcome{a, err} })
+	if err != nil {
+		return Ack{}, err
+	}
+	select {
+	case o := <-result:
+		return o.ack, o.err
+	case <-ctx.Done():
+	}
+	switch c.withdraw(x, serial) {
+	case settling:
+		o := <-result
+		return o.ack, o.err
+	case removed:
+		return Ack{}, fmt.Errorf("mqtt: publish to %q was not sent: %w", m.Topic, context.Cause(ctx))
+	}
+	return Ack{}, fmt.Errorf("mqtt: publish to %q: %w: %w", m.Topic, ErrUncertain, context.Cause(ctx))
+}
+
+// A withdrawal is what became of a message that its sender no longer waits for.
+type withdrawal int
+
+const (
+	settling withdrawal = iota // its outcome is on its way
+	removed                    // it was not sent and is forgotten
+	detached                   // it was sent; where it is in flight the session has its own copy now
+)
+
+func (c *Client) withdraw(x *exchange, serial uint64) withdrawal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case x.serial != serial || x.list == nil:
+		return settling
+	case x.id == 0:
+		sent := !x.sentAt.IsZero() // in a session that was lost
+		x.unlink()
+		c.pending--
+		c.recycle(x)
+		if sent {
+			return detached
+		}
+		return removed
+	}
+	x.msg = x.msg.clone()
+	return detached
+}
+
+func (m *Message) clone() *Message {
+	d := *m
+	d.Payload = slices.Clone(m.Payload)
+	d.CorrelationData = slices.Clone(m.CorrelationData)
+	d.UserProperties = slices.Clone(m.UserProperties)
+	d.SubscriptionIDs = slices.Clone(m.SubscriptionIDs)
+	return &d
+}
+
+// recycle keeps x, which is in no list, for another message. mu is held. There are never more than MaxQueued.
+func (c *Client) recycle(x *exchange) {
+	*x = exchange{next: c.free} // with the serial 0, which no message has
+	c.free = x
+}
+
+// settle hands the outcome of x, which has left the session, to the settler. mu is held.
+func (c *Client) settle(x *exchange, ack Ack, err error) {
+	switch {
+	case err == nil:
+		c.stats.Acked++
+	case isReason(err):
+		c.stats.Refused++
+	default:
+		c.stats.Failed++
+	}
+	c.settler.add(settlement{x.done, ack, err})
+	c.recycle(x)
+}
+
+func isReason(err error) bool {
+	_, ok := errors.AsType[*ReasonError](err)
+	return ok
+}
+
+// A settlement is an outcome that a done function has not been told yet.
+type settlement struct {
+	done func(Ack, error)
+	ack  Ack
+	err  error
+}
+
+// A settler tells outcomes, in order, on its own goroutine, so that a slow done function delays neither acknowledgements nor pings.
+// What waits is bounded by MaxQueued, since it counts as pending.
+type settler struct {
+	c       *Client
+	waiting []settlement // guarded by Client.mu
+	spare   []settlement
+	wake    chan struct{}
+}
+
+func (s *settler) init(c *Client) { s.c, s.wake = c, make(chan struct{}, 1) }
+
+// add is called with mu held.
+func (s *settler) add(o settlement) {
+	s.waiting = append(s.waiting, o)
+	if len(s.waiting) == 1 {
+		poke(s.wake)
+	}
+}
+
+func (s *settler) run(ctx context.Context) {
+	for {
+		s.flush()
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			s.flush()
+			return
+		}
+	}
+}
+
+// flush tells everything that waits.
+func (s *settler) flush() {
+	for {
+		s.c.mu.Lock()
+		batch := s.waiting
+		s.waiting = s.spare[:0]
+		s.c.pending -= len(batch)
+		s.c.mu.Unlock()
+		for _, o := range batch {
+			if o.done != nil {
+				o.done(o.ack, o.err)
+			}
+		}
+		clear(batch)
+		s.spare = batch
+		if len(batch) == 0 {
+			return
+		}
+	}
+}
+
+// poke wakes the receiver of a channel with room for one signal.
+func poke(wake chan struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}

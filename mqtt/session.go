@@ -1,0 +1,238 @@
+package mqtt
+
+import "time"
+
+// An exchange is one message on its way out. It is in exactly one list of its session from Send to settlement.
+type exchange struct {
+	msg     *Message
+	done    func(Ack, error)
+	serial  uint64    // unlike that of every exchange before it, since exchanges are used again
+	expires time.Time // zero: never
+	expiry  uint32    // Message Expiry Interval as it was sent first, so that a repetition is the same packet
+	sentAt  time.Time // first transmission, in whatever session
+	id      uint16    // 0 while no PUBLISH of it is in flight in this session
+	qos     QoS
+
+	list       *list
+	prev, next *exchange
+}
+
+// A list is a doubly linked list of exchanges, so that any of them can leave in constant time.
+type list struct {
+	head, tail *exchange
+	len        int
+}
+
+func (l *list) pushBack(x *exchange) {
+	x.list, x.prev, x.next = l, l.tail, nil
+	if l.tail != nil {
+		l.tail.next = x
+	} else {
+		l.head = x
+	}
+	l.tail = x
+	l.len++
+}
+
+func (l *list) pushFront(x *exchange) {
+	x.list, x.prev, x.next = l, nil, l.head
+	if l.head != nil {
+		l.head.prev = x
+	} else {
+		l.tail = x
+	}
+	l.head = x
+	l.len++
+}
+
+func (x *exchange) unlink() {
+	l := x.list
+	if x.prev != nil {
+		x.prev.next = x.next
+	} else {
+		l.head = x.next
+	}
+	if x.next != nil {
+		x.next.prev = x.prev
+	} else {
+		l.tail = x.prev
+	}
+	l.len--
+	x.list, x.prev, x.next = nil, nil, nil
+}
+
+// A session is the state that a client keeps for one session with a broker (MQTT 5.0, 4.1): a plain value without I/O, clock or lock.
+// Between suspend and resume or restart it is offline; then next returns nothing.
+type session struct {
+	queue    list // not sent in this session, in the order of Send
+	resend   list // sent on an earlier connection, not yet on this one, in the order of first transmission
+	unacked  list // PUBLISH sent on this connection, in the order of first transmission
+	released list // PUBREC received, PUBCOMP not, in the order of the PUBRECs [MQTT-4.6.0-4]
+
+	ids    map[uint16]*exchange // identifiers in use, with nil for those of requests [MQTT-2.2.1-3]
+	lastID uint16
+	window int // most PUBLISHes with QoS 1 and 2 unacknowledged on this connection, 0 while offline
+
+	// received are the identifiers of inbound QoS 2 messages that were accepted and not released. True: PUBREL has come on
+	// this connection and waits to be answered.
+	received map[uint16]bool
+}
+
+func newSession(received []uint16) session {
+	s := session{ids: make(map[uint16]*exchange), received: make(map[uint16]bool)}
+	for _, id := range received {
+		s.received[id] = false
+	}
+	return s
+}
+
+// reserve returns an identifier that is not in use, taking turns so that a late answer finds no new owner; 0 where
+// all are in use.
+func (s *session) reserve(x *exchange) uint16 {
+	if len(s.ids) == 65535 {
+		return 0
+	}
+	for {
+		s.lastID++
+		if _, used := s.ids[s.lastID]; !used && s.lastID != 0 {
+			s.ids[s.lastID] = x
+			return s.lastID
+		}
+	}
+}
+
+// suspend notes the end of the connection.
+func (s *session) suspend() {
+	// What was sent on this connection was sent first before everything that still waits to be repeated.
+	for x := s.unacked.tail; x != nil; x = s.unacked.tail {
+		x.unlink()
+		s.resend.pushFront(x)
+	}
+	for id := range s.received {
+		s.received[id] = false
+	}
+	s.window = 0
+}
+
+// resume notes a connection to the session. The exchanges in released are to be repeated as PUBREL, before anything else.
+func (s *session) resume(window int) { s.window = window }
+
+// restart notes a connection to a new session [MQTT-3.2.2-5]. What was in flight becomes new, ahead of newer messages and in its order,
+// and is counted; what the broker had received for good leaves and is returned.
+func (s *session) restart(window int) (delivered []*exchange, republished int) {
+	for x := s.released.head; x != nil; x = s.released.head {
+		s.settle(x)
+		delivered = append(delivered, x)
+	}
+	for x := s.resend.tail; x != nil; x = s.resend.tail {
+		s.settle(x)
+		x.id = 0
+		s.queue.pushFront(x)
+		republished++
+	}
+	clear(s.received)
+	s.window = window
+	return delivered, republished
+}
+
+// inFlight returns how many messages count against the window. Those that were released on an earlier connection do too: it is the safe
+// reading of [MQTT-3.3.4-7].
+func (s *session) inFlight() int { return s.unacked.len + s.released.len }
+
+// next returns the exchange whose PUBLISH is to be sent now, or nil. A full window holds back QoS 0 messages
+// behind it, for the order.
+func (s *session) next() *exchange {
+	x := s.resend.head
+	if x == nil {
+		x = s.queue.head
+	}
+	if x == nil || s.window == 0 {
+		return nil
+	}
+	if x.qos > AtMostOnce && s.inFlight() >= s.window {
+		return nil
+	}
+	return x
+}
+
+// send notes that the PUBLISH of x, which next returned, is sent, and reports whether as a repetition. It returns false for ok where no identifier
+// is free. A QoS 0 exchange leaves the session.
+func (s *session) send(x *exchange, now time.Time) (dup, ok bool) {
+	dup = x.id != 0
+	if x.qos > AtMostOnce && !dup {
+		if x.id = s.reserve(x); x.id == 0 {
+			return false, false
+		}
+	}
+	x.unlink()
+	if x.sentAt.IsZero() {
+		x.sentAt = now
+	}
+	if x.qos > AtMostOnce {
+		s.unacked.pushBack(x)
+	}
+	return dup, true
+}
+
+// settle removes x and frees its identifier.
+func (s *session) settle(x *exchange) {
+	x.unlink()
+	if x.id != 0 {
+		delete(s.ids, x.id)
+	}
+}
+
+// A verdict is what an acknowledgement means to a session.
+type verdict int
+
+const (
+	unknown  verdict = iota // no message has this identifier
+	wrong                   // the message is not in a state for this packet
+	settled                 // the exchange is over and has left the session
+	released                // PUBREL is to be sent
+)
+
+// puback notes a PUBACK.
+func (s *session) puback(id uint16) (*exchange, verdict) {
+	x := s.ids[id]
+	switch {
+	case x == nil:
+		return nil, unknown
+	case x.qos != AtLeastOnce:
+		return x, wrong
+	}
+	s.settle(x)
+	return x, settled
+}
+
+// pubrec notes a PUBREC. A refusal ends the exchange; a repeated PUBREC asks for the PUBREL again.
+func (s *session) pubrec(id uint16, refused bool) (*exchange, verdict) {
+	x := s.ids[id]
+	switch {
+	case x == nil:
+		return nil, unknown
+	case x.qos != ExactlyOnce:
+		return x, wrong
+	case x.list == &s.released:
+		return x, released
+	case refused:
+		s.settle(x)
+		return x, settled
+	}
+	x.unlink()
+	s.released.pushBack(x)
+	return x, released
+}
+
+// pubcomp notes a PUBCOMP.
+func (s *session) pubcomp(id uint16) (*exchange, verdict) {
+	x := s.ids[id]
+	switch {
+	case x == nil:
+		return nil, unknown
+	case x.list != &s.released:
+		return x, wrong
+	}
+	s.settle(x)
+	return x, settled
+}

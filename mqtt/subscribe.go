@@ -1,0 +1,194 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// A request is a SUBSCRIBE or UNSUBSCRIBE on its way. It is sent again on the next connection where its answer did not come.
+type request struct {
+	subs      []Subscription // of a SUBSCRIBE
+	filters   []string       // of an UNSUBSCRIBE
+	id        uint16         // 0 while it is not sent on this connection
+	sentAt    time.Time
+	once      bool // of a connection's own subscriptions: not repeated on the next
+	abandoned bool // nobody waits; its identifier stays in use until the answer or the connection's end
+	answer    chan answer
+}
+
+type answer struct {
+	codes []ReasonCode
+	err   error
+}
+
+func (r *request) finish(codes []ReasonCode, err error) {
+	select {
+	case r.answer <- answer{codes, err}:
+	default: // answered before
+	}
+}
+
+// count returns how many codes the answer has.
+func (r *request) count() int { return len(r.subs) + len(r.filters) }
+
+func (r *request) answerType() packet.Type {
+	if r.subs != nil {
+		return packet.SUBACK
+	}
+	return packet.UNSUBACK
+}
+
+// Subscribe makes subscriptions and returns the broker's answers in their order; where one is a refusal the error is a *ReasonError for the
+// first. It waits for a connection. The broker forgets them with the session: those that must last belong to
+// Config.Subscriptions.
+func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) ([]ReasonCode, error) {
+	if len(subs) == 0 {
+		return nil, fmt.Errorf("mqtt: %w: no subscription", ErrInvalid)
+	}
+	for _, s := range subs {
+		if err := s.check(); err != nil {
+			return nil, err
+		}
+	}
+	return c.request(ctx, &request{subs: slices.Clone(subs)})
+}
+
+// Unsubscribe ends subscriptions, as Subscribe makes them.
+func (c *Client) Unsubscribe(ctx context.Context, filters ...string) error {
+	if len(filters) == 0 {
+		return fmt.Errorf("mqtt: %w: no topic filter", ErrInvalid)
+	}
+	for _, f := range filters {
+		if !validFilter(f) {
+			return fmt.Errorf("mqtt: %w: %.80q is not a topic filter", ErrInvalid, f)
+		}
+	}
+	_, err := c.request(ctx, &request{filters: slices.Clone(filters)})
+	return err
+}
+
+func (c *Client) request(ctx context.Context, r *request) ([]ReasonCode, error) {
+	r.answer = make(chan answer, 1)
+	c.mu.Lock()
+	if c.closing {
+		c.mu.Unlock()
+		return nil, ErrClosed
+	}
+	c.requests = append(c.requests, r)
+	if c.conn != nil {
+		c.conn.poke()
+	}
+	c.mu.Unlock()
+	select {
+	case a := <-r.answer:
+		return a.codes, a.err
+	case <-ctx.Done():
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		r.abandoned = true
+		if r.id == 0 {
+			c.dropRequest(r)
+		}
+		return nil, fmt.Errorf("mqtt: no answer to a %s: %w", strings.ToLower(r.answerType().String()), context.Cause(ctx))
+	}
+}
+
+// dropRequest forgets r. mu is held.
+func (c *Client) dropRequest(r *request) {
+	c.requests = slices.DeleteFunc(c.requests, func(q *request) bool { return q == r })
+}
+
+// resetRequests notes the end of a connection for the requests. mu is held.
+func (c *Client) resetRequests() {
+	c.requests = slices.DeleteFunc(c.requests, func(r *request) bool {
+		if r.id != 0 {
+			delete(c.session.ids, r.id)
+			r.id = 0
+		}
+		return r.once || r.abandoned
+	})
+}
+
+// appendRequest appends the packet of r to b, or finishes r where the broker said that it does not take it.
+// mu is held.
+func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
+	if err := n.refuses(r); err != nil {
+		r.finish(nil, err)
+		n.c.dropRequest(r)
+		return b
+	}
+	id := n.c.session.reserve(nil)
+	if id == 0 {
+		return b
+	}
+	r.id, r.sentAt = id, now
+	if r.filters != nil {
+		p := packet.Unsubscribe{ID: id, Filters: r.filters}
+		return p.Append(b)
+	}
+	p := r.subscribe()
+	p.ID = id
+	return p.Append(b)
+}
+
+func (r *request) subscribe() *packet.Subscribe {
+	p := new(packet.Subscribe)
+	for _, s := range r.subs {
+		p.Subscriptions = append(p.Subscriptions, s.encode())
+	}
+	return p
+}
+
+// refuses returns an error where the broker's CONNACK rules r out.
+func (n *conn) refuses(r *request) error {
+	size := (&packet.Unsubscribe{Filters: r.filters}).Size()
+	if r.subs != nil {
+		size = r.subscribe().Size()
+	}
+	if size > int(n.negotiated.MaximumPacketSize) {
+		return fmt.Errorf("mqtt: request of %d bytes, the broker takes %d: %w", size, n.negotiated.MaximumPacketSize, ErrTooLarge)
+	}
+	for _, s := range r.subs {
+		if code := n.unsupported(s); code != 0 {
+			return fmt.Errorf("mqtt: subscription to %q: %v: %w", s.Filter, code, ErrNotSupported)
+		}
+	}
+	return nil
+}
+
+// unsupported returns the code with which the broker would end the connection for s, or 0.
+func (n *conn) unsupported(s Subscription) ReasonCode {
+	switch {
+	case !n.negotiated.SharedSubscriptionAvailable && isShared(s.Filter):
+		return packet.SharedSubscriptionsRefused
+	case !n.negotiated.WildcardSubscriptionAvailable && strings.ContainsAny(s.Filter, "+#"):
+		return packet.WildcardSubscriptionsRefused
+	}
+	return 0
+}
+
+// answered handles a SUBACK or UNSUBACK. One for a request that is not known is ignored. mu is held.
+func (n *conn) answered(p *packet.Suback) error {
+	i := slices.IndexFunc(n.c.requests, func(r *request) bool { return r.id == p.ID })
+	if i < 0 {
+		return nil
+	}
+	r := n.c.requests[i]
+	if r.answerType() != p.Type || r.count() != len(p.Codes) {
+		return violation("%v with %d codes does not answer its request", p.Type, len(p.Codes))
+	}
+	delete(n.c.session.ids, r.id)
+	n.c.dropRequest(r)
+	n.lastAck = time.Now()
+	var err error
+	if j := slices.IndexFunc(p.Codes, ReasonCode.Failed); j >= 0 {
+		err = reasonError(p.Type, p.Codes[j], &p.Properties)
+	}
+	r.finish(p.Codes, err)
+	return nil
+}

@@ -1,0 +1,161 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// supervise connects again and again until the client is to end.
+func (c *Client) supervise() {
+	attempts := 0 // since the last stable connection
+	for i := 0; c.stop.Err() == nil; {
+		u := c.urls[i%len(c.urls)]
+		lasted, err := c.attempt(u)
+		attempts++
+		if lasted >= c.cfg.Backoff.StableAfter {
+			attempts = 1
+		}
+		var wait time.Duration
+		if lasted == 0 {
+			i++ // another address may do better
+		}
+		if lasted > 0 || i%len(c.urls) == 0 {
+			wait = c.cfg.Backoff.delay((attempts+len(c.urls)-1)/len(c.urls), err)
+		}
+		c.report(u, err, wait)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-c.stop.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// report tells how an attempt or a connection ended.
+func (c *Client) report(u *url.URL, err error, wait time.Duration) {
+	if c.stop.Err() != nil {
+		wait = 0
+		if errors.Is(err, context.Cause(c.stop)) || errors.Is(err, ErrClosed) {
+			err = nil
+		}
+	}
+	if reasonCode(err) == packet.SessionTakenOver {
+		c.cfg.Log.Warn("session taken over by another client with the same id", "url", u.String())
+		c.cfg.OnEvent(Event{Kind: TakenOver, URL: u.String(), Err: err})
+	}
+	if err == nil {
+		c.cfg.Log.Info("disconnected", "url", u.String())
+	} else {
+		c.cfg.Log.Warn("disconnected", "url", u.String(), "err", err, "retry", wait)
+	}
+	c.cfg.OnEvent(Event{Kind: Disconnected, URL: u.String(), Err: err, Retry: wait})
+}
+
+// attempt makes one connection and serves it until it ends. It returns how long it was up, 0 where it did not come to
+// Connected, and why it ended.
+func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
+	c.cfg.OnEvent(Event{Kind: Connecting, URL: u.String()})
+	deadline := time.Now().Add(c.cfg.ConnectTimeout)
+	ctx, cancel := context.WithDeadlineCause(c.stop, deadline,
+		fmt.Errorf("mqtt: no connection to %v within %v: %w", u, c.cfg.ConnectTimeout, context.DeadlineExceeded))
+	defer cancel()
+	n, lost, err := c.connect(ctx, u)
+	if err != nil {
+		return 0, err
+	}
+	if lost {
+		c.cfg.Log.Warn("the broker lost the session", "client_id", n.negotiated.ClientID)
+		c.cfg.OnEvent(Event{Kind: SessionLost, URL: u.String()})
+	}
+	var up time.Time
+	err = n.serve(deadline, func(g Negotiated) {
+		up = time.Now()
+		c.cfg.Log.Info("connected", "url", g.URL, "client_id", g.ClientID, "session_present", g.SessionPresent)
+		for i, code := range g.Granted {
+			if code.Failed() {
+				c.cfg.Log.Warn("subscription refused", "filter", c.cfg.Subscriptions[i].Filter, "code", code.String())
+			}
+		}
+		c.cfg.OnEvent(Event{Kind: Connected, URL: u.String(), Negotiated: g})
+	})
+	if up.IsZero() {
+		return 0, err
+	}
+	return max(time.Since(up), 1), err
+}
+
+// A factsState is what the supervisor knows of the session's facts.
+type factsState struct {
+	loaded bool
+	// resumable: the broker may hold a session that this client may resume.
+	resumable bool
+	// announced: it is durable that the broker may hold a session.
+	announced bool
+}
+
+// loadFacts asks the store once. Facts of another client id are none of this session.
+func (c *Client) loadFacts(ctx context.Context) error {
+	if c.facts.loaded {
+		return nil
+	}
+	c.storing.Lock()
+	f, err := c.cfg.Session.Load(ctx)
+	c.storing.Unlock()
+	if err != nil {
+		return fmt.Errorf("mqtt: session store: %w", err)
+	}
+	c.facts.loaded = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clientID = c.cfg.ClientID
+	if f.ClientID == "" || c.clientID != "" && c.clientID != f.ClientID {
+		return nil
+	}
+	c.clientID = f.ClientID
+	if f.Established && !c.cfg.CleanStart && c.cfg.SessionExpiry > 0 {
+		c.facts.resumable, c.facts.announced = true, true
+		for _, id := range f.Received {
+			c.session.received[id] = false
+		}
+	}
+	return nil
+}
+
+// changed notes that the facts are to be saved. A client without a session has none. mu is held.
+func (c *Client) changed() { c.unsaved = c.cfg.SessionExpiry > 0 }
+
+// saveFacts makes the facts durable where they changed. The end of ctx does not keep it from that: what the handler
+// accepted must not be forgotten because the client ends.
+func (c *Client) saveFacts(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.ConnectTimeout)
+	defer cancel()
+	c.storing.Lock()
+	defer c.storing.Unlock()
+	c.mu.Lock()
+	if !c.unsaved {
+		c.mu.Unlock()
+		return nil
+	}
+	c.unsaved = false
+	f := SessionFacts{
+		ClientID:    c.clientID,
+		Established: true,
+		Received:    slices.Sorted(maps.Keys(c.session.received)),
+	}
+	c.mu.Unlock()
+	if err := c.cfg.Session.Save(ctx, f); err != nil {
+		c.mu.Lock()
+		c.unsaved = true
+		c.mu.Unlock()
+		return fmt.Errorf("mqtt: session store: %w", err)
+	}
+	return nil
+}

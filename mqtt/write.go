@@ -1,0 +1,242 @@
+package mqtt
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+const (
+	// flushSize is the most that one write carries, but for one larger packet: the payload of one TLS record.
+	flushSize = 16 << 10
+	// keptBuffer is the largest buffer to keep after a large packet.
+	keptBuffer = 64 << 10
+)
+
+// write collects packets and writes them, everything that may be sent at a time with one call, until the connection
+// ends. It also watches the clock: pings and timeouts.
+func (n *conn) write() error {
+	var buf []byte
+	var written []settlement // QoS 0 messages in buf
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
+	for {
+		n.c.mu.Lock()
+		next, err := n.watch()
+		if err != nil {
+			n.leave(leaveCode(err), err)
+		}
+		buf, written = n.collect(buf[:0], written[:0])
+		parting := n.parting
+		n.idle = len(buf) == 0
+		n.c.mu.Unlock()
+		if parting != nil {
+			return n.farewell(buf, written, parting)
+		}
+		if len(buf) > 0 {
+			if err := n.flush(buf, written); err != nil {
+				return err
+			}
+			if cap(buf) > keptBuffer {
+				buf = nil
+			}
+			continue
+		}
+		alarm.Reset(next)
+		select {
+		case <-n.wake:
+		case <-alarm.C:
+		case <-n.dead:
+			return nil
+		}
+	}
+}
+
+// collect appends what may be sent now to b: answers first, then requests, then messages as the window
+// allows. mu is held.
+func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
+	if len(n.control) > 0 {
+		b = append(b, n.control...)
+		n.control = n.control[:0]
+		poke(n.room)
+	}
+	if n.parting != nil {
+		return b, written
+	}
+	now := time.Now()
+	for i := 0; i < len(n.c.requests) && len(b) < flushSize; {
+		if r := n.c.requests[i]; r.id == 0 {
+			if b = n.appendRequest(b, r, now); r.id == 0 {
+				continue // it was dropped
+			}
+		}
+		i++
+	}
+	for x := n.c.session.next(); x != nil; x = n.c.session.next() {
+		size, err := n.prepare(x, now)
+		if err != nil {
+			n.c.session.settle(x)
+			n.c.settle(x, Ack{}, err)
+			continue
+		}
+		if len(b) > 0 && len(b)+size > flushSize {
+			break
+		}
+		dup, ok := n.c.session.send(x, now)
+		if !ok {
+			break
+		}
+		n.publish.Dup, n.publish.ID = dup, x.id
+		b = n.publish.Append(b)
+		n.c.stats.Published++
+		if dup {
+			n.c.stats.Retransmitted++
+		}
+		if x.qos == AtMostOnce {
+			written = append(written, settlement{done: x.done})
+			n.c.recycle(x)
+		}
+	}
+	n.publish = packet.Publish{} // it refers to what may belong to somebody else soon
+	return b, written
+}
+
+// prepare makes n.publish the packet of x, but for Dup and ID, and returns its size, or why it cannot be sent on this connection.
+// mu is held.
+func (n *conn) prepare(x *exchange, now time.Time) (size int, err error) {
+	m, g := x.msg, &n.negotiated
+	switch {
+	case m.QoS > g.MaximumQoS: // [MQTT-3.2.2-11]
+		return 0, fmt.Errorf("mqtt: message for %q has QoS %d, the broker takes %d: %w", m.Topic, m.QoS, g.MaximumQoS, ErrNotSupported)
+	case m.Retain && !g.RetainAvailable: // [MQTT-3.2.2-14]
+		return 0, fmt.Errorf("mqtt: message for %q is to be retained, the broker keeps none: %w", m.Topic, ErrNotSupported)
+	}
+	m.encode(&n.publish)
+	if !x.expires.IsZero() {
+		if x.id == 0 { // from the first transmission on it is fixed [MQTT-4.3.3-7]
+			left := x.expires.Sub(now)
+			switch {
+			case left <= 0 && x.sentAt.IsZero():
+				return 0, ErrExpired
+			case left <= 0: // in a session that was lost
+				return 0, fmt.Errorf("%w: %w", ErrUncertain, ErrExpired)
+			}
+			x.expiry = seconds(left)
+		}
+		n.publish.Properties.MessageExpiry = x.expiry
+		n.publish.Properties.Present |= packet.Props(packet.PropMessageExpiry)
+	}
+	size = n.publish.Size()
+	if size > int(g.MaximumPacketSize) { // [MQTT-3.2.2-15]
+		return 0, fmt.Errorf("mqtt: message for %q takes %d bytes, the broker %d: %w", m.Topic, size, g.MaximumPacketSize, ErrTooLarge)
+	}
+	return size, nil
+}
+
+// flush writes buf and settles the QoS 0 messages in it.
+func (n *conn) flush(buf []byte, written []settlement) error {
+	m, err := n.nc.Write(buf)
+	n.c.bytesOut.Add(uint64(m))
+	n.lastWrite = n.now()
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	n.c.stats.Writes++
+	for _, s := range written {
+		if err != nil {
+			s.err = ErrUncertain
+			n.c.stats.Failed++
+		} else {
+			n.c.stats.Acked++
+		}
+		n.c.settler.add(s)
+	}
+	clear(written)
+	if err != nil {
+		return fmt.Errorf("mqtt: writing: %w", err)
+	}
+	return nil
+}
+
+// farewell writes what is left and the DISCONNECT, and gives the broker a moment to close first: closing with unread input could
+// destroy what was written.
+func (n *conn) farewell(buf []byte, written []settlement, p *parting) error {
+	buf = (&packet.Disconnect{Code: p.code}).Append(buf)
+	if err := n.flush(buf, written); err != nil {
+		return err
+	}
+	half, ok := n.nc.(interface{ CloseWrite() error })
+	if p.err != nil || !ok || half.CloseWrite() != nil {
+		return p.err
+	}
+	patience := time.NewTimer(lingerTimeout)
+	defer patience.Stop()
+	select {
+	case <-n.readerDone:
+	case <-n.dead:
+	case <-patience.C:
+	}
+	return p.err
+}
+
+// watch looks after the time: it queues a PINGREQ when either direction was idle for 3/4 of the keep alive, and returns an error when the broker
+// answers neither pings nor messages. next is when to look again. mu is held.
+func (n *conn) watch() (next time.Duration, err error) {
+	next = time.Hour
+	now := n.now()
+	read := time.Duration(n.lastRead.Load())
+	if n.pinged > 0 {
+		overdue := max(n.pinged, read) + pingTimeout - now
+		if overdue <= 0 {
+			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("no answer to a ping within %v", pingTimeout)}
+		}
+		next = min(next, overdue)
+	} else if n.negotiated.KeepAlive > 0 {
+		due := min(read, n.lastWrite) + n.negotiated.KeepAlive*3/4 - now
+		if due <= 0 {
+			n.pinged = now
+			n.control = (&packet.Ping{Type: packet.PINGREQ}).Append(n.control)
+			due = pingTimeout
+		}
+		next = min(next, due)
+	}
+	if n.excess > 0 {
+		left := n.excess + excessPatience - now
+		if left <= 0 {
+			return 0, &breach{packet.ReceiveMaximumExceeded, fmt.Errorf("more than %d messages without acknowledgement", n.c.cfg.ReceiveMaximum)}
+		}
+		next = min(next, left)
+	}
+	if since, ok := n.oldestUnanswered(); ok && n.c.cfg.AckTimeout > 0 {
+		stalled := time.Until(since.Add(n.c.cfg.AckTimeout))
+		if stalled <= 0 {
+			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("%d messages in flight, none acknowledged for %v", n.c.session.inFlight(), n.c.cfg.AckTimeout)}
+		}
+		next = min(next, stalled)
+	}
+	return next, nil
+}
+
+// oldestUnanswered returns the time since which the broker owes an answer and has given none. mu is held.
+func (n *conn) oldestUnanswered() (since time.Time, ok bool) {
+	note := func(sent time.Time) {
+		if !ok || sent.Before(since) {
+			since, ok = sent, true
+		}
+	}
+	if x := n.c.session.unacked.head; x != nil {
+		note(x.sentAt)
+	}
+	if x := n.c.session.released.head; x != nil {
+		note(x.sentAt)
+	}
+	for _, r := range n.c.requests {
+		if r.id != 0 {
+			note(r.sentAt)
+		}
+	}
+	if since.Before(n.lastAck) {
+		since = n.lastAck
+	}
+	return since, ok
+}
