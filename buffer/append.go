@@ -1,0 +1,174 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Append takes a record; body is copied. The record is in RAM when Append
+// returns and durable within MaxLoss; with a MaxLoss of zero it is durable.
+//
+// Seq is the number that was assigned, zero where none was. ErrFull: the
+// record was not taken, its number is in the ledger. ErrNotDurable: the
+// record is held in RAM. Where ctx ends while Append waits for the commit, the
+// record is kept all the same. Append waits for room in RAM where the storage
+// is slower than the readings.
+func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Duration, body []byte) (seq uint64, err error) {
+	if err := s.check(lane, stream, body); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	for s.front+len(body)+itemOverhead > s.limits.front && !s.closing && s.degraded == nil && s.retryAt == 0 && ctx.Err() == nil {
+		ended := s.ended
+		s.mu.Unlock()
+		s.kick()
+		select {
+		case <-ended:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+	}
+	if err := ctx.Err(); err != nil {
+		s.mu.Unlock()
+		return 0, err
+	}
+	if s.closing {
+		s.mu.Unlock()
+		return 0, ErrClosed
+	}
+	now := s.o.Now()
+	if s.makeRoom(lane, len(body)+itemOverhead, now) {
+		seq = s.put(lane, stream, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil)
+	} else {
+		seq = s.assign(lane, stream)
+		s.lose(lane, s.id, s.boot, stream, seq, reasonRejected, now)
+		s.stats.Rejected++
+		err = ErrFull
+	}
+	r, wait := s.round, s.o.MaxLoss == 0 && s.degraded == nil && (err != nil || s.retryAt == 0)
+	failure, urgent := s.degraded, s.front >= s.limits.commit || now+s.o.MaxLoss/2 < s.timerAt
+	s.mu.Unlock()
+	if urgent {
+		s.kick()
+	}
+	if wait {
+		select {
+		case <-r.done:
+			failure = r.err
+		case <-ctx.Done():
+			failure = ctx.Err()
+		}
+	} else {
+		s.signal()
+	}
+	switch {
+	case err != nil || s.o.MaxLoss > 0 || wait && failure == nil:
+	case failure == nil:
+		err = ErrNotDurable // the front waits for room
+	case ctx.Err() == nil && !errors.Is(failure, ErrNotDurable):
+		err = fmt.Errorf("%w: %w", ErrNotDurable, failure)
+	default:
+		err = failure
+	}
+	if err != nil {
+		return seq, fmt.Errorf("buffer: append %s %d: %w", stream, seq, err)
+	}
+	return seq, nil
+}
+
+func (s *Store) check(lane Lane, stream string, body []byte) error {
+	switch {
+	case lane >= laneCount:
+		return fmt.Errorf("buffer: append: lane %d: %w", lane, ErrOptions)
+	case stream == "":
+		return fmt.Errorf("buffer: append: empty stream: %w", ErrOptions)
+	case len(stream) > MaxStream:
+		return fmt.Errorf("buffer: append: name of %d bytes, at most %d: %w", len(stream), MaxStream, ErrTooLarge)
+	case len(body) > s.limits.body:
+		return fmt.Errorf("buffer: append %s: body of %d bytes, at most %d: %w", stream, len(body), s.limits.body, ErrTooLarge)
+	}
+	return nil
+}
+
+// assign uses up the next sequence number of a stream. s.mu is held.
+func (s *Store) assign(lane Lane, stream string) uint64 {
+	sr := s.lanes[lane].series[stream]
+	if sr == nil {
+		sr = &series{name: stream}
+		s.lanes[lane].series[stream] = sr
+	}
+	sr.last++
+	return sr.last
+}
+
+// put appends to the front. s.mu is held.
+func (s *Store) put(lane Lane, stream string, up time.Duration, body []byte, now time.Duration, hold bool) uint64 {
+	l := &s.lanes[lane]
+	var b *block
+	if n := len(l.blocks); n > 0 && !l.blocks[n-1].sealed && l.blocks[n-1].cost < blockCost {
+		b = l.blocks[n-1]
+	} else {
+		b = &block{lane: lane, store: s.id, boot: s.boot, id: s.next}
+		l.blocks = append(l.blocks, b)
+	}
+	seq := s.assign(lane, stream)
+	it := &item{
+		block:  b,
+		pos:    s.next,
+		seq:    seq,
+		up:     up,
+		at:     now,
+		stream: l.series[stream].name,
+		body:   append(make([]byte, 0, len(body)), body...),
+		state:  waiting,
+	}
+	s.next++
+	if hold {
+		it.state = held
+	} else {
+		b.waiting++
+	}
+	b.items = append(b.items, it)
+	b.left++
+	b.cost += it.cost()
+	s.front += it.cost()
+	l.depth++
+	if lane == Readings {
+		s.live++
+	}
+	s.stats.Appended++
+	return seq
+}
+
+// makeRoom reports whether a record of this cost can be taken, after it has
+// applied the policy to the front. s.mu is held.
+func (s *Store) makeRoom(lane Lane, cost int, now time.Duration) bool {
+	if s.full[lane] && s.o.WhenFull == RejectNew {
+		return false
+	}
+	if s.front+cost <= s.limits.front {
+		return true
+	}
+	if s.o.WhenFull == RejectNew {
+		return false
+	}
+	for _, l := range []Lane{Readings, Events} {
+		for _, b := range s.lanes[l].unstored() {
+			for _, it := range b.items {
+				if s.front+cost <= s.limits.front {
+					return true
+				}
+				if it.state != waiting || l == Events && lane == Readings {
+					continue
+				}
+				s.lose(l, b.store, b.boot, it.stream, it.seq, reasonEvicted, now)
+				s.stats.Evicted++
+				s.finish(it, now)
+			}
+		}
+		s.compact(&s.lanes[l])
+	}
+	return s.front+cost <= s.limits.front
+}

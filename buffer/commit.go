@@ -1,0 +1,183 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// commit writes everything that is pending in one transaction and answers
+// those who wait for it. Where the storage fails it tries once more on a new
+// connection; after that the store is degraded: it works from RAM.
+func (c *committer) commit(clean bool) error {
+	s := c.s
+	s.mu.Lock()
+	jobs := s.writes
+	s.writes = nil
+	s.mu.Unlock()
+
+	var rounds []*round
+	var t *txn
+	start := s.o.Now()
+	_, err := c.recover()
+	if err == nil {
+		t, err = c.attempt(jobs, clean, &rounds)
+	}
+	for _, relieve := range []func() bool{c.checkpoint, c.sacrifice} {
+		if isFull(err) && relieve() {
+			t, err = c.attempt(jobs, clean, &rounds)
+		}
+	}
+	if err != nil && !isFull(err) && !isDamaged(err) && c.db != nil {
+		c.disconnect()
+		first := err
+		if t, err = c.recover(); err == nil && t == nil {
+			t, err = c.attempt(jobs, clean, &rounds)
+		} else if err != nil {
+			err = errors.Join(first, err)
+		}
+	}
+	if err != nil {
+		c.degrade(err)
+		err = fmt.Errorf("%w: %w", ErrNotDurable, err)
+	} else if t != nil {
+		err = c.finished(t, start)
+	}
+	s.mu.Lock()
+	if len(rounds) == 0 {
+		rounds = append(rounds, s.round)
+		s.round = newRound()
+	}
+	close(s.ended)
+	s.ended = make(chan struct{})
+	s.mu.Unlock()
+	for _, r := range rounds {
+		r.err = err
+		close(r.done)
+	}
+	for _, j := range jobs {
+		if j.err == nil && c.degradedNow() {
+			j.err = err
+		}
+		close(j.done)
+	}
+	return err
+}
+
+func (c *committer) degradedNow() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.s.degraded != nil
+}
+
+// finished accounts for a commit that is durable. Its error says that the
+// front found no room.
+func (c *committer) finished(t *txn, start time.Duration) error {
+	s := c.s
+	if c.ballast < s.limits.ballast {
+		c.makeBallast()
+	}
+	size, used, err := c.size()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.o.Now()
+	s.stats.Commits++
+	s.stats.LastCommit = now - start
+	if t.oldest >= 0 && s.o.MaxLoss > 0 && now-t.oldest > s.o.MaxLoss {
+		s.stats.Overruns++
+	}
+	if s.degraded != nil {
+		s.log.Info("store is durable again", "path", s.path, "front", s.front)
+		s.degraded = nil
+	}
+	c.backoff = 0
+	s.retryAt = 0
+	if err == nil {
+		s.stats.Bytes = size
+		front := int64(s.front)/pageSize + 8
+		for i, limit := range [laneCount]int64{Events: s.limits.pages, Readings: s.limits.readings} {
+			s.setFull(Lane(i), t.skipped[i] || used+front > min(limit, c.mayUse()))
+		}
+	}
+	for i, skipped := range t.skipped {
+		if skipped {
+			s.retryAt = now + time.Second
+			return fmt.Errorf("%s do not fit into the store: %w", tables[i], ErrNotDurable)
+		}
+	}
+	return nil
+}
+
+// setFull notes whether a lane is full and logs the change. s.mu is held.
+func (s *Store) setFull(lane Lane, full bool) {
+	if s.full[lane] == full {
+		return
+	}
+	s.full[lane] = full
+	if full {
+		s.log.Warn("store is full", "path", s.path, "lane", tables[lane], "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes)
+	} else {
+		s.log.Info("store has room again", "path", s.path, "lane", tables[lane], "bytes", s.stats.Bytes)
+	}
+}
+
+// attempt makes one transaction. It returns nil where there was nothing to
+// write. After an error nothing has changed in RAM, except that the front is
+// sealed. c.inDoubt is the transaction where its COMMIT failed: it may have
+// happened, which recover finds out.
+func (c *committer) attempt(jobs []*job, clean bool, rounds *[]*round) (t *txn, err error) {
+	if len(jobs) == 0 && !clean && !c.pending() {
+		return nil, nil
+	}
+	before := c.written.read()
+	defer func() { c.addWritten(before) }()
+
+	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	t = &txn{n: c.n, open: make(map[lossKey]Loss), clean: clean, oldest: -1}
+	appends := c.runJobs(jobs)
+	c.build(t, jobs, appends, rounds)
+	if err = c.write(t); err == nil {
+		if err = c.db.exec("COMMIT"); err == nil {
+			c.apply(t)
+			return t, nil
+		}
+		if !isFull(err) {
+			c.inDoubt = t
+			return nil, err
+		}
+	}
+	c.db.rollback()
+	c.undo(t)
+	return nil, err
+}
+
+// runJobs runs the updates, each in its own savepoint, and returns what they
+// append. The error of an update is its own.
+func (c *committer) runJobs(jobs []*job) (appends []pendingAppend) {
+	for _, j := range jobs {
+		if j.update == nil {
+			continue
+		}
+		tx := &Tx{s: c.s, db: c.db}
+		if j.err = c.db.exec("SAVEPOINT job"); j.err != nil {
+			continue
+		}
+		if j.err = j.update(tx); j.err != nil {
+			_ = c.db.exec("ROLLBACK TO job")
+		} else {
+			appends = append(appends, tx.appends...)
+		}
+		_ = c.db.exec("RELEASE job")
+	}
+	return appends
+}
+
+// pending reports whether anything is to be committed.
+func (c *committer) pending() bool {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0
+}

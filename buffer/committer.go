@@ -1,0 +1,141 @@
+package buffer
+
+import (
+	"os"
+	"runtime"
+	"time"
+)
+
+// ackDelay is how long an acknowledgement waits for a commit to share.
+const ackDelay = 5 * time.Second
+
+// A committer is the one goroutine that uses the database. It is locked to its
+// thread, so that the thread's I/O account is that of SQLite.
+type committer struct {
+	s       *Store
+	db      *db // nil while it cannot be opened again
+	codec   *codec
+	n       counters // as stored
+	inDoubt *txn     // its COMMIT failed: it may have happened
+	pages   int64    // of the file, at the last look
+	ballast int64    // bytes of the ballast file
+	boots   map[uint32]bootInfo
+	backoff time.Duration
+	written ioCounter
+	lock    *os.File
+}
+
+// run opens the store, reports that, and works until Close.
+func (s *Store) run(opened chan<- error) {
+	runtime.LockOSThread() // and never unlocks: the thread ends with the goroutine
+	defer close(s.stopped)
+	c := &committer{s: s, boots: make(map[uint32]bootInfo), written: newIOCounter()}
+	defer c.written.close()
+	if err := c.open(); err != nil {
+		c.release()
+		opened <- err
+		return
+	}
+	opened <- nil
+	c.loop()
+	c.release()
+}
+
+func (c *committer) loop() {
+	s := c.s
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		reads := s.reads
+		s.reads = nil
+		closing := s.closing
+		wait := s.due(s.o.Now())
+		s.mu.Unlock()
+
+		for _, j := range reads {
+			if c.db == nil {
+				j.err = ErrNotDurable
+			} else {
+				j.err = j.read(c)
+			}
+			close(j.done)
+		}
+		switch {
+		case closing:
+			s.closeErr = c.commit(true)
+			return
+		case wait <= 0:
+			_ = c.commit(false) // those who wait for it get the error, others see it in Stats and in the log
+			continue
+		case len(reads) > 0:
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// due returns how long the next commit can wait. s.mu is held.
+func (s *Store) due(now time.Duration) time.Duration {
+	if len(s.writes) > 0 {
+		return 0
+	}
+	at := now + time.Hour
+	if oldest := s.oldestFront(); oldest >= 0 {
+		if at = min(at, oldest+s.o.MaxLoss/2); s.front >= s.limits.commit {
+			at = now
+		}
+		at = max(at, s.retryAt)
+	}
+	if len(s.removed) > 0 {
+		at = min(at, s.lossAt+s.o.MaxLoss/2)
+	}
+	if s.dirty > 0 || len(s.losses.acked) > 0 {
+		at = min(at, s.dirtyAt+ackDelay)
+	}
+	if s.dirty >= maxDirty {
+		at = now
+	}
+	if s.degraded != nil {
+		at = max(at, s.retryAt)
+	}
+	s.timerAt = at
+	return at - now
+}
+
+// addWritten counts the bytes written since the account was read.
+func (c *committer) addWritten(before uint64) {
+	n := c.written.read() - before
+	c.s.mu.Lock()
+	c.s.stats.WrittenBytes += n
+	c.s.mu.Unlock()
+}
+
+// release closes everything.
+func (c *committer) release() {
+	s := c.s
+	if c.db != nil {
+		before := c.written.read()
+		err := c.db.close()
+		c.addWritten(before)
+		if s.closeErr == nil {
+			s.closeErr = err
+		}
+		c.db = nil
+	}
+	if c.lock != nil {
+		c.lock.Close()
+	}
+	s.mu.Lock()
+	jobs := append(s.reads, s.writes...)
+	s.reads, s.writes = nil, nil
+	s.mu.Unlock()
+	for _, j := range jobs {
+		j.err = ErrClosed
+		close(j.done)
+	}
+}

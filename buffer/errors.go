@@ -1,0 +1,64 @@
+package buffer
+
+import (
+	"errors"
+	"strings"
+)
+
+// Problems of Open, found with errors.Is in an *OpenError.
+var (
+	ErrNotDatabase = errors.New("not a store")
+	ErrNewer       = errors.New("made by a newer version")
+	ErrNotWritable = errors.New("not writable")
+	ErrInUse       = errors.New("in use by another process")
+	ErrNoDirectory = errors.New("directory does not exist")
+	ErrSettings    = errors.New("sqlite does not accept a setting that durability needs")
+)
+
+var (
+	// ErrOptions means that Options are out of range.
+	ErrOptions = errors.New("invalid options")
+
+	// ErrFull means that a limit is reached and the record was not taken. Its
+	// sequence number is used up; the ledger has it as "rejected".
+	ErrFull = errors.New("store is full")
+
+	// ErrNotDurable means that the storage failed. A record is held in RAM,
+	// can be taken, and is committed as soon as the storage works again; an
+	// Update may or may not have happened.
+	ErrNotDurable = errors.New("not durable")
+
+	// ErrTooLarge means that a body or a name exceeds its limit; nothing was
+	// used up.
+	ErrTooLarge = errors.New("too large")
+
+	// ErrClosed means that Close was called.
+	ErrClosed = errors.New("store is closed")
+)
+
+// An OpenError is a reason why a store cannot be opened that an operator can
+// do something about. Nothing on the disk was changed.
+type OpenError struct {
+	Path    string
+	Problem error  // one of the Err… values above
+	Remedy  string // what to do
+	Err     error  // what the system said; may be nil
+}
+
+func (e *OpenError) Error() string {
+	var b strings.Builder
+	b.WriteString("buffer: open " + e.Path + ": " + e.Problem.Error())
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	b.WriteString("; " + e.Remedy)
+	return b.String()
+}
+
+// Unwrap makes both the problem and its cause visible to errors.Is.
+func (e *OpenError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Problem}
+	}
+	return []error{e.Problem, e.Err}
+}

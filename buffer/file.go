@@ -1,0 +1,129 @@
+package buffer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockFile keeps other processes, and other Stores of this one, away from the
+// file before anything of it is touched. The lock ends with the process.
+func lockFile(path string) (*os.File, error) {
+	if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
+		return nil, &OpenError{Path: path, Problem: ErrNoDirectory, Err: err,
+			Remedy: "create " + filepath.Dir(path) + " (under systemd: StateDirectory=)"}
+	}
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, notWritable(path, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder := make([]byte, 16)
+		n, _ := f.ReadAt(holder, 0)
+		f.Close()
+		return nil, &OpenError{Path: path, Problem: ErrInUse, Err: err,
+			Remedy: fmt.Sprintf("stop the process that has it open (process id %s)", strings.TrimSpace(string(holder[:n])))}
+	}
+	if err := f.Truncate(0); err == nil {
+		_, _ = fmt.Fprintln(f, os.Getpid()) // for the message above only
+	}
+	return f, nil
+}
+
+func notWritable(path string, err error) error {
+	return &OpenError{Path: path, Problem: ErrNotWritable, Err: err,
+		Remedy: "make the file and its directory writable for this user, and the file system not read-only"}
+}
+
+// inspect looks at the header before SQLite does. It returns damage where the
+// file is a store of this package that has to be set aside, and an error
+// where it is something else, which must not be overwritten.
+func inspect(path string) (damage, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, notWritable(path, err)
+	}
+	defer f.Close()
+	header := make([]byte, 100)
+	n, err := f.ReadAt(header, 0)
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("reading the header: %w", err), nil
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	header = header[:n]
+	ours := n >= 72 && int64(binary.BigEndian.Uint32(header[68:])) == applicationID
+	sqlite := bytes.HasPrefix(header, []byte("SQLite format 3\x00"))
+	marked := fileSize(damagedPath(path)) > 0
+	switch {
+	case ours && sqlite && !marked:
+		return nil, nil
+	case ours && marked:
+		return errors.New("it was found damaged while it was in use"), nil
+	case ours, !sqlite && fileSize(ballastPath(path)) > 0:
+		return errors.New("the header is damaged"), nil
+	case sqlite && n == 100 && isFresh(header):
+		return nil, nil
+	case sqlite:
+		return nil, &OpenError{Path: path, Problem: ErrNotDatabase, Err: errors.New("it is a SQLite database of another program"),
+			Remedy: "choose another path, or move the file away"}
+	}
+	return nil, &OpenError{Path: path, Problem: ErrNotDatabase,
+		Remedy: "choose another path, or move the file away"}
+}
+
+// isFresh reports that the header is of a database without any content: a
+// power cut may leave that of a new store.
+func isFresh(header []byte) bool {
+	return binary.BigEndian.Uint32(header[28:]) <= 1 && binary.BigEndian.Uint32(header[40:]) == 0 &&
+		binary.BigEndian.Uint32(header[68:]) == 0
+}
+
+// The mark makes the next Open set the file aside.
+func damagedPath(path string) string { return path + ".damaged" }
+
+func (c *committer) markDamaged() {
+	path := damagedPath(c.s.path)
+	if fileSize(path) > 0 {
+		return
+	}
+	if os.WriteFile(path, []byte("set the store aside at the next start\n"), 0o600) == nil {
+		_ = syncDir(path)
+	}
+}
+
+// setAside renames a damaged store, log included, and removes one that was set
+// aside before: two would exceed the space that the store may use.
+func setAside(path string) (string, error) {
+	older, _ := filepath.Glob(escapeGlob(path) + ".corrupt-*")
+	for _, o := range older {
+		os.Remove(o)
+	}
+	aside := path + ".corrupt-" + time.Now().UTC().Format("20060102T150405Z")
+	if err := os.Rename(path, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", notWritable(path, err)
+	}
+	for _, suffix := range []string{"-wal", "-journal"} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", notWritable(path, err)
+		}
+	}
+	os.Remove(damagedPath(path))
+	return aside, syncDir(path)
+}
+
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}

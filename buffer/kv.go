@@ -1,0 +1,176 @@
+package buffer
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"time"
+)
+
+// A Tx is a transaction of Update. It is valid until the function returns and
+// in its goroutine only.
+type Tx struct {
+	s       *Store
+	db      *db
+	appends []pendingAppend
+}
+
+type pendingAppend struct {
+	lane   Lane
+	stream string
+	up     time.Duration
+	body   []byte
+}
+
+// Update runs f in a transaction and commits it together with the front and
+// the pending acknowledgements; all of it is durable when nil is returned. An
+// error of f undoes what f did and is returned. ErrNotDurable: the storage
+// failed and the change may or may not have happened.
+//
+// f runs on the committer's goroutine: it must be short, must not call the
+// Store, and may be called again where a commit failed.
+func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
+	return s.submit(ctx, &job{update: f})
+}
+
+// Get returns the value of a key, or nil where there is none.
+func (t *Tx) Get(bucket, key string) ([]byte, error) {
+	v, err := t.db.value(`SELECT value FROM kv WHERE bucket=? AND key=?`, bucket, key)
+	b, _ := v.([]byte)
+	return b, err
+}
+
+// Put sets the value of a key.
+func (t *Tx) Put(bucket, key string, value []byte) error {
+	if value == nil {
+		value = []byte{}
+	}
+	return t.db.exec(`INSERT INTO kv(bucket, key, value) VALUES(?,?,?)
+		ON CONFLICT(bucket, key) DO UPDATE SET value=excluded.value`, bucket, key, value)
+}
+
+// Delete removes a key; that there is none is no error.
+func (t *Tx) Delete(bucket, key string) error {
+	return t.db.exec(`DELETE FROM kv WHERE bucket=? AND key=?`, bucket, key)
+}
+
+// Each calls f for every key of a bucket in the order of the keys, until f
+// returns an error. f may change the bucket.
+func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
+	after, first := "", true
+	for {
+		var key string
+		var value []byte
+		found := false
+		err := t.db.query(`SELECT key, value FROM kv WHERE bucket=? AND (key>? OR ?) ORDER BY key LIMIT 1`,
+			func(v []driver.Value) bool {
+				key, _ = v[0].(string)
+				value, _ = v[1].([]byte)
+				found = true
+				return false
+			}, bucket, after, boolean(first))
+		if err != nil || !found {
+			return err
+		}
+		if err := f(key, value); err != nil {
+			return err
+		}
+		after, first = key, false
+	}
+}
+
+// Append appends a record that exists only if the transaction commits.
+func (t *Tx) Append(lane Lane, stream string, up time.Duration, body []byte) error {
+	if err := t.s.check(lane, stream, body); err != nil {
+		return err
+	}
+	t.appends = append(t.appends, pendingAppend{lane, stream, up, append([]byte(nil), body...)})
+	return nil
+}
+
+// Get returns the committed value of a key, or nil where there is none.
+func (s *Store) Get(ctx context.Context, bucket, key string) (value []byte, err error) {
+	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
+		value, err = (&Tx{s: s, db: c.db}).Get(bucket, key)
+		return err
+	}})
+	return value, err
+}
+
+// Each calls f for every committed key of a bucket in the order of the keys,
+// until f returns an error. f runs on the committer's goroutine and must not
+// call the Store.
+func (s *Store) Each(ctx context.Context, bucket string, f func(key string, value []byte) error) error {
+	return s.submit(ctx, &job{read: func(c *committer) error {
+		return (&Tx{s: s, db: c.db}).Each(bucket, f)
+	}})
+}
+
+// Flush commits the front and the pending acknowledgements.
+func (s *Store) Flush(ctx context.Context) error {
+	return s.submit(ctx, &job{update: func(*Tx) error { return nil }})
+}
+
+// BootInfo returns the kernel's boot_id during a boot of the program; ok is
+// false where the boot is not known.
+func (s *Store) BootInfo(boot uint32) (kernelBoot string, ok bool) {
+	err := s.submit(context.Background(), &job{read: func(c *committer) error {
+		info, err := c.bootInfo(boot)
+		kernelBoot, ok = info.kernel, info.known
+		return err
+	}})
+	return kernelBoot, ok && err == nil
+}
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// A job is work for the committer's goroutine; exactly one of read, update
+// and refuse is set. Those who wait for it bound their number.
+type job struct {
+	read   func(*committer) error
+	update func(*Tx) error
+	refuse []Record
+	reason string
+
+	done chan struct{}
+	err  error
+}
+
+// submit hands a job to the committer and waits for it. Where ctx ends first,
+// the job is done all the same.
+func (s *Store) submit(ctx context.Context, j *job) error {
+	j.done = make(chan struct{})
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	if j.read != nil {
+		s.reads = append(s.reads, j)
+	} else {
+		s.writes = append(s.writes, j)
+	}
+	s.mu.Unlock()
+	s.kick()
+	select {
+	case <-j.done:
+		return j.err
+	case <-ctx.Done():
+		return fmt.Errorf("buffer: waiting for the storage: %w", ctx.Err())
+	}
+}
+
+// prefetch loads the next segment while the caller sends the last one.
+func (s *Store) prefetch(lane Lane) {
+	s.mu.Lock()
+	if !s.closing && len(s.reads) == 0 {
+		s.reads = append(s.reads, &job{read: func(c *committer) error { return c.load(lane) }, done: make(chan struct{})})
+	}
+	s.mu.Unlock()
+	s.kick()
+}

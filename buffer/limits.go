@@ -1,0 +1,49 @@
+package buffer
+
+const (
+	// blockCost closes a block of the front and is what a commit is started
+	// for before its time: larger segments save little more.
+	blockCost = 64 << 10
+
+	// maxDirty is the number of segments with pending acknowledgements that
+	// starts a commit.
+	maxDirty = 256
+
+	// maxCached is the number of stored segments kept in RAM.
+	maxCached = 128
+
+	// maxEvict is the number of segments that one commit removes.
+	maxEvict = 64
+)
+
+// limits are what follows from MaxBytes.
+type limits struct {
+	front     int   // bytes of records in RAM that are not stored
+	commit    int   // bytes of them that start a commit
+	cache     int   // bytes of stored records kept in RAM
+	body      int   // bytes of one body
+	ballast   int64 // bytes of the ballast file
+	walPages  int64 // pages in the log that start a checkpoint
+	pages     int64 // pages that may be used
+	readings  int64 // pages up to which readings are stored
+	hardPages int64 // pages of the file: what SQLite enforces
+}
+
+func newLimits(maxBytes int64) limits {
+	l := limits{
+		front:    int(clamp(maxBytes/32, 64<<10, 1<<20)),
+		commit:   int(clamp(maxBytes/64, 32<<10, blockCost)),
+		cache:    int(clamp(maxBytes/64, 32<<10, 512<<10)),
+		ballast:  clamp(maxBytes/64, 64<<10, 1<<20),
+		walPages: clamp(maxBytes/16/pageSize, 32, 1000),
+	}
+	l.body = min(MaxBody, l.front/2)
+	// A log outgrows its checkpoint by the last transaction, and every frame has a header.
+	wal := (l.walPages + l.walPages/4 + 16) * (pageSize + 24)
+	l.hardPages = (maxBytes - wal - l.ballast - int64(l.front)) / pageSize
+	l.pages = l.hardPages - 16 // room for removing when everything is full
+	l.readings = l.pages - l.hardPages/20
+	return l
+}
+
+func clamp(v, low, high int64) int64 { return max(low, min(v, high)) }

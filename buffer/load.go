@@ -1,0 +1,129 @@
+package buffer
+
+import (
+	"database/sql/driver"
+)
+
+type bootInfo struct {
+	store, kernel string
+	known         bool
+}
+
+// load makes the first segment of the gap resident.
+func (c *committer) load(lane Lane) error {
+	s := c.s
+	l := &s.lanes[lane]
+	for {
+		s.mu.Lock()
+		low, high := l.gapLo, l.gapHi
+		s.mu.Unlock()
+		if low >= high {
+			return nil
+		}
+		r, err := c.segment(lane, low, high-1)
+		if err != nil {
+			if isDamaged(err) {
+				c.degrade(err)
+			}
+			return err
+		}
+		if r == nil {
+			s.mu.Lock()
+			l.gapLo, l.gapHi = 0, 0
+			s.mu.Unlock()
+			s.signal()
+			return nil
+		}
+		s.mu.Lock()
+		known := l.resident(r.b.id) != nil
+		s.mu.Unlock()
+		if known {
+			c.shrinkGap(l, r.b.id)
+			continue
+		}
+		info, err := c.bootInfo(r.b.boot)
+		if err != nil {
+			return err
+		}
+		r.b.store = info.store
+		found := c.adopt(r)
+		c.shrinkGap(l, r.b.id)
+		if found {
+			s.signal()
+			return nil
+		}
+	}
+}
+
+func (c *committer) shrinkGap(l *lane, id uint64) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if l.gapLo = id + 1; l.gapLo >= l.gapHi {
+		l.gapLo, l.gapHi = 0, 0
+	}
+}
+
+// adopt makes a segment resident and reports whether it has anything to take.
+// One that cannot be read is a loss.
+func (c *committer) adopt(r *row) bool {
+	s := c.s
+	b := r.b
+	b.bits = popcount(r.bits)
+	err := c.codec.decode(b, r.records)
+	now := s.o.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := &s.lanes[b.lane]
+	if err != nil {
+		n := r.records - int64(b.bits)
+		b.items = []*item{{block: b, pos: b.id, state: done}}
+		b.encoded = nil
+		l.insert(b)
+		s.markDirty(b, now)
+		if len(s.removed) == 0 {
+			s.lossAt = now
+		}
+		s.removed = append(s.removed, removal{lossKey{b.lane, b.store, b.boot, "", reasonCorrupt}, 0, 0, uint64(n)})
+		s.stats.Corrupt += uint64(n)
+		l.depth -= n
+		s.log.Error("segment cannot be read", "path", s.path, "lane", tables[b.lane], "segment", b.id, "records", n)
+		return false
+	}
+	for i, it := range b.items {
+		if i/8 < len(r.bits) && r.bits[i/8]&(1<<(i%8)) != 0 {
+			it.state = done
+		} else {
+			b.left++
+		}
+	}
+	b.waiting = b.left
+	l.insert(b)
+	s.cached += b.cost
+	if b.left == 0 {
+		s.markDirty(b, now)
+		s.drop(b)
+	}
+	return b.left > 0
+}
+
+// bootInfo returns what is known about a boot.
+func (c *committer) bootInfo(boot uint32) (bootInfo, error) {
+	if info, ok := c.boots[boot]; ok {
+		return info, nil
+	}
+	info := bootInfo{store: c.s.id}
+	err := c.db.query(`SELECT store, kernel FROM boot WHERE boot=?`, func(v []driver.Value) bool {
+		info.store, _ = v[0].(string)
+		info.kernel, _ = v[1].(string)
+		info.known = true
+		return false
+	}, boot)
+	if err != nil {
+		return bootInfo{}, err
+	}
+	if len(c.boots) >= 64 {
+		clear(c.boots)
+	}
+	c.boots[boot] = info
+	return info, nil
+}

@@ -1,0 +1,204 @@
+package buffer
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+)
+
+// Reasons of a Loss.
+const (
+	reasonEvicted  = "evicted"  // a limit removed it
+	reasonRejected = "rejected" // Append returned ErrFull, or its Update was not durable
+	reasonRefused  = "refused"  // Refuse; the records are dead letters
+	reasonCorrupt  = "corrupt"  // it could not be read
+)
+
+// A Loss is a range of records that were removed unsent, an entry of the
+// ledger. It is durable with the removal.
+type Loss struct {
+	ID     int64
+	Lane   Lane
+	Store  string // ID of the store of the records
+	Boot   uint32
+	Stream string // empty where it is not known: a segment could not be read
+	First  uint64
+	Last   uint64
+	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: nobody knows
+	Reason string // evicted, rejected, refused, corrupt
+}
+
+// A removal is a Loss that is not in the ledger yet.
+type removal struct {
+	key         lossKey
+	first, last uint64
+	count       uint64
+}
+
+// Removals with the same key may become one entry.
+type lossKey struct {
+	lane   Lane
+	store  string
+	boot   uint32
+	stream string
+	reason string
+}
+
+const (
+	// maxRemovals is the number of ranges above which ranges with something
+	// between them are merged as well.
+	maxRemovals = 256
+
+	// maxLosses is the same for the stored ledger.
+	maxLosses = 4096
+
+	// maxOpen is the number of entries that may still grow.
+	maxOpen = 256
+)
+
+// lossState is what the committer keeps of the ledger in RAM. s.mu guards it.
+type lossState struct {
+	rows  int64            // stored
+	open  map[lossKey]Loss // stored entries that a removal may extend
+	taken map[int64]bool   // by TakeLosses
+	acked []int64          // to be deleted with the next commit
+}
+
+// merge adds r to the list, extending an entry where that loses nothing, or
+// where the list is long.
+func merge(list []removal, r removal) []removal {
+	for i := len(list) - 1; i >= 0; i-- {
+		if e := &list[i]; e.key == r.key && (r.first == e.last+1 || len(list) >= maxRemovals) {
+			e.first, e.last, e.count = min(e.first, r.first), max(e.last, r.last), e.count+r.count
+			return list
+		}
+	}
+	return append(list, r)
+}
+
+// lose notes that a record was removed. s.mu is held.
+func (s *Store) lose(lane Lane, store string, boot uint32, stream string, seq uint64, reason string, now time.Duration) {
+	if len(s.removed) == 0 {
+		s.lossAt = now
+	}
+	s.removed = merge(s.removed, removal{lossKey{lane, store, boot, stream, reason}, seq, seq, 1})
+}
+
+// TakeLosses takes up to max entries of the ledger, oldest first. Entries that
+// were taken do not grow any more.
+func (s *Store) TakeLosses(max int) []Loss {
+	var out []Loss
+	s.mu.Lock()
+	available := s.losses.rows - int64(len(s.losses.taken)) - int64(len(s.losses.acked))
+	s.mu.Unlock()
+	if available <= 0 || max < 1 {
+		return nil
+	}
+	err := s.submit(context.Background(), &job{read: func(c *committer) (err error) {
+		out, err = c.takeLosses(max)
+		return err
+	}})
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+func (c *committer) takeLosses(max int) ([]Loss, error) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	skip := make(map[int64]bool, len(s.losses.acked))
+	for _, id := range s.losses.acked {
+		skip[id] = true
+	}
+	var out []Loss
+	err := c.db.query(`SELECT id, lane, store, boot, stream, first, last, n, reason FROM loss ORDER BY id LIMIT ?`,
+		func(v []driver.Value) bool {
+			if l := scanLoss(v); !skip[l.ID] && !s.losses.taken[l.ID] {
+				out = append(out, l)
+			}
+			return len(out) < max
+		}, max+len(s.losses.taken)+len(skip))
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range out {
+		s.losses.taken[l.ID] = true
+		if key := l.key(); s.losses.open[key].ID == l.ID {
+			delete(s.losses.open, key)
+		}
+	}
+	return out, nil
+}
+
+func (l Loss) key() lossKey { return lossKey{l.Lane, l.Store, l.Boot, l.Stream, l.Reason} }
+
+func scanLoss(v []driver.Value) (l Loss) {
+	n := func(i int) int64 { n, _ := v[i].(int64); return n }
+	t := func(i int) string { t, _ := v[i].(string); return t }
+	return Loss{ID: n(0), Lane: Lane(n(1)), Store: t(2), Boot: uint32(n(3)), Stream: t(4),
+		First: uint64(n(5)), Last: uint64(n(6)), Count: uint64(n(7)), Reason: t(8)}
+}
+
+// AckLosses removes published entries with the next commit.
+func (s *Store) AckLosses(l []Loss) {
+	now := s.o.Now()
+	s.mu.Lock()
+	for _, e := range l {
+		if s.losses.taken[e.ID] {
+			if s.dirty == 0 && len(s.losses.acked) == 0 {
+				s.dirtyAt = now
+			}
+			delete(s.losses.taken, e.ID)
+			s.losses.acked = append(s.losses.acked, e.ID)
+		}
+	}
+	s.mu.Unlock()
+	s.kick()
+}
+
+// ReleaseLosses gives back entries that were not published.
+func (s *Store) ReleaseLosses(l []Loss) {
+	s.mu.Lock()
+	for _, e := range l {
+		delete(s.losses.taken, e.ID)
+	}
+	s.mu.Unlock()
+	s.signal()
+}
+
+// Refuse moves taken records to the dead letters and enters them in the
+// ledger; that is durable when nil is returned. After an error the records are
+// still taken.
+func (s *Store) Refuse(ctx context.Context, r []Record, reason string) error {
+	return s.submit(ctx, &job{refuse: r, reason: reason})
+}
+
+// writeLosses stores removals in a transaction and notes in t what will hold
+// after it.
+func (c *committer) writeLosses(t *txn, open map[lossKey]Loss) error {
+	for _, r := range t.removed {
+		e, ok := t.open[r.key]
+		if !ok {
+			e, ok = open[r.key]
+		}
+		if ok && (r.first == e.Last+1 || t.n.Losses >= maxLosses) {
+			e.First, e.Last, e.Count = min(e.First, r.first), max(e.Last, r.last), e.Count+r.count
+			if err := c.db.exec(`UPDATE loss SET first=?, last=?, n=? WHERE id=?`, e.First, e.Last, e.Count, e.ID); err != nil {
+				return err
+			}
+		} else {
+			t.n.NextLoss++
+			t.n.Losses++
+			e = Loss{ID: t.n.NextLoss, Lane: r.key.lane, Store: r.key.store, Boot: r.key.boot, Stream: r.key.stream,
+				First: r.first, Last: r.last, Count: r.count, Reason: r.key.reason}
+			if err := c.db.exec(`INSERT INTO loss(id, lane, store, boot, stream, first, last, n, reason) VALUES(?,?,?,?,?,?,?,?,?)`,
+				e.ID, int(e.Lane), e.Store, e.Boot, e.Stream, e.First, e.Last, e.Count, e.Reason); err != nil {
+				return err
+			}
+		}
+		t.open[r.key] = e
+	}
+	return nil
+}

@@ -1,0 +1,360 @@
+package buffer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+var modelSeeds = flag.Int("buffer.seeds", 40, "histories of the model test")
+
+// A ref identifies a record.
+type ref struct {
+	lane   Lane
+	stream string
+	boot   uint32
+	seq    uint64
+}
+
+func refOf(r Record) ref { return ref{r.Lane, r.Stream, r.Boot, r.Seq} }
+
+// A model is what a store must be equal to: every record that was ever
+// appended and what became of it.
+type model struct {
+	t       *testing.T
+	rng     *rand.Rand
+	o       Options
+	path    string
+	s       *Store
+	bodies  map[ref][]byte
+	durable map[ref]bool // must survive a crash
+	acked   map[ref]bool
+	lost    map[ref]bool // in the ledger
+	gone    map[ref]bool // not durable at a crash: may be missing
+	crashes int
+	held    [3][]Record       // taken, by queue
+	last    [3]map[string]ref // last taken of a stream, by queue
+	seqs    map[string]uint64 // of this boot
+}
+
+func TestModel(t *testing.T) {
+	seeds := *modelSeeds
+	if testing.Short() {
+		seeds = 10
+	}
+	for seed := range uint64(seeds) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			runModel(t, seed)
+		})
+	}
+}
+
+func runModel(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	m := &model{t: t, rng: rng, path: filepath.Join(t.TempDir(), "queue.db"),
+		bodies: map[ref][]byte{}, durable: map[ref]bool{}, acked: map[ref]bool{}, lost: map[ref]bool{}, gone: map[ref]bool{}}
+	m.o = Options{
+		MaxLoss:  []time.Duration{0, time.Millisecond, time.Hour}[rng.IntN(3)],
+		MaxBytes: []int64{MinMaxBytes, 2 << 20, 64 << 20}[rng.IntN(3)],
+		WhenFull: Policy(rng.IntN(2)),
+		Log:      slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	m.open()
+	crashy := rng.IntN(2) == 0
+	for range 300 {
+		m.step(crashy)
+		if t.Failed() {
+			t.Fatalf("seed %d, options %+v", seed, m.o)
+		}
+	}
+	m.drain()
+}
+
+func (m *model) open() {
+	m.s = openAt(m.t, m.path, m.o)
+	m.seqs = map[string]uint64{}
+	for i := range m.held {
+		m.held[i] = nil
+		m.last[i] = map[string]ref{}
+	}
+}
+
+func (m *model) step(crashy bool) {
+	ctx := context.Background()
+	q := Queue(m.rng.IntN(3))
+	switch n := m.rng.IntN(100); {
+	case n < 45:
+		n := 30
+		if m.o.MaxLoss == 0 {
+			n = 5
+		}
+		for range 1 + m.rng.IntN(n) {
+			m.append()
+		}
+	case n < 65:
+		m.take(q, 1+m.rng.IntN(60), 1+m.rng.IntN(60000))
+	case n < 78:
+		m.ack(q)
+	case n < 84:
+		r := m.held[q]
+		m.held[q] = nil
+		m.s.Release(r)
+		m.last[q] = map[string]ref{}
+		m.last[BacklogQueue] = map[string]ref{} // a Split may have made them backlog
+	case n < 87:
+		if r := m.held[q]; len(r) > 0 {
+			k := m.rng.IntN(len(r))
+			if err := m.s.Refuse(ctx, r[k:k+1], "test"); err != nil {
+				m.t.Errorf("refuse: %v", err)
+				return
+			}
+			m.acked[refOf(r[k])] = true // must not come again, crash or not: see take
+			m.held[q] = append(r[:k:k], r[k+1:]...)
+		}
+	case n < 90:
+		m.s.Split()
+		m.last[LiveQueue] = map[string]ref{}
+	case n < 93:
+		m.losses()
+	case n < 96:
+		m.flush()
+	case n < 98:
+		closeStore(m.t, m.s)
+		m.open()
+		m.ended(true)
+	case crashy:
+		m.path = crash(m.t, m.s, m.path)
+		m.crashes++
+		for r := range m.bodies {
+			if !m.durable[r] {
+				m.gone[r] = true
+			}
+		}
+		m.open()
+		m.ended(false)
+	default: // the connection breaks: the next commit must make a new one
+		err := m.s.submit(ctx, &job{read: func(c *committer) error { return c.db.close() }})
+		if err != nil {
+			m.t.Error(err)
+		}
+		m.flush()
+	}
+}
+
+func (m *model) append() {
+	lane, stream := Readings, fmt.Sprint("sensor-", m.rng.IntN(4))
+	if m.rng.IntN(20) == 0 {
+		lane, stream = Events, "event"
+	}
+	body := make([]byte, m.rng.IntN(3000))
+	if m.rng.IntN(3) > 0 { // the rest does not compress
+		body = bytes.Repeat([]byte{byte(m.rng.IntN(256))}, len(body))
+	} else {
+		for i := range body {
+			body[i] = byte(m.rng.IntN(256))
+		}
+	}
+	seq, err := m.s.Append(context.Background(), lane, stream, time.Duration(m.rng.Int64N(1e15)), body)
+	if err != nil && !errors.Is(err, ErrFull) && !(errors.Is(err, ErrNotDurable) && m.o.MaxLoss == 0) {
+		m.t.Errorf("append: %v", err)
+		return
+	}
+	key := fmt.Sprint(lane, stream)
+	if m.seqs[key]++; seq != m.seqs[key] {
+		m.t.Errorf("append %s: seq %d, want %d", stream, seq, m.seqs[key])
+	}
+	r := ref{lane, stream, m.s.Boot(), seq}
+	m.bodies[r] = body
+	if m.o.MaxLoss == 0 && !errors.Is(err, ErrNotDurable) {
+		m.durable[r] = true
+	}
+}
+
+// flush makes all that was appended durable, unless the store is full.
+func (m *model) flush() {
+	if err := m.s.Flush(context.Background()); err != nil {
+		m.t.Errorf("flush: %v", err)
+	}
+	if m.s.Stats().Front > 0 {
+		return // nothing could be removed to make room
+	}
+	for r := range m.bodies {
+		if !m.gone[r] {
+			m.durable[r] = true
+		}
+	}
+}
+
+// ended checks what the store says about the last boot.
+func (m *model) ended(clean bool) {
+	p := m.s.Previous()
+	if p.Boot != m.s.Boot()-1 || p.Clean != clean {
+		m.t.Errorf("previous %+v, want boot %d, clean %v", p, m.s.Boot()-1, clean)
+	}
+	last := map[string]uint64{}
+	for r := range m.bodies {
+		if r.lane == Readings && r.boot == p.Boot && (clean || m.durable[r] && m.o.WhenFull != RejectNew) {
+			last[r.stream] = max(last[r.stream], r.seq)
+		}
+		if clean {
+			m.durable[r] = m.durable[r] || !m.gone[r]
+		}
+	}
+	for stream, seq := range last {
+		if p.Last[stream] < seq || clean && p.Last[stream] != seq {
+			m.t.Errorf("previous: last of %s is %d, want %d (clean %v)", stream, p.Last[stream], seq, clean)
+		}
+	}
+}
+
+func (m *model) take(q Queue, n, maxBytes int) int {
+	got := m.s.Take(q, n, maxBytes)
+	if len(got) > n {
+		m.t.Errorf("took %d records, asked for %d", len(got), n)
+	}
+	size := 0
+	for _, r := range got {
+		id := refOf(r)
+		size += len(r.Body)
+		want, known := m.bodies[id]
+		switch {
+		case !known && m.gone[id]:
+		case !known:
+			m.t.Errorf("took %+v, which was never appended", id)
+		case !bytes.Equal(want, r.Body):
+			m.t.Errorf("took %+v with another body", id)
+		case m.acked[id] && (m.crashes == 0 || m.lost[id]):
+			m.t.Errorf("took %+v again after it was acknowledged or refused", id)
+		case m.lost[id] && m.crashes == 0:
+			m.t.Errorf("took %+v, which is in the ledger", id)
+		}
+		if before, ok := m.last[q][id.stream]; ok && !before.less(id) {
+			m.t.Errorf("queue %d: took %+v after %+v", q, id, before)
+		}
+		m.last[q][id.stream] = id
+		if before, ok := m.last[BacklogQueue][id.stream]; q == LiveQueue && ok && !before.less(id) {
+			m.t.Errorf("live %+v after backlog %+v", id, before)
+		}
+	}
+	if len(got) > 1 && size > maxBytes {
+		m.t.Errorf("took %d bytes, asked for %d", size, maxBytes)
+	}
+	m.held[q] = append(m.held[q], got...)
+	return len(got)
+}
+
+func (a ref) less(b ref) bool { return a.boot < b.boot || a.boot == b.boot && a.seq < b.seq }
+
+func (m *model) ack(q Queue) {
+	held := m.held[q]
+	if len(held) == 0 {
+		return
+	}
+	m.rng.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
+	n := 1 + m.rng.IntN(len(held))
+	m.s.Ack(held[:n])
+	for _, r := range held[:n] {
+		m.acked[refOf(r)] = true
+	}
+	m.held[q] = held[n:]
+}
+
+func (m *model) losses() {
+	l := m.s.TakeLosses(1 + m.rng.IntN(20))
+	if m.rng.IntN(4) == 0 {
+		m.s.ReleaseLosses(l)
+		return
+	}
+	for _, e := range l {
+		if e.Count != e.Last-e.First+1 {
+			m.t.Errorf("loss %+v: range and count differ", e)
+		}
+		for seq := e.First; seq <= e.Last; seq++ {
+			r := ref{e.Lane, e.Stream, e.Boot, seq}
+			if _, ok := m.bodies[r]; !ok {
+				m.t.Errorf("loss of %+v, which was never appended", r)
+			}
+			if m.acked[r] && e.Reason != reasonRefused && m.crashes == 0 {
+				m.t.Errorf("%s loss of %+v, which was acknowledged", e.Reason, r)
+			}
+			if m.lost[r] && m.crashes == 0 {
+				m.t.Errorf("%+v lost twice", r)
+			}
+			m.lost[r] = true
+		}
+	}
+	m.s.AckLosses(l)
+}
+
+// drain delivers everything and checks that nothing is unaccounted for.
+func (m *model) drain() {
+	for i := range m.held {
+		m.s.Release(m.held[i])
+		m.held[i] = nil
+		m.last[i] = map[string]ref{}
+	}
+	for range 10 { // what found no room in the store becomes visible to Take later
+		for q := range Queue(3) {
+			for m.take(q, 50, 100000) > 0 {
+				m.ack(q)
+			}
+			for len(m.held[q]) > 0 {
+				m.ack(q)
+			}
+		}
+		if err := m.s.Flush(context.Background()); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	for m.s.Stats().Losses > 0 && !m.t.Failed() {
+		m.losses()
+		m.flush()
+	}
+	for r := range m.bodies {
+		if !m.acked[r] && !m.lost[r] && !m.gone[r] {
+			m.t.Errorf("%+v is neither delivered nor in the ledger", r)
+		}
+	}
+	st := m.s.Stats()
+	if st.Events != 0 || st.Live != 0 || st.Backlog != 0 || st.InFlight != 0 || st.Front != 0 || st.Losses != 0 {
+		m.t.Errorf("not empty: %+v", st)
+	}
+	if st.Bytes > m.o.MaxBytes {
+		m.t.Errorf("%d bytes, at most %d", st.Bytes, m.o.MaxBytes)
+	}
+	var n counters
+	err := m.s.submit(context.Background(), &job{read: func(c *committer) (err error) {
+		n = c.n
+		for _, table := range []string{"events", "readings", "ack", "loss"} {
+			rows, err := c.db.number("SELECT count(*) FROM " + table)
+			if err != nil || rows != 0 {
+				return fmt.Errorf("%d rows left in %s: %w", rows, table, err)
+			}
+		}
+		v, err := c.db.value("PRAGMA integrity_check")
+		if v != "ok" {
+			return fmt.Errorf("integrity: %v: %w", v, err)
+		}
+		return nil
+	}})
+	if err != nil {
+		m.t.Error(err)
+	}
+	if n.Records != [laneCount]int64{} || n.Bytes != [laneCount]int64{} || n.Losses != 0 {
+		m.t.Errorf("counters of an empty store: %+v", n)
+	}
+	m.s.mu.Lock()
+	if m.s.front != 0 || m.s.cached != 0 || m.s.dirty != 0 {
+		m.t.Errorf("front %d, cached %d, dirty %d in an empty store", m.s.front, m.s.cached, m.s.dirty)
+	}
+	m.s.mu.Unlock()
+	closeStore(m.t, m.s)
+}

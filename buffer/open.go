@@ -1,0 +1,270 @@
+package buffer
+
+import (
+	"crypto/rand"
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// open opens the file, makes it where there is none, sets a damaged one
+// aside, and commits the new boot.
+func (c *committer) open() error {
+	s := c.s
+	var err error
+	if c.codec, err = newCodec(); err != nil {
+		return err
+	}
+	if c.lock, err = lockFile(s.path); err != nil {
+		return err
+	}
+	damage, err := inspect(s.path)
+	if err != nil {
+		return err
+	}
+	if damage == nil {
+		if err = c.begin(); isDamaged(err) || errors.Is(err, errBadState) {
+			damage = err
+			c.disconnect()
+		}
+	}
+	if damage != nil {
+		aside, err := setAside(s.path)
+		if err != nil {
+			return err
+		}
+		s.log.Error("damaged store set aside, beginning a new one", "path", s.path, "aside", aside, "err", damage)
+		if err := c.begin(); err != nil {
+			return c.openError(err)
+		}
+		return c.replaced(aside)
+	}
+	if err != nil {
+		return c.openError(err)
+	}
+	for lane := range laneCount {
+		if err := c.load(lane); err != nil {
+			return c.openError(err)
+		}
+	}
+	return nil
+}
+
+// openError adds what an operator can do about an error of SQLite.
+func (c *committer) openError(err error) error {
+	var e *OpenError
+	path := c.s.path
+	switch {
+	case errors.As(err, &e):
+		return err
+	case hasCode(err, sqlite3.ErrBusy), hasCode(err, sqlite3.ErrLocked):
+		return &OpenError{Path: path, Problem: ErrInUse, Err: err, Remedy: "close the program that has it open, for example sqlite3"}
+	case hasCode(err, sqlite3.ErrReadonly), hasCode(err, sqlite3.ErrCantOpen), hasCode(err, sqlite3.ErrPerm):
+		return notWritable(path, err)
+	case isFull(err):
+		return &OpenError{Path: path, Problem: ErrFull, Err: err, Remedy: "free space on the file system, or raise the limit of the store"}
+	case errors.Is(err, ErrSettings):
+		return &OpenError{Path: path, Problem: ErrSettings, Err: err, Remedy: "use a file system that supports SQLite's write-ahead log"}
+	}
+	return fmt.Errorf("buffer: open %s: %w", path, err)
+}
+
+// begin opens the database, creates what is missing and commits the boot.
+func (c *committer) begin() error {
+	s := c.s
+	before := c.written.read()
+	defer func() { c.addWritten(before) }()
+	fresh := fileSize(s.path) == 0
+	var err error
+	if c.db, err = connect(s.path, s.limits, true); err != nil {
+		return err
+	}
+	c.makeBallast()
+	if fresh {
+		if err := syncDir(s.path); err != nil {
+			return err
+		}
+	}
+	version, err := c.db.number("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	if version > schemaVersion {
+		return &OpenError{Path: s.path, Problem: ErrNewer, Err: fmt.Errorf("schema version %d, this program knows %d", version, schemaVersion),
+			Remedy: "install the newer version again, or move the file away"}
+	}
+	err = c.beginBoot(version)
+	if isFull(err) && c.dropBallast() {
+		c.db.rollback()
+		err = c.beginBoot(version)
+	}
+	if err != nil {
+		c.db.rollback()
+		return err
+	}
+	_, _, err = c.size()
+	return err
+}
+
+// beginBoot makes a new boot in one transaction, after the schema where that
+// is missing.
+func (c *committer) beginBoot(version int64) error {
+	s := c.s
+	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if version == 0 {
+		if err := c.create(); err != nil {
+			return err
+		}
+	}
+	n, err := c.db.loadCounters()
+	if err != nil {
+		return err
+	}
+	if err := c.identify(); err != nil {
+		return err
+	}
+	if s.prev, err = c.previous(); err != nil {
+		return err
+	}
+	s.boot = s.prev.Boot + 1
+	if err := c.db.exec(`DELETE FROM state WHERE key>='mark/' AND key<'mark0'`); err != nil {
+		return err
+	}
+	if err := c.db.exec(`INSERT INTO boot(boot, store, kernel, clean) VALUES(?,?,?,0)`, s.boot, s.id, s.o.KernelBoot); err != nil {
+		return err
+	}
+	if err := c.forgetBoots(); err != nil {
+		return err
+	}
+	t := &txn{n: n}
+	if err := c.writeCounters(t); err != nil {
+		return err
+	}
+	if err := c.db.exec("COMMIT"); err != nil {
+		return err
+	}
+	return c.resume(t.n)
+}
+
+func (c *committer) create() error {
+	for _, q := range schema {
+		if err := c.db.exec(q); err != nil {
+			return err
+		}
+	}
+	if err := c.db.exec(fmt.Sprintf("PRAGMA user_version=%d", schemaVersion)); err != nil {
+		return err
+	}
+	return c.writeCounters(&txn{n: counters{Next: 1}})
+}
+
+// identify reads the identity of the store and makes a new one where there is
+// none or where the card was cloned.
+func (c *committer) identify() error {
+	s := c.s
+	id, err := c.db.stateText("store")
+	if err != nil {
+		return err
+	}
+	machine, err := c.db.stateText("machine")
+	if err != nil {
+		return err
+	}
+	if id == "" || machine != s.o.Machine {
+		if id != "" {
+			s.log.Warn("store was made by another machine, it gets a new id", "path", s.path, "old", id)
+		}
+		var b [4]byte
+		rand.Read(b[:])
+		id = hex.EncodeToString(b[:])
+		if err := c.db.setState("store", id); err != nil {
+			return err
+		}
+		if err := c.db.setState("machine", s.o.Machine); err != nil {
+			return err
+		}
+	}
+	s.id = id
+	return nil
+}
+
+// previous reads how the last boot ended.
+func (c *committer) previous() (p Previous, err error) {
+	err = c.db.query(`SELECT boot, store, clean FROM boot ORDER BY boot DESC LIMIT 1`, func(v []driver.Value) bool {
+		boot, _ := v[0].(int64)
+		clean, _ := v[2].(int64)
+		p.Exists, p.Boot, p.Clean = true, uint32(boot), clean != 0
+		p.Store, _ = v[1].(string)
+		return false
+	})
+	if err != nil || !p.Exists {
+		return p, err
+	}
+	p.Last, p.LastEvents = make(map[string]uint64), make(map[string]uint64)
+	err = c.db.query(`SELECT key, value FROM state WHERE key>='mark/' AND key<'mark0'`, func(v []driver.Value) bool {
+		key, _ := v[0].(string)
+		seq, _ := v[1].(int64)
+		if stream, ok := strings.CutPrefix(key, markKey(Readings, "")); ok {
+			p.Last[stream] = uint64(seq)
+		} else if stream, ok := strings.CutPrefix(key, markKey(Events, "")); ok {
+			p.LastEvents[stream] = uint64(seq)
+		}
+		return true
+	})
+	return p, err
+}
+
+// forgetBoots bounds the list of boots: it keeps the last 1000 and all that
+// have records.
+func (c *committer) forgetBoots() error {
+	oldest := int64(c.s.boot) - 1000
+	if oldest <= 0 {
+		return nil
+	}
+	for _, table := range tables {
+		v, err := c.db.value(`SELECT boot FROM ` + table + ` ORDER BY id LIMIT 1`)
+		if err != nil {
+			return err
+		}
+		if boot, ok := v.(int64); ok {
+			oldest = min(oldest, boot)
+		}
+	}
+	return c.db.exec(`DELETE FROM boot WHERE boot<?`, oldest)
+}
+
+// resume sets the state in RAM after the boot was committed. It reads nothing
+// but the counters: what is stored is loaded when it is taken.
+func (c *committer) resume(n counters) error {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.n = n
+	s.next, s.liveFrom = n.Next, n.Next
+	for i := range s.lanes {
+		l := &s.lanes[i]
+		l.depth = n.Records[i]
+		l.gapLo, l.gapHi = 0, n.Next
+	}
+	s.losses = lossState{rows: n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
+	s.stats.Dead = n.Dead
+	if s.lanes[Events].depth > 0 || s.lanes[Readings].depth > 0 || n.Losses > 0 {
+		s.signal()
+	}
+	return nil
+}
+
+// replaced enters in the ledger that the content of a damaged store is gone.
+func (c *committer) replaced(aside string) error {
+	s := c.s
+	s.mu.Lock()
+	s.removed = append(s.removed, removal{lossKey{Readings, "", 0, "", reasonCorrupt}, 0, 0, 0})
+	s.mu.Unlock()
+	return nil
+}

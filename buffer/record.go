@@ -1,0 +1,168 @@
+package buffer
+
+import "time"
+
+// A Lane separates what must not wait behind readings.
+type Lane uint8
+
+const (
+	// Events are replies, alarms and the like; there are few of them.
+	Events Lane = iota
+	// Readings are measured values.
+	Readings
+	laneCount
+)
+
+// A Queue is what Take takes from.
+type Queue uint8
+
+const (
+	// EventQueue holds the events, oldest first.
+	EventQueue Queue = iota
+	// LiveQueue holds the readings appended since the last Split.
+	LiveQueue
+	// BacklogQueue holds the readings from before it.
+	BacklogQueue
+)
+
+// A Record is one thing to deliver. It is identified by (Store, Boot, Lane,
+// Stream, Seq).
+type Record struct {
+	Lane   Lane
+	Store  string        // ID of the store when the record was appended
+	Stream string        // the sensor, or the name of a numbered series of events
+	Boot   uint32        // the start of the program that appended it
+	Seq    uint64        // 1, 2, 3 … per lane, stream and boot, without holes
+	Up     time.Duration // when it was measured (CLOCK_BOOTTIME), as given to Append
+	Body   []byte        // opaque; shared with the store, not to be changed
+
+	item *item
+}
+
+// A series numbers the records of one stream.
+type series struct {
+	name string
+	last uint64 // last sequence number assigned
+	mark uint64 // last one that is durable
+}
+
+type itemState uint8
+
+const (
+	held    itemState = iota // not durable yet, where that is asked for
+	waiting                  // can be taken
+	taken                    // pinned until Ack, Release or Refuse
+	done                     // acknowledged or removed
+)
+
+// An item is a resident record. All fields but state are constant, and body
+// until its block is stored.
+type item struct {
+	block  *block
+	pos    uint64
+	seq    uint64
+	up     time.Duration
+	at     time.Duration // when it was appended; 0 when loaded
+	stream string
+	body   []byte
+	state  itemState
+}
+
+// itemOverhead is about what an item costs in RAM besides its body.
+const itemOverhead = 128
+
+func (it *item) cost() int { return len(it.body) + itemOverhead }
+
+// A block is a resident segment: the records of one row, or those that will
+// become one. Items rise in position. Once sealed its items and its id do not
+// change any more, so that a commit can be repeated.
+type block struct {
+	lane  Lane
+	store string
+	boot  uint32
+	id    uint64 // position of the first item; key of the row
+	items []*item
+
+	left    int // items that are not done
+	waiting int
+	taken   int
+	scan    int // no item before it is waiting
+	cost    int
+
+	sealed   bool
+	stored   bool
+	private  bool   // made by a Tx; not visible before its commit
+	evicting bool   // being removed by the commit that runs
+	dirty    bool   // has acknowledgements that are not stored
+	bits     int    // acknowledgements that are stored
+	encoded  []byte // of a sealed block that is not stored
+	codec    int64
+	rawSize  int64
+	crc      int64
+}
+
+// pinned reports whether no limit may remove the block.
+func (b *block) pinned() bool { return b.taken > 0 }
+
+// last returns the position of the last item.
+func (b *block) last() uint64 { return b.items[len(b.items)-1].pos }
+
+// A lane is the resident part of one lane. Blocks rise in id: first those
+// loaded from the disk, then those kept after their commit, then the front,
+// which is not stored yet. Stored segments that are not resident have ids in
+// [gapLo, gapHi).
+type lane struct {
+	blocks       []*block
+	gapLo, gapHi uint64
+	depth        int64 // unacknowledged records, resident or not
+	series       map[string]*series
+}
+
+func (l *lane) gap() bool { return l.gapLo < l.gapHi }
+
+// find returns the index of the first block with an id of at least id.
+func (l *lane) find(id uint64) int {
+	lo, hi := 0, len(l.blocks)
+	for lo < hi {
+		if m := (lo + hi) / 2; l.blocks[m].id < id {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+// resident returns the block with this id, or nil.
+func (l *lane) resident(id uint64) *block {
+	if i := l.find(id); i < len(l.blocks) && l.blocks[i].id == id {
+		return l.blocks[i]
+	}
+	return nil
+}
+
+func (l *lane) insert(b *block) {
+	i := l.find(b.id)
+	l.blocks = append(l.blocks, nil)
+	copy(l.blocks[i+1:], l.blocks[i:])
+	l.blocks[i] = b
+}
+
+func (l *lane) remove(b *block) {
+	i := l.find(b.id)
+	if i >= len(l.blocks) || l.blocks[i] != b {
+		return
+	}
+	copy(l.blocks[i:], l.blocks[i+1:])
+	l.blocks[len(l.blocks)-1] = nil
+	l.blocks = l.blocks[:len(l.blocks)-1]
+}
+
+// unstored returns the front, oldest block first.
+func (l *lane) unstored() []*block {
+	i := len(l.blocks)
+	for i > 0 && !l.blocks[i-1].stored {
+		i--
+	}
+	return l.blocks[i:]
+}

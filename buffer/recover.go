@@ -1,0 +1,94 @@
+package buffer
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// degrade notes that the storage fails: records are kept in RAM, can be
+// taken from there, and the commit is tried again with growing pauses.
+func (c *committer) degrade(err error) {
+	s := c.s
+	if isDamaged(err) {
+		err = fmt.Errorf("the database is damaged; the next start sets it aside: %w", err)
+		c.markDamaged()
+	}
+	c.backoff = min(max(2*c.backoff, time.Second), time.Minute)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.degraded == nil {
+		s.log.Error("store does not commit: readings are kept in memory only", "path", s.path, "err", err)
+	}
+	s.degraded = err
+	s.retryAt = s.o.Now() + c.backoff
+	for i := range s.lanes {
+		for _, b := range s.lanes[i].unstored() {
+			if b.private {
+				continue
+			}
+			for _, it := range b.items {
+				if it.state == held {
+					it.state = waiting
+					b.waiting++
+				}
+			}
+		}
+	}
+	s.signal()
+}
+
+// disconnect gives up the connection after an error that leaves its state
+// unknown.
+func (c *committer) disconnect() {
+	if c.db != nil {
+		_ = c.db.close()
+		c.db = nil
+	}
+}
+
+// recover makes a usable connection again where there is none and finds out
+// whether the transaction in doubt has happened: it applies and returns it, or
+// undoes it. What it finds is durable: a checkpoint has written it anew, since
+// the kernel may hold pages for clean that it could not write.
+func (c *committer) recover() (*txn, error) {
+	if c.inDoubt != nil {
+		c.disconnect()
+	}
+	if c.db != nil {
+		return nil, nil
+	}
+	d, err := connect(c.s.path, c.s.limits, false)
+	if err != nil {
+		return nil, fmt.Errorf("opening it again: %w", err)
+	}
+	var busy int64
+	err = d.query("PRAGMA wal_checkpoint(RESTART)", func(v []driver.Value) bool {
+		busy, _ = v[0].(int64)
+		return false
+	})
+	if err == nil && busy != 0 {
+		err = errors.New("checkpoint after a failure is blocked")
+	}
+	var n counters
+	if err == nil {
+		n, err = d.loadCounters()
+	}
+	if err != nil {
+		d.close()
+		return nil, fmt.Errorf("reading it again: %w", err)
+	}
+	c.db = d
+	t := c.inDoubt
+	c.inDoubt = nil
+	switch {
+	case t == nil:
+		return nil, nil
+	case n.Commit == t.n.Commit:
+		c.apply(t)
+		return t, nil
+	}
+	c.undo(t)
+	return nil, nil
+}

@@ -1,0 +1,75 @@
+package buffer
+
+import "time"
+
+// Stats is a snapshot. Depths count unacknowledged records, those in flight
+// included.
+type Stats struct {
+	Events   int64
+	Live     int64
+	Backlog  int64
+	InFlight int64
+	Front    int64 // unacknowledged records that are in RAM only
+	Losses   int64 // entries of the ledger
+	Dead     int64 // dead letters
+
+	Full     bool  // readings find no room: they are rejected, or the oldest are removed from RAM
+	Bytes    int64 // database, log, ballast and front
+	MaxBytes int64
+
+	OldestBoot uint32        // of the oldest unacknowledged reading
+	OldestUp   time.Duration // of the same
+	HasOldest  bool          // false where there is none, or it was not read yet
+
+	Appended uint64 // since Open, as are all below
+	Acked    uint64
+	Evicted  uint64
+	Rejected uint64
+	Refused  uint64
+	Corrupt  uint64
+
+	Commits      uint64
+	WrittenBytes uint64        // handed to the kernel by SQLite; 0 where it cannot be known
+	LastCommit   time.Duration // how long it took
+	Overruns     uint64        // commits that ended later than MaxLoss after a record of theirs
+
+	// Degraded is why the store does not commit; nil means it does.
+	Degraded error
+}
+
+// Stats returns a snapshot without touching the disk.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Events = s.lanes[Events].depth
+	st.Live = s.live
+	st.Backlog = s.lanes[Readings].depth - s.live
+	st.InFlight = s.inFlight
+	st.Losses = s.losses.rows - int64(len(s.losses.acked))
+	st.MaxBytes = s.o.MaxBytes
+	st.Degraded = s.degraded
+	st.Full = s.full[Readings]
+	for i := range s.lanes {
+		for _, b := range s.lanes[i].unstored() {
+			st.Front += int64(b.left)
+		}
+	}
+	st.Bytes += int64(s.front)
+	l := &s.lanes[Readings]
+	for _, b := range l.blocks {
+		if l.gap() && b.id >= l.gapLo {
+			return st
+		}
+		if b.left == 0 {
+			continue
+		}
+		for _, it := range b.items {
+			if it.state != done {
+				st.OldestBoot, st.OldestUp, st.HasOldest = b.boot, it.up, true
+				return st
+			}
+		}
+	}
+	return st
+}

@@ -1,0 +1,225 @@
+package buffer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// A Policy says what happens to readings when the store has reached a limit.
+type Policy uint8
+
+const (
+	// DropOldest removes the oldest stored readings to make room for new ones.
+	DropOldest Policy = iota
+	// RejectNew keeps what is stored and lets Append return ErrFull.
+	RejectNew
+)
+
+const (
+	// MaxBody is the largest body in bytes that any store takes; a small
+	// MaxBytes lowers it, see ErrTooLarge.
+	MaxBody = 256 << 10
+
+	// MaxStream is the longest name of a stream in bytes.
+	MaxStream = 255
+
+	// DefaultMaxBytes is used where Options.MaxBytes is zero.
+	DefaultMaxBytes = 256 << 20
+
+	// MinMaxBytes is the smallest Options.MaxBytes that Open accepts.
+	MinMaxBytes = 1 << 20
+)
+
+// Options configure a Store. The zero value is a strict store of
+// DefaultMaxBytes that drops the oldest readings when it is full.
+type Options struct {
+	// MaxLoss is the most that a power cut may cost: a record may stay in RAM
+	// this long. With zero, Append returns after the commit; concurrent
+	// Appends share one.
+	MaxLoss time.Duration
+
+	// MaxBytes bounds database, write-ahead log, ballast file and RAM front
+	// together; 5 % of the database are reserved for events. Zero means
+	// DefaultMaxBytes.
+	MaxBytes int64
+
+	// MinFree is the number of free bytes of the file system below which the
+	// database does not grow.
+	MinFree int64
+
+	// WhenFull is applied when MaxBytes or MinFree is reached.
+	WhenFull Policy
+
+	// Machine identifies the board, for example a hash of its machine id. A
+	// value other than the one in the file gives the store a new ID: the card
+	// was cloned. Records already there keep the ID they were made under.
+	Machine string
+
+	// KernelBoot is the kernel's boot_id; BootInfo returns it for the records
+	// of this boot.
+	KernelBoot string
+
+	// Now returns the time since power-up (CLOCK_BOOTTIME), which is the
+	// default. Tests replace it.
+	Now func() time.Duration
+
+	// Log receives changes of state. Nil discards them.
+	Log *slog.Logger
+}
+
+// Previous says how the boot before this one ended.
+type Previous struct {
+	Exists bool // false in a new store
+	Store  string
+	Boot   uint32
+	Clean  bool // Close was completed
+
+	// Last is the last sequence number of every stream of readings: after a
+	// clean end all that were assigned, after an unclean one what was durable.
+	Last map[string]uint64
+	// LastEvents is the same for the streams of events.
+	LastEvents map[string]uint64
+}
+
+// A Store keeps records until they are acknowledged. Its methods may be called
+// from any number of goroutines.
+type Store struct {
+	path    string
+	o       Options
+	log     *slog.Logger
+	limits  limits
+	id      string
+	boot    uint32
+	prev    Previous
+	ready   chan struct{}
+	wake    chan struct{}
+	stopped chan struct{} // closed when the committer has ended
+
+	mu       sync.Mutex
+	lanes    [laneCount]lane
+	next     uint64 // position of the next record
+	liveFrom uint64 // readings from this position on are live
+	live     int64  // unacknowledged live readings
+	inFlight int64  // taken records
+	front    int    // cost of the unacknowledged records that are not stored
+	cached   int    // cost of the resident records that are stored
+	removed  []removal
+	dirtyAt  time.Duration // when the oldest acknowledgement became pending
+	dirty    int           // blocks with pending acknowledgements
+	lossAt   time.Duration // when the oldest entry of removed was made
+	losses   lossState
+	round    *round        // the next commit
+	ended    chan struct{} // closed when the next commit, or the one that runs, has ended
+	reads    []*job
+	writes   []*job
+	full     [laneCount]bool
+	degraded error
+	retryAt  time.Duration
+	timerAt  time.Duration // when the committer looks at the state again
+	closing  bool
+	closeErr error
+	stats    Stats
+}
+
+// A round is one commit for those who wait for it.
+type round struct {
+	done chan struct{}
+	err  error
+}
+
+func newRound() *round { return &round{done: make(chan struct{})} }
+
+// Open opens the store at path or makes a new one; the directory must exist.
+// The number of the new boot is durable when Open returns. The errors that an
+// operator can do something about are *OpenError.
+//
+// A damaged store is set aside as "<path>.corrupt-<time>" and a new one with a
+// new ID takes its place; a Loss with Reason "corrupt" and a Count of zero says
+// that its content is gone.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.MaxBytes < MinMaxBytes || o.MinFree < 0 || o.MaxLoss < 0 || o.WhenFull > RejectNew {
+		return nil, fmt.Errorf("buffer: options: max bytes %d (at least %d), min free %d, max loss %v, policy %d: %w",
+			o.MaxBytes, MinMaxBytes, o.MinFree, o.MaxLoss, o.WhenFull, ErrOptions)
+	}
+	if o.Now == nil {
+		o.Now = bootTime
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{
+		path:    path,
+		o:       o,
+		log:     o.Log,
+		limits:  newLimits(o.MaxBytes),
+		ready:   make(chan struct{}, 1),
+		wake:    make(chan struct{}, 1),
+		stopped: make(chan struct{}),
+		round:   newRound(),
+		ended:   make(chan struct{}),
+	}
+	for i := range s.lanes {
+		s.lanes[i].series = make(map[string]*series)
+	}
+	opened := make(chan error, 1)
+	go s.run(opened) // Close waits for it
+	if err := <-opened; err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// ID returns the random identity of the store, 8 hexadecimal digits.
+func (s *Store) ID() string { return s.id }
+
+// Boot returns the number of this start of the program in this store.
+func (s *Store) Boot() uint32 { return s.boot }
+
+// Previous returns how the last boot ended.
+func (s *Store) Previous() Previous { return s.prev }
+
+// Ready returns a channel that receives a value when something can be taken
+// that could not be taken before: a record of any queue or a loss.
+func (s *Store) Ready() <-chan struct{} { return s.ready }
+
+// Close commits everything that is in RAM, pending acknowledgements and the
+// mark of a clean end, and closes the file. Records in flight stay stored.
+// Where ctx ends first, Close returns its error and the store closes without
+// anyone waiting. Every method but Stats fails or does nothing afterwards.
+func (s *Store) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	s.kick()
+	select {
+	case <-s.stopped:
+		return s.closeErr
+	case <-ctx.Done():
+		return fmt.Errorf("buffer: close %s: last commit not finished: %w", s.path, ctx.Err())
+	}
+}
+
+// kick makes the committer look at the state again.
+func (s *Store) kick() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// signal tells the receiver of Ready.
+func (s *Store) signal() {
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,314 @@
+package buffer
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// A txn is one commit: what is written and what changes in RAM once it is
+// durable. It is built under s.mu and applied under it.
+type txn struct {
+	n       counters // as they will be
+	blocks  []*block // become stored
+	private []*block // those of them that jobs made
+	acks    []ackUpdate
+	marks   []mark
+	removed []removal
+	kept    int // of them, those that were pending before this transaction
+	open    map[lossKey]Loss
+	deleted []int64 // acknowledged losses
+	evicted []evicted
+	refused []*item
+	dead    []deadLetter
+	skipped [laneCount]bool // the lane's front found no room
+	clean   bool
+	oldest  time.Duration // when the oldest record was appended; < 0: none
+}
+
+// An ackUpdate stores the acknowledgements of one segment.
+type ackUpdate struct {
+	b     *block
+	bits  []byte // nil: all, the segment is deleted
+	count int    // acknowledged records
+}
+
+type mark struct {
+	lane Lane
+	sr   *series
+	seq  uint64
+}
+
+type evicted struct {
+	lane  Lane
+	b     *block // nil where it was not resident
+	count int64  // unacknowledged records
+}
+
+// build seals the front and takes a snapshot of everything that is pending.
+func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *[]*round) {
+	s := c.s
+	now := s.o.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*rounds = append(*rounds, s.round)
+	s.round = newRound()
+	for i := range s.lanes {
+		s.seal(&s.lanes[i])
+	}
+	for _, a := range appends {
+		s.put(a.lane, a.stream, a.up, a.body, now, true)
+	}
+	for i := range s.lanes {
+		l := &s.lanes[i]
+		for _, b := range l.unstored() {
+			if !b.sealed {
+				b.sealed, b.private = true, true
+				t.private = append(t.private, b)
+			}
+			if b.left > 0 {
+				t.blocks = append(t.blocks, b)
+			}
+		}
+		for _, sr := range l.series {
+			if sr.last != sr.mark {
+				t.marks = append(t.marks, mark{Lane(i), sr, sr.last})
+			}
+		}
+	}
+	for _, b := range t.blocks {
+		if at := b.items[0].at; t.oldest < 0 || at < t.oldest {
+			t.oldest = at
+		}
+	}
+	refused := make(map[*item]bool)
+	for _, j := range jobs {
+		for _, r := range j.refuse {
+			if r.item != nil && r.item.state == taken && !refused[r.item] {
+				refused[r.item] = true
+				t.refused = append(t.refused, r.item)
+				t.dead = append(t.dead, deadLetter{r, j.reason})
+			}
+		}
+	}
+	touched := make(map[*block]bool)
+	for it := range refused {
+		touched[it.block] = true
+	}
+	for i := range s.lanes {
+		for _, b := range s.lanes[i].blocks {
+			late := !b.stored && b.left > 0 && b.left < len(b.items) // acknowledged since a commit that had no room for it
+			if b.dirty || touched[b] || late {
+				t.acks = append(t.acks, snapshotAcks(b, refused))
+			}
+		}
+	}
+	t.removed, s.removed = s.removed, nil
+	t.kept = len(t.removed)
+	t.removed = t.removed[:t.kept:t.kept]
+	var refusals []removal
+	for _, it := range t.refused {
+		b := it.block
+		refusals = merge(refusals, removal{lossKey{b.lane, b.store, b.boot, it.stream, reasonRefused}, it.seq, it.seq, 1})
+	}
+	t.removed = append(t.removed, refusals...)
+	t.deleted = append(t.deleted, s.losses.acked...)
+	t.n.Next = s.next
+}
+
+// seal fixes the blocks of the front: what was acknowledged is left out. s.mu
+// is held.
+func (s *Store) seal(l *lane) {
+	s.compact(l)
+	for _, b := range l.unstored() {
+		if b.sealed {
+			continue
+		}
+		kept := b.items[:0]
+		b.cost = 0
+		for _, it := range b.items {
+			if it.state != done {
+				kept = append(kept, it)
+				b.cost += it.cost()
+			}
+		}
+		clear(b.items[len(kept):])
+		b.items, b.id, b.scan, b.sealed = kept, kept[0].pos, 0, true
+	}
+}
+
+// snapshotAcks returns the acknowledgements of a block, those of records that
+// are being refused included.
+func snapshotAcks(b *block, refused map[*item]bool) ackUpdate {
+	if b.left == 0 {
+		return ackUpdate{b: b}
+	}
+	u := ackUpdate{b: b, bits: make([]byte, (len(b.items)+7)/8)}
+	for i, it := range b.items {
+		if it.state == done || refused[it] {
+			u.bits[i/8] |= 1 << (i % 8)
+			u.count++
+		}
+	}
+	if u.count == len(b.items) {
+		u.bits = nil
+	}
+	return u
+}
+
+// write executes the statements of a transaction.
+func (c *committer) write(t *txn) error {
+	if err := c.writeDead(t); err != nil {
+		return err
+	}
+	for _, b := range t.blocks {
+		if b.encoded == nil {
+			c.codec.encode(b)
+		}
+	}
+	if err := c.writeAcks(t, false); err != nil {
+		return err
+	}
+	if err := c.writeBlocks(t); err != nil {
+		return err
+	}
+	if err := c.writeAcks(t, true); err != nil {
+		return err
+	}
+	if err := c.writeLosses(t, c.s.losses.open); err != nil {
+		return err
+	}
+	for _, id := range t.deleted {
+		if err := c.db.exec(`DELETE FROM loss WHERE id=?`, id); err != nil {
+			return err
+		}
+		t.n.Losses--
+	}
+	c.limitMarks(t)
+	for _, m := range t.marks {
+		if err := c.db.setState(markKey(m.lane, m.sr.name), m.seq); err != nil {
+			return err
+		}
+	}
+	if t.clean {
+		if err := c.db.exec(`UPDATE boot SET clean=1 WHERE boot=?`, c.s.boot); err != nil {
+			return err
+		}
+	}
+	return c.writeCounters(t)
+}
+
+// writeCounters is the last statement of every transaction.
+func (c *committer) writeCounters(t *txn) error {
+	t.n.Commit++
+	text, err := json.Marshal(t.n)
+	if err != nil {
+		return err
+	}
+	return c.db.setState("counters", string(text))
+}
+
+// limitMarks lowers the marks of a lane whose front found no room to what is
+// durable.
+func (c *committer) limitMarks(t *txn) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, m := range t.marks {
+		if !t.skipped[m.lane] {
+			continue
+		}
+		for _, b := range s.lanes[m.lane].unstored() {
+			for _, it := range b.items {
+				if it.stream == m.sr.name && it.state != done {
+					t.marks[i].seq = min(t.marks[i].seq, it.seq-1)
+				}
+			}
+		}
+	}
+}
+
+func markKey(lane Lane, stream string) string {
+	return fmt.Sprintf("mark/%d/%s", lane, stream)
+}
+
+// writeBlocks stores the front, after it has made room for it.
+func (c *committer) writeBlocks(t *txn) error {
+	must := [laneCount]bool{} // those who wait for an update cannot be told to wait for room
+	for _, b := range t.private {
+		must[b.lane] = true
+	}
+	for _, it := range t.refused {
+		must[it.block.lane] = must[it.block.lane] || !it.block.stored
+	}
+	stored := t.blocks[:0]
+	for _, b := range t.blocks {
+		if !t.skipped[b.lane] {
+			fits, err := c.room(t, b)
+			if err != nil {
+				return err
+			}
+			t.skipped[b.lane] = !fits && !must[b.lane] && !t.clean
+		}
+		if t.skipped[b.lane] {
+			continue
+		}
+		err := c.db.exec(`INSERT OR IGNORE INTO `+tables[b.lane]+`(id, boot, n, codec, size, crc, body) VALUES(?,?,?,?,?,?,?)`,
+			b.id, b.boot, len(b.items), b.codec, b.rawSize, b.crc, b.encoded)
+		if err != nil {
+			return err
+		}
+		t.n.Records[b.lane] += int64(len(b.items))
+		t.n.Bytes[b.lane] += int64(len(b.encoded))
+		stored = append(stored, b)
+	}
+	t.blocks = stored
+	return nil
+}
+
+// writeAcks stores the acknowledgements of blocks that were stored before
+// (fresh false) or are by this transaction (fresh true).
+func (c *committer) writeAcks(t *txn, fresh bool) error {
+	for _, u := range t.acks {
+		if u.b.stored == fresh {
+			continue
+		}
+		if fresh && t.skipped[u.b.lane] {
+			continue
+		}
+		if u.bits != nil {
+			t.n.Records[u.b.lane] -= int64(u.count - u.b.bits)
+			if err := c.db.exec(`INSERT OR REPLACE INTO ack(id, bits) VALUES(?, ?)`, u.b.id, u.bits); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.remove(t, u.b.lane, u.b.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove deletes a segment and what is known about it.
+func (c *committer) remove(t *txn, lane Lane, id uint64) error {
+	var n, size int64
+	var bits []byte
+	err := c.db.query(`SELECT n, length(s.body), bits FROM `+tables[lane]+` s LEFT JOIN ack USING(id) WHERE id=?`,
+		func(v []driver.Value) bool {
+			n, _ = v[0].(int64)
+			size, _ = v[1].(int64)
+			bits, _ = v[2].([]byte)
+			return false
+		}, id)
+	if err != nil {
+		return err
+	}
+	t.n.Records[lane] -= n - int64(popcount(bits))
+	t.n.Bytes[lane] -= size
+	if err := c.db.exec(`DELETE FROM `+tables[lane]+` WHERE id=?`, id); err != nil || bits == nil {
+		return err
+	}
+	return c.db.exec(`DELETE FROM ack WHERE id=?`, id)
+}
