@@ -1,0 +1,151 @@
+// Package clock gives readings their time on boards that have no clock at power-up.
+//
+// Every reading carries CLOCK_BOOTTIME, the time since the kernel started, which no clock step changes. Wall time is
+// that plus the offset of the kernel's boot. The offset is learned once, when the kernel says that its clock is
+// synchronised, and frozen durably before its first use, so that a reading that is delivered twice has the same time
+// twice. Readings that were taken before take the same offset. The boot of a kernel is known by its random boot id.
+//
+// This package decides; it neither sends nor schedules anything, and where offsets are kept is the caller's.
+package clock
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Up returns CLOCK_BOOTTIME: the time since the kernel started, with the time in suspend.
+func Up() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic("CLOCK_BOOTTIME: " + err.Error()) // Linux has it since 2.6.39
+	}
+	return time.Duration(ts.Nano())
+}
+
+// KernelBoot returns the random id of this start of the kernel.
+func KernelBoot() (string, error) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("reading the kernel's boot id: %w", err)
+	}
+	return strings.TrimSpace(string(id)), nil
+}
+
+// Synchronised tells whether the kernel's clock is disciplined by NTP or the like, as adjtimex(2) says.
+func Synchronised() bool {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	return err == nil && state != unix.TIME_ERROR
+}
+
+// Store keeps the offsets of kernel boots.
+type Store interface {
+	// Offset returns what was frozen for a kernel boot.
+	Offset(kernelBoot string) (time.Duration, bool)
+	// Freeze keeps an offset durably; it is asked once for every kernel boot.
+	Freeze(kernelBoot string, offset time.Duration) error
+}
+
+// Source is where time comes from; tests set their own.
+type Source struct {
+	Up           func() time.Duration
+	Wall         func() time.Time
+	Synchronised func() bool
+}
+
+// System returns this machine's clocks. Where trust is set its wall clock is taken as right at once: for machines whose
+// clock is kept by a host or a battery and whose kernel does not know.
+func System(trust bool) Source {
+	s := Source{Up: Up, Wall: time.Now, Synchronised: Synchronised}
+	if trust {
+		s.Synchronised = func() bool { return true }
+	}
+	return s
+}
+
+// A Clock turns times since power-up into wall times. Its methods may be called from any goroutine.
+type Clock struct {
+	source Source
+	boot   string
+	store  Store
+	floor  time.Time
+
+	mu      sync.Mutex
+	offsets map[string]time.Duration // of few boots: those that the store has readings of
+	unknown map[string]bool          // boots that the store has no offset of
+}
+
+// New makes the clock of the running kernel. floor is a time that has certainly passed: the build's, or one that was
+// known before.
+func New(kernelBoot string, source Source, store Store, floor time.Time) *Clock {
+	return &Clock{source: source, boot: kernelBoot, store: store, floor: floor,
+		offsets: map[string]time.Duration{}, unknown: map[string]bool{}}
+}
+
+// Learn freezes the offset of the running kernel when its clock has become synchronised. It returns true when the offset
+// is known; it must be called now and then until it is. An error says that the offset could not be kept: it is not used.
+func (c *Clock) Learn() (known bool, err error) {
+	if _, known = c.offset(c.boot); known {
+		return true, nil
+	}
+	if !c.source.Synchronised() {
+		return false, nil
+	}
+	up := c.source.Up()
+	offset := time.Duration(c.source.Wall().UnixNano()) - up
+	if err := c.store.Freeze(c.boot, offset); err != nil {
+		return false, fmt.Errorf("keeping the clock's offset: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offsets[c.boot] = offset
+	delete(c.unknown, c.boot)
+	return true, nil
+}
+
+// Time returns the wall time of a moment of a kernel's boot in UTC; false while its offset is not known.
+func (c *Clock) Time(kernelBoot string, up time.Duration) (time.Time, bool) {
+	offset, ok := c.offset(kernelBoot)
+	if !ok {
+		return time.Time{}, false
+	}
+	return time.Unix(0, int64(offset+up)).UTC(), true
+}
+
+// Now returns the wall time of this moment as readings have it; false while it is not known.
+func (c *Clock) Now() (time.Time, bool) { return c.Time(c.boot, c.source.Up()) }
+
+// Up returns the time since power-up.
+func (c *Clock) Up() time.Duration { return c.source.Up() }
+
+// Boot returns the id of the running kernel.
+func (c *Clock) Boot() string { return c.boot }
+
+// ForTLS returns the time to check certificates with: the system's, but never one before the floor, so that a board whose
+// clock stands at 1970 can still connect.
+func (c *Clock) ForTLS() time.Time {
+	if now := c.source.Wall(); now.After(c.floor) {
+		return now
+	}
+	return c.floor
+}
+
+func (c *Clock) offset(boot string) (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	offset, ok := c.offsets[boot]
+	if ok || c.unknown[boot] {
+		return offset, ok
+	}
+	if offset, ok = c.store.Offset(boot); ok {
+		c.offsets[boot] = offset
+	} else {
+		c.unknown[boot] = true
+	}
+	return offset, ok
+}

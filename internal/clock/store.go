@@ -1,0 +1,79 @@
+package clock
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+)
+
+const bucket = "clock"
+
+// offsets keeps the offsets of kernel boots in the store.
+type offsets struct{ store *buffer.Store }
+
+// In returns the keeper of offsets in a store.
+func In(store *buffer.Store) Store { return offsets{store} }
+
+// Offset implements Store.
+func (o offsets) Offset(boot string) (time.Duration, bool) {
+	text, err := o.store.Get(context.Background(), bucket, boot)
+	if err != nil || text == nil {
+		return 0, false
+	}
+	d, err := time.ParseDuration(string(text))
+	return d, err == nil
+}
+
+// Freeze implements Store.
+func (o offsets) Freeze(boot string, offset time.Duration) error {
+	return o.store.Update(context.Background(), func(tx *buffer.Tx) error { return tx.Put(bucket, boot, []byte(offset.String())) })
+}
+
+// Floor returns the latest time that has certainly passed: the program's build, or the power-up of an earlier kernel.
+func Floor(ctx context.Context, store *buffer.Store, built time.Time) time.Time {
+	floor := built
+	_ = store.Each(ctx, bucket, func(_ string, text []byte) error { // what cannot be read is no floor
+		if d, err := time.ParseDuration(string(text)); err == nil && time.Unix(0, int64(d)).After(floor) {
+			floor = time.Unix(0, int64(d))
+		}
+		return nil
+	})
+	return floor
+}
+
+// Boots gives the readings of a store their time: it knows in which kernel boot each of the program's boots ran.
+type Boots struct {
+	clock *Clock
+	store *buffer.Store
+	until time.Duration // on the clock of Clock.Up: so long sending waits for a clock
+
+	mu    sync.Mutex
+	known map[uint32]string
+}
+
+// NewBoots makes the clock of a store's boots. Pending is false from the moment until on.
+func NewBoots(c *Clock, store *buffer.Store, until time.Duration) *Boots {
+	return &Boots{clock: c, store: store, until: until, known: map[uint32]string{}}
+}
+
+// Time returns the wall time of a moment of one of the program's boots; false where it is not known.
+func (b *Boots) Time(boot uint32, up time.Duration) (time.Time, bool) {
+	b.mu.Lock()
+	kernel, ok := b.known[boot]
+	b.mu.Unlock()
+	if !ok {
+		kernel, _ = b.store.BootInfo(boot)
+		b.mu.Lock()
+		b.known[boot] = kernel
+		b.mu.Unlock()
+	}
+	return b.clock.Time(kernel, up)
+}
+
+// Pending tells whether the time of a boot may still become known soon.
+func (b *Boots) Pending(boot uint32) bool {
+	_, known := b.Time(boot, 0)
+	return !known && b.clock.Up() < b.until
+}

@@ -1,0 +1,71 @@
+package event
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+const lossMax = 100 // ranges in one event
+
+// A Journal queues the events of the running gateway.
+type Journal struct {
+	Store *buffer.Store
+	Up    func() time.Duration
+	Log   *slog.Logger
+}
+
+// Add queues an event. An error of the store is told in the log: an event has no other way.
+func (j Journal) Add(kind string, fields any) {
+	body, err := Encode(kind, fields)
+	if err == nil {
+		_, err = j.Store.Append(context.Background(), buffer.Events, Events, j.Up(), body)
+	}
+	if err != nil {
+		j.Log.Warn("event lost", "kind", kind, "err", err)
+	}
+}
+
+// Boot queues what each start tells: how the boot before it ended.
+func (j Journal) Boot(version string) {
+	e := contract.BootEvent{Version: version}
+	if p := j.Store.Previous(); p.Exists {
+		e.Previous = &contract.Previous{Boot: p.Boot, End: contract.EndUnclean, Last: p.Last}
+		if p.Clean {
+			e.Previous.End = contract.EndClean
+		}
+		if e.Previous.Last == nil {
+			e.Previous.Last = map[string]uint64{}
+		}
+	}
+	j.Add(contract.EventBoot, e)
+}
+
+// Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the event is durable: after
+// a crash in between they are told twice, which a receiver takes as the same ranges.
+func (j Journal) Losses(ctx context.Context) error {
+	losses := j.Store.TakeLosses(lossMax)
+	if len(losses) == 0 {
+		return nil
+	}
+	var e contract.LossEvent
+	for _, l := range losses {
+		if l.Lane == buffer.Readings {
+			e.Loss = append(e.Loss, contract.Loss{Boot: l.Boot, Sensor: l.Stream, First: l.First, Last: l.Last, Count: l.Count, Reason: l.Reason})
+		}
+	}
+	body, err := Encode(contract.EventLoss, e)
+	if err == nil && len(e.Loss) > 0 {
+		err = j.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Append(buffer.Events, Events, j.Up(), body) })
+	}
+	if err != nil {
+		j.Store.ReleaseLosses(losses)
+		return err
+	}
+	j.Store.AckLosses(losses)
+	j.Log.Warn("readings were removed unsent", "ranges", len(losses), "reason", losses[0].Reason)
+	return nil
+}

@@ -1,0 +1,27 @@
+// Package uplink carries what the store holds to the broker: it decides what goes next, renders it, and tells the store
+// what became of it. It has the queue on one side and the MQTT client on the other and knows neither the network nor SQL.
+//
+// # Lanes
+//
+// There are three: events (events and replies to commands), live readings, and the backlog, oldest first. A reading is
+// live if it was taken after the connection came up; everything that waited out an outage is backlog and goes to the
+// sensor's late topic. Of the window, which is what the broker lets us leave unacknowledged, one slot is kept for events
+// and one for the backlog, so that no lane starves another. The backlog's bytes in flight are bounded by what adds about
+// a quarter of a second to the round trip (pacer), so that live readings stay live on a thin line. Retained documents
+// (status, shadow, descriptions, the newest reading of each sensor) stand beside the lanes: of each topic only the newest
+// text waits.
+//
+// # From take to acknowledgement
+//
+// Records are taken from the store a lane at a time and staged as groups: readings of one sensor and boot, one event. A
+// group becomes one PUBLISH. From then on the client owns it: over reconnections it resends the same bytes. When the
+// PUBACK was processed the store forgets the records. Groups that are still staged when the connection is lost go back to
+// the store.
+//
+// # Refusals
+//
+// 0x10 (nobody subscribed) is a delivery, unless the configuration says hold. 0x90, 0x99 and a message that is too large
+// for the broker are halved until the culprit is alone, which is buried in the store's dead letters. Every other refusal
+// is taken for a state of the broker or its access list: the topic pauses, its groups are held, and one of them is tried
+// again with growing delay until it passes. What is held is bounded; beyond it the lane waits, and nothing is dropped.
+package uplink

@@ -1,0 +1,224 @@
+package uplink
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+)
+
+const lastEvery = time.Second // at most one P/last of a sensor in this time
+
+// docs are the retained documents: of each topic the newest text, sent when it changed. Guarded by Uplink.mu.
+type docs struct {
+	entries map[string]*doc
+	dirty   []string // topics in the order in which they changed
+	flying  int
+}
+
+type doc struct {
+	text   []byte // nil: the topic is to be cleared
+	dirty  bool
+	flying bool
+	failed bool   // the client did not take it; tried again at the next connection
+	sent   func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
+}
+
+// Set makes text the retained document of a topic; nil clears the topic. An unchanged text is not sent again while the
+// broker's session lasts. done, where it is not nil, is called once after this text or a newer one was acknowledged.
+func (u *Uplink) Set(topic string, text []byte, done func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d := u.docs.entries[topic]
+	if d != nil && done == nil && bytes.Equal(d.text, text) && (text == nil) == (d.text == nil) {
+		return
+	}
+	if d == nil {
+		d = &doc{}
+		u.docs.entries[topic] = d
+	}
+	d.text = text
+	if done != nil {
+		d.sent = done
+	}
+	u.docs.mark(topic)
+	u.poke()
+}
+
+// Repeat sends the document of a topic again although it did not change: somebody overwrote it.
+func (u *Uplink) Repeat(topic string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.docs.entries[topic] != nil {
+		u.docs.mark(topic)
+		u.poke()
+	}
+}
+
+func (d *docs) mark(topic string) {
+	if e := d.entries[topic]; !e.dirty {
+		e.dirty = true
+		d.dirty = append(d.dirty, topic)
+	}
+}
+
+// connected marks the documents that could not be sent, and all of them where the broker may have forgotten them.
+func (d *docs) connected(fresh bool) {
+	for topic, e := range d.entries {
+		if fresh || e.failed {
+			e.failed = false
+			d.mark(topic)
+		}
+	}
+}
+
+func (u *Uplink) docsInFlight() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.docs.flying
+}
+
+// sendDocs sends changed documents while the window has room, and then the newest readings that are due.
+func (u *Uplink) sendDocs(link Link) {
+	used := 0
+	for i := range u.lanes {
+		used += u.lanes[i].inFlight
+	}
+	u.mu.Lock()
+	var batch []Message
+	waiting := u.docs.dirty[:0]
+	for _, topic := range u.docs.dirty {
+		d := u.docs.entries[topic]
+		if d.flying || used+u.docs.flying >= link.Window {
+			waiting = append(waiting, topic)
+			continue
+		}
+		d.dirty, d.flying = false, true
+		u.docs.flying++
+		batch = append(batch, Message{Topic: topic, Payload: d.text, Retain: true, ContentType: "application/json"})
+	}
+	u.docs.dirty = waiting
+	room := min(max(link.Window/docsShare, 1), link.Window-used-u.docs.flying)
+	if link.Window > 2 {
+		room-- // the slot of the events
+	}
+	u.mu.Unlock()
+	for _, m := range batch {
+		u.sendDoc(m)
+	}
+	u.sendNewest(room)
+}
+
+func (u *Uplink) sendDoc(m Message) {
+	sent := u.now()
+	err := u.Client.Send(m, func(code byte, err error) {
+		u.report(outcome{doc: m.Topic, code: code, err: err, sent: sent})
+	})
+	if err != nil {
+		u.report(outcome{doc: m.Topic, err: err, sent: sent})
+	}
+}
+
+func (u *Uplink) settleDoc(o outcome) {
+	if n := u.newestOf(o.doc); n != nil {
+		n.flying = false
+		u.newestFlying(-1)
+		return
+	}
+	u.mu.Lock()
+	d := u.docs.entries[o.doc]
+	d.flying = false
+	u.docs.flying--
+	var sent func()
+	switch {
+	case o.err != nil:
+		d.failed = true
+	case !d.dirty:
+		sent, d.sent = d.sent, nil
+		if d.text == nil {
+			delete(u.docs.entries, o.doc)
+		}
+	}
+	u.mu.Unlock()
+	if o.err != nil && !errors.Is(o.err, ErrEnded) {
+		u.Log.Warn("a retained document cannot be sent", "topic", o.doc, "err", o.err)
+	}
+	if o.code >= codeRefused {
+		u.Log.Warn("the broker refuses a retained document: check its access list", "topic", o.doc, "code", o.code)
+	}
+	if sent != nil {
+		sent()
+	}
+}
+
+// newest is the newest reading of a sensor, for P/last.
+type newest struct {
+	record buffer.Record
+	dirty  bool
+	flying bool
+	sent   time.Time
+}
+
+// remember keeps the newest reading of a group that was sent.
+func (u *Uplink) remember(g *group) {
+	r := g.records[len(g.records)-1]
+	if r.Lane != buffer.Readings || !u.Last(r.Stream) {
+		return
+	}
+	n := u.last[r.Stream]
+	if n == nil {
+		n = &newest{}
+		u.last[r.Stream] = n
+	}
+	if have := n.record; r.Boot > have.Boot || r.Boot == have.Boot && r.Seq > have.Seq {
+		n.record, n.dirty = r, true
+	}
+}
+
+func (u *Uplink) sendNewest(room int) {
+	now := u.now()
+	for sensor, n := range u.last {
+		if room <= 0 {
+			return
+		}
+		if !n.dirty || n.flying || now.Sub(n.sent) < lastEvery {
+			continue
+		}
+		b := u.batch([]buffer.Record{n.record})
+		text, err := u.Encoder.Append(nil, &b)
+		n.dirty = false
+		if err != nil {
+			continue // its own message was buried and said so
+		}
+		n.flying, n.sent = true, now
+		room--
+		u.newestFlying(+1)
+		u.sendDoc(Message{Topic: u.Topics.Last(sensor), Payload: text, Retain: true, ContentType: u.Encoder.ContentType()})
+	}
+}
+
+// newestDue returns how long until a newest reading may be sent that had to wait since its sensor's last one.
+func (u *Uplink) newestDue() time.Duration {
+	wait := time.Hour
+	for _, n := range u.last {
+		if n.dirty && !n.flying {
+			wait = min(wait, max(lastEvery-u.now().Sub(n.sent), time.Millisecond))
+		}
+	}
+	return wait
+}
+
+func (u *Uplink) newestFlying(n int) {
+	u.mu.Lock()
+	u.docs.flying += n
+	u.mu.Unlock()
+}
+
+func (u *Uplink) newestOf(topic string) *newest {
+	sensor, ok := u.Topics.LastSensor(topic)
+	if !ok {
+		return nil
+	}
+	return u.last[sensor]
+}

@@ -1,0 +1,162 @@
+package uplink
+
+import (
+	"context"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+)
+
+const (
+	takeRecords = 2000        // taken from the store at once
+	takeBytes   = 128 << 10   // and their bodies
+	heldMax     = 5000        // records held back for paused topics
+	docsShare   = 4           // newest readings (P/last) take at most this part of the window
+	clockPoll   = time.Second // how often a boot without a time is looked at again
+)
+
+// lane is one of the store's queues on its way out.
+type lane struct {
+	queue    buffer.Queue
+	staged   []*group
+	inFlight int // messages
+	bytes    int // of their payloads
+	passed   int // messages that other lanes sent while this one waited
+}
+
+// group is what becomes one PUBLISH: readings of one sensor and boot, or one event.
+type group struct {
+	lane    *lane
+	topic   string
+	records []buffer.Record
+}
+
+// fill sends as long as the window has room and returns when to look again without being woken.
+func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
+	for {
+		l := u.next(link)
+		if l == nil {
+			break
+		}
+		g := l.staged[0]
+		l.staged[0] = nil
+		l.staged = l.staged[1:]
+		if p := u.pauses[g.topic]; p != nil && !p.probe(u.now()) {
+			u.hold(p, g)
+			continue
+		}
+		u.send(ctx, g, link)
+		for i := range u.lanes {
+			if other := &u.lanes[i]; other != l && len(other.staged) > 0 && other.inFlight == 0 {
+				other.passed++
+			}
+		}
+		l.passed = 0
+	}
+	u.sendDocs(link)
+	wait := time.Hour
+	for _, p := range u.pauses {
+		wait = min(wait, max(p.until.Sub(u.now()), 0)+time.Millisecond)
+	}
+	if u.Clock.Pending(u.Queue.Boot()) {
+		wait = min(wait, clockPoll)
+	}
+	return min(wait, u.newestDue())
+}
+
+// next chooses the lane that sends now: events first, then live, then the backlog, except that a lane which has nothing
+// in flight and was passed over often enough goes before live. It returns nil where the window has no room for any.
+func (u *Uplink) next(link Link) *lane {
+	events, live, backlog := &u.lanes[buffer.EventQueue], &u.lanes[buffer.LiveQueue], &u.lanes[buffer.BacklogQueue]
+	used := events.inFlight + live.inFlight + backlog.inFlight + u.docsInFlight()
+	if used >= link.Window {
+		return nil
+	}
+	if u.stage(events) {
+		return events
+	}
+	if used > 0 && used >= link.Window-1 && link.Window > 1 { // the last slot is kept for events
+		return nil
+	}
+	share := max(link.Window-2, 1)
+	mayLive := live.inFlight < share && u.stage(live)
+	mayBacklog := backlog.inFlight < share && (backlog.inFlight == 0 || backlog.bytes < u.pacer.budget) && u.stage(backlog)
+	switch {
+	case mayBacklog && (!mayLive || backlog.inFlight == 0 && backlog.passed >= 4):
+		return backlog
+	case mayLive:
+		return live
+	}
+	return nil
+}
+
+// stage makes sure that the lane has a group to send and tells whether it has.
+func (u *Uplink) stage(l *lane) bool {
+	if len(l.staged) > 0 {
+		return true
+	}
+	if l.queue != buffer.EventQueue && (u.held >= heldMax || u.Clock.Pending(u.Queue.Boot())) {
+		return false
+	}
+	limit := takeBytes
+	if l.queue == buffer.BacklogQueue {
+		limit = min(limit, max(u.pacer.budget, 1<<10))
+	}
+	records := u.Queue.Take(l.queue, takeRecords, limit)
+	l.staged = u.groups(l, records)
+	return len(l.staged) > 0
+}
+
+// groups sorts records into messages: the readings of a sensor and boot together, in the order of their first ones.
+func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
+	batch := u.BatchMax
+	if n := u.Encoder.BatchMax(); n > 0 {
+		batch = min(batch, n)
+	}
+	type key struct {
+		stream, store string
+		boot          uint32
+	}
+	var groups []*group
+	open := map[key]*group{}
+	for _, r := range records {
+		if r.Lane == buffer.Events {
+			groups = append(groups, &group{lane: l, records: []buffer.Record{r}})
+			continue
+		}
+		k := key{r.Stream, r.Store, r.Boot}
+		g := open[k]
+		if g == nil || len(g.records) >= batch {
+			topic := u.Topics.Telemetry(r.Stream)
+			if l.queue == buffer.BacklogQueue {
+				topic = u.Topics.Late(r.Stream)
+			}
+			g = &group{lane: l, topic: topic}
+			open[k] = g
+			groups = append(groups, g)
+		}
+		g.records = append(g.records, r)
+	}
+	return groups
+}
+
+// unstage gives everything that is not in flight back to the store.
+func (u *Uplink) unstage() {
+	for i := range u.lanes {
+		l := &u.lanes[i]
+		for _, g := range l.staged {
+			u.Queue.Release(g.records)
+		}
+		l.staged = nil
+	}
+	for topic, p := range u.pauses {
+		for _, g := range p.held {
+			u.Queue.Release(g.records)
+		}
+		u.held -= p.records
+		p.held, p.records, p.staged = nil, 0, false
+		if !p.probing {
+			delete(u.pauses, topic)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package uplink
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+// Reason codes of PUBACK, MQTT 5.0 table 2-6.
+const (
+	codeNoSubscribers  = 0x10
+	codeRefused        = 0x80 // and above
+	codeTopicInvalid   = 0x90
+	codePayloadInvalid = 0x99
+)
+
+const (
+	pauseMin = 5 * time.Second
+	pauseMax = 10 * time.Minute
+)
+
+// pause holds back what goes to a topic that the broker refuses.
+type pause struct {
+	until   time.Time
+	delay   time.Duration
+	staged  bool // one group is staged to find out
+	probing bool // and is on its way
+	held    []*group
+	records int
+}
+
+// probe tells whether a message may try the topic now.
+func (p *pause) probe(now time.Time) bool {
+	if p.probing || now.Before(p.until) {
+		return false
+	}
+	p.staged, p.probing = false, true
+	return true
+}
+
+// pause keeps a refused group and its topic back.
+func (u *Uplink) pause(g *group, code byte) {
+	p := u.pauses[g.topic]
+	if p == nil {
+		p = &pause{delay: pauseMin}
+		u.pauses[g.topic] = p
+		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised",
+			Detail: fmt.Sprintf("the broker refuses %s with reason code 0x%02x: check its access list; nothing is dropped, one message is tried again from time to time", g.topic, code)})
+	} else if p.probing {
+		p.delay = min(2*p.delay, pauseMax)
+	}
+	p.probing = false
+	p.until = u.now().Add(p.delay)
+	p.held = append([]*group{g}, p.held...)
+	p.records += len(g.records)
+	u.held += len(g.records)
+}
+
+// hold keeps a group back behind those that were refused.
+func (u *Uplink) hold(p *pause, g *group) {
+	p.held = append(p.held, g)
+	p.records += len(g.records)
+	u.held += len(g.records)
+}
+
+// resume stages the first held group of every pause that is over, as a probe.
+func (u *Uplink) resume() {
+	now := u.now()
+	for _, p := range u.pauses {
+		if p.staged || p.probing || now.Before(p.until) || len(p.held) == 0 {
+			continue
+		}
+		g := p.held[0]
+		p.staged = true
+		p.held = p.held[1:]
+		p.records -= len(g.records)
+		u.held -= len(g.records)
+		g.lane.staged = append([]*group{g}, g.lane.staged...)
+	}
+}
+
+// passed ends the pause of a topic to which a message was delivered.
+func (u *Uplink) passed(topic string) {
+	p := u.pauses[topic]
+	if p == nil || !p.probing {
+		return
+	}
+	delete(u.pauses, topic)
+	u.held -= p.records
+	for i := len(p.held) - 1; i >= 0; i-- {
+		g := p.held[i]
+		g.lane.staged = append([]*group{g}, g.lane.staged...)
+	}
+	u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Detail: "the broker accepts " + topic + " again"})
+}

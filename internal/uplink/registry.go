@@ -1,0 +1,46 @@
+package uplink
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/fieldgate/fieldgate/buffer"
+)
+
+const registry = "retained"
+
+// Register remembers in the store on which topics this configuration keeps a retained message, and clears those on which
+// an earlier one did.
+func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[string]bool, log *slog.Logger) error {
+	known := map[string]bool{}
+	if err := store.Each(ctx, registry, func(topic string, _ []byte) error { known[topic] = true; return nil }); err != nil {
+		return err
+	}
+	var added []string
+	for topic := range topics {
+		if !known[topic] {
+			added = append(added, topic)
+		}
+	}
+	for topic := range known {
+		if topics[topic] {
+			continue
+		}
+		u.Set(topic, nil, func() {
+			if err := store.Update(context.Background(), func(tx *buffer.Tx) error { return tx.Delete(registry, topic) }); err != nil {
+				log.Warn("forgetting a cleared topic", "topic", topic, "err", err)
+			}
+		})
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	return store.Update(ctx, func(tx *buffer.Tx) error {
+		for _, topic := range added {
+			if err := tx.Put(registry, topic, []byte{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,196 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/payload"
+)
+
+// Queue is what the uplink needs of the store; *buffer.Store has it.
+type Queue interface {
+	Boot() uint32
+	Split()
+	Take(q buffer.Queue, max, maxBytes int) []buffer.Record
+	Ack([]buffer.Record)
+	Release([]buffer.Record)
+	Refuse(ctx context.Context, r []buffer.Record, reason string) error
+	Ready() <-chan struct{}
+}
+
+// Client is what the uplink needs of the MQTT client. Send never blocks. Where it returns nil, done is called exactly
+// once, from a goroutine of the client, with the reason code of the PUBACK or an error: ErrTooLarge, ErrEnded.
+type Client interface {
+	Send(m Message, done func(code byte, err error)) error
+}
+
+// Errors that an adapter of the client makes its own into.
+var (
+	ErrTooLarge = errors.New("larger than the broker accepts")
+	ErrEnded    = errors.New("the client has ended")
+)
+
+// A Message is one PUBLISH with QoS 1. It belongs to the client until done was called.
+type Message struct {
+	Topic       string
+	Payload     []byte
+	Retain      bool
+	ContentType string
+	Correlation []byte
+}
+
+// Clock gives readings their time.
+type Clock interface {
+	// Time returns the wall time of a moment of a boot of the store; false where it is not known.
+	Time(boot uint32, up time.Duration) (time.Time, bool)
+	// Pending tells whether the time of a boot may still become known soon: sending waits for it.
+	Pending(boot uint32) bool
+}
+
+// Config is what an uplink is made of.
+type Config struct {
+	Gateway  string
+	Topics   contract.Topics
+	Encoder  payload.Encoder
+	BatchMax int                       // readings in one message
+	Hold     bool                      // PUBACK 0x10 means held, not delivered
+	Last     func(sensor string) bool  // whether P/last is kept for a sensor
+	Alarm    func(contract.AlarmEvent) // a topic was refused, or passes again; called from Run's goroutine
+	Queue    Queue
+	Client   Client
+	Clock    Clock
+	Log      *slog.Logger
+}
+
+// An Uplink delivers the store. Run is its only goroutine.
+type Uplink struct {
+	Config
+	wake   chan struct{}
+	counts counts
+
+	mu       sync.Mutex // guards what follows; held only for moments
+	link     Link
+	linkNew  bool // a connection came or went since Run looked
+	outcomes []outcome
+	docs     docs
+
+	lanes  [3]lane
+	pauses map[string]*pause
+	held   int // records in pauses
+	last   map[string]*newest
+	pacer  pacer
+	now    func() time.Time
+}
+
+// Link is what a connection lets us do. The zero value is: not connected.
+type Link struct {
+	Up        bool
+	Fresh     bool // the broker had no session: retained documents are sent anew
+	Window    int  // messages unacknowledged
+	MaxPacket int  // bytes of a packet
+}
+
+type counts struct {
+	delivered, unrouted, refused, messages, bytes atomic.Uint64
+}
+
+// Stats is what was delivered since the start.
+type Stats struct {
+	Delivered uint64 // records
+	Unrouted  uint64 // of them: nobody had subscribed
+	Refused   uint64 // buried as dead letters
+	Messages  uint64
+	Bytes     uint64 // of payloads
+}
+
+// New makes an uplink. It does nothing before Run.
+func New(c Config) *Uplink {
+	u := &Uplink{Config: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, last: map[string]*newest{}, now: time.Now}
+	u.docs.entries = map[string]*doc{}
+	for q := range u.lanes {
+		u.lanes[q].queue = buffer.Queue(q)
+	}
+	return u
+}
+
+// SetLink says that a connection came or went. It may be called from any goroutine and returns at once.
+func (u *Uplink) SetLink(l Link) {
+	u.mu.Lock()
+	u.link, u.linkNew = l, true
+	u.mu.Unlock()
+	u.poke()
+}
+
+// Wake makes Run look again, for instance because a clock became known.
+func (u *Uplink) Wake() { u.poke() }
+
+// Stats returns what was delivered.
+func (u *Uplink) Stats() Stats {
+	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
+}
+
+func (u *Uplink) poke() {
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is settled by Settle. An
+// error is the store's and means that the gateway must not go on.
+func (u *Uplink) Run(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		wait, err := u.step(ctx)
+		if err != nil {
+			return err
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			u.unstage()
+			return nil
+		case <-u.wake:
+		case <-u.Queue.Ready():
+		case <-timer.C:
+		}
+	}
+}
+
+// Settle tells the store what became of messages whose PUBACK came after Run ended. The gateway calls it when the client
+// has ended, before it closes the store.
+func (u *Uplink) Settle(ctx context.Context) error { return u.settle(ctx) }
+
+// step does everything that can be done now and returns how long to wait for what only time brings.
+func (u *Uplink) step(ctx context.Context) (time.Duration, error) {
+	if err := u.settle(ctx); err != nil {
+		return 0, fmt.Errorf("uplink: %w", err)
+	}
+	u.mu.Lock()
+	link, changed := u.link, u.linkNew
+	u.linkNew = false
+	if changed && link.Up {
+		u.docs.connected(link.Fresh)
+	}
+	u.mu.Unlock()
+	if changed {
+		u.unstage()
+		u.pacer = newPacer()
+		if link.Up {
+			u.Queue.Split()
+		}
+	}
+	if !link.Up || link.Window < 1 {
+		return time.Hour, nil
+	}
+	u.resume()
+	return u.fill(ctx, link), nil
+}

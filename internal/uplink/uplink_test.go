@@ -1,0 +1,487 @@
+package uplink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/event"
+	payloadjson "github.com/fieldgate/fieldgate/internal/payload/json"
+	"github.com/fieldgate/fieldgate/internal/reading"
+)
+
+// broker is a client whose test decides what becomes of each message.
+type broker struct {
+	mu   sync.Mutex
+	sent []flight
+}
+
+type flight struct {
+	Message
+	done func(byte, error)
+}
+
+func (b *broker) Send(m Message, done func(byte, error)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sent = append(b.sent, flight{m, done})
+	return nil
+}
+
+// take returns what was sent since the last call.
+func (b *broker) take() []flight {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sent := b.sent
+	b.sent = nil
+	return sent
+}
+
+// wall is a clock that knows all times but those of boots in pending.
+type wall struct{ pending map[uint32]bool }
+
+func (w *wall) Time(boot uint32, up time.Duration) (time.Time, bool) {
+	return time.Unix(0, int64(up)), !w.pending[boot]
+}
+func (w *wall) Pending(boot uint32) bool { return w.pending[boot] }
+
+// rig is an uplink on a real store before a scripted broker, in a bubble.
+type rig struct {
+	t      *testing.T
+	store  *buffer.Store
+	broker *broker
+	uplink *Uplink
+	clock  *wall
+	alarms []contract.AlarmEvent
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func newRig(t *testing.T, change func(*Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, broker: &broker{}, clock: &wall{map[uint32]bool{}}, ended: make(chan error, 1)}
+	began := time.Now()
+	var err error
+	r.store, err = buffer.Open(t.Context(), filepath.Join(t.TempDir(), "q.db"), buffer.Options{
+		Machine: "m", KernelBoot: "k", Now: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: payloadjson.Encoder{}, BatchMax: 100,
+		Last: func(string) bool { return false }, Alarm: func(a contract.AlarmEvent) { r.alarms = append(r.alarms, a) },
+		Queue: r.store, Client: r.broker, Clock: r.clock, Log: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&c)
+	}
+	r.uplink = New(c)
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(t.Context())
+	go func() { r.ended <- r.uplink.Run(ctx) }()
+	return r
+}
+
+// close ends the uplink and tells how many records the store still has.
+func (r *rig) close() (left int64) {
+	r.cancel()
+	if err := <-r.ended; err != nil {
+		r.t.Error(err)
+	}
+	if err := r.uplink.Settle(context.Background()); err != nil {
+		r.t.Error(err)
+	}
+	s := r.store.Stats()
+	if err := r.store.Close(context.Background()); err != nil {
+		r.t.Error(err)
+	}
+	return s.Live + s.Backlog + s.Events
+}
+
+// measure appends n readings of a sensor.
+func (r *rig) measure(sensor string, n int) {
+	r.t.Helper()
+	for i := range n {
+		body := reading.Append(nil, []drivers.Value{drivers.Int("n", int64(i))})
+		if _, err := r.store.Append(r.t.Context(), buffer.Readings, sensor, time.Duration(i)*time.Second, body); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func (r *rig) happen(kind string) {
+	r.t.Helper()
+	body, err := event.Encode(kind, contract.SensorEvent{Sensor: "a", State: "ok"})
+	if err == nil {
+		_, err = r.store.Append(r.t.Context(), buffer.Events, event.Events, time.Second, body)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// settled waits until the uplink has nothing to do and returns what it sent.
+func (r *rig) settled() []flight { synctest.Wait(); return r.broker.take() }
+
+// show tells topics and sequence numbers: "telemetry/a 1-3".
+func show(flights []flight) string {
+	var out []string
+	for _, f := range flights {
+		var m struct {
+			Readings []struct {
+				Seq uint64 `json:"seq"`
+			} `json:"readings"`
+		}
+		text := strings.TrimPrefix(f.Topic, "fieldgate/g/")
+		if json.Unmarshal(f.Payload, &m) == nil && len(m.Readings) > 0 {
+			text += fmt.Sprintf(" %d-%d", m.Readings[0].Seq, m.Readings[len(m.Readings)-1].Seq)
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
+}
+
+func (r *rig) want(want string, flights []flight) {
+	r.t.Helper()
+	if got := show(flights); got != want {
+		r.t.Errorf("want %q, got %q", want, got)
+	}
+}
+
+func ack(flights []flight, code byte) {
+	for _, f := range flights {
+		f.done(code, nil)
+	}
+}
+
+func TestLiveAndLateGoToTheirTopicsAndLeaveOnPuback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.measure("a", 3)
+		r.measure("b", 1)
+		r.want("", r.settled())
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		late := r.settled()
+		r.want("telemetry/a/late 1-3, telemetry/b/late 1-1", late)
+		r.measure("a", 2)
+		live := r.settled()
+		r.want("telemetry/a 4-4, telemetry/a 5-5", live)
+		ack(late, 0)
+		synctest.Wait()
+		if s := r.store.Stats(); s.Live != 2 || s.Backlog != 0 {
+			t.Errorf("after the PUBACK of the late ones: want 2 live and no backlog, got %d and %d", s.Live, s.Backlog)
+		}
+		ack(live[:1], codeNoSubscribers)
+		ack(live[1:], 0)
+		synctest.Wait()
+		if s := r.uplink.Stats(); s.Delivered != 6 || s.Unrouted != 1 {
+			t.Errorf("want 6 delivered and 1 unrouted, got %+v", s)
+		}
+		if left := r.close(); left != 0 {
+			t.Errorf("%d records are left", left)
+		}
+	})
+}
+
+func TestWhatWaitsBehindAFullWindowIsBatchedAndLateAfterALoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.uplink.SetLink(Link{Up: true, Window: 4})
+		synctest.Wait()
+		var first []flight
+		for range 10 {
+			r.measure("a", 1)
+			first = append(first, r.settled()...)
+		}
+		// Of 4 slots live takes 2: one is the events', one the backlog's.
+		r.want("telemetry/a 1-1, telemetry/a 2-2", first)
+		ack(first[:1], 0)
+		next := r.settled()
+		r.want("telemetry/a 3-10", next)
+		r.measure("a", 2)
+		r.want("", r.settled())
+		r.uplink.SetLink(Link{})
+		synctest.Wait()
+		r.uplink.SetLink(Link{Up: true, Window: 4})
+		// 2 to 10 are the client's, which resends them; 11 and 12 waited out the loss.
+		r.want("telemetry/a/late 11-12", r.settled())
+		r.close()
+	})
+}
+
+func TestEventsPassAFullWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.BatchMax = 1 })
+		r.measure("a", 50)
+		r.uplink.SetLink(Link{Up: true, Window: 6})
+		backlog := r.settled()
+		r.measure("a", 50)
+		live := r.settled()
+		if len(backlog) != 4 || len(live) != 1 {
+			t.Errorf("want 4 messages of backlog and 1 live of a window of 6, got %d and %d", len(backlog), len(live))
+		}
+		r.happen("sensor")
+		r.want("events/sensor", r.settled())
+		r.close()
+	})
+}
+
+func TestBacklogIsNotStarvedByLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.BatchMax = 1 })
+		r.measure("a", 20)
+		r.uplink.SetLink(Link{Up: true, Window: 1})
+		late := 0
+		for range 40 {
+			r.measure("a", 1)
+			flights := r.settled()
+			if len(flights) > 1 {
+				t.Fatalf("a window of 1 holds %d messages", len(flights))
+			}
+			if strings.Contains(show(flights), "late") {
+				late++
+			}
+			ack(flights, 0)
+		}
+		if late < 7 || late > 30 {
+			t.Errorf("of 40 messages %d were late", late)
+		}
+		r.close()
+	})
+}
+
+func TestRefusedTopicPausesAlarmsAndLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		synctest.Wait()
+		r.measure("a", 2)
+		ack(r.settled(), 0x87)
+		r.measure("a", 1)
+		r.measure("b", 1)
+		r.want("telemetry/b 1-1", r.settled())
+		if len(r.alarms) != 1 || r.alarms[0].State != "raised" || !strings.Contains(r.alarms[0].Detail, "telemetry/a with reason code 0x87") {
+			t.Fatalf("alarms: %+v", r.alarms)
+		}
+		time.Sleep(pauseMin + time.Second)
+		probe := r.settled()
+		if len(probe) != 1 {
+			t.Fatalf("want one probe, got %q", show(probe))
+		}
+		ack(probe, 0x87)
+		time.Sleep(pauseMin + time.Second)
+		r.want("", r.settled()) // the delay has doubled
+		time.Sleep(pauseMin)
+		probe = r.settled()
+		if len(probe) != 1 {
+			t.Fatalf("want one probe, got %q", show(probe))
+		}
+		ack(probe, 0)
+		rest := r.settled()
+		ack(rest, 0)
+		synctest.Wait()
+		if len(r.alarms) != 2 || r.alarms[1].State != "cleared" {
+			t.Errorf("alarms: %+v", r.alarms)
+		}
+		all := show(append(probe, rest...))
+		for _, want := range []string{"telemetry/a 1-", "-3"} {
+			if !strings.Contains(all, want) {
+				t.Errorf("want the readings 1 to 3 of a, got %q", all)
+			}
+		}
+		if left := r.close(); left != 1 { // b was not acknowledged
+			t.Errorf("want 1 record left, got %d", left)
+		}
+	})
+}
+
+func TestHoldKeepsWhatNobodySubscribed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Hold = true })
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		synctest.Wait()
+		r.measure("a", 1)
+		ack(r.settled(), codeNoSubscribers)
+		synctest.Wait()
+		if s := r.uplink.Stats(); s.Delivered != 0 {
+			t.Errorf("%d readings count as delivered", s.Delivered)
+		}
+		if left := r.close(); left != 1 {
+			t.Errorf("want the reading kept, %d left", left)
+		}
+	})
+}
+
+func TestCulpritOfABadBatchIsBuriedAlone(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		code byte
+		err  error
+	}{{"payload format invalid", codePayloadInvalid, nil}, {"too large", 0, ErrTooLarge}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				r.measure("a", 9)
+				r.uplink.SetLink(Link{Up: true, Window: 20})
+				var got []string
+				for flights := r.settled(); len(flights) > 0; flights = r.settled() {
+					for _, f := range flights {
+						if text := string(f.Payload); strings.Contains(text, `"seq":7,`) {
+							f.done(tt.code, tt.err)
+						} else {
+							got = append(got, show([]flight{f}))
+							f.done(0, nil)
+						}
+					}
+				}
+				s := r.store.Stats()
+				if r.uplink.Stats().Delivered != 8 || s.Refused != 1 || s.Dead != 1 {
+					t.Errorf("want 8 delivered and 1 dead letter, got %v, %+v, %+v", got, r.uplink.Stats(), s)
+				}
+				l := r.store.TakeLosses(10)
+				if len(l) != 1 || l[0].First != 7 || l[0].Last != 7 || l[0].Reason != "refused" {
+					t.Errorf("ledger: %+v", l)
+				}
+				if left := r.close(); left != 0 {
+					t.Errorf("%d records are left", left)
+				}
+			})
+		})
+	}
+}
+
+func TestReadingsWaitForTheClockAndEventsDoNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.clock.pending[r.store.Boot()] = true
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		synctest.Wait()
+		r.measure("a", 1)
+		r.happen("sensor")
+		flights := r.settled()
+		r.want("events/sensor", flights)
+		if text := string(flights[0].Payload); !strings.Contains(text, `"ts":null,"up":1`) {
+			t.Errorf("event without a clock: %s", text)
+		}
+		delete(r.clock.pending, r.store.Boot())
+		r.uplink.Wake()
+		r.want("telemetry/a 1-1", r.settled())
+		r.close()
+	})
+}
+
+func TestRetainedDocuments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Last = func(string) bool { return true } })
+		r.uplink.Set("t/a", []byte("1"), nil)
+		r.uplink.Set("t/a", []byte("2"), nil)
+		cleared := false
+		r.uplink.Set("t/gone", nil, func() { cleared = true })
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		flights := r.settled()
+		r.want("t/a, t/gone", flights)
+		if string(flights[0].Payload) != "2" || !flights[0].Retain || len(flights[1].Payload) != 0 {
+			t.Errorf("got %q and %q", flights[0].Payload, flights[1].Payload)
+		}
+		ack(flights, 0)
+		r.uplink.Set("t/a", []byte("2"), nil)
+		r.want("", r.settled())
+		if !cleared {
+			t.Error("nobody was told that the topic is cleared")
+		}
+		r.uplink.Repeat("t/a")
+		ack(r.settled(), 0)
+		synctest.Wait()
+		r.uplink.SetLink(Link{})
+		synctest.Wait()
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		r.want("", r.settled())
+		r.uplink.SetLink(Link{Up: true, Window: 20, Fresh: true})
+		ack(r.settled(), 0)
+
+		// The newest reading of each sensor follows, at most once a second.
+		r.measure("s", 1)
+		flights = r.settled()
+		r.want("telemetry/s 1-1, last/s 1-1", flights)
+		ack(flights, 0)
+		r.measure("s", 1)
+		r.measure("s", 1)
+		flights = r.settled()
+		ack(flights, 0)
+		time.Sleep(2 * time.Second)
+		r.want("last/s 3-3", r.settled())
+		r.close()
+	})
+}
+
+func TestReplyGoesWhereItWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		body := event.EncodeReply(event.Reply{Topic: "me/answers", Correlation: []byte{1, 2}, Payload: []byte(`{"v":1}`)})
+		if _, err := r.store.Append(t.Context(), buffer.Events, event.Replies, 0, body); err != nil {
+			t.Fatal(err)
+		}
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		flights := r.settled()
+		if len(flights) != 1 || flights[0].Topic != "me/answers" || !slices.Equal(flights[0].Correlation, []byte{1, 2}) || string(flights[0].Payload) != `{"v":1}` || flights[0].Retain {
+			t.Errorf("got %+v", flights)
+		}
+		r.close()
+	})
+}
+
+// A client that takes nothing, such as one whose broker has no retained messages, is not asked in a loop, and what it did
+// not take comes with the next connection.
+func TestWhatTheClientDoesNotTakeWaitsForTheNextConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.uplink.Set("t/a", []byte("1"), nil)
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		synctest.Wait()
+		r.measure("a", 1)
+		flights := r.settled()
+		r.want("t/a, telemetry/a 1-1", flights)
+		for _, f := range flights {
+			f.done(0, errors.New("not supported by the broker"))
+		}
+		time.Sleep(time.Minute)
+		r.want("", r.settled())
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		r.want("telemetry/a/late 1-1, t/a", r.settled())
+		r.close()
+	})
+}
+
+// TestPacer gives the pacer a line of known rate and round trip and looks at the delay that it settles at.
+func TestPacer(t *testing.T) {
+	for _, tt := range []struct {
+		rate float64 // bytes per second
+		base time.Duration
+	}{{50e3, 50 * time.Millisecond}, {400e3, 600 * time.Millisecond}, {2e6, 20 * time.Millisecond}} {
+		p := newPacer()
+		p.seen(tt.base + time.Duration(200/tt.rate*1e9)) // the birth
+		var worst time.Duration
+		for i := range 2000 {
+			// A budget in flight on a line of this rate: queueing delay is what the line needs for it beyond a round trip.
+			queue := max(time.Duration(float64(p.budget)/tt.rate*1e9)-tt.base, 0)
+			if i > 200 {
+				worst = max(worst, queue)
+			}
+			p.acked(min(p.budget, 2048), tt.base+queue)
+		}
+		carried := float64(p.budget) / tt.base.Seconds()
+		if worst > 300*time.Millisecond || carried < 0.5*tt.rate && p.budget < pacerMax {
+			t.Errorf("%v B/s at %v: delay up to %v, budget %d", tt.rate, tt.base, worst, p.budget)
+		}
+	}
+}
