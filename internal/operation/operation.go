@@ -1,0 +1,106 @@
+// Package operation is the table of what can be asked of the gateway by remote command. How commands are accepted, run
+// once and answered is package command's; here is only what each of them does.
+package operation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/command"
+	"github.com/fieldgate/fieldgate/internal/control"
+)
+
+// Gateway is what the operations need of the gateway.
+type Gateway interface {
+	Status() control.Status
+	// Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
+	Measure(ctx context.Context, sensor string) ([]control.Value, bool, error)
+	Flush(ctx context.Context) error
+	SetLogLevel(level string) error
+	Restart()
+}
+
+// Table returns the operations on a gateway.
+func Table(g Gateway) []command.Operation {
+	o := operations{g}
+	return []command.Operation{
+		{Name: "ping", Timeout: 5 * time.Second, Harmless: true, Run: o.ping},
+		{Name: "read", Timeout: 30 * time.Second, Harmless: true, Run: o.read},
+		{Name: "diag", Timeout: 5 * time.Second, Harmless: true, Run: o.diag},
+		{Name: "flush", Timeout: 30 * time.Second, Run: o.flush},
+		{Name: "log-level", Timeout: 5 * time.Second, Run: o.logLevel},
+		{Name: "restart", Timeout: 5 * time.Second, Run: nothing, After: g.Restart},
+	}
+}
+
+type operations struct{ g Gateway }
+
+func nothing(context.Context, json.RawMessage) (any, error) { return nil, nil }
+
+func (o operations) ping(context.Context, json.RawMessage) (any, error) {
+	s := o.g.Status()
+	return map[string]any{"version": s.Version, "boot": s.Health.Boot, "up": s.Health.Up}, nil
+}
+
+func (o operations) read(ctx context.Context, args json.RawMessage) (any, error) {
+	var a struct {
+		Sensor string `json:"sensor"`
+	}
+	if err := arguments(args, &a); err != nil {
+		return nil, err
+	}
+	values, known, err := o.g.Measure(ctx, a.Sensor)
+	switch {
+	case !known:
+		return nil, &command.Error{Code: "unknown-sensor", Err: fmt.Errorf("there is no sensor %q", a.Sensor)}
+	case err != nil:
+		return nil, &command.Error{Code: "sensor", Err: err}
+	}
+	return values, nil
+}
+
+// diag tells everything that is known of the gateway's state.
+func (o operations) diag(context.Context, json.RawMessage) (any, error) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return struct {
+		control.Status
+		Go         string `json:"go"`
+		Arch       string `json:"arch"`
+		Goroutines int    `json:"goroutines"`
+		HeapBytes  uint64 `json:"heap_bytes"`
+	}{o.g.Status(), runtime.Version(), runtime.GOARCH, runtime.NumGoroutine(), m.HeapAlloc}, nil
+}
+
+func (o operations) flush(ctx context.Context, _ json.RawMessage) (any, error) {
+	return nil, o.g.Flush(ctx)
+}
+
+// logLevel changes the log level until the next start or shadow.
+func (o operations) logLevel(_ context.Context, args json.RawMessage) (any, error) {
+	var a struct {
+		Level string `json:"level"`
+	}
+	if err := arguments(args, &a); err != nil {
+		return nil, err
+	}
+	switch a.Level {
+	case "debug", "info", "warn", "error":
+		return nil, o.g.SetLogLevel(a.Level)
+	}
+	return nil, &command.Error{Code: "arguments", Err: errors.New("level must be debug, info, warn or error")}
+}
+
+func arguments(args json.RawMessage, v any) error {
+	d := json.NewDecoder(bytes.NewReader(args))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return &command.Error{Code: "arguments", Err: fmt.Errorf("args: %w", err)}
+	}
+	return nil
+}

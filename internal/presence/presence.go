@@ -1,0 +1,45 @@
+// Package presence is P/status: who is there. The same document is the birth, the good-bye and the will, and it is
+// watched: when something older overwrites it, such as the will of a connection that the broker gave up only after the
+// gateway had come back, it must be told again.
+package presence
+
+import (
+	"encoding/json"
+	"sync/atomic"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+// A Presence makes the documents of one start of the program.
+type Presence struct {
+	Store   string
+	Boot    uint32
+	Version string
+	Now     func() (time.Time, bool)
+	left    atomic.Bool
+}
+
+// Document returns the status document of a state as of now.
+func (p *Presence) Document(state string) []byte {
+	now, _ := p.Now()
+	text, err := json.Marshal(contract.Status{V: contract.Version, State: state, Since: contract.Time{Time: now},
+		Store: p.Store, Boot: p.Boot, Version: p.Version})
+	if err != nil {
+		panic(err) // a struct of strings and numbers
+	}
+	return text
+}
+
+// Leave says that "online" is not true any more: from now on nothing is overwritten wrongly.
+func (p *Presence) Leave() { p.left.Store(true) }
+
+// Overwritten tells whether a document that appeared on the topic must be answered by telling ours again.
+func (p *Presence) Overwritten(document []byte) bool {
+	if p.left.Load() {
+		return false
+	}
+	var s contract.Status
+	err := json.Unmarshal(document, &s)
+	return err != nil || s.State != contract.Online || s.Store != p.Store || s.Boot != p.Boot
+}

@@ -1,0 +1,34 @@
+package presence_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/presence"
+)
+
+func TestOverwritten(t *testing.T) {
+	now := func() (time.Time, bool) { return time.Unix(1e9, 0), true }
+	p := &presence.Presence{Store: "aa", Boot: 3, Version: "v", Now: now}
+	older := &presence.Presence{Store: "aa", Boot: 2, Version: "v", Now: now}
+	for _, tt := range []struct {
+		name     string
+		document []byte
+		want     bool
+	}{
+		{"the will of an earlier connection", p.Document(contract.Lost), true},
+		{"the birth of an earlier start", older.Document(contract.Online), true},
+		{"cleared by somebody", nil, true},
+		{"nonsense", []byte("online"), true},
+		{"OK our own", p.Document(contract.Online), false},
+	} {
+		if got := p.Overwritten(tt.document); got != tt.want {
+			t.Errorf("%s: want %v, got %v", tt.name, tt.want, got)
+		}
+	}
+	p.Leave()
+	if p.Overwritten(p.Document(contract.Offline)) {
+		t.Error("our own good-bye is answered by a birth")
+	}
+}

@@ -1,0 +1,175 @@
+package shadow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+type rig struct {
+	t         *testing.T
+	path      string
+	store     *buffer.Store
+	shadow    *Shadow
+	base      Settings
+	limits    Limits
+	applied   Settings
+	published []contract.Reported
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{t: t, path: filepath.Join(t.TempDir(), "q.db"),
+		base: Settings{LogLevel: "info", HealthEvery: time.Minute, Sensors: map[string]Sensor{
+			"hall": {Every: 10 * time.Second, Enabled: true, Deadband: map[string]float64{"temperature": 0.1}}, "pump": {Every: time.Second, Enabled: true}}},
+		limits: Limits{Allow: []string{"sensors.every", "sensors.enabled", "sensors.deadband", "gateway.log_level", "gateway.health_every"},
+			EveryMin: 100 * time.Millisecond, EveryMax: time.Hour, Fields: map[string][]string{"hall": {"temperature", "humidity"}}}}
+	r.open()
+	return r
+}
+
+func (r *rig) open() {
+	r.t.Helper()
+	var err error
+	r.store, err = buffer.Open(r.t.Context(), r.path, buffer.Options{Machine: "m", KernelBoot: "k", Now: func() time.Duration { return time.Hour }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.shadow, err = New(r.t.Context(), Config{Base: r.base, Limits: r.limits, Store: r.store,
+		Now: func() (time.Time, bool) { return time.Unix(1e9, 0), true }, Log: slog.New(slog.DiscardHandler),
+		Apply: func(s Settings) { r.applied = s },
+		Publish: func(text []byte) {
+			var d contract.Reported
+			if err := json.Unmarshal(text, &d); err != nil {
+				r.t.Fatal(err)
+			}
+			r.published = append(r.published, d)
+		}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) close() {
+	r.t.Helper()
+	if err := r.store.Close(context.Background()); err != nil {
+		r.t.Error(err)
+	}
+}
+
+func (r *rig) desired(text string) {
+	r.t.Helper()
+	if err := r.shadow.Desired(r.t.Context(), []byte(text)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// reported tells the newest reported document: "version/desired", hall's interval, rejected paths.
+func (r *rig) reported() string {
+	d := r.published[len(r.published)-1]
+	return fmt.Sprintf("%d/%d %s %v", d.Version, d.DesiredVersion, d.State.Sensors["hall"].Every, slices.Sorted(maps.Keys(d.Rejected)))
+}
+
+func (r *rig) want(want string) {
+	r.t.Helper()
+	if got := r.reported(); got != want {
+		r.t.Errorf("want %q, got %q", want, got)
+	}
+}
+
+func TestDesiredWinsOverTheFileUntilItIsCleared(t *testing.T) {
+	r := newRig(t)
+	r.want("1/0 10s []")
+	r.desired(`{"version":4,"state":{"sensors":{"hall":{"every":"5s","deadband":{"temperature":0.5}}}}}`)
+	r.want("2/4 5s []")
+	if s := r.applied.Sensors["hall"]; s.Every != 5*time.Second || s.Deadband["temperature"] != 0.5 || !s.Enabled {
+		t.Errorf("applied %+v", s)
+	}
+	for _, old := range []string{`{"version":4,"state":{"sensors":{"hall":{"every":"1s"}}}}`, `{"version":3,"state":{}}`, `not JSON`} {
+		r.desired(old)
+		r.want("2/4 5s []")
+	}
+	// It survives a restart, also one with another file; what the document does not name comes from the file.
+	r.close()
+	r.base.Sensors["hall"] = Sensor{Every: 30 * time.Second, Enabled: false}
+	r.open()
+	r.want("3/4 5s []")
+	if r.applied.Sensors["hall"].Enabled {
+		t.Error("a setting that only the file has is not the file's")
+	}
+	if _, origins := r.shadow.Reported(); origins["sensors.hall.every"] != "shadow" || origins["sensors.hall.enabled"] != "" {
+		t.Errorf("origins: %v", origins)
+	}
+	// The document is whole: what a newer one does not name is the file's again.
+	r.desired(`{"version":5,"state":{"gateway":{"log_level":"debug"}}}`)
+	r.want("4/5 30s []")
+	if r.applied.LogLevel != "debug" {
+		t.Errorf("log level %q", r.applied.LogLevel)
+	}
+	r.desired("")
+	r.want("5/0 30s []")
+	if r.applied.LogLevel != "info" {
+		t.Errorf("cleared: log level %q", r.applied.LogLevel)
+	}
+	r.close()
+	r.open()
+	r.want("5/0 30s []") // nothing changed: nothing counts
+	r.close()
+}
+
+func TestWhatIsRefusedStandsInRejected(t *testing.T) {
+	for _, tt := range []struct{ name, state, path, says string }{
+		{"no object", `7`, "state", "must be an object"},
+		{"unknown part", `{"mqtt":{}}`, "mqtt", "knows sensors and gateway"},
+		{"unknown sensor", `{"sensors":{"cellar":{"every":"1s"}}}`, "sensors.cellar", "no such sensor"},
+		{"unknown setting", `{"sensors":{"hall":{"evry":"1s"}}}`, "sensors.hall.evry", "no such setting"},
+		{"too often", `{"sensors":{"hall":{"every":"1ms"}}}`, "sensors.hall.every", "from 100ms to 1h0m0s"},
+		{"no duration", `{"sensors":{"hall":{"every":5}}}`, "sensors.hall.every", "such as"},
+		{"null", `{"sensors":{"hall":{"enabled":null}}}`, "sensors.hall.enabled", "true or false"},
+		{"deadband of an unknown field", `{"sensors":{"hall":{"deadband":{"temp":1}}}}`, "sensors.hall.deadband.temp", "temperature, humidity"},
+		{"negative deadband", `{"sensors":{"hall":{"deadband":{"humidity":-1}}}}`, "sensors.hall.deadband.humidity", "not negative"},
+		{"log level", `{"gateway":{"log_level":"loud"}}`, "gateway.log_level", "debug, info"},
+		{"health too often", `{"gateway":{"health_every":"1ms"}}`, "gateway.health_every", "from 1s"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			defer r.close()
+			r.desired(`{"version":1,"state":` + tt.state + `}`)
+			rejected := r.published[len(r.published)-1].Rejected
+			if len(rejected) != 1 || !strings.Contains(rejected[tt.path], tt.says) {
+				t.Errorf("want %s: …%s…, got %v", tt.path, tt.says, rejected)
+			}
+			if r.applied.Sensors["hall"].Every != 10*time.Second || r.applied.LogLevel != "info" || !r.applied.Sensors["hall"].Enabled {
+				t.Errorf("a refused setting was applied: %+v", r.applied)
+			}
+		})
+	}
+	t.Run("OK the rest of the document is applied", func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.limits.Allow = nil
+		r.desired(`{"version":1,"state":{"sensors":{"hall":{"every":"2s","x":1},"pump":{"enabled":false}}}}`)
+		r.want("2/1 2s [sensors.hall.x]")
+		if r.applied.Sensors["pump"].Enabled {
+			t.Error("pump is still enabled")
+		}
+	})
+	t.Run("not allowed by the configuration", func(t *testing.T) {
+		r := newRig(t)
+		r.close()
+		r.limits.Allow = []string{"sensors.enabled"}
+		r.open()
+		defer r.close()
+		r.desired(`{"version":1,"state":{"sensors":{"hall":{"every":"2s","deadband":{"temperature":1}}},"gateway":{"log_level":"warn","health_every":"2m"}}}`)
+		r.want("2/1 10s [gateway.health_every gateway.log_level sensors.hall.deadband sensors.hall.every]")
+	})
+}
