@@ -1,0 +1,208 @@
+// Package control is the unix socket on which the commands `status`, `tail` and `reload` ask the running gateway. The
+// store has one owner, the gateway; nobody else opens it. The protocol is HTTP, so that curl --unix-socket works too:
+// GET /status, GET /tail (JSON lines until the caller hangs up), POST /reload.
+//
+// Who may connect is decided by the socket's file mode: owner and group.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+// Status is the answer to GET /status.
+type Status struct {
+	Gateway string            `json:"gateway"`
+	Version string            `json:"version"`
+	PID     int               `json:"pid"`
+	Broker  string            `json:"broker"`
+	Config  string            `json:"config"` // current, last-good
+	Problem []string          `json:"problems,omitempty"`
+	Health  contract.Health   `json:"health"`
+	Shadow  contract.Reported `json:"shadow"`
+	Origins map[string]string `json:"origins"` // settings that do not come from the file
+}
+
+// Entry is a line of GET /tail: one reading as it was taken.
+type Entry struct {
+	Time   contract.Time `json:"ts"`
+	Up     float64       `json:"up"`
+	Sensor string        `json:"sensor"`
+	Seq    uint64        `json:"seq"`
+	Values []Value       `json:"values"`
+}
+
+// Value is one field of an Entry.
+type Value struct {
+	Field string `json:"field"`
+	Value any    `json:"value"`
+	Unit  string `json:"unit,omitempty"`
+	Bad   string `json:"bad,omitempty"`
+}
+
+// Values gives measured values their units.
+func Values(fields []drivers.Field, values []drivers.Value) []Value {
+	out := make([]Value, len(values))
+	for i, v := range values {
+		out[i] = Value{Field: v.Field, Value: v.Any(), Bad: v.Reason()}
+		if j := slices.IndexFunc(fields, func(f drivers.Field) bool { return f.Name == v.Field }); j >= 0 {
+			out[i].Unit = fields[j].Unit
+		}
+	}
+	return out
+}
+
+// Gateway is what the socket needs of the gateway.
+type Gateway interface {
+	Status() Status
+	// Tail calls line for every reading until ctx ends or line returns an error.
+	Tail(ctx context.Context, line func(Entry) error) error
+	// Reload checks the configuration and, where it is right, starts over with it. It returns before that.
+	Reload() error
+}
+
+// Serve listens on a socket until ctx ends. A socket that a crash left behind is replaced; one that answers is not.
+func Serve(ctx context.Context, path string, g Gateway, log *slog.Logger) error {
+	l, err := listen(path)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(g.Status()) })
+	mux.HandleFunc("GET /tail", func(w http.ResponseWriter, r *http.Request) {
+		out := json.NewEncoder(w)
+		flush := http.NewResponseController(w)
+		_ = flush.Flush()
+		_ = g.Tail(r.Context(), func(e Entry) error {
+			if err := out.Encode(e); err != nil {
+				return err
+			}
+			return flush.Flush()
+		})
+	})
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
+		if err := g.Reload(); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+		}
+	})
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control socket %s: %w", path, err)
+	}
+	return nil
+}
+
+func listen(path string) (net.Listener, error) {
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("control socket %s: another fieldgate answers there: stop it, or set control.socket", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("control socket %s: replacing a stale one: %w", path, err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w (the directory must exist and be writable; control.socket names another place)", err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	return l, nil
+}
+
+// A Client asks a running gateway.
+type Client struct {
+	path string
+	http http.Client
+}
+
+// NewClient makes a client of the socket at path. It connects with the first question.
+func NewClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	return &Client{path, http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+// Status asks how the gateway does.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	body, err := c.do(ctx, http.MethodGet, "/status")
+	if err != nil {
+		return s, err
+	}
+	defer body.Close()
+	return s, json.NewDecoder(body).Decode(&s)
+}
+
+// Tail calls line for every reading that the gateway takes until ctx ends.
+func (c *Client) Tail(ctx context.Context, line func(Entry)) error {
+	body, err := c.do(ctx, http.MethodGet, "/tail")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	in := json.NewDecoder(body)
+	in.UseNumber()
+	for {
+		var e Entry
+		switch err := in.Decode(&e); {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return errors.New("the gateway has ended")
+		case err != nil:
+			return err
+		}
+		line(e)
+	}
+}
+
+// Reload makes the gateway read its configuration anew.
+func (c *Client) Reload(ctx context.Context) error {
+	body, err := c.do(ctx, http.MethodPost, "/reload")
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
+func (c *Client) do(ctx context.Context, method, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://fieldgate"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("no fieldgate answers at %s: is it running? (systemctl status fieldgate; -c names another configuration)", c.path)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("control socket %s: permission denied: use sudo, or join the group that owns it", c.path)
+	case err != nil:
+		return nil, fmt.Errorf("control socket %s: %w", c.path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		resp.Body.Close()
+		return nil, errors.New(strings.TrimSpace(string(text)))
+	}
+	return resp.Body, nil
+}

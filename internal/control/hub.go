@@ -1,0 +1,67 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	maxTails  = 8   // callers of Tail at a time
+	tailAhead = 256 // readings that wait for a slow caller; then it misses some
+)
+
+// A Hub hands readings to those who look on. Publishing never blocks and costs nothing while nobody looks.
+type Hub struct {
+	watched atomic.Int32
+	mu      sync.Mutex
+	tails   map[chan Entry]bool
+}
+
+// Watched tells whether anybody looks on: otherwise there is no need to make an Entry.
+func (h *Hub) Watched() bool { return h.watched.Load() > 0 }
+
+// Publish hands e to all who look on; who is too slow misses it.
+func (h *Hub) Publish(e Entry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c := range h.tails {
+		select {
+		case c <- e:
+		default:
+		}
+	}
+}
+
+// Tail calls line for every reading that is published until ctx ends or line returns an error.
+func (h *Hub) Tail(ctx context.Context, line func(Entry) error) error {
+	c := make(chan Entry, tailAhead)
+	h.mu.Lock()
+	if len(h.tails) >= maxTails {
+		h.mu.Unlock()
+		return errors.New("too many look on already")
+	}
+	if h.tails == nil {
+		h.tails = map[chan Entry]bool{}
+	}
+	h.tails[c] = true
+	h.watched.Add(1)
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		delete(h.tails, c)
+		h.watched.Add(-1)
+		h.mu.Unlock()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-c:
+			if err := line(e); err != nil {
+				return err
+			}
+		}
+	}
+}

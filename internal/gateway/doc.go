@@ -1,0 +1,22 @@
+// Package gateway connects the parts: it is the only package that knows both the store and the MQTT client. What it adds
+// is the order of start and stop, the adapters between packages that do not know each other, and nothing that decides:
+// decisions live in the packages that it wires.
+//
+// # Start
+//
+// The store is opened and has committed the number of this boot; the shadow puts settings in force; interrupted commands
+// are answered; the boot event and the descriptions are queued; then everything runs. Readiness does not wait for the
+// broker: a gateway without a link does its work.
+//
+// # Stop
+//
+// In order: sensors stop; the front is committed; "offline" is published and its PUBACK awaited for a moment; DISCONNECT
+// with 0x00 if it came, else 0x04, so that the broker sends the will; what was acknowledged meanwhile is settled; the
+// store is closed, which records a clean end. A restart or reload leaves the retained "online" in place: the next birth
+// comes at once.
+//
+// # Goroutines
+//
+// Run starts one for every part and waits for all of them: the client, the uplink, the commands, each sensor, the
+// housekeeper, the control socket, the metrics page. The first error stops the others.
+package gateway

@@ -1,0 +1,284 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/clock"
+	"github.com/fieldgate/fieldgate/internal/command"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/event"
+	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/operation"
+	"github.com/fieldgate/fieldgate/internal/payload"
+	"github.com/fieldgate/fieldgate/internal/payload/json"
+	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
+	"github.com/fieldgate/fieldgate/internal/presence"
+	"github.com/fieldgate/fieldgate/internal/shadow"
+	"github.com/fieldgate/fieldgate/internal/station"
+	"github.com/fieldgate/fieldgate/internal/uplink"
+	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/systemd"
+)
+
+// ErrRestart is what Run returns after an orderly stop that asks for a new start of the program.
+var ErrRestart = errors.New("restart requested")
+
+const (
+	offlineWait = 3 * time.Second // for the PUBACK of "offline"
+	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
+)
+
+// Options are what a gateway is made of.
+type Options struct {
+	Config      *config.Config
+	ConfigState string   // current or last-good
+	Problems    []string // why the configuration is the last good one
+	// Check looks at the configuration files as they are now; Reload asks it.
+	Check   func() error
+	Buses   drivers.Buses
+	Notify  *systemd.Notifier
+	Level   *slog.LevelVar
+	Log     *slog.Logger
+	Version string
+	Built   time.Time // of the program: TLS takes no earlier time for true
+	// Started is called when the gateway does its work; nil: nobody asks.
+	Started func()
+	// Hangup asks for Reload; nil: never.
+	Hangup <-chan os.Signal
+}
+
+// Gateway is the running application.
+type Gateway struct {
+	Options
+	topics   contract.Topics
+	store    *buffer.Store
+	clock    *clock.Clock
+	boots    *clock.Boots
+	journal  event.Journal
+	presence *presence.Presence
+	client   *mqtt.Client
+	uplink   *uplink.Uplink
+	shadow   *shadow.Shadow
+	runner   *command.Runner
+	monitor  *health.Monitor
+	hub      control.Hub
+	station  *station.Station
+	started  time.Duration // on the clock of clock.Up
+
+	healthEvery atomic.Int64 // nanoseconds
+	healthNow   chan struct{}
+	restart     chan struct{}
+
+	mu     sync.Mutex
+	broker string
+	cause  string // why there is no connection
+}
+
+// Run runs a gateway until ctx ends or a restart is asked for, and stops it in order. It returns nil, ErrRestart, or what
+// went wrong.
+func Run(ctx context.Context, o Options) error {
+	g := &Gateway{
+		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
+		healthNow: make(chan struct{}, 1), restart: make(chan struct{}, 1),
+	}
+	if err := g.open(ctx); err != nil {
+		return err
+	}
+	err := g.build(ctx)
+	if err == nil {
+		err = g.serve(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
+	defer cancel()
+	if e := g.store.Close(ctx); e != nil && (err == nil || errors.Is(err, ErrRestart)) {
+		err = fmt.Errorf("closing the store: %w", e)
+	}
+	return err
+}
+
+// open opens the store and learns what time it is.
+func (g *Gateway) open(ctx context.Context) error {
+	boot, err := clock.KernelBoot()
+	if err != nil {
+		return err
+	}
+	b := g.Config.Buffer
+	policy := buffer.DropOldest
+	if b.WhenFull == "reject-new" {
+		policy = buffer.RejectNew
+	}
+	g.store, err = buffer.Open(ctx, b.Path, buffer.Options{
+		MaxLoss: b.MaxLoss, MaxBytes: int64(b.MaxBytes), MinFree: int64(b.MinFree), WhenFull: policy,
+		Machine: config.MachineHash(), KernelBoot: boot, Now: clock.Up, Log: g.Log,
+	})
+	if err != nil {
+		return err
+	}
+	g.clock = clock.New(boot, clock.System(g.Config.Gateway.TrustClock), clock.In(g.store), clock.Floor(ctx, g.store, g.Built))
+	g.boots = clock.NewBoots(g.clock, g.store, g.started+g.Config.Gateway.WaitForClock)
+	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
+	g.presence = &presence.Presence{Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
+	_, err = g.clock.Learn()
+	return err
+}
+
+// build makes the parts and queues what each start tells.
+func (g *Gateway) build(ctx context.Context) error {
+	var encoder payload.Encoder = json.Encoder{}
+	if g.Config.Telemetry.Format == "json-flat" {
+		encoder = jsonflat.Encoder{}
+	}
+	client, err := g.newClient()
+	if err != nil {
+		return err
+	}
+	g.client = client
+	g.uplink = uplink.New(uplink.Config{
+		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: encoder, BatchMax: g.Config.Telemetry.BatchMax,
+		Hold: g.Config.Telemetry.Unrouted == "hold", Last: func(sensor string) bool { return g.station.KeepsLast(sensor) },
+		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
+		Queue: g.store, Client: sender{client}, Clock: g.boots, Log: g.Log,
+	})
+	g.monitor = health.New(g.figures)
+	g.station = station.New(station.Config{
+		Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Hub: &g.hub, Changed: g.sensorChanged,
+		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
+	})
+	g.shadow, err = shadow.New(ctx, shadow.Config{
+		Base:   shadow.Base(g.Config),
+		Limits: shadow.Limits{Allow: g.Config.Shadow.Allow, EveryMin: g.Config.Shadow.EveryMin, EveryMax: g.Config.Shadow.EveryMax, Fields: g.station.Numeric()},
+		Store:  g.store, Now: g.clock.Now, Apply: g.apply,
+		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: g.Log,
+	})
+	if err != nil {
+		return err
+	}
+	g.runner, err = command.New(ctx, command.Config{
+		Operations: operation.Table(g), Allowed: g.Config.Commands.Allow, Topics: g.topics, Store: g.store,
+		Up: g.clock.Up, Now: g.clock.Now, Log: g.Log,
+	})
+	if err != nil {
+		return err
+	}
+	g.journal.Boot(g.Version)
+	if len(g.Problems) > 0 {
+		g.journal.Add(contract.EventConfig, contract.ConfigEvent{State: g.ConfigState, Problems: g.Problems})
+	}
+	return g.uplink.Register(ctx, g.store, g.retained(), g.Log)
+}
+
+// task is one long-running part. run returns nil when its context ends.
+type task struct {
+	name string
+	run  func(context.Context) error
+}
+
+// serve runs the parts and stops them in order.
+func (g *Gateway) serve(ctx context.Context) error {
+	// Parts that only stop when everything else has.
+	linkCtx, stopLink := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLink()
+	runCtx, stopRun := context.WithCancelCause(ctx)
+	defer stopRun(nil)
+
+	link := start(linkCtx, stopRun, []task{{"mqtt", g.client.Run}, {"uplink", g.uplink.Run}})
+	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep},
+		{"control", func(ctx context.Context) error { return control.Serve(ctx, g.Config.Control.Socket, g, g.Log) }}}
+	if g.Config.Metrics.Listen != "" {
+		tasks = append(tasks, task{"metrics", func(ctx context.Context) error { return health.Serve(ctx, g.Config.Metrics.Listen, g.monitor) }})
+	}
+	for name, run := range g.station.Runs() {
+		tasks = append(tasks, task{"sensor " + name, run})
+	}
+	running := start(runCtx, stopRun, tasks)
+	g.Log.Info("running", "gateway", g.Config.Gateway.ID, "version", g.Version, "store", g.store.ID(), "boot", g.store.Boot(), "sensors", len(g.Config.Sensors))
+	g.Notify.Ready()
+	if g.Started != nil {
+		g.Started()
+	}
+
+	var result error
+	select {
+	case <-runCtx.Done():
+		if err := context.Cause(runCtx); ctx.Err() == nil {
+			result = err
+		}
+	case <-g.restart:
+		result = ErrRestart
+	}
+	g.Notify.Stopping()
+	stopRun(nil)
+	running.Wait()
+	g.Log.Info("stopping", "restart", errors.Is(result, ErrRestart))
+	g.disconnect(errors.Is(result, ErrRestart))
+	stopLink()
+	link.Wait()
+	if err := g.uplink.Settle(context.WithoutCancel(ctx)); err != nil && result == nil {
+		result = err
+	}
+	return result
+}
+
+// start runs tasks; the first that fails stops everything by stop.
+func start(ctx context.Context, stop context.CancelCauseFunc, tasks []task) *sync.WaitGroup {
+	group := new(sync.WaitGroup)
+	for _, t := range tasks {
+		group.Go(func() {
+			if err := t.run(ctx); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", t.name, err))
+			}
+		})
+	}
+	return group
+}
+
+// apply puts settings in force.
+func (g *Gateway) apply(s shadow.Settings) {
+	if err := g.SetLogLevel(s.LogLevel); err != nil {
+		g.Log.Error("log level", "err", err) // config and shadow check it before
+	}
+	g.healthEvery.Store(int64(s.HealthEvery))
+	g.station.Apply(s.Sensors)
+}
+
+// retained returns the topics on which this configuration keeps a retained message.
+func (g *Gateway) retained() map[string]bool {
+	topics := map[string]bool{g.topics.Status(): true, g.topics.Reported(): true, g.topics.Health(): true}
+	for _, s := range g.Config.Sensors {
+		topics[g.topics.Sensor(s.Name)] = true
+		if s.Last {
+			topics[g.topics.Last(s.Name)] = true
+		}
+	}
+	return topics
+}
+
+// Measure implements operation.Gateway.
+func (g *Gateway) Measure(ctx context.Context, sensor string) ([]control.Value, bool, error) {
+	return g.station.Measure(ctx, sensor)
+}
+
+// Flush implements operation.Gateway.
+func (g *Gateway) Flush(ctx context.Context) error { return g.store.Flush(ctx) }
+
+// SetLogLevel implements operation.Gateway.
+func (g *Gateway) SetLogLevel(level string) error { return g.Level.UnmarshalText([]byte(level)) }
+
+// Restart implements operation.Gateway: it ends Run with ErrRestart.
+func (g *Gateway) Restart() {
+	select {
+	case g.restart <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,80 @@
+package gateway
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/fieldgate/fieldgate/"
+
+// TestImportArrows holds the direction of the arrows: cmd -> internal/gateway -> domain packages -> leaves.
+func TestImportArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "../../...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	imports := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		imports[strings.TrimPrefix(fields[0], module)] = fields[1:]
+	}
+	if len(imports) < 20 {
+		t.Fatalf("go list tells only %d packages", len(imports))
+	}
+	below := func(path string, roots ...string) bool {
+		for _, r := range roots {
+			if path == r || strings.HasPrefix(path, r+"/") {
+				return true
+			}
+		}
+		return false
+	}
+	// What a leaf may import of ours.
+	leaves := []struct {
+		leaf string
+		may  []string
+	}{
+		{"drivers", []string{"drivers"}},
+		{"mqtt", []string{"mqtt"}},
+		{"buffer", nil},
+		{"systemd", nil},
+		{"config", []string{"drivers", "internal/filter"}},
+		{"internal/contract", nil},
+		{"internal/filter", []string{"drivers"}},
+		{"internal/reading", []string{"drivers"}},
+		{"internal/payload", []string{"internal/payload", "internal/reading", "drivers"}},
+	}
+	for from, list := range imports {
+		both := 0
+		for _, path := range list {
+			to, ours := strings.CutPrefix(path, module)
+			if !ours {
+				if below(from, "mqtt") && from != "mqtt/ws" && strings.Contains(strings.Split(path, "/")[0], ".") {
+					t.Errorf("%s imports %s: it needs the standard library only", from, path)
+				}
+				if path == "C" {
+					t.Errorf("%s imports C", from)
+				}
+				continue
+			}
+			for _, l := range leaves {
+				if below(from, l.leaf) && !below(to, l.may...) {
+					t.Errorf("%s imports %s", from, to)
+				}
+			}
+			if below(to, "cmd") || to == "internal/gateway" && !below(from, "cmd", "internal/demo") {
+				t.Errorf("%s imports %s", from, to)
+			}
+			if to == "mqtt" || to == "buffer" {
+				both++
+			}
+			if below(to, "drivers/bus", "drivers/all") && !below(from, "cmd", "drivers") {
+				t.Errorf("%s imports %s: only cmd chooses the concrete parts", from, to)
+			}
+		}
+		if both == 2 && from != "internal/gateway" {
+			t.Errorf("%s imports both mqtt and buffer", from)
+		}
+	}
+}

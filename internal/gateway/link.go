@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/command"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/uplink"
+	"github.com/fieldgate/fieldgate/mqtt"
+)
+
+// inFlight is how many messages the gateway leaves unacknowledged where the broker allows more.
+const inFlight = 100
+
+// newClient makes the MQTT client of this gateway.
+func (g *Gateway) newClient() (*mqtt.Client, error) {
+	m := g.Config.MQTT
+	expiry := m.SessionExpiry
+	if expiry == 0 {
+		expiry = -1
+	}
+	return mqtt.New(mqtt.Config{
+		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
+		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store},
+		Subscriptions: []mqtt.Subscription{
+			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true},
+			{Filter: g.topics.Desired(), QoS: mqtt.AtLeastOnce},
+			{Filter: g.topics.Status(), QoS: mqtt.AtLeastOnce, RetainHandling: 2}, // only what overwrites it from now on
+		},
+		Handler: g.receive, OnEvent: g.linkChanged, Log: g.Log,
+	})
+}
+
+// receive takes in what the cloud sends; the PUBACK follows when it returns nil.
+func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
+	switch m.Topic {
+	case g.topics.Desired():
+		return g.shadow.Desired(ctx, m.Payload)
+	case g.topics.Status():
+		if g.presence.Overwritten(m.Payload) {
+			g.uplink.Repeat(g.topics.Status())
+		}
+		return nil
+	}
+	op, ok := g.topics.Operation(m.Topic)
+	if !ok || m.Retain && len(m.Payload) == 0 {
+		return nil // an empty retained command clears the topic
+	}
+	return g.runner.Accept(ctx, command.Request{
+		Operation: op, Payload: m.Payload, ResponseTopic: m.ResponseTopic,
+		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: m.Expiry,
+	})
+}
+
+// linkChanged follows the connection.
+func (g *Gateway) linkChanged(e mqtt.Event) {
+	g.mu.Lock()
+	switch e.Kind {
+	case mqtt.Connected:
+		g.broker, g.cause = e.URL, ""
+	case mqtt.Disconnected:
+		g.cause = "not connected"
+		if e.Err != nil {
+			g.cause = e.Err.Error()
+		}
+	}
+	g.mu.Unlock()
+	switch e.Kind {
+	case mqtt.Connected:
+		n := e.Negotiated
+		for i, code := range n.Granted {
+			if code >= 0x80 {
+				g.Log.Warn("the broker refuses a subscription: check its access list", "filter", []string{g.topics.Commands(), g.topics.Desired(), g.topics.Status()}[i], "code", fmt.Sprintf("0x%02x", byte(code)))
+			}
+		}
+		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Online), nil)
+		g.uplink.Repeat(g.topics.Status())
+		g.uplink.SetLink(uplink.Link{Up: true, Fresh: !n.SessionPresent, Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
+	case mqtt.Disconnected:
+		g.uplink.SetLink(uplink.Link{})
+	default:
+		return
+	}
+	g.healthSoon()
+}
+
+// disconnect says good-bye: "offline" and, if it was acknowledged, a DISCONNECT that discards the will.
+func (g *Gateway) disconnect(restarting bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), offlineWait)
+	defer cancel()
+	clean := restarting
+	g.presence.Leave()
+	if !restarting && g.client.Stats().Connected {
+		_, err := g.client.Publish(ctx, &mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Offline), QoS: mqtt.AtLeastOnce,
+			Retain: true, ContentType: "application/json"})
+		clean = err == nil
+	}
+	if err := g.client.Close(ctx, !clean); err != nil {
+		g.Log.Debug("closing the connection", "err", err)
+	}
+}
+
+func (g *Gateway) will() *mqtt.Will {
+	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
+}
+
+func (g *Gateway) credentials(context.Context) (mqtt.Credentials, error) {
+	password, err := credential.Password(g.Config.MQTT)
+	return mqtt.Credentials{Username: g.Config.MQTT.Username, Password: password}, err
+}
+
+func (g *Gateway) tls(context.Context) (*tls.Config, error) {
+	return credential.TLS(g.Config.MQTT.TLS, g.clock.ForTLS)
+}
+
+// sender makes the client what the uplink wants.
+type sender struct{ c *mqtt.Client }
+
+// Send implements uplink.Client.
+func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
+	return s.c.Send(&mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: mqtt.AtLeastOnce, Retain: m.Retain, ContentType: m.ContentType,
+		CorrelationData: m.Correlation}, func(a mqtt.Ack, err error) {
+		var refused *mqtt.ReasonError
+		switch {
+		case errors.As(err, &refused):
+			done(byte(refused.Code), nil)
+		case errors.Is(err, mqtt.ErrTooLarge):
+			done(0, uplink.ErrTooLarge)
+		case errors.Is(err, mqtt.ErrClosed), errors.Is(err, mqtt.ErrUncertain):
+			done(0, uplink.ErrEnded)
+		default:
+			done(byte(a.Code), err)
+		}
+	})
+}
+
+// sessionStore keeps the client's session facts in the store.
+type sessionStore struct{ s *buffer.Store }
+
+// Load implements mqtt.SessionStore.
+func (s sessionStore) Load(ctx context.Context) (facts mqtt.SessionFacts, err error) {
+	text, err := s.s.Get(ctx, "mqtt", "session")
+	if err != nil || text == nil {
+		return facts, err
+	}
+	return facts, json.Unmarshal(text, &facts)
+}
+
+// Save implements mqtt.SessionStore.
+func (s sessionStore) Save(ctx context.Context, facts mqtt.SessionFacts) error {
+	text, err := json.Marshal(facts)
+	if err != nil {
+		return err
+	}
+	return s.s.Update(ctx, func(tx *buffer.Tx) error { return tx.Put("mqtt", "session", text) })
+}

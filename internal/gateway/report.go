@@ -1,0 +1,159 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/sampling"
+)
+
+const (
+	tick      = time.Second
+	lossEvery = 5 * time.Second // ranges grow together before they are told
+)
+
+// housekeep does what time brings: the clock, the loss ledger, health, the watchdog.
+func (g *Gateway) housekeep(ctx context.Context) error {
+	every := tick
+	if w := g.Notify.WatchdogInterval(); w > 0 {
+		every = min(every, w)
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	_, known := g.clock.Now()
+	degraded := false
+	var lossAt, healthAt time.Duration
+	for {
+		g.Notify.Watchdog()
+		if !known {
+			known = g.learn()
+		}
+		up := g.clock.Up()
+		if up >= lossAt {
+			lossAt = up + lossEvery
+			if err := g.journal.Losses(ctx); err != nil {
+				g.Log.Warn("loss ledger", "err", err)
+			}
+		}
+		if err := g.store.Stats().Degraded; (err != nil) != degraded {
+			degraded = err != nil
+			e := contract.StoreEvent{State: "ok"}
+			if degraded {
+				e = contract.StoreEvent{State: "degraded", Detail: err.Error()}
+			}
+			g.journal.Add(contract.EventStore, e)
+			healthAt = 0
+		}
+		if up >= healthAt {
+			healthAt = up + time.Duration(g.healthEvery.Load())
+			g.tellHealth()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		case <-g.healthNow:
+			healthAt = 0
+		case <-g.Hangup:
+			_ = g.Reload() // told in the log
+		}
+	}
+}
+
+// learn asks whether the clock has become known, and tells so.
+func (g *Gateway) learn() bool {
+	known, err := g.clock.Learn()
+	if err != nil {
+		g.Log.Warn("clock", "err", err)
+	}
+	if known {
+		zero, _ := g.clock.Time(g.clock.Boot(), 0)
+		g.Log.Info("the clock is synchronised", "power_up", zero)
+		g.journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}})
+		g.uplink.Wake()
+	}
+	return known
+}
+
+func (g *Gateway) tellHealth() {
+	h := g.monitor.Snapshot()
+	g.Notify.Status(health.StatusLine(h))
+	text, err := json.Marshal(h)
+	if err != nil {
+		g.Log.Error("health", "err", err)
+		return
+	}
+	g.uplink.Set(g.topics.Health(), text, nil)
+}
+
+// sensorChanged tells that a sensor came into another state.
+func (g *Gateway) sensorChanged(s sampling.State) {
+	g.journal.Add(contract.EventSensor, contract.SensorEvent{Sensor: s.Sensor, State: string(s.Condition), Error: s.Err})
+	g.healthSoon()
+}
+
+// healthSoon publishes health at once: a state changed.
+func (g *Gateway) healthSoon() {
+	select {
+	case g.healthNow <- struct{}{}:
+	default:
+	}
+}
+
+// figures gives the monitor what it makes snapshots of.
+func (g *Gateway) figures() health.Figures {
+	s, up, delivered, link := g.store.Stats(), g.clock.Up(), g.uplink.Stats(), g.client.Stats()
+	now, sync := g.clock.Now()
+	g.mu.Lock()
+	cause := g.cause
+	g.mu.Unlock()
+	f := health.Figures{
+		Store: s, StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted,
+		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, Sensors: g.station.States(),
+		Link: contract.LinkHealth{Connected: link.Connected, Reconnects: link.Reconnects, BytesUp: link.BytesOut, BytesDown: link.BytesIn, Error: cause},
+	}
+	if t, ok := g.boots.Time(s.OldestBoot, s.OldestUp); ok && sync && s.HasOldest {
+		f.OldestAge = max(now.Sub(t), 0)
+	}
+	if days, ok := credential.DaysLeft(g.Config.MQTT.TLS, g.clock.ForTLS()); ok {
+		f.CertDays = &days
+	}
+	if s.Degraded != nil {
+		f.Degraded = append(f.Degraded, "the store does not commit: "+s.Degraded.Error())
+	}
+	if len(g.Problems) > 0 {
+		f.Degraded = append(f.Degraded, "the configuration is wrong; the last good one runs")
+	}
+	return f
+}
+
+// Status implements control.Gateway.
+func (g *Gateway) Status() control.Status {
+	reported, origins := g.shadow.Reported()
+	g.mu.Lock()
+	broker := g.broker
+	g.mu.Unlock()
+	return control.Status{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: broker, Config: g.ConfigState,
+		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins}
+}
+
+// Tail implements control.Gateway.
+func (g *Gateway) Tail(ctx context.Context, line func(control.Entry) error) error {
+	return g.hub.Tail(ctx, line)
+}
+
+// Reload implements control.Gateway.
+func (g *Gateway) Reload() error {
+	if err := g.Check(); err != nil {
+		g.Log.Warn("reload refused: the configuration is wrong", "err", err)
+		return err
+	}
+	g.Restart()
+	return nil
+}

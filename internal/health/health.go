@@ -1,0 +1,112 @@
+package health
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/sampling"
+)
+
+// Figures are what the parts give for a snapshot.
+type Figures struct {
+	Store     buffer.Stats
+	StoreID   string
+	Boot      uint32
+	Version   string
+	OldestAge time.Duration // of the oldest reading that waits; 0 where it is not known
+	Link      contract.LinkHealth
+	Delivered uint64
+	Unrouted  uint64
+	Now       contract.Time
+	Up        time.Duration // since power-up
+	ClockSync bool
+	CertDays  *float64 // until the client's certificate ends; nil: there is none
+	Degraded  []string // reasons that the parts themselves know of
+	Sensors   []sampling.State
+}
+
+// A Monitor makes snapshots. Its methods may be called from any goroutine.
+type Monitor struct {
+	figures func() Figures
+	mu      sync.Mutex
+	meter   meter
+}
+
+// New makes a monitor of what figures returns.
+func New(figures func() Figures) *Monitor { return &Monitor{figures: figures} }
+
+// Snapshot tells how the gateway does now.
+func (m *Monitor) Snapshot() contract.Health {
+	f := m.figures()
+	s := sample{f.Up, f.Store.Appended, f.Delivered, f.Store.Bytes, f.Store.WrittenBytes}
+	m.mu.Lock()
+	r := m.meter.rates(s)
+	m.meter.add(s)
+	m.mu.Unlock()
+
+	h := contract.Health{
+		V: contract.Version, TS: f.Now, Up: f.Up.Seconds(), Store: f.StoreID, Boot: f.Boot, Version: f.Version,
+		State: "ok", Link: f.Link, ClockSync: f.ClockSync, CertDays: f.CertDays, Sensors: map[string]contract.SensorHealth{},
+		Queue: contract.QueueHealth{
+			Live: f.Store.Live, Backlog: f.Store.Backlog, Events: f.Store.Events, InFlight: f.Store.InFlight,
+			Bytes: f.Store.Bytes, MaxBytes: f.Store.MaxBytes, OldestAge: f.OldestAge.Seconds(), RateIn: r.in, RateOut: r.out,
+			Appended: f.Store.Appended, Delivered: f.Delivered, Evicted: f.Store.Evicted, Rejected: f.Store.Rejected,
+			Refused: f.Store.Refused, Unrouted: f.Unrouted, Overruns: f.Store.Overruns,
+		},
+		Flash: contract.FlashHealth{Bytes: f.Store.WrittenBytes, Commits: f.Store.Commits},
+	}
+	waiting := float64(f.Store.Live + f.Store.Backlog)
+	if r.out > r.in && waiting > 0 {
+		drain := waiting / (r.out - r.in)
+		h.Queue.SecondsToDrain = &drain
+	}
+	if r.in > r.out && f.Store.Backlog > 0 && r.growth > 0 {
+		full := max(float64(f.Store.MaxBytes-f.Store.Bytes), 0) / r.growth / 3600
+		h.Queue.HoursToFull = &full
+	}
+	h.Flash.BytesPerDay = r.written * 86400
+	h.Reasons = slices.Clone(f.Degraded)
+	for _, s := range f.Sensors {
+		h.Sensors[s.Sensor] = contract.SensorHealth{State: string(s.Condition), Error: s.Err, Since: s.Since.Seconds(),
+			Reads: s.Reads, Failures: s.Failures, Skipped: s.Skipped}
+		if s.Condition == sampling.Failing || s.Condition == sampling.Missing || s.Condition == sampling.Stale {
+			h.Reasons = append(h.Reasons, fmt.Sprintf("sensor %s is %s", s.Sensor, s.Condition))
+		}
+		if s.SinkErr != "" {
+			h.Reasons = append(h.Reasons, fmt.Sprintf("readings of %s are not kept: %s", s.Sensor, s.SinkErr))
+		}
+	}
+	if len(h.Reasons) > 0 {
+		h.State = "degraded"
+	}
+	return h
+}
+
+// StatusLine tells a snapshot in one line, as `systemctl status` shows it.
+func StatusLine(h contract.Health) string {
+	var b strings.Builder
+	if h.Link.Connected {
+		b.WriteString("online")
+	} else {
+		b.WriteString("offline")
+		if h.Link.Error != "" {
+			fmt.Fprintf(&b, " (%s)", h.Link.Error)
+		}
+	}
+	good := 0
+	for _, s := range h.Sensors {
+		if s.State == string(sampling.OK) {
+			good++
+		}
+	}
+	fmt.Fprintf(&b, "; %d of %d sensors ok; %d readings waiting", good, len(h.Sensors), h.Queue.Live+h.Queue.Backlog)
+	if n := h.Queue.Evicted + h.Queue.Rejected; n > 0 {
+		fmt.Fprintf(&b, "; %d readings dropped", n)
+	}
+	return b.String()
+}

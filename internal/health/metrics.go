@@ -1,0 +1,87 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+// Serve serves the page on addr until ctx ends.
+func Serve(ctx context.Context, addr string, m *Monitor) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("metrics.listen: %w", err)
+	}
+	s := &http.Server{Handler: Handler(m), ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("metrics.listen: %w", err)
+	}
+	return nil
+}
+
+// Handler serves /metrics in Prometheus' text format and /healthz: 200 while snapshots can be made, with the status line.
+func Handler(m *Monitor) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		set := metricsOf(m.Snapshot())
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		set.WritePrometheus(w)
+		metrics.WriteProcessMetrics(w)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, StatusLine(m.Snapshot()))
+	})
+	return mux
+}
+
+// metricsOf gives a snapshot the form of metrics.
+func metricsOf(h contract.Health) *metrics.Set {
+	set := metrics.NewSet()
+	gauge := func(name string, v float64) { set.GetOrCreateGauge(name, nil).Set(v) }
+	counter := func(name string, v uint64) { set.GetOrCreateCounter(name).Set(v) }
+	gauge(`fieldgate_queue_readings{queue="live"}`, float64(h.Queue.Live))
+	gauge(`fieldgate_queue_readings{queue="backlog"}`, float64(h.Queue.Backlog))
+	gauge(`fieldgate_queue_events`, float64(h.Queue.Events))
+	gauge(`fieldgate_queue_in_flight`, float64(h.Queue.InFlight))
+	gauge(`fieldgate_queue_bytes`, float64(h.Queue.Bytes))
+	gauge(`fieldgate_queue_max_bytes`, float64(h.Queue.MaxBytes))
+	gauge(`fieldgate_queue_oldest_age_seconds`, h.Queue.OldestAge)
+	counter(`fieldgate_readings_appended_total`, h.Queue.Appended)
+	counter(`fieldgate_readings_delivered_total`, h.Queue.Delivered)
+	counter(`fieldgate_readings_lost_total{reason="evicted"}`, h.Queue.Evicted)
+	counter(`fieldgate_readings_lost_total{reason="rejected"}`, h.Queue.Rejected)
+	counter(`fieldgate_readings_lost_total{reason="refused"}`, h.Queue.Refused)
+	counter(`fieldgate_readings_unrouted_total`, h.Queue.Unrouted)
+	counter(`fieldgate_commit_overruns_total`, h.Queue.Overruns)
+	counter(`fieldgate_commits_total`, h.Flash.Commits)
+	counter(`fieldgate_flash_written_bytes_total`, h.Flash.Bytes)
+	gauge(`fieldgate_link_connected`, truth(h.Link.Connected))
+	counter(`fieldgate_link_reconnects_total`, h.Link.Reconnects)
+	counter(`fieldgate_link_bytes_total{direction="up"}`, h.Link.BytesUp)
+	counter(`fieldgate_link_bytes_total{direction="down"}`, h.Link.BytesDown)
+	gauge(`fieldgate_clock_synchronised`, truth(h.ClockSync))
+	gauge(`fieldgate_degraded`, truth(h.State != "ok"))
+	for name, s := range h.Sensors {
+		gauge(fmt.Sprintf(`fieldgate_sensor_ok{sensor=%q}`, name), truth(s.State == "ok"))
+		counter(fmt.Sprintf(`fieldgate_sensor_reads_total{sensor=%q}`, name), s.Reads)
+		counter(fmt.Sprintf(`fieldgate_sensor_failures_total{sensor=%q}`, name), s.Failures)
+		counter(fmt.Sprintf(`fieldgate_sensor_skipped_total{sensor=%q}`, name), s.Skipped)
+	}
+	return set
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,174 @@
+// Package station is the sensors of the gateway between their configuration and the store: it makes a sampler for each,
+// keeps what they measure, tells when their state changes, and describes them for the cloud. How a sensor is read is
+// package sampling's; what becomes of a reading is the store's.
+package station
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/clock"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/reading"
+	"github.com/fieldgate/fieldgate/internal/sampling"
+	"github.com/fieldgate/fieldgate/internal/shadow"
+)
+
+// Config is what a Station is made of.
+type Config struct {
+	Sensors []config.Sensor
+	Buses   drivers.Buses
+	Store   *buffer.Store
+	Clock   *clock.Clock
+	Hub     *control.Hub
+	// Changed is told when a sensor came into another state. It must not block long.
+	Changed func(sampling.State)
+	// Describe is given the description of a sensor whenever it changes.
+	Describe func(sensor string, text []byte)
+	Log      *slog.Logger
+}
+
+// A Station is all sensors of a gateway.
+type Station struct {
+	Config
+	sensors map[string]*sensor
+}
+
+// sensor is one configured sensor.
+type sensor struct {
+	config   *config.Sensor
+	fields   []drivers.Field // as they are after the filters
+	sampler  *sampling.Sampler
+	settings sampling.Settings // in force; Apply's
+	body     []byte            // of the newest reading; reused, the sampler is its only user
+}
+
+// New makes the sensors. Those on one I2C bus share its lock.
+func New(c Config) *Station {
+	s := &Station{Config: c, sensors: map[string]*sensor{}}
+	locks := map[string]*sampling.BusLock{}
+	for i := range c.Sensors {
+		sc := &c.Sensors[i]
+		if sc.Spec.Bus == drivers.I2CBus && locks[sc.Bus] == nil {
+			locks[sc.Bus] = sampling.NewBusLock()
+		}
+		s.sensors[sc.Name] = s.newSensor(sc, locks[sc.Bus])
+	}
+	return s
+}
+
+func (s *Station) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
+	v := &sensor{config: c, fields: slices.Clone(c.Spec.Fields(c.Options))}
+	for i := range v.fields {
+		f := &v.fields[i]
+		f.Kind = c.Fields[f.Name].Kind(f.Kind)
+	}
+	v.sampler = sampling.New(sampling.Config{
+		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, Fields: c.Fields,
+		Settings: sampling.Settings{Every: c.Every, Enabled: c.Enabled},
+		Open: func(ctx context.Context) (drivers.Driver, error) {
+			return c.Spec.Open(ctx, s.Buses, c.Bus, c.Options)
+		},
+	}, sampling.Deps{
+		Sink: func(ctx context.Context, _ string, up time.Duration, values []drivers.Value) error {
+			return s.keep(ctx, v, up, values)
+		},
+		Up: s.Clock.Up, Wall: time.Now, BusLock: lock, Log: s.Log, OnState: s.Changed,
+	})
+	return v
+}
+
+// keep gives a reading to the store. From here on it is the store's to promise.
+func (s *Station) keep(ctx context.Context, v *sensor, up time.Duration, values []drivers.Value) error {
+	v.body = reading.Append(v.body[:0], values)
+	seq, err := s.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
+	if err == nil && s.Hub.Watched() {
+		t, _ := s.Clock.Time(s.Clock.Boot(), up)
+		s.Hub.Publish(control.Entry{Time: contract.Time{Time: t}, Up: up.Seconds(), Sensor: v.config.Name, Seq: seq, Values: control.Values(v.fields, values)})
+	}
+	return err
+}
+
+// Runs returns what each sensor runs, by its name, until the context ends.
+func (s *Station) Runs() map[string]func(context.Context) error {
+	runs := map[string]func(context.Context) error{}
+	for name, v := range s.sensors {
+		runs[name] = v.sampler.Run
+	}
+	return runs
+}
+
+// Apply puts settings in force and describes the sensors whose settings changed. It is called by one goroutine at a time.
+func (s *Station) Apply(settings map[string]shadow.Sensor) {
+	for name, setting := range settings {
+		v, next := s.sensors[name], sampling.Settings{Every: setting.Every, Enabled: setting.Enabled, Deadband: setting.Deadband}
+		if reflect.DeepEqual(next, v.settings) {
+			continue // applying aligns the schedule anew
+		}
+		v.settings = next
+		v.sampler.Apply(next)
+		s.Describe(name, v.describe())
+	}
+}
+
+// describe renders P/sensors/<sensor>.
+func (v *sensor) describe() []byte {
+	d := contract.Sensor{V: contract.Version, Sensor: v.config.Name, Driver: v.config.Driver, Bus: v.config.Bus, Every: v.settings.Every.String(), Fields: []contract.Field{}}
+	for _, f := range v.fields {
+		d.Fields = append(d.Fields, contract.Field{Name: f.Name, Unit: f.Unit, Type: f.Kind.String(), Doc: f.Doc})
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // a struct of strings
+	}
+	return text
+}
+
+// Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
+func (s *Station) Measure(ctx context.Context, name string) ([]control.Value, bool, error) {
+	v := s.sensors[name]
+	if v == nil {
+		return nil, false, nil
+	}
+	values, err := v.sampler.ReadNow(ctx)
+	if err != nil {
+		return nil, true, err
+	}
+	return control.Values(v.fields, values), true, nil
+}
+
+// Numeric returns the fields of every sensor that can have a deadband.
+func (s *Station) Numeric() map[string][]string {
+	names := map[string][]string{}
+	for name, v := range s.sensors {
+		for _, f := range v.fields {
+			if f.Kind == drivers.KindFloat || f.Kind == drivers.KindInt {
+				names[name] = append(names[name], f.Name)
+			}
+		}
+	}
+	return names
+}
+
+// KeepsLast tells whether P/last is kept for a sensor; not for one that the configuration no longer has.
+func (s *Station) KeepsLast(name string) bool {
+	v := s.sensors[name]
+	return v != nil && v.config.Last
+}
+
+// States returns how the sensors do, in the order of the configuration.
+func (s *Station) States() []sampling.State {
+	states := make([]sampling.State, len(s.Config.Sensors))
+	for i := range s.Config.Sensors {
+		states[i] = s.sensors[s.Config.Sensors[i].Name].sampler.State()
+	}
+	return states
+}
