@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/internal/control"
+)
+
+// socketFlag adds --socket, for when the configuration cannot be read.
+func socketFlag(c *cobra.Command, socket *string) {
+	c.Flags().StringVar(socket, "socket", "", "control `socket` of the gateway (default: the configuration's)")
+}
+
+// dial makes a client of the running gateway.
+func dial(o *options, socket string) *control.Client {
+	if socket == "" {
+		c, err := config.Load(o.config, all.Specs())
+		if err != nil {
+			c = &config.Config{} // the gateway may run on its last good one
+		}
+		socket = controlSocket(c)
+	}
+	return control.NewClient(socket)
+}
+
+func statusCommand(o *options) *cobra.Command {
+	var socket string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "status", Short: "Tell how the running gateway does",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := dial(o, socket).Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(s)
+			}
+			return printStatus(cmd.OutOrStdout(), s)
+		},
+	}
+	socketFlag(c, &socket)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func printStatus(out io.Writer, s control.Status) error {
+	h := s.Health
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "gateway\t%s\t(fieldgate %s, process %d)\n", s.Gateway, s.Version, s.PID)
+	fmt.Fprintf(w, "state\t%s\n", h.State)
+	for _, r := range h.Reasons {
+		fmt.Fprintf(w, "\t%s\n", r)
+	}
+	if s.Config != "current" {
+		fmt.Fprintf(w, "config\t%s: the files are wrong, this is the last configuration that worked\n", s.Config)
+		for _, p := range s.Problem {
+			fmt.Fprintf(w, "\t%s\n", p)
+		}
+	}
+	if h.Link.Connected {
+		fmt.Fprintf(w, "link\tonline at %s, %s up, %s down, %d reconnections\n", s.Broker, bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
+	} else {
+		fmt.Fprintf(w, "link\toffline: %s\n", h.Link.Error)
+	}
+	q := h.Queue
+	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s; oldest %v\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), seconds(q.OldestAge))
+	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
+	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, refused %d\n", q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Refused)
+	fmt.Fprintf(w, "flash\t%s in %d commits; %s a day\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, bytesText(h.Flash.BytesPerDay))
+	fmt.Fprintf(w, "identity\tstore %s, boot %d; clock synchronised: %v\n", h.Store, h.Boot, h.ClockSync)
+	fmt.Fprintf(w, "shadow\tdesired %d, reported %d, rejected %d\n", s.Shadow.DesiredVersion, s.Shadow.Version, len(s.Shadow.Rejected))
+	for _, path := range slices.Sorted(maps.Keys(s.Shadow.Rejected)) {
+		fmt.Fprintf(w, "\trejected %s: %s\n", path, s.Shadow.Rejected[path])
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	fmt.Fprintln(w, "SENSOR\tSTATE\tEVERY\tREADS\tFAILURES\tSKIPPED\t")
+	for _, name := range slices.Sorted(maps.Keys(h.Sensors)) {
+		v, set := h.Sensors[name], s.Shadow.State.Sensors[name]
+		every := set.Every
+		if s.Origins["sensors."+name+".every"] != "" {
+			every += " (shadow)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", name, v.State, every, v.Reads, v.Failures, v.Skipped, v.Error)
+	}
+	return w.Flush()
+}
+
+func forecast(drain, full *float64) string {
+	switch {
+	case drain != nil && *drain >= 1:
+		return fmt.Sprintf("; drained in %v", seconds(*drain))
+	case full != nil && *full < 24*365:
+		return fmt.Sprintf("; full in %v", seconds(*full*3600).Round(time.Minute))
+	}
+	return ""
+}
+
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(time.Second)
+}
+
+func bytesText(n float64) string {
+	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
+		if n < 1024 {
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", n), ".0") + " " + unit
+		}
+		n /= 1024
+	}
+	return fmt.Sprintf("%.1f TiB", n)
+}
+
+func tailCommand(o *options) *cobra.Command {
+	var socket string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "tail", Short: "Print readings as the running gateway takes them",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out := cmd.OutOrStdout()
+			lines := json.NewEncoder(out)
+			return dial(o, socket).Tail(cmd.Context(), func(e control.Entry) {
+				if asJSON {
+					_ = lines.Encode(e)
+					return
+				}
+				printEntry(out, e)
+			})
+		},
+	}
+	socketFlag(c, &socket)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
+	return c
+}
+
+func printEntry(out io.Writer, e control.Entry) {
+	at := fmt.Sprintf("up %.3f", e.Up)
+	if !e.Time.IsZero() {
+		at = e.Time.Local().Format("15:04:05.000")
+	}
+	var b strings.Builder
+	for _, v := range e.Values {
+		if v.Bad != "" {
+			fmt.Fprintf(&b, "  %s=– (%s)", v.Field, v.Bad)
+			continue
+		}
+		fmt.Fprintf(&b, "  %s=%v", v.Field, v.Value)
+		if v.Unit != "" {
+			b.WriteString(" " + v.Unit)
+		}
+	}
+	fmt.Fprintf(out, "%s  %s #%d%s\n", at, e.Sensor, e.Seq, b.String())
+}
+
+func reloadCommand(o *options) *cobra.Command {
+	var socket string
+	c := &cobra.Command{
+		Use: "reload", Short: "Make the running gateway take its configuration anew",
+		Long: "Reload lets the running gateway check its configuration. Where that is right, the gateway stops in order and starts\nwith it at once, as the same process; where it is wrong, the mistakes are printed and nothing changes.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
+			defer cancel()
+			return dial(o, socket).Reload(ctx)
+		},
+	}
+	socketFlag(c, &socket)
+	return c
+}

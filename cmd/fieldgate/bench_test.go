@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt"
+)
+
+// BenchmarkStart is the time from the start of the process to the arrival of the first reading at a subscriber, with a new
+// store and with one that has run before.
+func BenchmarkStart(b *testing.B) {
+	for _, again := range []bool{false, true} {
+		b.Run(map[bool]string{false: "new-store", true: "used-store"}[again], func(b *testing.B) {
+			needBinary(b)
+			m := newMosquitto(b)
+			first := make(chan struct{}, 1)
+			listen(b, m.url(), func(msg *mqtt.Message) {
+				if strings.HasPrefix(msg.Topic, "fieldgate/gw/telemetry/") {
+					select {
+					case first <- struct{}{}:
+					default:
+					}
+				}
+			})
+			g := newGateway(b, m.url(), "[[sensor]]\nname = \"wave\"\ndriver = \"sim\"\nevery = \"1ms\"\n")
+			b.ResetTimer()
+			for range b.N {
+				b.StopTimer()
+				if !again {
+					for _, name := range []string{"queue.db", "queue.db-wal", "queue.db.ballast"} {
+						_ = os.Remove(g.path(name))
+					}
+				}
+				select {
+				case <-first:
+				default:
+				}
+				b.StartTimer()
+				g.start()
+				<-first
+				b.StopTimer()
+				g.kill()
+				time.Sleep(50 * time.Millisecond) // what was on its way
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// BenchmarkMemory is the resident memory of a gateway that has run for a while: online with 10 and 1,000 readings a
+// second, and offline with 1,000. One run each; -benchtime has no say.
+func BenchmarkMemory(b *testing.B) {
+	for _, load := range []struct {
+		name, every string
+		offline     bool
+	}{{"online-10-per-s", "100ms", false}, {"online-1000-per-s", "1ms", false}, {"offline-1000-per-s", "1ms", true}} {
+		b.Run(load.name, func(b *testing.B) {
+			m := newMosquitto(b)
+			if load.offline {
+				m.stop()
+			}
+			g := newGateway(b, m.url(), fmt.Sprintf("[[sensor]]\nname = \"board\"\ndriver = \"host\"\nevery = \"1s\"\n[[sensor]]\nname = \"wave\"\ndriver = \"sim\"\nevery = %q\n", load.every))
+			g.running()
+			peak := 0
+			for range 20 {
+				time.Sleep(500 * time.Millisecond)
+				peak = max(peak, g.resident())
+			}
+			s, err := g.ask()
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(peak)/1024, "peak-MiB")
+			b.ReportMetric(float64(s.Health.Flash.Bytes)/float64(max(s.Health.Queue.Appended, 1)), "flash-B/reading")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// resident returns the resident memory of the process in KiB.
+func (g *gatewayRig) resident() int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.cmd.Process.Pid))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var kib int
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		g.t.Fatal(err)
+	}
+	return kib
+}
+
+// listen subscribes to everything of fieldgate's until the test ends.
+func listen(t testing.TB, broker string, message func(*mqtt.Message)) {
+	t.Helper()
+	c, err := mqtt.New(mqtt.Config{URLs: []string{broker}, ClientID: "witness", ReceiveMaximum: 1000,
+		Backoff:       mqtt.Backoff{Min: 100 * time.Millisecond, Max: 500 * time.Millisecond},
+		Subscriptions: []mqtt.Subscription{{Filter: "fieldgate/#", QoS: mqtt.AtLeastOnce}},
+		Handler:       func(_ context.Context, m *mqtt.Message) error { message(m); return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = c.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	eventually(t, 5*time.Second, "the witness is connected", func() bool { return c.Stats().Connected })
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bufio"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/drivers/bus"
+	"github.com/fieldgate/fieldgate/internal/demo"
+)
+
+func demoCommand() *cobra.Command {
+	var length time.Duration
+	c := &cobra.Command{
+		Use: "demo", Short: "Show everything on this machine, without hardware or broker",
+		Long: "Demo starts a broker inside this process, a gateway with this machine's own sensors and simulated ones, and a separate\n" +
+			"subscriber, cuts the link between them for 10 s, and tells whether the subscriber got everything.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			buses := bus.New(slog.New(slog.DiscardHandler))
+			defer buses.Close()
+			return demo.Run(cmd.Context(), demo.Options{
+				For: length, Out: cmd.OutOrStdout(), Terminal: term.IsTerminal(int(os.Stdout.Fd())), Outage: enters(length),
+				Specs: all.Specs(), Buses: buses, Version: version,
+			})
+		},
+	}
+	c.Flags().DurationVar(&length, "for", 40*time.Second, "how long; 0 runs on until Ctrl-C, and Enter cuts the link")
+	return c
+}
+
+// enters turns the Enter key into requests, where somebody sits before a terminal and the demo has no end.
+func enters(length time.Duration) <-chan struct{} {
+	if length > 0 || !term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil
+	}
+	c := make(chan struct{}, 1)
+	go func() { // ends with the process: a read from a terminal cannot be cancelled
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			c <- struct{}{}
+		}
+	}()
+	return c
+}

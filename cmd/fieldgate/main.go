@@ -1,0 +1,126 @@
+// Fieldgate is an edge gateway: it reads sensors, keeps every reading until the broker has acknowledged it, and proves what
+// it delivered.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldgate/fieldgate/config"
+)
+
+// Set by the linker.
+var (
+	version = "dev"
+	built   = "" // RFC 3339
+)
+
+// Exit codes; systemd/fieldgate.service relies on exitUsage.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong configuration or usage: starting again does not help
+)
+
+// usageError is a mistake of whoever started the program.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is main with an exit code.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+
+	root := newRoot()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(os.Stderr, describe(cmd, err))
+	var usage usageError
+	var problems config.Problems
+	if errors.As(err, &usage) || errors.As(err, &problems) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func describe(cmd *cobra.Command, err error) string {
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		if len(problems) == 1 {
+			return err.Error()
+		}
+		return fmt.Sprintf("%v\n%d mistakes", err, len(problems))
+	}
+	return fmt.Sprintf("%s: %v", cmd.CommandPath(), err)
+}
+
+// options are the flags that every command has.
+type options struct {
+	config   string
+	stateDir string
+}
+
+func newRoot() *cobra.Command {
+	o := &options{}
+	root := &cobra.Command{
+		Use:           "fieldgate",
+		Short:         "An edge gateway that can prove what it delivered",
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.NoArgs,
+	}
+	root.PersistentFlags().StringVarP(&o.config, "config", "c", config.DefaultFile, "configuration `file`; conf.d/*.toml beside it is read as well")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
+	})
+	root.AddCommand(runCommand(o), demoCommand(), checkCommand(o), readCommand(o), statusCommand(o), tailCommand(o), reloadCommand(o), versionCommand())
+	for _, c := range root.Commands() {
+		args := c.Args
+		if args == nil {
+			args = cobra.NoArgs
+		}
+		c.Args = func(cmd *cobra.Command, a []string) error {
+			if err := args(cmd, a); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	root.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError{fmt.Errorf("unknown command %q (fieldgate --help lists them)", args[0])}
+		}
+		return nil
+	}
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return root
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version",
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "fieldgate", versionText()) },
+	}
+}
+
+// buildTime is when the program was built; the zero time where that is not known.
+func buildTime() time.Time {
+	t, err := time.Parse(time.RFC3339, built)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

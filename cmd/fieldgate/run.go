@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/drivers/bus"
+	"github.com/fieldgate/fieldgate/internal/gateway"
+	"github.com/fieldgate/fieldgate/systemd"
+)
+
+const defaultStateDir = "/var/lib/fieldgate"
+
+func runCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use: "run", Short: "Run the gateway until SIGTERM",
+		Long: "Run reads the configuration and works until SIGTERM or Ctrl-C. SIGHUP is the same as `fieldgate reload`.\n" +
+			"Where the configuration has become wrong, the last one that worked runs on, and says so.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return runGateway(cmd.Context(), o) },
+	}
+	state := os.Getenv("STATE_DIRECTORY")
+	if state == "" {
+		state = defaultStateDir
+	}
+	c.Flags().StringVar(&o.stateDir, "state-dir", state, "`directory` of the store and of the last good configuration")
+	return c
+}
+
+func runGateway(ctx context.Context, o *options) error {
+	level := new(slog.LevelVar)
+	log := newLogger(level)
+	notify, err := systemd.NewNotifier()
+	if err != nil {
+		return err
+	}
+	good := filepath.Join(o.stateDir, "last-good.json")
+	loaded, err := loadConfig(o.config, good)
+	if err != nil {
+		return err
+	}
+	for _, p := range loaded.problems {
+		log.Error("the configuration is wrong: the last good one runs on", "problem", p)
+	}
+	cfg := loaded.config
+	if cfg.Buffer.Path == "" {
+		cfg.Buffer.Path = filepath.Join(o.stateDir, "queue.db")
+	}
+	cfg.Control.Socket = controlSocket(cfg)
+	limitMemory()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	buses := bus.New(log)
+	err = gateway.Run(ctx, gateway.Options{
+		Config: cfg, ConfigState: loaded.state, Problems: loaded.problems,
+		Check: func() error { _, err := config.Load(o.config, all.Specs()); return err },
+		Buses: buses, Notify: notify, Level: level, Log: log, Version: version, Built: buildTime(),
+		Started: func() {
+			if loaded.state == current {
+				if err := config.SaveGood(good, loaded.sources); err != nil {
+					log.Warn("the configuration cannot be kept for the case that a later one is wrong", "err", err)
+				}
+			}
+		},
+		Hangup: hangups(ctx),
+	})
+	if e := buses.Close(); err == nil {
+		err = e
+	}
+	if errors.Is(err, gateway.ErrRestart) {
+		return restart()
+	}
+	return err
+}
+
+// States of the configuration that runs.
+const (
+	current  = "current"
+	lastGood = "last-good"
+)
+
+type loaded struct {
+	config   *config.Config
+	sources  []config.Source
+	state    string
+	problems []string // why it is not the current one
+}
+
+// loadConfig reads the configuration; where it is wrong and one ran before, it returns that one and the problems.
+func loadConfig(file, good string) (loaded, error) {
+	sources, err := config.ReadSources(file)
+	if err == nil {
+		c, problems := config.Parse(sources, all.Specs())
+		if problems == nil {
+			return loaded{c, sources, current, nil}, nil
+		}
+		err = problems
+	}
+	before, e := config.LoadGood(good)
+	if errors.Is(e, fs.ErrNotExist) {
+		return loaded{}, usageError{err}
+	}
+	if e != nil {
+		return loaded{}, usageError{errors.Join(err, fmt.Errorf("the last good configuration is of no use either: %w", e))}
+	}
+	c, e := config.Parse(before, all.Specs())
+	if e != nil {
+		return loaded{}, usageError{errors.Join(err, fmt.Errorf("the last good configuration is of no use to this version: %w", e))}
+	}
+	var list []string
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			list = append(list, fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Msg))
+		}
+	} else {
+		list = append(list, err.Error())
+	}
+	return loaded{c, before, lastGood, list}, nil
+}
+
+// hangups turns SIGHUP into wishes to reload.
+func hangups(ctx context.Context) <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	context.AfterFunc(ctx, func() { signal.Stop(c) })
+	return c
+}
+
+// restart replaces this process by a new one of the same program: the process id stays, systemd need not know.
+func restart() error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	if err := syscall.Exec(exe, os.Args, os.Environ()); err != nil {
+		return fmt.Errorf("restart: running %s: %w", exe, err)
+	}
+	return nil
+}
+
+// newLogger logs to standard error; without times under systemd, whose journal has its own.
+func newLogger(level *slog.LevelVar) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if os.Getenv("JOURNAL_STREAM") != "" {
+		o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+// limitMemory makes the collector keep the heap small, unless the environment says otherwise.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(16 << 20)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+}
+
+// controlSocket is where the gateway of a configuration listens.
+func controlSocket(c *config.Config) string {
+	if c.Control.Socket != "" {
+		return c.Control.Socket
+	}
+	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
+		return filepath.Join(dir, "control.sock")
+	}
+	return "/run/fieldgate/control.sock"
+}
+
+func versionText() string {
+	text := fmt.Sprintf("%s (%s, %s/%s", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "GOARM" {
+				text += " v" + s.Value
+			}
+		}
+	}
+	return text + ")"
+}

@@ -1,0 +1,551 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/payload"
+	jsonformat "github.com/fieldgate/fieldgate/internal/payload/json"
+	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
+	"github.com/fieldgate/fieldgate/internal/reading"
+	"github.com/fieldgate/fieldgate/mqtt"
+)
+
+const (
+	docs       = "../../docs"
+	schemaBase = "https://github.com/fieldgate/fieldgate/docs/schema/"
+)
+
+// unprovoked are the documents that no gateway process sends within seconds on a healthy machine: a full store, a clock that
+// becomes synchronised, a disk that fails, a broker that refuses. Theirs are made from Go structs only.
+var unprovoked = []string{"event-loss", "event-clock", "event-store", "event-alarm"}
+
+// schemas are docs/schema by name, "status"; common, which only others refer to, is not among them.
+func schemas(t *testing.T) map[string]*jsonschema.Schema {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(docs, "schema", "*.schema.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no schemas: %v", err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err == nil {
+			err = c.AddResource(schemaBase+filepath.Base(file), s)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+	compiled := map[string]*jsonschema.Schema{}
+	for _, file := range files {
+		s, err := c.Compile(schemaBase + filepath.Base(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := strings.TrimSuffix(filepath.Base(file), ".schema.json"); name != "common" {
+			compiled[name] = s
+		}
+	}
+	return compiled
+}
+
+// schemaFor returns the name of the schema of what is published on a topic of the gateway "gw"; "" where there is none.
+func schemaFor(topic string, flat bool) string {
+	levels := strings.Split(strings.TrimPrefix(topic, "fieldgate/gw/"), "/")
+	switch first, n := levels[0], len(levels); {
+	case n == 1 && (first == "status" || first == "health"):
+		return first
+	case n == 2 && first == "telemetry", n == 3 && first == "telemetry" && levels[2] == "late":
+		if flat {
+			return "telemetry-flat"
+		}
+		return "telemetry"
+	case n == 2 && first == "last":
+		return "last"
+	case n == 2 && first == "sensors":
+		return "sensor"
+	case n == 2 && first == "shadow":
+		return "shadow-" + levels[1]
+	case n == 2 && first == "events":
+		return "event-" + levels[1]
+	case n == 2 && first == "cmd":
+		return "command"
+	case n == 2 && first == "reply":
+		return "reply"
+	}
+	return ""
+}
+
+func validate(s *jsonschema.Schema, document []byte) error {
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	return s.Validate(v)
+}
+
+// collector subscribes to everything of every gateway with a session that outlives the broker.
+type collector struct {
+	mu       sync.Mutex
+	messages []string // topic, space, payload
+}
+
+func collect(t *testing.T, broker string) *collector {
+	t.Helper()
+	c := &collector{}
+	client, err := mqtt.New(mqtt.Config{URLs: []string{broker}, ClientID: "collector", ReceiveMaximum: 1000,
+		Backoff:       mqtt.Backoff{Min: 50 * time.Millisecond, Max: 200 * time.Millisecond},
+		Subscriptions: []mqtt.Subscription{{Filter: "fieldgate/#", QoS: mqtt.AtLeastOnce}},
+		Handler: func(_ context.Context, m *mqtt.Message) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.messages = append(c.messages, m.Topic+" "+string(m.Payload))
+			return nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = client.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	eventually(t, 5*time.Second, "the collector is connected", func() bool { return client.Stats().Connected })
+	return c
+}
+
+// until waits for a message on a topic below fieldgate/gw/ that contains part.
+func (c *collector) until(t *testing.T, topic, part string) {
+	t.Helper()
+	eventually(t, 15*time.Second, topic+" with "+part, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return slices.ContainsFunc(c.messages, func(m string) bool {
+			at, payload, _ := strings.Cut(m, " ")
+			return at == "fieldgate/gw/"+topic && strings.Contains(payload, part)
+		})
+	})
+}
+
+// take returns what came since the last call.
+func (c *collector) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.messages
+	c.messages = nil
+	return m
+}
+
+const schemaSensors = waveSensor + `
+[[sensor]]
+name = "board"
+driver = "host"
+every = "500ms"
+[sensor.field.load_1m]
+max = -1
+[[sensor]]
+name = "gone"
+driver = "bme280"
+bus = "/dev/i2c-77"
+every = "1s"
+[[sensor]]
+name = "broken"
+driver = "sim"
+every = "1s"
+[sensor.options]
+fail_every = 1
+[[sensor]]
+name = "idle"
+driver = "sim"
+every = "1s"
+enabled = false
+`
+
+// TestEveryDocumentMatchesItsSchema runs a gateway through what makes it speak and holds all that was published below
+// fieldgate/# against docs/schema.
+func TestEveryDocumentMatchesItsSchema(t *testing.T) {
+	m := newMosquitto(t)
+	c := collect(t, m.url())
+	g := newGateway(t, m.url(), schemaSensors)
+	also := func(text string) {
+		if err := os.MkdirAll(g.path("conf.d"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(g.path("conf.d/also.toml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish := func(topic, text string, more ...string) {
+		m.client("mosquitto_pub", append([]string{"-q", "1", "-t", "fieldgate/gw/" + topic, "-m", text}, more...)...)
+	}
+	compiled, seen := schemas(t), map[string][]byte{}
+	check := func(flat bool) {
+		t.Helper()
+		for _, line := range c.take() {
+			topic, text, _ := strings.Cut(line, " ")
+			if text == "" || strings.HasPrefix(topic, "fieldgate/gw/cmd/") && strings.Contains(text, "malformed") {
+				continue // a topic that was cleared; what the test itself sent wrong
+			}
+			name := schemaFor(topic, flat)
+			if compiled[name] == nil {
+				t.Errorf("%s has no schema: %s", topic, text)
+				continue
+			}
+			seen[name] = []byte(text)
+			if err := validate(compiled[name], []byte(text)); err != nil {
+				t.Errorf("%s: %v\n%s", topic, err, text)
+			}
+		}
+	}
+
+	// Sensors good and bad, commands that are answered in every way, a shadow that is refused in part.
+	also("[gateway]\nhealth_every = \"1s\"\n")
+	g.running()
+	c.until(t, "status", `"online"`)
+	c.until(t, "telemetry/wave", `"ts":"`)
+	c.until(t, "telemetry/board", `"bad":{`)
+	c.until(t, "events/sensor", `"gone","state":"missing"`)
+	c.until(t, "events/sensor", `"broken","state":"failing"`)
+	c.until(t, "last/wave", "")
+	publish("cmd/ping", `{"id":"p1"}`)
+	c.until(t, "reply/ping", `"id":"p1"`)
+	publish("cmd/ping", `{"malformed":true}`)
+	c.until(t, "reply/ping", `"code":"malformed"`)
+	publish("cmd/diag", `{}`)
+	c.until(t, "reply/diag", `"succeeded"`)
+	publish("cmd/read", `{"id":"r1","args":{"sensor":"board"}}`)
+	c.until(t, "reply/read", `"succeeded"`)
+	publish("cmd/read", `{"id":"r2","args":{"sensor":"gone"}}`)
+	c.until(t, "reply/read", `"failed"`)
+	publish("cmd/exec", `{"id":"e1"}`)
+	c.until(t, "reply/exec", `"code":"unknown"`)
+	publish("cmd/flush", `{"id":"f1"}`)
+	c.until(t, "reply/flush", `"succeeded"`)
+	publish("shadow/desired", `{"version":1,"state":{"sensors":{"wave":{"every":"250ms","deadband":{"value":0.01}},"broken":{"every":"1us"}},"gateway":{"log_level":"debug"}}}`, "-r")
+	c.until(t, "shadow/reported", `"sensors.broken.every":`)
+	m.client("mosquitto_pub", "-q", "1", "-r", "-n", "-t", "fieldgate/gw/shadow/desired")
+	c.until(t, "shadow/reported", `"desired_version":0,`)
+
+	// An outage.
+	m.stop()
+	before, err := g.ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "readings wait", func() bool {
+		s, err := g.ask()
+		return err == nil && s.Health.Queue.Appended > before.Health.Queue.Appended+5
+	})
+	m.start()
+	c.until(t, "telemetry/wave/late", `"readings":[`)
+
+	// A clean end; a wrong configuration; a kill.
+	g.stop()
+	c.until(t, "status", `"offline"`)
+	g.configure(m.url(), waveSensor+"every = 1\n")
+	g.running()
+	c.until(t, "events/boot", `"end":"clean"`)
+	c.until(t, "events/config", `"last-good"`)
+	c.until(t, "health", `"reasons":["the configuration is wrong`)
+	g.online()
+	g.kill()
+	c.until(t, "status", `"lost"`)
+	check(false)
+
+	// The other format, without a clock where this machine's is not synchronised.
+	g.configure(m.url(), schemaSensors+"[telemetry]\nformat = \"json-flat\"\n")
+	also("[gateway]\ntrust_clock = false\nwait_for_clock = \"0s\"\n")
+	g.running()
+	c.until(t, "events/boot", `"end":"unclean"`)
+	c.until(t, "telemetry/wave", `"value":`)
+	c.until(t, "telemetry/board", `"bad":{`)
+	c.until(t, "last/wave", `"value":`)
+	g.stop()
+	c.until(t, "status", `"offline"`)
+	check(true)
+
+	for name := range compiled {
+		if seen[name] == nil && !slices.Contains(unprovoked, name) {
+			t.Errorf("no message was held against the schema %q", name)
+		}
+	}
+	for name, text := range seen {
+		if name != "shadow-desired" { // the cloud's: the gateway passes over what it does not know
+			wantStrict(t, name, compiled[name], text)
+		}
+	}
+}
+
+// wantStrict fails where a schema accepts a member that nobody agreed on.
+func wantStrict(t *testing.T, name string, s *jsonschema.Schema, document []byte) {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal(document, &members); err != nil {
+		t.Fatal(err)
+	}
+	members["surplus"] = map[string]any{}
+	text, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if validate(s, text) == nil {
+		t.Errorf("schema %q accepts %s", name, text)
+	}
+}
+
+// TestFilledDocumentsMatchTheirSchemas holds documents with every member there is against docs/schema: a member that is added
+// to a struct and not to its schema does not pass.
+func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
+	at := contract.Time{Time: time.Date(2026, 11, 20, 15, 4, 5, 123e6, time.UTC)}
+	number := 12.5
+	head := contract.EventHead{V: contract.Version, Gateway: "gw", Store: "9f3a61c2", Boot: 17, N: 3, TS: at, Up: 12.5}
+	state := contract.State{
+		Sensors: map[string]contract.SensorState{"hall": {Every: "1m30s", Enabled: true, Deadband: map[string]float64{"temperature": 0.1}}},
+		Gateway: contract.GatewayState{LogLevel: "warn", HealthEvery: "1m0s"},
+	}
+	stateText, err := json.Marshal(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents := []struct {
+		schema   string
+		document any
+	}{
+		{"status", contract.Status{V: 1, State: contract.Lost, Since: at, Store: "9f3a61c2", Boot: 17, Version: "v1"}},
+		{"sensor", contract.Sensor{V: 1, Sensor: "hall", Driver: "bme280", Bus: "/dev/i2c-1", Every: "10s", Fields: []contract.Field{{Name: "temperature", Unit: "Cel", Type: "float", Doc: "of the hall"}}}},
+		{"shadow-desired", contract.Desired{Version: 3, State: stateText}},
+		{"shadow-reported", contract.Reported{V: 1, Version: 4, DesiredVersion: 3, State: state, Rejected: map[string]string{"sensors.hall.every": "must be from 1s to 1h"}, TS: at}},
+		{"command", contract.Command{ID: "c1", Args: json.RawMessage(`{"sensor":"hall"}`)}},
+		{"reply", contract.Reply{V: 1, ID: "c1", Op: "restart", State: contract.Interrupted, Code: "interrupted", Result: json.RawMessage(`{"a":1}`), Error: "the gateway ended", TS: at}},
+		{"health", contract.Health{V: 1, TS: at, Up: 12.5, Store: "9f3a61c2", Boot: 17, Version: "v1", State: "degraded", Reasons: []string{"sensor hall is missing"},
+			Queue: contract.QueueHealth{Live: 1, Backlog: 2, Events: 3, InFlight: 4, Bytes: 5, MaxBytes: 6, OldestAge: 7.5, RateIn: 8.5, RateOut: 9.5, HoursToFull: &number, SecondsToDrain: &number,
+				Appended: 10, Delivered: 11, Evicted: 12, Rejected: 13, Refused: 14, Unrouted: 15, Overruns: 16},
+			Link:      contract.LinkHealth{Connected: true, Reconnects: 1, BytesUp: 2, BytesDown: 3, Error: "connection refused"},
+			Flash:     contract.FlashHealth{Bytes: 1, BytesPerDay: 2.5, Commits: 3},
+			ClockSync: true, CertDays: &number,
+			Sensors: map[string]contract.SensorHealth{"hall": {State: "stale", Error: "read does not return", Since: 3.5, Reads: 4, Failures: 5, Skipped: 6}}}},
+		{"event-boot", struct {
+			contract.EventHead
+			contract.BootEvent
+		}{head, contract.BootEvent{Version: "v1", Previous: &contract.Previous{Boot: 16, End: contract.EndUnclean, Last: map[string]uint64{"hall": 1041}}}}},
+		{"event-loss", struct {
+			contract.EventHead
+			contract.LossEvent
+		}{head, contract.LossEvent{Loss: []contract.Loss{{Boot: 16, Sensor: "hall", First: 1, Last: 100, Count: 100, Reason: "evicted"}}}}},
+		{"event-clock", struct {
+			contract.EventHead
+			contract.ClockEvent
+		}{head, contract.ClockEvent{Zero: at}}},
+		{"event-sensor", struct {
+			contract.EventHead
+			contract.SensorEvent
+		}{head, contract.SensorEvent{Sensor: "hall", State: "failing", Error: "no answer"}}},
+		{"event-store", struct {
+			contract.EventHead
+			contract.StoreEvent
+		}{head, contract.StoreEvent{State: "degraded", Detail: "disk full"}}},
+		{"event-alarm", struct {
+			contract.EventHead
+			contract.AlarmEvent
+		}{head, contract.AlarmEvent{Alarm: "refused", State: "raised", Detail: "0x87"}}},
+		{"event-config", struct {
+			contract.EventHead
+			contract.ConfigEvent
+		}{head, contract.ConfigEvent{State: "last-good", Problems: []string{"fieldgate.toml:1:1: unknown key"}}}},
+	}
+	compiled := schemas(t)
+	done := map[string]bool{"telemetry": true, "telemetry-flat": true, "last": true} // TestTelemetryMatchesItsSchemas
+	for _, d := range documents {
+		done[d.schema] = true
+		wantFilled(t, d.schema, reflect.ValueOf(d.document))
+		text, err := json.Marshal(d.document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(compiled[d.schema], text); err != nil {
+			t.Errorf("%s: %v\n%s", d.schema, err, text)
+		}
+		if d.schema != "shadow-desired" {
+			wantStrict(t, d.schema, compiled[d.schema], text)
+		}
+	}
+	for name := range compiled {
+		if !done[name] {
+			t.Errorf("no document was held against the schema %q", name)
+		}
+	}
+}
+
+// wantFilled fails where a member of a document has no value.
+func wantFilled(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	if v.IsZero() {
+		t.Errorf("%s is not filled", path)
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		wantFilled(t, path, v.Elem())
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[contract.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			wantFilled(t, path+"."+v.Type().Field(i).Name, v.Field(i))
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Struct {
+			wantFilled(t, path+".0", v.Index(0))
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			wantFilled(t, path+"."+k.String(), v.MapIndex(k))
+		}
+	}
+}
+
+// TestTelemetryMatchesItsSchemas holds what the encoders make of every kind of value, and the forms that the contract has beside, against
+// docs/schema.
+func TestTelemetryMatchesItsSchemas(t *testing.T) {
+	body := reading.Append(nil, []drivers.Value{drivers.Float("temperature", -3.25e-7), drivers.Int("count", -7), drivers.Bool("open", true),
+		drivers.String("mode", "eco\n\xff"), drivers.Bad("humidity", "crc"), drivers.Float("sensor", 1)})
+	whole := payload.Reading{Seq: 1042, Time: time.Date(2026, 11, 20, 15, 4, 5, 0, time.UTC), Body: body}
+	untimed := payload.Reading{Seq: 1, Up: 1500 * time.Millisecond, Body: body}
+	encode := func(e payload.Encoder, readings ...payload.Reading) string {
+		text, err := e.Append(nil, &payload.Batch{Gateway: "gw", Store: "9f3a61c2", Boot: 17, Sensor: "hall", Readings: readings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	with := func(readings string) string {
+		return `{"v":1,"gateway":"gw","store":"9f3a61c2","boot":17,"sensor":"hall","readings":[` + readings + `]}`
+	}
+	flat := func(rest string) string {
+		return `{"v":1,"gateway":"gw","store":"9f3a61c2","boot":17,"sensor":"hall",` + rest + `}`
+	}
+	compiled := schemas(t)
+	for _, tt := range []struct {
+		name, schema, document string
+		good                   bool
+	}{
+		{"json", "telemetry", encode(jsonformat.Encoder{}, untimed, whole), true},
+		{"json, newest", "last", encode(jsonformat.Encoder{}, whole), true},
+		{"json, newest without a time", "last", encode(jsonformat.Encoder{}, untimed), true},
+		{"json-flat", "telemetry-flat", encode(jsonflat.Encoder{}, whole), true},
+		{"json-flat without a time", "telemetry-flat", encode(jsonflat.Encoder{}, untimed), true},
+		{"json-flat, newest", "last", encode(jsonflat.Encoder{}, whole), true},
+		{"thinned bucket", "telemetry", with(`{"seq":1,"seq_to":60,"n":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","values":{"temperature":{"mean":21.5,"min":21,"max":22}}}`), true},
+		{"two newest", "last", encode(jsonformat.Encoder{}, untimed, whole), false},
+		{"format mixed up", "telemetry", encode(jsonflat.Encoder{}, whole), false},
+		{"format mixed up, flat", "telemetry-flat", encode(jsonformat.Encoder{}, whole), false},
+		{"no time and no up", "telemetry", with(`{"seq":1,"ts":null,"values":{"t":1}}`), false},
+		{"time and up", "telemetry", with(`{"seq":1,"ts":"2026-11-20T15:04:00.000Z","up":1,"values":{"t":1}}`), false},
+		{"local time", "telemetry", with(`{"seq":1,"ts":"2026-11-20T15:04:00.000+01:00","values":{"t":1}}`), false},
+		{"seq from 0", "telemetry", with(`{"seq":0,"ts":null,"up":1,"values":{"t":1}}`), false},
+		{"bucket without a count", "telemetry", with(`{"seq":1,"seq_to":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","values":{"t":{"mean":1,"min":1,"max":1}}}`), false},
+		{"bucket with plain values", "telemetry", with(`{"seq":1,"seq_to":60,"n":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","values":{"t":1}}`), false},
+		{"no readings", "telemetry", with(""), false},
+		{"no fields", "telemetry-flat", flat(`"seq":1,"ts":"2026-11-20T15:04:00.000Z"`), false},
+		{"upper case", "telemetry-flat", flat(`"seq":1,"ts":"2026-11-20T15:04:00.000Z","Temp":1`), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := validate(compiled[tt.schema], []byte(tt.document)); (err == nil) != tt.good {
+				t.Errorf("valid: %v, want %v: %v\n%s", err == nil, tt.good, err, tt.document)
+			}
+		})
+	}
+}
+
+// TestExampleConfigurationIsGood: the example is accepted as it stands, and shows every key that there is.
+func TestExampleConfigurationIsGood(t *testing.T) {
+	t.Setenv("SITE", "plant7")
+	file := filepath.Join(docs, "fieldgate.example.toml")
+	c, err := config.Load(file, all.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Gateway.ID != "plant7-gw1" || len(c.Sensors) == 0 {
+		t.Errorf("gateway %q, %d sensors", c.Gateway.ID, len(c.Sensors))
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keysOf(reflect.TypeFor[config.Config]()) {
+		if !bytes.Contains(text, []byte(key+" = ")) {
+			t.Errorf("the example does not show %s", key)
+		}
+	}
+}
+
+// TestDocumentationNamesEverything: each key of the configuration, driver, option, field, operation and topic has its place in docs.
+func TestDocumentationNamesEverything(t *testing.T) {
+	want := map[string][]string{"configuration.md": keysOf(reflect.TypeFor[config.Config]()), "topics.md": slices.Clone(config.CommandNames)}
+	for _, s := range all.Specs() {
+		o := reflect.TypeOf(s.Options()).Elem()
+		want["drivers.md"] = append(append(want["drivers.md"], s.Name), keysOf(o)...)
+		if s.Name == "line" {
+			continue // its fields are the configuration's
+		}
+		for _, f := range s.Fields(s.Options()) {
+			want["drivers.md"] = append(want["drivers.md"], f.Name)
+		}
+	}
+	topics := contract.NewTopics("x", "P")
+	for _, topic := range []string{topics.Status(), topics.Telemetry("<sensor>"), topics.Late("<sensor>"), topics.Last("<sensor>"), topics.Sensor("<sensor>"),
+		topics.Reported(), topics.Desired(), topics.Health(), topics.Event("<type>"), topics.Reply("<operation>"), strings.Replace(topics.Commands(), "+", "<operation>", 1)} {
+		want["topics.md"] = append(want["topics.md"], strings.TrimPrefix(topic, "x/"))
+	}
+	for file, names := range want {
+		text, err := os.ReadFile(filepath.Join(docs, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if !bytes.Contains(text, fmt.Appendf(nil, "`%s`", name)) {
+				t.Errorf("%s does not name `%s`", file, name)
+			}
+		}
+	}
+}
+
+// keysOf returns the `toml` keys of a struct's values, also of the structs within.
+func keysOf(s reflect.Type) (keys []string) {
+	for i := range s.NumField() {
+		f := s.Field(i)
+		key, of := f.Tag.Get("toml"), f.Type
+		if key == "" || key == "-" {
+			continue
+		}
+		for of.Kind() == reflect.Slice || of.Kind() == reflect.Map || of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		if of.Kind() == reflect.Struct {
+			keys = append(keys, keysOf(of)...)
+		} else if of.Kind() != reflect.Interface { // a sensor's options are the driver's
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,133 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/verify"
+	"github.com/fieldgate/fieldgate/mqtt"
+)
+
+// watcher is the subscriber on the cloud's side: it knows only what arrives.
+type watcher struct {
+	client *mqtt.Client
+
+	mu      sync.Mutex
+	tracker *verify.Tracker
+	sensors map[string]*row
+	fields  map[string][]contract.Field // of each sensor, as its description tells
+	health  contract.Health
+	status  string
+	boots   map[uint32]*contract.Previous // how boots ended, as the boot events tell
+	late    int                           // readings that came on a late topic
+	failed  error                         // the first message that could not be read
+}
+
+// row is the newest reading of a sensor.
+type row struct {
+	field, value string
+	unit         string
+	boot         uint32
+	seq          uint64
+	taken        time.Time
+	late         bool
+	total, lates int
+}
+
+func newWatcher(broker string) (*watcher, error) {
+	w := &watcher{tracker: verify.New(), sensors: map[string]*row{}, fields: map[string][]contract.Field{}, boots: map[uint32]*contract.Previous{}}
+	var err error
+	w.client, err = mqtt.New(mqtt.Config{
+		URLs: []string{"mqtt://" + broker}, ClientID: "demo-subscriber", ReceiveMaximum: 1000,
+		Subscriptions: []mqtt.Subscription{{Filter: "fieldgate/#", QoS: mqtt.AtLeastOnce}},
+		Handler:       func(_ context.Context, m *mqtt.Message) error { w.message(m.Topic, m.Payload); return nil },
+	})
+	return w, err
+}
+
+func (w *watcher) message(topic string, payload []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.tracker.Message(topic, payload); err != nil && w.failed == nil {
+		w.failed = err
+	}
+	levels := strings.Split(topic, "/")[2:] // fieldgate/<id>/…
+	var err error
+	switch levels[0] {
+	case "telemetry":
+		err = w.telemetry(payload, len(levels) == 3)
+	case "sensors":
+		var s contract.Sensor
+		err = json.Unmarshal(payload, &s)
+		w.fields[s.Sensor] = s.Fields
+	case "health":
+		w.health = contract.Health{}
+		err = json.Unmarshal(payload, &w.health)
+	case "status":
+		var s contract.Status
+		err = json.Unmarshal(payload, &s)
+		w.status = s.State
+	case "events":
+		if levels[1] == contract.EventBoot {
+			var e contract.BootEvent
+			err = json.Unmarshal(payload, &e)
+			if e.Previous != nil {
+				w.boots[e.Previous.Boot] = e.Previous
+			}
+		}
+	}
+	if err != nil && w.failed == nil {
+		w.failed = err
+	}
+}
+
+func (w *watcher) telemetry(payload []byte, late bool) error {
+	var m struct {
+		Sensor   string `json:"sensor"`
+		Boot     uint32 `json:"boot"`
+		Readings []struct {
+			Seq    uint64          `json:"seq"`
+			TS     contract.Time   `json:"ts"`
+			Values json.RawMessage `json:"values"`
+		} `json:"readings"`
+	}
+	if err := json.Unmarshal(payload, &m); err != nil {
+		return err
+	}
+	r := w.sensors[m.Sensor]
+	if r == nil {
+		r = &row{}
+		w.sensors[m.Sensor] = r
+	}
+	n := len(m.Readings)
+	r.total += n
+	if late {
+		r.lates += n
+		w.late += n
+	}
+	newest := m.Readings[n-1]
+	if m.Boot < r.boot || m.Boot == r.boot && newest.Seq < r.seq {
+		return nil
+	}
+	r.boot, r.seq, r.taken, r.late = m.Boot, newest.Seq, newest.TS.Time, late
+	var values map[string]any
+	if err := json.Unmarshal(newest.Values, &values); err != nil {
+		return err
+	}
+	r.field, r.value, r.unit = first(values, w.fields[m.Sensor])
+	return nil
+}
+
+// first returns the sensor's first field that could be measured, as the table shows it.
+func first(values map[string]any, fields []contract.Field) (field, value, unit string) {
+	for _, f := range fields {
+		if v := values[f.Name]; v != nil {
+			return f.Name, show(v), f.Unit
+		}
+	}
+	return "", "–", ""
+}
