@@ -20,7 +20,7 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 		return 0, err
 	}
 	s.mu.Lock()
-	for s.front+len(body)+itemOverhead > s.limits.front && !s.closing && s.degraded == nil && s.retryAt == 0 && ctx.Err() == nil {
+	for s.front+len(body)+itemOverhead > s.limits.frontOf(lane) && !s.closing && s.degraded == nil && s.retryAt == 0 && ctx.Err() == nil {
 		ended := s.ended
 		s.mu.Unlock()
 		s.kick()
@@ -148,7 +148,8 @@ func (s *Store) makeRoom(lane Lane, cost int, now time.Duration) bool {
 	if s.full[lane] && s.o.WhenFull == RejectNew {
 		return false
 	}
-	if s.front+cost <= s.limits.front {
+	limit := s.limits.frontOf(lane)
+	if s.front+cost <= limit {
 		return true
 	}
 	if s.o.WhenFull == RejectNew {
@@ -157,7 +158,7 @@ func (s *Store) makeRoom(lane Lane, cost int, now time.Duration) bool {
 	for _, l := range []Lane{Readings, Events} {
 		for _, b := range s.lanes[l].unstored() {
 			for _, it := range b.items {
-				if s.front+cost <= s.limits.front {
+				if s.front+cost <= limit {
 					return true
 				}
 				if it.state != waiting || l == Events && lane == Readings {
@@ -170,5 +171,5 @@ func (s *Store) makeRoom(lane Lane, cost int, now time.Duration) bool {
 		}
 		s.compact(&s.lanes[l])
 	}
-	return s.front+cost <= s.limits.front
+	return s.front+cost <= limit
 }

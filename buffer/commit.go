@@ -94,8 +94,11 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	s.retryAt = 0
 	if err == nil {
 		s.stats.Bytes = size
-		front := int64(s.front)/pageSize + 8
 		for i, limit := range [laneCount]int64{Events: s.limits.pages, Readings: s.limits.readings} {
+			front := int64(4)
+			for _, b := range s.lanes[i].unstored() {
+				front += int64(b.cost)/pageSize + 1
+			}
 			s.setFull(Lane(i), t.skipped[i] || used+front > min(limit, c.mayUse()))
 		}
 	}

@@ -37,13 +37,22 @@ func newLimits(maxBytes int64) limits {
 		ballast:  clamp(maxBytes/64, 64<<10, 1<<20),
 		walPages: clamp(maxBytes/16/pageSize, 32, 1000),
 	}
-	l.body = min(MaxBody, l.front/2)
+	l.body = min(MaxBody, l.front/2) // at least two fit
 	// A log outgrows its checkpoint by the last transaction, and every frame has a header.
 	wal := (l.walPages + l.walPages/4 + 16) * (pageSize + 24)
 	l.hardPages = (maxBytes - wal - l.ballast - int64(l.front)) / pageSize
 	l.pages = l.hardPages - 16 // room for removing when everything is full
-	l.readings = l.pages - l.hardPages/20
+	l.readings = l.pages - max(l.hardPages/20, 16)
 	return l
+}
+
+// frontOf returns the bytes up to which the front takes records of a lane: an
+// eighth is for events alone.
+func (l limits) frontOf(lane Lane) int {
+	if lane == Readings {
+		return l.front - l.front/8
+	}
+	return l.front
 }
 
 func clamp(v, low, high int64) int64 { return max(low, min(v, high)) }
