@@ -29,8 +29,9 @@ func (j Journal) Add(kind string, fields any) {
 	}
 }
 
-// Boot queues what each start tells: how the boot before it ended.
-func (j Journal) Boot(version string) {
+// Boot queues what each start tells: how the boot before it ended. When it returns nil that is durable: the next start
+// knows only how this one ended.
+func (j Journal) Boot(ctx context.Context, version string) error {
 	e := contract.BootEvent{Version: version}
 	if p := j.Store.Previous(); p.Exists {
 		e.Previous = &contract.Previous{Boot: p.Boot, End: contract.EndUnclean, Last: p.Last}
@@ -41,7 +42,11 @@ func (j Journal) Boot(version string) {
 			e.Previous.Last = map[string]uint64{}
 		}
 	}
-	j.Add(contract.EventBoot, e)
+	body, err := Encode(contract.EventBoot, e)
+	if err != nil {
+		return err
+	}
+	return j.keep(ctx, body)
 }
 
 // Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the event is durable: after
@@ -59,7 +64,7 @@ func (j Journal) Losses(ctx context.Context) error {
 	}
 	body, err := Encode(contract.EventLoss, e)
 	if err == nil && len(e.Loss) > 0 {
-		err = j.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Append(buffer.Events, Events, j.Up(), body) })
+		err = j.keep(ctx, body)
 	}
 	if err != nil {
 		j.Store.ReleaseLosses(losses)
@@ -68,4 +73,9 @@ func (j Journal) Losses(ctx context.Context) error {
 	j.Store.AckLosses(losses)
 	j.Log.Warn("readings were removed unsent", "ranges", len(losses), "reason", losses[0].Reason)
 	return nil
+}
+
+// keep queues an event durably.
+func (j Journal) keep(ctx context.Context, body []byte) error {
+	return j.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Append(buffer.Events, Events, j.Up(), body) })
 }

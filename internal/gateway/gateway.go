@@ -129,6 +129,9 @@ func (g *Gateway) open(ctx context.Context) error {
 	g.boots = clock.NewBoots(g.clock, g.store, g.started+g.Config.Gateway.WaitForClock)
 	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
 	g.presence = &presence.Presence{Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
+	if err := g.journal.Boot(ctx, g.Version); err != nil {
+		return err
+	}
 	_, err = g.clock.Learn()
 	return err
 }
@@ -171,7 +174,6 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.journal.Boot(g.Version)
 	if len(g.Problems) > 0 {
 		g.journal.Add(contract.EventConfig, contract.ConfigEvent{State: g.ConfigState, Problems: g.Problems})
 	}

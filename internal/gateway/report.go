@@ -127,6 +127,9 @@ func (g *Gateway) figures() health.Figures {
 	if s.Degraded != nil {
 		f.Degraded = append(f.Degraded, "the store does not commit: "+s.Degraded.Error())
 	}
+	if s.Full {
+		f.Degraded = append(f.Degraded, "the store is full: buffer.when_full is "+g.Config.Buffer.WhenFull)
+	}
 	if len(g.Problems) > 0 {
 		f.Degraded = append(f.Degraded, "the configuration is wrong; the last good one runs")
 	}
