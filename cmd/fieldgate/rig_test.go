@@ -69,6 +69,7 @@ type mosquitto struct {
 	dir  string
 	port string
 	cmd  *exec.Cmd
+	log  syncBuffer
 }
 
 func newMosquitto(t testing.TB, more ...string) *mosquitto {
@@ -103,6 +104,7 @@ func newMosquitto(t testing.TB, more ...string) *mosquitto {
 func (m *mosquitto) start() {
 	m.t.Helper()
 	m.cmd = exec.Command(needMosquitto(m.t), "-c", filepath.Join(m.dir, "mosquitto.conf"))
+	m.cmd.Stderr = &m.log
 	if err := m.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
@@ -122,7 +124,9 @@ func (m *mosquitto) stop() {
 		return
 	}
 	_ = m.cmd.Process.Signal(syscall.SIGTERM)
-	_ = m.cmd.Wait()
+	if err := m.cmd.Wait(); err != nil {
+		m.t.Errorf("mosquitto did not stop in order: %v: it may have lost what it had acknowledged\n%s", err, &m.log)
+	}
 	m.cmd = nil
 }
 
