@@ -169,7 +169,7 @@ func newLogger(level *slog.LevelVar) *slog.Logger {
 // limitMemory makes the collector keep the heap small, unless the environment says otherwise.
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(16 << 20)
+		debug.SetMemoryLimit(10 << 20)
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)

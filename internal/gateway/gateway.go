@@ -138,9 +138,9 @@ func (g *Gateway) open(ctx context.Context) error {
 
 // build makes the parts and queues what each start tells.
 func (g *Gateway) build(ctx context.Context) error {
-	var encoder payload.Encoder = json.Encoder{}
+	var encoder payload.Encoder = new(json.Encoder)
 	if g.Config.Telemetry.Format == "json-flat" {
-		encoder = jsonflat.Encoder{}
+		encoder = new(jsonflat.Encoder)
 	}
 	client, err := g.newClient()
 	if err != nil {

@@ -26,7 +26,7 @@ type Reading struct {
 	Body []byte        // as package reading has it
 }
 
-// An Encoder renders batches. It has no state.
+// An Encoder renders batches, for one goroutine at a time.
 type Encoder interface {
 	// ContentType is the MQTT 5 Content Type.
 	ContentType() string

@@ -45,8 +45,30 @@ func Append(dst []byte, values []drivers.Value) []byte {
 	return dst
 }
 
+// maxNames bounds what a Decoder remembers.
+const maxNames = 1024
+
+// A Decoder takes bodies apart. It remembers the names of fields, so that a name costs no allocation when it comes again.
+// It is used by one goroutine at a time; the zero value is ready.
+type Decoder struct{ names map[string]string }
+
+// name returns b as a string.
+func (d *Decoder) name(b []byte) string {
+	if s, ok := d.names[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if d.names == nil {
+		d.names = map[string]string{}
+	}
+	if len(d.names) < maxNames {
+		d.names[s] = s
+	}
+	return s
+}
+
 // Decode appends the values of a body to dst. Their texts are copies; body stays the caller's.
-func Decode(dst []drivers.Value, body []byte) ([]drivers.Value, error) {
+func (d *Decoder) Decode(dst []drivers.Value, body []byte) ([]drivers.Value, error) {
 	n, w := binary.Uvarint(body)
 	if w <= 0 || n > uint64(len(body)) {
 		return dst, ErrMalformed
@@ -54,7 +76,7 @@ func Decode(dst []drivers.Value, body []byte) ([]drivers.Value, error) {
 	r := reader{body[w:], true}
 	for range n {
 		kind := drivers.Kind(r.byte())
-		field := r.string()
+		field := d.name(r.bytes())
 		var v drivers.Value
 		switch kind {
 		case drivers.KindFloat:
@@ -119,12 +141,14 @@ func (r *reader) varint() int64 {
 	return v
 }
 
-func (r *reader) string() string {
+func (r *reader) string() string { return string(r.bytes()) }
+
+func (r *reader) bytes() []byte {
 	n, w := binary.Uvarint(r.b)
 	if w <= 0 || n > uint64(len(r.b)) {
 		r.ok = false
-		return ""
+		return nil
 	}
 	r.take(w)
-	return string(r.take(int(n)))
+	return r.take(int(n))
 }

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	takeRecords = 2000        // taken from the store at once
+	takeRecords = 1000        // taken from the store at once
 	takeBytes   = 128 << 10   // and their bodies
+	flightBytes = 256 << 10   // of a lane's payloads on their way, which stay in RAM; one message may be more
 	heldMax     = 5000        // records held back for paused topics
 	docsShare   = 4           // newest readings (P/last) take at most this part of the window
 	clockPoll   = time.Second // how often a boot without a time is looked at again
@@ -79,7 +80,7 @@ func (u *Uplink) next(link Link) *lane {
 		return nil
 	}
 	share := max(link.Window-2, 1)
-	mayLive := live.inFlight < share && u.stage(live)
+	mayLive := live.inFlight < share && live.bytes < flightBytes && u.stage(live)
 	mayBacklog := backlog.inFlight < share && (backlog.inFlight == 0 || backlog.bytes < u.pacer.budget) && u.stage(backlog)
 	switch {
 	case mayBacklog && (!mayLive || backlog.inFlight == 0 && backlog.passed >= 4):

@@ -79,7 +79,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: payloadjson.Encoder{}, BatchMax: 100,
+	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), BatchMax: 100,
 		Last: func(string) bool { return false }, Alarm: func(a contract.AlarmEvent) { r.alarms = append(r.alarms, a) },
 		Queue: r.store, Client: r.broker, Clock: r.clock, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {

@@ -11,22 +11,22 @@ import (
 )
 
 // Encoder implements payload.Encoder.
-type Encoder struct{}
+type Encoder struct{ decoder reading.Decoder }
 
 // ContentType implements payload.Encoder.
-func (Encoder) ContentType() string { return "application/json" }
+func (*Encoder) ContentType() string { return "application/json" }
 
 // BatchMax implements payload.Encoder.
-func (Encoder) BatchMax() int { return 0 }
+func (*Encoder) BatchMax() int { return 0 }
 
 // Append implements payload.Encoder.
-func (Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
+func (e *Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
 	dst = payload.AppendIdentity(dst, b)
 	dst = append(dst, `,"readings":[`...)
 	var stack [16]drivers.Value
 	for i := range b.Readings {
 		r := &b.Readings[i]
-		values, err := reading.Decode(stack[:0], r.Body)
+		values, err := e.decoder.Decode(stack[:0], r.Body)
 		if err != nil {
 			return dst, fmt.Errorf("reading %d of %s: %w", r.Seq, b.Sensor, err)
 		}

@@ -13,21 +13,21 @@ import (
 )
 
 // Encoder implements payload.Encoder.
-type Encoder struct{}
+type Encoder struct{ decoder reading.Decoder }
 
 // ContentType implements payload.Encoder.
-func (Encoder) ContentType() string { return "application/json" }
+func (*Encoder) ContentType() string { return "application/json" }
 
 // BatchMax implements payload.Encoder.
-func (Encoder) BatchMax() int { return 1 }
+func (*Encoder) BatchMax() int { return 1 }
 
 var members = []string{"v", "gateway", "store", "boot", "sensor", "seq", "ts", "up", "bad"}
 
 // Append implements payload.Encoder. The batch has one reading.
-func (Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
+func (e *Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
 	r := &b.Readings[0]
 	var stack [16]drivers.Value
-	values, err := reading.Decode(stack[:0], r.Body)
+	values, err := e.decoder.Decode(stack[:0], r.Body)
 	if err != nil {
 		return dst, fmt.Errorf("reading %d of %s: %w", r.Seq, b.Sensor, err)
 	}
