@@ -137,8 +137,8 @@ func (s *Store) put(lane Lane, stream string, up time.Duration, body []byte, now
 	l.depth++
 	if lane == Readings {
 		s.live++
+		s.stats.Appended++
 	}
-	s.stats.Appended++
 	return seq
 }
 

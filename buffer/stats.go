@@ -21,8 +21,8 @@ type Stats struct {
 	OldestUp   time.Duration // of the same
 	HasOldest  bool          // false where there is none, or it was not read yet
 
-	Appended uint64 // since Open, as are all below
-	Acked    uint64
+	Appended uint64 // readings; since Open, as are all below
+	Acked    uint64 // readings
 	Evicted  uint64
 	Rejected uint64
 	Refused  uint64

@@ -103,7 +103,9 @@ func (s *Store) Ack(r []Record) {
 	for i := range r {
 		if it := r[i].item; it != nil && it.state == taken {
 			s.finish(it, now)
-			s.stats.Acked++
+			if r[i].Lane == Readings {
+				s.stats.Acked++
+			}
 		}
 	}
 	for i := range s.lanes {

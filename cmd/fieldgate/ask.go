@@ -78,7 +78,7 @@ func printStatus(out io.Writer, s control.Status) error {
 		fmt.Fprintf(w, "link\toffline: %s\n", h.Link.Error)
 	}
 	q := h.Queue
-	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s; oldest %v\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), seconds(q.OldestAge))
+	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge))
 	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
 	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, refused %d\n", q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Refused)
 	fmt.Fprintf(w, "flash\t%s in %d commits; %s a day\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, bytesText(h.Flash.BytesPerDay))
@@ -101,6 +101,13 @@ func printStatus(out io.Writer, s control.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", name, v.State, every, v.Reads, v.Failures, v.Skipped, v.Error)
 	}
 	return w.Flush()
+}
+
+func oldest(age float64) string {
+	if age < 1 {
+		return ""
+	}
+	return fmt.Sprintf("; oldest %v", seconds(age))
 }
 
 func forecast(drain, full *float64) string {
@@ -174,6 +181,9 @@ func reloadCommand(o *options) *cobra.Command {
 		Use: "reload", Short: "Make the running gateway take its configuration anew",
 		Long: "Reload lets the running gateway check its configuration. Where that is right, the gateway stops in order and starts\nwith it at once, as the same process; where it is wrong, the mistakes are printed and nothing changes.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := config.Load(o.config, all.Specs()); err != nil {
+				return usageError{err}
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 			defer cancel()
 			return dial(o, socket).Reload(ctx)

@@ -121,7 +121,7 @@ func TestConfigurationThatBecameWrongDoesNotStopAGateway(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	g.running()
 	g.configure("mqtt://127.0.0.1:1", waveSensor+"driver = \"other\"\n")
-	if out, code := g.command("reload", "-c", g.path("fieldgate.toml"), "--socket", g.path("control.sock")); code != exitFailed || !strings.Contains(out, "fieldgate.toml:12:1") {
+	if out, code := g.command("reload", "-c", g.path("fieldgate.toml"), "--socket", g.path("control.sock")); code != exitUsage || !strings.Contains(out, "fieldgate.toml:12:1") {
 		t.Errorf("reload: exit code %d: %s", code, out)
 	}
 	g.stop()

@@ -29,7 +29,9 @@ func runCommand(o *options) *cobra.Command {
 		Use: "run", Short: "Run the gateway until SIGTERM",
 		Long: "Run reads the configuration and works until SIGTERM or Ctrl-C. SIGHUP is the same as `fieldgate reload`.\n" +
 			"Where the configuration has become wrong, the last one that worked runs on, and says so.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return runGateway(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runGateway(cmd.Context(), o, cmd.Flags().Changed("config"))
+		},
 	}
 	state := os.Getenv("STATE_DIRECTORY")
 	if state == "" {
@@ -39,7 +41,8 @@ func runCommand(o *options) *cobra.Command {
 	return c
 }
 
-func runGateway(ctx context.Context, o *options) error {
+// runGateway runs the gateway; named says that the configuration file was named by whoever started it.
+func runGateway(ctx context.Context, o *options, named bool) error {
 	level := new(slog.LevelVar)
 	log := newLogger(level)
 	notify, err := systemd.NewNotifier()
@@ -47,7 +50,7 @@ func runGateway(ctx context.Context, o *options) error {
 		return err
 	}
 	good := filepath.Join(o.stateDir, "last-good.json")
-	loaded, err := loadConfig(o.config, good)
+	loaded, err := loadConfig(o.config, good, named)
 	if err != nil {
 		return err
 	}
@@ -99,8 +102,9 @@ type loaded struct {
 	problems []string // why it is not the current one
 }
 
-// loadConfig reads the configuration; where it is wrong and one ran before, it returns that one and the problems.
-func loadConfig(file, good string) (loaded, error) {
+// loadConfig reads the configuration; where it is wrong and one ran before, it returns that one and the problems. A file
+// that was named and is not there is a slip of the finger.
+func loadConfig(file, good string, named bool) (loaded, error) {
 	sources, err := config.ReadSources(file)
 	if err == nil {
 		c, problems := config.Parse(sources, all.Specs())
@@ -108,6 +112,8 @@ func loadConfig(file, good string) (loaded, error) {
 			return loaded{c, sources, current, nil}, nil
 		}
 		err = problems
+	} else if named && errors.Is(err, fs.ErrNotExist) {
+		return loaded{}, usageError{err}
 	}
 	before, e := config.LoadGood(good)
 	if errors.Is(e, fs.ErrNotExist) {

@@ -358,15 +358,15 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"event-boot", struct {
 			contract.EventHead
 			contract.BootEvent
-		}{head, contract.BootEvent{Version: "v1", Previous: &contract.Previous{Boot: 16, End: contract.EndUnclean, Last: map[string]uint64{"hall": 1041}}}}},
+		}{head, contract.BootEvent{Version: "v1", Previous: &contract.Previous{Store: "9f3a61c2", Boot: 16, End: contract.EndUnclean, Last: map[string]uint64{"hall": 1041}}}}},
 		{"event-loss", struct {
 			contract.EventHead
 			contract.LossEvent
-		}{head, contract.LossEvent{Loss: []contract.Loss{{Boot: 16, Sensor: "hall", First: 1, Last: 100, Count: 100, Reason: "evicted"}}}}},
+		}{head, contract.LossEvent{Loss: []contract.Loss{{Store: "9f3a61c2", Boot: 16, Sensor: "hall", First: 1, Last: 100, Count: 100, Reason: "evicted"}}}}},
 		{"event-clock", struct {
 			contract.EventHead
 			contract.ClockEvent
-		}{head, contract.ClockEvent{Zero: at}}},
+		}{head, contract.ClockEvent{Zero: at, Boots: []uint32{16, 17}}}},
 		{"event-sensor", struct {
 			contract.EventHead
 			contract.SensorEvent
@@ -378,7 +378,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"event-alarm", struct {
 			contract.EventHead
 			contract.AlarmEvent
-		}{head, contract.AlarmEvent{Alarm: "refused", State: "raised", Detail: "0x87"}}},
+		}{head, contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: "fieldgate/gw/telemetry/b", Detail: "0x87"}}},
 		{"event-config", struct {
 			contract.EventHead
 			contract.ConfigEvent

@@ -2,6 +2,7 @@ package clock
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,8 +73,26 @@ func (b *Boots) Time(boot uint32, up time.Duration) (time.Time, bool) {
 	return b.clock.Time(kernel, up)
 }
 
+// SincePowerUp returns the program's boots since the kernel started, oldest first.
+func (b *Boots) SincePowerUp() []uint32 {
+	var boots []uint32
+	for boot := b.store.Boot(); boot > 0; boot-- {
+		if kernel, ok := b.store.BootInfo(boot); !ok || kernel != b.clock.Boot() {
+			break
+		}
+		boots = append(boots, boot)
+	}
+	slices.Reverse(boots)
+	return boots
+}
+
 // Pending tells whether the time of a boot may still become known soon.
-func (b *Boots) Pending(boot uint32) bool {
-	_, known := b.Time(boot, 0)
-	return !known && b.clock.Up() < b.until
+func (b *Boots) Pending(boot uint32) bool { return b.Wait(boot) > 0 }
+
+// Wait returns how long sending still waits for the time of a boot.
+func (b *Boots) Wait(boot uint32) time.Duration {
+	if _, known := b.Time(boot, 0); known {
+		return 0
+	}
+	return max(b.until-b.clock.Up(), 0)
 }

@@ -38,9 +38,10 @@ type BootEvent struct {
 
 // Previous is how the boot before this one ended.
 type Previous struct {
-	Boot uint32            `json:"boot"`
-	End  string            `json:"end"`
-	Last map[string]uint64 `json:"last"`
+	Store string            `json:"store"` // another one than the event's where the card was cloned since
+	Boot  uint32            `json:"boot"`
+	End   string            `json:"end"`
+	Last  map[string]uint64 `json:"last"`
 }
 
 // LossEvent is P/events/loss: readings that were removed unsent.
@@ -48,8 +49,10 @@ type LossEvent struct {
 	Loss []Loss `json:"loss"`
 }
 
-// Loss is a range of readings of one sensor; both ends are included.
+// Loss is a range of readings of one sensor; both ends are included. Where a damaged store could not be read, what it held
+// is not known: then Sensor is empty and the numbers are 0.
 type Loss struct {
+	Store  string `json:"store"`
 	Boot   uint32 `json:"boot"`
 	Sensor string `json:"sensor"`
 	First  uint64 `json:"first"`
@@ -60,7 +63,8 @@ type Loss struct {
 
 // ClockEvent is P/events/clock: the wall time of the power-up whose readings may have been sent without a time.
 type ClockEvent struct {
-	Zero Time `json:"zero"` // add a reading's "up"
+	Zero  Time     `json:"zero"`  // add a reading's "up"
+	Boots []uint32 `json:"boots"` // the program's starts since that power-up
 }
 
 // SensorEvent is P/events/sensor: a sensor came into another state.
@@ -79,7 +83,8 @@ type StoreEvent struct {
 // AlarmEvent is P/events/alarm.
 type AlarmEvent struct {
 	Alarm  string `json:"alarm"`
-	State  string `json:"state"` // raised, cleared
+	State  string `json:"state"`           // raised, cleared
+	Topic  string `json:"topic,omitempty"` // that it is about
 	Detail string `json:"detail,omitempty"`
 }
 

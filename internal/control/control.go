@@ -193,7 +193,7 @@ func (c *Client) do(ctx context.Context, method, path string) (io.ReadCloser, er
 	resp, err := c.http.Do(req)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("no fieldgate answers at %s: is it running? (systemctl status fieldgate; -c names another configuration)", c.path)
+		return nil, fmt.Errorf("no fieldgate answers at %s: is it running? (systemctl status fieldgate; -c names another configuration, --socket another socket)", c.path)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("control socket %s: permission denied: use sudo, or join the group that owns it", c.path)
 	case err != nil:

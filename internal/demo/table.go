@@ -27,9 +27,15 @@ func (s *screen) draw(w *watcher, headline string) {
 		if time.Now().Before(s.next) {
 			return
 		}
-		s.next = time.Now().Add(plainEvery)
+	}
+	w.mu.Lock()
+	n := w.total()
+	w.mu.Unlock()
+	if n == 0 {
+		return
 	}
 	text := picture(w, headline)
+	s.next = time.Now().Add(plainEvery)
 	if s.terminal && s.lines > 0 {
 		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.lines)
 	}
@@ -40,7 +46,7 @@ func (s *screen) draw(w *watcher, headline string) {
 // say prints a line that stays.
 func (s *screen) say(format string, args ...any) {
 	s.lines = 0
-	s.next = time.Time{}
+	s.next = time.Now().Add(time.Second) // what is said is seen a moment later
 	fmt.Fprintf(s.out, format+"\n", args...)
 }
 

@@ -34,7 +34,7 @@ func (j Journal) Add(kind string, fields any) {
 func (j Journal) Boot(ctx context.Context, version string) error {
 	e := contract.BootEvent{Version: version}
 	if p := j.Store.Previous(); p.Exists {
-		e.Previous = &contract.Previous{Boot: p.Boot, End: contract.EndUnclean, Last: p.Last}
+		e.Previous = &contract.Previous{Store: p.Store, Boot: p.Boot, End: contract.EndUnclean, Last: p.Last}
 		if p.Clean {
 			e.Previous.End = contract.EndClean
 		}
@@ -59,7 +59,7 @@ func (j Journal) Losses(ctx context.Context) error {
 	var e contract.LossEvent
 	for _, l := range losses {
 		if l.Lane == buffer.Readings {
-			e.Loss = append(e.Loss, contract.Loss{Boot: l.Boot, Sensor: l.Stream, First: l.First, Last: l.Last, Count: l.Count, Reason: l.Reason})
+			e.Loss = append(e.Loss, contract.Loss{Store: l.Store, Boot: l.Boot, Sensor: l.Stream, First: l.First, Last: l.Last, Count: l.Count, Reason: l.Reason})
 		}
 	}
 	body, err := Encode(contract.EventLoss, e)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"time"
 
@@ -75,7 +76,7 @@ func (g *Gateway) learn() bool {
 	if known {
 		zero, _ := g.clock.Time(g.clock.Boot(), 0)
 		g.Log.Info("the clock is synchronised", "power_up", zero)
-		g.journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}})
+		g.journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}, Boots: g.boots.SincePowerUp()})
 		g.uplink.Wake()
 	}
 	return known
@@ -124,11 +125,14 @@ func (g *Gateway) figures() health.Figures {
 	if days, ok := credential.DaysLeft(g.Config.MQTT.TLS, g.clock.ForTLS()); ok {
 		f.CertDays = &days
 	}
+	if wait := g.boots.Wait(g.store.Boot()); wait > 0 {
+		f.Degraded = append(f.Degraded, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", wait.Round(time.Second)))
+	}
+	if delivered.Paused > 0 {
+		f.Degraded = append(f.Degraded, fmt.Sprintf("the broker refuses %d topics: check its access list", delivered.Paused))
+	}
 	if s.Degraded != nil {
 		f.Degraded = append(f.Degraded, "the store does not commit: "+s.Degraded.Error())
-	}
-	if s.Full {
-		f.Degraded = append(f.Degraded, "the store is full: buffer.when_full is "+g.Config.Buffer.WhenFull)
 	}
 	if len(g.Problems) > 0 {
 		f.Degraded = append(f.Degraded, "the configuration is wrong; the last good one runs")

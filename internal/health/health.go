@@ -43,7 +43,7 @@ func New(figures func() Figures) *Monitor { return &Monitor{figures: figures} }
 // Snapshot tells how the gateway does now.
 func (m *Monitor) Snapshot() contract.Health {
 	f := m.figures()
-	s := sample{f.Up, f.Store.Appended, f.Delivered, f.Store.Bytes, f.Store.WrittenBytes}
+	s := sample{f.Up, f.Store.Appended, f.Delivered, f.Store.Bytes, f.Store.WrittenBytes, f.Store.Evicted + f.Store.Rejected}
 	m.mu.Lock()
 	r := m.meter.rates(s)
 	m.meter.add(s)
@@ -71,6 +71,9 @@ func (m *Monitor) Snapshot() contract.Health {
 	}
 	h.Flash.BytesPerDay = r.written * 86400
 	h.Reasons = slices.Clone(f.Degraded)
+	if r.dropped > 0 {
+		h.Reasons = append(h.Reasons, fmt.Sprintf("the store is full: %.0f readings a minute are dropped", max(r.dropped*60, 1)))
+	}
 	for _, s := range f.Sensors {
 		h.Sensors[s.Sensor] = contract.SensorHealth{State: string(s.Condition), Error: s.Err, Since: s.Since.Seconds(),
 			Reads: s.Reads, Failures: s.Failures, Skipped: s.Skipped}

@@ -14,10 +14,11 @@ type sample struct {
 	delivered uint64
 	bytes     int64  // that the store takes
 	written   uint64 // bytes that it wrote
+	dropped   uint64
 }
 
-// rates are per second: readings in and out, growth of the store in bytes, bytes written.
-type rates struct{ in, out, growth, written float64 }
+// rates are per second: readings in, out and dropped, growth of the store in bytes, bytes written.
+type rates struct{ in, out, dropped, growth, written float64 }
 
 // A meter keeps a minute of samples and tells rates from them.
 type meter struct {
@@ -54,5 +55,5 @@ func (m *meter) rates(now sample) rates {
 		return rates{}
 	}
 	return rates{float64(now.appended-from.appended) / span, float64(now.delivered-from.delivered) / span,
-		float64(now.bytes-from.bytes) / span, float64(now.written-from.written) / span}
+		float64(now.dropped-from.dropped) / span, float64(now.bytes-from.bytes) / span, float64(now.written-from.written) / span}
 }

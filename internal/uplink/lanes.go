@@ -158,6 +158,7 @@ func (u *Uplink) unstage() {
 		p.held, p.records, p.staged = nil, 0, false
 		if !p.probing {
 			delete(u.pauses, topic)
+			u.counts.paused.Add(-1)
 		}
 	}
 }

@@ -45,7 +45,8 @@ func (u *Uplink) pause(g *group, code byte) {
 	if p == nil {
 		p = &pause{delay: pauseMin}
 		u.pauses[g.topic] = p
-		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised",
+		u.counts.paused.Add(1)
+		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: g.topic,
 			Detail: fmt.Sprintf("the broker refuses %s with reason code 0x%02x: check its access list; nothing is dropped, one message is tried again from time to time", g.topic, code)})
 	} else if p.probing {
 		p.delay = min(2*p.delay, pauseMax)
@@ -87,10 +88,11 @@ func (u *Uplink) passed(topic string) {
 		return
 	}
 	delete(u.pauses, topic)
+	u.counts.paused.Add(-1)
 	u.held -= p.records
 	for i := len(p.held) - 1; i >= 0; i-- {
 		g := p.held[i]
 		g.lane.staged = append([]*group{g}, g.lane.staged...)
 	}
-	u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Detail: "the broker accepts " + topic + " again"})
+	u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Topic: topic, Detail: "the broker accepts " + topic + " again"})
 }

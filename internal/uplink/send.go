@@ -138,13 +138,15 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) error {
 	g := o.group
 	switch {
 	case o.err == nil && (o.code < codeRefused && (o.code != codeNoSubscribers || !u.Hold || g.lane.queue == buffer.EventQueue)):
-		if o.code == codeNoSubscribers {
-			u.counts.unrouted.Add(uint64(len(g.records)))
+		if g.lane.queue != buffer.EventQueue {
+			u.counts.delivered.Add(uint64(len(g.records)))
+			if o.code == codeNoSubscribers {
+				u.counts.unrouted.Add(uint64(len(g.records)))
+			}
 		}
 		if g.lane.queue == buffer.BacklogQueue {
 			u.pacer.acked(o.bytes, u.now().Sub(o.sent))
 		}
-		u.counts.delivered.Add(uint64(len(g.records)))
 		u.Queue.Ack(g.records)
 		u.passed(g.topic)
 		return nil

@@ -99,15 +99,17 @@ type Link struct {
 
 type counts struct {
 	delivered, unrouted, refused, messages, bytes atomic.Uint64
+	paused                                        atomic.Int64
 }
 
 // Stats is what was delivered since the start.
 type Stats struct {
-	Delivered uint64 // records
+	Delivered uint64 // readings
 	Unrouted  uint64 // of them: nobody had subscribed
 	Refused   uint64 // buried as dead letters
 	Messages  uint64
 	Bytes     uint64 // of payloads
+	Paused    int    // topics that the broker refuses now
 }
 
 // New makes an uplink. It does nothing before Run.
@@ -133,7 +135,7 @@ func (u *Uplink) Wake() { u.poke() }
 
 // Stats returns what was delivered.
 func (u *Uplink) Stats() Stats {
-	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
+	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load(), int(u.counts.paused.Load())}
 }
 
 func (u *Uplink) poke() {

@@ -118,10 +118,13 @@ func (t *Tracker) loss(payload []byte) error {
 		return fmt.Errorf("loss event: %w", err)
 	}
 	for _, l := range m.Loss {
+		if l.Sensor == "" {
+			continue // what a damaged store held is not known: it explains nothing
+		}
 		if l.First == 0 || l.Last < l.First {
 			return fmt.Errorf("loss event: %s has the range %d to %d", l.Sensor, l.First, l.Last)
 		}
-		t.sequence(Key{m.Gateway, m.Store, l.Boot, l.Sensor}).lost.add(l.First, l.Last)
+		t.sequence(Key{m.Gateway, l.Store, l.Boot, l.Sensor}).lost.add(l.First, l.Last)
 	}
 	return nil
 }
@@ -135,9 +138,9 @@ func (t *Tracker) boot(payload []byte) error {
 		return fmt.Errorf("boot event: %w", err)
 	}
 	if m.Previous != nil {
-		t.ends[boot{m.Gateway, m.Store, m.Previous.Boot}] = m.Previous
+		t.ends[boot{m.Gateway, m.Previous.Store, m.Previous.Boot}] = m.Previous
 		for sensor := range m.Previous.Last {
-			t.sequence(Key{m.Gateway, m.Store, m.Previous.Boot, sensor})
+			t.sequence(Key{m.Gateway, m.Previous.Store, m.Previous.Boot, sensor})
 		}
 	}
 	return nil

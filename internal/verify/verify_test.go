@@ -62,10 +62,10 @@ func readings(boot int, late bool, seqs ...int) (topic, payload string) {
 func TestTracker(t *testing.T) {
 	bootEvent := func(end string, last int) [2]string {
 		return [2]string{"fieldgate/g/events/boot", fmt.Sprintf(
-			`{"v":1,"gateway":"g","store":"x","boot":2,"n":1,"ts":null,"up":1,"version":"t","previous":{"boot":1,"end":%q,"last":{"s":%d}}}`, end, last)}
+			`{"v":1,"gateway":"g","store":"x","boot":2,"n":1,"ts":null,"up":1,"version":"t","previous":{"store":"x","boot":1,"end":%q,"last":{"s":%d}}}`, end, last)}
 	}
 	loss := [2]string{"fieldgate/g/events/loss",
-		`{"v":1,"gateway":"g","store":"x","boot":2,"n":2,"ts":null,"up":1,"loss":[{"boot":1,"sensor":"s","first":3,"last":4,"count":2,"reason":"evicted"}]}`}
+		`{"v":1,"gateway":"g","store":"x","boot":2,"n":2,"ts":null,"up":1,"loss":[{"store":"","boot":0,"sensor":"","first":0,"last":0,"count":0,"reason":"corrupt"},{"store":"x","boot":1,"sensor":"s","first":3,"last":4,"count":2,"reason":"evicted"}]}`}
 	message := func(late bool, seqs ...int) [2]string {
 		topic, payload := readings(1, late, seqs...)
 		return [2]string{topic, payload}
