@@ -93,6 +93,7 @@ func (b *binder) checkMQTT(m *MQTT) {
 		b.report(b.at("mqtt.tls"), "mqtt.tls: cert_file and key_file go together")
 	}
 	b.between("mqtt.keep_alive", m.KeepAlive, time.Second, 65535*time.Second)
+	b.between("mqtt.reconnect_max", m.ReconnectMax, time.Second, time.Hour)
 	b.between("mqtt.session_expiry", m.SessionExpiry, 0, 365*24*time.Hour)
 }
 

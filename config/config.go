@@ -43,6 +43,7 @@ type MQTT struct {
 	PasswordEnv        string        `toml:"password_env"` // name of an environment variable
 	KeepAlive          time.Duration `toml:"keep_alive"`
 	SessionExpiry      time.Duration `toml:"session_expiry"`
+	ReconnectMax       time.Duration `toml:"reconnect_max"` // longest pause between two attempts to connect
 	TLS                TLS           `toml:"tls"`
 }
 
@@ -117,7 +118,7 @@ func defaults() Config {
 		Gateway: Gateway{
 			TopicPrefix: "fieldgate", LogLevel: "info", HealthEvery: time.Minute, WaitForClock: 2 * time.Minute,
 		},
-		MQTT:      MQTT{KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour},
+		MQTT:      MQTT{KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour, ReconnectMax: 2 * time.Minute},
 		Telemetry: Telemetry{Format: "json", BatchMax: 500, Unrouted: "delivered"},
 		Buffer:    Buffer{MaxLoss: time.Second, MaxBytes: 256 << 20, MinFree: 64 << 20, WhenFull: "drop-oldest"},
 		Shadow:    Shadow{Allow: ShadowKeys, EveryMin: 100 * time.Millisecond, EveryMax: 24 * time.Hour},

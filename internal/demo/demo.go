@@ -18,6 +18,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/gateway"
 )
 
@@ -48,6 +49,7 @@ health_every = "1s"
 trust_clock = true
 [mqtt]
 urls = ["mqtt://%s"]
+reconnect_max = "2s"
 [buffer]
 path = %q
 [control]
@@ -114,6 +116,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	w.local = control.NewClient(c.Control.Socket)
 	d := &demo{Options: o, screen: screen{out: o.Out, terminal: o.Terminal}, watcher: w, link: line, config: c}
 	d.screen.say("broker at mqtt://%s (topics fieldgate/demo/#), store in %s\n", address, dir)
 	if err := d.show(ctx); err != nil {
@@ -198,6 +201,7 @@ func (d *demo) show(ctx context.Context) error {
 			d.link.setCut(false)
 			d.screen.say("── the link is back: the backlog arrives ──")
 		}
+		d.watcher.look(ctx)
 		d.screen.draw(d.watcher, d.headline(now.Sub(began), cut, mendAt))
 		select {
 		case err := <-ended:
@@ -233,6 +237,7 @@ func (d *demo) drain(ctx context.Context) {
 		if seen && q.Backlog == 0 && q.Live < 50 {
 			return
 		}
+		d.watcher.look(ctx)
 		d.screen.draw(d.watcher, "waiting for the backlog")
 		select {
 		case <-ctx.Done():

@@ -54,10 +54,11 @@ func picture(w *watcher, headline string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var b strings.Builder
-	q := w.health.Queue
+	q := w.queue.Queue
 	fmt.Fprintf(&b, "%s\n", headline)
-	fmt.Fprintf(&b, "gateway %s · boot %d · queue %d · %s written to flash · %d readings arrived, %d late\n\n",
-		orDash(w.status), w.health.Boot, q.Live+q.Backlog, bytesText(w.health.Flash.Bytes), w.total(), w.late)
+	fmt.Fprintf(&b, "the cloud sees: %s, %d readings arrived, %d of them late\n", orDash(w.status), w.total(), w.late)
+	fmt.Fprintf(&b, "the gateway has: %d readings in its queue, %s written to flash, boot %d\n\n",
+		q.Live+q.Backlog, bytesText(w.queue.Flash.Bytes), w.queue.Boot)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SENSOR\tFIELD\tVALUE\tUNIT\tAGE\tBOOT/SEQ\tARRIVED\tLATE")
 	for _, name := range slices.Sorted(maps.Keys(w.sensors)) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/verify"
 	"github.com/fieldgate/fieldgate/mqtt"
 )
@@ -15,12 +16,14 @@ import (
 // watcher is the subscriber on the cloud's side: it knows only what arrives.
 type watcher struct {
 	client *mqtt.Client
+	local  *control.Client // the gateway's control socket: what only it can know while the link is cut
 
 	mu      sync.Mutex
 	tracker *verify.Tracker
 	sensors map[string]*row
 	fields  map[string][]contract.Field // of each sensor, as its description tells
-	health  contract.Health
+	health  contract.Health             // as it arrived
+	queue   contract.Health             // as the gateway has it
 	status  string
 	boots   map[uint32]*contract.Previous // how boots ended, as the boot events tell
 	late    int                           // readings that came on a late topic
@@ -47,6 +50,17 @@ func newWatcher(broker string) (*watcher, error) {
 		Handler:       func(_ context.Context, m *mqtt.Message) error { w.message(m.Topic, m.Payload); return nil },
 	})
 	return w, err
+}
+
+// look asks the gateway itself how full its queue is.
+func (w *watcher) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, frame)
+	defer cancel()
+	if s, err := w.local.Status(ctx); err == nil {
+		w.mu.Lock()
+		w.queue = s.Health
+		w.mu.Unlock()
+	}
 }
 
 func (w *watcher) message(topic string, payload []byte) {
