@@ -38,9 +38,12 @@ unit: build
 	systemd-analyze verify --man=no bin/fieldgate.service
 	systemd-analyze security --offline=true --threshold=20 systemd/fieldgate.service | tail -1
 
-# Sizes and speeds of docs/benchmarks.md.
+# Sizes and speeds of docs/benchmarks.md. Nothing else should run on the machine meanwhile.
 bench: build
-	go run ./cmd/fieldgate/bench bin/fieldgate
+	@ls -l bin/fieldgate | awk '{print "binary " $$5 " bytes"}'
+	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 20x ./cmd/fieldgate
+	go test -tags $(TAGS) -run '^$$' -bench . ./internal/sampling ./buffer
+	cd mqtt/bench && go run .
 
 include cross/targets.mk
 

@@ -60,6 +60,7 @@ func Parse(sources []Source, catalogue []drivers.Spec) (*Config, error) {
 	b.bind(tree, reflect.ValueOf(&c).Elem(), "")
 	b.check(&c)
 	b.checkSensors(c.Sensors, catalogue)
+	r.nameSensors(c.Sensors)
 	if err := r.err(); err != nil {
 		return nil, err
 	}

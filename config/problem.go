@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -64,6 +66,22 @@ func (r *reporter) report(at pos, format string, args ...any) {
 		p.Text = strings.TrimRight(lines[at.line-1], "\r")
 	}
 	r.problems = append(r.problems, p)
+}
+
+var sensorPath = regexp.MustCompile(`\bsensor\.(\d+)\b`)
+
+// nameSensors says `sensor "hall"` where the messages say sensor.0: an operator knows names, not counts.
+func (r *reporter) nameSensors(sensors []Sensor) {
+	for i := range r.problems {
+		p := &r.problems[i]
+		p.Msg = sensorPath.ReplaceAllStringFunc(p.Msg, func(path string) string {
+			n, err := strconv.Atoi(path[len("sensor."):])
+			if err != nil || n >= len(sensors) || sensors[n].Name == "" {
+				return path
+			}
+			return fmt.Sprintf("sensor %q", sensors[n].Name)
+		})
+	}
 }
 
 // err returns what was reported as one error, nil if nothing was.
