@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Notifier tells systemd. A nil Notifier does nothing, so that the program runs the same without systemd.
@@ -38,7 +40,15 @@ func NewNotifier() (*Notifier, error) {
 // Ready says that the service does its work.
 func (n *Notifier) Ready() { n.send("READY=1") }
 
-// Stopping says that the service ends.
+// Reloading says that the service starts over, as the same process; Ready ends that.
+func (n *Notifier) Reloading() {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err == nil {
+		n.send(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
+	}
+}
+
+// Stopping says that the service ends for good: systemd sees to it that it does.
 func (n *Notifier) Stopping() { n.send("STOPPING=1") }
 
 // Status gives the line that `systemctl status` shows.

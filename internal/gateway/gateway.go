@@ -219,7 +219,11 @@ func (g *Gateway) serve(ctx context.Context) error {
 	case <-g.restart:
 		result = ErrRestart
 	}
-	g.Notify.Stopping()
+	if errors.Is(result, ErrRestart) {
+		g.Notify.Reloading()
+	} else {
+		g.Notify.Stopping()
+	}
 	stopRun(nil)
 	running.Wait()
 	g.Log.Info("stopping", "restart", errors.Is(result, ErrRestart))
