@@ -16,7 +16,7 @@ ENV_riscv64 = GOARCH=riscv64
 
 # 64-bit time on 32-bit boards; ARM instructions only, for a core without Thumb-2.
 CFLAGS_armv6 = -march=armv6 -marm -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
-CFLAGS_armv7 = -march=armv7-a -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
+CFLAGS_armv7 = -march=armv7-a+fp -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
 
 .PHONY: cross cross-check $(CROSS:%=cross-%)
 
