@@ -1,0 +1,135 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/control"
+)
+
+// gateway answers what a test wants.
+type gateway struct {
+	control.Hub
+	reload error
+}
+
+func (*gateway) Status() control.Status { return control.Status{Gateway: "gw", PID: 42} }
+func (g *gateway) Reload() error        { return g.reload }
+
+func serve(t *testing.T, g *gateway) (path string, stop func()) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "control.sock")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- control.Serve(ctx, path, g, slog.New(slog.DiscardHandler)) }()
+	for range 200 {
+		if _, err := control.NewClient(path).Status(ctx); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return path, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAsk(t *testing.T) {
+	g := &gateway{reload: errors.New("the configuration is wrong")}
+	path, stop := serve(t, g)
+	c := control.NewClient(path)
+	if s, err := c.Status(t.Context()); err != nil || s.PID != 42 {
+		t.Errorf("status: %+v, %v", s, err)
+	}
+	if err := c.Reload(t.Context()); err == nil || err.Error() != "the configuration is wrong" {
+		t.Errorf("reload: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	// Whoever looks on sees what is published; when the gateway ends it is told so.
+	got := make(chan control.Entry, 1)
+	ended := make(chan error, 1)
+	go func() { ended <- c.Tail(t.Context(), func(e control.Entry) { got <- e }) }()
+	for range 500 {
+		if g.Watched() {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	g.Publish(control.Entry{Sensor: "a", Seq: 7})
+	if e := <-got; e.Sensor != "a" || e.Seq != 7 {
+		t.Errorf("got %+v", e)
+	}
+	stop()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("tail ended with %v", err)
+	}
+}
+
+func TestSocketIsTakenFromTheDeadAlone(t *testing.T) {
+	g := &gateway{}
+	path, stop := serve(t, g)
+	if err := control.Serve(t.Context(), path, g, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another fieldgate answers") {
+		t.Errorf("a second gateway: %v", err)
+	}
+	stop()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close() // as a crash leaves it
+	if _, err := control.NewClient(path).Status(t.Context()); err == nil || !strings.Contains(err.Error(), "is it running?") {
+		t.Errorf("nobody answers: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- control.Serve(ctx, path, g, slog.New(slog.DiscardHandler)) }()
+	for range 500 {
+		if _, err = control.NewClient(path).Status(ctx); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err != nil {
+		t.Errorf("the dead one's socket was not replaced: %v", err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSlowWatcherMissesAndDelaysNobody(t *testing.T) {
+	var h control.Hub
+	ctx, cancel := context.WithCancel(t.Context())
+	release, done := make(chan struct{}), make(chan error, 1)
+	seen := 0
+	go func() {
+		done <- h.Tail(ctx, func(control.Entry) error { seen++; <-release; return nil })
+	}()
+	for !h.Watched() {
+		time.Sleep(time.Millisecond)
+	}
+	for i := range 10000 {
+		h.Publish(control.Entry{Seq: uint64(i)}) // must not block
+	}
+	close(release)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if seen > 300 {
+		t.Errorf("%d readings were kept for a slow watcher", seen)
+	}
+}

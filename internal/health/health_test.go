@@ -1,0 +1,76 @@
+package health_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/sampling"
+)
+
+// TestRatesOverTheLastMinute: a backlog that grows for two minutes and then drains.
+func TestRatesOverTheLastMinute(t *testing.T) {
+	var f health.Figures
+	m := health.New(func() health.Figures { return f })
+	f.Store.MaxBytes = 100 << 20
+	var h contract.Health
+	for range 120 {
+		f.Up += time.Second
+		f.Store.Appended += 100
+		f.Store.Backlog += 100
+		f.Store.Bytes += 10 << 10
+		f.Store.WrittenBytes += 20 << 10
+		h = m.Snapshot()
+	}
+	if q := h.Queue; q.RateIn < 99 || q.RateIn > 101 || q.RateOut != 0 || q.SecondsToDrain != nil || q.HoursToFull == nil {
+		t.Fatalf("growing: %+v", q)
+	}
+	if full := *h.Queue.HoursToFull; full < 2.7 || full > 2.9 { // 98.8 MiB at 10 KiB a second
+		t.Errorf("full in %v hours", full)
+	}
+	if day := h.Flash.BytesPerDay; day < 1.7e9 || day > 1.8e9 {
+		t.Errorf("%v bytes a day", day)
+	}
+	for range 120 {
+		f.Up += time.Second
+		f.Store.Appended += 100
+		f.Delivered += 150
+		f.Store.Backlog -= 50
+		h = m.Snapshot()
+	}
+	if q := h.Queue; q.RateOut < 149 || q.RateOut > 151 || q.HoursToFull != nil || q.SecondsToDrain == nil || *q.SecondsToDrain < 115 || *q.SecondsToDrain > 125 {
+		t.Errorf("draining 6,000 readings at 50 a second: %+v", q)
+	}
+}
+
+func TestReasons(t *testing.T) {
+	f := health.Figures{Up: time.Minute, Store: buffer.Stats{MaxBytes: 1}, Sensors: []sampling.State{
+		{Sensor: "a", Condition: sampling.OK}, {Sensor: "b", Condition: sampling.Missing, Err: "no bus"}, {Sensor: "c", Condition: sampling.Disabled}}}
+	m := health.New(func() health.Figures { return f })
+	h := m.Snapshot()
+	if h.State != "degraded" || len(h.Reasons) != 1 || !strings.Contains(h.Reasons[0], "sensor b is missing") || h.Sensors["b"].Error != "no bus" {
+		t.Errorf("got %s %q", h.State, h.Reasons)
+	}
+	if line := health.StatusLine(h); line != "offline; 1 of 3 sensors ok; 0 readings waiting" {
+		t.Errorf("status line %q", line)
+	}
+	f.Sensors = f.Sensors[:1]
+	f.Up += 10 * time.Second
+	f.Store.Evicted = 7
+	if h = m.Snapshot(); len(h.Reasons) != 1 || !strings.Contains(h.Reasons[0], "42 readings a minute are dropped") {
+		t.Errorf("got %q", h.Reasons)
+	}
+	f.Up += 5 * time.Minute
+	_ = m.Snapshot()
+	f.Up += 5 * time.Minute
+	for range 20 {
+		f.Up += 5 * time.Second
+		h = m.Snapshot()
+	}
+	if h.State != "ok" {
+		t.Errorf("long after: %s %q", h.State, h.Reasons)
+	}
+}
