@@ -1,5 +1,9 @@
 # fieldgate: see README.md. Everything needs Go and a C compiler; `make cross` needs the cross compilers that .ci/run installs.
 
+# A pipe fails when any part of it does.
+SHELL = bash
+.SHELLFLAGS = -o pipefail -c
+
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BUILT   ?= $(shell git log -1 --format=%cI 2>/dev/null || date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)

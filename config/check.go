@@ -69,7 +69,7 @@ func (b *binder) checkMQTT(m *MQTT) {
 		case err != nil:
 			b.report(b.at(path), "%s: %q is no URL: write mqtt://host:1883, mqtts://host:8883 or unix:///path", path, s)
 		case u.User != nil:
-			b.report(b.at(path), "%s: user names and passwords do not belong into the URL: use mqtt.username and mqtt.password_file", path)
+			b.reportSecret(b.at(path), "%s: user names and passwords do not belong into the URL: use mqtt.username and mqtt.password_file", path)
 		case u.Scheme == "ws" || u.Scheme == "wss":
 			b.report(b.at(path), "%s: WebSocket brokers are not supported by this version: use mqtt or mqtts", path)
 		case !slices.Contains([]string{"mqtt", "mqtts", "unix"}, u.Scheme):

@@ -113,6 +113,13 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+func TestPasswordInAURLIsNotShown(t *testing.T) {
+	_, err := parse("[mqtt]\nurls = [\"mqtt://u:hunter2@h\"]\n")
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAllMistakesAtOnce(t *testing.T) {
 	_, err := parse("[gateway]\nid = \"a b\"\nlog_levl = \"info\"\n[mqtt]\nurls = [\"http://h\"]\nkeep_alive = 3\n[[sensor]]\nname = \"s\"\nevery = \"0s\"\ndriver = \"nope\"\n")
 	var problems config.Problems

@@ -84,6 +84,12 @@ func (r *reporter) nameSensors(sensors []Sensor) {
 	}
 }
 
+// reportSecret reports a mistake in a line that must not be shown.
+func (r *reporter) reportSecret(at pos, format string, args ...any) {
+	r.report(at, format, args...)
+	r.problems[len(r.problems)-1].Text = "(not shown: it holds a secret)"
+}
+
 // err returns what was reported as one error, nil if nothing was.
 func (r *reporter) err() error {
 	if len(r.problems) == 0 {

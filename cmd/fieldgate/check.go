@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -65,7 +66,7 @@ func sensorNames(c *config.Config) []string {
 
 // readOnce opens a sensor, measures, and prints a table. The filters of the configuration are not applied.
 func readOnce(ctx context.Context, s *config.Sensor) error {
-	buses := bus.New(newLogger(nil))
+	buses := bus.New(newLogger(new(slog.LevelVar)))
 	defer buses.Close()
 	timeout := s.Timeout
 	if timeout == 0 {

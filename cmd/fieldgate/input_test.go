@@ -2,8 +2,10 @@ package main
 
 import (
 	"database/sql"
+	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,6 +144,59 @@ func TestConfigurationThatBecameWrongDoesNotStopAGateway(t *testing.T) {
 		now, err := g.ask()
 		return err == nil && now.Config == current && now.PID == s.PID && len(now.Health.Sensors) == 2
 	})
+}
+
+// TestConfigurationThatCannotWorkDoesNotStopAGateway: it reads well, but the store's directory is not there, or a port is
+// taken; what ran before runs on.
+func TestConfigurationThatCannotWorkDoesNotStopAGateway(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, tt := range []struct{ name, text, says string }{
+		{"store", "[buffer]\npath = \"/no/such/directory/queue.db\"\n", "directory does not exist"},
+		{"metrics", "[metrics]\nlisten = \"" + taken.Addr().String() + "\"\n", "address already in use"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
+			g.running()
+			g.configure("mqtt://127.0.0.1:1", tt.text+waveSensor)
+			if out, code := g.command("reload", "-c", g.path("fieldgate.toml")); code != exitDone {
+				t.Fatalf("reload: %d: %s", code, out)
+			}
+			eventually(t, 10*time.Second, "the last good configuration runs", func() bool {
+				s, err := g.ask()
+				return err == nil && s.Config == lastGood && len(s.Problem) == 1 && strings.Contains(s.Problem[0], tt.says)
+			})
+			if code := g.stop(); code != exitDone {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+}
+
+// TestSignalsDuringTheStart: an orderly end at any moment, and a hangup never ends the program.
+func TestSignalsDuringTheStart(t *testing.T) {
+	for _, after := range []time.Duration{0, 2, 4, 8, 15, 30, 60} {
+		g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
+		g.running() // a store that has run before
+		g.stop()
+		g.start()
+		time.Sleep(after * time.Millisecond)
+		if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		state, err := g.cmd.Process.Wait()
+		g.cmd = nil
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Before the program listens for signals the kernel ends it: 143 as a shell tells it.
+		if ws := state.Sys().(syscall.WaitStatus); !(ws.Exited() && ws.ExitStatus() == exitDone || ws.Signaled() && ws.Signal() == syscall.SIGTERM) {
+			t.Errorf("SIGTERM after %v ms: %v\n%s", int(after), state, g.log)
+		}
+	}
 }
 
 // TestMissingSensorIsToldOnceAndTheRestRunsOn: in log, status and health; once for every change.

@@ -54,9 +54,11 @@ func needBinary(t testing.TB) string {
 // needMosquitto returns the broker's path, or skips.
 func needMosquitto(t testing.TB) string {
 	t.Helper()
-	for _, path := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
-		if path, err := exec.LookPath(path); err == nil {
-			return path
+	if _, err := exec.LookPath("mosquitto_pub"); err == nil {
+		for _, path := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
+			if path, err := exec.LookPath(path); err == nil {
+				return path
+			}
 		}
 	}
 	t.Skip("mosquitto is not installed")

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,9 @@ func runCommand(o *options) *cobra.Command {
 
 // runGateway runs the gateway; named says that the configuration file was named by whoever started it.
 func runGateway(ctx context.Context, o *options, named bool) error {
+	// A crash ends by SIGABRT, which the unit restarts; its exit code would be the one of a wrong configuration.
+	debug.SetTraceback("crash")
+	hangup := hangups(ctx)
 	level := new(slog.LevelVar)
 	log := newLogger(level)
 	notify, err := systemd.NewNotifier()
@@ -54,39 +58,74 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range loaded.problems {
-		log.Error("the configuration is wrong: the last good one runs on", "problem", p)
-	}
-	cfg := loaded.config
-	if cfg.Buffer.Path == "" {
-		cfg.Buffer.Path = filepath.Join(o.stateDir, "queue.db")
-	}
-	cfg.Control.Socket = controlSocket(cfg)
 	limitMemory()
-
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	buses := bus.New(log)
-	err = gateway.Run(ctx, gateway.Options{
-		Config: cfg, ConfigState: loaded.state, Problems: loaded.problems,
-		Check: func() error { _, err := config.Load(o.config, all.Specs()); return err },
-		Buses: buses, Notify: notify, Level: level, Log: log, Version: version, Built: buildTime(),
-		Started: func() {
-			if loaded.state == current {
-				if err := config.SaveGood(good, loaded.sources); err != nil {
-					log.Warn("the configuration cannot be kept for the case that a later one is wrong", "err", err)
-				}
-			}
-		},
-		Hangup: hangups(ctx),
-	})
-	if e := buses.Close(); err == nil {
-		err = e
+	p := &program{options: o, good: good, hangup: hangup, level: level, log: log, notify: notify}
+	err = p.run(ctx, loaded)
+	if err != nil && !p.started && loaded.state == current && ctx.Err() == nil {
+		if before, e := fallBack(good, loaded.sources, err); e == nil {
+			err = p.run(ctx, before)
+		}
 	}
 	if errors.Is(err, gateway.ErrRestart) {
 		return restart()
 	}
 	return err
+}
+
+// program is what the runs of a gateway have in common.
+type program struct {
+	*options
+	good    string // file of the last configuration that worked
+	hangup  <-chan os.Signal
+	level   *slog.LevelVar
+	log     *slog.Logger
+	notify  *systemd.Notifier
+	started bool // a gateway came to work
+}
+
+// run runs a gateway with a configuration.
+func (p *program) run(ctx context.Context, l loaded) error {
+	for _, problem := range l.problems {
+		p.log.Error("the configuration is wrong: the last good one runs on", "problem", problem)
+	}
+	cfg := l.config
+	if cfg.Buffer.Path == "" {
+		cfg.Buffer.Path = filepath.Join(p.stateDir, "queue.db")
+	}
+	cfg.Control.Socket = controlSocket(cfg)
+	buses := bus.New(p.log)
+	err := gateway.Run(ctx, gateway.Options{
+		Config: cfg, ConfigState: l.state, Problems: l.problems,
+		Check: func() (*config.Config, error) { return config.Load(p.config, all.Specs()) },
+		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Built: buildTime(),
+		Started: func() {
+			p.started = true
+			if l.state != current {
+				return
+			}
+			if err := config.SaveGood(p.good, l.sources); err != nil {
+				p.log.Warn("the configuration cannot be kept for the case that a later one is wrong", "err", err)
+			}
+		},
+		Hangup: p.hangup,
+	})
+	if e := buses.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// fallBack returns the last good configuration where another one, right as it reads, does not come to work because of why.
+func fallBack(good string, failed []config.Source, why error) (loaded, error) {
+	before, err := config.LoadGood(good)
+	if err != nil {
+		return loaded{}, err
+	}
+	if slices.Equal(before, failed) {
+		return loaded{}, errors.New("it is the last good configuration that fails")
+	}
+	c, err := config.Parse(before, all.Specs())
+	return loaded{c, before, lastGood, []string{why.Error()}}, err
 }
 
 // States of the configuration that runs.
@@ -152,6 +191,7 @@ func restart() error {
 	if err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
+	signal.Ignore(syscall.SIGHUP) // until the new program listens to it: it has just read its configuration
 	if err := syscall.Exec(exe, os.Args, os.Environ()); err != nil {
 		return fmt.Errorf("restart: running %s: %w", exe, err)
 	}

@@ -45,8 +45,8 @@ func Synchronised() bool {
 
 // Store keeps the offsets of kernel boots.
 type Store interface {
-	// Offset returns what was frozen for a kernel boot.
-	Offset(kernelBoot string) (time.Duration, bool)
+	// Offset returns what was frozen for a kernel boot; false where nothing was.
+	Offset(kernelBoot string) (time.Duration, bool, error)
 	// Freeze keeps an offset durably; it is asked once for every kernel boot.
 	Freeze(kernelBoot string, offset time.Duration) error
 }
@@ -87,11 +87,12 @@ func New(kernelBoot string, source Source, store Store, floor time.Time) *Clock 
 		offsets: map[string]time.Duration{}, unknown: map[string]bool{}}
 }
 
-// Learn freezes the offset of the running kernel when its clock has become synchronised. It returns true when the offset
-// is known; it must be called now and then until it is. An error says that the offset could not be kept: it is not used.
-func (c *Clock) Learn() (known bool, err error) {
-	if _, known = c.offset(c.boot); known {
-		return true, nil
+// Learn freezes the offset of the running kernel when its clock has become synchronised. It returns true when that
+// happened just now; it must be called now and then until the offset is known. An error says that the offset could not
+// be kept: it is not used.
+func (c *Clock) Learn() (learned bool, err error) {
+	if _, known := c.offset(c.boot); known {
+		return false, nil
 	}
 	if !c.source.Synchronised() {
 		return false, nil
@@ -142,9 +143,11 @@ func (c *Clock) offset(boot string) (time.Duration, bool) {
 	if ok || c.unknown[boot] {
 		return offset, ok
 	}
-	if offset, ok = c.store.Offset(boot); ok {
+	offset, ok, err := c.store.Offset(boot)
+	switch {
+	case ok:
 		c.offsets[boot] = offset
-	} else {
+	case err == nil: // an error may pass
 		c.unknown[boot] = true
 	}
 	return offset, ok

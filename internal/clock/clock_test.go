@@ -13,7 +13,10 @@ type memory struct {
 	err     error
 }
 
-func (m *memory) Offset(boot string) (time.Duration, bool) { o, ok := m.offsets[boot]; return o, ok }
+func (m *memory) Offset(boot string) (time.Duration, bool, error) {
+	o, ok := m.offsets[boot]
+	return o, ok, nil
+}
 func (m *memory) Freeze(boot string, o time.Duration) error {
 	if m.err == nil {
 		m.offsets[boot] = o
@@ -45,8 +48,11 @@ func TestReadingsBeforeSynchronisationTakeTheFirstOffset(t *testing.T) {
 		t.Fatalf("unsynchronised: want no time, got %v", got)
 	}
 	b.up, b.wall, b.synced = time.Minute, right.Add(time.Minute), true
-	if known, err := c.Learn(); !known || err != nil {
-		t.Fatalf("synchronised: want known, got %v, %v", known, err)
+	if learned, err := c.Learn(); !learned || err != nil {
+		t.Fatalf("synchronised: want learned, got %v, %v", learned, err)
+	}
+	if learned, err := c.Learn(); learned || err != nil {
+		t.Fatalf("again: want nothing new, got %v, %v", learned, err)
 	}
 	if got, ok := c.Time("k1", 10*time.Second); !ok || !got.Equal(right.Add(10*time.Second)) {
 		t.Errorf("want %v, got %v %v", right.Add(10*time.Second), got, ok)

@@ -18,13 +18,13 @@ type offsets struct{ store *buffer.Store }
 func In(store *buffer.Store) Store { return offsets{store} }
 
 // Offset implements Store.
-func (o offsets) Offset(boot string) (time.Duration, bool) {
+func (o offsets) Offset(boot string) (time.Duration, bool, error) {
 	text, err := o.store.Get(context.Background(), bucket, boot)
 	if err != nil || text == nil {
-		return 0, false
+		return 0, false, err
 	}
 	d, err := time.ParseDuration(string(text))
-	return d, err == nil
+	return d, err == nil, err
 }
 
 // Freeze implements Store.
@@ -65,7 +65,9 @@ func (b *Boots) Time(boot uint32, up time.Duration) (time.Time, bool) {
 	kernel, ok := b.known[boot]
 	b.mu.Unlock()
 	if !ok {
-		kernel, _ = b.store.BootInfo(boot)
+		if kernel, ok = b.store.BootInfo(boot); !ok {
+			return time.Time{}, false
+		}
 		b.mu.Lock()
 		b.known[boot] = kernel
 		b.mu.Unlock()

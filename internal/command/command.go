@@ -134,8 +134,10 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 	}
 	if c.ID != "" {
 		e := entry{Op: op.Name, ID: c.ID, Args: hash, Topic: r.replyTopic(q), Correlation: q.Correlation}
-		if err := r.ledger.begin(ctx, key, e); err != nil {
-			return fmt.Errorf("commands: keeping %s: %w", key, err)
+		if err := r.ledger.begin(ctx, key, e); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
+			return fmt.Errorf("commands: keeping %s: %w", key, err) // stopping: the broker delivers it to the next start
+		} else if err != nil {
+			return r.reject(ctx, q, c.ID, "store", fmt.Sprintf("the ledger cannot be written: %v", err))
 		}
 	}
 	r.queues[op.Name] <- j // Accept is the only sender and saw room
@@ -145,37 +147,32 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 // Run works off what was accepted until ctx ends. A command that runs then is given until its timeout's context ends.
 func (r *Runner) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
-	errs := make(chan error, len(r.Operations))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	for _, op := range r.Operations {
-		workers.Go(func() {
-			if err := r.work(ctx, op); err != nil {
-				errs <- err
-				cancel()
-			}
-		})
+		workers.Go(func() { r.work(ctx, op) })
 	}
 	workers.Wait()
-	close(errs)
-	return <-errs
+	return nil
 }
 
 // work runs the commands of one operation, one after the other.
-func (r *Runner) work(ctx context.Context, op Operation) error {
+func (r *Runner) work(ctx context.Context, op Operation) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case j := <-r.queues[op.Name]:
 			reply := r.run(ctx, op, j)
 			if ctx.Err() != nil && reply.State == contract.Failed {
-				return nil // interrupted: answered at the next start
+				return // interrupted: answered at the next start
 			}
 			e := entry{Op: op.Name, ID: j.id, Args: hashOf(j.args), Topic: r.replyTopic(j.request), Correlation: j.request.Correlation}
-			// The reply belongs to a command that has already run: it is kept even when the gateway is stopping.
+			// The reply belongs to a command that has already run: it is kept even when the gateway is stopping. Where the
+			// ledger cannot be written it is answered from memory; a later start finds it interrupted.
 			if err := r.end(context.WithoutCancel(ctx), e, reply); err != nil {
-				return fmt.Errorf("commands: answering %s: %w", op.Name, err)
+				r.Log.Warn("the ledger cannot be written", "op", op.Name, "id", j.id, "err", err)
+				if err := r.answer(ctx, e, reply); err != nil {
+					r.Log.Warn("a command stays unanswered", "op", op.Name, "id", j.id, "err", err)
+				}
 			}
 			if op.After != nil && reply.State == contract.Succeeded {
 				op.After()
@@ -250,8 +247,22 @@ func (r *Runner) end(ctx context.Context, e entry, reply contract.Reply) error {
 	})
 }
 
+// answer queues a reply without the ledger.
+func (r *Runner) answer(ctx context.Context, e entry, reply contract.Reply) error {
+	text, err := json.Marshal(reply)
+	if err != nil {
+		return err
+	}
+	return r.append(ctx, event.Reply{Topic: e.Topic, Correlation: e.Correlation, Payload: text})
+}
+
+// append queues a reply. What the store has taken but cannot make durable now is on its way all the same.
 func (r *Runner) append(ctx context.Context, answer event.Reply) error {
 	_, err := r.Store.Append(ctx, buffer.Events, event.Replies, r.Up(), event.EncodeReply(answer))
+	if errors.Is(err, buffer.ErrNotDurable) || errors.Is(err, buffer.ErrFull) {
+		r.Log.Warn("a reply is not durable", "topic", answer.Topic, "err", err)
+		return nil
+	}
 	return err
 }
 

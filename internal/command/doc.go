@@ -12,5 +12,5 @@
 //
 // Operations that only look (ping, read, diag) may come without an id; they leave no ledger entry. One command of an
 // operation runs at a time, each within its timeout; a few may wait. What may not run is answered "rejected" with a
-// stable code: malformed, retained, unknown, not-allowed, id-missing, id-reused, busy, expired.
+// stable code: malformed, retained, unknown, not-allowed, id-missing, id-reused, busy, expired, store (the ledger cannot be written).
 package command

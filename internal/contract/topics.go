@@ -1,6 +1,9 @@
 package contract
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Topics names the topics of one gateway.
 type Topics struct{ p string }
@@ -33,7 +36,7 @@ func (t Topics) Operation(topic string) (string, bool) {
 // MayReply tells whether a reply may go to a Response Topic: a name, neither below any gateway's cmd or shadow, which
 // would make one gateway command another, nor a broker's own.
 func MayReply(topic string) bool {
-	if topic == "" || topic[0] == '$' || strings.ContainsAny(topic, "+#\x00") {
+	if topic == "" || topic[0] == '$' || strings.ContainsAny(topic, "+#") || strings.ContainsFunc(topic, unicode.IsControl) {
 		return false
 	}
 	for level := range strings.SplitSeq(topic, "/") {

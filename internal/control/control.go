@@ -76,12 +76,8 @@ type Gateway interface {
 	Reload() error
 }
 
-// Serve listens on a socket until ctx ends. A socket that a crash left behind is replaced; one that answers is not.
-func Serve(ctx context.Context, path string, g Gateway, log *slog.Logger) error {
-	l, err := listen(path)
-	if err != nil {
-		return err
-	}
+// Serve answers on a socket until ctx ends, and closes it.
+func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(g.Status()) })
 	mux.HandleFunc("GET /tail", func(w http.ResponseWriter, r *http.Request) {
@@ -104,12 +100,13 @@ func Serve(ctx context.Context, path string, g Gateway, log *slog.Logger) error 
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("control socket %s: %w", path, err)
+		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil
 }
 
-func listen(path string) (net.Listener, error) {
+// Listen opens the socket. One that a crash left behind is replaced; one that answers is not.
+func Listen(path string) (net.Listener, error) {
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("control socket %s: another fieldgate answers there: stop it, or set control.socket", path)

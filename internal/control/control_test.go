@@ -28,7 +28,11 @@ func serve(t *testing.T, g *gateway) (path string, stop func()) {
 	path = filepath.Join(t.TempDir(), "control.sock")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- control.Serve(ctx, path, g, slog.New(slog.DiscardHandler)) }()
+	l, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- control.Serve(ctx, l, g, slog.New(slog.DiscardHandler)) }()
 	for range 200 {
 		if _, err := control.NewClient(path).Status(ctx); err == nil {
 			break
@@ -79,22 +83,26 @@ func TestAsk(t *testing.T) {
 func TestSocketIsTakenFromTheDeadAlone(t *testing.T) {
 	g := &gateway{}
 	path, stop := serve(t, g)
-	if err := control.Serve(t.Context(), path, g, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another fieldgate answers") {
+	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "another fieldgate answers") {
 		t.Errorf("a second gateway: %v", err)
 	}
 	stop()
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.SetUnlinkOnClose(false)
-	l.Close() // as a crash leaves it
+	dead.SetUnlinkOnClose(false)
+	dead.Close() // as a crash leaves it
 	if _, err := control.NewClient(path).Status(t.Context()); err == nil || !strings.Contains(err.Error(), "is it running?") {
 		t.Errorf("nobody answers: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- control.Serve(ctx, path, g, slog.New(slog.DiscardHandler)) }()
+	l, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- control.Serve(ctx, l, g, slog.New(slog.DiscardHandler)) }()
 	for range 500 {
 		if _, err = control.NewClient(path).Status(ctx); err == nil {
 			break

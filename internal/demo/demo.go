@@ -162,7 +162,7 @@ type demo struct {
 
 // gateway runs the gateway until ctx ends.
 func (d *demo) gateway(ctx context.Context) error {
-	return gateway.Run(ctx, gateway.Options{Config: d.config, ConfigState: "current", Check: func() error { return nil }, Buses: d.Buses,
+	return gateway.Run(ctx, gateway.Options{Config: d.config, ConfigState: "current", Check: func() (*config.Config, error) { return d.config, nil }, Buses: d.Buses,
 		Level: new(slog.LevelVar), Log: slog.New(slog.DiscardHandler), Version: d.Version})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/payload/json"
 	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
 	"github.com/fieldgate/fieldgate/internal/presence"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/station"
 	"github.com/fieldgate/fieldgate/internal/uplink"
@@ -36,6 +38,7 @@ var ErrRestart = errors.New("restart requested")
 
 const (
 	offlineWait = 3 * time.Second // for the PUBACK of "offline"
+	closeWait   = time.Second     // for a DISCONNECT
 	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
 )
 
@@ -44,8 +47,8 @@ type Options struct {
 	Config      *config.Config
 	ConfigState string   // current or last-good
 	Problems    []string // why the configuration is the last good one
-	// Check looks at the configuration files as they are now; Reload asks it.
-	Check   func() error
+	// Check reads the configuration as it is now; Reload asks it.
+	Check   func() (*config.Config, error)
 	Buses   drivers.Buses
 	Notify  *systemd.Notifier
 	Level   *slog.LevelVar
@@ -77,12 +80,16 @@ type Gateway struct {
 	started  time.Duration // on the clock of clock.Up
 
 	healthEvery atomic.Int64 // nanoseconds
+	leaving     atomic.Bool  // what arrives now is for the next start
+	noRetain    atomic.Bool  // the broker keeps no retained messages
+	stays       atomic.Bool  // the next start is the same gateway at the same broker
 	healthNow   chan struct{}
 	restart     chan struct{}
 
-	mu     sync.Mutex
-	broker string
-	cause  string // why there is no connection
+	mu      sync.Mutex
+	broker  string
+	cause   string                    // why there is no connection
+	changed map[string]sampling.State // sensors whose state is still to be told
 }
 
 // Run runs a gateway until ctx ends or a restart is asked for, and stops it in order. It returns nil, ErrRestart, or what
@@ -90,14 +97,20 @@ type Gateway struct {
 func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
 		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
-		healthNow: make(chan struct{}, 1), restart: make(chan struct{}, 1),
+		changed: map[string]sampling.State{}, healthNow: make(chan struct{}, 1), restart: make(chan struct{}, 1),
 	}
-	if err := g.open(ctx); err != nil {
-		return err
+	err := g.open(ctx)
+	if err == nil {
+		err = g.build(ctx)
 	}
-	err := g.build(ctx)
 	if err == nil {
 		err = g.serve(ctx)
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = nil // stopped while it started
+	}
+	if g.store == nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
@@ -132,8 +145,8 @@ func (g *Gateway) open(ctx context.Context) error {
 	if err := g.journal.Boot(ctx, g.Version); err != nil {
 		return err
 	}
-	_, err = g.clock.Learn()
-	return err
+	g.learn()
+	return nil
 }
 
 // build makes the parts and queues what each start tells.
@@ -188,6 +201,20 @@ type task struct {
 
 // serve runs the parts and stops them in order.
 func (g *Gateway) serve(ctx context.Context) error {
+	socket, err := control.Listen(g.Config.Control.Socket)
+	if err != nil {
+		return err
+	}
+	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep},
+		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.Log) }}}
+	if addr := g.Config.Metrics.Listen; addr != "" {
+		page, err := net.Listen("tcp", addr)
+		if err != nil {
+			socket.Close()
+			return fmt.Errorf("metrics.listen: %w", err)
+		}
+		tasks = append(tasks, task{"metrics", func(ctx context.Context) error { return health.Serve(ctx, page, g.monitor) }})
+	}
 	// Parts that only stop when everything else has.
 	linkCtx, stopLink := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLink()
@@ -195,11 +222,6 @@ func (g *Gateway) serve(ctx context.Context) error {
 	defer stopRun(nil)
 
 	link := start(linkCtx, stopRun, []task{{"mqtt", g.client.Run}, {"uplink", g.uplink.Run}})
-	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep},
-		{"control", func(ctx context.Context) error { return control.Serve(ctx, g.Config.Control.Socket, g, g.Log) }}}
-	if g.Config.Metrics.Listen != "" {
-		tasks = append(tasks, task{"metrics", func(ctx context.Context) error { return health.Serve(ctx, g.Config.Metrics.Listen, g.monitor) }})
-	}
 	for name, run := range g.station.Runs() {
 		tasks = append(tasks, task{"sensor " + name, run})
 	}
@@ -224,15 +246,14 @@ func (g *Gateway) serve(ctx context.Context) error {
 	} else {
 		g.Notify.Stopping()
 	}
+	g.leaving.Store(true)
 	stopRun(nil)
 	running.Wait()
 	g.Log.Info("stopping", "restart", errors.Is(result, ErrRestart))
-	g.disconnect(errors.Is(result, ErrRestart))
+	g.disconnect(errors.Is(result, ErrRestart) && g.stays.Load())
 	stopLink()
 	link.Wait()
-	if err := g.uplink.Settle(context.WithoutCancel(ctx)); err != nil && result == nil {
-		result = err
-	}
+	g.uplink.Settle(context.WithoutCancel(ctx))
 	return result
 }
 
@@ -283,6 +304,11 @@ func (g *Gateway) SetLogLevel(level string) error { return g.Level.UnmarshalText
 
 // Restart implements operation.Gateway: it ends Run with ErrRestart.
 func (g *Gateway) Restart() {
+	g.stays.Store(true)
+	g.askRestart()
+}
+
+func (g *Gateway) askRestart() {
 	select {
 	case g.restart <- struct{}{}:
 	default:

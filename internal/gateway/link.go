@@ -15,6 +15,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
+// codeRetainNotSupported is the reason code of a broker that keeps no retained messages.
+const codeRetainNotSupported = 0x9a
+
 // inFlight is how many messages the gateway leaves unacknowledged where the broker allows more.
 const inFlight = 100
 
@@ -40,6 +43,10 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 
 // receive takes in what the cloud sends; the PUBACK follows when it returns nil.
 func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
+	if g.leaving.Load() { // no PUBACK: the broker delivers it to the next start
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	switch m.Topic {
 	case g.topics.Desired():
 		return g.shadow.Desired(ctx, m.Payload)
@@ -75,15 +82,13 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 	switch e.Kind {
 	case mqtt.Connected:
 		n := e.Negotiated
-		for i, code := range n.Granted {
-			if code >= 0x80 {
-				g.Log.Warn("the broker refuses a subscription: check its access list", "filter", []string{g.topics.Commands(), g.topics.Desired(), g.topics.Status()}[i], "code", fmt.Sprintf("0x%02x", byte(code)))
-			}
-		}
 		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Online), nil)
 		g.uplink.Repeat(g.topics.Status())
 		g.uplink.SetLink(uplink.Link{Up: true, Fresh: !n.SessionPresent, Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
 	case mqtt.Disconnected:
+		if refused := (*mqtt.ReasonError)(nil); errors.As(e.Err, &refused) && refused.Code == codeRetainNotSupported {
+			g.noRetain.Store(true)
+		}
 		g.uplink.SetLink(uplink.Link{})
 	default:
 		return
@@ -97,18 +102,25 @@ func (g *Gateway) disconnect(restarting bool) {
 	defer cancel()
 	clean := restarting
 	g.presence.Leave()
+	g.uplink.Leave()
 	if !restarting && g.client.Stats().Connected {
-		_, err := g.client.Publish(ctx, &mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Offline), QoS: mqtt.AtLeastOnce,
-			Retain: true, ContentType: "application/json"})
-		clean = err == nil
+		said := make(chan struct{})
+		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Offline), func() { close(said) })
+		select {
+		case <-said:
+			clean = true
+		case <-ctx.Done():
+		}
 	}
-	if err := g.client.Close(ctx, !clean); err != nil {
+	closing, cancelClosing := context.WithTimeout(context.Background(), closeWait)
+	defer cancelClosing()
+	if err := g.client.Close(closing, !clean); err != nil {
 		g.Log.Debug("closing the connection", "err", err)
 	}
 }
 
 func (g *Gateway) will() *mqtt.Will {
-	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
+	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: !g.noRetain.Load(), ContentType: "application/json"}}
 }
 
 func (g *Gateway) credentials(context.Context) (mqtt.Credentials, error) {
@@ -125,7 +137,7 @@ type sender struct{ c *mqtt.Client }
 
 // Send implements uplink.Client.
 func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
-	return s.c.Send(&mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: mqtt.AtLeastOnce, Retain: m.Retain, ContentType: m.ContentType,
+	err := s.c.Send(&mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: mqtt.AtLeastOnce, Retain: m.Retain, ContentType: m.ContentType,
 		CorrelationData: m.Correlation}, func(a mqtt.Ack, err error) {
 		var refused *mqtt.ReasonError
 		switch {
@@ -139,6 +151,13 @@ func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
 			done(byte(a.Code), err)
 		}
 	})
+	switch {
+	case errors.Is(err, mqtt.ErrClosed):
+		return uplink.ErrEnded
+	case errors.Is(err, mqtt.ErrInvalid):
+		return fmt.Errorf("%w: %w", uplink.ErrInvalid, err)
+	}
+	return err
 }
 
 // sessionStore keeps the client's session facts in the store.

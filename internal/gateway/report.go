@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
@@ -28,19 +29,24 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	_, known := g.clock.Now()
-	degraded := false
+	degraded, trouble := false, ""
 	var lossAt, healthAt time.Duration
 	for {
 		g.Notify.Watchdog()
 		if !known {
-			known = g.learn()
+			g.learn()
+			_, known = g.clock.Now()
 		}
 		up := g.clock.Up()
 		if up >= lossAt {
 			lossAt = up + lossEvery
+			text := ""
 			if err := g.journal.Losses(ctx); err != nil {
-				g.Log.Warn("loss ledger", "err", err)
+				if text = err.Error(); text != trouble {
+					g.Log.Warn("the loss ledger cannot be told", "err", err)
+				}
 			}
+			trouble = text
 		}
 		if err := g.store.Stats().Degraded; (err != nil) != degraded {
 			degraded = err != nil
@@ -59,6 +65,7 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+			g.tellSensors()
 		case <-g.healthNow:
 			healthAt = 0
 		case <-g.Hangup:
@@ -67,19 +74,20 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 	}
 }
 
-// learn asks whether the clock has become known, and tells so.
-func (g *Gateway) learn() bool {
-	known, err := g.clock.Learn()
+// learn asks whether the clock has become known just now, and tells so.
+func (g *Gateway) learn() {
+	learned, err := g.clock.Learn()
 	if err != nil {
-		g.Log.Warn("clock", "err", err)
+		g.Log.Debug("clock", "err", err) // the store tells why
 	}
-	if known {
+	if learned {
 		zero, _ := g.clock.Time(g.clock.Boot(), 0)
 		g.Log.Info("the clock is synchronised", "power_up", zero)
 		g.journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}, Boots: g.boots.SincePowerUp()})
-		g.uplink.Wake()
+		if g.uplink != nil {
+			g.uplink.Wake()
+		}
 	}
-	return known
 }
 
 func (g *Gateway) tellHealth() {
@@ -93,10 +101,23 @@ func (g *Gateway) tellHealth() {
 	g.uplink.Set(g.topics.Health(), text, nil)
 }
 
-// sensorChanged tells that a sensor came into another state.
+// sensorChanged notes that a sensor came into another state; it must not block.
 func (g *Gateway) sensorChanged(s sampling.State) {
-	g.journal.Add(contract.EventSensor, contract.SensorEvent{Sensor: s.Sensor, State: string(s.Condition), Error: s.Err})
+	g.mu.Lock()
+	g.changed[s.Sensor] = s
+	g.mu.Unlock()
 	g.healthSoon()
+}
+
+// tellSensors queues an event for every sensor whose state changed: of one that flaps only the newest of each second.
+func (g *Gateway) tellSensors() {
+	g.mu.Lock()
+	changed := g.changed
+	g.changed = map[string]sampling.State{}
+	g.mu.Unlock()
+	for _, s := range changed {
+		g.journal.Add(contract.EventSensor, contract.SensorEvent{Sensor: s.Sensor, State: string(s.Condition), Error: s.Err})
+	}
 }
 
 // healthSoon publishes health at once: a state changed.
@@ -157,10 +178,14 @@ func (g *Gateway) Tail(ctx context.Context, line func(control.Entry) error) erro
 
 // Reload implements control.Gateway.
 func (g *Gateway) Reload() error {
-	if err := g.Check(); err != nil {
+	next, err := g.Check()
+	if err != nil {
 		g.Log.Warn("reload refused: the configuration is wrong", "err", err)
 		return err
 	}
-	g.Restart()
+	old := g.Config
+	g.stays.Store(slices.Equal(next.MQTT.URLs, old.MQTT.URLs) && next.MQTT.ClientID == old.MQTT.ClientID &&
+		next.Gateway.ID == old.Gateway.ID && next.Gateway.TopicPrefix == old.Gateway.TopicPrefix)
+	g.askRestart()
 	return nil
 }

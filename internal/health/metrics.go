@@ -13,12 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// Serve serves the page on addr until ctx ends.
-func Serve(ctx context.Context, addr string, m *Monitor) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("metrics.listen: %w", err)
-	}
+// Serve serves the page on l until ctx ends, and closes l.
+func Serve(ctx context.Context, l net.Listener, m *Monitor) error {
 	s := &http.Server{Handler: Handler(m), ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()

@@ -40,6 +40,9 @@ func (p *Presence) Overwritten(document []byte) bool {
 		return false
 	}
 	var s contract.Status
-	err := json.Unmarshal(document, &s)
-	return err != nil || s.State != contract.Online || s.Store != p.Store || s.Boot != p.Boot
+	if err := json.Unmarshal(document, &s); err != nil || s.State != contract.Online {
+		return true
+	}
+	// Another store that says it is online is another gateway of our name: answering it would be a fight without an end.
+	return s.Store == p.Store && s.Boot < p.Boot
 }

@@ -11,6 +11,7 @@ import (
 func TestOverwritten(t *testing.T) {
 	now := func() (time.Time, bool) { return time.Unix(1e9, 0), true }
 	p := &presence.Presence{Store: "aa", Boot: 3, Version: "v", Now: now}
+	other := &presence.Presence{Store: "bb", Boot: 9, Version: "v", Now: now}
 	older := &presence.Presence{Store: "aa", Boot: 2, Version: "v", Now: now}
 	for _, tt := range []struct {
 		name     string
@@ -21,6 +22,7 @@ func TestOverwritten(t *testing.T) {
 		{"the birth of an earlier start", older.Document(contract.Online), true},
 		{"cleared by somebody", nil, true},
 		{"nonsense", []byte("online"), true},
+		{"OK another gateway of our name", other.Document(contract.Online), false},
 		{"OK our own", p.Document(contract.Online), false},
 	} {
 		if got := p.Overwritten(tt.document); got != tt.want {

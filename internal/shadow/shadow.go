@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -121,8 +122,12 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired) error {
 		if err != nil {
 			return fmt.Errorf("shadow: %w", err)
 		}
-		if err := s.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(bucket, "documents", text) }); err != nil {
-			return fmt.Errorf("shadow: keeping version %d: %w", d.Version, err)
+		if err := s.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(bucket, "documents", text) }); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
+			return fmt.Errorf("shadow: keeping version %d: %w", d.Version, err) // stopping: the broker delivers it to the next start
+		} else if err != nil {
+			// A broken disk must not cost the connection: the settings hold until the program ends, and the retained document
+			// comes again.
+			s.Log.Warn("the shadow is in force but cannot be kept", "desired", d.Version, "err", err)
 		}
 		s.Log.Info("shadow applied", "desired", d.Version, "reported", next.Reported.Version, "rejected", len(rejected))
 	}

@@ -3,6 +3,7 @@ package uplink
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
@@ -13,7 +14,8 @@ const lastEvery = time.Second // at most one P/last of a sensor in this time
 // docs are the retained documents: of each topic the newest text, sent when it changed. Guarded by Uplink.mu.
 type docs struct {
 	entries map[string]*doc
-	dirty   []string // topics in the order in which they changed
+	dirty   []string // topics in the order in which they changed, but for first
+	first   string   // the topic that goes before all others
 	flying  int
 }
 
@@ -21,7 +23,8 @@ type doc struct {
 	text   []byte // nil: the topic is to be cleared
 	dirty  bool
 	flying bool
-	failed bool   // the client did not take it; tried again at the next connection
+	failed bool // the client or the broker did not take it; tried again at a connection after retry
+	retry  time.Time
 	sent   func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
 }
 
@@ -59,14 +62,18 @@ func (u *Uplink) Repeat(topic string) {
 func (d *docs) mark(topic string) {
 	if e := d.entries[topic]; !e.dirty {
 		e.dirty = true
-		d.dirty = append(d.dirty, topic)
+		if topic == d.first {
+			d.dirty = slices.Insert(d.dirty, 0, topic)
+		} else {
+			d.dirty = append(d.dirty, topic)
+		}
 	}
 }
 
 // connected marks the documents that could not be sent, and all of them where the broker may have forgotten them.
-func (d *docs) connected(fresh bool) {
+func (d *docs) connected(fresh bool, now time.Time) {
 	for topic, e := range d.entries {
-		if fresh || e.failed {
+		if (fresh || e.failed) && !now.Before(e.retry) {
 			e.failed = false
 			d.mark(topic)
 		}
@@ -79,8 +86,8 @@ func (u *Uplink) docsInFlight() int {
 	return u.docs.flying
 }
 
-// sendDocs sends changed documents while the window has room, and then the newest readings that are due.
-func (u *Uplink) sendDocs(link Link) {
+// sendDirty sends changed documents, before the lanes, as far as half of the window.
+func (u *Uplink) sendDirty(link Link) {
 	used := 0
 	for i := range u.lanes {
 		used += u.lanes[i].inFlight
@@ -90,7 +97,7 @@ func (u *Uplink) sendDocs(link Link) {
 	waiting := u.docs.dirty[:0]
 	for _, topic := range u.docs.dirty {
 		d := u.docs.entries[topic]
-		if d.flying || used+u.docs.flying >= link.Window {
+		if d.flying || used+u.docs.flying >= link.Window || u.docs.flying >= max(link.Window/2, 1) {
 			waiting = append(waiting, topic)
 			continue
 		}
@@ -99,15 +106,10 @@ func (u *Uplink) sendDocs(link Link) {
 		batch = append(batch, Message{Topic: topic, Payload: d.text, Retain: true, ContentType: "application/json"})
 	}
 	u.docs.dirty = waiting
-	room := min(max(link.Window/docsShare, 1), link.Window-used-u.docs.flying)
-	if link.Window > 2 {
-		room-- // the slot of the events
-	}
 	u.mu.Unlock()
 	for _, m := range batch {
 		u.sendDoc(m)
 	}
-	u.sendNewest(room)
 }
 
 func (u *Uplink) sendDoc(m Message) {
@@ -123,6 +125,9 @@ func (u *Uplink) sendDoc(m Message) {
 func (u *Uplink) settleDoc(o outcome) {
 	if n := u.newestOf(o.doc); n != nil {
 		n.flying = false
+		if o.code >= codeRefused {
+			n.sent = u.now().Add(pauseMax)
+		}
 		u.newestFlying(-1)
 		return
 	}
@@ -134,6 +139,8 @@ func (u *Uplink) settleDoc(o outcome) {
 	switch {
 	case o.err != nil:
 		d.failed = true
+	case o.code >= codeRefused: // mosquitto ends the connection after it: the next one must not begin with it
+		d.failed, d.retry = true, u.now().Add(pauseMax)
 	case !d.dirty:
 		sent, d.sent = d.sent, nil
 		if d.text == nil {
@@ -176,7 +183,16 @@ func (u *Uplink) remember(g *group) {
 	}
 }
 
-func (u *Uplink) sendNewest(room int) {
+// sendNewest sends the newest readings that are due, in what the lanes left of the window.
+func (u *Uplink) sendNewest(link Link) {
+	used := u.docsInFlight()
+	for i := range u.lanes {
+		used += u.lanes[i].inFlight
+	}
+	room := min(max(link.Window/docsShare, 1), link.Window-used)
+	if link.Window > 2 {
+		room-- // the slot of the events
+	}
 	now := u.now()
 	for sensor, n := range u.last {
 		if room <= 0 {

@@ -34,7 +34,8 @@ type group struct {
 
 // fill sends as long as the window has room and returns when to look again without being woken.
 func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
-	for {
+	u.sendDirty(link)
+	for !u.leaving.Load() {
 		l := u.next(link)
 		if l == nil {
 			break
@@ -46,7 +47,9 @@ func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
 			u.hold(p, g)
 			continue
 		}
-		u.send(ctx, g, link)
+		if !u.send(ctx, g, link) {
+			break // its outcome first: settle halves it, or buries it
+		}
 		for i := range u.lanes {
 			if other := &u.lanes[i]; other != l && len(other.staged) > 0 && other.inFlight == 0 {
 				other.passed++
@@ -54,9 +57,12 @@ func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
 		}
 		l.passed = 0
 	}
-	u.sendDocs(link)
+	u.sendNewest(link)
 	wait := time.Hour
 	for _, p := range u.pauses {
+		if p.staged || p.probing || len(p.held) == 0 {
+			continue // its outcome wakes Run, or what will go to the topic
+		}
 		wait = min(wait, max(p.until.Sub(u.now()), 0)+time.Millisecond)
 	}
 	if u.Clock.Pending(u.Queue.Boot()) {
@@ -150,15 +156,11 @@ func (u *Uplink) unstage() {
 		}
 		l.staged = nil
 	}
-	for topic, p := range u.pauses {
+	for _, p := range u.pauses { // they go on: the next connection must not begin with what ended the last one
 		for _, g := range p.held {
 			u.Queue.Release(g.records)
 		}
 		u.held -= p.records
 		p.held, p.records, p.staged = nil, 0, false
-		if !p.probing {
-			delete(u.pauses, topic)
-			u.counts.paused.Add(-1)
-		}
 	}
 }

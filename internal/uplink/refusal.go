@@ -2,9 +2,12 @@ package uplink
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/event"
 )
 
 // Reason codes of PUBACK, MQTT 5.0 table 2-6.
@@ -47,15 +50,42 @@ func (u *Uplink) pause(g *group, code byte) {
 		u.pauses[g.topic] = p
 		u.counts.paused.Add(1)
 		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: g.topic,
-			Detail: fmt.Sprintf("the broker refuses %s with reason code 0x%02x: check its access list; nothing is dropped, one message is tried again from time to time", g.topic, code)})
+			Detail: fmt.Sprintf("%s answers 0x%02x: %s; nothing is dropped, one message is tried again from time to time", g.topic, code, remedy(code))})
 	} else if p.probing {
 		p.delay = min(2*p.delay, pauseMax)
 	}
 	p.probing = false
 	p.until = u.now().Add(p.delay)
-	p.held = append([]*group{g}, p.held...)
+	p.held = insert(p.held, g)
 	p.records += len(g.records)
 	u.held += len(g.records)
+}
+
+func remedy(code byte) string {
+	switch code {
+	case codeNoSubscribers:
+		return "nobody has subscribed, and telemetry.unrouted is hold"
+	case 0x97:
+		return "the broker's quota is exceeded"
+	}
+	return "check the broker's access list"
+}
+
+// reply tells whether a group is the reply to a command. Its topic is the asker's, so a refusal is final.
+func (g *group) reply() bool {
+	return g.records[0].Lane == buffer.Events && g.records[0].Stream == event.Replies
+}
+
+// insert puts a group that came back before the later ones of its topic: several were on their way, and come back one by one.
+func insert(groups []*group, g *group) []*group {
+	i := slices.IndexFunc(groups, func(o *group) bool {
+		a, b := &o.records[0], &g.records[0]
+		return o.topic == g.topic && (a.Boot > b.Boot || a.Boot == b.Boot && a.Seq > b.Seq)
+	})
+	if i < 0 {
+		i = len(groups)
+	}
+	return slices.Insert(groups, i, g)
 }
 
 // hold keeps a group back behind those that were refused.

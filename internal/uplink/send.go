@@ -16,11 +16,11 @@ import (
 // packetOverhead is what a PUBLISH has besides topic and payload, generously: header, id, content type, correlation.
 const packetOverhead = 128
 
-// send renders a group and hands it to the client.
-func (u *Uplink) send(ctx context.Context, g *group, link Link) {
+// send renders a group and hands it to the client; false: the client did not get it, and its outcome waits for settle.
+func (u *Uplink) send(ctx context.Context, g *group, link Link) bool {
 	m, err := u.render(g)
 	broken := err != nil
-	if err == nil && link.MaxPacket > 0 && len(m.Payload)+len(m.Topic)+len(m.Correlation)+packetOverhead > link.MaxPacket {
+	if err == nil && len(g.records) > 1 && link.MaxPacket > 0 && len(m.Payload)+len(m.Topic)+len(m.Correlation)+packetOverhead > link.MaxPacket {
 		err = ErrTooLarge
 	}
 	g.topic = m.Topic
@@ -35,13 +35,14 @@ func (u *Uplink) send(ctx context.Context, g *group, link Link) {
 			u.counts.messages.Add(1)
 			u.counts.bytes.Add(uint64(size))
 			u.remember(g)
-			return
+			return true
 		}
 		g.lane.inFlight--
 		g.lane.bytes -= size
 	}
-	// Nothing of it left: the outcome is known now.
+	// Nothing of it left: the outcome is known now, and nothing of the topic may pass it.
 	u.report(outcome{group: g, err: err, broken: broken, local: true, sent: sent})
+	return false
 }
 
 func (u *Uplink) render(g *group) (Message, error) {
@@ -109,7 +110,7 @@ func (u *Uplink) report(o outcome) {
 }
 
 // settle tells the store what became of the messages that have an outcome.
-func (u *Uplink) settle(ctx context.Context) error {
+func (u *Uplink) settle(ctx context.Context) {
 	u.mu.Lock()
 	outcomes := u.outcomes
 	u.outcomes = nil
@@ -127,14 +128,11 @@ func (u *Uplink) settle(ctx context.Context) error {
 			l.inFlight--
 			l.bytes -= o.bytes
 		}
-		if err := u.settleGroup(ctx, o); err != nil {
-			return err
-		}
+		u.settleGroup(ctx, o)
 	}
-	return nil
 }
 
-func (u *Uplink) settleGroup(ctx context.Context, o outcome) error {
+func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 	g := o.group
 	switch {
 	case o.err == nil && (o.code < codeRefused && (o.code != codeNoSubscribers || !u.Hold || g.lane.queue == buffer.EventQueue)):
@@ -149,11 +147,11 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) error {
 		}
 		u.Queue.Ack(g.records)
 		u.passed(g.topic)
-		return nil
-	case o.err == nil && o.code != codeTopicInvalid && o.code != codePayloadInvalid:
+		return
+	case o.err == nil && o.code != codeTopicInvalid && o.code != codePayloadInvalid && !g.reply():
 		u.pause(g, o.code)
-		return nil
-	case o.err != nil && !o.broken && !errors.Is(o.err, ErrTooLarge):
+		return
+	case o.err != nil && !o.broken && !errors.Is(o.err, ErrTooLarge) && !errors.Is(o.err, ErrInvalid):
 		// The client takes nothing more: until the next connection there is nothing to try.
 		if !errors.Is(o.err, ErrEnded) {
 			u.Log.Warn("readings cannot be sent on this connection", "topic", g.topic, "err", o.err)
@@ -162,23 +160,25 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) error {
 		u.mu.Lock()
 		u.link = Link{}
 		u.mu.Unlock()
-		return nil
+		return
 	}
 	// The message itself is wrong: halve it until the culprit is alone.
 	if n := len(g.records); n > 1 {
-		halves := []*group{{lane: g.lane, topic: g.topic, records: g.records[:n/2]}, {lane: g.lane, topic: g.topic, records: g.records[n/2:]}}
-		g.lane.staged = append(halves, g.lane.staged...)
+		for _, half := range [][]buffer.Record{g.records[:n/2], g.records[n/2:]} {
+			g.lane.staged = insert(g.lane.staged, &group{lane: g.lane, topic: g.topic, records: half})
+		}
 		u.poke()
-		return nil
+		return
 	}
 	reason := fmt.Sprintf("refused with reason code 0x%02x", o.code)
 	if o.err != nil {
 		reason = o.err.Error()
 	}
-	u.counts.refused.Add(1)
 	u.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
 	if err := u.Queue.Refuse(ctx, g.records, reason); err != nil {
-		return fmt.Errorf("setting aside %s seq %d: %w", g.records[0].Stream, g.records[0].Seq, err)
+		u.Log.Warn("the dead letter cannot be kept now: it is tried again", "err", err)
+		u.pause(g, o.code)
+		return
 	}
-	return nil
+	u.counts.refused.Add(1)
 }

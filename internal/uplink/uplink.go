@@ -3,7 +3,6 @@ package uplink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -34,6 +33,7 @@ type Client interface {
 // Errors that an adapter of the client makes its own into.
 var (
 	ErrTooLarge = errors.New("larger than the broker accepts")
+	ErrInvalid  = errors.New("no message that MQTT can carry")
 	ErrEnded    = errors.New("the client has ended")
 )
 
@@ -72,8 +72,9 @@ type Config struct {
 // An Uplink delivers the store. Run is its only goroutine.
 type Uplink struct {
 	Config
-	wake   chan struct{}
-	counts counts
+	wake    chan struct{}
+	counts  counts
+	leaving atomic.Bool
 
 	mu       sync.Mutex // guards what follows; held only for moments
 	link     Link
@@ -115,7 +116,7 @@ type Stats struct {
 // New makes an uplink. It does nothing before Run.
 func New(c Config) *Uplink {
 	u := &Uplink{Config: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, last: map[string]*newest{}, now: time.Now}
-	u.docs.entries = map[string]*doc{}
+	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
 	for q := range u.lanes {
 		u.lanes[q].queue = buffer.Queue(q)
 	}
@@ -127,6 +128,12 @@ func (u *Uplink) SetLink(l Link) {
 	u.mu.Lock()
 	u.link, u.linkNew = l, true
 	u.mu.Unlock()
+	u.poke()
+}
+
+// Leave ends the lanes: what is in flight is still settled, retained documents still go, and nothing else is sent.
+func (u *Uplink) Leave() {
+	u.leaving.Store(true)
 	u.poke()
 }
 
@@ -145,17 +152,13 @@ func (u *Uplink) poke() {
 	}
 }
 
-// Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is settled by Settle. An
-// error is the store's and means that the gateway must not go on.
+// Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is settled by Settle. What
+// the store cannot do now, because its disk fails, is tried again: Run returns no error.
 func (u *Uplink) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		wait, err := u.step(ctx)
-		if err != nil {
-			return err
-		}
-		timer.Reset(wait)
+		timer.Reset(u.step(ctx))
 		select {
 		case <-ctx.Done():
 			u.unstage()
@@ -169,18 +172,16 @@ func (u *Uplink) Run(ctx context.Context) error {
 
 // Settle tells the store what became of messages whose PUBACK came after Run ended. The gateway calls it when the client
 // has ended, before it closes the store.
-func (u *Uplink) Settle(ctx context.Context) error { return u.settle(ctx) }
+func (u *Uplink) Settle(ctx context.Context) { u.settle(ctx) }
 
 // step does everything that can be done now and returns how long to wait for what only time brings.
-func (u *Uplink) step(ctx context.Context) (time.Duration, error) {
-	if err := u.settle(ctx); err != nil {
-		return 0, fmt.Errorf("uplink: %w", err)
-	}
+func (u *Uplink) step(ctx context.Context) time.Duration {
+	u.settle(ctx)
 	u.mu.Lock()
 	link, changed := u.link, u.linkNew
 	u.linkNew = false
 	if changed && link.Up {
-		u.docs.connected(link.Fresh)
+		u.docs.connected(link.Fresh, u.now())
 	}
 	u.mu.Unlock()
 	if changed {
@@ -189,10 +190,13 @@ func (u *Uplink) step(ctx context.Context) (time.Duration, error) {
 		if link.Up {
 			u.Queue.Split()
 		}
+		for _, n := range u.last {
+			n.dirty = n.dirty || link.Fresh
+		}
 	}
 	if !link.Up || link.Window < 1 {
-		return time.Hour, nil
+		return time.Hour
 	}
 	u.resume()
-	return u.fill(ctx, link), nil
+	return u.fill(ctx, link)
 }
