@@ -58,6 +58,8 @@ func (b *binder) checkGateway(g *Gateway) {
 	b.between("gateway.wait_for_clock", g.WaitForClock, 0, 24*time.Hour)
 }
 
+var schemes = []string{"mqtt", "mqtts", "ws", "wss", "unix"}
+
 func (b *binder) checkMQTT(m *MQTT) {
 	if len(m.URLs) == 0 {
 		b.report(b.at("mqtt"), `mqtt.urls is missing: name the broker, such as urls = ["mqtts://broker.example.com:8883"]`)
@@ -67,13 +69,11 @@ func (b *binder) checkMQTT(m *MQTT) {
 		u, err := url.Parse(s)
 		switch {
 		case err != nil:
-			b.report(b.at(path), "%s: %q is no URL: write mqtt://host:1883, mqtts://host:8883 or unix:///path", path, s)
+			b.report(b.at(path), "%s: %q is no URL: write mqtt://host:1883, mqtts://host:8883, wss://host/mqtt or unix:///path", path, s)
 		case u.User != nil:
 			b.reportSecret(b.at(path), "%s: user names and passwords do not belong into the URL: use mqtt.username and mqtt.password_file", path)
-		case u.Scheme == "ws" || u.Scheme == "wss":
-			b.report(b.at(path), "%s: WebSocket brokers are not supported by this version: use mqtt or mqtts", path)
-		case !slices.Contains([]string{"mqtt", "mqtts", "unix"}, u.Scheme):
-			b.report(b.at(path), "%s: the scheme must be mqtt, mqtts or unix, not %q%s", path, u.Scheme, didYouMean(u.Scheme, []string{"mqtt", "mqtts", "unix"}))
+		case !slices.Contains(schemes, u.Scheme):
+			b.report(b.at(path), "%s: the scheme must be mqtt, mqtts, ws, wss or unix, not %q%s", path, u.Scheme, didYouMean(u.Scheme, schemes))
 		case u.Scheme == "unix" && u.Path == "":
 			b.report(b.at(path), "%s: write the socket's path with three slashes: unix:///run/mosquitto.sock", path)
 		case u.Scheme != "unix" && u.Hostname() == "":

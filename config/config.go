@@ -35,7 +35,7 @@ type Gateway struct {
 
 // MQTT is [mqtt].
 type MQTT struct {
-	URLs               []string      `toml:"urls"` // mqtt, mqtts, unix; all of one broker or cluster
+	URLs               []string      `toml:"urls"` // mqtt, mqtts, ws, wss, unix; all of one broker or cluster
 	ClientID           string        `toml:"client_id"`
 	Username           string        `toml:"username"`
 	PasswordCredential string        `toml:"password_credential"` // name of a systemd credential

@@ -28,6 +28,9 @@ func (b Backoff) withDefaults() Backoff {
 // delay returns the time to wait after the given number of attempts without a stable connection, the last of
 // which ended with err.
 func (b Backoff) delay(attempts int, err error) time.Duration {
+	if errors.Is(err, errStranger) {
+		return 0
+	}
 	if refused, ok := errors.AsType[*ReasonError](err); errors.Is(err, errNotMQTT5) || ok && refused.Packet == "CONNACK" && IsPermanent(err) {
 		return b.Max/2 + jitter(b.Max/2)
 	}

@@ -86,6 +86,9 @@ func BenchmarkSend(b *testing.B) {
 	b.Run("mosquitto/window=20", func(b *testing.B) {
 		benchmarkSend(b, Config{URLs: []string{tcpMosquitto(b, "max_queued_messages 0\n")}, ClientID: "bench"})
 	})
+	b.Run("mosquitto/window=20/aliases", func(b *testing.B) {
+		benchmarkSend(b, Config{URLs: []string{tcpMosquitto(b, "max_queued_messages 0\n")}, ClientID: "bench", OutboundTopicAliases: 10})
+	})
 }
 
 func benchmarkSend(b *testing.B, cfg Config) {

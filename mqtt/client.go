@@ -17,16 +17,19 @@ type Client struct {
 	cfg  Config
 	urls []*url.URL
 
-	stop     context.Context // ends when the client is to end, with the cause
-	cancel   context.CancelCauseFunc
-	started  bool
-	ended    chan struct{} // closed when nothing of the client runs any more
-	settler  settler
-	inbox    inbox
-	storing  sync.Mutex // held around calls of the session store
-	facts    factsState // the supervisor's
-	bytesIn  atomic.Uint64
-	bytesOut atomic.Uint64
+	stop      context.Context // ends when the client is to end, with the cause
+	cancel    context.CancelCauseFunc
+	started   bool
+	ended     chan struct{} // closed when nothing of the client runs any more
+	settler   settler
+	inbox     inbox
+	storing   sync.Mutex // held around calls of the session store
+	facts     factsState // the supervisor's
+	told      string     // the failure that was logged last; the supervisor's
+	responses responses
+	auth      *authentication // nil without Config.Authenticator
+	bytesIn   atomic.Uint64
+	bytesOut  atomic.Uint64
 
 	// mu guards what follows, and everything in the current connection that says so. It is never held during I/O or while code
 	// of the user runs.
@@ -55,6 +58,10 @@ func New(cfg Config) (*Client, error) {
 	c.stop, c.cancel = context.WithCancelCause(context.Background())
 	c.settler.init(c)
 	c.inbox.init(c)
+	c.responses.init()
+	if cfg.Authenticator != nil {
+		c.auth = &authentication{cfg.Authenticator, make(chan struct{}, 1)}
+	}
 	return c, nil
 }
 

@@ -65,6 +65,9 @@ func wantList(t testing.TB, what string, got []string, want ...string) {
 	}
 }
 
+// TestKeepAlive checks that a silent connection is pinged in time.
+//
+// [MQTT-3.1.2-20]
 func TestKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -83,6 +86,9 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
+// TestServerKeepAlive checks that the broker's Keep Alive is the one that counts.
+//
+// [MQTT-3.1.2-21] [MQTT-3.2.2-21]
 func TestServerKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{Properties: packet.Properties{Present: packet.Props(packet.PropServerKeepAlive), ServerKeepAlive: 8}})
@@ -101,6 +107,8 @@ func TestServerKeepAlive(t *testing.T) {
 }
 
 // TestDeadPeer checks that a broker that no longer answers is found, also while messages are written to it all the time.
+//
+// [MQTT-3.12.4-1]
 func TestDeadPeer(t *testing.T) {
 	for _, busy := range []bool{false, true} {
 		t.Run(fmt.Sprintf("busy=%v", busy), func(t *testing.T) {
@@ -171,6 +179,8 @@ func TestAckWatchdog(t *testing.T) {
 
 // TestResend checks that unacknowledged messages come again with their identifiers, in order, with DUP and within the new Receive Maximum, and
 // before newer ones.
+//
+// [MQTT-3.1.2-23] [MQTT-3.3.1-1] [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-4.9.0-1]
 func TestResend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{NoPuback: true})
@@ -213,6 +223,9 @@ func TestResend(t *testing.T) {
 	})
 }
 
+// TestSessionLost checks that what was in flight in a session that is gone is sent as new messages, in order.
+//
+// [MQTT-3.2.2-5]
 func TestSessionLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{NoPuback: true})
@@ -280,6 +293,8 @@ func TestCutAtEveryByte(t *testing.T) {
 }
 
 // TestLimits checks that what the broker does not take is answered, and that other messages go on.
+//
+// [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-15]
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{Properties: packet.Properties{

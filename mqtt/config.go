@@ -19,8 +19,8 @@ type Config struct {
 	// URLs address one broker or one cluster, tried in turn: mqtt://host:1883, mqtts://host:8883, unix:///path. Ports
 	// may be left out. User information in them is ignored: see Credentials.
 	URLs []string
-	// Dial opens the transport. Nil is the built-in one for mqtt, mqtts (TLS 1.2 at least, server name from the URL) and unix. The
-	// TLS configuration is nil unless TLS is set; it may be changed. Closing the connection must end
+	// Dial opens the transport. Nil is Dialer's, for mqtt, mqtts and unix; package mqtt/ws has WebSocket; others may know other
+	// schemes. The TLS configuration is nil unless TLS is set; it may be changed. Closing the connection must end
 	// blocked reads and writes.
 	Dial func(ctx context.Context, u *url.URL, tls *tls.Config) (net.Conn, error)
 	// ClientID names the session at the broker; "" asks the broker to assign one, which is kept.
@@ -39,10 +39,15 @@ type Config struct {
 	// connection is given up: default 60s, negative for ever. Only a new connection may repeat them
 	// [MQTT-4.4.0-1].
 	AckTimeout time.Duration
-	// Credentials is asked before every attempt; nil: none.
+	// Credentials is asked before every attempt; nil: none. They are asked for once more, without the long delay, when the broker
+	// does not accept them.
 	Credentials func(ctx context.Context) (Credentials, error)
+	// Authenticator carries out enhanced authentication; nil: none. SCRAMSHA256 is ready to use.
+	Authenticator Authenticator
 	// TLS is asked before every attempt; nil: the system's roots, no client certificate.
 	TLS func(ctx context.Context) (*tls.Config, error)
+	// UserProperties go with every CONNECT.
+	UserProperties []UserProperty
 	// Will is asked before every attempt; nil, or a nil result: none.
 	Will func() *Will
 	// ReceiveMaximum is how many QoS 1 and 2 messages the broker may send without acknowledgement: default 32. A broker that sends more
@@ -53,6 +58,9 @@ type Config struct {
 	MaximumPacketSize uint32
 	// TopicAliasMaximum is how many topic aliases the broker may use: default 0.
 	TopicAliasMaximum uint16
+	// OutboundTopicAliases is how many topic aliases the client may use, as far as the broker takes them: default 0. The topics
+	// in use get them without further ado; a repetition carries the topic.
+	OutboundTopicAliases uint16
 	// MaxInFlight is how many QoS 1 and 2 messages may be unacknowledged: default 1000. The broker's Receive
 	// Maximum may lower it.
 	MaxInFlight int
@@ -60,15 +68,25 @@ type Config struct {
 	MaxQueued int
 	// Subscriptions are made on every connection, before Connected is reported.
 	Subscriptions []Subscription
+	// ResponseTopic is where answers to Request come; no other client may use it. Default: "response" under the topic that the broker
+	// assigns (Response Information, which is asked for), else "response/" and the client id.
+	ResponseTopic string
 	// Handler accepts received messages, one at a time in the order of arrival. PUBACK or PUBREC follows when it returns nil; an
 	// error closes the connection, and the broker delivers the message again. The message and what it refers to are valid during
 	// the call only. It may publish. ctx ends with Run. Nil: messages are acknowledged and forgotten.
 	Handler func(ctx context.Context, m *Message) error
+	// ManualAck leaves acknowledging to Message.Ack: a nil of the handler means no more than that it has the message, which is
+	// then its own. At most ReceiveMaximum messages come before one of them is acknowledged.
+	ManualAck bool
 	// OnEvent reports changes of the connection, in order. It must not block long, since it holds up the next attempt, and must
 	// not call Close.
 	OnEvent func(Event)
 	// Session keeps the session's facts over restarts; nil: in memory.
 	Session SessionStore
+	// Redirect decides whether to follow a broker that names another one: with 0x9C for the next attempt, with 0x9D from then on. It is asked
+	// only for a transport with TLS where the first has it, and not more than 3 times without a stable connection. The session is
+	// expected to be the same there. Nil: never. Credentials go to wherever it allows.
+	Redirect func(from, to *url.URL) bool
 	// Backoff is the delay between attempts.
 	Backoff Backoff
 	// Log gets changes of state; nil: none.
@@ -80,6 +98,10 @@ type Config struct {
 type Credentials struct {
 	Username string
 	Password []byte
+	// Expires is when they end; zero: never. A minute before, or a tenth of their time where that is shorter, but not more often than every 10s,
+	// the client asks for new ones and connects anew; the broker sends a will that has no Delay. With an Authenticator
+	// it re-authenticates instead.
+	Expires time.Time
 }
 
 // withDefaults returns the configuration with defaults filled in, and the URLs, or all that is wrong with it.
@@ -101,6 +123,9 @@ func (c Config) withDefaults() (Config, []*url.URL, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.ManualAck && c.Handler == nil {
+		bad("manual acknowledgement without a handler")
 	}
 	if c.Handler == nil {
 		c.Handler = func(context.Context, *Message) error { return nil }
@@ -124,6 +149,9 @@ func (c Config) withDefaults() (Config, []*url.URL, error) {
 	if !packet.ValidString(c.ClientID) {
 		bad("client id %q is not a valid MQTT string", c.ClientID)
 	}
+	if c.Authenticator != nil && !packet.ValidString(c.Authenticator.Method()) {
+		bad("authentication method %.40q is not a valid MQTT string", c.Authenticator.Method())
+	}
 	if c.KeepAlive > 65535*time.Second {
 		bad("keep alive %v is longer than 65535s", c.KeepAlive)
 	}
@@ -138,6 +166,14 @@ func (c Config) withDefaults() (Config, []*url.URL, error) {
 	}
 	if c.MaximumPacketSize < 64 || c.MaximumPacketSize > packet.MaxHeaderSize+packet.MaxLength {
 		bad("maximum packet size %d is not in 64 to %d", c.MaximumPacketSize, packet.MaxHeaderSize+packet.MaxLength)
+	}
+	for _, p := range c.UserProperties {
+		if !packet.ValidString(p.Key) || !packet.ValidString(p.Value) {
+			bad("user property %.40q is not two MQTT strings", p.Key)
+		}
+	}
+	if c.ResponseTopic != "" && !packet.ValidTopic(c.ResponseTopic) {
+		bad("response topic %.80q is not a topic name", c.ResponseTopic)
 	}
 	for _, s := range c.Subscriptions {
 		if err := s.check(); err != nil {

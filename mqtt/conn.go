@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ type conn struct {
 	nc         net.Conn
 	negotiated Negotiated
 	epoch      int       // of the session
+	expires    time.Time // of the credentials, zero: never
 	start      time.Time // times of the connection are counted from here
 	wake       chan struct{}
 	room       chan struct{} // signals that control was taken or a message accepted
@@ -24,21 +26,23 @@ type conn struct {
 
 	lastRead atomic.Int64 // time.Duration since start
 
-	idle    bool          // mu: the writer waits for wake
-	control []byte        // mu: encoded packets other than PUBLISH, SUBSCRIBE and UNSUBSCRIBE
-	parting *parting      // mu: the end in order, once asked for
-	err     error         // mu: why the connection ended
-	ready   bool          // mu: Connected was reported
-	lastAck time.Time     // mu: last answer to a PUBLISH or a request
-	pinged  time.Duration // mu: when the PINGREQ that waits for an answer was written, since start; 0: none
+	idle    bool               // mu: the writer waits for wake
+	control []byte             // mu: encoded packets other than PUBLISH, SUBSCRIBE and UNSUBSCRIBE
+	parting *parting           // mu: the end in order, once asked for
+	err     error              // mu: why the connection ended
+	auth    chan<- packet.Auth // mu: takes the broker's answers to a re-authentication, one at a time
+	ready   bool               // mu: Connected was reported
+	lastAck time.Time          // mu: last answer to a PUBLISH or a request
+	pinged  time.Duration      // mu: when the PINGREQ that waits for an answer was written, since start; 0: none
 
-	unacked1 int                 // mu: inbound QoS 1 messages without PUBACK
+	held     []*receipt          // mu: inbound QoS 1 and 2 messages without PUBACK or PUBREC, in the order of arrival
+	unacked1 int                 // mu: how many of them have QoS 1
 	unacked2 map[uint16]struct{} // mu: inbound QoS 2 messages of this connection without PUBCOMP
-	held2    int                 // mu: those of them without PUBREC
 	excess   time.Duration       // mu: since when the broker exceeds the Receive Maximum, since start; 0: it does not
 
 	aliases map[uint16]string // the reader's: topic aliases of the broker, at most TopicAliasMaximum
 
+	given     topicAliases   // the writer's: aliases of the client
 	publish   packet.Publish // the writer's, to be used again
 	lastWrite time.Duration  // the writer's, since start
 }
@@ -54,11 +58,15 @@ const (
 	// the broker may take to close it.
 	partingTimeout = 3 * time.Second
 	lingerTimeout  = time.Second
-	// pingTimeout is how long the broker may take to answer a ping, counted from the last byte it sent.
+	// pingTimeout is how long the broker may take to answer a ping, counted from the last byte it sent: on a slow link the answer waits
+	// behind a large message. Bytes put it off no longer than Config.AckTimeout, for a broker that sends without reading.
 	pingTimeout = 20 * time.Second
 	// excessPatience is how long the broker may exceed the Receive Maximum. Mosquitto 2.0 does so in bursts (measured: 145
 	// instead of 32), and leaving it at once would only make it send the same again.
 	excessPatience = 2 * time.Second
+	// minPacketSize is the Maximum Packet Size that the client's answers need at least: that of an acknowledgement. PINGREQ and
+	// DISCONNECT are smaller.
+	minPacketSize = 4
 	// maxControl is how many bytes of answers may wait for a broker that does not read before reading stops.
 	maxControl = 64 << 10
 )
@@ -85,6 +93,9 @@ func (n *conn) poke() {
 
 // reply queues a packet for the writer. mu is held.
 func (n *conn) reply(p packet.Packet) {
+	if a, ok := p.(*packet.Ack); ok && n.negotiated.MaximumPacketSize == minPacketSize {
+		p = &packet.Ack{Type: a.Type, ID: a.ID} // a reason code would be too much [MQTT-3.2.2-15]
+	}
 	n.control = p.Append(n.control)
 	n.poke()
 }
@@ -136,6 +147,7 @@ func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
 		n.abandon(err)
 	} else {
 		begun(n.negotiated)
+		n.renew()
 	}
 	goroutines.Wait()
 
@@ -147,32 +159,47 @@ func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
 	return n.err
 }
 
-// subscribeAll waits for the answers to Config.Subscriptions and notes them in negotiated. Those that the broker's CONNACK rules out
-// are not asked for.
+// subscribeAll makes Config.Subscriptions, one request for each identifier, and the one to the response topic where that is in use. It waits
+// for the answers and notes them in negotiated. Those that the broker's CONNACK rules out are not asked for.
 func (n *conn) subscribeAll(deadline time.Time) error {
 	granted := make([]ReasonCode, len(n.c.cfg.Subscriptions))
-	var asked []int
-	r := &request{answer: make(chan answer, 1), once: true}
+	var requests []*request
+	places := make(map[*request][]int) // in granted
+	add := func(s Subscription) *request {
+		i := slices.IndexFunc(requests, func(r *request) bool { return r.subs[0].ID == s.ID })
+		if i < 0 {
+			i = len(requests)
+			requests = append(requests, &request{answer: make(chan answer, 1), once: true})
+		}
+		requests[i].subs = append(requests[i].subs, s)
+		return requests[i]
+	}
 	for i, s := range n.c.cfg.Subscriptions {
 		if granted[i] = n.unsupported(s); granted[i] == 0 {
-			asked = append(asked, i)
-			r.subs = append(r.subs, s)
+			r := add(s)
+			places[r] = append(places[r], i)
 		}
 	}
-	if len(asked) > 0 {
-		n.c.mu.Lock()
-		n.c.requests = append(n.c.requests, r)
-		n.poke()
-		n.c.mu.Unlock()
+	n.c.mu.Lock()
+	if n.c.responses.used {
+		requests = append(requests, &request{answer: make(chan answer, 1), once: true, responses: true, subs: make([]Subscription, 1)})
+	}
+	n.c.requests = append(n.c.requests, requests...)
+	n.poke()
+	n.c.mu.Unlock()
 
-		timeout := time.NewTimer(time.Until(deadline))
-		defer timeout.Stop()
+	timeout := time.NewTimer(time.Until(deadline))
+	defer timeout.Stop()
+	for _, r := range requests {
 		select {
 		case a := <-r.answer:
-			if a.codes == nil {
+			switch {
+			case r.responses && a.err != nil:
+				n.c.cfg.Log.Warn("subscription to the response topic refused", "filter", r.subs[0].Filter, "err", a.err)
+			case a.codes == nil:
 				return a.err
 			}
-			for j, i := range asked {
+			for j, i := range places[r] {
 				granted[i] = a.codes[j]
 			}
 		case <-timeout.C:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/url"
 	"time"
@@ -20,7 +19,7 @@ func (c *Client) connect(ctx context.Context, u *url.URL) (n *conn, lost bool, e
 	if err := c.loadFacts(ctx); err != nil {
 		return nil, false, err
 	}
-	request, err := c.connectPacket(ctx)
+	request, expires, err := c.connectPacket(ctx)
 	if err != nil {
 		return nil, false, err
 	}
@@ -33,13 +32,22 @@ func (c *Client) connect(ctx context.Context, u *url.URL) (n *conn, lost bool, e
 		}
 		c.facts.announced = true
 	}
+	if c.auth != nil {
+		data, err := c.auth.begin(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		defer c.auth.end()
+		c.auth.describe(&request.Properties, data)
+	}
 	nc, err := c.dial(ctx, u)
 	if err != nil {
 		return nil, false, err
 	}
 	n = newConn(c, nc)
+	n.expires = expires
 	release := context.AfterFunc(ctx, func() { nc.Close() })
-	answer, err := n.introduce(request)
+	answer, err := n.introduce(ctx, request)
 	if !release() {
 		err = context.Cause(ctx)
 	}
@@ -74,18 +82,28 @@ func (c *Client) dial(ctx context.Context, u *url.URL) (net.Conn, error) {
 	}
 	open := c.cfg.Dial
 	if open == nil {
-		open = dial
+		open = Dialer{}.Dial
 	}
 	nc, err := open(ctx, u, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: dial %v: %w", u, err)
 	}
-	return &progressConn{nc}, nil
+	return withProgress(nc), nil
 }
 
-// connectPacket makes the CONNECT of the next attempt.
-func (c *Client) connectPacket(ctx context.Context) (*packet.Connect, error) {
-	p := &packet.Connect{CleanStart: !c.facts.resumable, ClientID: c.clientID}
+// errStranger ends an attempt at whose end the broker told of a session that is not this client's [MQTT-3.2.2-4]. The
+// next attempt begins it anew.
+var errStranger = errors.New("mqtt: the broker holds a session of somebody else under this client id; it is begun anew")
+
+// cleanStart tells whether the next CONNECT asks for a clean start. A client without a session of its own does not, unless
+// a session is in its way or none is wanted: mosquitto 2.0 does not keep a session that began with one over a restart.
+func (c *Client) cleanStart() bool {
+	return !c.facts.resumable && (c.facts.stranger || c.cfg.CleanStart || c.cfg.SessionExpiry <= 0)
+}
+
+// connectPacket makes the CONNECT of the next attempt, but for enhanced authentication. It also returns when its credentials expire.
+func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, expires time.Time, err error) {
+	p = &packet.Connect{CleanStart: c.cleanStart(), ClientID: c.clientID}
 	if c.cfg.KeepAlive > 0 {
 		p.KeepAlive = uint16(seconds(c.cfg.KeepAlive))
 	}
@@ -101,51 +119,95 @@ func (c *Client) connectPacket(ctx context.Context) (*packet.Connect, error) {
 		q.TopicAliasMaximum = c.cfg.TopicAliasMaximum
 		q.Present |= packet.Props(packet.PropTopicAliasMaximum)
 	}
-	if c.cfg.Credentials != nil {
-		who, err := c.cfg.Credentials(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("mqtt: credentials: %w", err)
-		}
-		if !packet.ValidString(who.Username) || len(who.Password) > packet.MaxStringLength {
-			return nil, fmt.Errorf("mqtt: credentials: %w: not an MQTT string, or longer than %d bytes", ErrInvalid, packet.MaxStringLength)
-		}
-		p.HasUsername, p.Username = who.Username != "", who.Username
-		p.HasPassword, p.Password = who.Password != nil, who.Password
+	if len(c.cfg.UserProperties) > 0 {
+		q.UserProperties = c.cfg.UserProperties
+		q.Present |= packet.Props(packet.PropUserProperty)
+	}
+	if c.cfg.ResponseTopic == "" {
+		q.RequestResponseInformation = 1
+		q.Present |= packet.Props(packet.PropRequestResponseInformation)
+	}
+	if expires, err = c.identify(ctx, p); err != nil {
+		return nil, expires, err
 	}
 	if c.cfg.Will != nil {
 		if w := c.cfg.Will(); w != nil {
-			var err error
 			if p.Will, err = w.encode(); err != nil {
-				return nil, err
+				return nil, expires, err
 			}
 		}
 	}
-	return p, nil
+	return p, expires, nil
 }
 
-// introduce writes the CONNECT and waits for the CONNACK. Whoever calls it closes the connection to end the wait.
-func (n *conn) introduce(request *packet.Connect) (*packet.Connack, error) {
-	b := request.Append(nil)
-	if _, err := n.nc.Write(b); err != nil {
-		return nil, fmt.Errorf("mqtt: writing CONNECT: %w", err)
+// identify asks for credentials and adds them to a CONNECT. It returns when they expire, zero for never.
+func (c *Client) identify(ctx context.Context, p *packet.Connect) (expires time.Time, err error) {
+	if c.cfg.Credentials == nil {
+		return time.Time{}, nil
 	}
-	n.c.bytesOut.Add(uint64(len(b)))
-	h, body, err := n.readPacket()
+	who, err := c.cfg.Credentials(ctx)
 	if err != nil {
-		return nil, err
+		return time.Time{}, fmt.Errorf("mqtt: credentials: %w", err)
 	}
+	if !packet.ValidString(who.Username) || len(who.Password) > packet.MaxStringLength {
+		return time.Time{}, fmt.Errorf("mqtt: credentials: %w: not an MQTT string, or longer than %d bytes", ErrInvalid, packet.MaxStringLength)
+	}
+	p.HasUsername, p.Username = who.Username != "", who.Username
+	p.HasPassword, p.Password = who.Password != nil, who.Password
+	return who.Expires, nil
+}
+
+// introduce writes the CONNECT, authenticates and waits for the CONNACK. Whoever calls it closes the connection to end the wait.
+func (n *conn) introduce(ctx context.Context, request *packet.Connect) (*packet.Connack, error) {
+	var next packet.Packet = request
+	for {
+		b := next.Append(nil)
+		if _, err := n.nc.Write(b); err != nil {
+			return nil, fmt.Errorf("mqtt: connecting: %w", err)
+		}
+		n.c.bytesOut.Add(uint64(len(b)))
+		h, body, err := n.readPacket()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case h.Type == packet.AUTH && n.c.auth != nil:
+			var p packet.Auth
+			if err := p.Decode(h, body); err != nil {
+				return nil, err
+			}
+			if p.Code != packet.ContinueAuthentication { // [MQTT-4.12.0-2]
+				return nil, violation("AUTH with %v before CONNACK", p.Code)
+			}
+			if next, err = n.c.auth.advance(ctx, p.Code, &p.Properties); err != nil {
+				return nil, err
+			}
+		case h.Type != packet.CONNACK: // [MQTT-3.2.0-1] [MQTT-4.12.0-6]
+			return nil, violation("%v instead of CONNACK", h.Type)
+		case h.Length == 2:
+			return nil, errNotMQTT5
+		default:
+			return n.accepted(ctx, h, body)
+		}
+	}
+}
+
+// accepted returns the CONNACK in body where the broker accepted and, with enhanced authentication, proved what it has to.
+func (n *conn) accepted(ctx context.Context, h packet.Header, body []byte) (*packet.Connack, error) {
 	answer := new(packet.Connack)
-	switch {
-	case h.Type != packet.CONNACK: // [MQTT-3.2.0-1]
-		return nil, violation("%v instead of CONNACK", h.Type)
-	case h.Length == 2:
-		return nil, errNotMQTT5
-	}
 	if err := answer.Decode(h, body); err != nil {
 		return nil, err
 	}
-	if answer.Code != packet.Success {
-		return nil, reasonError(packet.CONNACK, answer.Code, &answer.Properties)
+	p := &answer.Properties
+	switch {
+	case answer.Code != packet.Success:
+		return nil, reasonError(packet.CONNACK, answer.Code, p)
+	case n.c.auth != nil:
+		if _, err := n.c.auth.advance(ctx, packet.Success, p); err != nil {
+			return nil, err
+		}
+	case p.Present.Has(packet.PropAuthenticationMethod): // [MQTT-4.12.0-6]
+		return nil, violation("CONNACK with an authentication method that was not asked for")
 	}
 	return answer, nil
 }
@@ -177,97 +239,10 @@ func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 	return h, body, nil
 }
 
-// negotiate notes what the CONNACK says, with the standard's defaults.
-func (n *conn) negotiate(u *url.URL, request *packet.Connect, answer *packet.Connack) error {
-	q := &answer.Properties
-	has := q.Present.Has
-	g := &n.negotiated
-	*g = Negotiated{
-		URL: u.String(), ClientID: request.ClientID,
-		SessionPresent: answer.SessionPresent, SessionExpiry: max(n.c.cfg.SessionExpiry, 0),
-		KeepAlive:      time.Duration(request.KeepAlive) * time.Second,
-		ReceiveMaximum: math.MaxUint16, MaximumPacketSize: packet.MaxHeaderSize + packet.MaxLength, MaximumQoS: ExactlyOnce,
-		TopicAliasMaximum: q.TopicAliasMaximum, ResponseInformation: q.ResponseInformation,
-		RetainAvailable:                 !has(packet.PropRetainAvailable) || q.RetainAvailable == 1,
-		WildcardSubscriptionAvailable:   !has(packet.PropWildcardSubscriptionAvailable) || q.WildcardSubscriptionAvailable == 1,
-		SubscriptionIdentifierAvailable: !has(packet.PropSubscriptionIdentifierAvailable) || q.SubscriptionIdentifierAvailable == 1,
-		SharedSubscriptionAvailable:     !has(packet.PropSharedSubscriptionAvailable) || q.SharedSubscriptionAvailable == 1,
-		Reason:                          q.ReasonString, UserProperties: q.UserProperties,
-	}
-	if has(packet.PropSessionExpiry) {
-		g.SessionExpiry = time.Duration(q.SessionExpiry) * time.Second
-	}
-	if has(packet.PropServerKeepAlive) { // [MQTT-3.1.2-21]
-		g.ServerKeepAlive = time.Duration(q.ServerKeepAlive) * time.Second
-		g.KeepAlive = g.ServerKeepAlive
-	}
-	if has(packet.PropReceiveMaximum) {
-		g.ReceiveMaximum = q.ReceiveMaximum
-	}
-	if has(packet.PropMaximumPacketSize) {
-		g.MaximumPacketSize = q.MaximumPacketSize
-	}
-	if has(packet.PropMaximumQoS) {
-		g.MaximumQoS = QoS(q.MaximumQoS)
-	}
-	if has(packet.PropAssignedClientID) {
-		g.AssignedClientID = q.AssignedClientID
-		g.ClientID = q.AssignedClientID
-	}
-	switch {
-	case has(packet.PropAuthenticationMethod): // [MQTT-4.12.0-6]
-		return violation("CONNACK with an authentication method that was not asked for")
-	case answer.SessionPresent && request.CleanStart: // [MQTT-3.2.2-2] [MQTT-3.2.2-4]
-		return violation("session present after a clean start")
-	case has(packet.PropAssignedClientID) && request.ClientID != "":
-		return violation("the broker assigned a client id although %q was asked for", request.ClientID)
-	case g.ClientID == "": // [MQTT-3.2.2-16]
-		return violation("the broker assigned no client id")
-	}
-	return nil
-}
-
-// adopt makes n the current connection and carries the session over to it.
-func (c *Client) adopt(n *conn) (lost bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		return false, context.Cause(c.stop)
-	}
-	if c.clientID != n.negotiated.ClientID {
-		c.clientID = n.negotiated.ClientID
-		c.changed()
-	}
-	window := min(c.cfg.MaxInFlight, int(n.negotiated.ReceiveMaximum))
-	if n.negotiated.SessionPresent {
-		c.session.resume(window)
-		for x := c.session.released.head; x != nil; x = x.next {
-			n.control = (&packet.Ack{Type: packet.PUBREL, ID: x.id}).Append(n.control)
-		}
-	} else {
-		lost = c.facts.resumable
-		c.epoch++
-		if len(c.session.received) > 0 {
-			c.changed()
-		}
-		delivered, republished := c.session.restart(window)
-		for _, x := range delivered {
-			c.settle(x, Ack{}, nil)
-		}
-		c.stats.Republished += uint64(republished)
-	}
-	c.facts.resumable = c.cfg.SessionExpiry > 0
-	n.epoch = c.epoch
-	n.lastAck = time.Now()
-	c.conn = n
-	c.stats.Connects++
-	c.stats.Reconnects = c.stats.Connects - 1
-	return lost, nil
-}
-
 // refuse ends a connection that did not come to be, with the DISCONNECT that err asks for.
 func (n *conn) refuse(err error) {
-	if code := leaveCode(err); code != 0 {
+	limit := n.negotiated.MaximumPacketSize // 0 before the CONNACK
+	if code := leaveCode(err); code != 0 && (limit == 0 || limit >= minPacketSize) {
 		timer := time.AfterFunc(lingerTimeout, func() { n.nc.Close() })
 		defer timer.Stop()
 		_, _ = n.nc.Write((&packet.Disconnect{Code: code}).Append(nil))

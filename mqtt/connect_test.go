@@ -23,7 +23,7 @@ func TestConfigErrors(t *testing.T) {
 		cfg  Config
 	}{
 		{"no URL", Config{}},
-		{"scheme", Config{URLs: []string{"http://broker"}}},
+		{"scheme", Config{URLs: []string{"http://broker"}}}, // [MQTT-4.2-1]
 		{"no host", Config{URLs: []string{"mqtt://"}}},
 		{"no path", Config{URLs: []string{"unix://"}}},
 		{"client id", Config{URLs: []string{"mqtt://b"}, ClientID: "\x00"}},
@@ -206,6 +206,8 @@ func (s *savedFacts) Save(_ context.Context, f SessionFacts) error {
 }
 
 // TestSessionFacts runs one client after the other with the same store.
+//
+// [MQTT-3.1.2-23]
 func TestSessionFacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -242,7 +244,7 @@ func TestSessionFacts(t *testing.T) {
 				t.Errorf("session expiry %d", p.Properties.SessionExpiry)
 			}
 		}
-		if !slices.Equal(clean, []bool{true, false, false}) {
+		if !slices.Equal(clean, []bool{false, false, false}) {
 			t.Errorf("clean starts %v", clean)
 		}
 		if len(store.log) != 1 {
@@ -251,6 +253,41 @@ func TestSessionFacts(t *testing.T) {
 	})
 }
 
+// TestStrangersSession: a client without facts finds a session under its id. It must not go on with it [MQTT-3.2.2-4], and
+// does not need to wait for a new one.
+//
+// [MQTT-3.2.2-4]
+func TestStrangersSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.New(mqtttest.Behavior{})
+		defer b.Close()
+		for _, want := range [][]EventKind{{Connecting, Connected}, {Connecting, Disconnected, Connecting, Connected}} {
+			cfg := connectTo(b)
+			cfg.Session = nil
+			began := time.Now()
+			k := start(t, cfg)
+			var got []EventKind
+			for len(got) == 0 || got[len(got)-1] != Connected {
+				got = append(got, (<-k.events).Kind)
+			}
+			if !slices.Equal(got, want) || time.Since(began) > 100*time.Millisecond {
+				t.Errorf("events %v after %v, want %v at once", got, time.Since(began), want)
+			}
+			k.close(t, false)
+		}
+		var clean []bool
+		for _, p := range b.Connects() {
+			clean = append(clean, p.CleanStart)
+		}
+		if !slices.Equal(clean, []bool{false, false, true}) {
+			t.Errorf("clean starts %v", clean)
+		}
+	})
+}
+
+// TestAssignedClientID checks that a client id that the broker assigned is used from then on, also by the next process.
+//
+// [MQTT-3.1.3-2] [MQTT-3.1.3-6] [MQTT-3.1.3-7]
 func TestAssignedClientID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -35,21 +36,72 @@ func parseURL(s string, custom bool) (*url.URL, error) {
 	return u, nil
 }
 
-// dial is the built-in Config.Dial.
-func dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
-	var d net.Dialer
-	if u.Scheme == "unix" {
-		return d.DialContext(ctx, "unix", u.Path)
+// A Dialer opens the built-in transports: TCP (mqtt), TLS (mqtts) and unix sockets (unix). Its method Dial is a Config.Dial; the zero value is
+// what a Config without one uses.
+type Dialer struct {
+	// Proxy returns the proxy to reach a broker through: http://host:3128 (CONNECT) or socks5://host:1080, with user information
+	// where it asks for that. Nil, or a nil result: none.
+	Proxy func(broker *url.URL) (*url.URL, error)
+}
+
+// Dial connects to u. TLS is version 1.2 at least, with the server name from u, unless cfg says otherwise.
+func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
+	switch u.Scheme {
+	case "unix":
+		return new(net.Dialer).DialContext(ctx, "unix", u.Path)
+	case "mqtt":
+		return d.dialTCP(ctx, u, "1883")
+	case "mqtts":
+		raw, err := d.dialTCP(ctx, u, "8883")
+		if err != nil {
+			return nil, err
+		}
+		return secure(ctx, raw, u.Hostname(), cfg)
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme]
+	return nil, fmt.Errorf("transport %q is not built in: want mqtt, mqtts or unix", u.Scheme)
+}
+
+// dialTCP connects to the host of u, through the proxy where there is one.
+func (d Dialer) dialTCP(ctx context.Context, u *url.URL, defaultPort string) (net.Conn, error) {
+	address := hostPort(u, defaultPort)
+	tcp := net.Dialer{Control: limitUnacknowledged}
+	var via *url.URL
+	if d.Proxy != nil {
+		var err error
+		if via, err = d.Proxy(u); err != nil {
+			return nil, fmt.Errorf("proxy for %v: %w", u, err)
+		}
 	}
-	d.Control = limitUnacknowledged
-	raw, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil || u.Scheme == "mqtt" {
-		return raw, err
+	if via == nil {
+		nc, err := tcp.DialContext(ctx, "tcp", address)
+		return withProgress(nc), err
 	}
+	open := proxies[via.Scheme]
+	if open.handshake == nil {
+		return nil, fmt.Errorf("proxy %s: want http:// or socks5://", via.Redacted())
+	}
+	nc, err := tcp.DialContext(ctx, "tcp", hostPort(via, open.port))
+	if err != nil {
+		return nil, fmt.Errorf("proxy %s: %w", via.Redacted(), err)
+	}
+	release := context.AfterFunc(ctx, func() { nc.Close() })
+	err = open.handshake(nc, address, via.User)
+	if !release() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("proxy %s: %w", via.Redacted(), err)
+	}
+	return withProgress(nc), nil
+}
+
+func hostPort(u *url.URL, defaultPort string) string {
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPort))
+}
+
+// secure begins TLS on raw. It closes raw where that fails.
+func secure(ctx context.Context, raw net.Conn, host string, cfg *tls.Config) (net.Conn, error) {
 	if cfg == nil {
 		cfg = new(tls.Config)
 	}
@@ -57,10 +109,10 @@ func dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
 	cfg.DynamicRecordSizingDisabled = true // one record for one flush
 	if cfg.ServerName == "" {
-		cfg.ServerName = u.Hostname()
+		cfg.ServerName = host
 	}
 	// TLS does not survive a timeout in the middle of a record, so progress is watched below it.
-	conn := tls.Client(&progressConn{Conn: raw}, cfg)
+	conn := tls.Client(withProgress(raw), cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("TLS with %s: %w", cfg.ServerName, err)
@@ -74,6 +126,13 @@ const writeTimeout = 20 * time.Second
 // A progressConn gives up a write when no byte moved for writeTimeout, however long it takes as a whole, so
 // that a slow link is not mistaken for a dead one.
 type progressConn struct{ net.Conn }
+
+func withProgress(nc net.Conn) net.Conn {
+	if _, ok := nc.(*progressConn); ok || nc == nil {
+		return nc
+	}
+	return &progressConn{nc}
+}
 
 func (p *progressConn) Write(b []byte) (n int, err error) {
 	for {

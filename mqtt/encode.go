@@ -133,6 +133,9 @@ func (s Subscription) check() error {
 	if !validFilter(s.Filter) {
 		return fmt.Errorf("mqtt: %w: %.80q is not a topic filter", ErrInvalid, s.Filter)
 	}
+	if s.ID > packet.MaxLength {
+		return fmt.Errorf("mqtt: %w: subscription identifier %d, at most %d", ErrInvalid, s.ID, packet.MaxLength)
+	}
 	if s.NoLocal && isShared(s.Filter) { // [MQTT-3.8.3-4]
 		return fmt.Errorf("mqtt: %w: shared subscription to %q with NoLocal", ErrInvalid, s.Filter)
 	}

@@ -22,6 +22,8 @@ var (
 	ErrNotSupported = errors.New("mqtt: not supported by the broker")
 	// ErrExpired means that the message's Expiry was over before it could be sent.
 	ErrExpired = errors.New("mqtt: message expired before it was sent")
+	// ErrStale means that a message was not acknowledged because the connection on which it came has ended. It comes again.
+	ErrStale = errors.New("mqtt: the message came on a connection that has ended")
 	// ErrInvalid means that a message or a subscription breaks the rules of MQTT; nothing was queued.
 	ErrInvalid = errors.New("mqtt: invalid")
 )

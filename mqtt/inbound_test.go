@@ -121,6 +121,8 @@ func TestHandlerError(t *testing.T) {
 
 // TestExactlyOnce cuts the connection while a QoS 2 message is handled, after it was accepted and in a later process: the handler gets
 // it once.
+//
+// [MQTT-4.3.3-10]
 func TestExactlyOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -277,6 +279,8 @@ func TestTopicAlias(t *testing.T) {
 }
 
 // TestHarmless checks what a client must survive.
+//
+// [MQTT-4.2-1]
 func TestHarmless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})

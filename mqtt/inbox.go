@@ -9,13 +9,15 @@ import (
 
 // An arrival is a received PUBLISH, or the PUBREL of an accepted one where message is nil.
 type arrival struct {
-	conn    *conn
-	id      uint16
-	message *Message
+	conn     *conn
+	id       uint16
+	message  *Message
+	receipt  *receipt // of a QoS 1 or 2 message
+	response bool     // for Request, not for the handler
 }
 
 // An inbox gives received messages to the handler, one at a time in the order of arrival, on its own goroutine. Acknowledgements
-// follow the handler, so they are in the order of arrival too [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+// follow the handler, or Message.Ack.
 //
 // QoS 1 and 2 messages in it are bounded by the Receive Maximum, QoS 0 messages by maxQoS0 and by the memory that
 // one packet of maximum size takes; more of them are dropped and counted.
@@ -92,8 +94,8 @@ func (b *inbox) serve(ctx context.Context, a arrival) error {
 	switch {
 	case a.message == nil:
 		return b.release(ctx, a)
-	case a.message.QoS == ExactlyOnce && b.accepted(a):
-		return b.acknowledge(ctx, a)
+	case a.response, a.message.QoS == ExactlyOnce && b.accepted(a):
+		return b.accept(ctx, a.receipt)
 	}
 	if err := b.c.cfg.Handler(ctx, a.message); err != nil {
 		if a.message.QoS == AtMostOnce {
@@ -104,13 +106,11 @@ func (b *inbox) serve(ctx context.Context, a arrival) error {
 	}
 	b.c.mu.Lock()
 	b.c.stats.Received++
-	// A handler may outlast its connection: then its acceptance counts if the session is still the same.
-	if a.message.QoS == ExactlyOnce && a.conn.epoch == b.c.epoch {
-		b.c.session.received[a.id] = false
-		b.c.changed()
-	}
 	b.c.mu.Unlock()
-	return b.acknowledge(ctx, a)
+	if a.receipt == nil || b.c.cfg.ManualAck {
+		return nil
+	}
+	return b.accept(ctx, a.receipt)
 }
 
 func (b *inbox) accepted(a arrival) bool {
@@ -118,20 +118,6 @@ func (b *inbox) accepted(a arrival) bool {
 	defer b.c.mu.Unlock()
 	_, ok := b.c.session.received[a.id]
 	return ok
-}
-
-// acknowledge answers an accepted message, a QoS 2 one when the acceptance is durable.
-func (b *inbox) acknowledge(ctx context.Context, a arrival) error {
-	switch a.message.QoS {
-	case AtLeastOnce:
-		b.answer(a, packet.PUBACK)
-	case ExactlyOnce:
-		if err := b.c.saveFacts(ctx); err != nil {
-			return err
-		}
-		b.answer(a, packet.PUBREC)
-	}
-	return nil
 }
 
 // release answers a PUBREL when it is durable that the identifier is free.
@@ -145,26 +131,12 @@ func (b *inbox) release(ctx context.Context, a arrival) error {
 	if err := b.c.saveFacts(ctx); err != nil {
 		return err
 	}
-	b.answer(a, packet.PUBCOMP)
-	return nil
-}
-
-// answer queues the acknowledgement where the connection is still the one that the packet came on.
-func (b *inbox) answer(a arrival, t packet.Type) {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
-	if a.conn != b.c.conn {
-		return
-	}
-	switch t {
-	case packet.PUBACK:
-		a.conn.unacked1--
-	case packet.PUBREC:
-		a.conn.held2--
-	case packet.PUBCOMP:
+	if a.conn == b.c.conn {
 		delete(a.conn.unacked2, a.id)
+		a.conn.noteExcess()
+		a.conn.reply(&packet.Ack{Type: packet.PUBCOMP, ID: a.id})
 	}
-	a.conn.noteExcess()
-	poke(a.conn.room)
-	a.conn.reply(&packet.Ack{Type: t, ID: a.id})
+	return nil
 }

@@ -43,6 +43,8 @@ type Message struct {
 	Duplicate bool
 	// SubscriptionIDs are the identifiers of the subscriptions that a received message matched.
 	SubscriptionIDs []uint32
+
+	receipt *receipt // what Ack acknowledges
 }
 
 // A Will is the message that the broker publishes when it loses the client without a DISCONNECT 0x00.
@@ -70,4 +72,6 @@ type Subscription struct {
 	// RetainHandling says when the broker sends retained messages: 0 at every subscription, 1 at a new one
 	// only, 2 never.
 	RetainHandling byte
+	// ID, where it is not 0, comes with the messages that match, in Message.SubscriptionIDs. At most 268,435,455.
+	ID uint32
 }

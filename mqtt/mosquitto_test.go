@@ -65,7 +65,7 @@ func TestMosquittoWill(t *testing.T) {
 			return &Will{Message: Message{Topic: "status", Payload: []byte("lost"), QoS: 1, Retain: true}}
 		},
 		Dial: func(ctx context.Context, u *url.URL, c *tls.Config) (nc net.Conn, err error) {
-			victim, err = dial(ctx, u, c)
+			victim, err = Dialer{}.Dial(ctx, u, c)
 			return victim, err
 		},
 	})
@@ -85,7 +85,7 @@ func TestMosquittoResume(t *testing.T) {
 	k := start(t, Config{
 		URLs: []string{u}, ClientID: "source", Backoff: Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond},
 		Dial: func(ctx context.Context, u *url.URL, c *tls.Config) (net.Conn, error) {
-			nc, err := dial(ctx, u, c)
+			nc, err := Dialer{}.Dial(ctx, u, c)
 			if err != nil {
 				return nil, err
 			}

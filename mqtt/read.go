@@ -120,7 +120,7 @@ func (n *conn) readLarge(begin []byte, length int) ([]byte, error) {
 // awaitRoom waits while too many answers wait to be written, or more messages for the handler than the Receive Maximum: a broker that
 // sends without reading, or too much, must not fill the memory. mu is held, but not while it waits.
 func (n *conn) awaitRoom() error {
-	for len(n.control) > maxControl || n.unacked1+n.held2 > int(n.c.cfg.ReceiveMaximum) {
+	for len(n.control) > maxControl || len(n.held) > int(n.c.cfg.ReceiveMaximum) {
 		n.c.mu.Unlock()
 		select {
 		case <-n.room:
@@ -163,6 +163,12 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 		n.pinged = 0
 		n.poke() // its alarm is for the answer, the next ping may be due before
 		return nil
+	case packet.AUTH:
+		var p packet.Auth
+		if err := p.Decode(h, body); err != nil {
+			return err
+		}
+		return n.handleAuth(&p)
 	case packet.DISCONNECT:
 		var p packet.Disconnect
 		if err := p.Decode(h, body); err != nil {
@@ -185,22 +191,31 @@ func (n *conn) handlePublish(h packet.Header, body []byte) error {
 	if err := n.resolveAlias(&p); err != nil {
 		return err
 	}
-	switch QoS(p.QoS) {
+	a := arrival{conn: n, id: p.ID, message: message(&p)}
+	switch a.message.QoS {
 	case AtLeastOnce:
 		n.unacked1++
 	case ExactlyOnce:
 		if _, again := n.unacked2[p.ID]; again {
-			// A repetition on the same connection, which MQTT 5.0 forbids: before its PUBREC that answers both.
-			if _, accepted := n.c.session.received[p.ID]; accepted {
+			// A repetition on the same connection, which MQTT 5.0 forbids: a PUBREC that is still to come answers both.
+			if !slices.ContainsFunc(n.held, func(r *receipt) bool { return r.id == p.ID && r.qos == ExactlyOnce }) {
 				n.reply(&packet.Ack{Type: packet.PUBREC, ID: p.ID})
 			}
 			return nil
 		}
 		n.unacked2[p.ID] = struct{}{}
-		n.held2++
 	}
-	n.noteExcess()
-	n.c.inbox.add(arrival{conn: n, id: p.ID, message: message(&p)})
+	if p.QoS > 0 {
+		a.receipt = &receipt{conn: n, id: p.ID, qos: a.message.QoS}
+		n.held = append(n.held, a.receipt)
+		if n.c.cfg.ManualAck {
+			a.message.receipt = a.receipt
+		}
+		n.noteExcess()
+	}
+	if a.response = n.c.responses.respond(a.message); !a.response || p.QoS > 0 {
+		n.c.inbox.add(a)
+	}
 	return nil
 }
 

@@ -49,6 +49,10 @@ func (c *Client) send(m *Message, done func(Ack, error)) (x *exchange, serial ui
 	*x = exchange{msg: m, done: done, qos: m.QoS, expires: expires, serial: c.serial}
 	c.pending++
 	c.session.queue.pushBack(x)
+	if !expires.IsZero() && (c.settler.expiry.IsZero() || expires.Before(c.settler.expiry)) {
+		c.settler.expiry = expires
+		poke(c.settler.wake)
+	}
 	if c.conn != nil && c.conn.idle && c.session.next() != nil {
 		c.conn.poke()
 	}
@@ -153,13 +157,17 @@ type settlement struct {
 }
 
 // A settler tells outcomes, in order, on its own goroutine, so that a slow done function delays neither acknowledgements nor pings.
-// What waits is bounded by MaxQueued, since it counts as pending.
+// What waits is bounded by MaxQueued, since it counts as pending. It also notices messages that expire while they cannot be sent.
 type settler struct {
 	c       *Client
 	waiting []settlement // guarded by Client.mu
+	expiry  time.Time    // guarded by Client.mu: no message in the queue expires before, zero: none does
 	spare   []settlement
 	wake    chan struct{}
 }
+
+// minExpiryPause is the shortest time between looks at the whole queue for messages that expired.
+const minExpiryPause = 100 * time.Millisecond
 
 func (s *settler) init(c *Client) { s.c, s.wake = c, make(chan struct{}, 1) }
 
@@ -172,15 +180,40 @@ func (s *settler) add(o settlement) {
 }
 
 func (s *settler) run(ctx context.Context) {
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
 	for {
+		alarm.Reset(s.expire())
 		s.flush()
 		select {
 		case <-s.wake:
+		case <-alarm.C:
 		case <-ctx.Done():
 			s.flush()
 			return
 		}
 	}
+}
+
+// expire settles the messages that have expired and returns when to look again.
+func (s *settler) expire() time.Duration {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	now := time.Now()
+	if s.expiry.IsZero() {
+		return time.Hour
+	}
+	if !now.Before(s.expiry) {
+		var over []*exchange
+		over, s.expiry = s.c.session.expire(now)
+		for _, x := range over {
+			s.c.settle(x, Ack{}, x.expired(now))
+		}
+		if s.expiry.IsZero() {
+			return time.Hour
+		}
+	}
+	return max(s.expiry.Sub(now), minExpiryPause)
 }
 
 // flush tells everything that waits.

@@ -1,6 +1,9 @@
 package mqtt
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // An exchange is one message on its way out. It is in exactly one list of its session from Send to settlement.
 type exchange struct {
@@ -15,6 +18,18 @@ type exchange struct {
 
 	list       *list
 	prev, next *exchange
+}
+
+// expired returns the outcome of x where its lifetime is over before its first transmission in this session, after which nothing may
+// expire any more [MQTT-4.3.3-7].
+func (x *exchange) expired(now time.Time) error {
+	switch {
+	case x.expires.IsZero() || x.id != 0 || now.Before(x.expires):
+		return nil
+	case x.sentAt.IsZero():
+		return ErrExpired
+	}
+	return fmt.Errorf("%w: %w", ErrUncertain, ErrExpired) // it was sent in a session that was lost
 }
 
 // A list is a doubly linked list of exchanges, so that any of them can leave in constant time.
@@ -172,6 +187,23 @@ func (s *session) send(x *exchange, now time.Time) (dup, ok bool) {
 		s.unacked.pushBack(x)
 	}
 	return dup, true
+}
+
+// expire removes and returns the messages that expired before they were sent in this session. next is when the next one does, zero for
+// never.
+func (s *session) expire(now time.Time) (over []*exchange, next time.Time) {
+	for x := s.queue.head; x != nil; {
+		y := x.next
+		switch {
+		case x.expired(now) != nil:
+			s.settle(x)
+			over = append(over, x)
+		case !x.expires.IsZero() && (next.IsZero() || x.expires.Before(next)):
+			next = x.expires
+		}
+		x = y
+	}
+	return over, next
 }
 
 // settle removes x and frees its identifier.

@@ -250,8 +250,17 @@ func (m *model) check() {
 // TestSessionModel plays random histories: lost packets, disconnections, lost sessions, a Receive Maximum that changes, acknowledgements
 // in any order, refusals, and identifiers that wrap.
 //
-// These faults in session.go were put in and found by it: suspend with pushBack; restart without clearing ids; restart from the head; next
-// without the window; next that prefers the queue; send without dup; pubrec that leaves the message in unacked.
+// These faults in session.go were put in, one at a time, and found by it: suspend with pushBack, or that leaves the window open; restart
+// without clearing ids, from the head, that forgets what was released, or that publishes again behind newer messages; next without the
+// window, with one that is larger by one, or that prefers the queue; send without dup, with a new identifier for a repetition, or to the front;
+// pubrec that leaves the message in unacked, or does not settle a refused one; settle that keeps the identifier.
+//
+// Others were found by TestSessionIdentifierWrap (reserve that does not look at ids), TestSessionAcknowledgements (puback that takes QoS 2, pubcomp
+// before pubrec, pubrec that settles when it comes twice), TestFullWindow (released messages that do not count), TestQoS2Out
+// (released in another order), TestReceivedInLostSession (restart that keeps received), TestReleaseRepeated (suspend that keeps its
+// marks) and TestExpiredInFlight (expired for what was sent).
+//
+// [MQTT-2.2.1-3] [MQTT-3.3.4-7] [MQTT-4.1.0-1] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT-4.4.0-1] [MQTT-4.6.0-1]
 func TestSessionModel(t *testing.T) {
 	histories := 4000
 	if testing.Short() {
@@ -308,6 +317,8 @@ func TestSessionModel(t *testing.T) {
 
 // TestSessionIdentifierWrap keeps a message and a request in flight while the identifiers come round more than once. It found a reserve
 // that does not look at ids.
+//
+// [MQTT-2.2.1-3]
 func TestSessionIdentifierWrap(t *testing.T) {
 	s := newSession(nil)
 	s.resume(10)

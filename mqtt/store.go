@@ -17,6 +17,8 @@ type SessionFacts struct {
 // the goroutines that read and write the connection. The caller may change facts.Received after Save.
 // Load returns the zero value where nothing was saved.
 //
+// Outbound messages are no part of the facts: see the package's promises for what that means after a restart.
+//
 // An error of either ends the connection; it is tried again with the usual delays.
 type SessionStore interface {
 	Load(ctx context.Context) (SessionFacts, error)

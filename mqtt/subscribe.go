@@ -17,6 +17,7 @@ type request struct {
 	id        uint16         // 0 while it is not sent on this connection
 	sentAt    time.Time
 	once      bool // of a connection's own subscriptions: not repeated on the next
+	responses bool // subs[0] is to be the one to the response topic
 	abandoned bool // nobody waits; its identifier stays in use until the answer or the connection's end
 	answer    chan answer
 }
@@ -43,7 +44,7 @@ func (r *request) answerType() packet.Type {
 	return packet.UNSUBACK
 }
 
-// Subscribe makes subscriptions and returns the broker's answers in their order; where one is a refusal the error is a *ReasonError for the
+// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answers in their order; where one is a refusal the error is a *ReasonError for the
 // first. It waits for a connection. The broker forgets them with the session: those that must last belong to
 // Config.Subscriptions.
 func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) ([]ReasonCode, error) {
@@ -53,6 +54,9 @@ func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) ([]ReasonC
 	for _, s := range subs {
 		if err := s.check(); err != nil {
 			return nil, err
+		}
+		if s.ID != subs[0].ID {
+			return nil, fmt.Errorf("mqtt: %w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
 		}
 	}
 	return c.request(ctx, &request{subs: slices.Clone(subs)})
@@ -94,7 +98,7 @@ func (c *Client) request(ctx context.Context, r *request) ([]ReasonCode, error) 
 		if r.id == 0 {
 			c.dropRequest(r)
 		}
-		return nil, fmt.Errorf("mqtt: no answer to a %s: %w", strings.ToLower(r.answerType().String()), context.Cause(ctx))
+		return nil, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
 	}
 }
 
@@ -117,6 +121,9 @@ func (c *Client) resetRequests() {
 // appendRequest appends the packet of r to b, or finishes r where the broker said that it does not take it.
 // mu is held.
 func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
+	if r.responses {
+		r.subs[0] = n.c.responses.subscription()
+	}
 	if err := n.refuses(r); err != nil {
 		r.finish(nil, err)
 		n.c.dropRequest(r)
@@ -138,6 +145,10 @@ func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
 
 func (r *request) subscribe() *packet.Subscribe {
 	p := new(packet.Subscribe)
+	if id := r.subs[0].ID; id != 0 {
+		p.Properties.SubscriptionIDs = []uint32{id}
+		p.Properties.Present = packet.Props(packet.PropSubscriptionID)
+	}
 	for _, s := range r.subs {
 		p.Subscriptions = append(p.Subscriptions, s.encode())
 	}
@@ -168,6 +179,8 @@ func (n *conn) unsupported(s Subscription) ReasonCode {
 		return packet.SharedSubscriptionsRefused
 	case !n.negotiated.WildcardSubscriptionAvailable && strings.ContainsAny(s.Filter, "+#"):
 		return packet.WildcardSubscriptionsRefused
+	case !n.negotiated.SubscriptionIdentifierAvailable && s.ID != 0:
+		return packet.SubscriptionIDsRefused
 	}
 	return 0
 }
@@ -188,6 +201,9 @@ func (n *conn) answered(p *packet.Suback) error {
 	var err error
 	if j := slices.IndexFunc(p.Codes, ReasonCode.Failed); j >= 0 {
 		err = reasonError(p.Type, p.Codes[j], &p.Properties)
+	}
+	if r.responses {
+		n.c.responses.used = err == nil
 	}
 	r.finish(p.Codes, err)
 	return nil

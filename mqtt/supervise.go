@@ -14,20 +14,31 @@ import (
 
 // supervise connects again and again until the client is to end.
 func (c *Client) supervise() {
-	attempts := 0 // since the last stable connection
-	for i := 0; c.stop.Err() == nil; {
-		u := c.urls[i%len(c.urls)]
+	r := route{urls: slices.Clone(c.urls)}
+	attempts := 0    // since the last stable connection
+	refused := false // credentials, since the last connection
+	for c.stop.Err() == nil {
+		u, detour := r.next()
 		lasted, err := c.attempt(u)
 		attempts++
 		if lasted >= c.cfg.Backoff.StableAfter {
-			attempts = 1
+			attempts, r.redirects = 1, 0
+		}
+		followed := r.follow(u, err, c.cfg.Redirect)
+		if lasted == 0 && !detour && !followed {
+			r.i++ // another address may do better
 		}
 		var wait time.Duration
-		if lasted == 0 {
-			i++ // another address may do better
+		switch {
+		case followed, err == errTokenEnds:
+		case c.cfg.Credentials != nil && !refused && credentialsRefused(err):
+			refused = true
+			wait = c.cfg.Backoff.delay(1, nil)
+		case lasted > 0 || detour || r.i%len(r.urls) == 0:
+			wait = c.cfg.Backoff.delay((attempts+len(r.urls)-1)/len(r.urls), err)
 		}
-		if lasted > 0 || i%len(c.urls) == 0 {
-			wait = c.cfg.Backoff.delay((attempts+len(c.urls)-1)/len(c.urls), err)
+		if lasted > 0 {
+			refused = false
 		}
 		c.report(u, err, wait)
 		timer := time.NewTimer(wait)
@@ -37,6 +48,12 @@ func (c *Client) supervise() {
 			timer.Stop()
 		}
 	}
+}
+
+// credentialsRefused reports whether err is a CONNACK that newer credentials may turn into a success.
+func credentialsRefused(err error) bool {
+	e, ok := errors.AsType[*ReasonError](err)
+	return ok && e.Packet == packet.CONNACK.String() && (e.Code == packet.BadUserNameOrPassword || e.Code == packet.NotAuthorized)
 }
 
 // report tells how an attempt or a connection ended.
@@ -51,9 +68,15 @@ func (c *Client) report(u *url.URL, err error, wait time.Duration) {
 		c.cfg.Log.Warn("session taken over by another client with the same id", "url", u.String())
 		c.cfg.OnEvent(Event{Kind: TakenOver, URL: u.String(), Err: err})
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		c.cfg.Log.Info("disconnected", "url", u.String())
-	} else {
+	case err == errTokenEnds:
+		c.cfg.Log.Info("disconnected", "url", u.String(), "err", err)
+	case err.Error() == c.told: // a repetition
+		c.cfg.Log.Debug("disconnected", "url", u.String(), "err", err, "retry", wait)
+	default:
+		c.told = err.Error()
 		c.cfg.Log.Warn("disconnected", "url", u.String(), "err", err, "retry", wait)
 	}
 	c.cfg.OnEvent(Event{Kind: Disconnected, URL: u.String(), Err: err, Retry: wait})
@@ -78,6 +101,7 @@ func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 	var up time.Time
 	err = n.serve(deadline, func(g Negotiated) {
 		up = time.Now()
+		c.told = ""
 		c.cfg.Log.Info("connected", "url", g.URL, "client_id", g.ClientID, "session_present", g.SessionPresent)
 		for i, code := range g.Granted {
 			if code.Failed() {
@@ -97,6 +121,8 @@ type factsState struct {
 	loaded bool
 	// resumable: the broker may hold a session that this client may resume.
 	resumable bool
+	// stranger: the broker holds a session under this client id that is not this client's.
+	stranger bool
 	// announced: it is durable that the broker may hold a session.
 	announced bool
 }

@@ -80,12 +80,15 @@ func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
 			n.c.settle(x, Ack{}, err)
 			continue
 		}
-		if len(b) > 0 && len(b)+size > flushSize {
+		if len(b) > 0 && len(b)+size+aliasCost > flushSize {
 			break
 		}
 		dup, ok := n.c.session.send(x, now)
 		if !ok {
 			break
+		}
+		if !dup { // a repetition must be understood on a connection that knows no alias
+			n.shorten(&n.publish, size)
 		}
 		n.publish.Dup, n.publish.ID = dup, x.id
 		b = n.publish.Append(b)
@@ -112,17 +115,13 @@ func (n *conn) prepare(x *exchange, now time.Time) (size int, err error) {
 	case m.Retain && !g.RetainAvailable: // [MQTT-3.2.2-14]
 		return 0, fmt.Errorf("mqtt: message for %q is to be retained, the broker keeps none: %w", m.Topic, ErrNotSupported)
 	}
+	if err := x.expired(now); err != nil {
+		return 0, err
+	}
 	m.encode(&n.publish)
 	if !x.expires.IsZero() {
-		if x.id == 0 { // from the first transmission on it is fixed [MQTT-4.3.3-7]
-			left := x.expires.Sub(now)
-			switch {
-			case left <= 0 && x.sentAt.IsZero():
-				return 0, ErrExpired
-			case left <= 0: // in a session that was lost
-				return 0, fmt.Errorf("%w: %w", ErrUncertain, ErrExpired)
-			}
-			x.expiry = seconds(left)
+		if x.id == 0 {
+			x.expiry = seconds(x.expires.Sub(now))
 		}
 		n.publish.Properties.MessageExpiry = x.expiry
 		n.publish.Properties.Present |= packet.Props(packet.PropMessageExpiry)
@@ -186,9 +185,13 @@ func (n *conn) watch() (next time.Duration, err error) {
 	now := n.now()
 	read := time.Duration(n.lastRead.Load())
 	if n.pinged > 0 {
-		overdue := max(n.pinged, read) + pingTimeout - now
+		deadline := max(n.pinged, read) + pingTimeout
+		if n.c.cfg.AckTimeout > 0 {
+			deadline = min(deadline, n.pinged+max(n.c.cfg.AckTimeout, pingTimeout))
+		}
+		overdue := deadline - now
 		if overdue <= 0 {
-			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("no answer to a ping within %v", pingTimeout)}
+			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("no answer to a ping within %v", now-n.pinged)}
 		}
 		next = min(next, overdue)
 	} else if n.negotiated.KeepAlive > 0 {

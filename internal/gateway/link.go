@@ -13,7 +13,11 @@ import (
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
+
+// topicAliases is how many topics are replaced by a number on the way up, where the broker allows it.
+const topicAliases = 32
 
 // codeRetainNotSupported is the reason code of a broker that keeps no retained messages.
 const codeRetainNotSupported = 0x9a
@@ -31,6 +35,7 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
 		Backoff:     mqtt.Backoff{Max: m.ReconnectMax},
+		Dial: ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store},
 		Subscriptions: []mqtt.Subscription{
 			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true},

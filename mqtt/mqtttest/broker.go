@@ -35,12 +35,16 @@ type Behavior struct {
 	IgnoreReceiveMaximum bool              // the client's Receive Maximum is not obeyed
 	// Deaf makes the broker stop reading after the CONNECT.
 	Deaf bool
+	// Authenticate is the broker's side of enhanced authentication, where a CONNECT has a method. It gets the data of each CONNECT and
+	// AUTH; start says that an exchange begins. done ends it with success, an error with 0x87. It must not call the broker.
+	Authenticate func(start bool, data []byte) (answer []byte, done bool, err error)
 }
 
 // A Publication is a PUBLISH packet that a client sent.
 type Publication struct {
 	ClientID   string
-	Connection int // counts from 1 over all clients
+	Connection int  // counts from 1 over all clients
+	Aliased    bool // the packet had a topic alias in the place of its topic, which is filled in here
 	packet.Publish
 }
 
@@ -57,6 +61,7 @@ type Broker struct {
 	made       int // connections
 	connects   []packet.Connect
 	published  []Publication
+	acks       []packet.Ack
 	farewells  []packet.Disconnect
 	violations []string
 	closed     bool
@@ -66,12 +71,18 @@ type Broker struct {
 type session struct {
 	conn       *conn // nil while away
 	clientID   string
-	filters    map[string]packet.Subscription
+	filters    map[string]subscription
 	incoming   map[uint16]bool // QoS 2 identifiers between PUBLISH and PUBREL
 	unacked    []*delivery     // sent, in order
 	waiting    []*delivery     // not sent: the client is away or its Receive Maximum is reached
 	lastID     uint16
 	outlasting bool // the session survives its connection
+}
+
+// A subscription is what a SUBSCRIBE made.
+type subscription struct {
+	packet.Subscription
+	id uint32 // 0: none
 }
 
 // A delivery is a message to a client.
@@ -169,11 +180,14 @@ func (b *Broker) Send(raw []byte) {
 }
 
 // Disconnect sends a DISCONNECT to every connected client and closes.
-func (b *Broker) Disconnect(code packet.ReasonCode) {
+func (b *Broker) Disconnect(code packet.ReasonCode) { b.Leave(packet.Disconnect{Code: code}) }
+
+// Leave sends a DISCONNECT with its properties to every connected client and closes.
+func (b *Broker) Leave(p packet.Disconnect) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.conns {
-		c.disconnect(code)
+		c.leave(&p)
 	}
 }
 
@@ -189,6 +203,13 @@ func (b *Broker) Published() []Publication {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.published)
+}
+
+// Acks returns the PUBACK, PUBREC, PUBREL and PUBCOMP packets that came so far.
+func (b *Broker) Acks() []packet.Ack {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.acks)
 }
 
 // Farewells returns the DISCONNECT packets that came so far.
@@ -208,7 +229,7 @@ func (b *Broker) Violations() []string {
 // start serves a connection. mu is held.
 func (b *Broker) start(nc net.Conn) {
 	b.made++
-	c := &conn{broker: b, nc: nc, number: b.made, wake: make(chan struct{}, 1), hung: make(chan struct{}), unacked: make(map[uint16]bool)}
+	c := &conn{broker: b, nc: nc, number: b.made, wake: make(chan struct{}, 1), hung: make(chan struct{}), unacked: make(map[uint16]bool), aliases: make(map[uint16]string)}
 	b.conns[c] = struct{}{}
 	b.goroutines.Go(c.writeAll)
 	b.goroutines.Go(func() {
@@ -240,14 +261,26 @@ func (b *Broker) route(from *conn, p packet.Publish) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(b.sessions)) {
 		s := b.sessions[id]
-		best, matched := packet.Subscription{}, false
+		best, matched := subscription{}, false
+		var ids []uint32
 		for _, f := range s.filters {
-			if Match(f.Filter, p.Topic) && !(f.NoLocal && from != nil && from.session == s) && (!matched || f.QoS > best.QoS) {
+			if !Match(f.Filter, p.Topic) || f.NoLocal && from != nil && from.session == s {
+				continue
+			}
+			if !matched || f.QoS > best.QoS {
 				best, matched = f, true
+			}
+			if f.id != 0 {
+				ids = append(ids, f.id)
 			}
 		}
 		if matched {
 			d := p
+			if len(ids) > 0 {
+				slices.Sort(ids)
+				d.Properties.SubscriptionIDs = ids
+				d.Properties.Present |= packet.Props(packet.PropSubscriptionID)
+			}
 			d.QoS = min(d.QoS, best.QoS)
 			d.Retain = d.Retain && best.RetainAsPublished
 			s.deliver(d)

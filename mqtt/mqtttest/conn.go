@@ -21,6 +21,10 @@ type conn struct {
 	will           *packet.Publish
 	receiveMaximum int             // the client's
 	unacked        map[uint16]bool // the client's QoS 1 and 2 messages that were not answered for good
+	aliases        map[uint16]string
+	waiting        *packet.Connect // accepted when its authentication is over
+	method         string          // of authentication
+	authenticating bool
 	out            []byte
 	last           bool // close when out is written
 	bytes          int  // read
@@ -110,9 +114,9 @@ func (c *conn) write(raw []byte) {
 // send sends a packet. mu is held.
 func (c *conn) send(p packet.Packet) { c.write(p.Append(nil)) }
 
-// disconnect sends a DISCONNECT and ends the connection. mu is held.
-func (c *conn) disconnect(code packet.ReasonCode) {
-	c.send(&packet.Disconnect{Code: code})
+// leave sends a DISCONNECT and ends the connection. mu is held.
+func (c *conn) leave(p *packet.Disconnect) {
+	c.send(p)
 	c.last = true
 }
 
@@ -151,15 +155,19 @@ func (c *conn) handleAll(b []byte, m int) ([]byte, error) {
 // handle handles one packet. mu is held.
 func (c *conn) handle(t packet.Type, p packet.Packet) error {
 	do := &c.broker.behavior
-	if (c.session == nil) != (t == packet.CONNECT) {
+	if (c.session == nil) != (t == packet.CONNECT) && c.waiting == nil ||
+		c.waiting != nil && t != packet.AUTH && t != packet.DISCONNECT { // [MQTT-3.1.2-30]
 		return c.broker.violation("%v at the wrong time", t)
 	}
 	switch p := p.(type) {
 	case *packet.Connect:
 		return c.connect(p)
+	case *packet.Auth:
+		return c.auth(p)
 	case *packet.Publish:
 		return c.publish(p)
 	case *packet.Ack:
+		c.broker.acks = append(c.broker.acks, *p)
 		switch t {
 		case packet.PUBREL:
 			code := packet.Success
@@ -218,7 +226,25 @@ func (c *conn) connect(p *packet.Connect) error {
 		c.last = true
 		return nil
 	}
+	if p.Properties.Present.Has(packet.PropAuthenticationMethod) && do.Authenticate != nil {
+		c.waiting, c.method = p, p.Properties.AuthenticationMethod
+		return c.authenticate(true, p.Properties.AuthenticationData)
+	}
+	return c.accept(p, nil)
+}
+
+// accept answers a CONNECT with success. data are those of the authentication.
+func (c *conn) accept(p *packet.Connect, data []byte) error {
+	b, do := c.broker, &c.broker.behavior
 	answer := packet.Connack{Properties: do.Properties}
+	if c.method != "" {
+		answer.Properties.AuthenticationMethod = c.method
+		answer.Properties.Present |= packet.Props(packet.PropAuthenticationMethod)
+		if data != nil {
+			answer.Properties.AuthenticationData = data
+			answer.Properties.Present |= packet.Props(packet.PropAuthenticationData)
+		}
+	}
 	id := p.ClientID
 	if id == "" {
 		id = fmt.Sprintf("assigned-%d", c.number)
@@ -227,10 +253,10 @@ func (c *conn) connect(p *packet.Connect) error {
 	}
 	s := b.sessions[id]
 	if s != nil && s.conn != nil {
-		s.conn.disconnect(packet.SessionTakenOver)
+		s.conn.leave(&packet.Disconnect{Code: packet.SessionTakenOver})
 	}
 	if s == nil || p.CleanStart || do.LoseSession {
-		s = &session{clientID: id, filters: make(map[string]packet.Subscription), incoming: make(map[uint16]bool)}
+		s = &session{clientID: id, filters: make(map[string]subscription), incoming: make(map[uint16]bool)}
 		b.sessions[id] = s
 	} else {
 		answer.SessionPresent = true
@@ -252,10 +278,21 @@ func (c *conn) connect(p *packet.Connect) error {
 
 func (c *conn) publish(p *packet.Publish) error {
 	b, do := c.broker, &c.broker.behavior
+	limits := &do.Properties
+	aliased := p.Topic == ""
+	if alias := p.Properties.TopicAlias; p.Properties.Present.Has(packet.PropTopicAlias) {
+		switch {
+		case alias == 0 || !limits.Present.Has(packet.PropTopicAliasMaximum) || alias > limits.TopicAliasMaximum:
+			return b.violation("topic alias %d, at most %d", alias, limits.TopicAliasMaximum)
+		case aliased:
+			p.Topic = c.aliases[alias]
+		default:
+			c.aliases[alias] = p.Topic
+		}
+	}
 	kept := *p
 	kept.Payload = append([]byte(nil), p.Payload...)
-	b.published = append(b.published, Publication{ClientID: c.session.clientID, Connection: c.number, Publish: kept})
-	limits := &do.Properties
+	b.published = append(b.published, Publication{ClientID: c.session.clientID, Connection: c.number, Aliased: aliased, Publish: kept})
 	switch {
 	case limits.Present.Has(packet.PropMaximumQoS) && p.QoS > limits.MaximumQoS:
 		return b.violation("PUBLISH with QoS %d, at most %d", p.QoS, limits.MaximumQoS)
@@ -302,8 +339,16 @@ func (c *conn) subscribe(p *packet.Subscribe) error {
 		return nil
 	}
 	a := &packet.Suback{Type: packet.SUBACK, ID: p.ID}
+	var id uint32
+	if ids := p.Properties.SubscriptionIDs; len(ids) > 0 {
+		id = ids[0]
+		limits := &c.broker.behavior.Properties
+		if limits.Present.Has(packet.PropSubscriptionIdentifierAvailable) && limits.SubscriptionIdentifierAvailable == 0 {
+			return c.broker.violation("SUBSCRIBE with an identifier, which is not available")
+		}
+	}
 	for _, f := range p.Subscriptions {
-		c.session.filters[f.Filter] = f
+		c.session.filters[f.Filter] = subscription{f, id}
 		a.Codes = append(a.Codes, packet.ReasonCode(f.QoS))
 	}
 	c.send(a)

@@ -295,30 +295,6 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// FuzzDecode checks that nothing panics and that what is accepted can be encoded and decoded again as the same.
-func FuzzDecode(f *testing.F) {
-	for _, v := range vectors {
-		f.Add(unhex(f, v.hex))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := decode(b)
-		if err != nil {
-			return
-		}
-		encoded := p.Append(nil)
-		if len(encoded) > len(b) {
-			t.Errorf("% x became longer: % x", b, encoded)
-		}
-		again, err := decode(encoded)
-		if err != nil {
-			t.Fatalf("% x was encoded as % x: %v", b, encoded, err)
-		}
-		if !bytes.Equal(again.Append(nil), encoded) {
-			t.Errorf("% x is not stable: % x", encoded, again.Append(nil))
-		}
-	})
-}
-
 func BenchmarkPublish(b *testing.B) {
 	p := Publish{QoS: 1, ID: 7, Topic: "fieldgate/plant7/telemetry/hall", Payload: make([]byte, 256)}
 	buf := p.Append(nil)

@@ -1,0 +1,167 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// An Authenticator carries out enhanced authentication (MQTT 5.0, 4.12): at every connection, and again on a connection when the client
+// re-authenticates. Exchanges are never concurrent, and Start begins a new one whatever became of the last. ctx ends with the
+// attempt. An error of any method ends the connection.
+type Authenticator interface {
+	// Method names the authentication method. It is always the same.
+	Method() string
+	// Start returns the data to begin with, nil for none.
+	Start(ctx context.Context) (data []byte, err error)
+	// Continue answers data of the broker.
+	Continue(ctx context.Context, data []byte) (answer []byte, err error)
+	// Done gets the data of the broker's success, nil where there is none. An error says that the broker did not prove
+	// what it has to.
+	Done(ctx context.Context, data []byte) error
+}
+
+// An authentication is the use that a client makes of its Authenticator.
+type authentication struct {
+	Authenticator
+	turn chan struct{} // holds one value during an exchange
+}
+
+// begin waits for its turn, which end gives back, and starts an exchange.
+func (a *authentication) begin(ctx context.Context) (data []byte, err error) {
+	select {
+	case a.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("mqtt: authentication: %w", context.Cause(ctx))
+	}
+	if data, err = a.Start(ctx); err == nil && len(data) > packet.MaxStringLength {
+		err = fmt.Errorf("%w: %d bytes of data, at most %d", ErrInvalid, len(data), packet.MaxStringLength)
+	}
+	if err != nil {
+		a.end()
+		return nil, fmt.Errorf("mqtt: authentication: %w", err)
+	}
+	return data, nil
+}
+
+func (a *authentication) end() { <-a.turn }
+
+// advance takes the next step of the exchange after an AUTH or CONNACK of the broker. next is the client's AUTH, nil after
+// the last step.
+func (a *authentication) advance(ctx context.Context, code ReasonCode, p *packet.Properties) (next *packet.Auth, err error) {
+	if p.AuthenticationMethod != a.Method() { // [MQTT-4.12.0-5]
+		return nil, violation("the broker authenticates with method %.40q instead of %q", p.AuthenticationMethod, a.Method())
+	}
+	switch code {
+	case packet.Success:
+		err = a.Done(ctx, p.AuthenticationData)
+	case packet.ContinueAuthentication:
+		var data []byte
+		if data, err = a.Continue(ctx, p.AuthenticationData); err == nil {
+			return a.packet(packet.ContinueAuthentication, data), nil // [MQTT-4.12.0-3]
+		}
+	default: // [MQTT-4.12.0-2]
+		return nil, violation("AUTH with %v from a broker", code)
+	}
+	if err != nil {
+		return nil, authenticationFailed(err)
+	}
+	return nil, nil
+}
+
+func authenticationFailed(err error) error {
+	return &breach{packet.UnspecifiedError, fmt.Errorf("authentication: %w", err)}
+}
+
+func (a *authentication) packet(code ReasonCode, data []byte) *packet.Auth {
+	p := &packet.Auth{Code: code}
+	a.describe(&p.Properties, data)
+	return p
+}
+
+// describe adds the method and the data to the properties of a CONNECT or AUTH.
+func (a *authentication) describe(p *packet.Properties, data []byte) {
+	p.AuthenticationMethod = a.Method()
+	p.Present |= packet.Props(packet.PropAuthenticationMethod)
+	if data != nil {
+		p.AuthenticationData = data
+		p.Present |= packet.Props(packet.PropAuthenticationData)
+	}
+}
+
+// Reauthenticate authenticates again on the current connection [MQTT-4.12.1-1], while messages go on. nil says that the broker accepted.
+// Without a connection it does nothing and returns nil: the next one authenticates anyway. After any other error than that of
+// the Authenticator's Start the connection ends [MQTT-4.12.1-2]: a *ReasonError is the broker's refusal.
+func (c *Client) Reauthenticate(ctx context.Context) error {
+	if c.auth == nil {
+		return fmt.Errorf("mqtt: re-authentication: %w: there is no Config.Authenticator", ErrInvalid) // [MQTT-4.12.0-7]
+	}
+	data, err := c.auth.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.auth.end()
+	c.mu.Lock()
+	n := c.conn
+	if n == nil || n.parting != nil {
+		c.mu.Unlock()
+		return nil
+	}
+	answers := make(chan packet.Auth, 1)
+	n.auth = answers
+	c.mu.Unlock()
+	if err := n.reauthenticate(ctx, data, answers); err != nil {
+		c.mu.Lock()
+		n.leave(max(leaveCode(err), packet.UnspecifiedError), err)
+		c.mu.Unlock()
+		return err
+	}
+	return nil
+}
+
+// reauthenticate conducts the exchange. The end of the connection ends it.
+func (n *conn) reauthenticate(ctx context.Context, data []byte, answers <-chan packet.Auth) error {
+	a := n.c.auth
+	for next := a.packet(packet.Reauthenticate, data); next != nil; {
+		if size := len(next.Append(nil)); size > int(n.negotiated.MaximumPacketSize) {
+			return fmt.Errorf("mqtt: AUTH of %d bytes, the broker takes %d: %w", size, n.negotiated.MaximumPacketSize, ErrTooLarge)
+		}
+		n.c.mu.Lock()
+		n.reply(next)
+		n.c.mu.Unlock()
+		select {
+		case p := <-answers:
+			var err error
+			if next, err = a.advance(ctx, p.Code, &p.Properties); err != nil {
+				return err
+			}
+		case <-n.dead:
+			n.c.mu.Lock()
+			defer n.c.mu.Unlock()
+			return fmt.Errorf("mqtt: re-authentication: %w", n.err)
+		case <-ctx.Done():
+			return fmt.Errorf("mqtt: re-authentication: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// handleAuth gives an AUTH to the re-authentication that waits for it. mu is held.
+func (n *conn) handleAuth(p *packet.Auth) error {
+	p.Properties.AuthenticationData = slices.Clone(p.Properties.AuthenticationData) // it was part of the read buffer
+	answers := n.auth
+	if answers == nil {
+		return violation("AUTH although the client does not authenticate") // [MQTT-4.12.0-6]
+	}
+	if p.Code == packet.Success {
+		n.auth = nil
+	}
+	select {
+	case answers <- *p:
+		return nil
+	default:
+		return violation("AUTH out of turn")
+	}
+}

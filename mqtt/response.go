@@ -1,0 +1,170 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// responses are the requests of Request that wait for their answers. All answers come on one topic, by one subscription; the correlation
+// data says which request they are for.
+type responses struct {
+	secret [8]byte       // begins the correlation data, so that answers to an earlier process are known as such
+	turn   chan struct{} // holds one value while the subscription is being made
+
+	// Client.mu guards what follows.
+	topic   string // of the current connection, or the last one
+	used    bool   // subscribed to; every later connection does it again
+	serial  uint64
+	waiting map[string]chan *Message // by correlation data, at most Config.MaxQueued
+}
+
+func (s *responses) init() {
+	_, _ = rand.Read(s.secret[:]) // it never fails
+	s.turn = make(chan struct{}, 1)
+	s.waiting = make(map[string]chan *Message)
+}
+
+// Request publishes m and waits for the answer, a message that comes with the response topic and the correlation data that m was given;
+// both must be empty. The answer may overtake handlers, so that a handler may call Request. Answers that nobody waits for any
+// longer are acknowledged and forgotten.
+//
+// The first Request subscribes to the response topic (see Config.ResponseTopic) and waits for a connection where there is none. Errors
+// are those of Subscribe and Publish, ErrQueueFull also where Config.MaxQueued requests wait, and a *ReasonError with 0x10 where the
+// broker says that nobody has subscribed to m's topic. Where ctx ends before the answer a request that was not sent yet is
+// withdrawn; ErrUncertain says that it may have been delivered. m belongs to the caller again in any case.
+func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
+	if m.ResponseTopic != "" || m.CorrelationData != nil {
+		return nil, fmt.Errorf("mqtt: request to %q: %w: it has a response topic or correlation data of its own", m.Topic, ErrInvalid)
+	}
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("mqtt: request: %w", err)
+	}
+	topic, err := c.listen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, answer, err := c.expect()
+	if err != nil {
+		return nil, err
+	}
+	defer c.unexpect(key)
+
+	q := *m
+	q.ResponseTopic, q.CorrelationData = topic, []byte(key)
+	settled := make(chan error, 1)
+	x, serial, err := c.send(&q, func(a Ack, err error) {
+		if err == nil && a.Code == packet.NoMatchingSubscribers {
+			err = &ReasonError{Packet: packet.PUBACK.String(), Code: a.Code, Reason: a.Reason, UserProperties: a.UserProperties}
+		}
+		settled <- err
+	})
+	if err != nil {
+		return nil, err
+	}
+	published := false
+	for {
+		select {
+		case r := <-answer:
+			c.withdraw(x, serial)
+			return r, nil
+		case err := <-settled:
+			if err != nil {
+				return nil, err
+			}
+			published = true
+			continue
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-c.stop.Done():
+			err = ErrClosed
+		}
+		if c.withdraw(x, serial) == removed {
+			return nil, fmt.Errorf("mqtt: request to %q was not sent: %w", m.Topic, err)
+		}
+		if !published {
+			err = fmt.Errorf("%w: %w", ErrUncertain, err)
+		}
+		return nil, fmt.Errorf("mqtt: no answer to a request to %q: %w", m.Topic, err)
+	}
+}
+
+// listen sees to it that there is a subscription to the response topic, and returns that.
+func (c *Client) listen(ctx context.Context) (topic string, err error) {
+	s := &c.responses
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return "", fmt.Errorf("mqtt: no subscription to the response topic: %w", context.Cause(ctx))
+	}
+	c.mu.Lock()
+	topic, used := s.topic, s.used
+	c.mu.Unlock()
+	if used {
+		return topic, nil
+	}
+	if _, err := c.request(ctx, &request{subs: make([]Subscription, 1), responses: true}); err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.topic, nil
+}
+
+// expect makes correlation data and the channel for the message that will carry it.
+func (c *Client) expect() (key string, answer chan *Message, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &c.responses
+	if len(s.waiting) >= c.cfg.MaxQueued {
+		return "", nil, ErrQueueFull
+	}
+	s.serial++
+	key = string(binary.BigEndian.AppendUint64(s.secret[:], s.serial))
+	answer = make(chan *Message, 1)
+	s.waiting[key] = answer
+	return key, answer, nil
+}
+
+func (c *Client) unexpect(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.responses.waiting, key)
+}
+
+// respond gives m to the request that waits for it and reports whether it came on the response topic. mu is held.
+func (s *responses) respond(m *Message) bool {
+	if !s.used || m.Topic != s.topic {
+		return false
+	}
+	key := string(m.CorrelationData)
+	if answer := s.waiting[key]; answer != nil {
+		delete(s.waiting, key)
+		answer <- m
+	}
+	return true
+}
+
+// subscription is that to the response topic.
+func (s *responses) subscription() Subscription {
+	return Subscription{Filter: s.topic, QoS: AtLeastOnce, RetainHandling: 2}
+}
+
+// responseTopic returns the topic for answers on the connection.
+func (n *conn) responseTopic() string {
+	if t := n.c.cfg.ResponseTopic; t != "" {
+		return t
+	}
+	if t := strings.TrimSuffix(n.negotiated.ResponseInformation, "/"); packet.ValidTopic(t) {
+		return t + "/response"
+	}
+	if t := "response/" + n.negotiated.ClientID; packet.ValidTopic(t) {
+		return t
+	}
+	return fmt.Sprintf("response/%x", n.c.responses.secret)
+}
