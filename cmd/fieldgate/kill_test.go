@@ -109,6 +109,9 @@ func TestKillsOfTheGatewayAndStopsOfTheBroker(t *testing.T) {
 		received += r.Received
 		again += r.Duplicates
 		boots[r.Boot] = true
+		if r.End == "" { // the boot that now runs makes no readings
+			t.Errorf("boot %d, sensor %s: nobody told how it ended", r.Boot, r.Sensor)
+		}
 		if len(r.Missing) > 0 || r.Lost > 0 || r.Disorder > 0 {
 			t.Errorf("boot %d (%s), sensor %s, last %d: missing %v, in the ledger %d, out of order %d", r.Boot, r.End, r.Sensor, r.Last, r.Missing, r.Lost, r.Disorder)
 		}
