@@ -34,8 +34,8 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 	}
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
-		Backoff:     mqtt.Backoff{Max: m.ReconnectMax},
-		Dial: ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
+		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
+		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store},
 		Subscriptions: []mqtt.Subscription{
 			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true},
