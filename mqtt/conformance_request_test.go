@@ -285,3 +285,21 @@ func TestLeftByBroker(t *testing.T) {
 		})
 	}
 }
+
+// TestSubscriptionsFirst checks that messages that wait for a connection do not overtake Config.Subscriptions, so that a client that publishes
+// what it has subscribed to receives it.
+func TestSubscriptionsFirst(t *testing.T) {
+	for range 300 {
+		conformance(t, func(c *Config) { c.Subscriptions = []Subscription{{Filter: "a"}, {Filter: "b", ID: 1}} }, func(t *testing.T, k *tester, next func() *peer) {
+			if err := k.Send(&Message{Topic: "a"}, nil); err != nil {
+				t.Fatal(err)
+			}
+			p := next()
+			p.accept(t, false, packet.Properties{})
+			wantList(t, "sent", p.sent(t), "SUBSCRIBE 1", "SUBSCRIBE 2", "PUBLISH a")
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}

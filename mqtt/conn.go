@@ -136,6 +136,7 @@ func (n *conn) abandon(err error) {
 // serve runs the connection until it ends and returns why. begun is called, on the calling goroutine, when Config.Subscriptions
 // are answered.
 func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
+	subscribed := n.subscribeAll(deadline) // before the writer begins with messages that wait
 	var goroutines sync.WaitGroup
 	goroutines.Go(func() {
 		defer close(n.readerDone)
@@ -143,7 +144,7 @@ func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
 	})
 	goroutines.Go(func() { n.abandon(n.write()) })
 
-	if err := n.subscribeAll(deadline); err != nil {
+	if err := subscribed(); err != nil {
 		n.abandon(err)
 	} else {
 		begun(n.negotiated)
@@ -159,9 +160,9 @@ func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
 	return n.err
 }
 
-// subscribeAll makes Config.Subscriptions, one request for each identifier, and the one to the response topic where that is in use. It waits
-// for the answers and notes them in negotiated. Those that the broker's CONNACK rules out are not asked for.
-func (n *conn) subscribeAll(deadline time.Time) error {
+// subscribeAll makes Config.Subscriptions, one request for each identifier, and the one to the response topic where that is in use. Those that
+// the broker's CONNACK rules out are not asked for. The function that it returns waits for the answers and notes them in negotiated.
+func (n *conn) subscribeAll(deadline time.Time) (wait func() error) {
 	granted := make([]ReasonCode, len(n.c.cfg.Subscriptions))
 	var requests []*request
 	places := make(map[*request][]int) // in granted
@@ -185,9 +186,13 @@ func (n *conn) subscribeAll(deadline time.Time) error {
 		requests = append(requests, &request{answer: make(chan answer, 1), once: true, responses: true, subs: make([]Subscription, 1)})
 	}
 	n.c.requests = append(n.c.requests, requests...)
-	n.poke()
 	n.c.mu.Unlock()
 
+	return func() error { return n.awaitSubscriptions(deadline, requests, places, granted) }
+}
+
+// awaitSubscriptions waits for the answers to requests; places has where their codes belong in granted.
+func (n *conn) awaitSubscriptions(deadline time.Time, requests []*request, places map[*request][]int, granted []ReasonCode) error {
 	timeout := time.NewTimer(time.Until(deadline))
 	defer timeout.Stop()
 	for _, r := range requests {
