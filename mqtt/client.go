@@ -54,7 +54,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, urls: urls, ended: make(chan struct{}), session: newSession(nil)}
+	c := &Client{cfg: cfg, urls: urls, ended: make(chan struct{}), session: newSession(nil, cfg.MaxInFlight)}
 	c.stop, c.cancel = context.WithCancelCause(context.Background())
 	c.settler.init(c)
 	c.inbox.init(c)

@@ -84,7 +84,7 @@ type session struct {
 	unacked  list // PUBLISH sent on this connection, in the order of first transmission
 	released list // PUBREC received, PUBCOMP not, in the order of the PUBRECs [MQTT-4.6.0-4]
 
-	ids    map[uint16]*exchange // identifiers in use, with nil for those of requests [MQTT-2.2.1-3]
+	ids    idTable // identifiers in use [MQTT-2.2.1-3]
 	lastID uint16
 	window int // most PUBLISHes with QoS 1 and 2 unacknowledged on this connection, 0 while offline
 
@@ -93,24 +93,24 @@ type session struct {
 	received map[uint16]bool
 }
 
-func newSession(received []uint16) session {
-	s := session{ids: make(map[uint16]*exchange), received: make(map[uint16]bool)}
+// newSession returns a session for at most so many messages in flight.
+func newSession(received []uint16, inFlight int) session {
+	s := session{ids: newIDTable(inFlight), received: make(map[uint16]bool)}
 	for _, id := range received {
 		s.received[id] = false
 	}
 	return s
 }
 
-// reserve returns an identifier that is not in use, taking turns so that a late answer finds no new owner; 0 where
-// all are in use.
+// reserve returns an identifier that is not in use, taking turns so that a late answer finds no new owner; 0 where none is
+// free. x is nil for a request.
 func (s *session) reserve(x *exchange) uint16 {
-	if len(s.ids) == 65535 {
+	if s.ids.full() {
 		return 0
 	}
 	for {
 		s.lastID++
-		if _, used := s.ids[s.lastID]; !used && s.lastID != 0 {
-			s.ids[s.lastID] = x
+		if s.lastID != 0 && s.ids.put(s.lastID, x) {
 			return s.lastID
 		}
 	}
@@ -210,7 +210,7 @@ func (s *session) expire(now time.Time) (over []*exchange, next time.Time) {
 func (s *session) settle(x *exchange) {
 	x.unlink()
 	if x.id != 0 {
-		delete(s.ids, x.id)
+		s.ids.remove(x.id)
 	}
 }
 
@@ -226,7 +226,7 @@ const (
 
 // puback notes a PUBACK.
 func (s *session) puback(id uint16) (*exchange, verdict) {
-	x := s.ids[id]
+	x := s.ids.get(id)
 	switch {
 	case x == nil:
 		return nil, unknown
@@ -239,7 +239,7 @@ func (s *session) puback(id uint16) (*exchange, verdict) {
 
 // pubrec notes a PUBREC. A refusal ends the exchange; a repeated PUBREC asks for the PUBREL again.
 func (s *session) pubrec(id uint16, refused bool) (*exchange, verdict) {
-	x := s.ids[id]
+	x := s.ids.get(id)
 	switch {
 	case x == nil:
 		return nil, unknown
@@ -258,7 +258,7 @@ func (s *session) pubrec(id uint16, refused bool) (*exchange, verdict) {
 
 // pubcomp notes a PUBCOMP.
 func (s *session) pubcomp(id uint16) (*exchange, verdict) {
-	x := s.ids[id]
+	x := s.ids.get(id)
 	switch {
 	case x == nil:
 		return nil, unknown

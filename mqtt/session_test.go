@@ -67,8 +67,8 @@ func (m *model) connect() {
 		for _, x := range delivered {
 			m.settle(x, "delivered")
 		}
-		if len(m.s.ids) != 0 {
-			m.fatalf("identifiers %v outlast the session", m.s.ids)
+		if m.s.ids.used != 0 {
+			m.fatalf("identifiers %v outlast the session", m.s.ids.slots)
 		}
 		return
 	}
@@ -233,7 +233,7 @@ func (m *model) check() {
 			}
 			if x.id != 0 {
 				withID++
-				if s.ids[x.id] != x {
+				if s.ids.get(x.id) != x {
 					m.fatalf("identifier %d does not lead to message %d", x.id, x.serial)
 				}
 			}
@@ -242,8 +242,8 @@ func (m *model) check() {
 			m.fatalf("list of %d has length %d", n, l.len)
 		}
 	}
-	if withID != len(s.ids) {
-		m.fatalf("%d identifiers in use, %d known", withID, len(s.ids))
+	if withID != s.ids.used {
+		m.fatalf("%d identifiers in use, %d known", withID, s.ids.used)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestSessionModel(t *testing.T) {
 	}
 	for seed := range histories {
 		m := &model{
-			t: t, r: rand.New(rand.NewPCG(uint64(seed), 1)), s: newSession(nil), at: time.Unix(1, 0),
+			t: t, r: rand.New(rand.NewPCG(uint64(seed), 1)), s: newSession(nil, 10), at: time.Unix(1, 0),
 			outcome: make(map[int]string), arrived: make(map[int]int), incoming: make(map[uint16]int),
 		}
 		m.s.lastID = uint16(m.r.IntN(1 << 16))
@@ -320,7 +320,7 @@ func TestSessionModel(t *testing.T) {
 //
 // [MQTT-2.2.1-3]
 func TestSessionIdentifierWrap(t *testing.T) {
-	s := newSession(nil)
+	s := newSession(nil, 10)
 	s.resume(10)
 	first := &exchange{qos: AtLeastOnce}
 	s.queue.pushBack(first)
@@ -363,7 +363,7 @@ func TestSessionAcknowledgements(t *testing.T) {
 		{"PUBREC refused", ExactlyOnce, func(s *session, id uint16) (*exchange, verdict) { return s.pubrec(id, true) }, settled},
 	} {
 		t.Run(v.name, func(t *testing.T) {
-			s := newSession(nil)
+			s := newSession(nil, 10)
 			s.resume(10)
 			x := &exchange{qos: v.qos}
 			s.queue.pushBack(x)
@@ -371,9 +371,31 @@ func TestSessionAcknowledgements(t *testing.T) {
 			if _, got := v.ack(&s, x.id); got != v.want {
 				t.Errorf("verdict %d, want %d", got, v.want)
 			}
-			if inUse := s.ids[x.id] == x; inUse != (v.want != settled) {
+			if inUse := s.ids.get(x.id) == x; inUse != (v.want != settled) {
 				t.Error(fmt.Sprint("identifier in use: ", inUse))
 			}
 		})
+	}
+}
+
+// TestSessionIdentifiersRunOut takes every identifier that there is, for tables of every size, and frees them again.
+func TestSessionIdentifiersRunOut(t *testing.T) {
+	for _, inFlight := range []int{1, 20, 1000, 40_000, 65535} {
+		s := newSession(nil, inFlight)
+		n := 0
+		for ; s.reserve(nil) != 0; n++ {
+			if n == 65535 {
+				t.Fatal("more identifiers than there are")
+			}
+		}
+		if n < inFlight {
+			t.Errorf("%d identifiers for %d messages in flight", n, inFlight)
+		}
+		for id := 1; id <= 65535; id++ {
+			s.ids.remove(uint16(id))
+		}
+		if s.ids.used != 0 || s.reserve(nil) == 0 {
+			t.Errorf("%d identifiers in use after all were freed", s.ids.used)
+		}
 	}
 }

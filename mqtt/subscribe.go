@@ -111,7 +111,7 @@ func (c *Client) dropRequest(r *request) {
 func (c *Client) resetRequests() {
 	c.requests = slices.DeleteFunc(c.requests, func(r *request) bool {
 		if r.id != 0 {
-			delete(c.session.ids, r.id)
+			c.session.ids.remove(r.id)
 			r.id = 0
 		}
 		return r.once || r.abandoned
@@ -195,7 +195,7 @@ func (n *conn) answered(p *packet.Suback) error {
 	if r.answerType() != p.Type || r.count() != len(p.Codes) {
 		return violation("%v with %d codes does not answer its request", p.Type, len(p.Codes))
 	}
-	delete(n.c.session.ids, r.id)
+	n.c.session.ids.remove(r.id)
 	n.c.dropRequest(r)
 	n.lastAck = time.Now()
 	var err error
