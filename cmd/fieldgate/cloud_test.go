@@ -139,8 +139,11 @@ func TestPlainClientFollowsTheGateway(t *testing.T) {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 	state("offline")
-	time.Sleep(300 * time.Millisecond) // what would overwrite it comes at once or never
-	state("offline")
+	m.client("mosquitto_pub", "-q", "1", "-t", "fieldgate/gw/end", "-m", "1") // after all that the gateway has sent
+	eventually(t, 5*time.Second, "the last message", func() bool { return s.newest("fieldgate/gw/end") != "" })
+	if text := s.newest("fieldgate/gw/status"); statusOf(t, text).State != contract.Offline {
+		t.Errorf("the good-bye was overwritten: %s", text)
+	}
 }
 
 // TestRestartCommandStartsTheProgramAnew: at most once, answered, and the status never says anything but online.

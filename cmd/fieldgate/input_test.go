@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fieldgate/fieldgate/internal/control"
+
 	_ "github.com/mattn/go-sqlite3" // to make files that are not ours
 )
 
@@ -209,8 +211,12 @@ func TestMissingSensorIsToldOnceAndTheRestRunsOn(t *testing.T) {
 		return s.count("fieldgate/gw/events/sensor", `"gone"`) == 1 && s.count("fieldgate/gw/health", `"gone":{"state":"missing"`) > 0 &&
 			s.newest("fieldgate/gw/telemetry/wave") != ""
 	})
-	time.Sleep(3 * time.Second) // several intervals and attempts
-	status, err := g.ask()
+	var status control.Status
+	var err error
+	eventually(t, 20*time.Second, "several attempts", func() bool {
+		status, err = g.ask()
+		return err == nil && status.Health.Sensors["gone"].Failures >= 4
+	})
 	if err != nil || status.Health.Sensors["gone"].State != "missing" || !strings.Contains(status.Health.Sensors["gone"].Error, "/dev/i2c-77") || status.Health.Sensors["wave"].State != "ok" {
 		t.Errorf("status: %v %+v", err, status.Health.Sensors)
 	}

@@ -48,7 +48,7 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 
 // receive takes in what the cloud sends; the PUBACK follows when it returns nil.
 func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
-	if g.leaving.Load() { // no PUBACK: the broker delivers it to the next start
+	if g.leaving.Load() { // no PUBACK: the broker delivers it to the next start; and our good-bye is not answered
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -106,7 +106,6 @@ func (g *Gateway) disconnect(restarting bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), offlineWait)
 	defer cancel()
 	clean := restarting
-	g.presence.Leave()
 	g.uplink.Leave()
 	if !restarting && g.client.Stats().Connected {
 		said := make(chan struct{})

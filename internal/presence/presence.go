@@ -5,7 +5,6 @@ package presence
 
 import (
 	"encoding/json"
-	"sync/atomic"
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
@@ -17,7 +16,6 @@ type Presence struct {
 	Boot    uint32
 	Version string
 	Now     func() (time.Time, bool)
-	left    atomic.Bool
 }
 
 // Document returns the status document of a state as of now.
@@ -31,14 +29,8 @@ func (p *Presence) Document(state string) []byte {
 	return text
 }
 
-// Leave says that "online" is not true any more: from now on nothing is overwritten wrongly.
-func (p *Presence) Leave() { p.left.Store(true) }
-
 // Overwritten tells whether a document that appeared on the topic must be answered by telling ours again.
 func (p *Presence) Overwritten(document []byte) bool {
-	if p.left.Load() {
-		return false
-	}
 	var s contract.Status
 	if err := json.Unmarshal(document, &s); err != nil || s.State != contract.Online {
 		return true

@@ -29,8 +29,4 @@ func TestOverwritten(t *testing.T) {
 			t.Errorf("%s: want %v, got %v", tt.name, tt.want, got)
 		}
 	}
-	p.Leave()
-	if p.Overwritten(p.Document(contract.Offline)) {
-		t.Error("our own good-bye is answered by a birth")
-	}
 }

@@ -22,6 +22,7 @@
 //
 // 0x10 (nobody subscribed) is a delivery, unless the configuration says hold. 0x90, 0x99 and a message that is too large
 // for the broker are halved until the culprit is alone, which is buried in the store's dead letters. Every other refusal
-// is taken for a state of the broker or its access list: the topic pauses, its groups are held, and one of them is tried
-// again with growing delay until it passes. What is held is bounded; beyond it the lane waits, and nothing is dropped.
+// is taken for a state of the broker or its access list: the topic pauses, also over reconnections, its groups are held,
+// and one of them is tried again with growing delay until it passes. What is held is bounded; beyond it the lane waits,
+// and nothing is dropped. The reply to a command is not worth that: its topic is the asker's, and it is buried at once.
 package uplink

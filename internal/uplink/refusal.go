@@ -50,7 +50,7 @@ func (u *Uplink) pause(g *group, code byte) {
 		u.pauses[g.topic] = p
 		u.counts.paused.Add(1)
 		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: g.topic,
-			Detail: fmt.Sprintf("%s answers 0x%02x: %s; nothing is dropped, one message is tried again from time to time", g.topic, code, remedy(code))})
+			Detail: fmt.Sprintf("the broker answers 0x%02x to %s: %s; nothing is dropped, one message is tried again from time to time", code, g.topic, remedy(code))})
 	} else if p.probing {
 		p.delay = min(2*p.delay, pauseMax)
 	}
@@ -66,9 +66,9 @@ func remedy(code byte) string {
 	case codeNoSubscribers:
 		return "nobody has subscribed, and telemetry.unrouted is hold"
 	case 0x97:
-		return "the broker's quota is exceeded"
+		return "its quota is exceeded"
 	}
-	return "check the broker's access list"
+	return "check its access list"
 }
 
 // reply tells whether a group is the reply to a command. Its topic is the asker's, so a refusal is final.

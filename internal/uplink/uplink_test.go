@@ -268,7 +268,7 @@ func TestRefusedTopicPausesAlarmsAndLosesNothing(t *testing.T) {
 		r.measure("a", 1)
 		r.measure("b", 1)
 		r.want("telemetry/b 1-1", r.settled())
-		if len(r.alarms) != 1 || r.alarms[0].State != "raised" || !strings.Contains(r.alarms[0].Detail, "telemetry/a answers 0x87") {
+		if len(r.alarms) != 1 || r.alarms[0].State != "raised" || !strings.Contains(r.alarms[0].Detail, "answers 0x87 to fieldgate/g/telemetry/a: check its access list") {
 			t.Fatalf("alarms: %+v", r.alarms)
 		}
 		time.Sleep(pauseMin + time.Second)
