@@ -32,7 +32,7 @@ type conn struct {
 	err     error              // mu: why the connection ended
 	auth    chan<- packet.Auth // mu: takes the broker's answers to a re-authentication, one at a time
 	ready   bool               // mu: Connected was reported
-	lastAck time.Time          // mu: last answer to a PUBLISH or a request
+	lastAck time.Duration      // mu: last answer to a PUBLISH or a request, since start
 	pinged  time.Duration      // mu: when the PINGREQ that waits for an answer was written, since start; 0: none
 
 	held     []*receipt          // mu: inbound QoS 1 and 2 messages without PUBACK or PUBREC, in the order of arrival

@@ -50,9 +50,10 @@ func checkTopic(topic string) error {
 	return nil
 }
 
-// encode fills p, but for Dup, ID and the message expiry.
+// encode fills p, but for Dup, ID and the message expiry. What p had before stays where it does not count: clearing it is most of the cost.
 func (m *Message) encode(p *packet.Publish) {
-	*p = packet.Publish{QoS: byte(m.QoS), Retain: m.Retain, Topic: m.Topic, Payload: m.Payload}
+	p.QoS, p.Retain, p.Topic, p.Payload = byte(m.QoS), m.Retain, m.Topic, m.Payload
+	p.Properties.Present = 0
 	m.properties(&p.Properties)
 }
 

@@ -98,7 +98,7 @@ func (c *Client) adopt(n *conn) (lost bool, err error) {
 	c.facts.stranger = false
 	c.responses.topic = n.responseTopic()
 	n.epoch = c.epoch
-	n.lastAck = time.Now()
+	n.lastAck = n.now()
 	c.conn = n
 	c.stats.Connects++
 	c.stats.Reconnects = c.stats.Connects - 1

@@ -296,6 +296,6 @@ func (n *conn) handleAck(p *packet.Ack) error {
 		n.c.settle(x, ack, err)
 		n.poke() // there is room in the window
 	}
-	n.lastAck = n.start.Add(time.Duration(n.lastRead.Load())) // the clock costs more than the rest of this
+	n.lastAck = time.Duration(n.lastRead.Load()) // the clock costs more than the rest of this
 	return nil
 }

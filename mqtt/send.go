@@ -126,7 +126,7 @@ func (m *Message) clone() *Message {
 
 // recycle keeps x, which is in no list, for another message. mu is held. There are never more than MaxQueued.
 func (c *Client) recycle(x *exchange) {
-	*x = exchange{next: c.free} // with the serial 0, which no message has
+	x.msg, x.done, x.serial, x.next = nil, nil, 0, c.free // no message has the serial 0
 	c.free = x
 }
 

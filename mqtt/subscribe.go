@@ -197,7 +197,7 @@ func (n *conn) answered(p *packet.Suback) error {
 	}
 	n.c.session.ids.remove(r.id)
 	n.c.dropRequest(r)
-	n.lastAck = time.Now()
+	n.lastAck = n.now()
 	var err error
 	if j := slices.IndexFunc(p.Codes, ReasonCode.Failed); j >= 0 {
 		err = reasonError(p.Type, p.Codes[j], &p.Properties)

@@ -238,8 +238,8 @@ func (n *conn) oldestUnanswered() (since time.Time, ok bool) {
 			note(r.sentAt)
 		}
 	}
-	if since.Before(n.lastAck) {
-		since = n.lastAck
+	if lastAck := n.start.Add(n.lastAck); since.Before(lastAck) {
+		since = lastAck
 	}
 	return since, ok
 }

@@ -20,9 +20,23 @@ func ValidString(s string) bool {
 // [MQTT-3.3.2-2]. Control characters and non-characters, which the standard advises against and lets a receiver reject (1.5.4), make it
 // invalid too: brokers that reject them end the connection of whoever sends them.
 func ValidTopic(s string) bool {
-	if s == "" || !ValidString(s) {
-		return false
+	for i := range len(s) {
+		if !plainTopic[s[i]] {
+			return s[i] >= utf8.RuneSelf && validRunes(s[i:]) && len(s) <= MaxStringLength
+		}
 	}
+	return s != "" && len(s) <= MaxStringLength
+}
+
+// plainTopic has the ASCII characters that a topic name may have: every message that is sent goes through it.
+var plainTopic = func() (t [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		t[c] = c != '+' && c != '#'
+	}
+	return t
+}()
+
+func validRunes(s string) bool {
 	for _, c := range s {
 		switch {
 		case c == '+', c == '#', unicode.IsControl(c):
@@ -31,7 +45,7 @@ func ValidTopic(s string) bool {
 			return false
 		}
 	}
-	return true
+	return utf8.ValidString(s)
 }
 
 // varint decodes a variable byte integer. n is the number of bytes, 0 while b is too short and -1 where the
