@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
 // startMosquitto runs a broker of its own with the given configuration, to which listeners belong, and waits until it listens at
@@ -157,11 +159,18 @@ func (k *tester) publish(t testing.TB, m *Message) Ack {
 	return a
 }
 
+func farewell(withWill bool) Farewell {
+	if withWill {
+		return Farewell{Code: packet.DisconnectWithWill}
+	}
+	return Farewell{}
+}
+
 func (k *tester) close(t testing.TB, withWill bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := k.Close(ctx, withWill); err != nil {
+	if err := k.Close(ctx, farewell(withWill)); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-k.ended; err != nil {

@@ -44,7 +44,6 @@ type Client struct {
 	requests []*request
 	conn     *conn // the current connection, nil while offline
 	closing  bool
-	farewell ReasonCode // of the DISCONNECT
 	stats    Stats
 }
 
@@ -82,7 +81,7 @@ func (c *Client) Run(ctx context.Context) error {
 	c.mu.Unlock()
 	defer close(c.ended)
 
-	unhook := context.AfterFunc(ctx, func() { c.shutdown(packet.DisconnectWithWill, context.Cause(ctx)) })
+	unhook := context.AfterFunc(ctx, func() { c.shutdown(packet.Disconnect{Code: packet.DisconnectWithWill}, context.Cause(ctx)) })
 	defer unhook()
 
 	var handling, settling sync.WaitGroup // the connection's goroutines are waited for in serve
@@ -103,19 +102,19 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the client in order: it accepts nothing more, writes DISCONNECT 0x00, or 0x04 where the broker is to send the will, and waits
-// for Run to end. Messages not acknowledged by then are settled with ErrClosed or ErrUncertain. When ctx ends first the
-// connection is cut. Close must not be called by a handler, a done function or OnEvent.
-func (c *Client) Close(ctx context.Context, withWill bool) error {
-	code := packet.NormalDisconnection
-	if withWill {
-		code = packet.DisconnectWithWill
+// Close ends the client in order: it accepts nothing more, writes the DISCONNECT that f describes, and waits for Run to end. Messages not
+// acknowledged by then are settled with ErrClosed or ErrUncertain. When ctx ends first the connection is cut. A Farewell that
+// MQTT does not allow is ErrInvalid, and the client goes on. Close must not be called by a handler, a done function or OnEvent.
+func (c *Client) Close(ctx context.Context, f Farewell) error {
+	d, err := f.encode(c.cfg.SessionExpiry)
+	if err != nil {
+		return err
 	}
 	c.mu.Lock()
 	idle := !c.started
 	c.started = true
 	c.mu.Unlock()
-	c.shutdown(code, ErrClosed)
+	c.shutdown(d, ErrClosed)
 	if idle { // there is no Run that could settle
 		c.settleAll()
 		c.settler.flush()
@@ -135,16 +134,15 @@ func (c *Client) Close(ctx context.Context, withWill bool) error {
 }
 
 // shutdown makes the client end, with a DISCONNECT where it is connected. Only the first call counts.
-func (c *Client) shutdown(code ReasonCode, cause error) {
+func (c *Client) shutdown(d packet.Disconnect, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
 		return
 	}
 	c.closing = true
-	c.farewell = code
 	if c.conn != nil {
-		c.conn.leave(code, nil)
+		c.conn.depart(&parting{d, nil})
 	}
 	c.cancel(cause)
 }
@@ -164,7 +162,7 @@ func (c *Client) settleAll() {
 		}
 	}
 	for _, r := range c.requests {
-		r.finish(nil, ErrClosed)
+		r.finish(SubAck{}, ErrClosed)
 	}
 	c.requests = nil
 }

@@ -387,7 +387,7 @@ func TestQueueFull(t *testing.T) {
 			t.Errorf("message %d: %v, want %v", i, err, want)
 		}
 	}
-	if err := c.Close(t.Context(), false); err != nil {
+	if err := c.Close(t.Context(), Farewell{}); err != nil {
 		t.Error(err)
 	}
 	wantList(t, "outcomes", o.list, "t: "+ErrClosed.Error(), "t: "+ErrClosed.Error())
@@ -480,8 +480,10 @@ func TestEnd(t *testing.T) {
 		code packet.ReasonCode
 		will bool
 	}{
-		{"close", func(k *tester, _ context.CancelFunc) error { return k.Close(context.Background(), false) }, 0, false},
-		{"close with will", func(k *tester, _ context.CancelFunc) error { return k.Close(context.Background(), true) }, 4, true},
+		{"close", func(k *tester, _ context.CancelFunc) error { return k.Close(context.Background(), Farewell{}) }, 0, false},
+		{"close with will", func(k *tester, _ context.CancelFunc) error {
+			return k.Close(context.Background(), Farewell{Code: packet.DisconnectWithWill})
+		}, 4, true},
 		{"context", func(_ *tester, cancel context.CancelFunc) error { cancel(); return nil }, 4, true},
 	} {
 		t.Run(v.name, func(t *testing.T) {

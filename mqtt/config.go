@@ -48,6 +48,9 @@ type Config struct {
 	TLS func(ctx context.Context) (*tls.Config, error)
 	// UserProperties go with every CONNECT.
 	UserProperties []UserProperty
+	// NoProblemInformation asks the broker to leave reason strings and user properties out of its acknowledgements, to save
+	// bytes. A broker that sends them all the same is left (3.1.2.11.7).
+	NoProblemInformation bool
 	// Will is asked before every attempt; nil, or a nil result: none.
 	Will func() *Will
 	// ReceiveMaximum is how many QoS 1 and 2 messages the broker may send without acknowledgement: default 32. A broker that sends more
@@ -167,10 +170,8 @@ func (c Config) withDefaults() (Config, []*url.URL, error) {
 	if c.MaximumPacketSize < 64 || c.MaximumPacketSize > packet.MaxHeaderSize+packet.MaxLength {
 		bad("maximum packet size %d is not in 64 to %d", c.MaximumPacketSize, packet.MaxHeaderSize+packet.MaxLength)
 	}
-	for _, p := range c.UserProperties {
-		if !packet.ValidString(p.Key) || !packet.ValidString(p.Value) {
-			bad("user property %.40q is not two MQTT strings", p.Key)
-		}
+	if err := checkProperties(c.UserProperties); err != nil {
+		errs = append(errs, err)
 	}
 	if c.ResponseTopic != "" && !packet.ValidTopic(c.ResponseTopic) {
 		bad("response topic %.80q is not a topic name", c.ResponseTopic)

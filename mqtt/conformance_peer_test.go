@@ -42,7 +42,7 @@ func conformance(t *testing.T, use func(*Config), test func(t *testing.T, k *tes
 		test(t, k, func() *peer { return <-peers })
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_ = k.Close(ctx, false) // no time for those who do not answer
+		_ = k.Close(ctx, Farewell{}) // no time for those who do not answer
 		<-k.ended
 		for len(peers) > 0 {
 			(<-peers).nc.Close()

@@ -187,7 +187,7 @@ func TestFullWindow(t *testing.T) {
 		wantList(t, "full", p.sent(t), "PUBLISH 1 a", "PUBLISH 2 b")
 		go func() { _, _ = k.Subscribe(t.Context(), Subscription{Filter: "f"}) }()
 		synctest.Wait()
-		go func() { _ = k.Unsubscribe(t.Context(), "f") }()
+		go func() { _, _ = k.Unsubscribe(t.Context(), []string{"f"}) }()
 		p.send(&packet.Publish{QoS: 1, ID: 1, Topic: "in"})
 		p.send(&packet.Publish{QoS: 2, ID: 2, Topic: "in"})
 		p.send(&packet.Ack{Type: packet.PUBREL, ID: 2})

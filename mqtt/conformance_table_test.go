@@ -42,7 +42,7 @@ var statements = []statement{
 	{"3.1.2-24", "R", "server must not exceed our Maximum Packet Size: else DISCONNECT 0x95"},
 	{"3.1.2-26", "R", "server must not use an alias above our Topic Alias Maximum: else 0x94"},
 	{"3.1.2-27", "R", "with our Topic Alias Maximum 0/absent, no aliases at all inbound: else 0x94"},
-	{"3.1.2-29", "R", "with Request Problem Information 0 reasons and user properties come on PUBLISH, CONNACK and DISCONNECT only, else 0x82 (never asked for)"},
+	{"3.1.2-29", "R", "with Request Problem Information 0 reasons and user properties come on PUBLISH, CONNACK and DISCONNECT only, else 0x82"},
 	{"3.1.2-30", "C", "with an Authentication Method in CONNECT, send only AUTH or DISCONNECT until CONNACK"},
 	{"3.1.3-1", "C", "CONNECT payload order: client id, will properties, will topic, will payload, user name, password"},
 	{"3.1.3-2", "B", "the client id keys the session state held on each side (so adopt Assigned Client Identifier)"},

@@ -49,8 +49,8 @@ type conn struct {
 
 // A parting is the DISCONNECT to end with and the error that is behind it, nil after Close.
 type parting struct {
-	code ReasonCode
-	err  error
+	disconnect packet.Disconnect
+	err        error
 }
 
 const (
@@ -100,12 +100,17 @@ func (n *conn) reply(p packet.Packet) {
 	n.poke()
 }
 
-// leave ends the connection in order: what waits is written, then a DISCONNECT. mu is held.
+// leave ends the connection because of err, in order. mu is held.
 func (n *conn) leave(code ReasonCode, err error) {
+	n.depart(&parting{packet.Disconnect{Code: code}, err})
+}
+
+// depart ends the connection in order: what waits is written, then a DISCONNECT. mu is held.
+func (n *conn) depart(p *parting) {
 	if n.parting != nil || n.err != nil {
 		return
 	}
-	n.parting = &parting{code, err}
+	n.parting = p
 	n.poke()
 	time.AfterFunc(partingTimeout, func() { n.nc.Close() }) // against a broker that does not read
 }
@@ -173,6 +178,7 @@ func (n *conn) subscribeAll(deadline time.Time) (wait func() error) {
 			requests = append(requests, &request{answer: make(chan answer, 1), once: true})
 		}
 		requests[i].subs = append(requests[i].subs, s)
+		requests[i].user = append(requests[i].user, s.UserProperties...)
 		return requests[i]
 	}
 	for i, s := range n.c.cfg.Subscriptions {
@@ -201,11 +207,11 @@ func (n *conn) awaitSubscriptions(deadline time.Time, requests []*request, place
 			switch {
 			case r.responses && a.err != nil:
 				n.c.cfg.Log.Warn("subscription to the response topic refused", "filter", r.subs[0].Filter, "err", a.err)
-			case a.codes == nil:
+			case a.ack.Codes == nil:
 				return a.err
 			}
 			for j, i := range places[r] {
-				granted[i] = a.codes[j]
+				granted[i] = a.ack.Codes[j]
 			}
 		case <-timeout.C:
 			return violation("no SUBACK within %v", n.c.cfg.ConnectTimeout)

@@ -123,6 +123,9 @@ func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, expires 
 		q.UserProperties = c.cfg.UserProperties
 		q.Present |= packet.Props(packet.PropUserProperty)
 	}
+	if c.cfg.NoProblemInformation {
+		q.Present |= packet.Props(packet.PropRequestProblemInformation) // with the value 0
+	}
 	if c.cfg.ResponseTopic == "" {
 		q.RequestResponseInformation = 1
 		q.Present |= packet.Props(packet.PropRequestResponseInformation)
@@ -174,6 +177,9 @@ func (n *conn) introduce(ctx context.Context, request *packet.Connect) (*packet.
 		case h.Type == packet.AUTH && n.c.auth != nil:
 			var p packet.Auth
 			if err := p.Decode(h, body); err != nil {
+				return nil, err
+			}
+			if err := n.unwanted(h, &p.Properties); err != nil {
 				return nil, err
 			}
 			if p.Code != packet.ContinueAuthentication { // [MQTT-4.12.0-2]

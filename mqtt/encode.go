@@ -29,16 +29,23 @@ func (m *Message) check() error {
 	if len(m.CorrelationData) > packet.MaxStringLength {
 		return fmt.Errorf("%w: correlation data of %d bytes, at most %d", ErrInvalid, len(m.CorrelationData), packet.MaxStringLength)
 	}
-	for _, p := range m.UserProperties {
-		if !packet.ValidString(p.Key) || !packet.ValidString(p.Value) {
-			return fmt.Errorf("%w: user property %.40q is not two MQTT strings", ErrInvalid, p.Key)
-		}
+	if err := checkProperties(m.UserProperties); err != nil {
+		return err
 	}
 	if m.Expiry < 0 {
 		return fmt.Errorf("%w: negative expiry %v", ErrInvalid, m.Expiry)
 	}
 	if m.UTF8 && !utf8.Valid(m.Payload) {
 		return fmt.Errorf("%w: payload for %q is not UTF-8", ErrInvalid, m.Topic)
+	}
+	return nil
+}
+
+func checkProperties(properties []UserProperty) error {
+	for _, p := range properties {
+		if !packet.ValidString(p.Key) || !packet.ValidString(p.Value) {
+			return fmt.Errorf("%w: user property %.40q is not two MQTT strings", ErrInvalid, p.Key)
+		}
 	}
 	return nil
 }
@@ -139,6 +146,9 @@ func (s Subscription) check() error {
 	}
 	if s.NoLocal && isShared(s.Filter) { // [MQTT-3.8.3-4]
 		return fmt.Errorf("mqtt: %w: shared subscription to %q with NoLocal", ErrInvalid, s.Filter)
+	}
+	if err := checkProperties(s.UserProperties); err != nil {
+		return fmt.Errorf("mqtt: subscription to %q: %w", s.Filter, err)
 	}
 	return nil
 }

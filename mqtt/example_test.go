@@ -43,7 +43,7 @@ func Example() {
 	_, err = client.Publish(ctx, &mqtt.Message{Topic: "plant/hall/temperature", Payload: []byte("21.5"), QoS: mqtt.AtLeastOnce})
 	check(err)
 	fmt.Println(<-received)
-	check(client.Close(ctx, false))
+	check(client.Close(ctx, mqtt.Farewell{}))
 	// Output: plant/hall/temperature: 21.5
 }
 
@@ -93,7 +93,7 @@ func ExampleClient_Send() {
 		check(<-settled)
 	}
 	fmt.Println("100 messages are the broker's")
-	check(client.Close(ctx, false))
+	check(client.Close(ctx, mqtt.Farewell{}))
 	// Output: 100 messages are the broker's
 }
 
@@ -119,7 +119,7 @@ func ExampleClient_Publish() {
 	default:
 		fmt.Println("it was not sent:", err)
 	}
-	check(client.Close(ctx, false))
+	check(client.Close(ctx, mqtt.Farewell{}))
 	// Output: the broker refused it: 0x87 not authorized (permanent: true)
 }
 
@@ -129,14 +129,15 @@ func ExampleClient_Subscribe() {
 	client, err := mqtt.New(mqtt.Config{URLs: []string{"mqtt://broker.example.com"}, Dial: broker.Dial})
 	check(err)
 	go func() { _ = client.Run(ctx) }()
-	codes, err := client.Subscribe(ctx,
+	answer, err := client.Subscribe(ctx,
 		mqtt.Subscription{Filter: "plant/+/temperature", QoS: mqtt.AtLeastOnce},
 		mqtt.Subscription{Filter: "$share/workers/jobs/#", QoS: mqtt.ExactlyOnce},
 	)
 	check(err)
-	fmt.Println(codes)
-	check(client.Unsubscribe(ctx, "plant/+/temperature"))
-	check(client.Close(ctx, false))
+	fmt.Println(answer.Codes)
+	_, err = client.Unsubscribe(ctx, []string{"plant/+/temperature"})
+	check(err)
+	check(client.Close(ctx, mqtt.Farewell{}))
 	// Output: [0x01 granted QoS 1 0x02 granted QoS 2]
 }
 
@@ -164,7 +165,7 @@ func ExampleClient_Request() {
 	answer, err := controller.Request(ctx, &mqtt.Message{Topic: "lamp/power", Payload: []byte("on"), QoS: mqtt.AtLeastOnce})
 	check(err)
 	fmt.Printf("%s\n", answer.Payload)
-	check(errors.Join(controller.Close(ctx, false), device.Close(ctx, false)))
+	check(errors.Join(controller.Close(ctx, mqtt.Farewell{}), device.Close(ctx, mqtt.Farewell{})))
 	// Output: power is on
 }
 
@@ -188,7 +189,7 @@ func ExampleMessage_Ack() {
 	if err := m.Ack(); errors.Is(err, mqtt.ErrStale) {
 		fmt.Println("it comes again: the connection was lost in between")
 	}
-	check(client.Close(ctx, false))
+	check(client.Close(ctx, mqtt.Farewell{}))
 	// Output: stored two bolts
 }
 

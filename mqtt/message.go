@@ -74,4 +74,13 @@ type Subscription struct {
 	RetainHandling byte
 	// ID, where it is not 0, comes with the messages that match, in Message.SubscriptionIDs. At most 268,435,455.
 	ID uint32
+	// UserProperties are for the broker. Those of all the subscriptions of a request go with it, in their order.
+	UserProperties []UserProperty
+}
+
+// A SubAck is the broker's answer to a request to subscribe or to unsubscribe.
+type SubAck struct {
+	Codes          []ReasonCode // in the order of the request: the granted QoS, or a refusal
+	Reason         string
+	UserProperties []UserProperty
 }

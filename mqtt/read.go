@@ -144,6 +144,9 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 		if err := p.Decode(h, body); err != nil {
 			return err
 		}
+		if err := n.unwanted(h, &p.Properties); err != nil {
+			return err
+		}
 		if h.Type == packet.PUBREL {
 			n.handlePubrel(p.ID)
 			return nil
@@ -152,6 +155,9 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 	case packet.SUBACK, packet.UNSUBACK:
 		var p packet.Suback
 		if err := p.Decode(h, body); err != nil {
+			return err
+		}
+		if err := n.unwanted(h, &p.Properties); err != nil {
 			return err
 		}
 		return n.answered(&p)
@@ -168,6 +174,9 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 		if err := p.Decode(h, body); err != nil {
 			return err
 		}
+		if err := n.unwanted(h, &p.Properties); err != nil {
+			return err
+		}
 		return n.handleAuth(&p)
 	case packet.DISCONNECT:
 		var p packet.Disconnect
@@ -180,6 +189,15 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 		return reasonError(packet.DISCONNECT, p.Code, &p.Properties)
 	}
 	return violation("%v from a broker", h.Type)
+}
+
+// unwanted returns an error where a packet, which is neither a PUBLISH nor a DISCONNECT, has what the client asked the broker to
+// leave out [MQTT-3.1.2-29].
+func (n *conn) unwanted(h packet.Header, p *packet.Properties) error {
+	if n.c.cfg.NoProblemInformation && (p.Present.Has(packet.PropReasonString) || p.Present.Has(packet.PropUserProperty)) {
+		return violation("%v with problem information, which was not asked for", h.Type)
+	}
+	return nil
 }
 
 // handlePublish checks a PUBLISH against what the client allows and gives it to the inbox. mu is held.

@@ -14,6 +14,7 @@ import (
 type request struct {
 	subs      []Subscription // of a SUBSCRIBE
 	filters   []string       // of an UNSUBSCRIBE
+	user      []UserProperty // of either
 	id        uint16         // 0 while it is not sent on this connection
 	sentAt    time.Time
 	once      bool // of a connection's own subscriptions: not repeated on the next
@@ -23,13 +24,13 @@ type request struct {
 }
 
 type answer struct {
-	codes []ReasonCode
-	err   error
+	ack SubAck
+	err error
 }
 
-func (r *request) finish(codes []ReasonCode, err error) {
+func (r *request) finish(ack SubAck, err error) {
 	select {
-	case r.answer <- answer{codes, err}:
+	case r.answer <- answer{ack, err}:
 	default: // answered before
 	}
 }
@@ -44,44 +45,49 @@ func (r *request) answerType() packet.Type {
 	return packet.UNSUBACK
 }
 
-// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answers in their order; where one is a refusal the error is a *ReasonError for the
-// first. It waits for a connection. The broker forgets them with the session: those that must last belong to
-// Config.Subscriptions.
-func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) ([]ReasonCode, error) {
+// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answer; where a code is a refusal the error is a
+// *ReasonError for the first, and the answer holds too. It waits for a connection. The broker forgets them with the session: those that must
+// last belong to Config.Subscriptions.
+func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubAck, error) {
 	if len(subs) == 0 {
-		return nil, fmt.Errorf("mqtt: %w: no subscription", ErrInvalid)
+		return SubAck{}, fmt.Errorf("mqtt: %w: no subscription", ErrInvalid)
 	}
+	r := &request{subs: slices.Clone(subs)}
 	for _, s := range subs {
 		if err := s.check(); err != nil {
-			return nil, err
+			return SubAck{}, err
 		}
 		if s.ID != subs[0].ID {
-			return nil, fmt.Errorf("mqtt: %w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
+			return SubAck{}, fmt.Errorf("mqtt: %w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
 		}
+		r.user = append(r.user, s.UserProperties...)
 	}
-	return c.request(ctx, &request{subs: slices.Clone(subs)})
+	return c.request(ctx, r)
 }
 
-// Unsubscribe ends subscriptions, as Subscribe makes them.
-func (c *Client) Unsubscribe(ctx context.Context, filters ...string) error {
+// Unsubscribe ends subscriptions, as Subscribe makes them. The user properties are for the broker. An answer that has no codes, which the
+// standard does not allow, is an error too: nobody knows whether the subscriptions have ended.
+func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (SubAck, error) {
 	if len(filters) == 0 {
-		return fmt.Errorf("mqtt: %w: no topic filter", ErrInvalid)
+		return SubAck{}, fmt.Errorf("mqtt: %w: no topic filter", ErrInvalid)
 	}
 	for _, f := range filters {
 		if !validFilter(f) {
-			return fmt.Errorf("mqtt: %w: %.80q is not a topic filter", ErrInvalid, f)
+			return SubAck{}, fmt.Errorf("mqtt: %w: %.80q is not a topic filter", ErrInvalid, f)
 		}
 	}
-	_, err := c.request(ctx, &request{filters: slices.Clone(filters)})
-	return err
+	if err := checkProperties(user); err != nil {
+		return SubAck{}, fmt.Errorf("mqtt: unsubscribe: %w", err)
+	}
+	return c.request(ctx, &request{filters: slices.Clone(filters), user: slices.Clone(user)})
 }
 
-func (c *Client) request(ctx context.Context, r *request) ([]ReasonCode, error) {
+func (c *Client) request(ctx context.Context, r *request) (SubAck, error) {
 	r.answer = make(chan answer, 1)
 	c.mu.Lock()
 	if c.closing {
 		c.mu.Unlock()
-		return nil, ErrClosed
+		return SubAck{}, ErrClosed
 	}
 	c.requests = append(c.requests, r)
 	if c.conn != nil {
@@ -90,7 +96,7 @@ func (c *Client) request(ctx context.Context, r *request) ([]ReasonCode, error) 
 	c.mu.Unlock()
 	select {
 	case a := <-r.answer:
-		return a.codes, a.err
+		return a.ack, a.err
 	case <-ctx.Done():
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -98,7 +104,7 @@ func (c *Client) request(ctx context.Context, r *request) ([]ReasonCode, error) 
 		if r.id == 0 {
 			c.dropRequest(r)
 		}
-		return nil, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
+		return SubAck{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
 	}
 }
 
@@ -125,7 +131,7 @@ func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
 		r.subs[0] = n.c.responses.subscription()
 	}
 	if err := n.refuses(r); err != nil {
-		r.finish(nil, err)
+		r.finish(SubAck{}, err)
 		n.c.dropRequest(r)
 		return b
 	}
@@ -135,7 +141,8 @@ func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
 	}
 	r.id, r.sentAt = id, now
 	if r.filters != nil {
-		p := packet.Unsubscribe{ID: id, Filters: r.filters}
+		p := r.unsubscribe()
+		p.ID = id
 		return p.Append(b)
 	}
 	p := r.subscribe()
@@ -143,11 +150,24 @@ func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
 	return p.Append(b)
 }
 
+func (r *request) unsubscribe() *packet.Unsubscribe {
+	p := &packet.Unsubscribe{Filters: r.filters}
+	if len(r.user) > 0 {
+		p.Properties.UserProperties = r.user
+		p.Properties.Present = packet.Props(packet.PropUserProperty)
+	}
+	return p
+}
+
 func (r *request) subscribe() *packet.Subscribe {
 	p := new(packet.Subscribe)
 	if id := r.subs[0].ID; id != 0 {
 		p.Properties.SubscriptionIDs = []uint32{id}
 		p.Properties.Present = packet.Props(packet.PropSubscriptionID)
+	}
+	if len(r.user) > 0 {
+		p.Properties.UserProperties = r.user
+		p.Properties.Present |= packet.Props(packet.PropUserProperty)
 	}
 	for _, s := range r.subs {
 		p.Subscriptions = append(p.Subscriptions, s.encode())
@@ -157,9 +177,11 @@ func (r *request) subscribe() *packet.Subscribe {
 
 // refuses returns an error where the broker's CONNACK rules r out.
 func (n *conn) refuses(r *request) error {
-	size := (&packet.Unsubscribe{Filters: r.filters}).Size()
+	var size int
 	if r.subs != nil {
 		size = r.subscribe().Size()
+	} else {
+		size = r.unsubscribe().Size()
 	}
 	if size > int(n.negotiated.MaximumPacketSize) {
 		return fmt.Errorf("mqtt: request of %d bytes, the broker takes %d: %w", size, n.negotiated.MaximumPacketSize, ErrTooLarge)
@@ -192,7 +214,8 @@ func (n *conn) answered(p *packet.Suback) error {
 		return nil
 	}
 	r := n.c.requests[i]
-	if r.answerType() != p.Type || r.count() != len(p.Codes) {
+	silent := p.Type == packet.UNSUBACK && len(p.Codes) == 0
+	if r.answerType() != p.Type || r.count() != len(p.Codes) && !silent {
 		return violation("%v with %d codes does not answer its request", p.Type, len(p.Codes))
 	}
 	n.c.session.ids.remove(r.id)
@@ -201,10 +224,12 @@ func (n *conn) answered(p *packet.Suback) error {
 	var err error
 	if j := slices.IndexFunc(p.Codes, ReasonCode.Failed); j >= 0 {
 		err = reasonError(p.Type, p.Codes[j], &p.Properties)
+	} else if silent { // [MQTT-3.11.3-1]
+		err = fmt.Errorf("mqtt: UNSUBACK has no code for any of %d topic filters", r.count())
 	}
 	if r.responses {
 		n.c.responses.used = err == nil
 	}
-	r.finish(p.Codes, err)
+	r.finish(SubAck{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
 	return nil
 }

@@ -160,7 +160,11 @@ func (n *conn) flush(buf []byte, written []settlement) error {
 // farewell writes what is left and the DISCONNECT, and gives the broker a moment to close first: closing with unread input could
 // destroy what was written.
 func (n *conn) farewell(buf []byte, written []settlement, p *parting) error {
-	buf = (&packet.Disconnect{Code: p.code}).Append(buf)
+	d := p.disconnect
+	if d.Size() > int(n.negotiated.MaximumPacketSize) { // [MQTT-3.14.2-3] and [MQTT-3.14.2-4]
+		d.Properties.Present &= packet.Props(packet.PropSessionExpiry)
+	}
+	buf = d.Append(buf)
 	if err := n.flush(buf, written); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/mqtt/packet"
 	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
@@ -118,7 +119,11 @@ func (g *Gateway) disconnect(restarting bool) {
 	}
 	closing, cancelClosing := context.WithTimeout(context.Background(), closeWait)
 	defer cancelClosing()
-	if err := g.client.Close(closing, !clean); err != nil {
+	var farewell mqtt.Farewell
+	if !clean {
+		farewell.Code = packet.DisconnectWithWill
+	}
+	if err := g.client.Close(closing, farewell); err != nil {
 		g.Log.Debug("closing the connection", "err", err)
 	}
 }

@@ -156,6 +156,17 @@ type Disconnect struct {
 	Properties Properties
 }
 
+// Size returns the size of the encoded packet.
+func (d *Disconnect) Size() int {
+	switch {
+	case d.Properties.Present != 0:
+		return sizeWithHeader(1 + d.Properties.size())
+	case d.Code != Success:
+		return sizeWithHeader(1)
+	}
+	return sizeWithHeader(0)
+}
+
 // Append appends the encoded packet to b, in its shortest form.
 func (d *Disconnect) Append(b []byte) []byte {
 	return appendShort(b, DISCONNECT, d.Code, &d.Properties)

@@ -270,7 +270,7 @@ func roundTrip(t *testing.T, cfg mqtt.Config) {
 	if s := c.Stats(); s.Connects != 1 {
 		t.Errorf("%+v", s)
 	}
-	if err := c.Close(ctx, false); err != nil {
+	if err := c.Close(ctx, mqtt.Farewell{}); err != nil {
 		t.Error(err)
 	}
 	if err := <-ended; err != nil {

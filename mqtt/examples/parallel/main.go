@@ -120,5 +120,5 @@ func publish(ctx context.Context, topic string) error {
 			return err
 		}
 	}
-	return client.Close(ctx, false)
+	return client.Close(ctx, mqtt.Farewell{})
 }

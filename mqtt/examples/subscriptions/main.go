@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
 var broker = flag.String("broker", "mqtt://localhost", "URL of the broker")
@@ -82,31 +83,31 @@ func run(ctx context.Context) error {
 
 	for _, room := range []string{"kitchen", "cellar"} {
 		filter := root + room + "/+"
-		codes, err := worker.Subscribe(ctx, mqtt.Subscription{Filter: filter, QoS: mqtt.AtLeastOnce})
+		answer, err := worker.Subscribe(ctx, mqtt.Subscription{Filter: filter, QoS: mqtt.AtLeastOnce})
 		if err != nil {
 			return err
 		}
-		fmt.Printf("worker: subscribed to %s: %v\n", filter, codes[0])
+		fmt.Printf("worker: subscribed to %s: %v\n", filter, answer.Codes[0])
 		if err := publish(ctx, watcher, root+room+"/temperature", "21.5", false); err != nil {
 			return err
 		}
 		if err := expect(ctx, "worker", got); err != nil {
 			return err
 		}
-		if err := worker.Unsubscribe(ctx, filter); err != nil {
+		if _, err := worker.Unsubscribe(ctx, []string{filter}); err != nil {
 			return err
 		}
 		fmt.Printf("worker: unsubscribed from %s\n", filter)
 	}
 
 	// The worker leaves, and asks the broker to publish its will. A crash, or a lost network, would do the same.
-	if err := worker.Close(ctx, true); err != nil {
+	if err := worker.Close(ctx, mqtt.Farewell{Code: packet.DisconnectWithWill}); err != nil {
 		return err
 	}
 	if err := expect(ctx, "watcher", seen); err != nil {
 		return err
 	}
-	return errors.Join(publish(ctx, watcher, status, "", true), watcher.Close(ctx, false)) // clears what was retained
+	return errors.Join(publish(ctx, watcher, status, "", true), watcher.Close(ctx, mqtt.Farewell{})) // clears what was retained
 }
 
 func publish(ctx context.Context, c *mqtt.Client, topic, text string, retain bool) error {
