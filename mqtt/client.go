@@ -42,6 +42,7 @@ type Client struct {
 	serial   uint64
 	pending  int // messages accepted and not yet settled
 	requests []*request
+	journal  journal
 	conn     *conn // the current connection, nil while offline
 	closing  bool
 	stats    Stats
@@ -93,6 +94,9 @@ func (c *Client) Run(ctx context.Context) error {
 	c.supervise()
 
 	handling.Wait()
+	if err := c.saveMessages(ctx); err != nil { // that they are done; otherwise they are repeated
+		c.cfg.Log.Warn("messages will be repeated after a restart", "err", err)
+	}
 	c.settleAll()
 	stopSettling()
 	settling.Wait()
@@ -158,6 +162,7 @@ func (c *Client) settleAll() {
 				err = ErrUncertain
 			}
 			c.session.settle(x)
+			x.stored = 0 // the next process has it
 			c.settle(x, Ack{}, err)
 		}
 	}

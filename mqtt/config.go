@@ -84,7 +84,7 @@ type Config struct {
 	// OnEvent reports changes of the connection, in order. It must not block long, since it holds up the next attempt, and must
 	// not call Close.
 	OnEvent func(Event)
-	// Session keeps the session's facts over restarts; nil: in memory.
+	// Session keeps the session over restarts: its facts, and with a MessageStore also what is on its way; nil: in memory.
 	Session SessionStore
 	// Redirect decides whether to follow a broker that names another one: with 0x9C for the next attempt, with 0x9D from then on. It is asked
 	// only for a transport with TLS where the first has it, and not more than 3 times without a stable connection. The session is

@@ -45,6 +45,7 @@ type conn struct {
 	given     topicAliases   // the writer's: aliases of the client
 	publish   packet.Publish // the writer's, to be used again
 	lastWrite time.Duration  // the writer's, since start
+	urgent    bool           // the writer's: what waits to be written has to be in the message store first
 }
 
 // A parting is the DISCONNECT to end with and the error that is behind it, nil after Close.

@@ -15,15 +15,18 @@
 //
 // # After a restart
 //
-// Messages are kept in memory. Whoever must keep them over a restart keeps them until done was called with success, and sends what is
-// left again. A SessionStore, such as FileStore, keeps the facts with which a new process resumes the session: the broker's subscriptions and
-// what it queued are not lost, and no QoS 2 message is accepted twice. It keeps no outbound message. So [MQTT-4.4.0-1], that a resumed
-// session repeats what was not acknowledged, holds within a process; after a restart the messages come as new ones:
+// A SessionStore keeps the facts with which a new process resumes the session: the broker's subscriptions and what it queued are not
+// lost, and no QoS 2 message is accepted twice. A MessageStore, such as FileStore, also keeps the outbound messages that were sent and not
+// acknowledged; then [MQTT-4.4.0-1], that a resumed session repeats them under their identifiers, holds over a restart too, and QoS 2 is exactly
+// once. What was accepted and never sent is in memory only.
+//
+// Whoever has a queue of their own, in which a message stays until done was called with success, does without: a SessionStore
+// that is no MessageStore. Then what was not acknowledged comes as new messages after a restart:
 //
 //   - With QoS 1 a message whose PUBACK was lost arrives twice, the second time without DUP.
 //   - With QoS 2 the same may happen. Besides, a broker that waits for the PUBREL of the former process takes a new message with the same
 //     identifier for the old one, and acknowledges it without passing it on. Whoever publishes with QoS 2 sets CleanStart, or
-//     keeps no facts.
+//     keeps the messages.
 //
 // # Errors
 //

@@ -12,12 +12,16 @@ import (
 	"path/filepath"
 )
 
-// FileStore keeps the facts of one session in the file "session" of a directory, which it makes where it is missing; each client needs
-// one of its own. Save replaces the file at once as a whole and returns when file and directory are on the disk. A damaged file
-// is an error that names it: without it the client begins a new session.
-func FileStore(dir string) SessionStore { return fileStore{dir} }
+// FileStore keeps one session in a directory, which it makes where it is missing; each client needs one of its own. The facts are in the file
+// "session", which is replaced at once as a whole; a damaged one is an error that names it: without it the client begins a new session. The messages
+// on their way are in the file "messages": each flush that carries new ones waits for the disk once. Everything is on the disk when a
+// method returns.
+func FileStore(dir string) MessageStore { return &fileStore{dir: dir} }
 
-type fileStore struct{ dir string }
+type fileStore struct {
+	dir      string
+	messages fileMessages
+}
 
 // A sessionFile is the file's first line. The second is its CRC-32, in hexadecimal.
 type sessionFile struct {
@@ -29,9 +33,9 @@ type sessionFile struct {
 
 const sessionFileVersion = 1
 
-func (s fileStore) path() string { return filepath.Join(s.dir, "session") }
+func (s *fileStore) path() string { return filepath.Join(s.dir, "session") }
 
-func (s fileStore) Load(context.Context) (SessionFacts, error) {
+func (s *fileStore) Load(context.Context) (SessionFacts, error) {
 	b, err := os.ReadFile(s.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return SessionFacts{}, nil
@@ -55,7 +59,7 @@ func (s fileStore) Load(context.Context) (SessionFacts, error) {
 	return SessionFacts{ClientID: f.ClientID, Established: f.Established, Received: f.Received}, nil
 }
 
-func (s fileStore) Save(_ context.Context, facts SessionFacts) error {
+func (s *fileStore) Save(_ context.Context, facts SessionFacts) error {
 	line, err := json.Marshal(sessionFile{sessionFileVersion, facts.ClientID, facts.Established, facts.Received})
 	if err != nil {
 		return err
@@ -63,23 +67,12 @@ func (s fileStore) Save(_ context.Context, facts SessionFacts) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	temporary := s.path() + ".new"
-	if err := writeDurably(temporary, append(append(line, '\n'), checksum(line)...)); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, s.path()); err != nil {
-		return err
-	}
-	dir, err := os.Open(s.dir)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync() // or the new name might not outlast a power cut
+	return s.replace(s.path(), append(append(line, '\n'), checksum(line)...))
 }
 
-func writeDurably(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// replace makes b the content of a file of the directory, or leaves the file as it is.
+func (s *fileStore) replace(path string, b []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -87,7 +80,22 @@ func writeDurably(path string, b []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return s.syncDir()
+}
+
+// syncDir makes the names in the directory durable.
+func (s *fileStore) syncDir() error {
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func checksum(line []byte) string { return fmt.Sprintf("%08x\n", crc32.ChecksumIEEE(line)) }

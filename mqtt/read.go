@@ -301,6 +301,7 @@ func (n *conn) handleAck(p *packet.Ack) error {
 	case wrong:
 		return violation("%v does not answer message %d", p.Type, p.ID)
 	case released:
+		n.c.journal.note(x, MessageReleased)
 		n.reply(&packet.Ack{Type: packet.PUBREL, ID: p.ID})
 	case settled:
 		ack := Ack{Code: p.Code, Reason: p.Properties.ReasonString, UserProperties: p.Properties.UserProperties}

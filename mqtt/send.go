@@ -103,6 +103,7 @@ func (c *Client) withdraw(x *exchange, serial uint64) withdrawal {
 		return settling
 	case x.id == 0:
 		sent := !x.sentAt.IsZero() // in a session that was lost
+		c.journal.note(x, MessageDone)
 		x.unlink()
 		c.pending--
 		c.recycle(x)
@@ -132,6 +133,7 @@ func (c *Client) recycle(x *exchange) {
 
 // settle hands the outcome of x, which has left the session, to the settler. mu is held.
 func (c *Client) settle(x *exchange, ack Ack, err error) {
+	c.journal.note(x, MessageDone)
 	switch {
 	case err == nil:
 		c.stats.Acked++

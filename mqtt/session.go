@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,6 +12,7 @@ type exchange struct {
 	msg     *Message
 	done    func(Ack, error)
 	serial  uint64    // unlike that of every exchange before it, since exchanges are used again
+	stored  uint64    // its serial in the message store, 0 where that does not have it
 	expires time.Time // zero: never
 	expiry  uint32    // Message Expiry Interval as it was sent first, so that a repetition is the same packet
 	sentAt  time.Time // first transmission, in whatever session
@@ -100,6 +103,34 @@ func newSession(received []uint16, inFlight int) session {
 		s.received[id] = false
 	}
 	return s
+}
+
+// inherit takes over exchanges of an earlier process, in the order of their newest steps. Those that were released are in their list
+// already; the others are repeated in the order of their first transmission. Where two have the same identifier the older step is one of a
+// session that was lost since: that message is new again.
+func (s *session) inherit(inherited []*exchange) {
+	if len(inherited) == 0 {
+		return
+	}
+	s.ids = newIDTable(1<<16 - 1) // whatever identifiers they have, each has its place
+	for _, x := range inherited {
+		if old := s.ids.get(x.id); old != nil {
+			s.ids.remove(x.id)
+			old.id = 0
+		}
+		s.ids.put(x.id, x)
+		s.lastID = x.id
+	}
+	slices.SortFunc(inherited, func(a, b *exchange) int { return -cmp.Compare(a.stored, b.stored) })
+	for _, x := range inherited {
+		switch {
+		case x.list != nil:
+		case x.id == 0:
+			s.queue.pushFront(x)
+		default:
+			s.resend.pushFront(x)
+		}
+	}
 }
 
 // reserve returns an identifier that is not in use, taking turns so that a late answer finds no new owner; 0 where none is

@@ -17,7 +17,7 @@ type SessionFacts struct {
 // the goroutines that read and write the connection. The caller may change facts.Received after Save.
 // Load returns the zero value where nothing was saved.
 //
-// Outbound messages are no part of the facts: see the package's promises for what that means after a restart.
+// Outbound messages are no part of the facts: see MessageStore, and the package's promises for what that means after a restart.
 //
 // An error of either ends the connection; it is tried again with the usual delays.
 type SessionStore interface {

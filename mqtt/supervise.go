@@ -138,15 +138,19 @@ func (c *Client) loadFacts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("mqtt: session store: %w", err)
 	}
+	same := f.ClientID != "" && (c.cfg.ClientID == "" || c.cfg.ClientID == f.ClientID)
+	resume := same && f.Established && !c.cfg.CleanStart && c.cfg.SessionExpiry > 0
+	if err := c.loadMessages(ctx, resume); err != nil {
+		return err
+	}
 	c.facts.loaded = true
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clientID = c.cfg.ClientID
-	if f.ClientID == "" || c.clientID != "" && c.clientID != f.ClientID {
-		return nil
+	if same {
+		c.clientID = f.ClientID
 	}
-	c.clientID = f.ClientID
-	if f.Established && !c.cfg.CleanStart && c.cfg.SessionExpiry > 0 {
+	if resume {
 		c.facts.resumable, c.facts.announced = true, true
 		for _, id := range f.Received {
 			c.session.received[id] = false

@@ -30,6 +30,7 @@ func (n *conn) write() error {
 		buf, written = n.collect(buf[:0], written[:0])
 		parting := n.parting
 		n.idle = len(buf) == 0
+		n.urgent = n.c.journal.urgent
 		n.c.mu.Unlock()
 		if parting != nil {
 			return n.farewell(buf, written, parting)
@@ -87,10 +88,11 @@ func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
 		if !ok {
 			break
 		}
+		n.publish.Dup, n.publish.ID = dup, x.id
 		if !dup { // a repetition must be understood on a connection that knows no alias
+			n.c.journal.sent(x, &n.publish)
 			n.shorten(&n.publish, size)
 		}
-		n.publish.Dup, n.publish.ID = dup, x.id
 		b = n.publish.Append(b)
 		n.c.stats.Published++
 		if dup {
@@ -133,10 +135,18 @@ func (n *conn) prepare(x *exchange, now time.Time) (size int, err error) {
 	return size, nil
 }
 
-// flush writes buf and settles the QoS 0 messages in it.
-func (n *conn) flush(buf []byte, written []settlement) error {
-	m, err := n.nc.Write(buf)
-	n.c.bytesOut.Add(uint64(m))
+// flush writes buf, when what it repeats after a restart is durable, and settles the QoS 0 messages in it.
+func (n *conn) flush(buf []byte, written []settlement) (err error) {
+	if n.urgent {
+		err = n.c.saveMessages(n.c.stop)
+	}
+	if err == nil {
+		var m int
+		if m, err = n.nc.Write(buf); err != nil {
+			err = fmt.Errorf("mqtt: writing: %w", err)
+		}
+		n.c.bytesOut.Add(uint64(m))
+	}
 	n.lastWrite = n.now()
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
@@ -151,10 +161,7 @@ func (n *conn) flush(buf []byte, written []settlement) error {
 		n.c.settler.add(s)
 	}
 	clear(written)
-	if err != nil {
-		return fmt.Errorf("mqtt: writing: %w", err)
-	}
-	return nil
+	return err
 }
 
 // farewell writes what is left and the DISCONNECT, and gives the broker a moment to close first: closing with unread input could
