@@ -3,7 +3,10 @@ package verify
 import "sort"
 
 // Range is a run of sequence numbers; both ends are included.
-type Range struct{ First, Last uint64 }
+type Range struct {
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+}
 
 // ranges is a set of numbers as sorted runs that neither overlap nor touch.
 type ranges []Range
@@ -65,3 +68,19 @@ func (s ranges) last() uint64 {
 	}
 	return s[len(s)-1].Last
 }
+
+// split parts runs into those up to a number and those above it.
+func split(runs []Range, at uint64) (low, high []Range) {
+	for _, r := range runs {
+		if r.First <= at {
+			low = append(low, Range{r.First, min(r.Last, at)})
+		}
+		if r.Last > at {
+			high = append(high, Range{max(r.First, at+1), r.Last})
+		}
+	}
+	return low, high
+}
+
+// size returns how many numbers runs have.
+func size(runs []Range) uint64 { return ranges(runs).count() }

@@ -1,0 +1,69 @@
+package verify
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// maxLine is the longest line of a file, in bytes: more than a message can have.
+const maxLine = 64 << 20
+
+// A line is what Lines reads: a message with its topic, or a document of a gateway by itself.
+type line struct {
+	Topic   string          `json:"topic"`
+	Payload json.RawMessage `json:"payload"` // the document, or a string with its text
+
+	N        json.RawMessage `json:"n"`        // of an event
+	Readings json.RawMessage `json:"readings"` // of telemetry
+	Seq      json.RawMessage `json:"seq"`
+}
+
+// Lines takes in a file of JSON lines. A line is a document as a gateway sent it, or an object with its topic and its payload, as
+// `mosquitto_sub -F %j` and `-F %J` print them. Documents of other kinds are passed over. It ends with the first line that cannot be
+// read; what was before it has been taken in.
+func (t *Tracker) Lines(r io.Reader, name string) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 64<<10), maxLine)
+	n := 0
+	for s.Scan() {
+		n++
+		text := bytes.TrimSpace(s.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		if err := t.line(text); err != nil {
+			return fmt.Errorf("%s:%d: %w", name, n, err)
+		}
+	}
+	if err := s.Err(); err != nil {
+		return fmt.Errorf("%s:%d: %w", name, n+1, err)
+	}
+	return nil
+}
+
+func (t *Tracker) line(text []byte) error {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return err
+	}
+	switch {
+	case l.Topic != "":
+		payload := []byte(l.Payload)
+		var quoted string
+		if json.Unmarshal(payload, &quoted) == nil {
+			payload = []byte(quoted)
+		}
+		if len(payload) == 0 {
+			return nil // cleared
+		}
+		return t.Message(l.Topic, payload)
+	case l.Readings != nil || l.Seq != nil:
+		return t.telemetry(text, unknownLane)
+	case l.N != nil:
+		return t.event(text)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package verify
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// A Report is what Results and Gaps tell, put together for people and for programs.
+type Report struct {
+	Verdict   string   `json:"verdict"` // complete, incomplete, nothing
+	Sequences []Result `json:"sequences"`
+	Gaps      []Gap    `json:"gaps"`
+}
+
+// The verdicts. Nothing is missing: every reading arrived, or is in the ledger, or an unclean end explains it.
+const (
+	Complete   = "complete"
+	Incomplete = "incomplete"
+	Nothing    = "nothing" // no reading arrived and none is known of
+)
+
+// Report returns the report of what was taken in so far.
+func (t *Tracker) Report() Report {
+	r := Report{Verdict: Complete, Sequences: t.Results(), Gaps: t.Gaps()}
+	if len(r.Sequences) == 0 {
+		r.Verdict = Nothing
+	}
+	if len(r.Gaps) > 0 || slices.ContainsFunc(r.Sequences, func(s Result) bool { return len(s.Missing) > 0 }) {
+		r.Verdict = Incomplete
+	}
+	return r
+}
+
+// A total is what a report tells of one sensor, over all boots.
+type total struct {
+	gateway, sensor                                                 string
+	boots                                                           int
+	received, duplicates, thinned, lost, crashed, missing, disarray uint64
+}
+
+// Print writes the table of a report, one line for each sensor, then everything that is missing, and the verdict.
+func (r Report) Print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "GATEWAY\tSENSOR\tBOOTS\tARRIVED\tTWICE\tDISORDER\tTHINNED\tIN THE LEDGER\tCRASHED\tMISSING")
+	var all total
+	for _, s := range r.totals() {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
+			s.gateway, s.sensor, s.boots, s.received, s.duplicates, s.disarray, s.thinned, s.lost, s.crashed, s.missing)
+		all.received += s.received
+		all.lost += s.lost
+		all.crashed += s.crashed
+		all.missing += s.missing
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	var b strings.Builder
+	r.complaints(&b)
+	fmt.Fprintf(&b, "\n%s: %d readings of %d sequences arrived; %d are in the loss ledger, %d were lost with a crash, %d are missing\n",
+		strings.ToUpper(r.Verdict), all.received, len(r.Sequences), all.lost, all.crashed, all.missing)
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// complaints writes a line for everything that spoils the verdict.
+func (r Report) complaints(b *strings.Builder) {
+	for _, s := range r.Sequences {
+		for _, m := range s.Missing {
+			fmt.Fprintf(b, "missing: %s %s, store %s, boot %d, seq %v\n", s.Gateway, s.Sensor, s.Store, s.Boot, m)
+		}
+	}
+	for _, g := range r.Gaps {
+		where := fmt.Sprintf("%s, store %s, boot %d", g.Gateway, g.Store, g.Boot)
+		for _, e := range g.Events {
+			fmt.Fprintf(b, "missing: events %v of %s: they may have told of losses\n", e, where)
+		}
+		if g.Untold {
+			fmt.Fprintf(b, "unproven: no boot event told how %s ended\n", where)
+		}
+		if g.Unknown > 0 {
+			fmt.Fprintf(b, "unproven: %s found a damaged store; what could not be read of it is not known\n", where)
+		}
+	}
+}
+
+func (r Report) totals() []*total {
+	var list []*total
+	of := map[[2]string]*total{}
+	for _, s := range r.Sequences {
+		k := [2]string{s.Gateway, s.Sensor}
+		t := of[k]
+		if t == nil {
+			t = &total{gateway: s.Gateway, sensor: s.Sensor}
+			of[k] = t
+			list = append(list, t)
+		}
+		t.boots++
+		t.received += s.Received
+		t.duplicates += s.Duplicates
+		t.thinned += s.Thinned
+		t.lost += s.Lost
+		t.disarray += s.Disorder
+		t.crashed += size(s.Crashed)
+		t.missing += size(s.Missing)
+	}
+	slices.SortFunc(list, func(a, b *total) int {
+		return cmp.Or(cmp.Compare(a.gateway, b.gateway), cmp.Compare(a.sensor, b.sensor))
+	})
+	return list
+}
+
+// String returns "5" or "5 to 9".
+func (r Range) String() string {
+	if r.First == r.Last {
+		return fmt.Sprint(r.First)
+	}
+	return fmt.Sprintf("%d to %d", r.First, r.Last)
+}

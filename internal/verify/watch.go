@@ -1,0 +1,79 @@
+package verify
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"time"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/mqtt/ws"
+)
+
+// ErrInterrupted says that the broker forgot the subscriber's session: what was sent meanwhile is not known, so nothing is
+// proven.
+var ErrInterrupted = errors.New("the broker lost the session of the verifier: readings may have passed it by; begin again")
+
+// keepSession is how long a broker has to keep messages for a verifier whose connection is interrupted.
+const keepSession = time.Hour
+
+// Watch subscribes to everything that the gateways below the prefix send, gateway being one id or "+", and hands each message to take, which
+// is not called concurrently. connected is called each time a connection is there. Watch returns nil when ctx ends.
+func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected func(url string), take func(topic string, payload []byte) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	client, err := mqtt.New(mqtt.Config{
+		URLs: m.URLs, ClientID: "fieldgate-verify-" + rand.Text()[:10], CleanStart: true, SessionExpiry: keepSession, ReceiveMaximum: 1000,
+		Dial: ws.Dialer{}.Dial,
+		Credentials: func(context.Context) (mqtt.Credentials, error) {
+			password, err := credential.Password(m)
+			return mqtt.Credentials{Username: m.Username, Password: password}, err
+		},
+		TLS: func(context.Context) (*tls.Config, error) { return credential.TLS(m.TLS, time.Now) },
+		Subscriptions: []mqtt.Subscription{
+			{Filter: prefix + "/" + gateway + "/telemetry/#", QoS: mqtt.AtLeastOnce},
+			{Filter: prefix + "/" + gateway + "/events/+", QoS: mqtt.AtLeastOnce},
+		},
+		OnEvent: func(e mqtt.Event) {
+			switch {
+			case e.Kind == mqtt.SessionLost:
+				stop(ErrInterrupted)
+			case e.Kind == mqtt.Connected:
+				for _, code := range e.Negotiated.Granted {
+					if code.Failed() {
+						stop(errors.New("the broker refused the subscription: " + code.String()))
+					}
+				}
+				connected(e.URL)
+			case e.Kind == mqtt.Disconnected && mqtt.IsPermanent(e.Err):
+				stop(e.Err)
+			}
+		},
+		Handler: func(_ context.Context, m *mqtt.Message) error {
+			if err := take(m.Topic, m.Payload); err != nil {
+				stop(err)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	// The session is ended in order, so that the broker keeps nothing for a verifier that does not come back.
+	leave := context.AfterFunc(ctx, func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = client.Close(closing, mqtt.Farewell{SessionExpiry: -1})
+	})
+	defer leave()
+	if err := client.Run(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return nil
+}
