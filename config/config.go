@@ -69,6 +69,8 @@ type Buffer struct {
 	MaxBytes Size          `toml:"max_bytes"`
 	MinFree  Size          `toml:"min_free"`
 	WhenFull string        `toml:"when_full"` // drop-oldest, reject-new
+	// Endurance is what the card's maker states that it stands, in bytes written; 0: not known.
+	Endurance Size `toml:"endurance"`
 }
 
 // Shadow is [shadow].

@@ -82,6 +82,9 @@ func printStatus(out io.Writer, s control.Status) error {
 	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
 	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, refused %d\n", q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Refused)
 	fmt.Fprintf(w, "flash\t%s in %d commits; %s a day\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, bytesText(h.Flash.BytesPerDay))
+	if d := h.Flash.Device; d != nil {
+		fmt.Fprintf(w, "card\t%s written to %s by everybody; %s a day%s\n", bytesText(float64(d.Bytes)), d.Name, bytesText(d.BytesPerDay), lifetime(d.Years))
+	}
 	fmt.Fprintf(w, "identity\tstore %s, boot %d; clock synchronised: %v\n", h.Store, h.Boot, h.ClockSync)
 	fmt.Fprintf(w, "shadow\tdesired %d, reported %d, rejected %d\n", s.Shadow.DesiredVersion, s.Shadow.Version, len(s.Shadow.Rejected))
 	for _, path := range slices.Sorted(maps.Keys(s.Shadow.Rejected)) {
@@ -101,6 +104,13 @@ func printStatus(out io.Writer, s control.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", name, v.State, every, v.Reads, v.Failures, v.Skipped, v.Error)
 	}
 	return w.Flush()
+}
+
+func lifetime(years *float64) string {
+	if years == nil {
+		return ""
+	}
+	return fmt.Sprintf("; a new card lasts %.1f years", *years)
 }
 
 func oldest(age float64) string {

@@ -176,9 +176,20 @@ type LinkHealth struct {
 
 // FlashHealth says what the store wrote since the program started.
 type FlashHealth struct {
-	Bytes       uint64  `json:"bytes"`
-	BytesPerDay float64 `json:"bytes_per_day"`
-	Commits     uint64  `json:"commits"`
+	Bytes       uint64       `json:"bytes"`
+	BytesPerDay float64      `json:"bytes_per_day"`
+	Commits     uint64       `json:"commits"`
+	Device      *FlashDevice `json:"device,omitempty"` // where the store lies on one
+}
+
+// FlashDevice says what was really written to the store's block device since the program started, by everybody: with the file
+// system's journal and what other programs write. Rates are means of that time.
+type FlashDevice struct {
+	Name            string   `json:"name"`
+	Bytes           uint64   `json:"bytes"`
+	BytesPerDay     float64  `json:"bytes_per_day"`
+	BytesPerReading float64  `json:"bytes_per_reading"`
+	Years           *float64 `json:"years,omitempty"` // that a new card would last, where its endurance is configured
 }
 
 // SensorHealth says how one sensor does.

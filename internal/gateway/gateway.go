@@ -19,6 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/event"
+	"github.com/fieldgate/fieldgate/internal/flash"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/operation"
 	"github.com/fieldgate/fieldgate/internal/payload"
@@ -66,6 +67,7 @@ type Gateway struct {
 	Options
 	topics   contract.Topics
 	store    *buffer.Store
+	card     *flash.Device // below the store; nil where there is none
 	clock    *clock.Clock
 	boots    *clock.Boots
 	journal  event.Journal
@@ -137,6 +139,9 @@ func (g *Gateway) open(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if g.card, err = flash.Count(b.Path); err != nil {
+		g.Log.Info("writes to the card are not counted", "err", err)
 	}
 	g.clock = clock.New(boot, clock.System(g.Config.Gateway.TrustClock), clock.In(g.store), clock.Floor(ctx, g.store, g.Built))
 	g.boots = clock.NewBoots(g.clock, g.store, g.started+g.Config.Gateway.WaitForClock)

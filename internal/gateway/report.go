@@ -146,6 +146,9 @@ func (g *Gateway) figures() health.Figures {
 	if days, ok := credential.DaysLeft(g.Config.MQTT.TLS, g.clock.ForTLS()); ok {
 		f.CertDays = &days
 	}
+	if u, ok := g.card.Usage(); ok {
+		f.Flash, f.Endurance = &u, int64(g.Config.Buffer.Endurance)
+	}
 	if wait := g.boots.Wait(g.store.Boot()); wait > 0 {
 		f.Degraded = append(f.Degraded, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", wait.Round(time.Second)))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/flash"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
@@ -25,8 +26,10 @@ type Figures struct {
 	Now       contract.Time
 	Up        time.Duration // since power-up
 	ClockSync bool
-	CertDays  *float64 // until the client's certificate ends; nil: there is none
-	Degraded  []string // reasons that the parts themselves know of
+	CertDays  *float64     // until the client's certificate ends; nil: there is none
+	Flash     *flash.Usage // of the store's device; nil: not known
+	Endurance int64        // bytes that the card stands; 0: not known
+	Degraded  []string     // reasons that the parts themselves know of
 	Sensors   []sampling.State
 }
 
@@ -70,6 +73,9 @@ func (m *Monitor) Snapshot() contract.Health {
 		h.Queue.HoursToFull = &full
 	}
 	h.Flash.BytesPerDay = r.written * 86400
+	if f.Flash != nil {
+		h.Flash.Device = device(*f.Flash, f.Store.Appended, f.Endurance)
+	}
 	h.Reasons = slices.Clone(f.Degraded)
 	if r.dropped > 0 {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("the store is full: %.0f readings a minute are dropped", max(r.dropped*60, 1)))
@@ -88,6 +94,19 @@ func (m *Monitor) Snapshot() contract.Health {
 		h.State = "degraded"
 	}
 	return h
+}
+
+// device tells what a card has to bear.
+func device(u flash.Usage, readings uint64, endurance int64) *contract.FlashDevice {
+	d := &contract.FlashDevice{Name: u.Device, Bytes: u.Bytes, BytesPerReading: float64(u.Bytes) / float64(max(readings, 1))}
+	if u.Span > 0 {
+		d.BytesPerDay = float64(u.Bytes) / u.Span.Hours() * 24
+	}
+	if endurance > 0 && d.BytesPerDay > 0 {
+		years := float64(endurance) / d.BytesPerDay / 365.25
+		d.Years = &years
+	}
+	return d
 }
 
 // StatusLine tells a snapshot in one line, as `systemctl status` shows it.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/flash"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
@@ -43,6 +44,24 @@ func TestRatesOverTheLastMinute(t *testing.T) {
 	}
 	if q := h.Queue; q.RateOut < 149 || q.RateOut > 151 || q.HoursToFull != nil || q.SecondsToDrain == nil || *q.SecondsToDrain < 115 || *q.SecondsToDrain > 125 {
 		t.Errorf("draining 6,000 readings at 50 a second: %+v", q)
+	}
+}
+
+// TestCard: 4 GB in two days by 40 million readings, on a card for 30 TB.
+func TestCard(t *testing.T) {
+	f := health.Figures{Store: buffer.Stats{Appended: 40e6}, Flash: &flash.Usage{Device: "mmcblk0", Bytes: 4e9, Span: 48 * time.Hour}}
+	m := health.New(func() health.Figures { return f })
+	d := m.Snapshot().Flash.Device
+	if d == nil || d.Name != "mmcblk0" || d.Bytes != 4e9 || d.BytesPerDay != 2e9 || d.BytesPerReading != 100 || d.Years != nil {
+		t.Errorf("%+v", d)
+	}
+	f.Endurance = 30e12
+	if d := m.Snapshot().Flash.Device; d.Years == nil || *d.Years < 41 || *d.Years > 41.2 {
+		t.Errorf("%+v", d)
+	}
+	f.Flash = nil
+	if d := m.Snapshot().Flash.Device; d != nil {
+		t.Errorf("without a device: %+v", d)
 	}
 }
 

@@ -60,6 +60,9 @@ func metricsOf(h contract.Health) *metrics.Set {
 	counter(`fieldgate_commit_overruns_total`, h.Queue.Overruns)
 	counter(`fieldgate_commits_total`, h.Flash.Commits)
 	counter(`fieldgate_flash_written_bytes_total`, h.Flash.Bytes)
+	if d := h.Flash.Device; d != nil {
+		counter(fmt.Sprintf(`fieldgate_device_written_bytes_total{device=%q}`, d.Name), d.Bytes)
+	}
 	gauge(`fieldgate_link_connected`, truth(h.Link.Connected))
 	counter(`fieldgate_link_reconnects_total`, h.Link.Reconnects)
 	counter(`fieldgate_link_bytes_total{direction="up"}`, h.Link.BytesUp)
