@@ -50,6 +50,7 @@ bench: build
 	cd mqtt/bench && go run .
 
 include cross/targets.mk
+include drivers/nmea/gpsd.mk
 
 clean:
 	rm -rf bin dist

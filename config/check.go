@@ -136,14 +136,15 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 }
 
 func (b *binder) checkBus(s *Sensor, path string) {
-	example := map[drivers.Bus]string{drivers.I2CBus: "/dev/i2c-1", drivers.SerialBus: "/dev/serial/by-id/…"}[s.Spec.Bus]
 	switch {
 	case s.Spec.Bus == drivers.NoBus && s.Bus != "":
 		b.report(b.at(path+".bus"), "driver %q is attached to no bus: remove this line", s.Driver)
 	case s.Spec.Bus != drivers.NoBus && s.Bus == "":
-		b.report(b.at(path), "%s.bus is missing: driver %q needs one, such as %q", path, s.Driver, example)
-	case s.Bus != "" && !filepath.IsAbs(s.Bus):
-		b.report(b.at(path+".bus"), "%s.bus must be a device file with its whole path, such as %q", path, example)
+		b.report(b.at(path), "%s.bus is missing: driver %q needs one, such as %q", path, s.Driver, s.Spec.Bus.Example())
+	case s.Bus != "":
+		if err := s.Spec.Bus.Check(s.Bus); err != nil {
+			b.report(b.at(path+".bus"), "%s.bus %v", path, err)
+		}
 	}
 }
 

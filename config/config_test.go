@@ -91,6 +91,7 @@ func TestMistakes(t *testing.T) {
 		{"bus missing", sensor + "driver = \"bme280\"\n", "3:3", `sensor "s".bus is missing`},
 		{"bus not needed", sensor + "driver = \"host\"\nbus = \"/dev/i2c-1\"\n", "7:7", "attached to no bus"},
 		{"bus number", sensor + "driver = \"bme280\"\nbus = \"1\"\n", "7:7", `such as "/dev/i2c-1"`},
+		{"serial bus", sensor + "driver = \"line\"\nbus = \"usb:0403\"\n", "7:7", `"usb:VID:PID"`},
 		{"unknown option", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\n[sensor.options]\nadress = 0x76\n", "9:1", `unknown key "adress" in sensor "s".options (did you mean "address"?)`},
 		{"option out of range", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\noptions = { address = 300 }\n", "8:23", "out of range"},
 		{"option refused by the driver", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\n[sensor.options]\naddress = 76\n", "9:11", "0x4c: want 0x76 or 0x77"},

@@ -8,15 +8,16 @@
 // A driver is one new folder and one line in drivers/all. The folder drivers/<chip> has
 //
 //	doc.go     what the device is, which data sheet was read, what the driver does about the device's traps
-//	<chip>.go  Options (with `toml` tags), Spec, the type Dev with Read and Close
+//	<chip>.go  Options (with `toml` and `doc` tags), Spec, the type Dev with Read and Close
 //	*_test.go  ten lines that run drivertest.Suite, and the data sheet's own examples
 //
-// The Spec is made by I2C, Serial or Machine:
+// The Spec is made by I2C, Serial (the device has the port for itself), SharedSerial (several on one line), Network or Machine:
 //
 //	var Spec = drivers.I2C("bme280", "Bosch BME280: temperature, humidity, pressure", Options{Address: 0x76}, fields, open)
 //
 // Options holds the defaults. A slice or a map in it starts as nil, and nil means its default: the defaults are copied
-// plainly, so what they point to would be shared by all sensors. A method Check on the pointer reports wrong values as
+// plainly, so what they point to would be shared by all sensors. Each field has a tag `doc`: one line for the operator, with unit and
+// range, which becomes documentation. A method Check on the pointer reports wrong values as
 // OptionError, before anything is opened.
 //
 // # What a driver may rely on, and what it may not do

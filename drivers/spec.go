@@ -21,10 +21,24 @@ const (
 	Duration    Quantity = "duration"    // s
 	Bytes       Quantity = "bytes"       // B
 	Count       Quantity = "count"       // a number of things
+	Voltage     Quantity = "voltage"     // V
+	Current     Quantity = "current"     // A
+	Power       Quantity = "power"       // W
+	Energy      Quantity = "energy"      // J
+	Resistance  Quantity = "resistance"  // Ω
+	Frequency   Quantity = "frequency"   // Hz
+	Illuminance Quantity = "illuminance" // lx
+	PPM         Quantity = "ppm"         // parts per million, by volume
+	Dust        Quantity = "dust"        // particulate matter, µg/m³
+	Speed       Quantity = "speed"       // m/s
+	Distance    Quantity = "distance"    // m
+	Angle       Quantity = "angle"       // degrees
+	Latitude    Quantity = "latitude"    // degrees north, WGS 84
+	Longitude   Quantity = "longitude"   // degrees east, WGS 84
 	Plain       Quantity = ""            // no unit
 )
 
-// Unit returns the unit's symbol in the SenML registry (RFC 8428, section 12.1); "" where the quantity has none.
+// Unit returns the unit's symbol in the SenML registries (RFC 8428, section 12.1, and RFC 8798); "" where the quantity has none.
 func (q Quantity) Unit() string {
 	switch q {
 	case Temperature:
@@ -43,32 +57,54 @@ func (q Quantity) Unit() string {
 		return "B"
 	case Count:
 		return "count"
+	case Voltage:
+		return "V"
+	case Current:
+		return "A"
+	case Power:
+		return "W"
+	case Energy:
+		return "J"
+	case Resistance:
+		return "Ohm"
+	case Frequency:
+		return "Hz"
+	case Illuminance:
+		return "lx"
+	case PPM:
+		return "ppm"
+	case Dust:
+		return "ug/m3"
+	case Speed:
+		return "m/s"
+	case Distance:
+		return "m"
+	case Angle:
+		return "deg"
+	case Latitude:
+		return "lat"
+	case Longitude:
+		return "lon"
 	}
 	return ""
 }
 
 // A Field describes one field of a sensor.
 type Field struct {
-	Name string // lower-case snake case
-	Unit string // SenML's symbol, "" for none
-	Kind Kind   // what Read returns when the field could be measured
-	Doc  string // one line for the operator
+	Name     string // lower-case snake case
+	Unit     string // SenML's symbol, "" for none
+	Kind     Kind   // what Read returns when the field could be measured
+	Doc      string // one line for the operator
+	Writable bool   // the driver is a Writer, and its Write takes this field
 }
-
-// A Bus is what a driver is attached to.
-type Bus string
-
-const (
-	NoBus     Bus = ""       // the machine itself: the configuration names no bus
-	I2CBus    Bus = "i2c"    // the configuration's `bus` is a device file such as /dev/i2c-1
-	SerialBus Bus = "serial" // the configuration's `bus` is a serial port such as /dev/serial/by-id/…
-)
 
 // A Spec is a driver's entry in the table of drivers: everything that the rest of the program knows of it.
 type Spec struct {
 	Name string // the configuration's `driver`
 	Doc  string // one line for the operator
 	Bus  Bus
+	// Shared tells that several sensors may be on one bus, one of them at a time. Whoever starts them gives those with the same bus a lock.
+	Shared bool
 	// Options returns a pointer to a new struct with the defaults, into which the configuration's options are decoded by
 	// their `toml` tags. Fields may be of type bool, int, float64, string, time.Duration ("10s"), slices, maps and structs
 	// of these. A struct that has a method Check() error is asked after decoding; see OptionError.
@@ -92,7 +128,7 @@ func (e *OptionError) Unwrap() error { return e.Err }
 // I2C makes the Spec of a driver for a chip on an I2C bus.
 func I2C[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, i2c.Bus, O) (Driver, error)) Spec {
 	return Spec{
-		Name: name, Doc: doc, Bus: I2CBus,
+		Name: name, Doc: doc, Bus: I2CBus, Shared: true,
 		Options: func() any { o := defaults; return &o },
 		Fields:  func(o any) []Field { return fields(o.(*O)) },
 		Open: func(ctx context.Context, buses Buses, bus string, options any) (Driver, error) {
@@ -105,27 +141,54 @@ func I2C[O any](name, doc string, defaults O, fields func(*O) []Field, open func
 	}
 }
 
-// Serial makes the Spec of a driver for a device on a serial port; mode says how its options set the line up. The port is
+// Serial makes the Spec of a driver for a device that has a serial port for itself; mode says how its options set the line up. The port is
 // given back (where it has a Close method, by that) when the driver is closed or could not be opened.
 func Serial[O any](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (Driver, error)) Spec {
-	return Spec{
-		Name: name, Doc: doc, Bus: SerialBus,
-		Options: func() any { o := defaults; return &o },
-		Fields:  func(o any) []Field { return fields(o.(*O)) },
-		Open: func(ctx context.Context, buses Buses, bus string, options any) (Driver, error) {
-			o := options.(*O)
-			p, err := buses.Serial(bus, mode(o))
-			if err != nil {
-				return nil, err
-			}
-			held := heldPort{port: p}
-			held.Driver, err = open(ctx, p, *o)
-			if err != nil {
-				return nil, errors.Join(err, held.release())
-			}
-			return held, nil
-		},
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus}, defaults, fields, open,
+		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
+			return buses.Serial(bus, mode(o))
+		})
+}
+
+// SharedSerial is Serial for devices of which several are on one line and speak only when they are asked.
+func SharedSerial[O any](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (Driver, error)) Spec {
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true}, defaults, fields, open,
+		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
+			m := mode(o)
+			m.Shared = true
+			return buses.Serial(bus, m)
+		})
+}
+
+// Network makes the Spec of a driver for a device that is reached over TCP. Sensors with the same address share a connection.
+func Network[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (Driver, error)) Spec {
+	return onPort(Spec{Name: name, Doc: doc, Bus: NetworkBus, Shared: true}, defaults, fields, open,
+		func(ctx context.Context, buses Buses, bus string, _ *O) (Port, error) { return buses.Connect(ctx, bus) })
+}
+
+// onPort completes the Spec of a driver on a port that is given back with its driver.
+func onPort[O any](s Spec, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (Driver, error),
+	take func(context.Context, Buses, string, *O) (Port, error),
+) Spec {
+	s.Options = func() any { o := defaults; return &o }
+	s.Fields = func(o any) []Field { return fields(o.(*O)) }
+	s.Open = func(ctx context.Context, buses Buses, bus string, options any) (Driver, error) {
+		o := options.(*O)
+		p, err := take(ctx, buses, bus, o)
+		if err != nil {
+			return nil, err
+		}
+		held := heldPort{port: p}
+		held.Driver, err = open(ctx, p, *o)
+		if err != nil {
+			return nil, errors.Join(err, held.release())
+		}
+		if w, ok := held.Driver.(Writer); ok {
+			return heldWriter{held, w.Write}, nil
+		}
+		return held, nil
 	}
+	return s
 }
 
 // A heldPort is a driver that gives its port back when it is closed.
@@ -142,6 +205,14 @@ func (h heldPort) release() error {
 	}
 	return nil
 }
+
+// A heldWriter is the heldPort of a Writer.
+type heldWriter struct {
+	heldPort
+	write func(context.Context, Value) error
+}
+
+func (h heldWriter) Write(ctx context.Context, v Value) error { return h.write(ctx, v) }
 
 // Machine makes the Spec of a driver that needs no bus.
 func Machine[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, O) (Driver, error)) Spec {

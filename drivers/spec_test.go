@@ -27,6 +27,10 @@ type testBuses struct {
 
 func (b *testBuses) I2C(name string) (i2c.Bus, error) { return nil, errors.New("no " + name) }
 
+func (b *testBuses) Connect(_ context.Context, address string) (Port, error) {
+	return b.port, nil
+}
+
 func (b *testBuses) Serial(_ string, mode SerialMode) (Port, error) {
 	b.mode = mode
 	return b.port, nil
@@ -58,6 +62,46 @@ func TestSerialGivesItsPortBack(t *testing.T) {
 	openErr = broken
 	if d, err := spec.Open(t.Context(), buses, "/dev/ttyUSB0", spec.Options()); d != nil || !errors.Is(err, broken) || buses.port.closed != 2 {
 		t.Errorf("want the port closed after a failure, got %v, %v, closed %d times", d, err, buses.port.closed)
+	}
+}
+
+type testWriter struct{ testDriver }
+
+func (testWriter) Write(context.Context, Value) error { return errors.New("written") }
+
+// A driver is a Writer for the rest of the program if, and only if, it is one by itself.
+func TestPortSpecsKeepWriters(t *testing.T) {
+	var d Driver
+	fields := func(*options) []Field { return nil }
+	mode := func(*options) SerialMode { return SerialMode{} }
+	openPort := func(context.Context, Port, options) (Driver, error) { return d, nil }
+	buses := &testBuses{port: &testPort{}}
+	for _, spec := range []Spec{
+		Serial("test", "", options{}, fields, mode, openPort),
+		SharedSerial("test", "", options{}, fields, mode, openPort),
+		Network("test", "", options{}, fields, openPort),
+	} {
+		for _, d = range []Driver{testDriver{}, testWriter{}} {
+			got, err := spec.Open(t.Context(), buses, "bus", spec.Options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, ok := got.(Writer)
+			if _, want := d.(Writer); ok != want {
+				t.Errorf("%s bus: want a Writer: %v, got %v", spec.Bus, want, ok)
+			}
+			if ok && w.Write(t.Context(), Value{}).Error() != "written" {
+				t.Error("want the driver's own Write")
+			}
+			before := buses.port.closed
+			if err := got.Close(); err != nil || buses.port.closed != before+1 {
+				t.Errorf("want the port given back, got %v", err)
+			}
+		}
+		if spec.Shared != (spec.Bus == NetworkBus || buses.mode.Shared) {
+			t.Errorf("%s bus: shared is %v, and %v was asked for", spec.Bus, spec.Shared, buses.mode)
+		}
+		buses.mode = SerialMode{}
 	}
 }
 

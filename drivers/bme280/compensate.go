@@ -78,13 +78,3 @@ func (c *calibration) humidity(raw, fine int32) float64 {
 	v = min(max(v, 0), 419430400)
 	return float64(v>>12) / 1024
 }
-
-// atTemperature returns the relative humidity at the temperature to of air that has the relative humidity rh at the temperature from:
-// the same vapour, another saturation pressure (Magnus formula with the constants of Sonntag 1990).
-func atTemperature(rh, from, to float64) float64 {
-	if from == to {
-		return rh
-	}
-	saturation := func(t float64) float64 { return math.Exp(17.62 * t / (243.12 + t)) }
-	return min(max(rh*saturation(from)/saturation(to), 0), 100)
-}

@@ -1,5 +1,5 @@
-// Package bus opens this machine's I2C buses and serial ports; no other package does. Host implements drivers.Buses, and what it
-// hands out is periph's i2c.Bus or a drivers.Port, so that drivers know nothing of the machine.
+// Package bus opens this machine's I2C buses and serial ports, and connections to devices; no other package does. Host implements
+// drivers.Buses, and what it hands out is periph's i2c.Bus or a drivers.Port, so that drivers know nothing of the machine.
 //
 // # I2C
 //
@@ -17,6 +17,16 @@
 // number now, its Read panics at a file number of 1024 and more, a Write that blocks is not released by Close, and a timeout
 // is (0, nil), on which io.ReadFull spins. Bytes go through an os.File in non-blocking mode, which has none of this, and deadlines for both
 // directions.
+//
+// A port is one sensor's, or, where the mode says so (Modbus), that of all sensors that ask for it by the same name and with the same mode;
+// it is closed with the last of them. They take turns by a lock that is not this package's, which goes by the name. A USB adapter can
+// be named by its vendor, product and serial number; what device file that is, is looked up at each opening. A port that another program
+// has open is refused with that program's name, also to root, whom the kernel would let in.
+//
+// # Network
+//
+// A connection is a port too, and shared in the same way: many devices and gateways take few of them. A peer that is gone without a word is noticed
+// after ten seconds.
 //
 // # Loss
 //

@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// explainOpen adds to the error of opening a device file what the operator can do about it. others are the buses of the kind that
-// there are.
-func explainOpen(kind, name string, err error, enable string, others []string) error {
+// explainOpen adds to the error of opening the device file of a bus what the operator can do about it. others are the buses of the kind
+// that there are.
+func explainOpen(kind, name, file string, err error, enable string, others []string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		present := "none"
@@ -22,9 +22,9 @@ func explainOpen(kind, name string, err error, enable string, others []string) e
 		}
 		return fmt.Errorf("%s %s does not exist: %s. Present: %s: %w", kind, name, enable, present, err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s %s: permission denied: %s: %w", kind, name, permission(name), err)
+		return fmt.Errorf("%s %s: permission denied: %s: %w", kind, name, permission(file), err)
 	case errors.Is(err, syscall.EBUSY):
-		return fmt.Errorf("%s %s is in use by another program: ModemManager, gpsd and a console on the port are the usual ones; find it with: fuser -v %s: %w", kind, name, name, err)
+		return fmt.Errorf("%s %s is %s: %w", kind, name, busy(file), err)
 	}
 	return fmt.Errorf("%s %s: %w", kind, name, err)
 }

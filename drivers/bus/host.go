@@ -18,17 +18,22 @@ type Host struct {
 	log *slog.Logger
 	sys string // where /sys is
 
-	mu     sync.Mutex
-	closed bool
-	i2c    map[string]*i2cBus // by the device file's real name
-	serial map[string]*port   // by the device file's real name
+	mu      sync.Mutex
+	closed  bool
+	i2c     map[string]*i2cBus // by the device file's real name
+	serial  map[string]*line   // by the device file's real name
+	network map[string]*line   // by the address
+	advised map[string]bool    // ports for which a better name was logged
 }
 
 var _ drivers.Buses = (*Host)(nil)
 
 // New returns a Host that has nothing open.
 func New(log *slog.Logger) *Host {
-	return &Host{log: log, sys: "/sys", i2c: map[string]*i2cBus{}, serial: map[string]*port{}}
+	return &Host{
+		log: log, sys: "/sys",
+		i2c: map[string]*i2cBus{}, serial: map[string]*line{}, network: map[string]*line{}, advised: map[string]bool{},
+	}
 }
 
 // I2C returns the bus of a device file such as "/dev/i2c-1". All callers get the same one, until it is lost.
@@ -54,24 +59,31 @@ func (h *Host) I2C(name string) (i2c.Bus, error) {
 	return b, nil
 }
 
-// Serial returns the port of a device file such as "/dev/serial/by-id/…", set up as mode says. It is refused while another holds
-// it: until that one's Close. The Port has a method Close.
+// Serial returns the port of a device file such as "/dev/serial/by-id/…", or of a USB adapter (see drivers.USBName), set up as mode says.
+// Another that wants it is refused until its Close, unless the mode of both says that they share it. The Port has a method Close.
 func (h *Host) Serial(name string, mode drivers.SerialMode) (drivers.Port, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return nil, fmt.Errorf("%s: %w", name, os.ErrClosed)
 	}
-	file := realName(name)
-	if held := h.serial[file]; held != nil && !held.isClosed() {
-		return nil, fmt.Errorf("serial port %s is held by another sensor of this gateway (as %s): a port belongs to one sensor", name, held.name)
-	}
-	p, err := openPort(name, mode)
+	file, err := h.deviceFile(name)
 	if err != nil {
 		return nil, err
 	}
-	h.serial[file] = p
-	return p, nil
+	if held := h.serial[file]; held != nil && !held.stream.isClosed() {
+		if err := held.admits(name, mode); err != nil {
+			return nil, fmt.Errorf("serial port %s: %w", name, err)
+		}
+		return h.lease(held), nil
+	}
+	p, err := openPort(name, file, mode)
+	if err != nil {
+		return nil, err
+	}
+	h.adviseName(name, file)
+	h.serial[file] = &line{stream: p, name: name, mode: mode}
+	return h.lease(h.serial[file]), nil
 }
 
 // Close closes all buses. What was handed out fails with os.ErrClosed from then on.
@@ -83,11 +95,15 @@ func (h *Host) Close() error {
 	for _, b := range h.i2c {
 		errs = append(errs, b.Close())
 	}
-	for _, p := range h.serial {
-		errs = append(errs, p.Close())
+	for _, l := range h.serial {
+		errs = append(errs, l.stream.Close())
+	}
+	for _, l := range h.network {
+		errs = append(errs, l.stream.Close())
 	}
 	clear(h.i2c)
 	clear(h.serial)
+	clear(h.network)
 	return errors.Join(errs...)
 }
 
@@ -102,23 +118,5 @@ func realName(name string) string {
 // I2CBuses returns the device files of the I2C buses that there are.
 func I2CBuses() []string {
 	names, _ := filepath.Glob("/dev/i2c-*")
-	return names
-}
-
-// SerialPorts returns the device files of the serial ports that there are, by their lasting names where they have one.
-func SerialPorts() []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, pattern := range []string{
-		"/dev/serial/by-id/*", "/dev/serial/by-path/*", "/dev/serial[0-9]*", "/dev/ttyUSB*", "/dev/ttyACM*", "/dev/ttyAMA*", "/dev/ttySC*",
-	} {
-		found, _ := filepath.Glob(pattern)
-		for _, name := range found {
-			if real := realName(name); !seen[real] {
-				seen[real] = true
-				names = append(names, name)
-			}
-		}
-	}
 	return names
 }

@@ -44,7 +44,7 @@ func TestI2CBusIsSharedUntilLost(t *testing.T) {
 }
 
 func TestPermissionNamesTheGroup(t *testing.T) {
-	err := explainOpen("I2C bus", "/dev/null", syscall.EACCES, "", nil)
+	err := explainOpen("I2C bus", "i2c:1", "/dev/null", syscall.EACCES, "", nil)
 	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), `it belongs to group "root"`) || !strings.Contains(err.Error(), "usermod -aG root") {
 		t.Errorf("got %v", err)
 	}

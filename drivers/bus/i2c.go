@@ -82,7 +82,7 @@ var _ i2c.BusCloser = (*i2cBus)(nil)
 func openI2C(name, sys string) (*i2cBus, error) {
 	fd, err := syscall.Open(name, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, explainOpen("I2C bus", name, os.NewSyscallError("open", err),
+		return nil, explainOpen("I2C bus", name, name, os.NewSyscallError("open", err),
 			"on Raspberry Pi OS enable it with: sudo raspi-config nonint do_i2c 0, and reboot", I2CBuses())
 	}
 	b, err := newI2C(name, sys, fd, linux())

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,23 +32,20 @@ type port struct {
 	closed      atomic.Bool
 }
 
-func openPort(name string, mode drivers.SerialMode) (*port, error) {
+// openPort opens the device file that a name means.
+func openPort(name, deviceFile string, mode drivers.SerialMode) (*port, error) {
 	m, err := lineMode(mode)
 	if err != nil {
 		return nil, fmt.Errorf("serial port %s: %w", name, err)
 	}
-	file, err := os.OpenFile(name, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	file, err := os.OpenFile(deviceFile, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, explainOpen("serial port", name, err, "is the device plugged in? Names that last are in /dev/serial/by-id", SerialPorts())
+		return nil, explainOpen("serial port", name, deviceFile, err, "is the device plugged in? Names that last are in /dev/serial/by-id", SerialPorts())
 	}
-	if err := setUp(file, name, m); err != nil {
+	if err := setUp(file, name, deviceFile, m, mode.RS485); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	bits := 1 + m.DataBits + 2 // start, data, and at most parity and a stop bit more
-	return &port{
-		name: name, file: file, readTimeout: readTimeout, writeSlack: writeSlack,
-		perByte: time.Duration(bits) * time.Second / time.Duration(m.BaudRate),
-	}, nil
+	return &port{name: name, file: file, readTimeout: readTimeout, writeSlack: writeSlack, perByte: mode.PerByte()}, nil
 }
 
 // lineMode fills in the defaults and refuses what go.bug.st/serial would take without a word.
@@ -82,32 +80,45 @@ func lineMode(mode drivers.SerialMode) (*serial.Mode, error) {
 
 // setUp takes the port for this program alone and sets the line up. The settings belong to the port, not to the file through which they are
 // made: go.bug.st/serial is given a file of its own, which is closed at once.
-func setUp(file *os.File, name string, m *serial.Mode) error {
-	p, err := serial.Open(name, m)
-	if err != nil {
-		if e := (*serial.PortError)(nil); errors.As(err, &e) && e.Code() == serial.InvalidSerialPort {
-			return fmt.Errorf("%s is not a serial port: %w", name, err)
-		}
-		return fmt.Errorf("serial port %s could not be set up: %w", name, err)
-	}
-	if err := p.Close(); err != nil {
-		return fmt.Errorf("serial port %s could not be set up: %w", name, err)
-	}
+func setUp(file *os.File, name, deviceFile string, m *serial.Mode, rs485 drivers.RS485) error {
 	raw, err := file.SyscallConn()
 	if err != nil {
 		return err
 	}
-	var ioctlErr error
-	err = raw.Control(func(fd uintptr) {
-		ioctlErr = unix.IoctlSetInt(int(fd), unix.TIOCEXCL, 0)
-		if ioctlErr == nil {
-			ioctlErr = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCIOFLUSH)
-		}
-	})
-	if err := errors.Join(err, ioctlErr); err != nil {
+	if err := control(raw, func(fd int) error { _, err := unix.IoctlGetTermios(fd, unix.TCGETS); return err }); err != nil {
+		return fmt.Errorf("%s is not a serial port: %w", name, err)
+	}
+	// The kernel lets root open a port that another program has taken for itself, and the two would take the bytes from each other.
+	if by := holders("/proc", deviceFile); unix.Geteuid() == 0 && len(by) > 0 {
+		return fmt.Errorf("serial port %s is in use by %s: %w", name, strings.Join(by, ", "), syscall.EBUSY)
+	}
+	p, err := serial.Open(deviceFile, m)
+	if err == nil {
+		err = p.Close()
+	}
+	if err == nil {
+		err = control(raw, func(fd int) error {
+			if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
+				return err
+			}
+			if rs485.Enabled {
+				if err := setRS485(fd, rs485); err != nil {
+					return err
+				}
+			}
+			return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH)
+		})
+	}
+	if err != nil {
 		return fmt.Errorf("serial port %s could not be set up: %w", name, err)
 	}
 	return nil
+}
+
+// control calls f with the number of a file.
+func control(raw syscall.RawConn, f func(fd int) error) error {
+	var err error
+	return errors.Join(raw.Control(func(fd uintptr) { err = f(int(fd)) }), err)
 }
 
 // SetReadTimeout bounds the Reads that follow; with 0 they return what has already arrived.

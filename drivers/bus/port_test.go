@@ -3,7 +3,7 @@ package bus
 import (
 	"bytes"
 	"errors"
-	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,25 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
-
-// pty opens a pseudo-terminal and returns the master's file and the slave's name.
-func pty(t *testing.T) (*os.File, string) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("no pseudo-terminals here: ", err)
-	}
-	t.Cleanup(func() { master.Close() })
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return master, fmt.Sprintf("/dev/pts/%d", n)
-}
 
 func newHost(t *testing.T) *Host {
 	h := New(slog.New(slog.DiscardHandler))
@@ -46,13 +29,16 @@ func newHost(t *testing.T) *Host {
 
 func openPty(t *testing.T) (*os.File, *port) {
 	t.Helper()
-	master, name := pty(t)
+	master, name := drivertest.Pty(t)
 	p, err := newHost(t).Serial(name, drivers.SerialMode{Baud: 115200})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return master, p.(*port)
+	return master, portOf(p)
 }
+
+// portOf returns the port behind what the Host hands out.
+func portOf(p drivers.Port) *port { return p.(*lease).stream.(*port) }
 
 func TestSerialBytes(t *testing.T) {
 	master, p := openPty(t)
@@ -214,7 +200,7 @@ func TestSerialWithManyFilesOpen(t *testing.T) {
 }
 
 func TestSerialUnplugged(t *testing.T) {
-	master, name := pty(t)
+	master, name := drivertest.Pty(t)
 	h := newHost(t)
 	p, err := h.Serial(name, drivers.SerialMode{})
 	if err != nil {
@@ -238,13 +224,13 @@ func TestSerialUnplugged(t *testing.T) {
 	if _, err := p.Write([]byte("x")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Write: want os.ErrClosed, got %v", err)
 	}
-	if !p.(*port).isClosed() {
+	if !portOf(p).isClosed() {
 		t.Error("want the file closed, which keeps the name from the adapter")
 	}
 	if _, err := h.Serial(name, drivers.SerialMode{}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "plugged in") {
 		t.Errorf("want a port that is not there reported so, got %v", err)
 	}
-	master2, name2 := pty(t)
+	master2, name2 := drivertest.Pty(t)
 	if name2 != name {
 		t.Skipf("the new pseudo-terminal is %s, not %s", name2, name)
 	}
@@ -271,7 +257,7 @@ func TestSerialUnpluggedWithoutWaiting(t *testing.T) {
 }
 
 func TestSerialBelongsToOneSensor(t *testing.T) {
-	_, name := pty(t)
+	_, name := drivertest.Pty(t)
 	link := filepath.Join(t.TempDir(), "usb-FTDI-port0")
 	if err := os.Symlink(name, link); err != nil {
 		t.Fatal(err)
@@ -284,7 +270,7 @@ func TestSerialBelongsToOneSensor(t *testing.T) {
 	if _, err := h.Serial(name, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), "held by another sensor of this gateway (as "+link) {
 		t.Errorf("want the port refused to a second sensor, also by its other name, got %v", err)
 	}
-	if err := p.(*port).Close(); err != nil {
+	if err := p.(io.Closer).Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.Serial(name, drivers.SerialMode{}); err != nil {
@@ -310,7 +296,7 @@ func TestSerialModes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, name := pty(t)
+			_, name := drivertest.Pty(t)
 			_, err := newHost(t).Serial(name, test.mode)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("want %q, got %v", test.want, err)
@@ -320,7 +306,7 @@ func TestSerialModes(t *testing.T) {
 }
 
 func TestSerialLineIsSetUp(t *testing.T) {
-	master, name := pty(t)
+	master, name := drivertest.Pty(t)
 	if _, err := newHost(t).Serial(name, drivers.SerialMode{Baud: 38400, DataBits: 8, StopBits: 2}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,11 @@
 package drivertest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -19,7 +21,7 @@ type Buses struct {
 	faults
 	chips  map[uint16]Chip
 	device *Device
-	port   *port // as handed out last
+	ports  []*port // that were handed out
 }
 
 // A Chip is a model of a device on an I2C bus.
@@ -28,18 +30,23 @@ type Chip interface {
 	Transfer(w, r []byte) error
 }
 
-// A Device is a model of a device on a serial line.
+// A Device is a model of a device on a serial line or at the end of a connection.
 type Device struct {
-	// Says returns what the device says as the n-th thing, counted from 0 at the opening of the port. "" is silence.
+	// Says returns what the device says as the n-th thing, counted from 0 at the opening of the port. "" is silence. nil: it does
+	// not speak by itself.
 	Says func(n int) string
 	// Every is the time between two things that it says.
 	Every time.Duration
+	// Answers returns what the device says when it has been sent something. nil: it does not listen.
+	Answers func(request []byte) string
+	// Delay is how long it takes to answer.
+	Delay time.Duration
 }
 
 // OnI2C returns an I2C bus with one chip.
 func OnI2C(addr uint16, c Chip) *Buses { return &Buses{chips: map[uint16]Chip{addr: c}} }
 
-// OnSerial returns a serial port with a device.
+// OnSerial returns a serial port, or a connection, with a device.
 func OnSerial(d Device) *Buses { return &Buses{device: &d} }
 
 // None returns no bus, for drivers that need none.
@@ -54,15 +61,25 @@ func (b *Buses) I2C(name string) (i2c.Bus, error) {
 }
 
 // Serial implements drivers.Buses. A port is held until its Close.
-func (b *Buses) Serial(name string, _ drivers.SerialMode) (drivers.Port, error) {
+func (b *Buses) Serial(name string, mode drivers.SerialMode) (drivers.Port, error) {
 	if b.device == nil {
 		return nil, fmt.Errorf("serial port %s does not exist: %w", name, os.ErrNotExist)
 	}
-	if b.port != nil && !b.port.closed {
+	b.ports = slices.DeleteFunc(b.ports, func(p *port) bool { return p.closed })
+	if len(b.ports) > 0 && !(mode.Shared && b.ports[0].mode == mode) {
 		return nil, fmt.Errorf("serial port %s is held by another driver", name)
 	}
-	b.port = &port{buses: b, timeout: time.Second, next: time.Now().Add(b.device.Every)}
-	return b.port, nil
+	p := &port{buses: b, mode: mode, timeout: time.Second, next: time.Now().Add(b.device.Every)}
+	b.ports = append(b.ports, p)
+	return p, nil
+}
+
+// Connect implements drivers.Buses.
+func (b *Buses) Connect(ctx context.Context, address string) (drivers.Port, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return b.Serial(address, drivers.SerialMode{Shared: true})
 }
 
 // Attach puts a further chip on an I2C bus.
@@ -127,11 +144,19 @@ func NoAnswer() error { return os.NewSyscallError("I2C_RDWR", syscall.ENXIO) }
 // A port is the serial port of a Device. Time passes while Read waits.
 type port struct {
 	buses   *Buses
+	mode    drivers.SerialMode
 	timeout time.Duration
 	said    int
-	next    time.Time // when the device speaks next
+	next    time.Time // when the device speaks next by itself
+	answers []answer
 	arrived []byte
 	closed  bool
+}
+
+// An answer is what a device is going to say.
+type answer struct {
+	at   time.Time
+	text string
 }
 
 func (p *port) SetReadTimeout(d time.Duration) error { p.timeout = d; return nil }
@@ -144,11 +169,7 @@ func (p *port) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	for end := time.Now().Add(p.timeout); ; {
-		for !p.next.After(time.Now()) {
-			p.arrived = append(p.arrived, p.buses.device.Says(p.said)...)
-			p.said++
-			p.next = p.next.Add(p.buses.device.Every)
-		}
+		wake := p.listen(end)
 		if len(p.arrived) > 0 {
 			n := copy(b, p.arrived)
 			p.arrived = p.arrived[n:]
@@ -158,9 +179,30 @@ func (p *port) Read(b []byte) (int, error) {
 		if !now.Before(end) {
 			return 0, os.ErrDeadlineExceeded
 		}
-		timer := time.NewTimer(min(p.next.Sub(now), end.Sub(now)))
+		timer := time.NewTimer(wake.Sub(now))
 		<-timer.C
 	}
+}
+
+// listen takes in what the device has said by now, and returns when it says more, at the latest end.
+func (p *port) listen(end time.Time) time.Time {
+	now, device := time.Now(), p.buses.device
+	for device.Says != nil && !p.next.After(now) {
+		p.arrived = append(p.arrived, device.Says(p.said)...)
+		p.said++
+		p.next = p.next.Add(device.Every)
+	}
+	for len(p.answers) > 0 && !p.answers[0].at.After(now) {
+		p.arrived = append(p.arrived, p.answers[0].text...)
+		p.answers = p.answers[1:]
+	}
+	if device.Says != nil && p.next.Before(end) {
+		end = p.next
+	}
+	if len(p.answers) > 0 && p.answers[0].at.Before(end) {
+		end = p.answers[0].at
+	}
+	return end
 }
 
 func (p *port) Write(b []byte) (int, error) {
@@ -169,6 +211,9 @@ func (p *port) Write(b []byte) (int, error) {
 	}
 	if err := p.buses.begin(); err != nil {
 		return 0, err
+	}
+	if device := p.buses.device; device.Answers != nil {
+		p.answers = append(p.answers, answer{at: time.Now().Add(device.Delay), text: device.Answers(b)})
 	}
 	return len(b), nil
 }

@@ -8,6 +8,9 @@
 //		}.Run(t)
 //	}
 //
+// OnSerial does the same for a Device at the other end of a serial line or connection, which speaks by itself, answers, or both. Pty is a real
+// port, for what a fake cannot show: line settings, unplugging, and programs that others wrote.
+//
 // A fake bus is for faults and for a device that was written down as a model. That a driver's traffic is what the device wants is
 // shown by the data sheet's examples in the driver's own tests, not here.
 package drivertest

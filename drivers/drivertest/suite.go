@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"reflect"
-	"regexp"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +24,7 @@ type Suite struct {
 // prompt returns how soon after the end of its context a call has to return. A transfer on a fake bus takes no time; a serial port has
 // no context, and a driver may wait for it in short pieces.
 func (s Suite) prompt() time.Duration {
-	if s.Spec.Bus == drivers.SerialBus {
+	if s.Spec.Bus == drivers.SerialBus || s.Spec.Bus == drivers.NetworkBus {
 		return 200 * time.Millisecond
 	}
 	return 0
@@ -48,73 +46,10 @@ func (s Suite) Run(t *testing.T) {
 		{"cancelled during", s.cancelledDuring},
 		{"faults while opening", s.openFaults},
 		{"faults while reading", s.readFaults},
+		{"write", s.write},
 		{"close", s.close},
 	} {
 		t.Run(test.name, func(t *testing.T) { synctest.Test(t, test.run) })
-	}
-}
-
-var snake = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
-func (s Suite) spec(t *testing.T) {
-	if !regexp.MustCompile(`^[a-z][a-z0-9-]*$`).MatchString(s.Spec.Name) {
-		t.Errorf("name %q is not lower case", s.Spec.Name)
-	}
-	if s.Spec.Doc == "" {
-		t.Error("the driver has no Doc")
-	}
-	seen := map[string]bool{}
-	for _, f := range s.Spec.Fields(s.prepared()) {
-		if !snake.MatchString(f.Name) || seen[f.Name] {
-			t.Errorf("field %q is not in lower-case snake case, or there twice", f.Name)
-		}
-		seen[f.Name] = true
-		if f.Kind == drivers.KindBad || f.Doc == "" {
-			t.Errorf("field %s has no kind or no Doc", f.Name)
-		}
-	}
-	if len(seen) == 0 {
-		t.Error("the driver has no fields")
-	}
-}
-
-func (s Suite) options(t *testing.T) {
-	a, b := s.Spec.Options(), s.Spec.Options()
-	v := reflect.ValueOf(a)
-	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
-		t.Fatalf("Options returns %T, want a pointer to a struct", a)
-	}
-	if a == b {
-		t.Error("Options returns the same pointer twice: sensors would share their options")
-	}
-	checkOptions(t, "", v.Elem())
-	if c, ok := s.prepared().(interface{ Check() error }); ok {
-		if err := c.Check(); err != nil {
-			t.Errorf("Check of good options: %v", err)
-		}
-	}
-}
-
-// checkOptions checks that every exported field can be decoded into, and that no default is shared.
-func checkOptions(t *testing.T, path string, v reflect.Value) {
-	for i := range v.NumField() {
-		f, name := v.Type().Field(i), path+v.Type().Field(i).Name
-		if !f.IsExported() {
-			continue
-		}
-		if !snake.MatchString(f.Tag.Get("toml")) {
-			t.Errorf("option %s has the toml tag %q, want lower-case snake case", name, f.Tag.Get("toml"))
-		}
-		switch f.Type.Kind() {
-		case reflect.Slice, reflect.Map:
-			if !v.Field(i).IsNil() {
-				t.Errorf("option %s has a default that all sensors would share; let nil mean it", name)
-			}
-		case reflect.Struct:
-			checkOptions(t, name+".", v.Field(i))
-		case reflect.Pointer, reflect.Interface, reflect.Func, reflect.Chan:
-			t.Errorf("option %s is a %s, which the configuration cannot set", name, f.Type)
-		}
 	}
 }
 
@@ -258,7 +193,7 @@ func (s Suite) mustOpen(t *testing.T, buses *Buses) drivers.Driver {
 }
 
 // mustRead reads, and checks that the values are those of the Spec's fields, in their order.
-func (s Suite) mustRead(t *testing.T, d drivers.Driver) {
+func (s Suite) mustRead(t *testing.T, d drivers.Driver) []drivers.Value {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -285,6 +220,7 @@ func (s Suite) mustRead(t *testing.T, d drivers.Driver) {
 			t.Errorf("Read: %#v is not finite", v)
 		}
 	}
+	return values
 }
 
 func (s Suite) mustClose(t *testing.T, d drivers.Driver) {

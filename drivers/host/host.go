@@ -14,8 +14,8 @@ import (
 
 // Options are what the configuration may set.
 type Options struct {
-	Fields []string `toml:"fields"` // which fields, in this order; default all but throttled_flags
-	Path   string   `toml:"path"`   // a file or folder on the file system that disk_used and disk_free tell of
+	Fields []string `toml:"fields" doc:"which fields, in this order; default all but throttled_flags"`
+	Path   string   `toml:"path" doc:"a file or folder on the file system that disk_used and disk_free tell of"`
 
 	root string // where /proc and /sys are, for tests
 }

@@ -2,30 +2,21 @@ package line
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
-)
-
-const (
-	// glance is how long a read of the port waits before the context is looked at again.
-	glance = 100 * time.Millisecond
-	// backlog is how many bytes that arrived before a Read are looked through for the newest line.
-	backlog = 64 << 10
+	"github.com/fieldgate/fieldgate/drivers/stream"
 )
 
 // Dev is a device that writes lines.
 type Dev struct {
 	o      Options
-	port   drivers.Port
+	reader *stream.Reader
 	parser *parser
 	lines  splitter
 	spare  []drivers.Value // not in the caller's hands
 	values []drivers.Value
-	seen   evidence // since the last line that fitted
+	misfit string // the last line since the last one that fitted
 }
 
 func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
@@ -36,7 +27,7 @@ func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, er
 	if err != nil {
 		return nil, fmt.Errorf("line: %w", err)
 	}
-	return &Dev{o: o, port: port, parser: p, lines: newSplitter(o.MaxLine)}, nil
+	return &Dev{o: o, reader: stream.NewReader(port), parser: p, lines: newSplitter(o.MaxLine)}, nil
 }
 
 // Read returns the fields of the newest line that has arrived, or waits for one until ctx ends.
@@ -44,52 +35,30 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if d.o.EveryLine && d.take() {
-		return d.values, nil
+	var err error
+	if !d.o.EveryLine {
+		err = d.reader.Newest(ctx, d.take)
+	} else if !d.next() {
+		err = d.reader.Next(ctx, d.take)
 	}
-	found := false
-	for arrived := 0; arrived < backlog; { // what is there already
-		n, err := d.fill(0)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		arrived += n
-		if found = d.take() || found; found && d.o.EveryLine {
-			return d.values, nil
-		}
-	}
-	for !found {
-		if err := ctx.Err(); err != nil {
-			return nil, d.seen.explain(&d.o, err)
-		}
-		_, err := d.fill(glance)
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, err
-		}
-		found = d.take()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, d.explain(err)
+	case err != nil:
+		return nil, fmt.Errorf("line: %w", err)
 	}
 	return d.values, nil
 }
 
-// fill reads what the port has within the timeout.
-func (d *Dev) fill(timeout time.Duration) (int, error) {
-	if err := d.port.SetReadTimeout(timeout); err != nil {
-		return 0, fmt.Errorf("line: %w", err)
-	}
-	n, err := d.port.Read(d.lines.room())
-	d.seen.bytes(d.lines.put(n))
-	if err != nil {
-		return n, fmt.Errorf("line: %w", err)
-	}
-	return n, nil
+// take adds what has come to the lines. All those before were looked at, so there is room for it.
+func (d *Dev) take(p []byte) bool {
+	d.lines.put(copy(d.lines.room(), p))
+	return d.next()
 }
 
-// take takes the lines apart that are complete, until the first that fits where every line counts, and tells whether one did. The
+// next takes the lines apart that are complete, until the first that fits where every line counts, and tells whether one did. The
 // last one is in values.
-func (d *Dev) take() (found bool) {
+func (d *Dev) next() (found bool) {
 	for {
 		line, ok := d.lines.next()
 		if !ok {
@@ -97,11 +66,11 @@ func (d *Dev) take() (found bool) {
 		}
 		d.spare, ok = d.parser.parse(d.spare[:0], line)
 		if !ok {
-			d.seen.line(line)
+			d.misfit = line
 			continue
 		}
 		d.values, d.spare = d.spare, d.values
-		d.seen = evidence{}
+		d.misfit = ""
 		if found = true; d.o.EveryLine {
 			return true
 		}

@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
@@ -92,7 +90,7 @@ func TestLines(t *testing.T) {
 		err    string
 	}{
 		{"silence", one, nil, "", "nothing came: is the device powered"},
-		{"garbage", one, []string{"\x00\xfe\x80\x9f\xe0", "\x80\x00\xfc\xf8"}, "", "9 bytes came but no text; the first are 00 fe 80 9f e0 80 00 fc: the baud rate is probably not the device's (configured: 9600 baud, 8 data bits, parity none, 1 stop bits)"},
+		{"garbage", one, []string{"\x00\xfe\x80\x9f\xe0", "\x80\x00\xfc\xf8"}, "", "9 bytes came but no text; the first are 00 fe 80 9f e0 80 00 fc: the baud rate is probably not the device's (configured: 9600 8N1)"},
 		{"other text", two, []string{"\n", "hello \x1b[31mworld\n"}, "", `no line fits columns; the last one was "hello [31mworld"`},
 		{"no line end", one, []string{long, long}, "", "600 bytes came but no whole line of at most 256 bytes in UTF-8; the first are 39 39"},
 		{"line too long", one, []string{"\n", long, "1\n2\n"}, "{a=2(float)}", "nothing came"},
@@ -130,19 +128,33 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// A device that is read more seldom than it speaks must not be read from the past.
+// A device that is read more seldom than it speaks must not be read from the past: what has arrived last counts, and where so much has
+// that Linux may not have kept the last of it, what comes next.
 func TestNewestOfABacklog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d, err := Spec.Open(t.Context(), station(), "port", func() any { o := Spec.Options().(*Options); columns(o); return o }())
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(10*time.Minute + 100*time.Millisecond)
-		values, err := d.Read(t.Context())
-		if err != nil || values[0].Float() != 1999.5 {
-			t.Errorf("want the 2000th line, got %#v, %v", values, err)
-		}
-	})
+	for _, test := range []struct {
+		name  string
+		after time.Duration
+		want  float64
+		waits bool
+	}{
+		{"kept", time.Minute, 199.5, false},
+		{"too much to be kept", 10 * time.Minute, 2000.5, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, err := Spec.Open(t.Context(), station(), "port", func() any { o := Spec.Options().(*Options); columns(o); return o }())
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(test.after + 100*time.Millisecond)
+				begin := time.Now()
+				values, err := d.Read(t.Context())
+				if err != nil || values[0].Float() != test.want || (time.Since(begin) > 0) != test.waits {
+					t.Errorf("want %v, got %#v, %v after %v", test.want, values, err, time.Since(begin))
+				}
+			})
+		})
+	}
 }
 
 // The bytes that a splitter holds are bounded, whatever comes.
@@ -210,19 +222,7 @@ func TestCheck(t *testing.T) {
 
 // On a real terminal line: reading, unplugging, and the port given back by Close.
 func TestPty(t *testing.T) {
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("no pseudo-terminals here: ", err)
-	}
-	defer master.Close()
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := fmt.Sprintf("/dev/pts/%d", number)
+	master, name := drivertest.Pty(t)
 	host := bus.New(slog.New(slog.DiscardHandler))
 	defer host.Close()
 	o := Spec.Options().(*Options)

@@ -13,25 +13,25 @@ import (
 
 // Options are what the configuration may set. Either Pattern or Columns has to be.
 type Options struct {
-	Pattern   string   `toml:"pattern"`   // regular expression (Go's, RE2) with a named group for each field: '^T=(?P<temperature>\S+)'
-	Columns   []string `toml:"columns"`   // the field in each column; "" passes a column over
-	Separator string   `toml:"separator"` // between columns
+	Pattern   string   `toml:"pattern" doc:"regular expression (RE2) with a named group for each field: '^T=(?P<temperature>\\S+)'"`
+	Columns   []string `toml:"columns" doc:"the field in each column; an empty string passes a column over"`
+	Separator string   `toml:"separator" doc:"what is between columns"`
 
-	Fields map[string]Field `toml:"fields"` // types and units of fields that are not plain floats
+	Fields map[string]Field `toml:"fields" doc:"types and units of fields that are not plain floats"`
 
-	Baud     int    `toml:"baud"`
-	DataBits int    `toml:"data_bits"` // 5 to 8
-	Parity   string `toml:"parity"`    // "none", "odd" or "even"
-	StopBits int    `toml:"stop_bits"` // 1 or 2
+	Baud     int    `toml:"baud" doc:"bits per second, 50 to 4000000"`
+	DataBits int    `toml:"data_bits" doc:"5 to 8"`
+	Parity   string `toml:"parity" doc:"none, odd or even"`
+	StopBits int    `toml:"stop_bits" doc:"1 or 2"`
 
-	MaxLine   int  `toml:"max_line"`   // bytes; longer lines are passed over
-	EveryLine bool `toml:"every_line"` // return every line in turn, not the newest
+	MaxLine   int  `toml:"max_line" doc:"longest line in bytes, 1 to 65536; longer ones are passed over"`
+	EveryLine bool `toml:"every_line" doc:"return every line in turn instead of the newest, for use with every = \"0s\""`
 }
 
 // A Field says what a group or column is.
 type Field struct {
-	Type string `toml:"type"` // "float" (default), "int", "bool" or "string"
-	Unit string `toml:"unit"` // a SenML symbol: "Cel", "%RH"; default none
+	Type string `toml:"type" doc:"float (default), int, bool or string"`
+	Unit string `toml:"unit" doc:"a SenML symbol such as Cel or %RH; default none"`
 }
 
 // Spec is the driver's entry in the table.

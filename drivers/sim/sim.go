@@ -15,18 +15,18 @@ import (
 
 // Options are what the configuration may set. Periods, steps and faults count readings.
 type Options struct {
-	Field     string  `toml:"field"`     // the field's name
-	Unit      string  `toml:"unit"`      // its unit, a SenML symbol
-	Shape     string  `toml:"shape"`     // see Shapes
-	Period    int     `toml:"period"`    // readings per wave, at least 2
-	Amplitude float64 `toml:"amplitude"` // from the middle to the top of the wave; a walk's greatest distance from the offset
-	Offset    float64 `toml:"offset"`    // the middle of the wave
-	Noise     float64 `toml:"noise"`     // a random number from -noise to +noise is added
-	Seed      uint64  `toml:"seed"`      // of the random numbers
+	Field     string  `toml:"field" doc:"the field's name"`
+	Unit      string  `toml:"unit" doc:"its unit, a SenML symbol such as Cel"`
+	Shape     string  `toml:"shape" doc:"constant, counter, sawtooth, sine, square, triangle or walk"`
+	Period    int     `toml:"period" doc:"readings per wave, at least 2"`
+	Amplitude float64 `toml:"amplitude" doc:"from the middle to the top of the wave; a walk's greatest distance from the offset"`
+	Offset    float64 `toml:"offset" doc:"the middle of the wave"`
+	Noise     float64 `toml:"noise" doc:"a random number from -noise to +noise is added"`
+	Seed      uint64  `toml:"seed" doc:"of the random numbers"`
 
-	FailEvery   int `toml:"fail_every"`   // every n-th reading fails; 0 is none
-	HangEvery   int `toml:"hang_every"`   // every n-th reading waits for its deadline; 0 is none
-	FreezeAfter int `toml:"freeze_after"` // after n readings the value does not change any more; 0 is never
+	FailEvery   int `toml:"fail_every" doc:"every n-th reading fails; 0 is none"`
+	HangEvery   int `toml:"hang_every" doc:"every n-th reading waits for its deadline; 0 is none"`
+	FreezeAfter int `toml:"freeze_after" doc:"after n readings the value does not change any more; 0 is never"`
 }
 
 // Shapes returns the shapes of a field: "constant", "counter" (an int: 0, 1, 2 …), "sawtooth" (from bottom to top and back at once),

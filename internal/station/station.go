@@ -51,16 +51,20 @@ type sensor struct {
 	body     []byte            // of the newest reading; reused, the sampler is its only user
 }
 
-// New makes the sensors. Those on one I2C bus share its lock.
+// New makes the sensors. Those on one bus that can be shared have a lock in common.
 func New(c Config) *Station {
 	s := &Station{Config: c, sensors: map[string]*sensor{}}
 	locks := map[string]*sampling.BusLock{}
 	for i := range c.Sensors {
 		sc := &c.Sensors[i]
-		if sc.Spec.Bus == drivers.I2CBus && locks[sc.Bus] == nil {
-			locks[sc.Bus] = sampling.NewBusLock()
+		var lock *sampling.BusLock
+		if sc.Spec.Shared {
+			if locks[sc.Bus] == nil {
+				locks[sc.Bus] = sampling.NewBusLock()
+			}
+			lock = locks[sc.Bus]
 		}
-		s.sensors[sc.Name] = s.newSensor(sc, locks[sc.Bus])
+		s.sensors[sc.Name] = s.newSensor(sc, lock)
 	}
 	return s
 }

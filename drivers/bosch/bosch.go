@@ -1,0 +1,37 @@
+// Package bosch tells Bosch's sensors of air apart, which have the same addresses. How to read them is in their drivers.
+package bosch
+
+import "fmt"
+
+// RegID is the register of the id that all of them have. Reading it harms no other chip.
+const RegID = 0xD0
+
+// Ids.
+const (
+	BME280       = 0x60
+	BMP280       = 0x58
+	BMP280Sample = 0x56 // and 0x57
+	BME680       = 0x61 // and BME688
+	BMP180       = 0x55
+)
+
+// Unknown is the Name of an id that is none of these.
+const Unknown = "an unknown chip"
+
+// Name says which chip has an id and which driver reads it, for the message that it is the wrong one.
+func Name(id byte) string {
+	name, driver := "", ""
+	switch id {
+	case BME280:
+		name, driver = "a BME280", "bme280"
+	case BMP280, BMP280Sample, BMP280Sample + 1:
+		name, driver = "a BMP280, which measures no humidity", "bmp280"
+	case BME680:
+		name, driver = "a BME680 or BME688", "bme680"
+	case BMP180:
+		return "a BMP180, for which there is no driver"
+	default:
+		return Unknown
+	}
+	return fmt.Sprintf("%s: use driver = %q", name, driver)
+}

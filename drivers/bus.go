@@ -1,0 +1,79 @@
+package drivers
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A Bus is what a driver is attached to, and so what the configuration's `bus` is the name of.
+type Bus string
+
+const (
+	NoBus      Bus = ""        // the machine itself: the configuration names no bus
+	I2CBus     Bus = "i2c"     // a device file such as /dev/i2c-1
+	SerialBus  Bus = "serial"  // a serial port: a device file such as /dev/serial/by-id/…, or a USB name
+	NetworkBus Bus = "network" // a host and a TCP port
+)
+
+// Example returns a name of a bus of this kind.
+func (b Bus) Example() string {
+	switch b {
+	case I2CBus:
+		return "/dev/i2c-1"
+	case SerialBus:
+		return "/dev/serial/by-id/…"
+	case NetworkBus:
+		return "192.168.1.20:502"
+	}
+	return ""
+}
+
+// Check tells what is wrong with the form of a name; whether there is such a bus shows when it is opened.
+func (b Bus) Check(name string) error {
+	switch b {
+	case I2CBus:
+		if !filepath.IsAbs(name) {
+			return fmt.Errorf("must be a device file with its whole path, such as %q", b.Example())
+		}
+	case SerialBus:
+		if _, ok := ParseUSBName(name); !ok && !filepath.IsAbs(name) {
+			return fmt.Errorf(`must be a device file with its whole path, such as %q, or an adapter's "usb:VID:PID" or "usb:VID:PID:SERIAL"`, b.Example())
+		}
+	case NetworkBus:
+		host, port, err := net.SplitHostPort(name)
+		if n, numErr := strconv.ParseUint(port, 10, 16); err != nil || numErr != nil || n == 0 || host == "" {
+			return fmt.Errorf("must be a host and a port, such as %q", b.Example())
+		}
+	}
+	return nil
+}
+
+// A USBName is the name of a serial port by its USB adapter, "usb:0403:6001" or "usb:0403:6001:FT0001": it stays the same whatever
+// device file the adapter gets.
+type USBName struct {
+	Vendor, Product string // four lower-case hexadecimal digits
+	Serial          string // "" is any
+}
+
+var usbName = regexp.MustCompile(`^usb:([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::(.+))?$`)
+
+// ParseUSBName reads a name as it is in the configuration; false: it is not of this form.
+func ParseUSBName(name string) (USBName, bool) {
+	m := usbName.FindStringSubmatch(name)
+	if m == nil {
+		return USBName{}, false
+	}
+	return USBName{Vendor: strings.ToLower(m[1]), Product: strings.ToLower(m[2]), Serial: m[3]}, true
+}
+
+func (n USBName) String() string {
+	s := "usb:" + n.Vendor + ":" + n.Product
+	if n.Serial != "" {
+		s += ":" + n.Serial
+	}
+	return s
+}

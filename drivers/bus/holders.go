@@ -1,0 +1,41 @@
+package bus
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// holders returns which other programs have a device file open, as "process 812 (ModemManager)". It sees those only that it may look
+// into: all of them as root, those of the same user otherwise.
+func holders(proc, file string) []string {
+	var found []string
+	links, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/fd/*"))
+	seen := map[string]bool{fmt.Sprint(os.Getpid()): true}
+	for _, link := range links {
+		dir := filepath.Dir(filepath.Dir(link))
+		pid := filepath.Base(dir)
+		if seen[pid] {
+			continue
+		}
+		if target, err := os.Readlink(link); err != nil || target != file {
+			continue
+		}
+		seen[pid] = true
+		name := attribute(dir, "comm")
+		if name == "" {
+			name = "?"
+		}
+		found = append(found, fmt.Sprintf("process %s (%s)", pid, name))
+	}
+	return found
+}
+
+// busy says who has a device file open.
+func busy(file string) string {
+	if by := holders("/proc", file); len(by) > 0 {
+		return "in use by " + strings.Join(by, ", ")
+	}
+	return "in use by another program (find it with: sudo fuser -v " + file + "); ModemManager, gpsd and a console on the port are the usual ones"
+}

@@ -1,0 +1,78 @@
+package bus
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// A stream is what a line is made of: a serial port or a connection.
+type stream interface {
+	drivers.Port
+	Close() error
+	isClosed() bool
+}
+
+// A line is a stream that is open, and closed when the last who uses it has closed what it was given.
+type line struct {
+	stream stream
+	name   string             // by which it was asked for
+	mode   drivers.SerialMode // the zero value for a connection
+	users  int                // under Host.mu
+}
+
+// admits returns why one more cannot use the line.
+func (l *line) admits(name string, mode drivers.SerialMode) error {
+	switch {
+	case !l.mode.Shared || !mode.Shared:
+		return fmt.Errorf("it is held by another sensor of this gateway (as %s), which has the port for itself", l.name)
+	case l.name != name: // those that share a line take turns by its name
+		return fmt.Errorf("another sensor of this gateway calls it %s: give all sensors on one line the same `bus`", l.name)
+	case l.mode != mode:
+		return fmt.Errorf("another sensor of this gateway has set it to %v, and this one wants %v: all on one line need the same", l.mode, mode)
+	}
+	return nil
+}
+
+// lease gives a line to one more user. h.mu is held.
+func (h *Host) lease(l *line) *lease {
+	l.users++
+	return &lease{stream: l.stream, line: l, host: h}
+}
+
+// A lease is a line in the hands of one user.
+type lease struct {
+	stream
+	line     *line
+	host     *Host
+	returned atomic.Bool
+}
+
+func (l *lease) Read(b []byte) (int, error) {
+	if l.returned.Load() {
+		return 0, fmt.Errorf("%s: read: %w", l.line.name, os.ErrClosed)
+	}
+	return l.stream.Read(b)
+}
+
+func (l *lease) Write(b []byte) (int, error) {
+	if l.returned.Load() {
+		return 0, fmt.Errorf("%s: write: %w", l.line.name, os.ErrClosed)
+	}
+	return l.stream.Write(b)
+}
+
+// Close gives the line back. A second call does nothing.
+func (l *lease) Close() error {
+	if l.returned.Swap(true) {
+		return nil
+	}
+	l.host.mu.Lock()
+	defer l.host.mu.Unlock() // until it is closed: nobody must be given a line that is about to be
+	if l.line.users--; l.line.users > 0 {
+		return nil
+	}
+	return l.stream.Close()
+}

@@ -1,0 +1,58 @@
+package drivers
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBusNames(t *testing.T) {
+	tests := []struct {
+		bus  Bus
+		name string
+		want string // part of the error
+	}{
+		{I2CBus, "/dev/i2c-1", ""},
+		{I2CBus, "1", `such as "/dev/i2c-1"`},
+		{SerialBus, "/dev/ttyUSB0", ""},
+		{SerialBus, "ttyUSB0", "must be a device file"},
+		{SerialBus, "usb:0403:6001", ""},
+		{SerialBus, "usb:0403:6001:FT0001", ""},
+		{SerialBus, "usb:403:6001", `"usb:VID:PID"`},
+		{NetworkBus, "192.168.1.20:502", ""},
+		{NetworkBus, "[fe80::1%eth0]:502", ""},
+		{NetworkBus, "meter.local:502", ""},
+		{NetworkBus, "192.168.1.20", "must be a host and a port"},
+		{NetworkBus, "192.168.1.20:0", "must be a host and a port"},
+		{NetworkBus, ":502", "must be a host and a port"},
+		{NetworkBus, "tcp://192.168.1.20:502", "must be a host and a port"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.bus.Check(test.name)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("want %q, got %v", test.want, err)
+			}
+		})
+	}
+	if n, ok := ParseUSBName("usb:0403:60AB:FT:1"); !ok || n != (USBName{"0403", "60ab", "FT:1"}) || n.String() != "usb:0403:60ab:FT:1" {
+		t.Errorf("got %+v, %v", n, ok)
+	}
+}
+
+func TestSerialMode(t *testing.T) {
+	tests := []struct {
+		mode    SerialMode
+		text    string
+		perByte time.Duration
+	}{
+		{SerialMode{}, "9600 8N1", 1041666},
+		{SerialMode{Baud: 1000, Parity: "even", StopBits: 2}, "1000 8E2", 12 * time.Millisecond},
+		{SerialMode{Baud: 1000, DataBits: 7, RS485: RS485{Enabled: true}}, "1000 7N1 RS-485", 9 * time.Millisecond},
+	}
+	for _, test := range tests {
+		if test.mode.String() != test.text || test.mode.PerByte() != test.perByte {
+			t.Errorf("want %s, %v; got %v, %v", test.text, test.perByte, test.mode, test.mode.PerByte())
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package modbus_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/modbus"
+)
+
+const meters = `
+[gateway]
+id = "gw"
+[mqtt]
+urls = ["mqtt://localhost"]
+
+[[sensor]]
+name = "power-meter"
+driver = "modbus-rtu"
+bus = "usb:0403:6001"
+every = "5s"
+[sensor.options]
+unit_id = 7
+baud = 19200
+parity = "even"
+timeout = "200ms"
+registers = [
+  { field = "voltage", address = 0, type = "float32", unit = "V" },
+  { field = "energy", table = "input", address = 72, type = "uint32", scale = 3600000, unit = "J" },
+]
+[sensor.field.voltage]
+deadband = 0.5
+
+[[sensor]]
+name = "heat-pump"
+driver = "modbus-tcp"
+bus = "192.168.1.20:502"
+every = "10s"
+[[sensor.options.registers]]
+field = "set_point"
+address = 100
+type = "int16"
+scale = 0.1
+writable = true
+`
+
+// A register map is written as it is in the documentation, and a mistake in it is reported where it stands.
+func TestConfiguration(t *testing.T) {
+	load := func(text string) (*config.Config, error) {
+		file := filepath.Join(t.TempDir(), "fieldgate.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return config.Load(file, []drivers.Spec{modbus.SpecRTU, modbus.SpecTCP})
+	}
+	c, err := load(meters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := c.Sensors[0].Options.(*modbus.RTU)
+	if len(o.Registers) != 2 || o.Registers[1].Scale != 3600000 || o.UnitID != 7 || o.StopBits != 1 {
+		t.Errorf("got %+v", o)
+	}
+	if f := modbus.SpecTCP.Fields(c.Sensors[1].Options); len(f) != 1 || f[0] != (drivers.Field{Name: "set_point", Kind: drivers.KindFloat, Doc: "holding register 100, int16", Writable: true}) {
+		t.Errorf("got %+v", f)
+	}
+	for _, test := range []struct{ from, to, want string }{
+		{"address = 72", "adress = 72", `unknown key "adress"`},
+		{`address = 0, type = "float32"`, `address = 0, type = "float"`, "18:44: "},
+		{`table = "input", address = 72`, "address = 1", "energy (holding registers 1 to 2, uint32) overlaps voltage (holding registers 0 to 1, float32)"},
+		{"usb:0403:6001", "ttyUSB0", "must be a device file"},
+		{"192.168.1.20:502", "/dev/ttyUSB0", "must be a host and a port"},
+		{"[sensor.field.voltage]", "[sensor.field.volts]", `sensor "power-meter" has no field "volts"`},
+	} {
+		if _, err := load(strings.Replace(meters, test.from, test.to, 1)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: want %q, got %v", test.to, test.want, err)
+		}
+	}
+}

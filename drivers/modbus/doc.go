@@ -1,0 +1,28 @@
+// Package modbus is the driver of Modbus devices: meters, inverters, sensors, remote inputs and outputs. It reads any register map that
+// the configuration describes, and writes the fields that this calls writable. "modbus-rtu" is for devices on a serial line, which
+// several sensors may share, "modbus-tcp" for those in the network and behind a gateway. Sources: MODBUS Application Protocol
+// Specification V1.1b3, MODBUS over Serial Line V1.02, MODBUS Messaging on TCP/IP Implementation Guide V1.0b.
+//
+// # Reading
+//
+// Registers that follow each other are read with one request (max_gap joins those with a hole between them, which not every device
+// allows). A device that refuses one request with an exception, and answers others, has those fields Bad; silence or a broken answer
+// fails the reading at once, so that a dead device costs its line one timeout.
+//
+// # The exchange on a serial line
+//
+// What makes Modbus RTU unreliable is not its protocol but the line, and this is where libraries fail. Before each request the line is
+// left silent for t3.5 and what has arrived is dropped. The answer is looked for in what comes then: the echo of the own request (RS-485
+// adapters that hear themselves), leading zeros (the direction was switched), and answers of other units that were given up are passed over,
+// because a frame counts only with the unit, the function, the length and the checksum that belong to the request. The
+// wait is the device's time to think (timeout) plus what the bytes need on the line. Whether a line echoes is learned from reading, since
+// the answer to a write is itself an echo.
+//
+// One answer cannot be told from another: a late one to an earlier request for as many registers of the same unit. After a timeout the
+// same request is therefore the first to be made again, and a second answer to it is waited for before the next. Two sensors of one unit do not know
+// of each other: where that matters, read its registers as one sensor.
+//
+// Files: options (what the configuration says) and registers (its map), plan (which requests), value (registers to values and back),
+// request and exception (the protocol, with the frames of github.com/aldas/go-modbus-client/packet), rtu and tcp (the two
+// transports), modbus (the driver).
+package modbus

@@ -1,0 +1,178 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// A link carries requests to a device.
+type link interface {
+	// exchange sends a request and returns the data of its answer, or an error, which is an Exception where the device refused.
+	exchange(ctx context.Context, q *request) ([]byte, error)
+}
+
+// Dev is a Modbus device.
+type Dev struct {
+	*settings
+	link    link
+	entries []entry
+	blocks  []block
+	values  []drivers.Value
+	first   int // the block that Read begins with
+	read    bool
+}
+
+func openRTU(ctx context.Context, port drivers.Port, o RTU) (drivers.Driver, error) {
+	s := o.settings()
+	return open(ctx, s, newRTU(s, port, o.mode(), o.Gap))
+}
+
+func openTCP(ctx context.Context, port drivers.Port, o TCP) (drivers.Driver, error) {
+	s := o.settings()
+	return open(ctx, s, newTCP(s, port))
+}
+
+func open(ctx context.Context, s *settings, l link) (drivers.Driver, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d := &Dev{settings: s, link: l, entries: s.entries()}
+	d.blocks = s.plan(d.entries)
+	d.values = make([]drivers.Value, len(d.entries))
+	if slices.ContainsFunc(d.entries, func(e entry) bool { return e.Writable }) {
+		return writer{d}, nil
+	}
+	return d, nil
+}
+
+// Read asks for all blocks.
+func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var refused error
+	answered := false
+	n, first := len(d.blocks), d.first
+	for i := range n {
+		at := (first + i) % n
+		b := &d.blocks[at]
+		data, err := d.link.exchange(ctx, &b.request)
+		if e := Exception(0); errors.As(err, &e) {
+			refused = fmt.Errorf("%sreading %s: %w", d.title(), b.place(), err)
+			for _, j := range b.entries {
+				d.values[j] = drivers.Bad(d.entries[j].Field, fmt.Sprintf("exception %d", uint8(e)))
+			}
+			continue
+		}
+		if err != nil {
+			d.first = at
+			return nil, fmt.Errorf("%sreading %s: %w", d.title(), b.place(), err)
+		}
+		answered = true
+		if err := d.decode(b, data); err != nil {
+			return nil, fmt.Errorf("%s%w", d.title(), err)
+		}
+	}
+	d.first = 0
+	if !answered {
+		return nil, refused
+	}
+	d.read = true
+	return d.values, nil
+}
+
+// decode sets the values of a block. It fails when all floating-point numbers in it look as if their words were in the other order.
+func (d *Dev) decode(b *block, data []byte) error {
+	numbers, reversed := 0, 0
+	var hint error
+	for _, j := range b.entries {
+		e := &d.entries[j]
+		at := e.Address - b.start
+		if b.table.bits() {
+			d.values[j] = drivers.Bool(e.Field, bit(data, at))
+			continue
+		}
+		raw := data[2*at : 2*(at+e.size)]
+		d.values[j] = e.value(raw)
+		if e.Type != "float32" && e.Type != "float64" {
+			continue
+		}
+		got, other, looks := e.reversed(raw)
+		if got != 0 {
+			numbers++
+		}
+		if looks {
+			reversed++
+			hint = fmt.Errorf("%s: %s holds % x, which is %.4g as a %s with word_order = %q, and would be %.6g in the other order: set word_order",
+				e.Field, e.place(), raw, got, e.Type, e.WordOrder, other)
+		}
+	}
+	if reversed > 0 && reversed == numbers {
+		return hint
+	}
+	return nil
+}
+
+// Close does nothing: the device needs no farewell, and whoever opened the port closes it.
+func (d *Dev) Close() error { return nil }
+
+// title begins a message.
+func (s *settings) title() string { return fmt.Sprintf("%s: unit %d: ", s.driver, s.unit) }
+
+// A writer is a Dev with fields that can be written.
+type writer struct{ *Dev }
+
+// Write sets one field in the device.
+func (w writer) Write(ctx context.Context, v drivers.Value) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(w.entries, func(e entry) bool { return e.Writable && e.Field == v.Field })
+	if i < 0 {
+		return fmt.Errorf("%s%q is not a field that can be written; these are: %s", w.title(), v.Field, strings.Join(w.writable(), ", "))
+	}
+	e := &w.entries[i]
+	q, err := w.writeRequest(e, v)
+	if err != nil {
+		return fmt.Errorf("%s%w", w.title(), err)
+	}
+	if !w.read { // whether the line echoes must be known
+		if _, err := w.Read(ctx); err != nil {
+			return fmt.Errorf("before writing %s: %w", e.Field, err)
+		}
+	}
+	if _, err := w.link.exchange(ctx, &q); err != nil {
+		return fmt.Errorf("%swriting %v to %s (%s): %w", w.title(), v.Any(), e.Field, e.place(), err)
+	}
+	return nil
+}
+
+// writeRequest makes the request that sets an entry to a value.
+func (s *settings) writeRequest(e *entry, v drivers.Value) (request, error) {
+	if e.table == coil {
+		if v.Kind() != drivers.KindBool {
+			return request{}, fmt.Errorf("%s takes true or false, not a %s", e.Field, v.Kind())
+		}
+		return writeCoil(byte(s.unit), e.Address, v.Bool(), s.writeMultiple), nil
+	}
+	data, err := e.registers(v)
+	if err != nil {
+		return request{}, err
+	}
+	return writeRegisters(byte(s.unit), e.Address, data, s.writeMultiple), nil
+}
+
+func (d *Dev) writable() []string {
+	var names []string
+	for _, e := range d.entries {
+		if e.Writable {
+			names = append(names, e.Field)
+		}
+	}
+	return names
+}

@@ -1,0 +1,141 @@
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// RTU are the options of a device on a serial line.
+type RTU struct {
+	UnitID        int           `toml:"unit_id" doc:"the device's address on the line, 1 to 247"`
+	Registers     []Register    `toml:"registers" doc:"what to read, an array of tables"`
+	Timeout       time.Duration `toml:"timeout" doc:"how long the device may think before it answers, 10ms to 10s; the time of the bytes on the line comes on top"`
+	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 where the device refuses to read holes"`
+	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125"`
+	ByteOrder     string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
+	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
+	WriteMultiple bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
+
+	Baud     int           `toml:"baud" doc:"bits per second, 50 to 4000000"`
+	Parity   string        `toml:"parity" doc:"none, odd or even"`
+	StopBits int           `toml:"stop_bits" doc:"1 or 2"`
+	Gap      time.Duration `toml:"gap" doc:"silence before a request, up to 1s; 0s is 3.5 characters, and 5ms to 50ms help cheap adapters"`
+
+	RS485       bool          `toml:"rs485" doc:"let the kernel switch the direction of an RS-485 transceiver by RTS; most adapters switch by themselves"`
+	RS485Level  string        `toml:"rs485_level" doc:"high or low: RTS while sending"`
+	RS485Before time.Duration `toml:"rs485_before" doc:"from switching to the first byte, whole milliseconds up to 100ms"`
+	RS485After  time.Duration `toml:"rs485_after" doc:"from the last byte to switching back, whole milliseconds up to 100ms"`
+}
+
+// TCP are the options of a device in the network.
+type TCP struct {
+	UnitID        int           `toml:"unit_id" doc:"the device's number behind a gateway, 0 to 255; a device without a gateway mostly takes any"`
+	Registers     []Register    `toml:"registers" doc:"what to read, an array of tables"`
+	Timeout       time.Duration `toml:"timeout" doc:"how long an answer may take, 10ms to 30s"`
+	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 where the device refuses to read holes"`
+	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125"`
+	ByteOrder     string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
+	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
+	WriteMultiple bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
+}
+
+// settings are what both have.
+type settings struct {
+	driver               string
+	unit                 int
+	registers            []Register
+	timeout              time.Duration
+	maxGap, maxRead      int
+	byteOrder, wordOrder string
+	writeMultiple        bool
+}
+
+func (o *RTU) settings() *settings {
+	return &settings{"modbus-rtu", o.UnitID, o.Registers, o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple}
+}
+
+func (o *TCP) settings() *settings {
+	return &settings{"modbus-tcp", o.UnitID, o.Registers, o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple}
+}
+
+// SpecRTU is the entry of Modbus RTU in the table of drivers.
+var SpecRTU = drivers.SharedSerial("modbus-rtu", "any Modbus device on a serial line (RS-485, RS-232), by its register map",
+	RTU{UnitID: 1, Timeout: 300 * time.Millisecond, MaxRead: maxRegisters, ByteOrder: "big", WordOrder: "big",
+		Baud: 9600, Parity: "none", StopBits: 1, RS485Level: "high"},
+	func(o *RTU) []drivers.Field { return fields(o.settings()) }, (*RTU).mode, openRTU)
+
+// SpecTCP is the entry of Modbus TCP.
+var SpecTCP = drivers.Network("modbus-tcp", "any Modbus device in the network or behind a gateway, by its register map",
+	TCP{UnitID: 1, Timeout: time.Second, MaxRead: maxRegisters, ByteOrder: "big", WordOrder: "big"},
+	func(o *TCP) []drivers.Field { return fields(o.settings()) }, openTCP)
+
+func (o *RTU) mode() drivers.SerialMode {
+	return drivers.SerialMode{
+		Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits,
+		RS485: drivers.RS485{Enabled: o.RS485, LowSend: o.RS485Level == "low", Before: o.RS485Before, After: o.RS485After},
+	}
+}
+
+func fields(s *settings) []drivers.Field {
+	var fields []drivers.Field
+	for _, e := range s.entries() {
+		fields = append(fields, drivers.Field{Name: e.Field, Unit: e.Unit, Kind: e.kind, Doc: e.place() + ", " + e.Type, Writable: e.Writable})
+	}
+	return fields
+}
+
+// Check reports every option that has an impossible value.
+func (o *RTU) Check() error {
+	var errs []error
+	wrong := func(bad bool, key, format string, args ...any) {
+		if bad {
+			errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
+		}
+	}
+	wrong(o.UnitID < 1 || o.UnitID > 247, "unit_id", "%d; want 1 to 247", o.UnitID)
+	wrong(o.Baud < 50 || o.Baud > 4_000_000, "baud", "%d; want 50 to 4000000", o.Baud)
+	wrong(!slices.Contains([]string{"none", "odd", "even"}, o.Parity), "parity", "%q; want none, odd or even", o.Parity)
+	wrong(o.StopBits != 1 && o.StopBits != 2, "stop_bits", "%d; want 1 or 2", o.StopBits)
+	wrong(o.Gap < 0 || o.Gap > time.Second, "gap", "%v; want 0s to 1s", o.Gap)
+	wrong(o.RS485Level != "high" && o.RS485Level != "low", "rs485_level", "%q; want high or low", o.RS485Level)
+	for _, delay := range []struct {
+		key string
+		d   time.Duration
+	}{{"rs485_before", o.RS485Before}, {"rs485_after", o.RS485After}} {
+		wrong(delay.d < 0 || delay.d > 100*time.Millisecond || delay.d%time.Millisecond != 0, delay.key, "%v; want whole milliseconds from 0s to 100ms", delay.d)
+		wrong(delay.d != 0 && !o.RS485, delay.key, "it is for rs485 = true")
+	}
+	return errors.Join(errors.Join(errs...), o.settings().check(10*time.Second))
+}
+
+// Check reports every option that has an impossible value.
+func (o *TCP) Check() error {
+	var err error
+	if o.UnitID < 0 || o.UnitID > 255 {
+		err = &drivers.OptionError{Key: "unit_id", Err: fmt.Errorf("%d; want 0 to 255", o.UnitID)}
+	}
+	return errors.Join(err, o.settings().check(30*time.Second))
+}
+
+// check reports what is wrong with what both have.
+func (s *settings) check(maxTimeout time.Duration) error {
+	var errs []error
+	wrong := func(bad bool, key, format string, args ...any) {
+		if bad {
+			errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
+		}
+	}
+	wrong(s.timeout < 10*time.Millisecond || s.timeout > maxTimeout, "timeout", "%v; want 10ms to %v", s.timeout, maxTimeout)
+	wrong(s.maxGap < 0 || s.maxGap >= maxRegisters, "max_gap", "%d registers; want 0 to %d", s.maxGap, maxRegisters-1)
+	wrong(s.maxRead < 1 || s.maxRead > maxRegisters, "max_read", "%d registers; want 1 to %d", s.maxRead, maxRegisters)
+	wrong(!orderOK(s.byteOrder), "byte_order", "%q; want big or little", s.byteOrder)
+	wrong(!orderOK(s.wordOrder), "word_order", "%q; want big or little", s.wordOrder)
+	if len(errs) > 0 { // the map's defaults are among these
+		return errors.Join(errs...)
+	}
+	return s.checkRegisters()
+}

@@ -1,0 +1,189 @@
+package nmea
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/stream"
+)
+
+// Options are what the configuration may set.
+type Options struct {
+	Baud   int      `toml:"baud" doc:"bits per second, 50 to 4000000; receivers come with 4800, 9600, 38400 or 115200"`
+	Fields []string `toml:"fields" doc:"which fields, in this order; default all but time"`
+}
+
+// Spec is the driver's entry in the table.
+var Spec = drivers.Serial("nmea", "any GNSS receiver (GPS and others) that speaks NMEA 0183", Options{Baud: 9600}, fields, mode, open)
+
+func mode(o *Options) drivers.SerialMode { return drivers.SerialMode{Baud: o.Baud} }
+
+// A measure makes one field of an epoch.
+type measure struct {
+	drivers.Field
+	value func(e *epoch, field string) drivers.Value
+}
+
+// measures returns all fields that there are, the optional one last.
+func measures() []measure {
+	position := func(of func(*epoch) optional) func(*epoch, string) drivers.Value {
+		return func(e *epoch, field string) drivers.Value {
+			if !e.fixed() {
+				return drivers.Bad(field, "no fix")
+			}
+			return of(e).value(field)
+		}
+	}
+	float := func(name string, q drivers.Quantity, doc string, of func(*epoch) optional) measure {
+		return measure{drivers.Field{Name: name, Unit: q.Unit(), Kind: drivers.KindFloat, Doc: doc}, position(of)}
+	}
+	return []measure{
+		float("latitude", drivers.Latitude, "WGS 84, north is positive", func(e *epoch) optional { return e.latitude }),
+		float("longitude", drivers.Longitude, "WGS 84, east is positive", func(e *epoch) optional { return e.longitude }),
+		{drivers.Field{Name: "altitude", Unit: drivers.Distance.Unit(), Kind: drivers.KindFloat, Doc: "above mean sea level"}, (*epoch).altitudeValue},
+		float("speed", drivers.Speed, "over ground", func(e *epoch) optional { return e.speed }),
+		float("course", drivers.Angle, "over ground, from true north; many receivers tell none at rest", func(e *epoch) optional { return e.course }),
+		{drivers.Field{Name: "satellites", Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Doc: "used for the fix"}, (*epoch).satellitesValue},
+		{drivers.Field{Name: "hdop", Kind: drivers.KindFloat, Doc: "horizontal dilution of precision: 1 is good, more than 5 bad"},
+			func(e *epoch, field string) drivers.Value { return e.hdop.value(field) }},
+		{drivers.Field{Name: "fix", Kind: drivers.KindString, Doc: "none, gnss, dgnss, pps, rtk, rtk-float, estimated, manual or simulated"},
+			func(e *epoch, field string) drivers.Value { return drivers.String(field, e.fix()) }},
+		{drivers.Field{Name: "time", Kind: drivers.KindString, Doc: "UTC of the fix, as 2026-11-20T15:04:05.000Z"}, (*epoch).timeValue},
+	}
+}
+
+// selected returns the fields that the options ask for.
+func (o *Options) selected() []measure {
+	all := measures()
+	if o.Fields == nil {
+		return all[:len(all)-1]
+	}
+	var some []measure
+	for _, name := range o.Fields {
+		if i := slices.IndexFunc(all, func(m measure) bool { return m.Name == name }); i >= 0 {
+			some = append(some, all[i])
+		}
+	}
+	return some
+}
+
+func fields(o *Options) []drivers.Field {
+	var fields []drivers.Field
+	for _, m := range o.selected() {
+		fields = append(fields, m.Field)
+	}
+	return fields
+}
+
+// Check reports every option that has an impossible value.
+func (o *Options) Check() error {
+	var names []string
+	for _, m := range measures() {
+		names = append(names, m.Name)
+	}
+	var errs []error
+	wrong := func(bad bool, key, format string, args ...any) {
+		if bad {
+			errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
+		}
+	}
+	wrong(o.Baud < 50 || o.Baud > 4_000_000, "baud", "%d; want 50 to 4000000", o.Baud)
+	wrong(o.Fields != nil && len(o.Fields) == 0, "fields", "it is empty; leave it out for all, or name some of %s", strings.Join(names, ", "))
+	for i, name := range o.Fields {
+		wrong(!slices.Contains(names, name), "fields", "%q is none of %s", name, strings.Join(names, ", "))
+		wrong(slices.Contains(o.Fields[:i], name), "fields", "%q is there twice", name)
+	}
+	return errors.Join(errs...)
+}
+
+// Dev is a receiver.
+type Dev struct {
+	o        Options
+	measures []measure
+	reader   *stream.Reader
+	framer   framer
+	current  epoch // is being told
+	complete epoch
+	usual    sentences // what an epoch of this receiver has
+	told     bool      // current has become complete already
+	values   []drivers.Value
+	strange  string // a sentence that was none of those that are read
+}
+
+func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return &Dev{o: o, measures: o.selected(), reader: stream.NewReader(port)}, nil
+}
+
+// Read returns the newest epoch that has arrived, or waits for one until ctx ends.
+func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
+	err := d.reader.Newest(ctx, d.take)
+	switch {
+	case err == nil:
+	case ctx.Err() == nil:
+		return nil, fmt.Errorf("nmea: %w", err)
+	case d.strange != "" && d.reader.Seen.Count > 0:
+		return nil, fmt.Errorf("nmea: no RMC, GGA, GNS or GLL came, but %q: have the receiver send one of these: %w", d.strange, err)
+	default:
+		return nil, d.reader.Seen.Explain("nmea", "valid sentence (or the receiver is in its binary mode)", mode(&d.o), err)
+	}
+	d.values = d.values[:0]
+	for _, m := range d.measures {
+		d.values = append(d.values, m.value(&d.complete, m.Name))
+	}
+	return d.values, nil
+}
+
+// take reads the sentences in what has come, or the pause where nothing has, and tells whether an epoch has become complete.
+func (d *Dev) take(p []byte) (found bool) {
+	if len(p) == 0 {
+		return d.pause()
+	}
+	for _, c := range p {
+		if text, ok := d.framer.put(c); ok {
+			found = d.sentence(text) || found
+		}
+	}
+	return found
+}
+
+// sentence adds a sentence to the epoch, and tells whether it was the first of a new one, which completes that before.
+func (d *Dev) sentence(text string) (found bool) {
+	var next epoch
+	if !next.read(text) {
+		if next.has == 0 && d.strange == "" {
+			d.strange = text
+		}
+		return false
+	}
+	if d.current.endsBefore(&next) {
+		found = d.finish()
+		d.usual, d.current, d.told = d.current.has, epoch{}, false
+	}
+	d.current.merge(&next)
+	if d.usual != 0 && d.current.has&d.usual == d.usual {
+		found = d.finish() || found
+	}
+	return found
+}
+
+// pause completes the first epoch, of which it is not known yet what belongs to it.
+func (d *Dev) pause() bool { return d.usual == 0 && d.finish() }
+
+// finish makes the current epoch the complete one, once, if it says where or that nothing is known.
+func (d *Dev) finish() bool {
+	if d.told || d.current.has&positions == 0 {
+		return false
+	}
+	d.complete, d.told, d.strange = d.current, true, ""
+	return true
+}
+
+// Close does nothing: the receiver speaks on, and whoever opened the port closes it.
+func (d *Dev) Close() error { return nil }

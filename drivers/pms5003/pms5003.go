@@ -1,0 +1,194 @@
+package pms5003
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/stream"
+)
+
+// Options are what the configuration may set.
+type Options struct {
+	WarmUp    time.Duration `toml:"warm_up" doc:"how long its numbers are not trusted after it was switched on, 0s to 5m"`
+	Sleep     bool          `toml:"sleep" doc:"switch laser and fan off between readings; set the sensor's timeout to warm_up and 15 s more"`
+	Standard  bool          `toml:"standard" doc:"masses by the factory's calibration particles (CF=1) instead of under atmospheric conditions"`
+	Particles bool          `toml:"particles" doc:"the numbers of particles too"`
+}
+
+// Check reports every option that has an impossible value.
+func (o *Options) Check() error {
+	if o.WarmUp < 0 || o.WarmUp > 5*time.Minute {
+		return &drivers.OptionError{Key: "warm_up", Err: fmt.Errorf("%v; want 0s to 5m", o.WarmUp)}
+	}
+	return nil
+}
+
+// Spec is the entry of the PMS5003 in the table of drivers.
+var Spec = model("pms5003").spec("Plantower PMS5003: fine dust and particles")
+
+// Spec7003 is the entry of the PMS7003.
+var Spec7003 = model("pms7003").spec("Plantower PMS7003: fine dust and particles")
+
+// A model is the name of a sensor. They speak alike.
+type model string
+
+func (m model) spec(doc string) drivers.Spec {
+	return drivers.Serial(string(m), doc, Options{WarmUp: 30 * time.Second}, fields, mode, m.open)
+}
+
+func mode(*Options) drivers.SerialMode { return drivers.SerialMode{Baud: 9600} }
+
+func fields(o *Options) []drivers.Field {
+	conditions := "under atmospheric conditions"
+	if o.Standard {
+		conditions = "by calibration particles"
+	}
+	var fields []drivers.Field
+	for _, f := range []struct{ name, size string }{{"pm1", "1"}, {"pm2_5", "2.5"}, {"pm10", "10"}} {
+		fields = append(fields, drivers.Field{Name: f.name, Unit: drivers.Dust.Unit(), Kind: drivers.KindInt,
+			Doc: "mass of particles up to " + f.size + " µm, " + conditions})
+	}
+	if !o.Particles {
+		return fields
+	}
+	for _, f := range []struct{ name, size string }{{"0_3", "0.3"}, {"0_5", "0.5"}, {"1", "1"}, {"2_5", "2.5"}, {"5", "5"}, {"10", "10"}} {
+		fields = append(fields, drivers.Field{Name: "particles_" + f.name, Unit: drivers.Count.Unit(), Kind: drivers.KindInt,
+			Doc: "particles of more than " + f.size + " µm in 0.1 l of air"})
+	}
+	return fields
+}
+
+// Where things are in a frame: appendix I.
+const (
+	frameSize    = 32
+	standardAt   = 4
+	atmosphereAt = 10
+	particlesAt  = 16
+	sumAt        = 30
+)
+
+// Commands, without header and checksum: appendix II.
+const (
+	setMode   = 0xe1 // 0 passive, 1 active
+	setActive = 0xe4 // 0 sleep, 1 wake up
+)
+
+// Dev is a sensor.
+type Dev struct {
+	model  model
+	o      Options
+	port   drivers.Port
+	reader *stream.Reader
+	frames stream.Frames
+	warm   stream.WarmUp
+	fields []drivers.Field
+	frame  []byte
+	values []drivers.Value
+	closed bool
+}
+
+func (m model) open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d := &Dev{model: m, o: o, port: port, reader: stream.NewReader(port), fields: fields(&o)}
+	d.frames = stream.Frames{Header: []byte{0x42, 0x4d, 0, frameSize - 4}, Size: frameSize, Valid: valid}
+	if err := d.command(setActive, 1); err != nil {
+		return nil, err
+	}
+	if err := d.command(setMode, 1); err != nil {
+		return nil, err
+	}
+	if !o.Sleep { // otherwise each reading waits for it
+		d.warm = stream.StartWarmUp(o.WarmUp)
+	}
+	return d, nil
+}
+
+// valid checks the sum of a frame.
+func valid(frame []byte) bool {
+	return sum(frame[:sumAt]) == binary.BigEndian.Uint16(frame[sumAt:])
+}
+
+func sum(b []byte) (s uint16) {
+	for _, c := range b {
+		s += uint16(c)
+	}
+	return s
+}
+
+func (d *Dev) command(code, argument byte) error {
+	c := []byte{0x42, 0x4d, code, 0, argument}
+	if _, err := d.port.Write(binary.BigEndian.AppendUint16(c, sum(c))); err != nil {
+		return fmt.Errorf("%s: %w", d.model, err)
+	}
+	return nil
+}
+
+// Read returns the newest frame. A sensor that sleeps between readings is woken up for it.
+func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if d.o.Sleep {
+		if err := d.command(setActive, 1); err != nil {
+			return nil, err
+		}
+		if err := drivers.Wait(ctx, d.o.WarmUp); err != nil {
+			return nil, fmt.Errorf("%s: it needs %v to warm up (option warm_up), and the sensor's timeout more than that: %w", d.model, d.o.WarmUp, err)
+		}
+	}
+	err := d.reader.Newest(ctx, func(p []byte) bool {
+		frame := d.frames.Newest(p)
+		if frame != nil {
+			d.frame = frame
+		}
+		return frame != nil
+	})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, d.frames.Explain(string(d.model), &d.reader.Seen, mode(nil), err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", d.model, err)
+	}
+	if d.o.Sleep {
+		if err := d.command(setActive, 0); err != nil {
+			return nil, err
+		}
+	}
+	return d.decode(), nil
+}
+
+// decode returns the fields of the frame.
+func (d *Dev) decode() []drivers.Value {
+	d.values = d.values[:0]
+	warm := d.warm.Over()
+	for i, f := range d.fields {
+		at := atmosphereAt + 2*i
+		switch {
+		case i >= 3:
+			at = particlesAt + 2*(i-3)
+		case d.o.Standard:
+			at = standardAt + 2*i
+		}
+		v := drivers.Int(f.Name, int64(binary.BigEndian.Uint16(d.frame[at:])))
+		if !warm {
+			v = drivers.Bad(f.Name, "warming up")
+		}
+		d.values = append(d.values, v)
+	}
+	return d.values
+}
+
+// Close switches laser and fan off.
+func (d *Dev) Close() error {
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	d.warm.Stop()
+	return d.command(setActive, 0)
+}
