@@ -1,0 +1,237 @@
+package bme680
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/bosch"
+	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/humidity"
+)
+
+// Options are what the configuration may set.
+type Options struct {
+	Address           int           `toml:"address" doc:"0x76 (SDO to ground) or 0x77 (SDO to the supply)"`
+	Oversampling      int           `toml:"oversampling" doc:"measurements per reading, averaged by the chip: 1, 2, 4, 8 or 16"`
+	TemperatureOffset float64       `toml:"temperature_offset" doc:"added to the temperature, -20 to 20 °C: -1.5 where the chip is 1.5 °C too warm; the humidity is corrected with it"`
+	Gas               bool          `toml:"gas" doc:"measure the gas resistance; without it the heater stays off"`
+	HeaterTemperature int           `toml:"heater_temperature" doc:"to which the gas sensor is heated, 200 to 400 °C"`
+	HeaterDuration    time.Duration `toml:"heater_duration" doc:"for how long, 1ms to 4032ms; it takes 20 to 30 ms to get there"`
+}
+
+// Check reports every option that has an impossible value.
+func (o *Options) Check() error {
+	return errors.Join(
+		chip.CheckAddress(o.Address, 0x76, 0x77),
+		chip.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16),
+		chip.CheckRange("temperature_offset", o.TemperatureOffset, -20, 20, "°C"),
+		chip.CheckRange("heater_temperature", float64(o.HeaterTemperature), 200, 400, "°C"),
+		chip.CheckRange("heater_duration", float64(o.HeaterDuration)/float64(time.Millisecond), 1, 4032, "ms"),
+	)
+}
+
+// Spec is the entry of the BME680 in the table of drivers.
+var Spec = drivers.I2C("bme680", "Bosch BME680: temperature, humidity, pressure and gas resistance", defaults(), fields, open)
+
+// SpecBME688 is the entry of the BME688. The chip tells which it is, so the drivers are the same.
+var SpecBME688 = drivers.I2C("bme688", "Bosch BME688: temperature, humidity, pressure and gas resistance", defaults(), fields, open)
+
+func defaults() Options {
+	return Options{Address: 0x76, Oversampling: 2, Gas: true, HeaterTemperature: 320, HeaterDuration: 150 * time.Millisecond}
+}
+
+func fields(o *Options) []drivers.Field {
+	f := []drivers.Field{
+		chip.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip, with temperature_offset"),
+		chip.Field("pressure", drivers.Pressure, "30,000 to 110,000 Pa, at the sensor's height"),
+		chip.Field("humidity", drivers.Humidity, "0 to 100 % relative, at the corrected temperature"),
+	}
+	if o.Gas {
+		f = append(f, chip.Field("gas_resistance", drivers.Resistance, "of the gas sensor; it falls with volatile organic compounds"))
+	}
+	return f
+}
+
+// Registers and what goes into them.
+const (
+	regField    = 0x1D // to 0x2D: status and results
+	regResHeat  = 0x5A
+	regGasWait  = 0x64
+	regCtrlGas0 = 0x70
+	regCtrlGas1 = 0x71
+	regCtrlHum  = 0x72
+	regCtrlMeas = 0x74
+	regReset    = 0xE0
+	regVariant  = 0xF0
+
+	cmdReset   = 0xB6
+	modeForced = 0x01
+	modeSleep  = 0x00
+	heaterOff  = 0x08
+	runGas     = 0x10 // of a BME680
+	runGasHigh = 0x20 // of a BME688
+
+	newData     = 0x80
+	gasValid    = 0x20
+	heaterThere = 0x10
+
+	startUp = 10 * time.Millisecond
+)
+
+// Dev is an open chip.
+type Dev struct {
+	chip    *chip.Conn
+	o       Options
+	cal     calibration
+	high    bool    // a BME688, which has another gas sensor
+	ambient float64 // the last temperature, °C
+	closed  bool
+	buf     [17]byte
+	values  [4]drivers.Value
+}
+
+// open finds the chip, resets it and reads its calibration.
+func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+	d := &Dev{chip: chip.New(bus, o.Address), o: o, ambient: 25}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	id, err := d.chip.Read8(bosch.RegID)
+	if err != nil {
+		return nil, fmt.Errorf("bme680: %w", d.chip.Unfound(err, "pin SDO", 0x76, 0x77))
+	}
+	if id != bosch.BME680 {
+		return nil, fmt.Errorf("bme680: %w", d.chip.Wrong(id, bosch.Name(id)))
+	}
+	if err := d.chip.Write(regReset, cmdReset); err != nil {
+		return nil, fmt.Errorf("bme680: reset: %w", err)
+	}
+	if err := drivers.Wait(ctx, startUp); err != nil {
+		return nil, fmt.Errorf("bme680: reset: %w", err)
+	}
+	if err := d.calibrate(); err != nil {
+		return nil, fmt.Errorf("bme680: calibration: %w", err)
+	}
+	return d, nil
+}
+
+func (d *Dev) calibrate() error {
+	var c coefficients
+	if err := d.chip.ReadReg(0x8A, c.first[:]); err != nil {
+		return err
+	}
+	if err := d.chip.ReadReg(0xE1, c.second[:]); err != nil {
+		return err
+	}
+	if err := d.chip.ReadReg(0x00, c.third[:]); err != nil {
+		return err
+	}
+	d.cal = c.parse()
+	if d.cal.t1 == 0 || d.cal.t1 == 0xFFFF || d.cal.p1 == 0 {
+		return fmt.Errorf("the chip has none (par_t1 %v, par_p1 %v): it is damaged, or the transfer was disturbed", d.cal.t1, d.cal.p1)
+	}
+	variant, err := d.chip.Read8(regVariant)
+	d.high = variant == 1
+	return err
+}
+
+// Read makes one measurement and returns temperature (°C), pressure (Pa), relative humidity (%RH) and, unless it is off, gas resistance
+// (Ω). It takes the heater's duration and 17 ms.
+func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := d.measure(ctx); err != nil {
+		return nil, fmt.Errorf("bme680: measurement: %w", err)
+	}
+	b := &d.buf
+	word := func(i int) float64 { return float64(uint32(b[i])<<12 | uint32(b[i+1])<<4 | uint32(b[i+2])>>4) }
+	rawP, rawT, rawH := word(2), word(5), uint16(b[8])<<8|uint16(b[9])
+	if rawT == notMeasured20 {
+		return nil, errors.New("bme680: nothing was measured: the chip lost its power during the measurement, or is damaged")
+	}
+	t := d.cal.celsius(rawT)
+	if t < -40 || t > 85 {
+		return nil, fmt.Errorf("bme680: %.1f °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", t)
+	}
+	d.ambient = t
+	d.values[0] = chip.Measured("temperature", t+d.o.TemperatureOffset, -60, 105, 100)
+	d.values[1] = drivers.Bad("pressure", "not measured")
+	if rawP != notMeasured20 {
+		d.values[1] = chip.Measured("pressure", d.cal.pascal(rawP, t), 30_000, 110_000, 100)
+	}
+	d.values[2] = drivers.Bad("humidity", "not measured")
+	if rawH != notMeasured16 {
+		d.values[2] = chip.Measured("humidity", humidity.AtTemperature(d.cal.humidity(float64(rawH), t), t, t+d.o.TemperatureOffset), 0, 100, 100)
+	}
+	if !d.o.Gas {
+		return d.values[:3], nil
+	}
+	d.values[3] = d.gas()
+	return d.values[:], nil
+}
+
+// gas returns the gas resistance of the measurement in buf.
+func (d *Dev) gas() drivers.Value {
+	at, formula := 13, d.cal.ohm
+	if d.high {
+		at, formula = 15, ohmHigh
+	}
+	hi, lo := d.buf[at], d.buf[at+1]
+	switch {
+	case lo&gasValid == 0:
+		return drivers.Bad("gas_resistance", "not measured")
+	case lo&heaterThere == 0:
+		return drivers.Bad("gas_resistance", "heater unstable")
+	}
+	return chip.Measured("gas_resistance", formula(float64(uint16(hi)<<2|uint16(lo)>>6), int(lo&0x0F)), 1, 200e6, 1)
+}
+
+// measure leaves status and raw values of a new measurement in buf.
+func (d *Dev) measure(ctx context.Context) error {
+	heater, gas := byte(heaterOff), byte(0)
+	takes := d.measuringTime()
+	if d.o.Gas {
+		heater, gas = 0, runGas
+		if d.high {
+			gas = runGasHigh
+		}
+		takes += d.o.HeaterDuration
+	}
+	resistance := d.cal.setPoint(float64(d.o.HeaterTemperature), d.ambient)
+	if err := d.chip.Write(regResHeat, resistance, regGasWait, gasWait(d.o.HeaterDuration), regCtrlGas0, heater, regCtrlGas1, gas); err != nil {
+		return err
+	}
+	os := byte(bits.Len(uint(d.o.Oversampling))) // 1, 2, 4, 8, 16 are coded 1 to 5
+	if err := d.chip.Write(regCtrlHum, os, regCtrlMeas, os<<5|os<<2|modeForced); err != nil {
+		return err
+	}
+	return chip.WaitReady(ctx, takes, func() (bool, error) {
+		err := d.chip.ReadReg(regField, d.buf[:])
+		return d.buf[0]&newData != 0, err
+	})
+}
+
+// measuringTime returns how long a measurement takes without the heater's duration, as Bosch's program has it.
+func (d *Dev) measuringTime() time.Duration {
+	us := 3*d.o.Oversampling*1963 + 477*4 + 477*5 + 1000
+	return time.Duration(us) * time.Microsecond
+}
+
+// Close puts the chip to sleep.
+func (d *Dev) Close() error {
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	if err := d.chip.Write(regCtrlGas0, heaterOff, regCtrlMeas, modeSleep); err != nil {
+		return fmt.Errorf("bme680: sleep: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,11 @@
+// Package veml7700 is the driver of Vishay's VEML7700 (illuminance), after the data sheet 84286 and the application note 84323,
+// "Designing the VEML7700 into an Application".
+//
+// Each Read wakes the chip and measures with the range of the last reading; where the counts are too few or too many it measures again
+// with another, at most three times. A range is a gain and an integration time, 0.0168 to 2.15 lx a count. The resolution, 0.0042 lx
+// at the highest gain and the longest time, is that of the present data sheet; older ones and many programs have 0.0036.
+//
+// Above 1000 lx the chip gives less than in proportion, which the application note's polynomial corrects.
+//
+// The configuration is read back with the result: one that lost its power shows, and is not taken for darkness.
+package veml7700
