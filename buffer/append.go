@@ -19,8 +19,9 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 	if err := s.check(lane, stream, body); err != nil {
 		return 0, err
 	}
+	limit := s.limits.frontOf(s.classOf(lane, stream))
 	s.mu.Lock()
-	for s.front+len(body)+itemOverhead > s.limits.frontOf(lane) && !s.closing && s.degraded == nil && s.retryAt == 0 && ctx.Err() == nil {
+	for s.front+len(body)+itemOverhead > limit && !s.closing && s.degraded == nil && s.retryAt == 0 && ctx.Err() == nil {
 		ended := s.ended
 		s.mu.Unlock()
 		s.kick()
@@ -39,16 +40,19 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 		return 0, ErrClosed
 	}
 	now := s.o.Now()
-	if s.makeRoom(lane, len(body)+itemOverhead, now) {
-		seq = s.put(lane, stream, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil)
+	sr := s.stream(lane, stream)
+	sr.last++
+	seq = sr.last
+	if s.makeRoom(sr.class, len(body)+itemOverhead, now) {
+		s.put(sr, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil)
 	} else {
-		seq = s.assign(lane, stream)
-		s.lose(lane, s.id, s.boot, stream, seq, reasonRejected, now)
+		s.lose(removal{lossKey{lane, s.id, s.boot, sr.name, reasonRejected}, seq, seq, 1}, now)
 		s.stats.Rejected++
 		err = ErrFull
+		s.expireSoon(now)
 	}
 	r, wait := s.round, s.o.MaxLoss == 0 && s.degraded == nil && (err != nil || s.retryAt == 0)
-	failure, urgent := s.degraded, s.front >= s.limits.commit || now+s.o.MaxLoss/2 < s.timerAt
+	failure, urgent := s.degraded, s.expire || s.front >= s.limits.commit || now+s.o.MaxLoss/2 < s.timerAt
 	s.mu.Unlock()
 	if urgent {
 		s.kick()
@@ -92,35 +96,24 @@ func (s *Store) check(lane Lane, stream string, body []byte) error {
 	return nil
 }
 
-// assign uses up the next sequence number of a stream. s.mu is held.
-func (s *Store) assign(lane Lane, stream string) uint64 {
-	sr := s.lanes[lane].series[stream]
-	if sr == nil {
-		sr = &series{name: stream}
-		s.lanes[lane].series[stream] = sr
-	}
-	sr.last++
-	return sr.last
-}
-
-// put appends to the front. s.mu is held.
-func (s *Store) put(lane Lane, stream string, up time.Duration, body []byte, now time.Duration, hold bool) uint64 {
-	l := &s.lanes[lane]
+// put appends to the front what has the last number of its stream. s.mu is
+// held.
+func (s *Store) put(sr *series, up time.Duration, body []byte, now time.Duration, hold bool) {
+	l := &s.lanes[sr.class]
 	var b *block
 	if n := len(l.blocks); n > 0 && !l.blocks[n-1].sealed && l.blocks[n-1].cost < blockCost {
 		b = l.blocks[n-1]
 	} else {
-		b = &block{lane: lane, store: s.id, boot: s.boot, id: s.next}
+		b = &block{class: sr.class, store: s.id, kernel: s.o.KernelBoot, boot: s.boot, id: s.next}
 		l.blocks = append(l.blocks, b)
 	}
-	seq := s.assign(lane, stream)
 	it := &item{
 		block:  b,
 		pos:    s.next,
-		seq:    seq,
+		seq:    sr.last,
 		up:     up,
 		at:     now,
-		stream: l.series[stream].name,
+		stream: sr.name,
 		body:   append(make([]byte, 0, len(body)), body...),
 		state:  waiting,
 	}
@@ -135,41 +128,46 @@ func (s *Store) put(lane Lane, stream string, up time.Duration, body []byte, now
 	b.cost += it.cost()
 	s.front += it.cost()
 	l.depth++
-	if lane == Readings {
-		s.live++
+	l.live++
+	if sr.class != eventClass {
 		s.stats.Appended++
 	}
-	return seq
 }
 
 // makeRoom reports whether a record of this cost can be taken, after it has
-// applied the policy to the front. s.mu is held.
-func (s *Store) makeRoom(lane Lane, cost int, now time.Duration) bool {
-	if s.full[lane] && s.o.WhenFull == RejectNew {
+// applied the policy to the front: the class of least worth gives way first.
+// s.mu is held.
+func (s *Store) makeRoom(c class, cost int, now time.Duration) bool {
+	if s.full[c] && s.o.WhenFull == RejectNew {
 		return false
 	}
-	limit := s.limits.frontOf(lane)
+	limit := s.limits.frontOf(c)
 	if s.front+cost <= limit {
 		return true
 	}
 	if s.o.WhenFull == RejectNew {
 		return false
 	}
-	for _, l := range []Lane{Readings, Events} {
-		for _, b := range s.lanes[l].unstored() {
+	for v := range c + 1 {
+		for _, b := range s.lanes[v].unstored() {
 			for _, it := range b.items {
 				if s.front+cost <= limit {
 					return true
 				}
-				if it.state != waiting || l == Events && lane == Readings {
-					continue
+				if it.state == waiting && !b.evicting { // else the commit that runs removes it
+					s.loseItem(b, it, reasonEvicted, now)
 				}
-				s.lose(l, b.store, b.boot, it.stream, it.seq, reasonEvicted, now)
-				s.stats.Evicted++
-				s.finish(it, now)
 			}
 		}
-		s.compact(&s.lanes[l])
+		s.compact(&s.lanes[v])
 	}
 	return s.front+cost <= limit
+}
+
+// expireSoon lets the next commit look for expired readings, once a minute:
+// a store that rejects new ones makes room by nothing else. s.mu is held.
+func (s *Store) expireSoon(now time.Duration) {
+	if len(s.ttl) > 0 && now >= s.expireAt {
+		s.expire, s.expireAt = true, now+time.Minute
+	}
 }

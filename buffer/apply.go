@@ -23,10 +23,10 @@ func (c *committer) apply(t *txn) {
 		s.stats.Refused++
 	}
 	for _, u := range t.acks {
-		if t.skipped[u.b.lane] && !u.b.stored {
-			continue
+		if !u.b.stored {
+			continue // it found no room
 		}
-		l := &s.lanes[u.b.lane]
+		l := &s.lanes[u.b.class]
 		if u.bits == nil {
 			s.clean(u.b)
 			l.remove(u.b)
@@ -39,6 +39,14 @@ func (c *committer) apply(t *txn) {
 	}
 	for _, e := range t.evicted {
 		s.applyEviction(e)
+	}
+	for _, r := range t.removed[t.kept:] {
+		s.count(r.key.reason, r.count)
+	}
+	for _, a := range t.added {
+		l := &s.lanes[a.class]
+		l.depth += a.records
+		l.cover(a.id, a.last+1)
 	}
 	for _, m := range t.marks {
 		m.sr.mark = m.seq
@@ -85,22 +93,26 @@ func (s *Store) clean(b *block) {
 
 // applyEviction forgets a segment that a limit removed. s.mu is held.
 func (s *Store) applyEviction(e evicted) {
-	l := &s.lanes[e.lane]
-	s.stats.Evicted += uint64(e.count)
+	l := &s.lanes[e.class]
 	if e.b == nil {
-		l.depth -= e.count
+		l.depth -= e.records
 		return
 	}
 	for _, it := range e.b.items {
-		if it.state == waiting {
+		if it.state != done {
 			it.state = done
 			l.depth--
-			if e.lane == Readings && it.pos >= s.liveFrom {
-				s.live--
+			if it.pos >= l.liveFrom {
+				l.live--
+			}
+			if !e.b.stored {
+				s.front -= it.cost()
 			}
 		}
 	}
-	s.cached -= e.b.cost
+	if e.b.stored {
+		s.cached -= e.b.cost
+	}
 	s.clean(e.b)
 	l.remove(e.b)
 }
@@ -117,6 +129,8 @@ func (c *committer) undo(t *txn) {
 			e.b.evicting = false
 		}
 	}
+	s.expire = s.expire || t.expire
+	c.thinFrom = [classCount][ThinLevels]uint64{}
 	newer := s.removed
 	s.removed = t.removed[:t.kept:t.kept]
 	for _, r := range newer {
@@ -124,7 +138,7 @@ func (c *committer) undo(t *txn) {
 	}
 	for _, b := range t.private {
 		for _, it := range b.items {
-			s.lose(b.lane, b.store, b.boot, it.stream, it.seq, reasonRejected, now)
+			s.lose(b.removal(it, reasonRejected), now)
 			s.stats.Rejected++
 			s.finish(it, now)
 		}
@@ -138,7 +152,7 @@ func (c *committer) undo(t *txn) {
 // trim bounds the stored records kept in RAM: the oldest segments are only on
 // the disk from then on, and their readings are backlog. s.mu is held.
 func (s *Store) trim() {
-	for _, i := range []Lane{Readings, Events} {
+	for i := range s.lanes {
 		l := &s.lanes[i]
 		count := len(l.blocks) - len(l.unstored())
 		for j := 0; j < len(l.blocks) && l.blocks[j].stored; {
@@ -158,22 +172,7 @@ func (s *Store) trim() {
 
 // unload leaves a segment to the disk. s.mu is held.
 func (s *Store) unload(l *lane, b *block) {
-	if b.lane == Readings && b.last() >= s.liveFrom {
-		from := b.last() + 1
-		for _, o := range l.blocks[:l.find(from)] {
-			for _, it := range o.items {
-				if it.state != done && it.pos >= s.liveFrom && it.pos < from {
-					s.live--
-				}
-			}
-		}
-		s.liveFrom = from
-	}
-	if !l.gap() {
-		l.gapLo, l.gapHi = b.id, b.last()+1
-	} else {
-		l.gapLo, l.gapHi = min(l.gapLo, b.id), max(l.gapHi, b.last()+1)
-	}
+	l.cover(b.id, b.last()+1)
 	s.cached -= b.cost
 	l.remove(b)
 }

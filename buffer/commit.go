@@ -28,6 +28,13 @@ func (c *committer) commit(clean bool) error {
 			t, err = c.attempt(jobs, clean, &rounds)
 		}
 	}
+	if isDamaged(err) {
+		if e := c.replace(err); e != nil {
+			err = errors.Join(err, e)
+		} else {
+			t, err = c.attempt(jobs, clean, &rounds)
+		}
+	}
 	if err != nil && !isFull(err) && !isDamaged(err) && c.db != nil {
 		c.disconnect()
 		first := err
@@ -77,6 +84,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	if c.ballast < s.limits.ballast {
 		c.makeBallast()
 	}
+	c.limitAside()
 	size, used, err := c.size()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,12 +102,13 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	s.retryAt = 0
 	if err == nil {
 		s.stats.Bytes = size
-		for i, limit := range [laneCount]int64{Events: s.limits.pages, Readings: s.limits.readings} {
+		usable := c.mayUse()
+		for cl := range classCount {
 			front := int64(4)
-			for _, b := range s.lanes[i].unstored() {
+			for _, b := range s.lanes[cl].unstored() {
 				front += int64(b.cost)/pageSize + 1
 			}
-			s.setFull(Lane(i), t.skipped[i] || used+front > min(limit, c.mayUse()))
+			s.setFull(cl, t.skipped[cl] || used+front > min(s.limits.pagesOf(cl), usable))
 		}
 	}
 	for i, skipped := range t.skipped {
@@ -111,16 +120,19 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	return nil
 }
 
-// setFull notes whether a lane is full and logs the change. s.mu is held.
-func (s *Store) setFull(lane Lane, full bool) {
-	if s.full[lane] == full {
+// setFull notes whether a class is full and logs the change; the readings of
+// all priorities are full together, or nearly. s.mu is held.
+func (s *Store) setFull(cl class, full bool) {
+	if s.full[cl] == full {
 		return
 	}
-	s.full[lane] = full
-	if full {
-		s.log.Warn("store is full", "path", s.path, "lane", tables[lane], "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes)
-	} else {
-		s.log.Info("store has room again", "path", s.path, "lane", tables[lane], "bytes", s.stats.Bytes)
+	s.full[cl] = full
+	switch {
+	case cl == lowClass || cl == highClass:
+	case full:
+		s.log.Warn("store is full", "path", s.path, "lane", tables[cl], "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes)
+	default:
+		s.log.Info("store has room again", "path", s.path, "lane", tables[cl], "bytes", s.stats.Bytes)
 	}
 }
 
@@ -182,5 +194,5 @@ func (c *committer) pending() bool {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0
+	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire
 }

@@ -20,6 +20,15 @@ type committer struct {
 	pages   int64    // of the file, at the last look
 	ballast int64    // bytes of the ballast file
 	boots   map[uint32]bootInfo
+
+	thinFrom   [classCount][ThinLevels]uint64 // the last segment of each level that was thinned
+	salvage    *salvage                       // nil: there is nothing to salvage
+	plan       salvagePlan                    // of a new store, until salvage begins
+	aside      string                         // the damaged store that is kept; empty: none
+	replacedAt time.Duration                  // when a damaged store was last replaced in use
+
+	thinWrong bool // Options.Thin broke its promise: told once
+
 	backoff time.Duration
 	written ioCounter
 	lock    *os.File
@@ -57,7 +66,9 @@ func (c *committer) loop() {
 			if c.db == nil {
 				j.err = ErrNotDurable
 			} else {
-				j.err = j.read(c)
+				if j.err = j.read(c); isDamaged(j.err) && c.replace(j.err) == nil {
+					j.err = j.read(c)
+				}
 			}
 			close(j.done)
 		}
@@ -70,6 +81,11 @@ func (c *committer) loop() {
 			continue
 		case len(reads) > 0:
 			continue
+		case c.salvage != nil && c.db != nil && s.o.Now() >= c.salvage.at:
+			c.salvageSome()
+			continue
+		case c.salvage != nil:
+			wait = min(wait, max(c.salvage.at-s.o.Now(), time.Second))
 		}
 		timer.Reset(wait)
 		select {
@@ -97,7 +113,7 @@ func (s *Store) due(now time.Duration) time.Duration {
 	if s.dirty > 0 || len(s.losses.acked) > 0 {
 		at = min(at, s.dirtyAt+ackDelay)
 	}
-	if s.dirty >= maxDirty {
+	if s.dirty >= maxDirty || s.expire {
 		at = now
 	}
 	if s.degraded != nil {
@@ -118,6 +134,9 @@ func (c *committer) addWritten(before uint64) {
 // release closes everything.
 func (c *committer) release() {
 	s := c.s
+	if c.salvage != nil && c.salvage.old != nil {
+		_ = c.salvage.old.db.close()
+	}
 	if c.db != nil {
 		before := c.written.read()
 		err := c.db.close()

@@ -21,12 +21,21 @@ import (
 
 var killRounds = flag.Int("buffer.kills", 20, "rounds of the kill test")
 
-const writerEnv = "FIELDGATE_BUFFER_WRITER"
+const (
+	writerEnv = "FIELDGATE_BUFFER_WRITER"
+	openerEnv = "FIELDGATE_BUFFER_OPENER"
+)
 
-// TestMain turns the test binary into the writer of TestKill.
+// TestMain turns the test binary into the writer of TestKill, or into another
+// process that opens a store and prints the error.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerEnv); path != "" {
 		writeUntilKilled(path)
+	}
+	if path := os.Getenv(openerEnv); path != "" {
+		_, err := Open(context.Background(), path, Options{})
+		fmt.Print(err)
+		return
 	}
 	flag.Parse()
 	os.Exit(m.Run())

@@ -1,33 +1,160 @@
 package buffer
 
-// A deadLetter is a record that the receiver refused.
-type deadLetter struct {
-	Record
-	reason string
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+)
+
+// A DeadLetter is a record that the receiver refused.
+type DeadLetter struct {
+	ID     int64 // rises with the position of the record
+	Record Record
+	Reason string // as given to Refuse
 }
 
-// writeDead stores dead letters; beyond their share of the store the oldest
-// give way. The ledger has all of them.
+// DeadLetters returns up to max dead letters with an ID above after, in the
+// order of their IDs.
+func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []DeadLetter, err error) {
+	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
+		list, err = c.deadLetters(after, max)
+		return err
+	}})
+	return list, err
+}
+
+// RetryDead puts dead letters back: they are sent again as the readings or
+// events that they were, with the same store, boot, stream and number, behind
+// the backlog. What is live then becomes backlog. Without ids it takes all
+// that there are. It returns how many there were; that is durable.
+func (s *Store) RetryDead(ctx context.Context, ids ...int64) (int, error) {
+	return s.forDead(ctx, ids, true)
+}
+
+// DropDead removes dead letters, without ids all. The ledger had them when
+// they were refused. It returns how many there were; that is durable.
+func (s *Store) DropDead(ctx context.Context, ids ...int64) (int, error) {
+	return s.forDead(ctx, ids, false)
+}
+
+func (s *Store) forDead(ctx context.Context, ids []int64, retry bool) (int, error) {
+	j := &job{dead: &deadJob{ids: ids, retry: retry}}
+	err := s.submit(ctx, j)
+	if err != nil {
+		return 0, err
+	}
+	return j.dead.count, nil
+}
+
+// A deadJob takes dead letters out of their table.
+type deadJob struct {
+	ids   []int64 // none: all
+	retry bool
+	count int
+}
+
+func (c *committer) deadLetters(after int64, max int) (list []DeadLetter, err error) {
+	err = c.db.query(`SELECT id, lane, store, boot, stream, seq, up, reason, body, seq_to, up_to FROM dead WHERE id>? ORDER BY id LIMIT ?`,
+		func(v []driver.Value) bool {
+			id, _ := v[0].(int64)
+			list = append(list, scanDead(id, v[1:]))
+			return true
+		}, after, max)
+	return list, err
+}
+
+func scanDead(id int64, v []driver.Value) DeadLetter {
+	n := func(i int) int64 { n, _ := v[i].(int64); return n }
+	d := DeadLetter{ID: id, Record: Record{Lane: Lane(n(0)), Boot: uint32(n(2)), Seq: uint64(n(4)), Up: time.Duration(n(5)),
+		SeqTo: uint64(n(8)), UpTo: time.Duration(n(9))}}
+	d.Record.Store, _ = v[1].(string)
+	d.Record.Stream, _ = v[3].(string)
+	d.Reason, _ = v[6].(string)
+	d.Record.Body, _ = v[7].([]byte)
+	return d
+}
+
+// writeDead stores what was refused; beyond its share of the store the oldest
+// dead letters give way.
 func (c *committer) writeDead(t *txn) error {
 	for _, d := range t.dead {
-		err := c.db.exec(`INSERT OR REPLACE INTO dead(id, lane, store, boot, stream, seq, up, reason, body) VALUES(?,?,?,?,?,?,?,?,?)`,
-			d.item.pos, int(d.Lane), d.Store, d.Boot, d.Stream, d.Seq, int64(d.Up), d.reason, d.Body)
+		r := d.Record
+		err := c.db.exec(`INSERT OR REPLACE INTO dead(id, lane, store, boot, stream, seq, up, reason, body, seq_to, up_to) VALUES(?,?,?,?,?,?,?,?,?,?,?)`,
+			d.ID, int(r.Lane), r.Store, r.Boot, r.Stream, r.Seq, int64(r.Up), d.Reason, r.Body, r.SeqTo, int64(r.UpTo))
 		if err != nil {
 			return err
 		}
 		t.n.Dead++
-		t.n.DeadSize += int64(len(d.Body)) + itemOverhead
+		t.n.DeadSize += int64(len(r.Body)) + itemOverhead
 	}
 	for t.n.Dead > 1 && t.n.DeadSize > c.s.o.MaxBytes/64 {
-		size, err := c.db.number(`SELECT length(body) FROM dead ORDER BY id LIMIT 1`)
-		if err != nil {
+		oldest, err := c.deadLetters(0, 1)
+		if err != nil || len(oldest) == 0 {
 			return err
 		}
-		if err := c.db.exec(`DELETE FROM dead WHERE id=(SELECT min(id) FROM dead)`); err != nil {
+		if err := c.removeDead(t, oldest[0]); err != nil {
 			return err
 		}
-		t.n.Dead--
-		t.n.DeadSize -= size + itemOverhead
+		r := oldest[0].Record
+		last := max(r.Seq, r.SeqTo)
+		t.removed = append(t.removed, removal{lossKey{r.Lane, r.Store, r.Boot, r.Stream, reasonEvicted}, r.Seq, last, last - r.Seq + 1})
 	}
 	return nil
+}
+
+func (c *committer) removeDead(t *txn, d DeadLetter) error {
+	t.n.Dead--
+	t.n.DeadSize -= int64(len(d.Record.Body)) + itemOverhead
+	return c.db.exec(`DELETE FROM dead WHERE id=?`, d.ID)
+}
+
+// takeDead executes the jobs that want dead letters out of their table.
+func (c *committer) takeDead(t *txn) error {
+	for _, j := range t.deadJobs {
+		j.count = 0
+		if len(j.ids) == 0 {
+			for more := true; more; {
+				list, err := c.deadLetters(0, 16)
+				if err != nil {
+					return err
+				}
+				for _, d := range list {
+					if err := c.takeOneDead(t, j, d); err != nil {
+						return err
+					}
+				}
+				more = len(list) > 0
+			}
+		}
+		for _, id := range j.ids {
+			list, err := c.deadLetters(id-1, 1)
+			if err != nil {
+				return err
+			}
+			if len(list) == 1 && list[0].ID == id {
+				if err := c.takeOneDead(t, j, list[0]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *committer) takeOneDead(t *txn, j *deadJob, d DeadLetter) error {
+	j.count++
+	if err := c.removeDead(t, d); err != nil || !j.retry {
+		return err
+	}
+	r := d.Record
+	b := &block{class: c.s.classOf(r.Lane, r.Stream), boot: r.Boot, id: t.reserved, sealed: true}
+	t.reserved++
+	it := &item{block: b, pos: b.id, seq: r.Seq, up: r.Up, stream: r.Stream, body: r.Body}
+	if r.SeqTo > r.Seq {
+		it.span, it.upTo = uint32(r.SeqTo-r.Seq), r.UpTo
+	}
+	b.items = []*item{it}
+	c.codec.encode(b)
+	t.added = append(t.added, added{class: b.class, id: b.id, last: b.id, records: 1})
+	return c.insert(t, b, 1)
 }

@@ -19,22 +19,33 @@
 // Append puts a record in the RAM front. Acknowledged there, it never reaches
 // the flash. Otherwise the committer, the one goroutine that uses the
 // database, starts when the oldest record is MaxLoss/2 old and writes the
-// unacknowledged records of each lane as one row, a segment: a commit costs
+// unacknowledged records of each class as one row, a segment: a commit costs
 // two pages of log and one flush, whatever the number of records. Recently
 // stored segments stay in RAM, bounded; older ones are read when they are
-// taken. What lies only on the disk is described by one range of ids per lane
+// taken. What lies only on the disk is described by one range of ids per class
 // and by counters that every commit stores, so neither memory nor the time of
 // Open and of the first batch depends on the backlog.
 //
+// Classes are the events and the readings of each priority. Each has a table,
+// a queue and a front of its own: a class that no stream uses costs an empty
+// table, one that is used makes a commit a row longer. A higher priority is
+// taken first; to make room the lowest is removed first. A stream is in one
+// class throughout a boot.
+//
 // Positions number the records over the life of the file; the id of a segment
 // is the position of its first record. A reading is live if its position is at
-// or above one bound, which Split and the overflow of RAM only ever raise, and
-// each queue is taken in the order of positions: that keeps the order of every
-// stream.
+// or above one bound of its class, which Split and the overflow of RAM only
+// ever raise, and each queue is taken in the order of positions: that keeps the
+// order of every stream. A dead letter that is retried gets a new position.
 //
 // Limits remove the oldest segments that are not pinned, in the transaction of
 // the commit that needs their room, which also has their ranges for the
-// ledger. SQLite needs free blocks even to delete: on a full file system the
+// ledger. What is wholly expired goes first, whatever the policy; else a
+// reading older than its stream's TTL is removed when Take comes to it. Age is
+// that of CLOCK_BOOTTIME in one kernel boot; of earlier ones Options.PowerUpAge
+// must tell, otherwise it is unknown and nothing expires. The policy Thin
+// replaces the oldest segments by one of fewer records before anything is
+// removed (thin.go). SQLite needs free blocks even to delete: on a full file system the
 // log is emptied by a checkpoint first, then a ballast file is given up, which
 // is made again as soon as there is room.
 //
@@ -51,6 +62,13 @@
 //	Ack         segment                  row deleted, or bits of its ack row     the next commit, at most 5 s
 //	Refuse      taken record             dead letter, ledger, bits               Refuse returned
 //	eviction    segment                  row deleted, ledger                     the commit that needed room
+//	thinning    segments                 rows deleted, their buckets, ledger     the commit that needed room
+//	expiry      record                   bits of its ack row, ledger             MaxLoss after Take came to it
+//	RetryDead   dead letter              deleted there, segment                  RetryDead returned
+//	DropDead    dead letter              deleted                                 DropDead returned
+//	migration   file of version n        tables of n+1, with those of Open       Open returned
+//	set aside   damaged file             none: it is renamed, see below          the new file's boot row
+//	salvage     rows of the old file     segments, how far it came               each step
 //	ErrFull     nothing                  ledger                                  MaxLoss; strict: Append returned
 //	Update      old values               new values, records appended by it      Update returned
 //	AckLosses   ledger entry             row deleted                             the next commit, at most 5 s
@@ -74,10 +92,27 @@
 // under the same ids. Where that fails too the store is degraded: it goes on
 // from RAM, bounded, and tries again after 1 s to 1 min.
 //
+// # Damage
+//
 // SQLite has no checksum of pages, so each segment has one. A segment that
 // does not pass is removed and entered in the ledger. A database that SQLite
-// finds damaged is set aside by the next Open, as one whose header is damaged;
-// a file that never was a store is left alone and refused.
+// finds damaged, at Open or later, is renamed, and a new one takes its place. A
+// mark beside it that has the new name is there from before the rename until
+// the new store is made: after a cut in between the next Open goes on. Found at Open, the new store gets a new ID, and its boots go on counting
+// where the old ones ended, as on a cloned card; found in use, it keeps ID,
+// boot and numbers, which are in RAM, and everything in RAM is stored again.
+//
+// The first transaction of the new store takes over the boots, the marks, the
+// ledger and the values of Update. The records follow in the background under
+// their old identity, those whose checksum is right, some segments in each
+// transaction; where that ends because of a cut, the next Open goes on. Take
+// waits for what is older than what it would return. In the end the ledger has
+// the number of records that were not found, where it is known, and a range
+// with a Count of zero for every stream of the last boot: any of these numbers
+// may be missing. The old file is kept if it fits into MaxBytes together with
+// the store; until salvage ends both exist.
+//
+// A file that never was a store is left alone and refused.
 //
 // # Goroutines
 //

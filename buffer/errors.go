@@ -12,6 +12,7 @@ var (
 	ErrNotWritable = errors.New("not writable")
 	ErrInUse       = errors.New("in use by another process")
 	ErrNoDirectory = errors.New("directory does not exist")
+	ErrFileSystem  = errors.New("on a network file system, which cannot keep a store")
 	ErrSettings    = errors.New("sqlite does not accept a setting that durability needs")
 )
 

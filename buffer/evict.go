@@ -11,30 +11,46 @@ type row struct {
 	bits    []byte // acknowledgements
 }
 
-// segment reads the first segment of a lane with an id from low to high, or
+// segment reads the first segment of a class with an id from low to high, or
 // nil.
-func (c *committer) segment(lane Lane, low, high uint64) (r *row, err error) {
-	err = c.db.query(`SELECT id, boot, n, codec, size, crc, s.body, bits FROM `+tables[lane]+` s LEFT JOIN ack USING(id)
+func (c *committer) segment(cl class, low, high uint64) (r *row, err error) {
+	err = c.db.query(`SELECT id, boot, n, level, codec, size, crc, s.body, bits FROM `+tables[cl]+` s LEFT JOIN ack USING(id)
 		WHERE id>=? AND id<=? ORDER BY id LIMIT 1`, func(v []driver.Value) bool {
 		n := func(i int) int64 { n, _ := v[i].(int64); return n }
-		r = &row{records: n(2), b: &block{lane: lane, id: uint64(n(0)), boot: uint32(n(1)),
-			codec: n(3), rawSize: n(4), crc: n(5), sealed: true, stored: true}}
-		r.b.encoded, _ = v[6].([]byte)
-		r.bits, _ = v[7].([]byte)
+		r = &row{records: n(2), b: &block{class: cl, id: uint64(n(0)), boot: uint32(n(1)),
+			level: n(3), codec: n(4), rawSize: n(5), crc: n(6), sealed: true, stored: true}}
+		r.b.encoded, _ = v[7].([]byte)
+		r.bits, _ = v[8].([]byte)
 		return false
 	}, low, high)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	info, err := c.bootInfo(r.b.boot)
+	r.b.store, r.b.kernel = info.store, info.kernel
 	return r, err
+}
+
+// decode makes the items of a row, those that are acknowledged marked.
+func (c *committer) decode(r *row) error {
+	if err := c.codec.decode(r.b, r.records); err != nil {
+		return err
+	}
+	for i, it := range r.b.items {
+		if i/8 < len(r.bits) && r.bits[i/8]&(1<<(i%8)) != 0 {
+			it.state = done
+		} else {
+			r.b.left++
+		}
+	}
+	return nil
 }
 
 // room makes room for a block by the policy and reports whether it fits.
 func (c *committer) room(t *txn, b *block) (bool, error) {
-	limit := c.s.limits.pages
-	if b.lane == Readings {
-		limit = c.s.limits.readings
-	}
-	limit = min(limit, c.mayUse())
+	limit := min(c.s.limits.pagesOf(b.class), c.mayUse())
 	need := int64(len(b.encoded))/pageSize + 3
-	for i := 0; ; i++ {
+	for removed := 0; ; {
 		_, used, err := c.size()
 		if err != nil {
 			return false, err
@@ -42,101 +58,179 @@ func (c *committer) room(t *txn, b *block) (bool, error) {
 		if used+need <= limit {
 			return true, nil
 		}
-		if c.s.o.WhenFull != DropOldest {
-			return false, nil
-		}
-		if i == maxEvict {
+		if removed >= maxEvict {
 			return used+need <= c.s.limits.pages+8, nil // the next commit goes on
 		}
-		if more, err := c.evictFor(t, b.lane); err != nil || !more {
+		n, err := c.relieve(t, b.class)
+		if err != nil || n == 0 {
 			return false, err
 		}
+		removed += n
 	}
 }
 
-// evictFor removes the oldest segment that is not pinned, to make room in a
-// lane: readings first, unless events use more than their reserve.
-func (c *committer) evictFor(t *txn, lane Lane) (bool, error) {
-	order := []Lane{Readings, Events}
-	excess := t.n.Bytes[Events] > c.s.o.MaxBytes/20
-	if excess && lane == Events {
-		order = []Lane{Events, Readings}
-	} else if !excess && lane == Readings {
-		order = order[:1]
-	}
-	for _, l := range order {
-		if found, err := c.evict(t, l); err != nil || found {
-			return found, err
-		}
-	}
-	return false, nil
-}
-
-// evict removes the oldest segment of a lane that is not pinned and enters
-// its records in the ledger.
-func (c *committer) evict(t *txn, lane Lane) (bool, error) {
+// relieve removes some segments by the policy to make room in a class and
+// returns their number: of the class of least worth, what is expired first,
+// then the oldest. Events give way only to events, and that where they use
+// more than their reserve.
+func (c *committer) relieve(t *txn, cl class) (int, error) {
 	s := c.s
-	for from := uint64(0); ; {
-		r, err := c.segment(lane, from, 1<<63-1)
-		if err != nil || r == nil {
-			return false, err
-		}
-		id := r.b.id
-		from = id + 1
-		s.mu.Lock()
-		b := s.lanes[lane].resident(id)
-		skip := b != nil && (b.pinned() || b.evicting || b.left == 0 || !b.stored)
-		if !skip && b != nil {
-			b.evicting = true
-		}
-		s.mu.Unlock()
-		if skip {
-			continue
-		}
-		e := evicted{lane: lane, b: b}
-		t.evicted = append(t.evicted, e)
-		count, err := c.ledger(t, r, b)
-		if err != nil {
-			return false, err
-		}
-		t.evicted[len(t.evicted)-1].count = count
-		return true, c.remove(t, lane, id)
-	}
-}
-
-// ledger enters the unacknowledged records of a segment in the ledger and
-// returns their number. b is the resident block, or nil.
-func (c *committer) ledger(t *txn, r *row, b *block) (int64, error) {
-	s := c.s
-	info, err := c.bootInfo(r.b.boot)
-	if err != nil {
-		return 0, err
-	}
-	if b == nil {
-		if err := c.codec.decode(r.b, r.records); err != nil {
-			n := r.records - int64(popcount(r.bits))
-			t.removed = append(t.removed, removal{lossKey{r.b.lane, info.store, r.b.boot, "", reasonCorrupt}, 0, 0, uint64(n)})
-			return n, nil
-		}
-		b = r.b
-		for i, it := range b.items {
-			if i/8 < len(r.bits) && r.bits[i/8]&(1<<(i%8)) != 0 {
-				it.state = done
+	readings := min(cl, highClass)
+	if len(s.ttl) > 0 {
+		for v := range readings + 1 {
+			if n, err := c.evict(t, v, true); err != nil || n > 0 {
+				return n, err
 			}
 		}
 	}
-	var ranges []removal
-	count := int64(0)
+	if s.o.WhenFull == RejectNew {
+		return 0, nil
+	}
+	excess := t.n.Bytes[eventClass] > s.o.MaxBytes/20
+	if excess && cl == eventClass {
+		if n, err := c.evict(t, eventClass, false); err != nil || n > 0 {
+			return n, err
+		}
+	}
+	for v := range readings + 1 {
+		if n, err := c.thin(t, v); err != nil || n > 0 {
+			return n, err
+		}
+		if n, err := c.evict(t, v, false); err != nil || n > 0 {
+			return n, err
+		}
+	}
+	if excess != (cl == eventClass) {
+		return c.evict(t, eventClass, false)
+	}
+	return 0, nil
+}
+
+// removeExpired removes what is expired of the oldest segments.
+func (c *committer) removeExpired(t *txn) error {
+	for cl := range eventClass {
+		for removed := 0; removed < maxEvict; removed++ {
+			if n, err := c.evict(t, cl, true); err != nil {
+				return err
+			} else if n == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// claim keeps Take away from a stored segment. It returns the resident block,
+// or nil where there is none; false: it is in flight.
+func (c *committer) claim(cl class, id uint64) (*block, bool) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.lanes[cl].resident(id)
+	if b == nil {
+		return nil, true
+	}
+	if b.pinned() || b.evicting || b.left == 0 || !b.stored {
+		return nil, false
+	}
+	b.evicting = true
+	return b, true
+}
+
+// evict removes the oldest segment of a class that is not in flight, enters
+// its records in the ledger, and returns 1 where it did. With expired it
+// removes only one all of whose records are.
+func (c *committer) evict(t *txn, cl class, expired bool) (int, error) {
+	for from := uint64(0); ; {
+		r, err := c.segment(cl, from, 1<<63-1)
+		if err != nil || r == nil {
+			return 0, err
+		}
+		from = r.b.id + 1
+		b, ok := c.claim(cl, r.b.id)
+		if !ok {
+			continue
+		}
+		if b == nil && c.decode(r) == nil {
+			b = r.b
+		}
+		if expired && (b == nil || !c.allExpired(b)) {
+			c.unclaim(b)
+			return 0, nil
+		}
+		e := evicted{class: cl, records: r.records - int64(popcount(r.bits))}
+		if b == nil {
+			t.removed = append(t.removed, removal{lossKey{cl.lane(), r.b.store, r.b.boot, "", reasonCorrupt}, 0, 0, uint64(e.records)})
+		} else {
+			c.ledger(t, b)
+		}
+		if b != r.b {
+			e.b = b
+		}
+		t.evicted = append(t.evicted, e)
+		return 1, c.remove(t, cl, r.b.id)
+	}
+}
+
+func (c *committer) unclaim(b *block) {
+	if b != nil {
+		c.s.mu.Lock()
+		b.evicting = false
+		c.s.mu.Unlock()
+	}
+}
+
+// allExpired reports whether every record of a claimed block is expired.
+func (c *committer) allExpired(b *block) bool {
+	s := c.s
+	now := s.o.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, it := range b.items {
-		if it.state != done {
-			ranges = merge(ranges, removal{lossKey{b.lane, info.store, b.boot, it.stream, reasonEvicted}, it.seq, it.seq, 1})
-			count++
+		if it.state != done && !s.expired(b, it, now) {
+			return false
 		}
 	}
+	return true
+}
+
+// ledger enters the unacknowledged records of a claimed block in the ledger.
+func (c *committer) ledger(t *txn, b *block) {
+	s := c.s
+	now := s.o.Now()
+	var ranges []removal
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range b.items {
+		if it.state == done {
+			continue
+		}
+		reason := reasonEvicted
+		if s.expired(b, it, now) {
+			reason = reasonExpired
+		}
+		ranges = merge(ranges, b.removal(it, reason))
+	}
 	t.removed = append(t.removed, ranges...)
-	return count, nil
+}
+
+// outranked removes a block of the front that finds no room, where what is
+// stored is worth more, and reports whether it did.
+func (c *committer) outranked(t *txn, b *block) bool {
+	s := c.s
+	worth := int64(0)
+	for v := b.class + 1; v < eventClass; v++ {
+		worth += t.n.Bytes[v]
+	}
+	s.mu.Lock()
+	ok := worth > 0 && s.o.WhenFull != RejectNew && !b.pinned()
+	b.evicting = ok
+	s.mu.Unlock()
+	if ok {
+		c.ledger(t, b)
+		t.evicted = append(t.evicted, evicted{class: b.class, b: b, records: int64(b.left)})
+	}
+	return ok
 }
 
 // checkpoint empties the log, so that the next transaction does not have to
@@ -161,20 +255,19 @@ func (c *committer) sacrifice() bool {
 		freed = c.dropBallast()
 		c.checkpoint()
 	}
-	if s.o.WhenFull != DropOldest {
-		return freed
-	}
 	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
 		return freed
 	}
 	t := &txn{n: c.n, open: make(map[lossKey]Loss), oldest: -1}
 	err := func() error {
-		for range maxEvict {
-			if more, err := c.evictFor(t, Events); err != nil {
+		for removed := 0; removed < maxEvict; {
+			n, err := c.relieve(t, eventClass)
+			if err != nil {
 				return err
-			} else if !more {
+			} else if n == 0 {
 				break
 			}
+			removed += n
 		}
 		if len(t.evicted) == 0 {
 			return nil

@@ -39,15 +39,10 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-func notWritable(path string, err error) error {
-	return &OpenError{Path: path, Problem: ErrNotWritable, Err: err,
-		Remedy: "make the file and its directory writable for this user, and the file system not read-only"}
-}
-
 // inspect looks at the header before SQLite does. It returns damage where the
 // file is a store of this package that has to be set aside, and an error
 // where it is something else, which must not be overwritten.
-func inspect(path string) (damage, err error) {
+func inspect(path string, marked bool) (damage, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -66,7 +61,6 @@ func inspect(path string) (damage, err error) {
 	header = header[:n]
 	ours := n >= 72 && int64(binary.BigEndian.Uint32(header[68:])) == applicationID
 	sqlite := bytes.HasPrefix(header, []byte("SQLite format 3\x00"))
-	marked := fileSize(damagedPath(path)) > 0
 	switch {
 	case ours && sqlite && !marked:
 		return nil, nil
@@ -91,7 +85,8 @@ func isFresh(header []byte) bool {
 		binary.BigEndian.Uint32(header[68:]) == 0
 }
 
-// The mark makes the next Open set the file aside.
+// The mark makes the next Open set the file aside. From before that happens
+// until the new store is made it names the path that the damaged one gets.
 func damagedPath(path string) string { return path + ".damaged" }
 
 func (c *committer) markDamaged() {
@@ -109,19 +104,44 @@ func (c *committer) markDamaged() {
 func setAside(path string) (string, error) {
 	older, _ := filepath.Glob(escapeGlob(path) + ".corrupt-*")
 	for _, o := range older {
-		os.Remove(o)
+		if !strings.HasSuffix(o, "-wal") && !strings.HasSuffix(o, "-shm") {
+			removeAside(o)
+		}
 	}
 	aside := path + ".corrupt-" + time.Now().UTC().Format("20060102T150405Z")
+	if err := errors.Join(os.WriteFile(damagedPath(path), []byte(aside), 0o600), syncDir(path)); err != nil {
+		return "", notWritable(path, err)
+	}
 	if err := os.Rename(path, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", notWritable(path, err)
 	}
+	return aside, setAsideLog(path, aside)
+}
+
+// setAsideLog renames what belongs to a database that was renamed.
+func setAsideLog(path, aside string) error {
 	for _, suffix := range []string{"-wal", "-journal"} {
 		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", notWritable(path, err)
+			return notWritable(path, err)
 		}
 	}
-	os.Remove(damagedPath(path))
-	return aside, syncDir(path)
+	os.Remove(path + "-shm")
+	return syncDir(path)
+}
+
+// interrupted returns the path of a damaged store that was set aside without
+// the new one being made as far as is known, or "", and whether the store is
+// still to be set aside.
+func interrupted(path string) (aside string, marked bool, err error) {
+	mark, _ := os.ReadFile(damagedPath(path))
+	aside = string(mark)
+	if !strings.HasPrefix(aside, path+".corrupt-") || fileSize(aside) == 0 {
+		return "", len(mark) > 0, nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return aside, false, setAsideLog(path, aside)
+	}
+	return aside, false, nil
 }
 
 func escapeGlob(path string) string {

@@ -129,13 +129,14 @@ func boolean(b bool) int {
 	return 0
 }
 
-// A job is work for the committer's goroutine; exactly one of read, update
-// and refuse is set. Those who wait for it bound their number.
+// A job is work for the committer's goroutine; exactly one of read, update,
+// refuse and dead is set. Those who wait for it bound their number.
 type job struct {
 	read   func(*committer) error
 	update func(*Tx) error
 	refuse []Record
 	reason string
+	dead   *deadJob
 
 	done chan struct{}
 	err  error
@@ -165,12 +166,11 @@ func (s *Store) submit(ctx context.Context, j *job) error {
 	}
 }
 
-// prefetch loads the next segment while the caller sends the last one.
-func (s *Store) prefetch(lane Lane) {
-	s.mu.Lock()
+// prefetch loads the next segment while the caller sends the last one. s.mu is
+// held.
+func (s *Store) prefetch(cl class) {
 	if !s.closing && len(s.reads) == 0 {
-		s.reads = append(s.reads, &job{read: func(c *committer) error { return c.load(lane) }, done: make(chan struct{})})
+		s.reads = append(s.reads, &job{read: func(c *committer) error { return c.load(cl) }, done: make(chan struct{})})
 	}
-	s.mu.Unlock()
 	s.kick()
 }

@@ -12,8 +12,20 @@ const (
 	// maxCached is the number of stored segments kept in RAM.
 	maxCached = 128
 
+	// maxLoads is the number of segments that one Take reads before it returns
+	// with what it has, which is nothing where all of them were expired.
+	maxLoads = 64
+
 	// maxEvict is the number of segments that one commit removes.
 	maxEvict = 64
+
+	// maxThin is how many times one commit tries to thin what becomes no
+	// smaller before it removes segments.
+	maxThin = 4
+
+	// thinCost is the cost of the records that are thinned at once; they are
+	// thinned already while more are read, so that buckets become long.
+	thinCost = 256 << 10
 )
 
 // limits are what follows from MaxBytes.
@@ -46,13 +58,21 @@ func newLimits(maxBytes int64) limits {
 	return l
 }
 
-// frontOf returns the bytes up to which the front takes records of a lane: an
+// frontOf returns the bytes up to which the front takes records of a class: an
 // eighth is for events alone.
-func (l limits) frontOf(lane Lane) int {
-	if lane == Readings {
+func (l limits) frontOf(c class) int {
+	if c != eventClass {
 		return l.front - l.front/8
 	}
 	return l.front
+}
+
+// pagesOf returns the pages up to which segments of a class are stored.
+func (l limits) pagesOf(c class) int64 {
+	if c != eventClass {
+		return l.readings
+	}
+	return l.pages
 }
 
 func clamp(v, low, high int64) int64 { return max(low, min(v, high)) }

@@ -10,22 +10,32 @@ type bootInfo struct {
 }
 
 // load makes the first segment of the gap resident.
-func (c *committer) load(lane Lane) error {
+func (c *committer) load(cl class) error {
 	s := c.s
-	l := &s.lanes[lane]
+	l := &s.lanes[cl]
 	for {
 		s.mu.Lock()
 		low, high := l.gapLo, l.gapHi
+		complete := uint64(1<<63 - 1)
+		if front := l.unstored(); len(front) > 0 {
+			complete = front[0].id // a dead letter that is retried waits for what was there before it
+		}
 		s.mu.Unlock()
 		if low >= high {
 			return nil
 		}
-		r, err := c.segment(lane, low, high-1)
+		if c.salvage != nil {
+			complete = min(complete, c.salvage.mayLoad(cl))
+		}
+		if low >= complete {
+			return errIncomplete
+		}
+		r, err := c.segment(cl, low, min(high, complete)-1)
 		if err != nil {
-			if isDamaged(err) {
-				c.degrade(err)
-			}
 			return err
+		}
+		if r == nil && complete < high {
+			return errIncomplete
 		}
 		if r == nil {
 			s.mu.Lock()
@@ -41,11 +51,6 @@ func (c *committer) load(lane Lane) error {
 			c.shrinkGap(l, r.b.id)
 			continue
 		}
-		info, err := c.bootInfo(r.b.boot)
-		if err != nil {
-			return err
-		}
-		r.b.store = info.store
 		found := c.adopt(r)
 		c.shrinkGap(l, r.b.id)
 		if found {
@@ -69,32 +74,22 @@ func (c *committer) adopt(r *row) bool {
 	s := c.s
 	b := r.b
 	b.bits = popcount(r.bits)
-	err := c.codec.decode(b, r.records)
+	err := c.decode(r)
 	now := s.o.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &s.lanes[b.lane]
+	l := &s.lanes[b.class]
 	if err != nil {
 		n := r.records - int64(b.bits)
 		b.items = []*item{{block: b, pos: b.id, state: done}}
 		b.encoded = nil
 		l.insert(b)
 		s.markDirty(b, now)
-		if len(s.removed) == 0 {
-			s.lossAt = now
-		}
-		s.removed = append(s.removed, removal{lossKey{b.lane, b.store, b.boot, "", reasonCorrupt}, 0, 0, uint64(n)})
+		s.lose(removal{lossKey{b.class.lane(), b.store, b.boot, "", reasonCorrupt}, 0, 0, uint64(n)}, now)
 		s.stats.Corrupt += uint64(n)
 		l.depth -= n
-		s.log.Error("segment cannot be read", "path", s.path, "lane", tables[b.lane], "segment", b.id, "records", n)
+		s.log.Error("segment cannot be read", "path", s.path, "lane", tables[b.class], "segment", b.id, "records", n)
 		return false
-	}
-	for i, it := range b.items {
-		if i/8 < len(r.bits) && r.bits[i/8]&(1<<(i%8)) != 0 {
-			it.state = done
-		} else {
-			b.left++
-		}
 	}
 	b.waiting = b.left
 	l.insert(b)

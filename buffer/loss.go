@@ -12,6 +12,8 @@ const (
 	reasonRejected = "rejected" // Append returned ErrFull, or its Update was not durable
 	reasonRefused  = "refused"  // Refuse; the records are dead letters
 	reasonCorrupt  = "corrupt"  // it could not be read
+	reasonExpired  = "expired"  // older than its stream's TTL
+	reasonThinned  = "thinned"  // a bucket stands for it
 )
 
 // A Loss is a range of records that were removed unsent, an entry of the
@@ -25,7 +27,7 @@ type Loss struct {
 	First  uint64
 	Last   uint64
 	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: nobody knows
-	Reason string // evicted, rejected, refused, corrupt
+	Reason string // evicted, rejected, refused, corrupt, expired, thinned
 }
 
 // A removal is a Loss that is not in the ledger yet.
@@ -76,12 +78,39 @@ func merge(list []removal, r removal) []removal {
 	return append(list, r)
 }
 
-// lose notes that a record was removed. s.mu is held.
-func (s *Store) lose(lane Lane, store string, boot uint32, stream string, seq uint64, reason string, now time.Duration) {
+// lose notes that records were removed. s.mu is held.
+func (s *Store) lose(r removal, now time.Duration) {
 	if len(s.removed) == 0 {
 		s.lossAt = now
 	}
-	s.removed = merge(s.removed, removal{lossKey{lane, store, boot, stream, reason}, seq, seq, 1})
+	s.removed = merge(s.removed, r)
+}
+
+// loseItem removes a resident record. s.mu is held.
+func (s *Store) loseItem(b *block, it *item, reason string, now time.Duration) {
+	r := b.removal(it, reason)
+	s.lose(r, now)
+	s.count(reason, r.count)
+	s.finish(it, now)
+}
+
+// removal returns the entry of the ledger for one of the items.
+func (b *block) removal(it *item, reason string) removal {
+	return removal{lossKey{b.class.lane(), b.store, b.boot, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
+}
+
+// count adds to the statistics of a reason. s.mu is held.
+func (s *Store) count(reason string, n uint64) {
+	switch reason {
+	case reasonEvicted:
+		s.stats.Evicted += n
+	case reasonExpired:
+		s.stats.Expired += n
+	case reasonThinned:
+		s.stats.Thinned += n
+	case reasonCorrupt:
+		s.stats.Corrupt += n
+	}
 }
 
 // TakeLosses takes up to max entries of the ledger, oldest first. Entries that

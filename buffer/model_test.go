@@ -38,6 +38,11 @@ type model struct {
 	acked   map[ref]bool
 	lost    map[ref]bool // in the ledger
 	gone    map[ref]bool // not durable at a crash: may be missing
+	thinned map[ref]bool // in the ledger as part of a bucket
+	refused map[ref]bool // were dead letters
+	retried map[ref]bool // and may come again, out of order
+	old     map[ref]int  // above the time to live when appended: kernel boot
+	kernel  int          // that runs now
 	crashes int
 	held    [3][]Record       // taken, by queue
 	last    [3]map[string]ref // last taken of a stream, by queue
@@ -60,11 +65,14 @@ func TestModel(t *testing.T) {
 func runModel(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	m := &model{t: t, rng: rng, path: filepath.Join(t.TempDir(), "queue.db"),
-		bodies: map[ref][]byte{}, durable: map[ref]bool{}, acked: map[ref]bool{}, lost: map[ref]bool{}, gone: map[ref]bool{}}
+		bodies: map[ref][]byte{}, durable: map[ref]bool{}, acked: map[ref]bool{}, lost: map[ref]bool{}, gone: map[ref]bool{},
+		thinned: map[ref]bool{}, refused: map[ref]bool{}, retried: map[ref]bool{}, old: map[ref]int{}}
 	m.o = Options{
 		MaxLoss:  []time.Duration{0, time.Millisecond, time.Hour}[rng.IntN(3)],
 		MaxBytes: []int64{MinMaxBytes, 2 << 20, 64 << 20}[rng.IntN(3)],
-		WhenFull: Policy(rng.IntN(2)),
+		WhenFull: Policy(rng.IntN(3)),
+		Thin:     modelThin,
+		Streams:  map[string]StreamOptions{"sensor-0": {Priority: High}, "sensor-1": {Priority: Low}, "sensor-2": {TTL: time.Hour}},
 		Log:      slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	m.open()
@@ -78,7 +86,30 @@ func runModel(t *testing.T, seed uint64) {
 	m.drain()
 }
 
+// modelThin makes buckets of up to 4, 16 and 64 records, with the body of the
+// first.
+func modelThin(level int, in []Record) (out []Record) {
+	open := map[string]int{}
+	for _, r := range in {
+		if i, ok := open[r.Stream]; ok && max(out[i].Seq, out[i].SeqTo)+1 == r.Seq && out[i].Seq>>(2*level) == r.Seq>>(2*level) {
+			out[i].SeqTo, out[i].UpTo = max(r.Seq, r.SeqTo), max(r.Up, r.UpTo)
+			continue
+		}
+		open[r.Stream] = len(out)
+		out = append(out, r)
+	}
+	return out
+}
+
+// open begins a boot, now and then after another power-up: its clock begins at
+// any time and knows nothing of the last one.
 func (m *model) open() {
+	if m.o.Now == nil || m.rng.IntN(2) == 0 {
+		m.kernel++
+		ahead := time.Duration(m.rng.Int64N(1e15))
+		m.o.Now = func() time.Duration { return ahead + bootTime() }
+		m.o.KernelBoot = fmt.Sprint("kernel ", m.kernel)
+	}
 	m.s = openAt(m.t, m.path, m.o)
 	m.seqs = map[string]uint64{}
 	for i := range m.held {
@@ -116,9 +147,15 @@ func (m *model) step(crashy bool) {
 				m.t.Errorf("refuse: %v", err)
 				return
 			}
-			m.acked[refOf(r[k])] = true // must not come again, crash or not: see take
+			m.each(r[k], func(id ref) {
+				m.acked[id] = true // must not come again, crash or not: see take
+				m.refused[id] = true
+				m.retried[id] = false
+			})
 			m.held[q] = append(r[:k:k], r[k+1:]...)
 		}
+	case n < 88:
+		m.dead()
 	case n < 90:
 		m.s.Split()
 		m.last[LiveQueue] = map[string]ref{}
@@ -162,7 +199,12 @@ func (m *model) append() {
 			body[i] = byte(m.rng.IntN(256))
 		}
 	}
-	seq, err := m.s.Append(context.Background(), lane, stream, time.Duration(m.rng.Int64N(1e15)), body)
+	up, old := time.Duration(m.rng.Int64N(1e15)), false
+	if stream == "sensor-2" {
+		up = m.o.Now() - time.Duration(m.rng.IntN(2))*2*time.Hour
+		old = m.o.Now()-up > time.Hour
+	}
+	seq, err := m.s.Append(context.Background(), lane, stream, up, body)
 	if err != nil && !errors.Is(err, ErrFull) && !(errors.Is(err, ErrNotDurable) && m.o.MaxLoss == 0) {
 		m.t.Errorf("append: %v", err)
 		return
@@ -173,6 +215,9 @@ func (m *model) append() {
 	}
 	r := ref{lane, stream, m.s.Boot(), seq}
 	m.bodies[r] = body
+	if old {
+		m.old[r] = m.kernel
+	}
 	if m.o.MaxLoss == 0 && !errors.Is(err, ErrNotDurable) {
 		m.durable[r] = true
 	}
@@ -231,14 +276,25 @@ func (m *model) take(q Queue, n, maxBytes int) int {
 			m.t.Errorf("took %+v, which was never appended", id)
 		case !bytes.Equal(want, r.Body):
 			m.t.Errorf("took %+v with another body", id)
-		case m.acked[id] && (m.crashes == 0 || m.lost[id]):
-			m.t.Errorf("took %+v again after it was acknowledged or refused", id)
-		case m.lost[id] && m.crashes == 0:
-			m.t.Errorf("took %+v, which is in the ledger", id)
+		case m.old[id] == m.kernel && r.SeqTo == 0:
+			m.t.Errorf("took %+v, which is expired", id)
+		}
+		m.each(r, func(id ref) {
+			switch {
+			case m.retried[id]:
+			case m.acked[id] && (m.crashes == 0 || m.lost[id]):
+				m.t.Errorf("took %+v again after it was acknowledged or refused", id)
+			case m.lost[id] && m.crashes == 0:
+				m.t.Errorf("took %+v, which is in the ledger", id)
+			}
+		})
+		if m.retried[id] {
+			continue
 		}
 		if before, ok := m.last[q][id.stream]; ok && !before.less(id) {
 			m.t.Errorf("queue %d: took %+v after %+v", q, id, before)
 		}
+		id.seq = max(r.Seq, r.SeqTo)
 		m.last[q][id.stream] = id
 		if before, ok := m.last[BacklogQueue][id.stream]; q == LiveQueue && ok && !before.less(id) {
 			m.t.Errorf("live %+v after backlog %+v", id, before)
@@ -262,9 +318,43 @@ func (m *model) ack(q Queue) {
 	n := 1 + m.rng.IntN(len(held))
 	m.s.Ack(held[:n])
 	for _, r := range held[:n] {
-		m.acked[refOf(r)] = true
+		m.each(r, func(id ref) { m.acked[id] = true })
 	}
 	m.held[q] = held[n:]
+}
+
+// each calls f for everything that a record stands for.
+func (m *model) each(r Record, f func(ref)) {
+	for id := refOf(r); id.seq <= max(r.Seq, r.SeqTo); id.seq++ {
+		f(id)
+	}
+}
+
+// dead retries or drops some dead letters.
+func (m *model) dead() {
+	ctx := context.Background()
+	list, err := m.s.DeadLetters(ctx, 0, 1+m.rng.IntN(5))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, d := range list {
+		m.each(d.Record, func(id ref) {
+			if !m.refused[id] {
+				m.t.Errorf("dead letter %+v was never refused", id)
+			}
+		})
+		n := 0
+		if m.rng.IntN(3) == 0 {
+			n, err = m.s.DropDead(ctx, d.ID)
+		} else {
+			m.each(d.Record, func(id ref) { m.retried[id] = true })
+			n, err = m.s.RetryDead(ctx, d.ID)
+		}
+		if n != 1 || err != nil {
+			m.t.Errorf("dead letter %d: %d, %v", d.ID, n, err)
+		}
+	}
+	m.last = [3]map[string]ref{{}, {}, {}} // what is live may have become backlog
 }
 
 func (m *model) losses() {
@@ -282,10 +372,20 @@ func (m *model) losses() {
 			if _, ok := m.bodies[r]; !ok {
 				m.t.Errorf("loss of %+v, which was never appended", r)
 			}
-			if m.acked[r] && e.Reason != reasonRefused && m.crashes == 0 {
+			if e.Reason == reasonThinned {
+				if m.thinned[r] && m.crashes == 0 {
+					m.t.Errorf("%+v thinned twice", r)
+				}
+				m.thinned[r] = true
+				continue
+			}
+			if _, old := m.old[r]; e.Reason == reasonExpired && !old && !m.thinned[r] {
+				m.t.Errorf("%+v is said to be expired", r)
+			}
+			if m.acked[r] && !m.refused[r] && m.crashes == 0 {
 				m.t.Errorf("%s loss of %+v, which was acknowledged", e.Reason, r)
 			}
-			if m.lost[r] && m.crashes == 0 {
+			if m.lost[r] && !m.refused[r] && m.crashes == 0 {
 				m.t.Errorf("%+v lost twice", r)
 			}
 			m.lost[r] = true
@@ -333,7 +433,7 @@ func (m *model) drain() {
 	var n counters
 	err := m.s.submit(context.Background(), &job{read: func(c *committer) (err error) {
 		n = c.n
-		for _, table := range []string{"events", "readings", "ack", "loss"} {
+		for _, table := range append(tables[:], "ack", "loss") {
 			rows, err := c.db.number("SELECT count(*) FROM " + table)
 			if err != nil || rows != 0 {
 				return fmt.Errorf("%d rows left in %s: %w", rows, table, err)
@@ -348,7 +448,7 @@ func (m *model) drain() {
 	if err != nil {
 		m.t.Error(err)
 	}
-	if n.Records != [laneCount]int64{} || n.Bytes != [laneCount]int64{} || n.Losses != 0 {
+	if n.Records != [classCount]int64{} || n.Bytes != [classCount]int64{} || n.Thinned != [classCount][ThinLevels]int64{} || n.Losses != 0 {
 		m.t.Errorf("counters of an empty store: %+v", n)
 	}
 	m.s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
@@ -19,35 +20,50 @@ func (c *committer) open() error {
 	if c.codec, err = newCodec(); err != nil {
 		return err
 	}
+	if err = checkFileSystem(s.path); err != nil {
+		return err
+	}
 	if c.lock, err = lockFile(s.path); err != nil {
 		return err
 	}
-	damage, err := inspect(s.path)
+	aside, marked, err := interrupted(s.path)
+	if err != nil {
+		return err
+	}
+	if c.aside = aside; aside != "" {
+		s.opened = Opened{SetAside: aside, Cause: "it was found damaged"}
+	}
+	damage, err := inspect(s.path, marked)
 	if err != nil {
 		return err
 	}
 	if damage == nil {
-		if err = c.begin(); isDamaged(err) || errors.Is(err, errBadState) {
+		if err = c.begin(); isDamaged(err) {
 			damage = err
 			c.disconnect()
 		}
 	}
 	if damage != nil {
-		aside, err := setAside(s.path)
-		if err != nil {
+		if err := c.setAside(damage); err != nil {
 			return err
 		}
-		s.log.Error("damaged store set aside, beginning a new one", "path", s.path, "aside", aside, "err", damage)
 		if err := c.begin(); err != nil {
 			return c.openError(err)
 		}
-		return c.replaced(aside)
-	}
-	if err != nil {
+	} else if err != nil {
 		return c.openError(err)
 	}
-	for lane := range laneCount {
-		if err := c.load(lane); err != nil {
+	os.Remove(damagedPath(s.path))
+	c.findAside()
+	if err := c.resumeSalvage(); err != nil {
+		return c.openError(err)
+	}
+	for cl := range classCount {
+		err := c.load(cl)
+		if isDamaged(err) {
+			err = c.replace(err)
+		}
+		if err != nil && err != errIncomplete {
 			return c.openError(err)
 		}
 	}
@@ -121,6 +137,10 @@ func (c *committer) beginBoot(version int64) error {
 		if err := c.create(); err != nil {
 			return err
 		}
+	} else if version < schemaVersion {
+		if err := c.db.migrate(version); err != nil {
+			return err
+		}
 	}
 	n, err := c.db.loadCounters()
 	if err != nil {
@@ -152,16 +172,31 @@ func (c *committer) beginBoot(version int64) error {
 	return c.resume(t.n)
 }
 
+// create makes a new store, which inherits from a damaged one that was set
+// aside now.
 func (c *committer) create() error {
+	if err := c.createTables(); err != nil {
+		return err
+	}
+	n := counters{Next: 1}
+	if c.aside == "" {
+		c.s.opened.New = true
+	} else {
+		var err error
+		if n, err = c.inherit(); err != nil {
+			return err
+		}
+	}
+	return c.writeCounters(&txn{n: n})
+}
+
+func (c *committer) createTables() error {
 	for _, q := range schema {
 		if err := c.db.exec(q); err != nil {
 			return err
 		}
 	}
-	if err := c.db.exec(fmt.Sprintf("PRAGMA user_version=%d", schemaVersion)); err != nil {
-		return err
-	}
-	return c.writeCounters(&txn{n: counters{Next: 1}})
+	return c.db.exec(fmt.Sprintf("PRAGMA user_version=%d", schemaVersion))
 }
 
 // identify reads the identity of the store and makes a new one where there is
@@ -227,8 +262,12 @@ func (c *committer) forgetBoots() error {
 	if oldest <= 0 {
 		return nil
 	}
+	queries := []string{`SELECT min(boot) FROM dead`}
 	for _, table := range tables {
-		v, err := c.db.value(`SELECT boot FROM ` + table + ` ORDER BY id LIMIT 1`)
+		queries = append(queries, `SELECT boot FROM `+table+` ORDER BY id LIMIT 1`)
+	}
+	for _, q := range queries {
+		v, err := c.db.value(q)
 		if err != nil {
 			return err
 		}
@@ -246,25 +285,19 @@ func (c *committer) resume(n counters) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.n = n
-	s.next, s.liveFrom = n.Next, n.Next
+	s.next = n.Next
+	waiting := n.Losses
 	for i := range s.lanes {
 		l := &s.lanes[i]
 		l.depth = n.Records[i]
+		l.liveFrom = n.Next
 		l.gapLo, l.gapHi = 0, n.Next
+		waiting += l.depth
 	}
 	s.losses = lossState{rows: n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
 	s.stats.Dead = n.Dead
-	if s.lanes[Events].depth > 0 || s.lanes[Readings].depth > 0 || n.Losses > 0 {
+	if waiting > 0 {
 		s.signal()
 	}
-	return nil
-}
-
-// replaced enters in the ledger that the content of a damaged store is gone.
-func (c *committer) replaced(aside string) error {
-	s := c.s
-	s.mu.Lock()
-	s.removed = append(s.removed, removal{lossKey{Readings, "", 0, "", reasonCorrupt}, 0, 0, 0})
-	s.mu.Unlock()
 	return nil
 }

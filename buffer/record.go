@@ -36,14 +36,13 @@ type Record struct {
 	Up     time.Duration // when it was measured (CLOCK_BOOTTIME), as given to Append
 	Body   []byte        // opaque; shared with the store, not to be changed
 
-	item *item
-}
+	// SeqTo and UpTo are the last of the records that a bucket stands for,
+	// which Options.Thin made of all from Seq to SeqTo; zero: it is a record
+	// as it was appended.
+	SeqTo uint64
+	UpTo  time.Duration
 
-// A series numbers the records of one stream.
-type series struct {
-	name string
-	last uint64 // last sequence number assigned
-	mark uint64 // last one that is durable
+	item *item
 }
 
 type itemState uint8
@@ -63,8 +62,10 @@ type item struct {
 	seq    uint64
 	up     time.Duration
 	at     time.Duration // when it was appended; 0 when loaded
+	upTo   time.Duration // of a bucket: Record.UpTo
 	stream string
 	body   []byte
+	span   uint32 // of a bucket: Record.SeqTo - Record.Seq
 	state  itemState
 }
 
@@ -73,15 +74,29 @@ const itemOverhead = 128
 
 func (it *item) cost() int { return len(it.body) + itemOverhead }
 
+// last returns the last sequence number that the item stands for.
+func (it *item) last() uint64 { return it.seq + uint64(it.span) }
+
+// record returns the item as those outside see it.
+func (it *item) record() Record {
+	b := it.block
+	r := Record{Lane: b.class.lane(), Store: b.store, Stream: it.stream, Boot: b.boot, Seq: it.seq, Up: it.up, Body: it.body, item: it}
+	if it.span > 0 {
+		r.SeqTo, r.UpTo = it.last(), it.upTo
+	}
+	return r
+}
+
 // A block is a resident segment: the records of one row, or those that will
 // become one. Items rise in position. Once sealed its items and its id do not
 // change any more, so that a commit can be repeated.
 type block struct {
-	lane  Lane
-	store string
-	boot  uint32
-	id    uint64 // position of the first item; key of the row
-	items []*item
+	class  class
+	store  string
+	kernel string // boot_id of the kernel of boot
+	boot   uint32
+	id     uint64 // position of the first item; key of the row
+	items  []*item
 
 	left    int // items that are not done
 	waiting int
@@ -96,6 +111,7 @@ type block struct {
 	dirty    bool   // has acknowledgements that are not stored
 	bits     int    // acknowledgements that are stored
 	encoded  []byte // of a sealed block that is not stored
+	level    int64  // how often it was thinned
 	codec    int64
 	rawSize  int64
 	crc      int64
@@ -107,15 +123,16 @@ func (b *block) pinned() bool { return b.taken > 0 }
 // last returns the position of the last item.
 func (b *block) last() uint64 { return b.items[len(b.items)-1].pos }
 
-// A lane is the resident part of one lane. Blocks rise in id: first those
+// A lane is the resident part of one class. Blocks rise in id: first those
 // loaded from the disk, then those kept after their commit, then the front,
 // which is not stored yet. Stored segments that are not resident have ids in
 // [gapLo, gapHi).
 type lane struct {
 	blocks       []*block
 	gapLo, gapHi uint64
-	depth        int64 // unacknowledged records, resident or not
-	series       map[string]*series
+	depth        int64  // unacknowledged records, resident or not
+	liveFrom     uint64 // records from this position on are live
+	live         int64  // unacknowledged live records
 }
 
 func (l *lane) gap() bool { return l.gapLo < l.gapHi }
@@ -156,6 +173,32 @@ func (l *lane) remove(b *block) {
 	copy(l.blocks[i:], l.blocks[i+1:])
 	l.blocks[len(l.blocks)-1] = nil
 	l.blocks = l.blocks[:len(l.blocks)-1]
+}
+
+// split makes every record before a position backlog. s.mu is held.
+func (l *lane) split(from uint64) {
+	if from <= l.liveFrom {
+		return
+	}
+	for _, b := range l.blocks[:l.find(from)] {
+		for _, it := range b.items {
+			if it.state != done && it.pos >= l.liveFrom && it.pos < from {
+				l.live--
+			}
+		}
+	}
+	l.liveFrom = from
+}
+
+// cover makes the range of what is only on the disk include [low, high). s.mu
+// is held.
+func (l *lane) cover(low, high uint64) {
+	if !l.gap() {
+		l.gapLo, l.gapHi = low, high
+	} else {
+		l.gapLo, l.gapHi = min(l.gapLo, low), max(l.gapHi, high)
+	}
+	l.split(high)
 }
 
 // unstored returns the front, oldest block first.

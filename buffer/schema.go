@@ -5,10 +5,10 @@ import "encoding/json"
 const (
 	pageSize      = int64(4096)
 	applicationID = int64(0x66676174) // "fgat", at offset 68 of the file
-	schemaVersion = int64(1)
+	schemaVersion = int64(2)
 )
 
-// schema is version 1. Positions are unique over all tables and boots, given
+// schema is version 2; migrate.go brings older files there. Positions are unique over all tables and boots, given
 // by the program and never used again: SQLite would begin with 1 again when a
 // table is empty.
 var schema = []string{
@@ -26,8 +26,10 @@ var schema = []string{
 		clean  INTEGER NOT NULL)`,
 
 	// A row of events or readings is a segment; see segment.go for the body.
-	segmentTable("events"),
-	segmentTable("readings"),
+	segmentTable(tables[eventClass]),
+	segmentTable(tables[normalClass]),
+	segmentTable(tables[lowClass]),
+	segmentTable(tables[highClass]),
 
 	// ack has the acknowledged records of a segment, one bit each, the first
 	// in the lowest bit of the first byte.
@@ -55,7 +57,9 @@ var schema = []string{
 		seq    INTEGER NOT NULL,
 		up     INTEGER NOT NULL,         -- nanoseconds
 		reason TEXT NOT NULL,
-		body   BLOB NOT NULL)`,
+		body   BLOB NOT NULL,
+		seq_to INTEGER NOT NULL DEFAULT 0, -- of a bucket
+		up_to  INTEGER NOT NULL DEFAULT 0)`,
 
 	// kv is for what others must keep: see Update.
 	`CREATE TABLE kv(bucket TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY(bucket, key)) WITHOUT ROWID`,
@@ -66,26 +70,26 @@ func segmentTable(name string) string {
 		id    INTEGER PRIMARY KEY,       -- position of the first record
 		boot  INTEGER NOT NULL,
 		n     INTEGER NOT NULL,          -- records
-		codec INTEGER NOT NULL,          -- 0 plain, 1 zstd
+		codec INTEGER NOT NULL,          -- bits: 1 zstd, 2 has buckets
 		size  INTEGER NOT NULL,          -- bytes of the plain body
 		crc   INTEGER NOT NULL,          -- CRC-32C of the plain body; SQLite has no checksum of pages
-		body  BLOB NOT NULL)`
+		body  BLOB NOT NULL,
+		level INTEGER NOT NULL DEFAULT 0) -- how often it was thinned`
 }
-
-// tables names the tables of the lanes.
-var tables = [laneCount]string{Events: "events", Readings: "readings"}
 
 // counters are kept in memory and written with every commit, so that nothing
 // ever has to be counted.
 type counters struct {
-	Commit   uint64           `json:"commit"`   // rises with every commit: tells whether a failed one happened
-	Next     uint64           `json:"next"`     // no stored position is as high
-	Records  [laneCount]int64 `json:"records"`  // not acknowledged as far as stored
-	Bytes    [laneCount]int64 `json:"bytes"`    // of segments
-	Losses   int64            `json:"losses"`   // rows of loss
-	NextLoss int64            `json:"nextLoss"` // id of the next row of loss
-	Dead     int64            `json:"dead"`     // rows of dead
-	DeadSize int64            `json:"deadSize"` // bytes of bodies in dead
+	Commit   uint64            `json:"commit"`   // rises with every commit: tells whether a failed one happened
+	Next     uint64            `json:"next"`     // no stored position is as high
+	Records  [classCount]int64 `json:"records"`  // not acknowledged as far as stored
+	Bytes    [classCount]int64 `json:"bytes"`    // of segments
+	Losses   int64             `json:"losses"`   // rows of loss
+	NextLoss int64             `json:"nextLoss"` // id of the next row of loss
+	Dead     int64             `json:"dead"`     // rows of dead
+	DeadSize int64             `json:"deadSize"` // bytes of bodies in dead
+
+	Thinned [classCount][ThinLevels]int64 `json:"thinned,omitzero"` // of Bytes, those of each level
 }
 
 func (d *db) loadCounters() (n counters, err error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -18,12 +19,15 @@ import (
 //	    seq, minus that of the stream's record before (the first: minus 0)
 //	    up in nanoseconds, minus that of the record before, zigzag
 //	    length and bytes of the body
+//	    where the segment has buckets: numbers that follow seq in it, and the
+//	    nanoseconds from up to the last of it, zigzag
 //
 // A stored one is compressed where that makes it smaller.
 
+// The bits of codec say what a stored body is.
 const (
-	codecPlain = int64(0)
-	codecZstd  = int64(1)
+	codecZstd    = int64(1)
+	codecBuckets = int64(2)
 
 	// maxSegment bounds what a damaged row can make the decoder allocate.
 	maxSegment = 4 << 20
@@ -65,7 +69,11 @@ func (c *codec) encode(b *block) {
 	}
 	streams := make(map[string]*state)
 	var names []string
+	b.codec = 0
 	for _, it := range b.items {
+		if it.span > 0 {
+			b.codec = codecBuckets
+		}
 		if streams[it.stream] == nil {
 			streams[it.stream] = &state{index: uint64(len(names))}
 			names = append(names, it.stream)
@@ -85,15 +93,19 @@ func (c *codec) encode(b *block) {
 		p = binary.AppendVarint(p, int64(it.up-up))
 		p = binary.AppendUvarint(p, uint64(len(it.body)))
 		p = append(p, it.body...)
+		if b.codec&codecBuckets != 0 {
+			p = binary.AppendUvarint(p, uint64(it.span))
+			p = binary.AppendVarint(p, int64(max(it.upTo, it.up)-it.up))
+		}
 		pos, up, st.seq = it.pos, it.up, it.seq
 	}
 	b.crc = int64(crc32.Checksum(p, castagnoli))
 	b.rawSize = int64(len(p))
 	b.encoded = c.enc.EncodeAll(p, nil)
-	b.codec = codecZstd
-	if len(b.encoded) >= len(p) {
+	if len(b.encoded) < len(p) {
+		b.codec |= codecZstd
+	} else {
 		b.encoded = append([]byte(nil), p...)
-		b.codec = codecPlain
 	}
 	if c.plain = p; cap(p) > 4*blockCost {
 		c.plain = nil
@@ -106,16 +118,15 @@ func (c *codec) decode(b *block, n int64) error {
 	if b.rawSize < 0 || b.rawSize > maxSegment || n < 1 || n > b.rawSize {
 		return errBadSegment
 	}
+	if b.codec&^(codecZstd|codecBuckets) != 0 {
+		return errBadSegment
+	}
 	p := b.encoded
-	switch b.codec {
-	case codecPlain:
-	case codecZstd:
+	if b.codec&codecZstd != 0 {
 		var err error
 		if p, err = c.dec.DecodeAll(p, make([]byte, 0, b.rawSize)); err != nil {
 			return errBadSegment
 		}
-	default:
-		return errBadSegment
 	}
 	if int64(len(p)) != b.rawSize || int64(crc32.Checksum(p, castagnoli)) != b.crc {
 		return errBadSegment
@@ -139,6 +150,10 @@ func (c *codec) decode(b *block, n int64) error {
 		seqs[st] += d.uvarint()
 		up += time.Duration(d.varint())
 		items[i] = item{block: b, pos: pos, seq: seqs[st], up: up, stream: names[st], body: d.bytes(), state: waiting}
+		if b.codec&codecBuckets != 0 {
+			items[i].span = uint32(min(d.uvarint(), math.MaxUint32))
+			items[i].upTo = up + time.Duration(d.varint())
+		}
 		b.items[i] = &items[i]
 		b.cost += items[i].cost()
 	}

@@ -24,25 +24,32 @@ type db struct {
 // connect opens the file and checks every setting that durability rests on.
 // Only the first connection may create the file: later there must be one.
 func connect(path string, l limits, create bool) (*db, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
 	mode := "rw"
 	if create {
 		mode = "rwc"
+	}
+	d, err := dial(path, mode)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.configure(l); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func dial(path, mode string) (*db, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
 	}
 	u := url.URL{Scheme: "file", Path: abs, RawQuery: "_mutex=no&_busy_timeout=0&mode=" + mode}
 	c, err := (&sqlite3.SQLiteDriver{}).Open(u.String())
 	if err != nil {
 		return nil, err
 	}
-	d := &db{conn: c.(*sqlite3.SQLiteConn), prepared: make(map[string]driver.Stmt)}
-	if err := d.configure(l); err != nil {
-		d.close()
-		return nil, err
-	}
-	return d, nil
+	return &db{conn: c.(*sqlite3.SQLiteConn), prepared: make(map[string]driver.Stmt)}, nil
 }
 
 // configure applies the settings and reads them back: SQLite ignores what it
@@ -196,7 +203,7 @@ func isFull(err error) bool { return hasCode(err, sqlite3.ErrFull) }
 
 // isDamaged reports that the content of the file is not a valid database.
 func isDamaged(err error) bool {
-	return hasCode(err, sqlite3.ErrCorrupt) || hasCode(err, sqlite3.ErrNotADB) || hasCode(err, sqlite3.ErrFormat)
+	return errors.Is(err, errBadState) || hasCode(err, sqlite3.ErrCorrupt) || hasCode(err, sqlite3.ErrNotADB) || hasCode(err, sqlite3.ErrFormat)
 }
 
 func hasCode(err error, code sqlite3.ErrNo) bool {

@@ -13,6 +13,8 @@ type Stats struct {
 	Losses   int64 // entries of the ledger
 	Dead     int64 // dead letters
 
+	Priorities [3]int64 // unacknowledged readings, low, normal and high
+
 	Full     bool  // readings find no room: they are rejected, or the oldest are removed from RAM
 	Bytes    int64 // database, log, ballast and front
 	MaxBytes int64
@@ -24,6 +26,8 @@ type Stats struct {
 	Appended uint64 // readings; since Open, as are all below
 	Acked    uint64 // readings
 	Evicted  uint64
+	Expired  uint64
+	Thinned  uint64 // readings that became part of a bucket
 	Rejected uint64
 	Refused  uint64
 	Corrupt  uint64
@@ -42,34 +46,48 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
-	st.Events = s.lanes[Events].depth
-	st.Live = s.live
-	st.Backlog = s.lanes[Readings].depth - s.live
+	st.Events = s.lanes[eventClass].depth
+	for i, l := range s.lanes[:eventClass] {
+		st.Live += l.live
+		st.Backlog += l.depth - l.live
+		st.Priorities[i] = l.depth
+	}
 	st.InFlight = s.inFlight
 	st.Losses = s.losses.rows - int64(len(s.losses.acked))
 	st.MaxBytes = s.o.MaxBytes
 	st.Degraded = s.degraded
-	st.Full = s.full[Readings]
+	st.Full = s.full[normalClass]
 	for i := range s.lanes {
 		for _, b := range s.lanes[i].unstored() {
 			st.Front += int64(b.left)
 		}
 	}
 	st.Bytes += int64(s.front)
-	l := &s.lanes[Readings]
+	oldest := s.next
+	for i := range s.lanes[:eventClass] {
+		if b, it := s.lanes[i].oldest(); it != nil && it.pos < oldest {
+			st.OldestBoot, st.OldestUp, st.HasOldest = b.boot, it.up, true
+			oldest = it.pos
+		}
+	}
+	return st
+}
+
+// oldest returns the first unacknowledged record, or nil where there is none
+// or where it was not read yet. s.mu is held.
+func (l *lane) oldest() (*block, *item) {
 	for _, b := range l.blocks {
 		if l.gap() && b.id >= l.gapLo {
-			return st
+			break
 		}
 		if b.left == 0 {
 			continue
 		}
 		for _, it := range b.items {
 			if it.state != done {
-				st.OldestBoot, st.OldestUp, st.HasOldest = b.boot, it.up, true
-				return st
+				return b, it
 			}
 		}
 	}
-	return st
+	return nil, nil
 }

@@ -8,68 +8,6 @@ import (
 	"time"
 )
 
-// A Policy says what happens to readings when the store has reached a limit.
-type Policy uint8
-
-const (
-	// DropOldest removes the oldest stored readings to make room for new ones.
-	DropOldest Policy = iota
-	// RejectNew keeps what is stored and lets Append return ErrFull.
-	RejectNew
-)
-
-const (
-	// MaxBody is the largest body in bytes that any store takes; a small
-	// MaxBytes lowers it, see ErrTooLarge.
-	MaxBody = 256 << 10
-
-	// MaxStream is the longest name of a stream in bytes.
-	MaxStream = 255
-
-	// DefaultMaxBytes is used where Options.MaxBytes is zero.
-	DefaultMaxBytes = 256 << 20
-
-	// MinMaxBytes is the smallest Options.MaxBytes that Open accepts.
-	MinMaxBytes = 1 << 20
-)
-
-// Options configure a Store. The zero value is a strict store of
-// DefaultMaxBytes that drops the oldest readings when it is full.
-type Options struct {
-	// MaxLoss is the most that a power cut may cost: a record may stay in RAM
-	// this long. With zero, Append returns after the commit; concurrent
-	// Appends share one.
-	MaxLoss time.Duration
-
-	// MaxBytes bounds database, write-ahead log, ballast file and RAM front
-	// together; 5 % of the database are reserved for events. Zero means
-	// DefaultMaxBytes.
-	MaxBytes int64
-
-	// MinFree is the number of free bytes of the file system below which the
-	// database does not grow.
-	MinFree int64
-
-	// WhenFull is applied when MaxBytes or MinFree is reached.
-	WhenFull Policy
-
-	// Machine identifies the board, for example a hash of its machine id. A
-	// value other than the one in the file gives the store a new ID: the card
-	// was cloned. Records already there keep the ID they were made under.
-	Machine string
-
-	// KernelBoot is the kernel's boot_id; BootInfo returns it for the records
-	// of this boot.
-	KernelBoot string
-
-	// Now returns the time since power-up (CLOCK_BOOTTIME), which is the
-	// default. Tests replace it.
-	Now func() time.Duration
-
-	// Log receives changes of state. Nil discards them.
-	Log *slog.Logger
-}
-
 // Previous says how the boot before this one ended.
 type Previous struct {
 	Exists bool // false in a new store
@@ -98,14 +36,16 @@ type Store struct {
 	wake    chan struct{}
 	stopped chan struct{} // closed when the committer has ended
 
+	ttl map[string]time.Duration // of the streams that have one
+
 	mu       sync.Mutex
-	lanes    [laneCount]lane
-	next     uint64 // position of the next record
-	liveFrom uint64 // readings from this position on are live
-	live     int64  // unacknowledged live readings
-	inFlight int64  // taken records
-	front    int    // cost of the unacknowledged records that are not stored
-	cached   int    // cost of the resident records that are stored
+	lanes    [classCount]lane
+	series   [laneCount]map[string]*series
+	powerUps map[string]time.Duration // of earlier kernel boots: how long before this one's
+	next     uint64                   // position of the next record
+	inFlight int64                    // taken records
+	front    int                      // cost of the unacknowledged records that are not stored
+	cached   int                      // cost of the resident records that are stored
 	removed  []removal
 	dirtyAt  time.Duration // when the oldest acknowledgement became pending
 	dirty    int           // blocks with pending acknowledgements
@@ -115,12 +55,15 @@ type Store struct {
 	ended    chan struct{} // closed when the next commit, or the one that runs, has ended
 	reads    []*job
 	writes   []*job
-	full     [laneCount]bool
+	full     [classCount]bool
+	expire   bool          // the next commit removes what is expired to make room
+	expireAt time.Duration // not before
 	degraded error
 	retryAt  time.Duration
 	timerAt  time.Duration // when the committer looks at the state again
 	closing  bool
 	closeErr error
+	opened   Opened
 	stats    Stats
 }
 
@@ -137,8 +80,8 @@ func newRound() *round { return &round{done: make(chan struct{})} }
 // operator can do something about are *OpenError.
 //
 // A damaged store is set aside as "<path>.corrupt-<time>" and a new one with a
-// new ID takes its place; a Loss with Reason "corrupt" and a Count of zero says
-// that its content is gone.
+// new ID takes its place, with all that can be read of the old one: see Opened.
+// Losses with the Reason "corrupt" say what cannot.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -146,9 +89,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
-	if o.MaxBytes < MinMaxBytes || o.MinFree < 0 || o.MaxLoss < 0 || o.WhenFull > RejectNew {
-		return nil, fmt.Errorf("buffer: options: max bytes %d (at least %d), min free %d, max loss %v, policy %d: %w",
-			o.MaxBytes, MinMaxBytes, o.MinFree, o.MaxLoss, o.WhenFull, ErrOptions)
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("buffer: open %s: %w", path, err)
 	}
 	if o.Now == nil {
 		o.Now = bootTime
@@ -166,9 +108,17 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		stopped: make(chan struct{}),
 		round:   newRound(),
 		ended:   make(chan struct{}),
+
+		ttl:      make(map[string]time.Duration),
+		powerUps: make(map[string]time.Duration),
 	}
-	for i := range s.lanes {
-		s.lanes[i].series = make(map[string]*series)
+	for i := range s.series {
+		s.series[i] = make(map[string]*series)
+	}
+	for name, so := range o.Streams {
+		if so.TTL > 0 {
+			s.ttl[name] = so.TTL
+		}
 	}
 	opened := make(chan error, 1)
 	go s.run(opened) // Close waits for it

@@ -116,7 +116,7 @@ func TestAcknowledgedInTimeIsNeverWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if st := s.Stats(); st.Acked != 1000 || st.Front != 0 || s.front != 0 || st.Live != 0 ||
-		st.WrittenBytes > before.WrittenBytes+20000 || len(s.lanes[Readings].blocks) > 0 {
+		st.WrittenBytes > before.WrittenBytes+20000 || len(s.lanes[normalClass].blocks) > 0 {
 		t.Errorf("stats %+v", st)
 	}
 }

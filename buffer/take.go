@@ -6,36 +6,61 @@ import (
 )
 
 // Take takes up to max records and about maxBytes of bodies from a queue,
-// oldest first; at least one where there is any. They are pinned: no limit
-// removes them before Ack, Release or Refuse. Take reads from the disk where
-// the backlog is not in RAM; it returns nil while that fails.
+// oldest first within a priority, the higher ones first; at least one where
+// there is any. They are pinned: no limit removes them before Ack, Release or
+// Refuse. Take reads from the disk where the backlog is not in RAM; it returns
+// nil while that fails.
 func (s *Store) Take(q Queue, max, maxBytes int) []Record {
-	lane := Readings
-	if q == EventQueue {
-		lane = Events
-	}
-	l := &s.lanes[lane]
-	var out []Record
+	s.learnPowerUps()
 	s.mu.Lock()
-	for {
+	defer s.mu.Unlock()
+	var out []Record
+	if q == EventQueue {
+		out, _ = s.takeClass(eventClass, q, nil, max, maxBytes)
+		return out
+	}
+	for c := highClass; ; c-- {
 		var enough bool
-		out, enough = s.takeResident(l, q, out, max, maxBytes)
-		if enough || q == LiveQueue || !l.gap() || s.closing || s.degraded != nil && s.dirty > maxDirty {
+		if out, enough = s.takeClass(c, q, out, max, maxBytes); enough || c == lowClass {
+			return out
+		}
+	}
+}
+
+// takeClass appends records of one class to out and reports whether that
+// reached a bound: the records after them come from this class again. s.mu is
+// held, but not while it reads from the disk.
+func (s *Store) takeClass(c class, q Queue, out []Record, max, maxBytes int) ([]Record, bool) {
+	l := &s.lanes[c]
+	enough, taken := false, len(out)
+	if len(l.blocks) == 0 && !l.gap() {
+		return out, false
+	}
+	expired := s.stats.Expired
+	for loads := 0; ; loads++ {
+		if out, enough = s.takeResident(l, q, out, max, maxBytes); enough || q == LiveQueue || !l.gap() || s.closing {
+			break
+		}
+		if enough = loads >= maxLoads || s.degraded != nil && s.dirty > maxDirty; enough {
+			if s.degraded == nil {
+				s.signal() // only what is expired was read so far
+			}
 			break
 		}
 		s.mu.Unlock()
-		err := s.submit(context.Background(), &job{read: func(c *committer) error { return c.load(lane) }})
+		err := s.submit(context.Background(), &job{read: func(co *committer) error { return co.load(c) }})
 		s.mu.Lock()
-		if err != nil {
+		if enough = err != nil; enough {
 			break
 		}
 	}
-	ahead := q != LiveQueue && l.gap() && s.ahead(l) < 2
-	s.mu.Unlock()
-	if ahead && len(out) > 0 {
-		s.prefetch(lane)
+	if s.stats.Expired > expired {
+		s.kick()
 	}
-	return out
+	if len(out) > taken && q != LiveQueue && l.gap() && s.ahead(l) < 2 {
+		s.prefetch(c)
+	}
+	return out, enough
 }
 
 // ahead counts the loaded blocks that wait in front of the gap. s.mu is held.
@@ -50,11 +75,15 @@ func (s *Store) ahead(l *lane) int {
 }
 
 // takeResident appends what is in RAM to out and reports whether that reached
-// a bound or the end of the queue. s.mu is held.
+// a bound. s.mu is held.
 func (s *Store) takeResident(l *lane, q Queue, out []Record, max, maxBytes int) ([]Record, bool) {
 	bytes := 0
 	for i := range out {
 		bytes += len(out[i].Body)
+	}
+	var now time.Duration
+	if len(s.ttl) > 0 { // asking costs as much as all the rest
+		now = s.o.Now()
 	}
 	for _, b := range l.blocks {
 		if q != LiveQueue && l.gap() && b.id >= l.gapLo {
@@ -71,11 +100,15 @@ func (s *Store) takeResident(l *lane, q Queue, out []Record, max, maxBytes int) 
 				}
 				continue
 			}
-			if q == LiveQueue && it.pos < s.liveFrom {
+			if q == LiveQueue && it.pos < l.liveFrom {
 				continue
 			}
-			if q == BacklogQueue && it.pos >= s.liveFrom {
-				return out, true
+			if q == BacklogQueue && it.pos >= l.liveFrom {
+				return out, false
+			}
+			if s.expired(b, it, now) {
+				s.loseItem(b, it, reasonExpired, now)
+				continue
 			}
 			if len(out) > 0 && (len(out) >= max || bytes+len(it.body) > maxBytes) {
 				return out, true
@@ -87,8 +120,7 @@ func (s *Store) takeResident(l *lane, q Queue, out []Record, max, maxBytes int) 
 			if b.scan == i {
 				b.scan = i + 1
 			}
-			out = append(out, Record{Lane: b.lane, Store: b.store, Stream: it.stream, Boot: b.boot,
-				Seq: it.seq, Up: it.up, Body: it.body, item: it})
+			out = append(out, it.record())
 			bytes += len(it.body)
 		}
 	}
@@ -139,8 +171,9 @@ func (s *Store) Release(r []Record) {
 // now on is live. It is called when a connection comes up.
 func (s *Store) Split() {
 	s.mu.Lock()
-	s.liveFrom = s.next
-	s.live = 0
+	for i := range s.lanes {
+		s.lanes[i].liveFrom, s.lanes[i].live = s.next, 0
+	}
 	s.mu.Unlock()
 	s.signal()
 }
@@ -159,9 +192,10 @@ func (s *Store) finish(it *item, now time.Duration) {
 	}
 	it.state = done
 	b.left--
-	s.lanes[b.lane].depth--
-	if b.lane == Readings && it.pos >= s.liveFrom {
-		s.live--
+	l := &s.lanes[b.class]
+	l.depth--
+	if it.pos >= l.liveFrom {
+		l.live--
 	}
 	switch {
 	case b.stored:

@@ -10,21 +10,25 @@ import (
 // A txn is one commit: what is written and what changes in RAM once it is
 // durable. It is built under s.mu and applied under it.
 type txn struct {
-	n       counters // as they will be
-	blocks  []*block // become stored
-	private []*block // those of them that jobs made
-	acks    []ackUpdate
-	marks   []mark
-	removed []removal
-	kept    int // of them, those that were pending before this transaction
-	open    map[lossKey]Loss
-	deleted []int64 // acknowledged losses
-	evicted []evicted
-	refused []*item
-	dead    []deadLetter
-	skipped [laneCount]bool // the lane's front found no room
-	clean   bool
-	oldest  time.Duration // when the oldest record was appended; < 0: none
+	n        counters // as they will be
+	blocks   []*block // become stored
+	private  []*block // those of them that jobs made
+	acks     []ackUpdate
+	marks    []mark
+	removed  []removal
+	kept     int // of them, those that were pending before this transaction
+	open     map[lossKey]Loss
+	deleted  []int64 // acknowledged losses
+	evicted  []evicted
+	added    []added
+	refused  []*item
+	dead     []DeadLetter
+	deadJobs []*deadJob
+	reserved uint64           // positions from here on are for dead letters that are retried
+	skipped  [classCount]bool // the class's front found no room
+	expire   bool             // expired segments are to be removed
+	clean    bool
+	oldest   time.Duration // when the oldest record was appended; < 0: none
 }
 
 // An ackUpdate stores the acknowledgements of one segment.
@@ -40,10 +44,18 @@ type mark struct {
 	seq  uint64
 }
 
+// An evicted segment was removed by a limit, or others took its place.
 type evicted struct {
-	lane  Lane
-	b     *block // nil where it was not resident
-	count int64  // unacknowledged records
+	class   class
+	b       *block // nil where it was not resident
+	records int64  // unacknowledged
+}
+
+// An added segment is only on the disk.
+type added struct {
+	class    class
+	id, last uint64 // positions of its first and last record
+	records  int64
 }
 
 // build seals the front and takes a snapshot of everything that is pending.
@@ -58,7 +70,9 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 		s.seal(&s.lanes[i])
 	}
 	for _, a := range appends {
-		s.put(a.lane, a.stream, a.up, a.body, now, true)
+		sr := s.stream(a.lane, a.stream)
+		sr.last++
+		s.put(sr, a.up, a.body, now, true)
 	}
 	for i := range s.lanes {
 		l := &s.lanes[i]
@@ -71,12 +85,15 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 				t.blocks = append(t.blocks, b)
 			}
 		}
-		for _, sr := range l.series {
+	}
+	for lane := range s.series {
+		for _, sr := range s.series[lane] {
 			if sr.last != sr.mark {
-				t.marks = append(t.marks, mark{Lane(i), sr, sr.last})
+				t.marks = append(t.marks, mark{Lane(lane), sr, sr.last})
 			}
 		}
 	}
+	t.expire, s.expire = s.expire, false
 	for _, b := range t.blocks {
 		if at := b.items[0].at; t.oldest < 0 || at < t.oldest {
 			t.oldest = at
@@ -84,11 +101,18 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 	}
 	refused := make(map[*item]bool)
 	for _, j := range jobs {
+		if j.dead != nil {
+			t.deadJobs = append(t.deadJobs, j.dead)
+			if t.reserved == 0 && j.dead.retry {
+				t.reserved = s.next
+				s.next += uint64(t.n.Dead)
+			}
+		}
 		for _, r := range j.refuse {
 			if r.item != nil && r.item.state == taken && !refused[r.item] {
 				refused[r.item] = true
 				t.refused = append(t.refused, r.item)
-				t.dead = append(t.dead, deadLetter{r, j.reason})
+				t.dead = append(t.dead, DeadLetter{int64(r.item.pos), r, j.reason})
 			}
 		}
 	}
@@ -109,8 +133,7 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 	t.removed = t.removed[:t.kept:t.kept]
 	var refusals []removal
 	for _, it := range t.refused {
-		b := it.block
-		refusals = merge(refusals, removal{lossKey{b.lane, b.store, b.boot, it.stream, reasonRefused}, it.seq, it.seq, 1})
+		refusals = merge(refusals, it.block.removal(it, reasonRefused))
 	}
 	t.removed = append(t.removed, refusals...)
 	t.deleted = append(t.deleted, s.losses.acked...)
@@ -159,6 +182,9 @@ func snapshotAcks(b *block, refused map[*item]bool) ackUpdate {
 
 // write executes the statements of a transaction.
 func (c *committer) write(t *txn) error {
+	if err := c.takeDead(t); err != nil {
+		return err
+	}
 	if err := c.writeDead(t); err != nil {
 		return err
 	}
@@ -169,6 +195,11 @@ func (c *committer) write(t *txn) error {
 	}
 	if err := c.writeAcks(t, false); err != nil {
 		return err
+	}
+	if t.expire {
+		if err := c.removeExpired(t); err != nil {
+			return err
+		}
 	}
 	if err := c.writeBlocks(t); err != nil {
 		return err
@@ -209,19 +240,19 @@ func (c *committer) writeCounters(t *txn) error {
 	return c.db.setState("counters", string(text))
 }
 
-// limitMarks lowers the marks of a lane whose front found no room to what is
+// limitMarks lowers the marks of a class whose front found no room to what is
 // durable.
 func (c *committer) limitMarks(t *txn) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, m := range t.marks {
-		if !t.skipped[m.lane] {
+		if !t.skipped[m.sr.class] {
 			continue
 		}
-		for _, b := range s.lanes[m.lane].unstored() {
+		for _, b := range s.lanes[m.sr.class].unstored() {
 			for _, it := range b.items {
-				if it.stream == m.sr.name && it.state != done {
+				if it.stream == m.sr.name && it.state != done && !b.evicting {
 					t.marks[i].seq = min(t.marks[i].seq, it.seq-1)
 				}
 			}
@@ -235,56 +266,61 @@ func markKey(lane Lane, stream string) string {
 
 // writeBlocks stores the front, after it has made room for it.
 func (c *committer) writeBlocks(t *txn) error {
-	must := [laneCount]bool{} // those who wait for an update cannot be told to wait for room
+	must := [classCount]bool{} // those who wait for an update cannot be told to wait for room
 	for _, b := range t.private {
-		must[b.lane] = true
+		must[b.class] = true
 	}
 	for _, it := range t.refused {
-		must[it.block.lane] = must[it.block.lane] || !it.block.stored
+		must[it.block.class] = must[it.block.class] || !it.block.stored
 	}
 	stored := t.blocks[:0]
 	for _, b := range t.blocks {
-		if !t.skipped[b.lane] {
+		if !t.skipped[b.class] {
 			fits, err := c.room(t, b)
 			if err != nil {
 				return err
 			}
-			t.skipped[b.lane] = !fits && !must[b.lane] && !t.clean
+			if fits = fits || must[b.class] || t.clean; !fits && c.outranked(t, b) {
+				continue
+			}
+			t.skipped[b.class] = !fits
 		}
-		if t.skipped[b.lane] {
+		if t.skipped[b.class] {
 			continue
 		}
-		err := c.db.exec(`INSERT OR IGNORE INTO `+tables[b.lane]+`(id, boot, n, codec, size, crc, body) VALUES(?,?,?,?,?,?,?)`,
-			b.id, b.boot, len(b.items), b.codec, b.rawSize, b.crc, b.encoded)
-		if err != nil {
+		if err := c.insert(t, b, len(b.items)); err != nil {
 			return err
 		}
-		t.n.Records[b.lane] += int64(len(b.items))
-		t.n.Bytes[b.lane] += int64(len(b.encoded))
 		stored = append(stored, b)
 	}
 	t.blocks = stored
 	return nil
 }
 
+// insert stores an encoded segment. Where it is there already a commit that
+// failed has happened.
+func (c *committer) insert(t *txn, b *block, records int) error {
+	t.n.Records[b.class] += int64(records)
+	t.n.addBytes(b.class, b.level, int64(len(b.encoded)))
+	return c.db.exec(`INSERT OR IGNORE INTO `+tables[b.class]+`(id, boot, n, level, codec, size, crc, body) VALUES(?,?,?,?,?,?,?,?)`,
+		b.id, b.boot, records, b.level, b.codec, b.rawSize, b.crc, b.encoded)
+}
+
 // writeAcks stores the acknowledgements of blocks that were stored before
 // (fresh false) or are by this transaction (fresh true).
 func (c *committer) writeAcks(t *txn, fresh bool) error {
 	for _, u := range t.acks {
-		if u.b.stored == fresh {
-			continue
-		}
-		if fresh && t.skipped[u.b.lane] {
+		if u.b.stored == fresh || fresh && (t.skipped[u.b.class] || u.b.evicting) {
 			continue
 		}
 		if u.bits != nil {
-			t.n.Records[u.b.lane] -= int64(u.count - u.b.bits)
+			t.n.Records[u.b.class] -= int64(u.count - u.b.bits)
 			if err := c.db.exec(`INSERT OR REPLACE INTO ack(id, bits) VALUES(?, ?)`, u.b.id, u.bits); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := c.remove(t, u.b.lane, u.b.id); err != nil {
+		if err := c.remove(t, u.b.class, u.b.id); err != nil {
 			return err
 		}
 	}
@@ -292,22 +328,23 @@ func (c *committer) writeAcks(t *txn, fresh bool) error {
 }
 
 // remove deletes a segment and what is known about it.
-func (c *committer) remove(t *txn, lane Lane, id uint64) error {
-	var n, size int64
+func (c *committer) remove(t *txn, cl class, id uint64) error {
+	var n, size, level int64
 	var bits []byte
-	err := c.db.query(`SELECT n, length(s.body), bits FROM `+tables[lane]+` s LEFT JOIN ack USING(id) WHERE id=?`,
+	err := c.db.query(`SELECT n, length(s.body), bits, level FROM `+tables[cl]+` s LEFT JOIN ack USING(id) WHERE id=?`,
 		func(v []driver.Value) bool {
 			n, _ = v[0].(int64)
 			size, _ = v[1].(int64)
 			bits, _ = v[2].([]byte)
+			level, _ = v[3].(int64)
 			return false
 		}, id)
 	if err != nil {
 		return err
 	}
-	t.n.Records[lane] -= n - int64(popcount(bits))
-	t.n.Bytes[lane] -= size
-	if err := c.db.exec(`DELETE FROM `+tables[lane]+` WHERE id=?`, id); err != nil || bits == nil {
+	t.n.Records[cl] -= n - int64(popcount(bits))
+	t.n.addBytes(cl, level, -size)
+	if err := c.db.exec(`DELETE FROM `+tables[cl]+` WHERE id=?`, id); err != nil || bits == nil {
 		return err
 	}
 	return c.db.exec(`DELETE FROM ack WHERE id=?`, id)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/reading"
 )
 
 // A Batch is readings of one sensor from one boot, oldest first.
@@ -24,6 +25,11 @@ type Reading struct {
 	Up   time.Duration // since power-up
 	Time time.Time     // zero: not known; then Up is told
 	Body []byte        // as package reading has it
+
+	// Of a bucket, which stands for the readings from Seq to SeqTo: the last of them. Zero: it is a reading.
+	SeqTo  uint64
+	UpTo   time.Duration
+	TimeTo time.Time
 }
 
 // An Encoder renders batches, for one goroutine at a time.
@@ -48,21 +54,49 @@ func AppendIdentity(dst []byte, b *Batch) []byte {
 	return AppendString(dst, b.Sensor)
 }
 
-// AppendTime appends "ts", and "up" where the time is not known.
-func AppendTime(dst []byte, r *Reading) []byte {
-	if !r.Time.IsZero() {
-		dst = append(dst, `"ts":"`...)
-		dst = r.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
-		return append(dst, '"')
+// AppendMoment appends "seq", and "seq_to" and "n" of a bucket, and "ts", or "up" where the time is not known, and
+// "ts_to" or "up_to" of a bucket.
+func AppendMoment(dst []byte, r *Reading) []byte {
+	dst = append(dst, `"seq":`...)
+	dst = strconv.AppendUint(dst, r.Seq, 10)
+	if r.SeqTo > 0 {
+		dst = append(dst, `,"seq_to":`...)
+		dst = strconv.AppendUint(dst, r.SeqTo, 10)
+		dst = append(dst, `,"n":`...)
+		dst = strconv.AppendUint(dst, r.SeqTo-r.Seq+1, 10)
 	}
-	dst = append(dst, `"ts":null,"up":`...)
-	return strconv.AppendFloat(dst, r.Up.Seconds(), 'f', 3, 64)
+	dst = appendTime(append(dst, ','), "", r.Time, r.Up)
+	if r.SeqTo > 0 {
+		dst = appendTime(append(dst, ','), "_to", r.TimeTo, r.UpTo)
+	}
+	return dst
 }
 
-// AppendMember appends "field":value; a bad value is null.
-func AppendMember(dst []byte, v drivers.Value) []byte {
+func appendTime(dst []byte, suffix string, t time.Time, up time.Duration) []byte {
+	dst = append(dst, `"ts`...)
+	dst = append(dst, suffix...)
+	if !t.IsZero() {
+		dst = append(dst, `":"`...)
+		dst = t.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+		return append(dst, '"')
+	}
+	dst = append(dst, `":null,"up`...)
+	dst = append(dst, suffix...)
+	dst = append(dst, `":`...)
+	return strconv.AppendFloat(dst, up.Seconds(), 'f', 3, 64)
+}
+
+// AppendMember appends "field":value; a bad value is null, and the numbers of a bucket are {"mean":…,"min":…,"max":…}.
+func AppendMember(dst []byte, a *reading.Aggregate, bucket bool) []byte {
+	v := &a.Last
 	dst = AppendString(dst, v.Field)
 	dst = append(dst, ':')
+	if bucket && a.N > 0 {
+		dst = AppendFloat(append(dst, `{"mean":`...), a.Mean)
+		dst = AppendFloat(append(dst, `,"min":`...), a.Min)
+		dst = AppendFloat(append(dst, `,"max":`...), a.Max)
+		return append(dst, '}')
+	}
 	switch v.Kind() {
 	case drivers.KindFloat:
 		return AppendFloat(dst, v.Float())
@@ -77,10 +111,11 @@ func AppendMember(dst []byte, v drivers.Value) []byte {
 }
 
 // AppendBad appends ,"bad":{…} with the reasons of the bad values, or nothing where there are none.
-func AppendBad(dst []byte, values []drivers.Value) []byte {
+func AppendBad(dst []byte, fields []reading.Aggregate) []byte {
 	sep := `,"bad":{`
-	for _, v := range values {
-		if v.Kind() != drivers.KindBad {
+	for i := range fields {
+		v := &fields[i].Last
+		if fields[i].N > 0 || v.Kind() != drivers.KindBad {
 			continue
 		}
 		dst = append(dst, sep...)

@@ -5,7 +5,8 @@
 // A body is the number of fields as a varint, then each field: its kind (drivers.Kind, one byte), its name (length as a
 // varint, bytes), and its value: a float as 8 bytes little endian, an int as a zigzag varint, a bool as one byte, a
 // string or the reason of a bad field as length and bytes. Names repeat from reading to reading; the store's
-// compression takes care of that.
+// compression takes care of that. The body of a bucket, which a thinned store has in place of several readings, has
+// summaries among its fields (bucket.go).
 package reading
 
 import (
@@ -23,24 +24,29 @@ var ErrMalformed = errors.New("malformed reading")
 func Append(dst []byte, values []drivers.Value) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(values)))
 	for _, v := range values {
-		dst = append(dst, byte(v.Kind()))
-		dst = appendString(dst, v.Field)
-		switch v.Kind() {
-		case drivers.KindFloat:
-			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float()))
-		case drivers.KindInt:
-			dst = binary.AppendVarint(dst, v.Int())
-		case drivers.KindBool:
-			if v.Bool() {
-				dst = append(dst, 1)
-			} else {
-				dst = append(dst, 0)
-			}
-		case drivers.KindString:
-			dst = appendString(dst, v.Text())
-		case drivers.KindBad:
-			dst = appendString(dst, v.Reason())
+		dst = appendValue(dst, v)
+	}
+	return dst
+}
+
+func appendValue(dst []byte, v drivers.Value) []byte {
+	dst = append(dst, byte(v.Kind()))
+	dst = appendString(dst, v.Field)
+	switch v.Kind() {
+	case drivers.KindFloat:
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float()))
+	case drivers.KindInt:
+		dst = binary.AppendVarint(dst, v.Int())
+	case drivers.KindBool:
+		if v.Bool() {
+			dst = append(dst, 1)
+		} else {
+			dst = append(dst, 0)
 		}
+	case drivers.KindString:
+		dst = appendString(dst, v.Text())
+	case drivers.KindBad:
+		dst = appendString(dst, v.Reason())
 	}
 	return dst
 }
@@ -77,21 +83,7 @@ func (d *Decoder) Decode(dst []drivers.Value, body []byte) ([]drivers.Value, err
 	for range n {
 		kind := drivers.Kind(r.byte())
 		field := d.name(r.bytes())
-		var v drivers.Value
-		switch kind {
-		case drivers.KindFloat:
-			v = drivers.Float(field, math.Float64frombits(r.uint64()))
-		case drivers.KindInt:
-			v = drivers.Int(field, r.varint())
-		case drivers.KindBool:
-			v = drivers.Bool(field, r.byte() != 0)
-		case drivers.KindString:
-			v = drivers.String(field, r.string())
-		case drivers.KindBad:
-			v = drivers.Bad(field, r.string())
-		default:
-			return dst, ErrMalformed
-		}
+		v := r.value(kind, field)
 		if !r.ok {
 			return dst, ErrMalformed
 		}
@@ -120,6 +112,24 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
+// value reads what follows the name of a field.
+func (r *reader) value(kind drivers.Kind, field string) drivers.Value {
+	switch kind {
+	case drivers.KindFloat:
+		return drivers.Float(field, math.Float64frombits(r.uint64()))
+	case drivers.KindInt:
+		return drivers.Int(field, r.varint())
+	case drivers.KindBool:
+		return drivers.Bool(field, r.byte() != 0)
+	case drivers.KindString:
+		return drivers.String(field, r.string())
+	case drivers.KindBad:
+		return drivers.Bad(field, r.string())
+	}
+	r.ok = false
+	return drivers.Value{}
+}
+
 func (r *reader) byte() byte {
 	if b := r.take(1); b != nil {
 		return b[0]
@@ -134,6 +144,13 @@ func (r *reader) uint64() uint64 {
 	return 0
 }
 
+func (r *reader) uvarint() uint64 {
+	v, w := binary.Uvarint(r.b)
+	r.ok = r.ok && w > 0
+	r.take(max(w, 0))
+	return v
+}
+
 func (r *reader) varint() int64 {
 	v, w := binary.Varint(r.b)
 	r.take(w)
@@ -144,11 +161,10 @@ func (r *reader) varint() int64 {
 func (r *reader) string() string { return string(r.bytes()) }
 
 func (r *reader) bytes() []byte {
-	n, w := binary.Uvarint(r.b)
-	if w <= 0 || n > uint64(len(r.b)) {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
 		r.ok = false
 		return nil
 	}
-	r.take(w)
 	return r.take(int(n))
 }

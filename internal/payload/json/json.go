@@ -3,9 +3,7 @@ package json
 
 import (
 	"fmt"
-	"strconv"
 
-	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/payload"
 	"github.com/fieldgate/fieldgate/internal/reading"
 )
@@ -23,29 +21,26 @@ func (*Encoder) BatchMax() int { return 0 }
 func (e *Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
 	dst = payload.AppendIdentity(dst, b)
 	dst = append(dst, `,"readings":[`...)
-	var stack [16]drivers.Value
+	var stack [16]reading.Aggregate
 	for i := range b.Readings {
 		r := &b.Readings[i]
-		values, err := e.decoder.Decode(stack[:0], r.Body)
+		fields, err := e.decoder.DecodeBucket(stack[:0], r.Body)
 		if err != nil {
 			return dst, fmt.Errorf("reading %d of %s: %w", r.Seq, b.Sensor, err)
 		}
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, `{"seq":`...)
-		dst = strconv.AppendUint(dst, r.Seq, 10)
-		dst = append(dst, ',')
-		dst = payload.AppendTime(dst, r)
+		dst = payload.AppendMoment(append(dst, '{'), r)
 		dst = append(dst, `,"values":{`...)
-		for j, v := range values {
+		for j := range fields {
 			if j > 0 {
 				dst = append(dst, ',')
 			}
-			dst = payload.AppendMember(dst, v)
+			dst = payload.AppendMember(dst, &fields[j], r.SeqTo > 0)
 		}
 		dst = append(dst, '}')
-		dst = payload.AppendBad(dst, values)
+		dst = payload.AppendBad(dst, fields)
 		dst = append(dst, '}')
 	}
 	return append(dst, "]}"...), nil

@@ -5,9 +5,7 @@ package jsonflat
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
-	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/payload"
 	"github.com/fieldgate/fieldgate/internal/reading"
 )
@@ -21,28 +19,25 @@ func (*Encoder) ContentType() string { return "application/json" }
 // BatchMax implements payload.Encoder.
 func (*Encoder) BatchMax() int { return 1 }
 
-var members = []string{"v", "gateway", "store", "boot", "sensor", "seq", "ts", "up", "bad"}
+var members = []string{"v", "gateway", "store", "boot", "sensor", "seq", "seq_to", "n", "ts", "ts_to", "up", "up_to", "bad"}
 
 // Append implements payload.Encoder. The batch has one reading.
 func (e *Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
 	r := &b.Readings[0]
-	var stack [16]drivers.Value
-	values, err := e.decoder.Decode(stack[:0], r.Body)
+	var stack [16]reading.Aggregate
+	fields, err := e.decoder.DecodeBucket(stack[:0], r.Body)
 	if err != nil {
 		return dst, fmt.Errorf("reading %d of %s: %w", r.Seq, b.Sensor, err)
 	}
 	dst = payload.AppendIdentity(dst, b)
-	dst = append(dst, `,"seq":`...)
-	dst = strconv.AppendUint(dst, r.Seq, 10)
-	dst = append(dst, ',')
-	dst = payload.AppendTime(dst, r)
-	for _, v := range values {
-		if slices.Contains(members, v.Field) {
-			v.Field += "_"
+	dst = payload.AppendMoment(append(dst, ','), r)
+	for i := range fields {
+		f := &fields[i]
+		if slices.Contains(members, f.Last.Field) {
+			f.Last.Field += "_"
 		}
-		dst = append(dst, ',')
-		dst = payload.AppendMember(dst, v)
+		dst = payload.AppendMember(append(dst, ','), f, r.SeqTo > 0)
 	}
-	dst = payload.AppendBad(dst, values)
+	dst = payload.AppendBad(dst, fields)
 	return append(dst, '}'), nil
 }

@@ -1,0 +1,128 @@
+package buffer
+
+import "time"
+
+// A Priority says which readings are sent first from the backlog, and which
+// are removed last when a limit is reached.
+type Priority int8
+
+// The priorities of streams of readings.
+const (
+	Low Priority = iota - 1
+	Normal
+	High
+)
+
+// StreamOptions are what holds for one stream of readings. The zero value is
+// what holds for streams that have none.
+type StreamOptions struct {
+	Priority Priority
+
+	// TTL is the age above which a reading is not sent but removed, with the
+	// reason "expired" in the ledger; zero means never. One whose age is not
+	// known (see Options.PowerUpAge) is kept.
+	TTL time.Duration
+}
+
+// A class has segments, a table and a queue of its own: the events, and the
+// readings of each priority. Classes rise in worth: to make room for one,
+// nothing of a class above it is removed.
+type class uint8
+
+const (
+	lowClass class = iota
+	normalClass
+	highClass
+	eventClass
+	classCount
+)
+
+// tables names the tables of the classes.
+var tables = [classCount]string{lowClass: "readings_low", normalClass: "readings", highClass: "readings_high", eventClass: "events"}
+
+func (c class) lane() Lane {
+	if c == eventClass {
+		return Events
+	}
+	return Readings
+}
+
+// A series numbers the records of one stream.
+type series struct {
+	name  string
+	class class
+	last  uint64 // last sequence number assigned
+	mark  uint64 // last one that is durable
+}
+
+// stream returns the series of a stream, which it makes where there is none.
+// s.mu is held.
+func (s *Store) stream(lane Lane, name string) *series {
+	sr := s.series[lane][name]
+	if sr == nil {
+		sr = &series{name: name, class: s.classOf(lane, name)}
+		s.series[lane][name] = sr
+	}
+	return sr
+}
+
+func (s *Store) classOf(lane Lane, name string) class {
+	if lane == Events {
+		return eventClass
+	}
+	return normalClass + class(s.o.Streams[name].Priority)
+}
+
+// expired reports whether a record is older than its stream permits. A kernel
+// boot whose clock cannot be compared with this one's has no age. s.mu is
+// held.
+func (s *Store) expired(b *block, it *item, now time.Duration) bool {
+	if len(s.ttl) == 0 || b.class == eventClass {
+		return false
+	}
+	ttl := s.ttl[it.stream]
+	if ttl == 0 {
+		return false
+	}
+	if b.boot != s.boot && (b.kernel == "" || b.kernel != s.o.KernelBoot) {
+		later, ok := s.powerUps[b.kernel]
+		if !ok {
+			return false
+		}
+		now += later
+	}
+	return now-max(it.up, it.upTo) > ttl
+}
+
+// learnPowerUps asks for the ages of the kernel boots that have resident
+// records. It is called without s.mu, which the caller's function may need.
+func (s *Store) learnPowerUps() {
+	if len(s.ttl) == 0 || s.o.PowerUpAge == nil {
+		return
+	}
+	var kernels []string
+	s.mu.Lock()
+	for c := range eventClass {
+		last := ""
+		for _, b := range s.lanes[c].blocks {
+			if _, known := s.powerUps[b.kernel]; !known && b.kernel != last && b.kernel != "" && b.kernel != s.o.KernelBoot {
+				kernels = append(kernels, b.kernel)
+				last = b.kernel
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, k := range kernels {
+		now := s.o.Now()
+		age, ok := s.o.PowerUpAge(k)
+		if !ok {
+			continue
+		}
+		s.mu.Lock()
+		if len(s.powerUps) >= 64 {
+			clear(s.powerUps)
+		}
+		s.powerUps[k] = age - now
+		s.mu.Unlock()
+	}
+}

@@ -1,0 +1,252 @@
+package buffer
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// maxPosition is beyond the positions of any store: 35,000 years of one
+// reading a second.
+const maxPosition = 1 << 40
+
+// A damagedStore is a store that was set aside, as far as it can be read.
+type damagedStore struct {
+	db      *db
+	version int64
+}
+
+// openDamaged opens a store that was set aside. The settings matter less than
+// that it opens; where its header does not let it, the part of the header that
+// is the same in every store is written again.
+func openDamaged(path string) (*damagedStore, error) {
+	d, err := connectDamaged(path)
+	if err != nil {
+		if e := repairHeader(path); e != nil {
+			return nil, e
+		}
+		d, err = connectDamaged(path)
+	}
+	return d, err
+}
+
+func connectDamaged(path string) (*damagedStore, error) {
+	d, err := dial(path, "rw")
+	if err != nil {
+		return nil, err
+	}
+	err = d.exec("PRAGMA locking_mode=exclusive")
+	version := int64(0)
+	if err == nil {
+		version, err = d.number("PRAGMA user_version")
+	}
+	if err == nil {
+		_, err = d.number("SELECT count(*) FROM sqlite_schema")
+	}
+	if err == nil && (version < 1 || version > schemaVersion) {
+		err = errBadState
+	}
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return &damagedStore{d, version}, nil
+}
+
+func repairHeader(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// Page size 4096, log in both versions, nothing reserved, the fixed fractions.
+	_, err = f.WriteAt(append([]byte("SQLite format 3\x00"), 0x10, 0, 2, 2, 0, 64, 32, 32), 0)
+	return err
+}
+
+// rows calls f for the rows of a table that can be read from its beginning,
+// and then for those that can be read from its end, some of them again.
+func (d *damagedStore) rows(columns, table, key string, f func(v []driver.Value) error) error {
+	var failed error
+	for _, order := range []string{key, strings.ReplaceAll(key, ",", " DESC,") + " DESC"} {
+		err := d.db.query("SELECT "+columns+" FROM "+table+" ORDER BY "+order, func(v []driver.Value) bool {
+			failed = f(v)
+			return failed == nil
+		})
+		if failed != nil || err == nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// counters returns the counters, if they can be read.
+func (d *damagedStore) counters() (n counters, ok bool) {
+	n, err := d.db.loadCounters()
+	return n, err == nil
+}
+
+// record calls row for the first row of a table with an id of at least from
+// that can be read, and returns its id; 0: there is none. Ranges of ids whose
+// pages are damaged are passed over.
+func (d *damagedStore) record(columns, table string, from uint64, row func(v []driver.Value)) uint64 {
+	if d.version < 2 && table != tables[eventClass] && table != tables[normalClass] && table != "dead" {
+		return 0
+	}
+	try := func(from uint64) (id uint64, ok bool) {
+		err := d.db.query("SELECT id, "+columns+" FROM "+table+" WHERE id>=? ORDER BY id LIMIT 1", func(v []driver.Value) bool {
+			n, _ := v[0].(int64)
+			id = uint64(n)
+			row(v[1:])
+			return false
+		}, from)
+		return id, err == nil
+	}
+	id, ok := try(from)
+	if ok {
+		return id
+	}
+	bad, good := from, uint64(0)
+	for step := uint64(1); good == 0; step *= 2 {
+		if step > maxPosition {
+			return 0
+		}
+		if _, ok := try(from + step); ok {
+			good = from + step
+		} else {
+			bad = from + step
+		}
+	}
+	for good-bad > 1 {
+		if m := bad + (good-bad)/2; func() bool { _, ok := try(m); return ok }() {
+			good = m
+		} else {
+			bad = m
+		}
+	}
+	id, _ = try(good)
+	return id
+}
+
+// segment returns the first segment with an id of at least from.
+func (d *damagedStore) segment(cl class, from uint64) *row {
+	level := "level"
+	if d.version < 2 {
+		level = "0"
+	}
+	var r *row
+	id := d.record("boot, n, "+level+", codec, size, crc, body", tables[cl], from, func(v []driver.Value) {
+		n := func(i int) int64 { n, _ := v[i].(int64); return n }
+		r = &row{records: n(1), b: &block{class: cl, boot: uint32(n(0)), level: n(2), codec: n(3), rawSize: n(4), crc: n(5), sealed: true, stored: true}}
+		r.b.encoded, _ = v[6].([]byte)
+	})
+	if id == 0 {
+		return nil
+	}
+	r.b.id = id
+	bits, _ := d.db.value(`SELECT bits FROM ack WHERE id=?`, id) // unreadable: all of it comes again
+	r.bits, _ = bits.([]byte)
+	return r
+}
+
+// dead returns the first dead letter with an id of at least from.
+func (d *damagedStore) dead(from uint64) (DeadLetter, bool) {
+	columns := "lane, store, boot, stream, seq, up, reason, body, seq_to, up_to"
+	if d.version < 2 {
+		columns = "lane, store, boot, stream, seq, up, reason, body, 0, 0"
+	}
+	var letter DeadLetter
+	id := d.record(columns, "dead", from, func(v []driver.Value) { letter = scanDead(0, v) })
+	letter.ID = int64(id)
+	return letter, id > 0
+}
+
+// transplant copies the small tables into the database of a new store, in
+// whose transaction it runs: the boots, the losses not told yet, and the
+// values of Update. It returns what is to be salvaged.
+func (d *damagedStore) transplant(to *db) (plan salvagePlan, n counters, err error) {
+	plan.Last = make(map[string]uint64)
+	n, plan.Counted = d.counters()
+	for _, records := range n.Records {
+		plan.Expected += records
+	}
+	next := max(n.Next, 1)
+	for cl := range classCount {
+		if id, err := d.db.number("SELECT max(id) FROM " + tables[cl]); err == nil {
+			next = max(next, uint64(id))
+		} else if !strings.Contains(err.Error(), "no such table") {
+			next = max(next, maxPosition)
+		}
+	}
+	n = counters{Next: next + 1<<20, NextLoss: n.NextLoss} // beyond what a lost commit may have used
+	plan.Below = n.Next
+	id, _ := d.db.stateText("store")
+	plan.Store = id
+	err = d.rows("boot, store, kernel, clean", "boot", "boot", func(v []driver.Value) error {
+		if boot, _ := v[0].(int64); uint32(boot) >= plan.Boot {
+			plan.Boot = uint32(boot)
+			plan.Store, _ = v[1].(string)
+		}
+		return to.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,?)`, v[0], v[1], v[2], v[3])
+	})
+	if err != nil {
+		return plan, n, err
+	}
+	err = d.rows("key, value", "state", "key", func(v []driver.Value) error {
+		key, _ := v[0].(string)
+		seq, _ := v[1].(int64)
+		if stream, ok := strings.CutPrefix(key, markKey(Readings, "")); ok {
+			plan.Last[stream] = uint64(seq)
+		} else if !strings.HasPrefix(key, "mark/") {
+			return nil
+		}
+		return to.setState(key, seq)
+	})
+	if err != nil {
+		return plan, n, err
+	}
+	err = d.rows("bucket, key, value", "kv", "bucket,key", func(v []driver.Value) error {
+		return to.exec(`INSERT OR IGNORE INTO kv(bucket, key, value) VALUES(?,?,?)`, v[0], v[1], v[2])
+	})
+	if err != nil {
+		return plan, n, err
+	}
+	err = d.rows("id, lane, store, boot, stream, first, last, n, reason", "loss", "id", func(v []driver.Value) error {
+		l := scanLoss(v)
+		n.NextLoss = max(n.NextLoss, l.ID)
+		return to.exec(`INSERT OR IGNORE INTO loss(id, lane, store, boot, stream, first, last, n, reason) VALUES(?,?,?,?,?,?,?,?,?)`,
+			v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8])
+	})
+	if err == nil {
+		n.Losses, err = to.number("SELECT count(*) FROM loss") // at most maxLosses
+	}
+	return plan, n, err
+}
+
+// A salvagePlan is what is to be salvaged of a store that was set aside, and
+// how far that has come. It is the row "salvage" of state.
+type salvagePlan struct {
+	Aside    string            `json:"aside"`
+	Store    string            `json:"store"`    // that its last boot had
+	Boot     uint32            `json:"boot"`     // its last boot; records of later ones are not taken for true
+	Below    uint64            `json:"below"`    // nor are positions from here on
+	Last     map[string]uint64 `json:"last"`     // last durable numbers of that boot
+	Counted  bool              `json:"counted"`  // Expected is known
+	Expected int64             `json:"expected"` // records that it held
+	Table    int               `json:"table"`    // where to go on: dead, then the classes, the highest first
+	Next     uint64            `json:"next"`     // and its first id
+	Found    int64             `json:"found"`    // records salvaged
+}
+
+func (p salvagePlan) save(d *db) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("salvage: %w", err)
+	}
+	return d.setState("salvage", string(text))
+}
+
+// class returns the class that is being salvaged; false: the dead letters.
+func (p salvagePlan) class() (class, bool) { return eventClass - class(p.Table-1), p.Table > 0 }

@@ -1,0 +1,98 @@
+package buffer
+
+import (
+	"context"
+	"iter"
+)
+
+// Stored returns the records of a lane that are not acknowledged, those in
+// flight and those in RAM included: readings by priority, the highest first,
+// and oldest first within one. It takes nothing: delivery goes on, and what it
+// removes meanwhile may be missing. One segment is in memory at a time. After
+// an error the sequence ends.
+func (s *Store) Stored(ctx context.Context, lane Lane) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		first, last := lowClass, highClass
+		if lane == Events {
+			first, last = eventClass, eventClass
+		}
+		for cl := int(last); cl >= int(first); cl-- {
+			for next := uint64(0); ; {
+				var records []Record
+				more := false
+				err := s.submit(ctx, &job{read: func(c *committer) (err error) {
+					records, next, more, err = c.peek(class(cl), next)
+					return err
+				}})
+				if err != nil {
+					yield(Record{}, err)
+					return
+				}
+				for _, r := range records {
+					if !yield(r, nil) {
+						return
+					}
+				}
+				if !more {
+					break
+				}
+			}
+		}
+	}
+}
+
+// peek returns the records of the first segment, on the disk or in RAM, with
+// an id of at least from, and the id to go on with. One that cannot be read is
+// passed over: who takes it enters it in the ledger.
+func (c *committer) peek(cl class, from uint64) (records []Record, next uint64, more bool, err error) {
+	r, err := c.segment(cl, from, 1<<63-1)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b *block
+	l := &s.lanes[cl]
+	if i := l.find(from); i < len(l.blocks) && (r == nil || l.blocks[i].id <= r.b.id) {
+		b = l.blocks[i]
+	} else if r == nil {
+		return nil, 0, false, nil
+	} else if b = r.b; c.decode(r) != nil {
+		return nil, b.id + 1, true, nil
+	}
+	for _, it := range b.items {
+		if it.state != done && !b.private {
+			rec := it.record()
+			rec.item = nil
+			records = append(records, rec)
+		}
+	}
+	return records, b.last() + 1, true, nil
+}
+
+// StreamStats describe what is stored of one stream of readings.
+type StreamStats struct {
+	Records    int64
+	Bytes      int64  // of bodies
+	OldestBoot uint32 // Boot and Seq of the oldest record
+	OldestSeq  uint64
+}
+
+// Streams returns what is stored of each stream of a lane. It reads all of it.
+func (s *Store) Streams(ctx context.Context, lane Lane) (map[string]StreamStats, error) {
+	streams := make(map[string]StreamStats)
+	for r, err := range s.Stored(ctx, lane) {
+		if err != nil {
+			return nil, err
+		}
+		st := streams[r.Stream]
+		if st.Records == 0 || r.Boot < st.OldestBoot || r.Boot == st.OldestBoot && r.Seq < st.OldestSeq {
+			st.OldestBoot, st.OldestSeq = r.Boot, r.Seq
+		}
+		st.Records++
+		st.Bytes += int64(len(r.Body))
+		streams[r.Stream] = st
+	}
+	return streams, nil
+}

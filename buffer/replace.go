@@ -1,0 +1,186 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Opened tells where the content of the store comes from.
+type Opened struct {
+	New       bool   // Open made the file
+	SetAside  string // the damaged store that this one took the place of, at Open or since; empty: none
+	Cause     string // what was wrong with it
+	Salvaging bool   // it is still being read
+	Salvaged  int64  // records found in it
+	Lost      int64  // records that it had besides; -1: nobody knows; 0 while Salvaging
+}
+
+// Opened tells where the content of the store comes from.
+func (s *Store) Opened() Opened {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}
+
+// setAside puts a damaged store away and notes where.
+func (c *committer) setAside(cause error) error {
+	aside, err := setAside(c.s.path)
+	if err != nil {
+		return err
+	}
+	c.aside = aside
+	c.s.mu.Lock()
+	c.s.opened = Opened{SetAside: aside, Cause: cause.Error()}
+	c.s.mu.Unlock()
+	c.s.log.Error("damaged store set aside, beginning a new one", "path", c.s.path, "aside", aside, "err", cause)
+	return nil
+}
+
+// findAside looks for what an earlier boot has set aside.
+func (c *committer) findAside() {
+	found, _ := filepath.Glob(escapeGlob(c.s.path) + ".corrupt-*Z")
+	if len(found) > 0 {
+		c.aside = found[len(found)-1]
+	}
+}
+
+// inherit takes over the small tables of the store that was set aside. It runs
+// in the transaction that makes the new one and returns the counters to begin
+// with. What cannot be read is not there.
+func (c *committer) inherit() (counters, error) {
+	n := counters{Next: 1}
+	c.plan = salvagePlan{Aside: c.aside, Last: map[string]uint64{}}
+	old, err := openDamaged(c.aside)
+	if err == nil {
+		c.plan, n, err = old.transplant(c.db)
+		_ = old.db.close()
+		if err != nil {
+			return n, err
+		}
+		c.plan.Aside = c.aside
+	}
+	return n, c.plan.save(c.db)
+}
+
+// replaceEvery is how often a damaged store is replaced while in use: a disk
+// that damages each new one needs an operator.
+const replaceEvery = time.Minute
+
+// replace sets a store aside that was found damaged while it was in use, and
+// goes on with a new file under the same identity: boot and numbers go on in
+// RAM, so nothing is used twice. What is in RAM is stored again; the rest is
+// salvaged.
+func (c *committer) replace(cause error) error {
+	s := c.s
+	now := s.o.Now()
+	if c.replacedAt > 0 && now < c.replacedAt+replaceEvery {
+		return errors.New("damaged again at once")
+	}
+	c.replacedAt = now
+	if c.inDoubt != nil {
+		c.undo(c.inDoubt)
+		c.inDoubt = nil
+	}
+	c.disconnect()
+	if c.salvage != nil && c.salvage.old != nil {
+		_ = c.salvage.old.db.close()
+	}
+	c.salvage = nil
+	if err := c.setAside(cause); err != nil {
+		return err
+	}
+	d, err := connect(s.path, s.limits, true)
+	if err != nil {
+		return fmt.Errorf("making a new store: %w", err)
+	}
+	c.db = d
+	n, err := c.remake()
+	if err != nil {
+		c.db.rollback()
+		c.disconnect()
+		return fmt.Errorf("making a new store: %w", err)
+	}
+	c.n = n
+	skip := c.forgetDisk()
+	clear(c.boots)
+	os.Remove(damagedPath(s.path))
+	c.startSalvage(c.plan)
+	c.salvage.skip = skip
+	return syncDir(s.path)
+}
+
+// remake makes the tables and rows of a store whose boot goes on.
+func (c *committer) remake() (counters, error) {
+	s := c.s
+	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
+		return counters{}, err
+	}
+	if err := c.createTables(); err != nil {
+		return counters{}, err
+	}
+	n, err := c.inherit()
+	if err != nil {
+		return n, err
+	}
+	c.plan.Store, c.plan.Boot = s.id, s.boot
+	s.mu.Lock()
+	n.Next = max(n.Next, s.next)
+	s.next, n.Commit = n.Next, c.n.Commit
+	for _, sr := range s.series[Readings] {
+		c.plan.Last[sr.name] = sr.mark
+	}
+	s.mu.Unlock()
+	t := &txn{n: n}
+	err = errors.Join(
+		c.db.setState("store", s.id), c.db.setState("machine", s.o.Machine),
+		c.db.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,0)`, s.boot, s.id, s.o.KernelBoot),
+		c.plan.save(c.db), c.writeCounters(t))
+	if err == nil {
+		err = c.db.exec("COMMIT")
+	}
+	return t.n, err
+}
+
+// forgetDisk makes the state in RAM that of a store without segments: what is
+// resident belongs to the front again. It returns their ids.
+func (c *committer) forgetDisk() map[uint64]bool {
+	s := c.s
+	skip := make(map[uint64]bool)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.lanes {
+		l := &s.lanes[i]
+		l.depth = 0
+		kept := l.blocks[:0]
+		for _, b := range l.blocks {
+			skip[b.id] = true
+			if b.stored {
+				s.clean(b)
+				s.cached -= b.cost
+				b.stored, b.bits = false, 0
+				for _, it := range b.items {
+					if it.state != done {
+						s.front += it.cost()
+					}
+				}
+			}
+			if b.left > 0 {
+				l.depth += int64(b.left)
+				kept = append(kept, b)
+			}
+		}
+		clear(l.blocks[len(kept):])
+		l.blocks = kept
+	}
+	for lane := range s.series {
+		for _, sr := range s.series[lane] {
+			sr.mark = 0
+		}
+	}
+	s.losses = lossState{rows: c.n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
+	s.stats.Dead = 0
+	return skip
+}

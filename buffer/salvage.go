@@ -1,0 +1,254 @@
+package buffer
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"time"
+)
+
+// errIncomplete says that what comes next is not on the disk yet.
+var errIncomplete = errors.New("not stored or not salvaged yet")
+
+const (
+	// One transaction of salvage has at most so many segments and bytes:
+	// commits wait for it.
+	salvageSegments = 32
+	salvageBytes    = 256 << 10
+)
+
+// A salvage moves what can be read of a store that was set aside into the one
+// that took its place, under the old identity, in the background, the oldest
+// of each class first.
+type salvage struct {
+	plan salvagePlan
+	old  *damagedStore
+	skip map[uint64]bool // segments that were resident when the damage was found
+	at   time.Duration   // not before
+}
+
+// startSalvage begins or goes on with a plan. A file that cannot be opened is
+// told in the ledger as one of which nothing was found.
+func (c *committer) startSalvage(plan salvagePlan) {
+	c.salvage = &salvage{plan: plan}
+	c.thinFrom = [classCount][ThinLevels]uint64{}
+	var err error
+	if c.salvage.old, err = openDamaged(plan.Aside); err != nil {
+		c.s.log.Error("nothing can be salvaged", "path", plan.Aside, "err", err)
+	}
+	c.s.mu.Lock()
+	c.s.opened.Salvaging = true
+	c.s.mu.Unlock()
+}
+
+// resumeSalvage goes on with what an earlier boot did not finish.
+func (c *committer) resumeSalvage() error {
+	text, err := c.db.stateText("salvage")
+	if err != nil || text == "" {
+		return err
+	}
+	var plan salvagePlan
+	if json.Unmarshal([]byte(text), &plan) == nil {
+		c.startSalvage(plan)
+	}
+	return nil
+}
+
+// mayLoad returns the id below which the segments of a class are complete.
+func (v *salvage) mayLoad(cl class) uint64 {
+	now, started := v.plan.class()
+	switch {
+	case !started || cl < now:
+		return 0
+	case cl == now:
+		return v.plan.Next
+	}
+	return 1<<63 - 1
+}
+
+// step salvages some segments in one transaction.
+func (c *committer) salvageSome() {
+	s, v := c.s, c.salvage
+	plan := v.plan
+	done := false
+	t := &txn{n: c.n, open: make(map[lossKey]Loss), oldest: -1}
+	before := c.written.read()
+	err := c.db.exec("BEGIN IMMEDIATE")
+	if err == nil {
+		if done, err = c.salvageInto(t, &v.plan); err == nil {
+			if done {
+				t.removed = v.plan.losses()
+				err = c.db.exec(`DELETE FROM state WHERE key='salvage'`)
+			} else {
+				err = v.plan.save(c.db)
+			}
+		}
+		if err == nil {
+			err = c.writeLosses(t, s.losses.open)
+		}
+		if err == nil {
+			err = c.writeCounters(t)
+		}
+		if err == nil {
+			err = c.db.exec("COMMIT")
+		}
+	}
+	c.addWritten(before)
+	if err != nil {
+		v.plan, v.at = plan, s.o.Now()+10*time.Second
+		c.db.rollback()
+		c.undo(t)
+		return
+	}
+	c.apply(t)
+	s.mu.Lock()
+	s.opened.Salvaged = v.plan.Found
+	s.mu.Unlock()
+	if done {
+		c.endSalvage()
+	}
+}
+
+// salvageInto reads and stores the next segments and reports whether there are
+// no more, or no more room.
+func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
+	v := c.salvage
+	if v.old == nil {
+		return true, nil
+	}
+	size := 0
+	for n := 0; n < salvageSegments && size < salvageBytes; n++ {
+		cl, ok := p.class()
+		if !ok {
+			d, ok := v.old.dead(p.Next)
+			if !ok {
+				p.Table, p.Next = 1, 0
+				continue
+			}
+			p.Next = uint64(d.ID) + 1
+			size += len(d.Record.Body)
+			if uint64(d.ID) < p.Below && c.knows(d.Record.Boot, p) {
+				t.dead = append(t.dead, d)
+			}
+			continue
+		}
+		r := v.old.segment(cl, p.Next)
+		if r == nil {
+			if p.Table, p.Next = p.Table+1, 0; cl == lowClass {
+				done = true
+				break
+			}
+			continue
+		}
+		p.Next = r.b.id + 1
+		stored, err := c.adoptOld(t, p, r)
+		if err != nil {
+			return false, err
+		}
+		if stored < 0 {
+			done = true
+			break
+		}
+		size += stored
+	}
+	return done, c.writeDead(t)
+}
+
+func (c *committer) knows(boot uint32, p *salvagePlan) bool {
+	info, err := c.bootInfo(boot)
+	return err == nil && info.known && boot <= p.Boot
+}
+
+// adoptOld stores a segment of the old store and returns its size; a negative
+// one says that there is no room.
+func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
+	b, body := r.b, r.b.encoded
+	if c.salvage.skip[b.id] || b.id >= p.Below || !c.knows(b.boot, p) {
+		return 0, nil
+	}
+	if there, err := c.db.number(`SELECT count(*) FROM `+tables[b.class]+` WHERE id=?`, b.id); err != nil || there > 0 {
+		return 0, err
+	}
+	if c.decode(r) != nil || b.last() >= p.Below || b.left == 0 {
+		return 0, nil
+	}
+	b.encoded = body
+	_, used, err := c.size()
+	if err != nil {
+		return 0, err
+	}
+	if used+int64(len(body))/pageSize+3 > min(c.s.limits.pagesOf(b.class), c.mayUse()) {
+		return -1, nil
+	}
+	if err := c.insert(t, b, len(b.items)); err != nil {
+		return 0, err
+	}
+	if b.left < len(b.items) {
+		t.n.Records[b.class] -= int64(len(b.items) - b.left)
+		if err := c.db.exec(`INSERT OR REPLACE INTO ack(id, bits) VALUES(?, ?)`, b.id, r.bits); err != nil {
+			return 0, err
+		}
+	}
+	t.added = append(t.added, added{class: b.class, id: b.id, last: b.last(), records: int64(b.left)})
+	p.Found += int64(b.left)
+	return len(body), nil
+}
+
+// losses says what was not found: how many records where that is known, and
+// that any number of the last boot may be among them.
+func (p *salvagePlan) losses() (list []removal) {
+	if p.Counted && p.Found >= p.Expected {
+		return nil
+	}
+	missing := uint64(0)
+	if p.Counted {
+		missing = uint64(p.Expected - p.Found)
+	}
+	for stream, last := range p.Last {
+		if last > 0 {
+			list = append(list, removal{lossKey{Readings, p.Store, p.Boot, stream, reasonCorrupt}, 1, last, 0})
+		}
+	}
+	return append(list, removal{lossKey{Readings, p.Store, 0, "", reasonCorrupt}, 0, 0, missing})
+}
+
+// endSalvage closes the old file and keeps it where there is room.
+func (c *committer) endSalvage() {
+	s, v := c.s, c.salvage
+	if v.old != nil {
+		_ = v.old.db.close()
+	}
+	c.salvage = nil
+	lost := int64(-1)
+	if v.plan.Counted {
+		lost = max(0, v.plan.Expected-v.plan.Found)
+	}
+	s.mu.Lock()
+	s.opened.Salvaging, s.opened.Lost = false, lost
+	s.mu.Unlock()
+	s.log.Info("damaged store salvaged", "path", v.plan.Aside, "records", v.plan.Found, "lost", lost)
+	c.limitAside()
+	s.signal()
+}
+
+// limitAside removes what was set aside where it would exceed MaxBytes
+// together with the store.
+func (c *committer) limitAside() {
+	if c.salvage != nil || c.aside == "" {
+		return
+	}
+	size, _, err := c.size()
+	for _, suffix := range []string{"", "-wal"} {
+		size += fileSize(c.aside + suffix)
+	}
+	if err == nil && size+int64(c.s.limits.front) > c.s.o.MaxBytes {
+		removeAside(c.aside)
+		c.aside = ""
+	}
+}
+
+func removeAside(path string) {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		os.Remove(path + suffix)
+	}
+}
