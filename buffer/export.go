@@ -3,6 +3,7 @@ package buffer
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // Stored returns the records of a lane that are not acknowledged, those in
@@ -75,8 +76,9 @@ func (c *committer) peek(cl class, from uint64) (records []Record, next uint64, 
 type StreamStats struct {
 	Records    int64
 	Bytes      int64  // of bodies
-	OldestBoot uint32 // Boot and Seq of the oldest record
+	OldestBoot uint32 // Boot, Seq and Up of the oldest record
 	OldestSeq  uint64
+	OldestUp   time.Duration
 }
 
 // Streams returns what is stored of each stream of a lane. It reads all of it.
@@ -88,7 +90,7 @@ func (s *Store) Streams(ctx context.Context, lane Lane) (map[string]StreamStats,
 		}
 		st := streams[r.Stream]
 		if st.Records == 0 || r.Boot < st.OldestBoot || r.Boot == st.OldestBoot && r.Seq < st.OldestSeq {
-			st.OldestBoot, st.OldestSeq = r.Boot, r.Seq
+			st.OldestBoot, st.OldestSeq, st.OldestUp = r.Boot, r.Seq, r.Up
 		}
 		st.Records++
 		st.Bytes += int64(len(r.Body))

@@ -23,7 +23,7 @@ func (b *binder) check(c *Config) {
 	if c.Telemetry.BatchMax < 1 || c.Telemetry.BatchMax > 10000 {
 		b.report(b.at("telemetry.batch_max"), "telemetry.batch_max must be from 1 to 10000")
 	}
-	b.oneOf("buffer.when_full", c.Buffer.WhenFull, "drop-oldest", "reject-new")
+	b.oneOf("buffer.when_full", c.Buffer.WhenFull, "drop-oldest", "reject-new", "thin")
 	b.between("buffer.max_loss", c.Buffer.MaxLoss, 0, time.Hour)
 	if c.Buffer.MaxBytes < 8<<20 {
 		b.report(b.at("buffer.max_bytes"), "buffer.max_bytes must be at least 8MiB: the write-ahead log alone needs 4MiB")
@@ -121,6 +121,8 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 			b.required(path, "every", "")
 		}
 		b.between(path+".timeout", s.Timeout, 0, time.Hour)
+		b.oneOf(path+".priority", s.Priority, "low", "normal", "high")
+		b.between(path+".ttl", s.TTL, 0, 10*365*24*time.Hour)
 		if !b.required(path, "driver", s.Driver) {
 			continue
 		}

@@ -68,7 +68,7 @@ type Buffer struct {
 	MaxLoss  time.Duration `toml:"max_loss"` // 0: commit before sending
 	MaxBytes Size          `toml:"max_bytes"`
 	MinFree  Size          `toml:"min_free"`
-	WhenFull string        `toml:"when_full"` // drop-oldest, reject-new
+	WhenFull string        `toml:"when_full"` // drop-oldest, reject-new, thin
 	// Endurance is what the card's maker states that it stands, in bytes written; 0: not known.
 	Endurance Size `toml:"endurance"`
 }
@@ -97,13 +97,17 @@ type Metrics struct {
 
 // Sensor is one [[sensor]].
 type Sensor struct {
-	Name    string                        `toml:"name"`
-	Driver  string                        `toml:"driver"`
-	Bus     string                        `toml:"bus"`
-	Every   time.Duration                 `toml:"every"`
-	Timeout time.Duration                 `toml:"timeout"` // of one measurement; 0: chosen from Every
-	Enabled bool                          `toml:"enabled"`
-	Last    bool                          `toml:"last"`    // keep the newest reading retained in P/last/<sensor>
+	Name    string        `toml:"name"`
+	Driver  string        `toml:"driver"`
+	Bus     string        `toml:"bus"`
+	Every   time.Duration `toml:"every"`
+	Timeout time.Duration `toml:"timeout"` // of one measurement; 0: chosen from Every
+	Enabled bool          `toml:"enabled"`
+	Last    bool          `toml:"last"` // keep the newest reading retained in P/last/<sensor>
+	// Priority (low, normal, high) decides whose readings give way first when the store is full, and whose backlog is sent first.
+	Priority string `toml:"priority"`
+	// TTL is the age from which on a reading is of no use any more: it is removed unsent. 0: never.
+	TTL     time.Duration                 `toml:"ttl"`
 	Options any                           `toml:"options"` // a pointer as Spec.Options makes it
 	Fields  map[string]filter.FieldConfig `toml:"field"`
 	Spec    drivers.Spec                  `toml:"-"` // the driver's entry in the catalogue
@@ -128,4 +132,4 @@ func defaults() Config {
 	}
 }
 
-func (s *Sensor) setDefaults() { s.Enabled, s.Last = true, true }
+func (s *Sensor) setDefaults() { s.Enabled, s.Last, s.Priority = true, true, "normal" }

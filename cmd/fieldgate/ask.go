@@ -80,7 +80,7 @@ func printStatus(out io.Writer, s control.Status) error {
 	q := h.Queue
 	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge))
 	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
-	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, refused %d\n", q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Refused)
+	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, expired %d, thinned %d, refused %d\n", q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused)
 	fmt.Fprintf(w, "flash\t%s in %d commits; %s a day\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, bytesText(h.Flash.BytesPerDay))
 	if d := h.Flash.Device; d != nil {
 		fmt.Fprintf(w, "card\t%s written to %s by everybody; %s a day%s\n", bytesText(float64(d.Bytes)), d.Name, bytesText(d.BytesPerDay), lifetime(d.Years))

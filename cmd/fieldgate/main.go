@@ -86,7 +86,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(runCommand(o), demoCommand(), checkCommand(o), readCommand(o), statusCommand(o), tailCommand(o), reloadCommand(o), verifyCommand(o), versionCommand())
+	root.AddCommand(runCommand(o), demoCommand(), checkCommand(o), readCommand(o), statusCommand(o), tailCommand(o), reloadCommand(o), verifyCommand(o), queueCommand(o), versionCommand())
 	for _, c := range root.Commands() {
 		args := c.Args
 		if args == nil {

@@ -152,3 +152,13 @@ func (c *Clock) offset(boot string) (time.Duration, bool) {
 	}
 	return offset, ok
 }
+
+// PowerUpAge returns how long ago a kernel boot began; false while that is not known. A nil Clock knows nothing.
+func (c *Clock) PowerUpAge(kernel string) (time.Duration, bool) {
+	if c == nil {
+		return 0, false
+	}
+	began, known := c.Time(kernel, 0)
+	now, synchronised := c.Now()
+	return now.Sub(began), known && synchronised
+}

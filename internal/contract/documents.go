@@ -159,6 +159,8 @@ type QueueHealth struct {
 	Appended       uint64   `json:"appended"`
 	Delivered      uint64   `json:"delivered"`
 	Evicted        uint64   `json:"evicted"`
+	Expired        uint64   `json:"expired"`
+	Thinned        uint64   `json:"thinned"` // became part of a bucket
 	Rejected       uint64   `json:"rejected"`
 	Refused        uint64   `json:"refused"`
 	Unrouted       uint64   `json:"unrouted"`

@@ -74,6 +74,15 @@ type SensorEvent struct {
 	Error  string `json:"error,omitempty"`
 }
 
+// States of StoreEvent.
+const (
+	StoreOK       = "ok"        // it commits again
+	StoreDegraded = "degraded"  // it does not commit
+	StoreNew      = "new"       // its file was made
+	StoreSetAside = "set-aside" // it was damaged; another one took its place
+	StoreSalvaged = "salvaged"  // what could be read of the damaged one is in the new one
+)
+
 // StoreEvent is P/events/store: the store was set aside, made anew, or is in trouble.
 type StoreEvent struct {
 	State  string `json:"state"`

@@ -1,6 +1,7 @@
-// Package control is the unix socket on which the commands `status`, `tail` and `reload` ask the running gateway. The
+// Package control is the unix socket on which the commands `status`, `tail`, `queue` and `reload` ask the running gateway. The
 // store has one owner, the gateway; nobody else opens it. The protocol is HTTP, so that curl --unix-socket works too:
-// GET /status, GET /tail (JSON lines until the caller hangs up), POST /reload.
+// GET /status, GET /tail (JSON lines until the caller hangs up), POST /reload, GET /queue, GET /queue/export and GET /dead (JSON lines), POST
+// /dead/retry and /dead/drop (with ?id=…, or all).
 //
 // Who may connect is decided by the socket's file mode: owner and group.
 package control
@@ -74,6 +75,7 @@ type Gateway interface {
 	Tail(ctx context.Context, line func(Entry) error) error
 	// Reload checks the configuration and, where it is right, starts over with it. It returns before that.
 	Reload() error
+	Queue
 }
 
 // Serve answers on a socket until ctx ends, and closes it.
@@ -96,6 +98,7 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) err
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
+	handleQueue(mux, g)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()

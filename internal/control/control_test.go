@@ -16,6 +16,7 @@ import (
 
 // gateway answers what a test wants.
 type gateway struct {
+	control.Queue
 	control.Hub
 	reload error
 }

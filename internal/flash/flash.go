@@ -77,14 +77,14 @@ func (d *Device) written() (uint64, error) {
 	return sectors * sector, nil
 }
 
-// Usage returns what was written since Count; false while it cannot be read. A nil Device has none.
-func (d *Device) Usage() (Usage, bool) {
+// Usage returns what was written since Count; nil while it cannot be read. A nil Device has none.
+func (d *Device) Usage() *Usage {
 	if d == nil {
-		return Usage{}, false
+		return nil
 	}
 	now, err := d.written()
 	if err != nil || now < d.start {
-		return Usage{}, false
+		return nil
 	}
-	return Usage{Device: d.Name, Bytes: now - d.start, Span: time.Since(d.since)}, true
+	return &Usage{Device: d.Name, Bytes: now - d.start, Span: time.Since(d.since)}
 }

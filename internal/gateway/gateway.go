@@ -26,6 +26,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/payload/json"
 	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
 	"github.com/fieldgate/fieldgate/internal/presence"
+	"github.com/fieldgate/fieldgate/internal/queue"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/station"
@@ -79,7 +80,8 @@ type Gateway struct {
 	monitor  *health.Monitor
 	hub      control.Hub
 	station  *station.Station
-	started  time.Duration // on the clock of clock.Up
+	*queue.Queue
+	started time.Duration // on the clock of clock.Up
 
 	healthEvery atomic.Int64 // nanoseconds
 	leaving     atomic.Bool  // what arrives now is for the next start
@@ -128,19 +130,13 @@ func (g *Gateway) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b := g.Config.Buffer
-	policy := buffer.DropOldest
-	if b.WhenFull == "reject-new" {
-		policy = buffer.RejectNew
-	}
-	g.store, err = buffer.Open(ctx, b.Path, buffer.Options{
-		MaxLoss: b.MaxLoss, MaxBytes: int64(b.MaxBytes), MinFree: int64(b.MinFree), WhenFull: policy,
-		Machine: config.MachineHash(), KernelBoot: boot, Now: clock.Up, Log: g.Log,
-	})
-	if err != nil {
+	o := queue.Options(g.Config)
+	o.PowerUpAge = func(kernel string) (time.Duration, bool) { return g.clock.PowerUpAge(kernel) }
+	o.Machine, o.KernelBoot, o.Now, o.Log = config.MachineHash(), boot, clock.Up, g.Log
+	if g.store, err = buffer.Open(ctx, g.Config.Buffer.Path, o); err != nil {
 		return err
 	}
-	if g.card, err = flash.Count(b.Path); err != nil {
+	if g.card, err = flash.Count(g.Config.Buffer.Path); err != nil {
 		g.Log.Info("writes to the card are not counted", "err", err)
 	}
 	g.clock = clock.New(boot, clock.System(g.Config.Gateway.TrustClock), clock.In(g.store), clock.Floor(ctx, g.store, g.Built))
@@ -171,6 +167,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Queue: g.store, Client: sender{client}, Clock: g.boots, Log: g.Log,
 	})
+	g.Queue = queue.New(g.Config.Gateway.ID, g.store, g.boots)
 	g.monitor = health.New(g.figures)
 	g.station = station.New(station.Config{
 		Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Hub: &g.hub, Changed: g.sensorChanged,
@@ -186,7 +183,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	g.runner, err = command.New(ctx, command.Config{
-		Operations: operation.Table(g), Allowed: g.Config.Commands.Allow, Topics: g.topics, Store: g.store,
+		Operations: operation.Table(g, g.station), Allowed: g.Config.Commands.Allow, Topics: g.topics, Store: g.store,
 		Up: g.clock.Up, Now: g.clock.Now, Log: g.Log,
 	})
 	if err != nil {
@@ -195,7 +192,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	if len(g.Problems) > 0 {
 		g.journal.Add(contract.EventConfig, contract.ConfigEvent{State: g.ConfigState, Problems: g.Problems})
 	}
-	return g.uplink.Register(ctx, g.store, g.retained(), g.Log)
+	return g.uplink.Register(ctx, g.store, g.station.Retained(g.topics), g.Log)
 }
 
 // task is one long-running part. run returns nil when its context ends.
@@ -282,23 +279,6 @@ func (g *Gateway) apply(s shadow.Settings) {
 	}
 	g.healthEvery.Store(int64(s.HealthEvery))
 	g.station.Apply(s.Sensors)
-}
-
-// retained returns the topics on which this configuration keeps a retained message.
-func (g *Gateway) retained() map[string]bool {
-	topics := map[string]bool{g.topics.Status(): true, g.topics.Reported(): true, g.topics.Health(): true}
-	for _, s := range g.Config.Sensors {
-		topics[g.topics.Sensor(s.Name)] = true
-		if s.Last {
-			topics[g.topics.Last(s.Name)] = true
-		}
-	}
-	return topics
-}
-
-// Measure implements operation.Gateway.
-func (g *Gateway) Measure(ctx context.Context, sensor string) ([]control.Value, bool, error) {
-	return g.station.Measure(ctx, sensor)
 }
 
 // Flush implements operation.Gateway.

@@ -3,14 +3,15 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"slices"
 	"time"
 
+	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
@@ -30,6 +31,7 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 	defer ticker.Stop()
 	_, known := g.clock.Now()
 	degraded, trouble := false, ""
+	var opened buffer.Opened
 	var lossAt, healthAt time.Duration
 	for {
 		g.Notify.Watchdog()
@@ -50,12 +52,17 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 		}
 		if err := g.store.Stats().Degraded; (err != nil) != degraded {
 			degraded = err != nil
-			e := contract.StoreEvent{State: "ok"}
+			e := contract.StoreEvent{State: contract.StoreOK}
 			if degraded {
-				e = contract.StoreEvent{State: "degraded", Detail: err.Error()}
+				e = contract.StoreEvent{State: contract.StoreDegraded, Detail: err.Error()}
 			}
 			g.journal.Add(contract.EventStore, e)
 			healthAt = 0
+		}
+		was := opened
+		opened = g.store.Opened()
+		for _, e := range event.OfStore(was, opened) {
+			g.journal.Add(contract.EventStore, e)
 		}
 		if up >= healthAt {
 			healthAt = up + time.Duration(g.healthEvery.Load())
@@ -137,7 +144,8 @@ func (g *Gateway) figures() health.Figures {
 	g.mu.Unlock()
 	f := health.Figures{
 		Store: s, StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted,
-		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, Sensors: g.station.States(),
+		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.boots.Wait(g.store.Boot()), Sensors: g.station.States(),
+		Paused: delivered.Paused, OldConfig: len(g.Problems) > 0,
 		Link: contract.LinkHealth{Connected: link.Connected, Reconnects: link.Reconnects, BytesUp: link.BytesOut, BytesDown: link.BytesIn, Error: cause},
 	}
 	if t, ok := g.boots.Time(s.OldestBoot, s.OldestUp); ok && sync && s.HasOldest {
@@ -146,21 +154,7 @@ func (g *Gateway) figures() health.Figures {
 	if days, ok := credential.DaysLeft(g.Config.MQTT.TLS, g.clock.ForTLS()); ok {
 		f.CertDays = &days
 	}
-	if u, ok := g.card.Usage(); ok {
-		f.Flash, f.Endurance = &u, int64(g.Config.Buffer.Endurance)
-	}
-	if wait := g.boots.Wait(g.store.Boot()); wait > 0 {
-		f.Degraded = append(f.Degraded, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", wait.Round(time.Second)))
-	}
-	if delivered.Paused > 0 {
-		f.Degraded = append(f.Degraded, fmt.Sprintf("the broker refuses %d topics: check its access list", delivered.Paused))
-	}
-	if s.Degraded != nil {
-		f.Degraded = append(f.Degraded, "the store does not commit: "+s.Degraded.Error())
-	}
-	if len(g.Problems) > 0 {
-		f.Degraded = append(f.Degraded, "the configuration is wrong; the last good one runs")
-	}
+	f.Flash, f.Endurance = g.card.Usage(), int64(g.Config.Buffer.Endurance)
 	return f
 }
 

@@ -2,7 +2,6 @@ package health
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,10 +25,12 @@ type Figures struct {
 	Now       contract.Time
 	Up        time.Duration // since power-up
 	ClockSync bool
-	CertDays  *float64     // until the client's certificate ends; nil: there is none
-	Flash     *flash.Usage // of the store's device; nil: not known
-	Endurance int64        // bytes that the card stands; 0: not known
-	Degraded  []string     // reasons that the parts themselves know of
+	CertDays  *float64      // until the client's certificate ends; nil: there is none
+	Flash     *flash.Usage  // of the store's device; nil: not known
+	Endurance int64         // bytes that the card stands; 0: not known
+	Paused    int           // topics that the broker refuses
+	ClockWait time.Duration // how long readings still wait for a clock
+	OldConfig bool          // the newest configuration is wrong
 	Sensors   []sampling.State
 }
 
@@ -58,7 +59,7 @@ func (m *Monitor) Snapshot() contract.Health {
 		Queue: contract.QueueHealth{
 			Live: f.Store.Live, Backlog: f.Store.Backlog, Events: f.Store.Events, InFlight: f.Store.InFlight,
 			Bytes: f.Store.Bytes, MaxBytes: f.Store.MaxBytes, OldestAge: f.OldestAge.Seconds(), RateIn: r.in, RateOut: r.out,
-			Appended: f.Store.Appended, Delivered: f.Delivered, Evicted: f.Store.Evicted, Rejected: f.Store.Rejected,
+			Appended: f.Store.Appended, Delivered: f.Delivered, Evicted: f.Store.Evicted, Expired: f.Store.Expired, Thinned: f.Store.Thinned, Rejected: f.Store.Rejected,
 			Refused: f.Store.Refused, Unrouted: f.Unrouted, Overruns: f.Store.Overruns,
 		},
 		Flash: contract.FlashHealth{Bytes: f.Store.WrittenBytes, Commits: f.Store.Commits},
@@ -76,7 +77,7 @@ func (m *Monitor) Snapshot() contract.Health {
 	if f.Flash != nil {
 		h.Flash.Device = device(*f.Flash, f.Store.Appended, f.Endurance)
 	}
-	h.Reasons = slices.Clone(f.Degraded)
+	h.Reasons = f.reasons()
 	if r.dropped > 0 {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("the store is full: %.0f readings a minute are dropped", max(r.dropped*60, 1)))
 	}
@@ -94,6 +95,23 @@ func (m *Monitor) Snapshot() contract.Health {
 		h.State = "degraded"
 	}
 	return h
+}
+
+// reasons tells what is wrong with the gateway as a whole.
+func (f *Figures) reasons() (list []string) {
+	if f.ClockWait > 0 {
+		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", f.ClockWait.Round(time.Second)))
+	}
+	if f.Paused > 0 {
+		list = append(list, fmt.Sprintf("the broker refuses %d topics: check its access list", f.Paused))
+	}
+	if f.Store.Degraded != nil {
+		list = append(list, "the store does not commit: "+f.Store.Degraded.Error())
+	}
+	if f.OldConfig {
+		list = append(list, "the configuration is wrong; the last good one runs")
+	}
+	return list
 }
 
 // device tells what a card has to bear.

@@ -54,6 +54,8 @@ func metricsOf(h contract.Health) *metrics.Set {
 	counter(`fieldgate_readings_appended_total`, h.Queue.Appended)
 	counter(`fieldgate_readings_delivered_total`, h.Queue.Delivered)
 	counter(`fieldgate_readings_lost_total{reason="evicted"}`, h.Queue.Evicted)
+	counter(`fieldgate_readings_lost_total{reason="expired"}`, h.Queue.Expired)
+	counter(`fieldgate_readings_thinned_total`, h.Queue.Thinned)
 	counter(`fieldgate_readings_lost_total{reason="rejected"}`, h.Queue.Rejected)
 	counter(`fieldgate_readings_lost_total{reason="refused"}`, h.Queue.Refused)
 	counter(`fieldgate_readings_unrouted_total`, h.Queue.Unrouted)

@@ -18,16 +18,20 @@ import (
 // Gateway is what the operations need of the gateway.
 type Gateway interface {
 	Status() control.Status
-	// Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
-	Measure(ctx context.Context, sensor string) ([]control.Value, bool, error)
 	Flush(ctx context.Context) error
 	SetLogLevel(level string) error
 	Restart()
 }
 
-// Table returns the operations on a gateway.
-func Table(g Gateway) []command.Operation {
-	o := operations{g}
+// Sensors is what the operations need of the sensors.
+type Sensors interface {
+	// Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
+	Measure(ctx context.Context, sensor string) ([]control.Value, bool, error)
+}
+
+// Table returns the operations on a gateway and its sensors.
+func Table(g Gateway, s Sensors) []command.Operation {
+	o := operations{g, s}
 	return []command.Operation{
 		{Name: "ping", Timeout: 5 * time.Second, Harmless: true, Run: o.ping},
 		{Name: "read", Timeout: 30 * time.Second, Harmless: true, Run: o.read},
@@ -38,7 +42,10 @@ func Table(g Gateway) []command.Operation {
 	}
 }
 
-type operations struct{ g Gateway }
+type operations struct {
+	g Gateway
+	s Sensors
+}
 
 func nothing(context.Context, json.RawMessage) (any, error) { return nil, nil }
 
@@ -54,7 +61,7 @@ func (o operations) read(ctx context.Context, args json.RawMessage) (any, error)
 	if err := arguments(args, &a); err != nil {
 		return nil, err
 	}
-	values, known, err := o.g.Measure(ctx, a.Sensor)
+	values, known, err := o.s.Measure(ctx, a.Sensor)
 	switch {
 	case !known:
 		return nil, &command.Error{Code: "unknown-sensor", Err: fmt.Errorf("there is no sensor %q", a.Sensor)}

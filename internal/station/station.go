@@ -162,6 +162,18 @@ func (s *Station) Numeric() map[string][]string {
 	return names
 }
 
+// Retained returns the topics on which a gateway with these sensors keeps a retained message.
+func (s *Station) Retained(t contract.Topics) map[string]bool {
+	topics := map[string]bool{t.Status(): true, t.Reported(): true, t.Health(): true}
+	for _, c := range s.Config.Sensors {
+		topics[t.Sensor(c.Name)] = true
+		if c.Last {
+			topics[t.Last(c.Name)] = true
+		}
+	}
+	return topics
+}
+
 // KeepsLast tells whether P/last is kept for a sensor; not for one that the configuration no longer has.
 func (s *Station) KeepsLast(name string) bool {
 	v := s.sensors[name]

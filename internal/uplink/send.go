@@ -85,6 +85,11 @@ func (u *Uplink) batch(records []buffer.Record) payload.Batch {
 		r := &records[i]
 		t, _ := u.Clock.Time(r.Boot, r.Up)
 		b.Readings[i] = payload.Reading{Seq: r.Seq, Up: r.Up, Time: t, Body: r.Body}
+		if r.SeqTo > 0 {
+			x := &b.Readings[i]
+			x.SeqTo, x.UpTo = r.SeqTo, r.UpTo
+			x.TimeTo, _ = u.Clock.Time(r.Boot, r.UpTo)
+		}
 	}
 	return b
 }

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldgate/fieldgate/internal/control"
+)
+
+func queueCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use: "queue", Short: "Look into the store of the running gateway",
+		Args: cobra.NoArgs,
+	}
+	c.AddCommand(queueStatsCommand(o), queueExportCommand(o), deadLetterCommand(o), queueSizeCommand(o))
+	return c
+}
+
+func queueStatsCommand(o *options) *cobra.Command {
+	var socket string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "stats", Short: "Tell what waits, by sensor",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := dial(o, socket).QueueStats(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), s)
+			}
+			return printQueue(cmd.OutOrStdout(), s)
+		},
+	}
+	socketFlag(c, &socket)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func printQueue(out io.Writer, s control.QueueStats) error {
+	fmt.Fprintf(out, "%d readings, %d events; %d of them in flight; %d dead letters; %d losses to be told; %s of %s\n",
+		s.Readings, s.Events, s.InFlight, s.Dead, s.Losses, bytesText(float64(s.Bytes)), bytesText(float64(s.MaxBytes)))
+	if len(s.Sensors) == 0 {
+		return nil
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SENSOR\tREADINGS\tBYTES\tOLDEST")
+	for _, name := range slices.Sorted(maps.Keys(s.Sensors)) {
+		v := s.Sensors[name]
+		at := fmt.Sprintf("boot %d, seq %d", v.OldestBoot, v.OldestSeq)
+		if !v.Oldest.IsZero() {
+			at = v.Oldest.Local().Format("2006-01-02 15:04:05") + ", " + at
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", name, v.Readings, bytesText(float64(v.Bytes)), at)
+	}
+	return w.Flush()
+}
+
+func queueExportCommand(o *options) *cobra.Command {
+	var socket, format, file string
+	c := &cobra.Command{
+		Use: "export", Short: "Write every reading that waits, as JSON lines or CSV",
+		Long: `Export writes every reading that was not acknowledged yet, oldest first within a priority. Nothing is taken away, and delivery goes on: what
+is acknowledged meanwhile may be missing. JSON lines are documents as the cloud gets them (fieldgate verify --partial reads them); CSV has a line
+for each field.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "json" && format != "csv" {
+				return usageError{fmt.Errorf("--format must be json or csv, not %q", format)}
+			}
+			return writeFile(file, cmd.OutOrStdout(), func(out io.Writer) error {
+				if format == "json" {
+					return dial(o, socket).Export(cmd.Context(), out)
+				}
+				return exportCSV(cmd.Context(), dial(o, socket), out)
+			})
+		},
+	}
+	socketFlag(c, &socket)
+	c.Flags().StringVar(&format, "format", "json", "json (lines) or csv")
+	c.Flags().StringVarP(&file, "output", "o", "", "`file` to write; standard output where there is none")
+	return c
+}
+
+// writeFile has write write to a new file, which is removed where that fails, or to standard output where file is empty.
+func writeFile(file string, stdout io.Writer, write func(io.Writer) error) error {
+	if file == "" {
+		return write(stdout)
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+// exported is a document of the export: always one reading.
+type exported struct {
+	Gateway  string `json:"gateway"`
+	Store    string `json:"store"`
+	Boot     uint32 `json:"boot"`
+	Sensor   string `json:"sensor"`
+	Readings []struct {
+		Seq    uint64                     `json:"seq"`
+		SeqTo  *uint64                    `json:"seq_to"`
+		TS     string                     `json:"ts"`
+		Up     *json.Number               `json:"up"`
+		Values map[string]json.RawMessage `json:"values"`
+		Bad    map[string]string          `json:"bad"`
+	} `json:"readings"`
+}
+
+// exportCSV turns an export into lines of one field each. Of a mean of several readings the value is the JSON object.
+func exportCSV(ctx context.Context, client *control.Client, out io.Writer) error {
+	read, write := io.Pipe()
+	go func() { write.CloseWithError(client.Export(ctx, write)) }() // ends when read is closed
+	defer read.Close()
+	w := csv.NewWriter(out)
+	if err := w.Write([]string{"gateway", "store", "boot", "sensor", "seq", "seq_to", "ts", "up", "field", "value", "bad"}); err != nil {
+		return err
+	}
+	in := json.NewDecoder(bufio.NewReader(read))
+	for {
+		var d exported
+		switch err := in.Decode(&d); {
+		case errors.Is(err, io.EOF):
+			w.Flush()
+			return w.Error()
+		case err != nil:
+			return err
+		}
+		for _, r := range d.Readings {
+			row := []string{d.Gateway, d.Store, strconv.FormatUint(uint64(d.Boot), 10), d.Sensor, strconv.FormatUint(r.Seq, 10), "", r.TS, "", "", "", ""}
+			if r.SeqTo != nil {
+				row[5] = strconv.FormatUint(*r.SeqTo, 10)
+			}
+			if r.Up != nil {
+				row[7] = r.Up.String()
+			}
+			for _, field := range slices.Sorted(maps.Keys(r.Values)) {
+				row[8], row[9], row[10] = field, plain(r.Values[field]), r.Bad[field]
+				if err := w.Write(row); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// plain returns a JSON value as a cell: texts without quotes, null as nothing.
+func plain(v json.RawMessage) string {
+	var text string
+	if json.Unmarshal(v, &text) == nil {
+		return text // and "" for null
+	}
+	return string(v)
+}
+
+func deadLetterCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use: "dead-letter", Short: "List what the broker refused, send it again, or give it up",
+		Args: cobra.NoArgs,
+	}
+	var socket string
+	var asJSON bool
+	list := &cobra.Command{
+		Use: "list", Short: "List the dead letters", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out := cmd.OutOrStdout()
+			lines := json.NewEncoder(out)
+			n := 0
+			err := dial(o, socket).DeadLetters(cmd.Context(), func(d control.DeadLetter) error {
+				n++
+				if asJSON {
+					return lines.Encode(d)
+				}
+				_, err := fmt.Fprintf(out, "%d  %s  %s\n", d.ID, d.Reason, d.Document)
+				return err
+			})
+			if err == nil && n == 0 && !asJSON {
+				fmt.Fprintln(out, "there are no dead letters")
+			}
+			return err
+		},
+	}
+	list.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
+	retry := deadCommand(o, &socket, "retry", "Send dead letters once more", "sent again", (*control.Client).RetryDead)
+	drop := deadCommand(o, &socket, "drop", "Give dead letters up: the loss ledger has told of them", "dropped", (*control.Client).DropDead)
+	for _, sub := range []*cobra.Command{list, retry, drop} {
+		socketFlag(sub, &socket)
+		c.AddCommand(sub)
+	}
+	return c
+}
+
+func deadCommand(o *options, socket *string, name, short, done string, do func(*control.Client, context.Context, []int64) (int, error)) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use: name + " <id>... | --all", Short: short, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) > 0) {
+				return usageError{errors.New("name the ids (fieldgate queue dead-letter list shows them), or give --all")}
+			}
+			var ids []int64
+			for _, a := range args {
+				id, err := strconv.ParseInt(a, 10, 64)
+				if err != nil {
+					return usageError{fmt.Errorf("%q is no id: it is the number that fieldgate queue dead-letter list begins a line with", a)}
+				}
+				ids = append(ids, id)
+			}
+			n, err := do(dial(o, *socket), cmd.Context(), ids)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, done)
+			if n < len(ids) {
+				return fmt.Errorf("%d of the ids were not there", len(ids)-n)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "all that there are")
+	return c
+}

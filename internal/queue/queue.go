@@ -1,0 +1,125 @@
+// Package queue looks into the store of a running gateway for the operator: what waits, by sensor; all of it as documents; what
+// was refused, and what is to become of that. Delivering is package uplink's, keeping the store's own.
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/payload"
+	payloadjson "github.com/fieldgate/fieldgate/internal/payload/json"
+)
+
+// Store is the part of the store that is looked into.
+type Store interface {
+	Stats() buffer.Stats
+	Streams(ctx context.Context, lane buffer.Lane) (map[string]buffer.StreamStats, error)
+	Stored(ctx context.Context, lane buffer.Lane) iter.Seq2[buffer.Record, error]
+	DeadLetters(ctx context.Context, after int64, max int) ([]buffer.DeadLetter, error)
+	RetryDead(ctx context.Context, ids ...int64) (int, error)
+	DropDead(ctx context.Context, ids ...int64) (int, error)
+}
+
+// Clock tells the wall time of a moment of one of the store's boots; false where it is not known.
+type Clock interface {
+	Time(boot uint32, up time.Duration) (time.Time, bool)
+}
+
+// Queue implements the part of control.Gateway that is about the queue.
+type Queue struct {
+	gateway string
+	store   Store
+	clock   Clock
+}
+
+// New makes the view of a gateway's store.
+func New(gateway string, store Store, clock Clock) *Queue { return &Queue{gateway, store, clock} }
+
+// QueueStats tells what waits. It reads all of it.
+func (q *Queue) QueueStats(ctx context.Context) (control.QueueStats, error) {
+	streams, err := q.store.Streams(ctx, buffer.Readings)
+	if err != nil {
+		return control.QueueStats{}, err
+	}
+	s := q.store.Stats()
+	out := control.QueueStats{
+		Readings: s.Live + s.Backlog, Events: s.Events, InFlight: s.InFlight, Dead: s.Dead, Losses: s.Losses, Bytes: s.Bytes, MaxBytes: s.MaxBytes,
+		Sensors: map[string]control.SensorQueue{},
+	}
+	for name, st := range streams {
+		v := control.SensorQueue{Readings: st.Records, Bytes: st.Bytes, OldestBoot: st.OldestBoot, OldestSeq: st.OldestSeq}
+		if t, ok := q.clock.Time(st.OldestBoot, st.OldestUp); ok {
+			v.Oldest = contract.Time{Time: t}
+		}
+		out.Sensors[name] = v
+	}
+	return out, nil
+}
+
+// Export calls line with a document for every reading that waits, as format "json" has it, with one reading each. Those in flight are among
+// them. Nothing is taken away.
+func (q *Queue) Export(ctx context.Context, line func([]byte) error) error {
+	var encoder payloadjson.Encoder
+	var text []byte
+	for r, err := range q.store.Stored(ctx, buffer.Readings) {
+		if err != nil {
+			return err
+		}
+		if text, err = encoder.Append(text[:0], q.batch(&r)); err != nil {
+			return err
+		}
+		if err := line(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batch returns a record as a batch of one reading.
+func (q *Queue) batch(r *buffer.Record) *payload.Batch {
+	one := payload.Reading{Seq: r.Seq, Up: r.Up, Body: r.Body, SeqTo: r.SeqTo, UpTo: r.UpTo}
+	one.Time, _ = q.clock.Time(r.Boot, r.Up)
+	if r.SeqTo > 0 {
+		one.TimeTo, _ = q.clock.Time(r.Boot, r.UpTo)
+	}
+	return &payload.Batch{Gateway: q.gateway, Store: r.Store, Boot: r.Boot, Sensor: r.Stream, Readings: []payload.Reading{one}}
+}
+
+// DeadLetters returns up to max dead letters with an id above after.
+func (q *Queue) DeadLetters(ctx context.Context, after int64, max int) ([]control.DeadLetter, error) {
+	letters, err := q.store.DeadLetters(ctx, after, max)
+	if err != nil {
+		return nil, err
+	}
+	var encoder payloadjson.Encoder
+	out := make([]control.DeadLetter, 0, len(letters))
+	for _, d := range letters {
+		v := control.DeadLetter{ID: d.ID, Reason: d.Reason}
+		if d.Record.Lane == buffer.Readings {
+			v.Document, err = encoder.Append(nil, q.batch(&d.Record))
+		} else {
+			v.Document, err = json.Marshal(map[string]any{"event": d.Record.Stream, "bytes": len(d.Record.Body)})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("dead letter %d: %w", d.ID, err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// RetryDead has dead letters sent once more, without ids all, and tells how many.
+func (q *Queue) RetryDead(ctx context.Context, ids []int64) (int, error) {
+	return q.store.RetryDead(ctx, ids...)
+}
+
+// DropDead removes dead letters, without ids all, and tells how many.
+func (q *Queue) DropDead(ctx context.Context, ids []int64) (int, error) {
+	return q.store.DropDead(ctx, ids...)
+}

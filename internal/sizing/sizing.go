@@ -1,0 +1,196 @@
+// Package sizing tells how much room a configuration needs in the store for an outage. It does not guess: it stores a sample
+// of readings as the configured sensors would make them, and measures.
+package sizing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/reading"
+)
+
+const (
+	sampleReadings = 20_000 // of the sample, at most
+	sampleCommits  = 200    // of the sample, at most
+	minCommits     = 10     // so that a commit's share is measured
+)
+
+// An Estimate is what was measured of a configuration.
+type Estimate struct {
+	sensors       int
+	rate          float64 // readings per second
+	perCommit     int
+	fixed         float64 // bytes of an empty store
+	bytes         float64 // that the store grows by, per reading
+	written       float64 // bytes handed to the kernel, per reading
+	maxBytes      int64
+	readingsSpace float64 // of maxBytes, for readings
+}
+
+// Measure stores a sample of readings of the enabled sensors in a temporary store and measures it.
+func Measure(ctx context.Context, c *config.Config) (*Estimate, error) {
+	e := &Estimate{maxBytes: int64(c.Buffer.MaxBytes)}
+	var sources []*source
+	for i := range c.Sensors {
+		s := &c.Sensors[i]
+		if !s.Enabled || s.Every <= 0 {
+			continue
+		}
+		e.sensors++
+		e.rate += 1 / s.Every.Seconds()
+		sources = append(sources, newSource(s))
+	}
+	if len(sources) == 0 {
+		return nil, errors.New("no sensor is enabled: nothing would be stored")
+	}
+	interval := max(c.Buffer.MaxLoss/2, time.Millisecond) // the committer starts at half of max_loss
+	e.perCommit = max(int(e.rate*interval.Seconds()), 1)
+	if c.Buffer.MaxLoss == 0 {
+		e.perCommit = 1
+	}
+	dir, err := os.MkdirTemp("", "fieldgate-size-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := e.sample(ctx, filepath.Join(dir, "queue.db"), sources); err != nil {
+		return nil, fmt.Errorf("sample of readings: %w", err)
+	}
+	return e, nil
+}
+
+// sample stores readings in turns of one commit each.
+func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (err error) {
+	began := time.Now()
+	store, err := buffer.Open(ctx, path, buffer.Options{
+		MaxLoss: time.Hour, KernelBoot: "sample", Now: func() time.Duration { return time.Since(began) + time.Hour },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
+	if err := store.Flush(ctx); err != nil {
+		return err
+	}
+	before := store.Stats()
+	commits := min(max(sampleReadings/e.perCommit, minCommits), sampleCommits)
+	count := 0
+	for range commits {
+		for range e.perCommit {
+			s := next(sources)
+			if _, err := store.Append(ctx, buffer.Readings, s.name, s.at, s.body()); err != nil {
+				return err
+			}
+			s.at += s.every
+			count++
+		}
+		if err := store.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	after := store.Stats()
+	e.fixed = float64(before.Bytes)
+	e.bytes = max(float64(after.Bytes-before.Bytes), 1) / float64(count)
+	e.written = float64(after.WrittenBytes-before.WrittenBytes) / float64(count)
+	e.readingsSpace = max(float64(e.maxBytes)*0.95-e.fixed, 0) // 5 % are the events'
+	return nil
+}
+
+// A Report is what an outage needs.
+type Report struct {
+	Outage          time.Duration `json:"outage_ns"`
+	Sensors         int           `json:"sensors"`
+	Rate            float64       `json:"rate"` // readings per second
+	Readings        float64       `json:"readings"`
+	PerCommit       int           `json:"readings_per_commit"`
+	BytesPerReading float64       `json:"bytes_per_reading"`
+	Fixed           float64       `json:"fixed_bytes"` // of an empty store
+	Needs           float64       `json:"needs_bytes"` // with the fixed ones and the events' share
+	MaxBytes        int64         `json:"max_bytes"`
+	Written         float64       `json:"written_bytes"`
+	WrittenPerDay   float64       `json:"written_bytes_per_day"`
+	Fits            bool          `json:"fits"`
+	FullAfter       time.Duration `json:"full_after_ns"`
+}
+
+// Report tells what an outage needs.
+func (e *Estimate) Report(outage time.Duration) Report {
+	readings := e.rate * outage.Seconds()
+	r := Report{
+		Outage: outage, Sensors: e.sensors, Rate: e.rate, Readings: readings, PerCommit: e.perCommit, BytesPerReading: e.bytes,
+		Fixed: e.fixed, Needs: (e.fixed + readings*e.bytes) / 0.95, MaxBytes: e.maxBytes,
+		Written: readings * e.written, WrittenPerDay: e.rate * 86400 * e.written,
+	}
+	const longest = 100 * 365 * 24 * time.Hour
+	r.FullAfter = longest
+	if seconds := e.readingsSpace / e.bytes / e.rate; seconds < longest.Seconds() {
+		r.FullAfter = time.Duration(seconds * float64(time.Second))
+	}
+	r.Fits = r.Needs <= float64(e.maxBytes)
+	return r
+}
+
+// A source makes readings like those of one sensor: numbers on a random walk, with three decimals.
+type source struct {
+	name   string
+	every  time.Duration
+	at     time.Duration // of its next reading
+	values []drivers.Value
+	state  []float64
+	text   []byte
+}
+
+func newSource(s *config.Sensor) *source {
+	fields := s.Spec.Fields(s.Options)
+	v := &source{name: s.Name, every: s.Every, values: make([]drivers.Value, len(fields)), state: make([]float64, len(fields))}
+	for i, f := range fields {
+		v.values[i] = drivers.Bad(f.Name, "none")
+		v.state[i] = 20 + 1000*rand.Float64()
+		switch f.Kind {
+		case drivers.KindString:
+			v.values[i] = drivers.String(f.Name, "a text of some length")
+		case drivers.KindBool:
+			v.values[i] = drivers.Bool(f.Name, true)
+		case drivers.KindInt:
+			v.values[i] = drivers.Int(f.Name, 0)
+		case drivers.KindFloat:
+			v.values[i] = drivers.Float(f.Name, 0)
+		}
+	}
+	return v
+}
+
+// body returns the next reading. It is valid until the next call.
+func (s *source) body() []byte {
+	for i, v := range s.values {
+		s.state[i] += rand.Float64() - 0.5
+		thousandths := int64(s.state[i] * 1000)
+		switch v.Kind() {
+		case drivers.KindInt:
+			s.values[i] = drivers.Int(v.Field, thousandths)
+		case drivers.KindFloat:
+			s.values[i] = drivers.Float(v.Field, float64(thousandths)/1000)
+		}
+	}
+	s.text = reading.Append(s.text[:0], s.values)
+	return s.text
+}
+
+// next returns the source whose reading is due first.
+func next(sources []*source) *source {
+	first := sources[0]
+	for _, s := range sources[1:] {
+		if s.at < first.at {
+			first = s
+		}
+	}
+	return first
+}
