@@ -9,6 +9,7 @@
 package clock
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -73,23 +74,29 @@ type Clock struct {
 	source Source
 	boot   string
 	store  Store
-	floor  time.Time
+	built  time.Time // of the program
+	last   time.Time // that was known, in whatever kernel boot
 
 	mu      sync.Mutex
+	doubted bool
 	offsets map[string]time.Duration // of few boots: those that the store has readings of
 	unknown map[string]bool          // boots that the store has no offset of
 }
 
-// New makes the clock of the running kernel. floor is a time that has certainly passed: the build's, or one that was
-// known before.
-func New(kernelBoot string, source Source, store Store, floor time.Time) *Clock {
-	return &Clock{source: source, boot: kernelBoot, store: store, floor: floor,
+// ErrBehind says that the clock is said to be right and stands before the program was built: a dead battery, or a mistaken
+// trust in the clock. It is not taken.
+var ErrBehind = errors.New("the clock stands before this program was built: set it, or see whether its battery is dead")
+
+// New makes the clock of the running kernel. built is when the program was built, which has certainly passed; last is a time that was taken for
+// right before, which may have been a mistake.
+func New(kernelBoot string, source Source, store Store, built, last time.Time) *Clock {
+	return &Clock{source: source, boot: kernelBoot, store: store, built: built, last: last,
 		offsets: map[string]time.Duration{}, unknown: map[string]bool{}}
 }
 
 // Learn freezes the offset of the running kernel when its clock has become synchronised. It returns true when that
 // happened just now; it must be called now and then until the offset is known. An error says that the offset could not
-// be kept: it is not used.
+// be kept, or ErrBehind, which is told once; then it is not used.
 func (c *Clock) Learn() (learned bool, err error) {
 	if _, known := c.offset(c.boot); known {
 		return false, nil
@@ -97,8 +104,17 @@ func (c *Clock) Learn() (learned bool, err error) {
 	if !c.source.Synchronised() {
 		return false, nil
 	}
-	up := c.source.Up()
-	offset := time.Duration(c.source.Wall().UnixNano()) - up
+	up, wall := c.source.Up(), c.source.Wall()
+	if wall.Before(c.built) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.doubted {
+			return false, nil
+		}
+		c.doubted = true
+		return false, fmt.Errorf("%w (it says %s)", ErrBehind, wall.UTC().Format(time.RFC3339))
+	}
+	offset := time.Duration(wall.UnixNano()) - up
 	if err := c.store.Freeze(c.boot, offset); err != nil {
 		return false, fmt.Errorf("keeping the clock's offset: %w", err)
 	}
@@ -127,13 +143,20 @@ func (c *Clock) Up() time.Duration { return c.source.Up() }
 // Boot returns the id of the running kernel.
 func (c *Clock) Boot() string { return c.boot }
 
-// ForTLS returns the time to check certificates with: the system's, but never one before the floor, so that a board whose
-// clock stands at 1970 can still connect.
+// ForTLS returns the time to check certificates with: the system's, but never one before the program was built, and where the
+// clock is not synchronised not one before the last time that was known, so that a board whose clock stands at 1970 can still connect.
+// A synchronised clock beats what was known before: a wrong battery clock must not lock the board out for ever.
 func (c *Clock) ForTLS() time.Time {
-	if now := c.source.Wall(); now.After(c.floor) {
+	now := c.source.Wall()
+	if now.Before(c.built) {
+		now = c.built
+	} else if c.source.Synchronised() {
 		return now
 	}
-	return c.floor
+	if now.Before(c.last) {
+		return c.last
+	}
+	return now
 }
 
 func (c *Clock) offset(boot string) (time.Duration, bool) {

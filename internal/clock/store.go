@@ -32,16 +32,15 @@ func (o offsets) Freeze(boot string, offset time.Duration) error {
 	return o.store.Update(context.Background(), func(tx *buffer.Tx) error { return tx.Put(bucket, boot, []byte(offset.String())) })
 }
 
-// Floor returns the latest time that has certainly passed: the program's build, or the power-up of an earlier kernel.
-func Floor(ctx context.Context, store *buffer.Store, built time.Time) time.Time {
-	floor := built
-	_ = store.Each(ctx, bucket, func(_ string, text []byte) error { // what cannot be read is no floor
-		if d, err := time.ParseDuration(string(text)); err == nil && time.Unix(0, int64(d)).After(floor) {
-			floor = time.Unix(0, int64(d))
+// Last returns the latest time that was known: the power-up of an earlier kernel; the zero time where none was.
+func Last(ctx context.Context, store *buffer.Store) (last time.Time) {
+	_ = store.Each(ctx, bucket, func(_ string, text []byte) error { // what cannot be read was not known
+		if d, err := time.ParseDuration(string(text)); err == nil && time.Unix(0, int64(d)).After(last) {
+			last = time.Unix(0, int64(d))
 		}
 		return nil
 	})
-	return floor
+	return last
 }
 
 // Boots gives the readings of a store their time: it knows in which kernel boot each of the program's boots ran.

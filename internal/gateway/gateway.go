@@ -139,7 +139,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	if g.card, err = flash.Count(g.Config.Buffer.Path); err != nil {
 		g.Log.Info("writes to the card are not counted", "err", err)
 	}
-	g.clock = clock.New(boot, clock.System(g.Config.Gateway.TrustClock), clock.In(g.store), clock.Floor(ctx, g.store, g.Built))
+	g.clock = clock.New(boot, clock.System(g.Config.Gateway.TrustClock), clock.In(g.store), g.Built, clock.Last(ctx, g.store))
 	g.boots = clock.NewBoots(g.clock, g.store, g.started+g.Config.Gateway.WaitForClock)
 	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
 	g.presence = &presence.Presence{Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}

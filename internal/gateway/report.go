@@ -3,11 +3,13 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/credential"
@@ -84,7 +86,9 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 // learn asks whether the clock has become known just now, and tells so.
 func (g *Gateway) learn() {
 	learned, err := g.clock.Learn()
-	if err != nil {
+	if errors.Is(err, clock.ErrBehind) {
+		g.Log.Warn("the time is not known", "err", err)
+	} else if err != nil {
 		g.Log.Debug("clock", "err", err) // the store tells why
 	}
 	if learned {
