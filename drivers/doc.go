@@ -7,26 +7,38 @@
 //
 // A driver is one new folder and one line in drivers/all. The folder drivers/<chip> has
 //
-//	doc.go     what the device is, which data sheet was read, what the driver does about the device's traps
+//	doc.go     what the device is, and what the driver does about its traps, in the form below
 //	<chip>.go  Options (with `toml` and `doc` tags), Spec, the type Dev with Read and Close
 //	*_test.go  ten lines that run drivertest.Suite, and the data sheet's own examples
 //
-// The Spec is made by I2C, Serial (the device has the port for itself), SharedSerial (several on one line), Network or Machine:
+// The package comment begins with "Package <chip> is the driver of" and ends with the sections "# Data sheet", "# Wiring", "# Range" and "# Sources
+// of error". With the Spec they make the driver's part of docs/drivers.md, which is written anew by
+//
+//	go test ./drivers/all -run TestDriversPage -update
+//
+// The Spec is made by I2C, Serial (the device has the port for itself), SharedSerial (several on one line), Network or Machine (the
+// kernel's files, and no bus):
 //
 //	var Spec = drivers.I2C("bme280", "Bosch BME280: temperature, humidity, pressure", Options{Address: 0x76}, fields, open)
 //
 // Options holds the defaults. A slice or a map in it starts as nil, and nil means its default: the defaults are copied
 // plainly, so what they point to would be shared by all sensors. Each field has a tag `doc`: one line for the operator, with unit and
 // range, which becomes documentation. A method Check on the pointer reports wrong values as
-// OptionError, before anything is opened.
+// OptionError, before anything is opened. Fields must be known from the options alone: a configuration is checked on any machine. A field of
+// Options that is not exported is no option; a test puts there what stands for the machine, such as the root of its files.
+//
+// What several drivers need has a folder of its own: chip (I2C chips at an address, their registers), sysfs (what the kernel reads), stream
+// (serial devices), sensirion, bosch, humidity.
 //
 // # What a driver may rely on, and what it may not do
 //
 //   - Calls are never concurrent, and each has a context with a deadline. Read looks at it before it touches the bus and
-//     ends soon after it does; every wait is a Wait.
+//     ends soon after it does; every wait is a Wait. What cannot be broken off, such as the reading of a file in which the kernel
+//     measures, is one transaction: the context is looked at before, and whoever calls waits.
 //   - It starts no goroutine, has no logger, reads no clock and keeps no package-level variable. Whoever calls it decides when
 //     to measure, takes the time, repeats, backs off, logs and opens it again.
-//   - It knows its bus as periph's i2c.Bus or as a Port, never as a device file, and does not close it.
+//   - It knows its bus as periph's i2c.Bus or as a Port, never as a device file, and does not close it. Only a driver made by Machine opens
+//     files itself, those that the kernel shares out: in /proc, in /sys, and GPIO pins.
 //   - A word with a wrong checksum, a bit pattern that means "not measured" or a number outside what the device can
 //     measure is Bad or an error. A guess is never a value.
 //   - An error says what was tried, what came instead, and what the operator can do; it wraps its cause. One that is

@@ -275,3 +275,8 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// A session recorded with `fieldgate record` from the model, with a transfer that failed in it.
+func TestRecording(t *testing.T) {
+	drivertest.Replay(t, Spec, "testdata/session.json")
+}

@@ -1,10 +1,25 @@
-// Package bme280 is the driver of Bosch's BME280 (temperature, humidity, pressure) and BMP280 (without humidity), after the
-// data sheets BST-BME280-DS002 and BST-BMP280-DS001; section numbers are those of the former.
+// Package bme280 is the driver of Bosch's BME280 (temperature, humidity, pressure) and BMP280 (without humidity).
 //
-// The chip sleeps between readings and each Read starts one measurement (forced mode): it warms itself least so, and one that lost its power
-// in between needs no new set-up. What warmth remains, and that of the board it sits on, is corrected by the option
-// temperature_offset, with the humidity that belongs to the corrected temperature.
+// The chip sleeps between readings and each Read starts one measurement (forced mode): it warms itself least so, and one that lost its
+// power in between needs no new set-up.
 //
-// The chip has no checksums. What was not measured shows as a bit pattern of its own and is Bad, what the chip cannot measure is
-// Bad or, where it is the temperature, from which the others are computed, an error.
+// # Data sheet
+//
+// Bosch BST-BME280-DS002 and BST-BMP280-DS001; section numbers are those of the former.
+//
+// # Wiring
+//
+// VCC or VIN to 3.3 V (5 V only on modules with a regulator), GND, SDA, SCL; SDO to ground is address 0x76, to 3.3 V 0x77; CSB, where a
+// module has it, to 3.3 V, which chooses I2C.
+//
+// # Range
+//
+// -40 to 85 °C, ±1 °C; 30,000 to 110,000 Pa, ±100 Pa; 0 to 100 %RH, ±3 %RH from 20 to 80 %RH.
+//
+// # Sources of error
+//
+// The chip warms itself and the board it sits on by 1 to 3 °C: temperature_offset corrects that, with the humidity that belongs to the
+// corrected temperature. Boards sold as BME280 often have a BMP280, which the message says. The chip has no checksums: what was not
+// measured shows as a bit pattern of its own and is Bad, what the chip cannot measure is Bad or, where it is the temperature, from which
+// the others are computed, an error.
 package bme280

@@ -1,5 +1,6 @@
-// Package bus opens this machine's I2C buses and serial ports, and connections to devices; no other package does. Host implements
-// drivers.Buses, and what it hands out is periph's i2c.Bus or a drivers.Port, so that drivers know nothing of the machine.
+// Package bus opens this machine's I2C buses and serial ports, and connections to devices; no other package does. (What the kernel shares
+// out itself, files of sysfs and GPIO pins, the drivers of these open.) Host implements drivers.Buses, and what it hands out is periph's
+// i2c.Bus or a drivers.Port, so that drivers know nothing of the machine.
 //
 // # I2C
 //
@@ -10,6 +11,9 @@
 //
 // Linux lets a program transfer to a chip that a kernel driver is using, and both then read nonsense; the first transfer to
 // an address looks whether it is taken.
+//
+// A bus on which nothing gets through is left alone for a growing time, and that is logged once: otherwise each of its sensors would block
+// for up to a second in each of its tries. Adapters are not bound anew: that needs root, and takes the bus from the kernel's drivers too.
 //
 // # Serial
 //

@@ -29,6 +29,12 @@ func explainOpen(kind, name, file string, err error, enable string, others []str
 	return fmt.Errorf("%s %s: %w", kind, name, err)
 }
 
+// ExplainOpen adds to the error of opening a device file what the operator can do about it, for the drivers that open what the kernel shares
+// out itself. enable says what to do where there is none, others are those that there are.
+func ExplainOpen(kind, name string, err error, enable string, others []string) error {
+	return explainOpen(kind, name, name, err, enable, others)
+}
+
 // permission says which group a file belongs to and which groups this program is in.
 func permission(name string) string {
 	var st syscall.Stat_t

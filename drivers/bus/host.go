@@ -48,7 +48,7 @@ func (h *Host) I2C(name string) (i2c.Bus, error) {
 	if old != nil && !old.isLost() {
 		return old, nil
 	}
-	b, err := openI2C(name, h.sys)
+	b, err := openI2C(name, h.sys, h.log)
 	if err != nil {
 		return nil, err
 	}

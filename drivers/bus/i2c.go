@@ -3,11 +3,13 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"periph.io/x/conn/v3/i2c"
@@ -68,10 +70,12 @@ type i2cBus struct {
 	name   string
 	sys    string
 	kernel kernel
+	log    *slog.Logger
 
 	mu    sync.Mutex // held during a transfer, so that Close cannot give the number away
 	fd    int        // -1 once closed
 	lost  bool
+	hang  hang
 	free  [128]bool // addresses that no kernel driver was using
 	msgs  [2]i2cMsg
 	batch rdwrData
@@ -79,13 +83,13 @@ type i2cBus struct {
 
 var _ i2c.BusCloser = (*i2cBus)(nil)
 
-func openI2C(name, sys string) (*i2cBus, error) {
+func openI2C(name, sys string, log *slog.Logger) (*i2cBus, error) {
 	fd, err := syscall.Open(name, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, explainOpen("I2C bus", name, name, os.NewSyscallError("open", err),
 			"on Raspberry Pi OS enable it with: sudo raspi-config nonint do_i2c 0, and reboot", I2CBuses())
 	}
-	b, err := newI2C(name, sys, fd, linux())
+	b, err := newI2C(name, sys, fd, linux(), log)
 	if err != nil {
 		return nil, errors.Join(err, syscall.Close(fd))
 	}
@@ -93,8 +97,8 @@ func openI2C(name, sys string) (*i2cBus, error) {
 }
 
 // newI2C makes a bus of a file that is open. Unless it fails, the file is the bus's.
-func newI2C(name, sys string, fd int, k kernel) (*i2cBus, error) {
-	b := &i2cBus{name: name, sys: sys, kernel: k, fd: fd}
+func newI2C(name, sys string, fd int, k kernel, log *slog.Logger) (*i2cBus, error) {
+	b := &i2cBus{name: name, sys: sys, kernel: k, log: log, fd: fd}
 	var funcs uintptr // an unsigned long has the size of a pointer
 	if errno := k.ioctl(fd, i2cFuncs, unsafe.Pointer(&funcs)); errno != 0 {
 		return nil, fmt.Errorf("%s is not an I2C bus: %w", name, os.NewSyscallError("I2C_FUNCS", errno))
@@ -151,9 +155,14 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 	if n == 0 {
 		return nil
 	}
+	if left := b.hang.refuses(time.Now()); left > 0 {
+		b.msgs = [2]i2cMsg{}
+		return hangs(b.name, left)
+	}
 	b.batch = rdwrData{msgs: unsafe.Pointer(&b.msgs), nmsgs: uint32(n)}
 	errno := b.kernel.ioctl(b.fd, i2cRdwr, unsafe.Pointer(&b.batch))
 	b.msgs = [2]i2cMsg{} // the buffers are the caller's again
+	b.watch(addr, errno)
 	if errno == 0 {
 		return nil
 	}
@@ -162,7 +171,21 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 		err := os.NewSyscallError("I2C_RDWR", errno)
 		return fmt.Errorf("%s was unplugged: %w: %w", b.name, os.ErrClosed, errors.Join(err, b.shut()))
 	}
+	if b.hang.wait > 0 {
+		return hangs(b.name, b.hang.wait)
+	}
 	return fmt.Errorf("%s: address 0x%02x: %s: %w", b.name, addr, meaning(errno), os.NewSyscallError("I2C_RDWR", errno))
+}
+
+// watch tells once when the bus begins and ceases to hang, which all sensors on it notice.
+func (b *i2cBus) watch(addr uint16, errno syscall.Errno) {
+	now := time.Now()
+	switch began, ended := b.hang.note(addr, errno, now); {
+	case began:
+		b.log.Warn("I2C bus hangs: nothing on it can be read", "bus", b.name, "err", held)
+	case ended:
+		b.log.Info("I2C bus answers again", "bus", b.name, "after", now.Sub(b.hang.since).Round(time.Second))
+	}
 }
 
 // Close closes the device file, after a transfer that is under way. A second call does nothing.
@@ -192,14 +215,31 @@ func (b *i2cBus) claim(addr uint16) error {
 	if b.free[addr] {
 		return nil
 	}
-	number := strings.TrimPrefix(filepath.Base(realName(b.name)), "i2c-")
-	driver, err := os.Readlink(filepath.Join(b.sys, "bus/i2c/devices", fmt.Sprintf("%s-%04x", number, addr), "driver"))
-	if err == nil {
-		driver = filepath.Base(driver)
-		return fmt.Errorf("%s: the device at 0x%02x is used by the kernel driver %s, and two would disturb each other: read it through the kernel, or remove that driver's dtoverlay", b.name, addr, driver)
+	number := i2cNumber(b.name)
+	if owner, through := kernelOwner(b.sys, number, addr); owner != "" {
+		return fmt.Errorf("%s: the device at 0x%02x is used by the kernel driver %s, and two would disturb each other: %s, or remove that driver's dtoverlay", b.name, addr, owner, through)
 	}
 	b.free[addr] = true
 	return nil
+}
+
+// i2cNumber returns N of /dev/i2c-N.
+func i2cNumber(name string) string { return strings.TrimPrefix(filepath.Base(realName(name)), "i2c-") }
+
+// kernelOwner returns which kernel driver is using an address, "" where none is, and how to read the device through it.
+func kernelOwner(sys, number string, addr uint16) (owner, through string) {
+	device := filepath.Join(sys, "bus/i2c/devices", fmt.Sprintf("%s-%04x", number, addr))
+	link, err := os.Readlink(filepath.Join(device, "driver"))
+	if err != nil {
+		return "", ""
+	}
+	through = "read it through the kernel"
+	for pattern, driver := range map[string]string{"hwmon/hwmon*": "hwmon", "iio:device*": "iio"} {
+		if found, _ := filepath.Glob(filepath.Join(device, pattern)); len(found) > 0 {
+			through = fmt.Sprintf(`use driver = "%s"`, driver)
+		}
+	}
+	return filepath.Base(link), through
 }
 
 // gone tells whether an error means that the adapter is not there any more.
@@ -220,7 +260,7 @@ func meaning(errno syscall.Errno) string {
 	case syscall.ENXIO, syscall.EREMOTEIO:
 		return "no answer (is it wired, powered, and is this its address?)"
 	case syscall.ETIMEDOUT:
-		return "the bus hangs: SDA or SCL is held low, by wiring, missing pull-ups or a hung device; power-cycle the devices"
+		return "the bus hangs: " + held
 	case syscall.EAGAIN:
 		return "the bus was taken by another master"
 	case syscall.EIO:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,7 +76,7 @@ func (f *fakeKernel) transfer(arg unsafe.Pointer) syscall.Errno {
 func newFake(t *testing.T) (*fakeKernel, *i2cBus) {
 	t.Helper()
 	f := &fakeKernel{funcs: 0xeff0001, sets: map[uintptr]uintptr{}}
-	b, err := newI2C("/dev/i2c-1", t.TempDir(), 99, f.kernel())
+	b, err := newI2C("/dev/i2c-1", t.TempDir(), 99, f.kernel(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,13 +132,13 @@ func TestI2COpen(t *testing.T) {
 		t.Errorf("want timeout and retries set, got %v", f.sets)
 	}
 	smbus := &fakeKernel{funcs: 0xeff0000}
-	if _, err := newI2C("/dev/i2c-9", "", 3, smbus.kernel()); err == nil || !strings.Contains(err.Error(), "SMBus") {
+	if _, err := newI2C("/dev/i2c-9", "", 3, smbus.kernel(), nil); err == nil || !strings.Contains(err.Error(), "SMBus") {
 		t.Errorf("want an adapter without I2C transfers refused, got %v", err)
 	}
-	if _, err := openI2C(os.DevNull, ""); err == nil || !strings.Contains(err.Error(), "is not an I2C bus") {
+	if _, err := openI2C(os.DevNull, "", nil); err == nil || !strings.Contains(err.Error(), "is not an I2C bus") {
 		t.Errorf("want %s refused, got %v", os.DevNull, err)
 	}
-	_, err := openI2C("/dev/i2c-none", "")
+	_, err := openI2C("/dev/i2c-none", "", nil)
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "raspi-config") {
 		t.Errorf("want a remedy for a bus that does not exist, got %v", err)
 	}
@@ -196,8 +197,14 @@ func TestI2CAddressOfAKernelDriver(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := b.Tx(0x68, []byte{0}, nil)
-	if err == nil || !strings.Contains(err.Error(), "0x68 is used by the kernel driver rtc-ds1307") {
+	if err == nil || !strings.Contains(err.Error(), "0x68 is used by the kernel driver rtc-ds1307") || !strings.Contains(err.Error(), "read it through the kernel") {
 		t.Errorf("want the kernel's driver named, got %v", err)
+	}
+	if err := os.MkdirAll(filepath.Join(device, "hwmon/hwmon2"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Tx(0x68, []byte{0}, nil); err == nil || !strings.Contains(err.Error(), `use driver = "hwmon"`) {
+		t.Errorf("want the way through the kernel, got %v", err)
 	}
 	if err := b.Tx(0x69, []byte{0}, nil); err != nil || len(f.messages) != 1 {
 		t.Errorf("want another address free, got %v", err)

@@ -1,12 +1,26 @@
-// Package ina219 is the driver of Texas Instruments' INA219 and INA226 (voltage, current, power of a supply line), after the data sheets
-// SBOS448 and SBOS547.
+// Package ina219 is the driver of Texas Instruments' INA219 and INA226 (voltage, current, power of a supply line).
 //
 // The current is computed here from the voltage over the shunt and the option shunt. The chip's own current and power registers need a
 // calibration that is lost with its power, after which they say 0 A; they are not used. Each Read starts one measurement, averaged over
 // samples, after which the chip sleeps; the configuration is written with each and read back with the result.
 //
-// A shunt voltage at the end of its range, ±320 mV (INA219) or ±81.92 mV (INA226), means that much or more: the current is Bad.
+// # Data sheet
 //
-// The INA226 has ids. The INA219 has none: what stands for one is its configuration after a reset, before which the bits are looked at
-// that are always 0.
+// Texas Instruments SBOS448 (INA219) and SBOS547 (INA226).
+//
+// # Wiring
+//
+// VCC to 3.3 V, GND, SDA, SCL; VIN+ to the supply and VIN- to the load, with the shunt between them; the supply's ground to that of the
+// board. The pins A0 and A1 choose the address, 0x40 to 0x4f.
+//
+// # Range
+//
+// INA219: 0 to 26 V in steps of 4 mV, ±320 mV over the shunt in steps of 10 µV. INA226: 0 to 36 V in steps of 1.25 mV, ±81.92 mV in steps
+// of 2.5 µV. The shunt of most modules is 0.1 Ω: ±3.2 A and ±0.82 A.
+//
+// # Sources of error
+//
+// A shunt voltage at the end of its range means that much or more: the current is Bad. A wrong option shunt makes every current wrong in
+// proportion; the wires of a module carry a part of its resistance. The INA226 has ids. The INA219 has none: what stands for one is its
+// configuration after a reset, before which the bits are looked at that are always 0.
 package ina219

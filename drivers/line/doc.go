@@ -9,4 +9,30 @@
 //
 // A device does not wait for the gateway. When several lines have come since the last Read, it returns the newest, so that a value
 // is never older than the device's own interval; the option every_line returns each of them in turn instead, for use with every = "0s".
+//
+// # Data sheet
+//
+// The device's own manual. The regular expressions are RE2's; write them between single quotes:
+//
+//	[sensor.options]
+//	pattern = '^T=(?P<temperature>\S+) H=(?P<humidity>\S+) door=(?P<door_open>[01])'
+//	baud = 115200
+//	[sensor.options.fields]
+//	temperature = { unit = "Cel" }
+//	door_open = { type = "bool" }
+//
+// # Wiring
+//
+// TX of the device to RX of the port, ground to ground, and the same voltage: a Raspberry Pi's UART bears 3.3 V, RS-232 needs a converter.
+//
+// # Range
+//
+// Fields are the pattern's groups or the columns, in lower-case snake case. A word that is empty or NaN is Bad ("not measured"), one that is no
+// number "format", one that is too large "range". Bools are 1, true, on, yes and 0, false, off, no.
+//
+// # Sources of error
+//
+// Where no line has come since the last reading, the reading waits for one up to its timeout: with a device that writes every 30 s set
+// timeout = "35s". "nothing came": the device has no power, is silent, or its TX is not wired to our RX. "bytes came but no text": baud, data_bits or
+// parity are wrong, or the signal is inverted (RS-232 without a converter). "no line fits pattern" shows the last line: the pattern is wrong.
 package line

@@ -1,7 +1,6 @@
 // Package modbus is the driver of Modbus devices: meters, inverters, sensors, remote inputs and outputs. It reads any register map that
 // the configuration describes, and writes the fields that this calls writable. "modbus-rtu" is for devices on a serial line, which
-// several sensors may share, "modbus-tcp" for those in the network and behind a gateway. Sources: MODBUS Application Protocol
-// Specification V1.1b3, MODBUS over Serial Line V1.02, MODBUS Messaging on TCP/IP Implementation Guide V1.0b.
+// several sensors may share, "modbus-tcp" for those in the network and behind a gateway.
 //
 // # Reading
 //
@@ -22,7 +21,31 @@
 // same request is therefore the first to be made again, and a second answer to it is waited for before the next. Two sensors of one unit do not know
 // of each other: where that matters, read its registers as one sensor.
 //
-// Files: options (what the configuration says) and registers (its map), plan (which requests), value (registers to values and back),
-// request and exception (the protocol, with the frames of github.com/aldas/go-modbus-client/packet), rtu and tcp (the two
-// transports), modbus (the driver).
+// # Data sheet
+//
+// MODBUS Application Protocol Specification V1.1b3, MODBUS over Serial Line V1.02, MODBUS Messaging on TCP/IP Implementation Guide V1.0b; and
+// the device's register map. What a manual calls register 40001 is holding register 0, 30001 is input register 0.
+//
+//	[[sensor.options.registers]]
+//	field = "voltage"
+//	table = "input"
+//	address = 0
+//	type = "float32"
+//	unit = "V"
+//
+// # Wiring
+//
+// RS-485: A to A, B to B (makers disagree about which is which: swapped wires are silent and harm nothing), ground to ground, 120 Ω between A and
+// B at both ends of the line, and one pair of bias resistors. All devices of a line have the same baud rate and parity, and each its own unit
+// id. Several sensors name the same bus.
+//
+// # Range
+//
+// What the device can. Impossible floats (NaN, infinite) are Bad ("not measured").
+//
+// # Sources of error
+//
+// "no answer": unit id, baud rate, parity, or swapped wires. Values that are impossible by orders of magnitude: word_order, or the type; min and
+// max of the field keep them from being sent. Exception 2 (illegal data address): the map, or one register too far; many devices count from 1
+// in the manual. Echoes and late answers are dealt with; a device that answers late again and again needs a longer timeout.
 package modbus

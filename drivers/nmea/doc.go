@@ -8,4 +8,23 @@
 //
 // Without a fix the position is Bad ("no fix") and `fix` is "none"; that is not an error, for the receiver works. An altitude without a
 // three-dimensional fix is the last one, and so Bad too. Where sentences of one moment tell different places, the GGA's or GNS's counts.
+//
+// # Data sheet
+//
+// NMEA 0183 and the receiver's protocol description.
+//
+// # Wiring
+//
+// TX of the receiver to RX of the port, ground, and supply as its maker says; most USB receivers appear as /dev/ttyACM0. The antenna wants to see
+// the sky.
+//
+// # Range
+//
+// Latitude and longitude in degrees of WGS 84, altitude in metres above mean sea level, speed in m/s; a good receiver is right within 3 m.
+//
+// # Sources of error
+//
+// Without a fix the position is Bad ("no fix") and fix is "none"; that is not an error, for the receiver works. The first fix takes up to a
+// minute after power-up, indoors for ever. "bytes came but no sentence": the baud rate, often 4800, 9600, 38400 or 115200. gpsd that has the port
+// open: stop it.
 package nmea

@@ -1,8 +1,24 @@
-// Package pms5003 is the driver of the Plantower PMS5003 and PMS7003, which count particles in the air by laser. Source: the digital
-// universal particle concentration sensor's data manuals, PMS5003 V2.3 and PMS7003 V2.5: appendix I (frames), II (commands).
+// Package pms5003 is the driver of the Plantower PMS5003 and PMS7003, which count particles in the air by laser.
 //
-// The sensor sends a frame about every second. For the 30 s after it was switched on or woken up its numbers are not to be trusted: they are Bad
-// ("warming up"), since nobody can know whether the sensor was running before. Its laser lasts about a year of continuous use; with
-// sleep = true it runs only for the readings, each of which then takes the warm-up and needs a timeout of at least 45s. Without
-// a wire to the sensor's RX that does nothing, and all else works.
+// The sensor sends a frame about every second by itself. Nobody can know whether it was running before the driver was opened, so its first 30 s are
+// taken for those after power-up.
+//
+// # Data sheet
+//
+// Plantower's data manuals PMS5003 V2.3 and PMS7003 V2.5: appendix I (frames), II (commands).
+//
+// # Wiring
+//
+// VCC to 5 V, GND; the sensor's TX to RX of the port; its RX to TX is needed only for sleep = true. Its signals have 3.3 V. Do not block its
+// inlet and outlet.
+//
+// # Range
+//
+// 0 to 500 µg/m³, ±10 µg/m³ up to 100 and ±10 % above; particles from 0.3 µm.
+//
+// # Sources of error
+//
+// For the 30 s after it was switched on or woken up its numbers are Bad ("warming up"). Its laser lasts about a year of continuous use; with
+// sleep = true it runs only for the readings, each of which then takes the warm-up and needs a timeout of at least 45s. In fog and at
+// high humidity droplets count as dust.
 package pms5003

@@ -42,6 +42,34 @@ func (c FieldConfig) Kind(k drivers.Kind) drivers.Kind {
 	return k
 }
 
+// Revert turns a value that is to be written into what the driver takes, a value of kind k: before scale and offset, and rounded where the
+// driver has an int. One outside min and max is an error.
+func (c FieldConfig) Revert(v drivers.Value, k drivers.Kind) (drivers.Value, error) {
+	if v.Kind() != drivers.KindFloat && v.Kind() != drivers.KindInt {
+		return v, nil
+	}
+	x := v.Float()
+	if c.Min != nil && x < *c.Min || c.Max != nil && x > *c.Max {
+		return v, fmt.Errorf("%s: %v is outside of min and max", v.Field, v.Any())
+	}
+	if c.Offset != nil {
+		x -= *c.Offset
+	}
+	if c.Scale != nil {
+		x /= *c.Scale
+	}
+	switch {
+	case c.Offset == nil && c.Scale == nil && v.Kind() == k:
+		return v, nil
+	case k == drivers.KindInt:
+		if math.Abs(x) > 1<<53 {
+			return v, fmt.Errorf("%s: %v is beyond what the device can be set to", v.Field, v.Any())
+		}
+		return drivers.Int(v.Field, int64(math.Round(x))), nil
+	}
+	return drivers.Float(v.Field, x), nil
+}
+
 // Check returns what is wrong with the configuration for a field of kind k: one or several *drivers.OptionError, joined.
 func (c FieldConfig) Check(k drivers.Kind) error {
 	var errs []error

@@ -24,6 +24,7 @@ type device struct {
 	deps   *Deps
 	driver drivers.Driver // nil while closed
 	chain  *filter.Chain
+	still  stillness
 	doing  atomic.Int32 // an activity, for whoever waits in vain
 }
 
@@ -33,11 +34,12 @@ type activity int32
 const (
 	opening activity = iota
 	reading
+	writing
 	storing
 	closing
 )
 
-func (a activity) String() string { return [...]string{"open", "read", "store", "close"}[a] }
+func (a activity) String() string { return [...]string{"open", "read", "write", "store", "close"}[a] }
 
 // An outcome is what a worker reports.
 type outcome struct {
@@ -46,9 +48,12 @@ type outcome struct {
 	lastOK  time.Duration
 	values  []drivers.Value // of a single reading
 	err     error           // why the last attempt failed
+	frozen  bool            // no field has changed for too long
 	missing bool            // the attempt was to open the driver
 	stored  bool            // the sink was called
 	sinkErr error           // what it said last
+
+	writeErr error // why a value could not be written; it says nothing of the sensor, the next reading does
 }
 
 // open opens the driver if that is not open, and leaves in o why it is not.
@@ -68,6 +73,7 @@ func (d *device) open(ctx context.Context, o *outcome) (ok bool) {
 		o.failures++
 		return false
 	}
+	d.still = stillness{}
 	d.chain.Force() // the receiver shall see that it is there
 	return true
 }
@@ -133,6 +139,9 @@ func (d *device) read(ctx context.Context, repeat bool, o *outcome) []drivers.Va
 	}
 	o.reads++
 	o.lastOK = d.deps.Up()
+	if after := d.config.FrozenAfter; after > 0 {
+		o.frozen = d.still.since(o.lastOK, values, after)
+	}
 	return values
 }
 

@@ -18,6 +18,10 @@
 // opened anew; one that cannot be opened is missing. The state and the log change when the condition does, not with
 // each failure.
 //
+// A sensor that answers the same for too long, in all fields and to the last bit, is frozen: real measurements have noise, and a chip or
+// converter that hangs behind a bus that works has none. It is told, and its readings are kept: whether they are wrong, only the
+// receiver can know. That is off unless the sensor's configuration sets a time for it.
+//
 // # Goroutines
 //
 // Run is one goroutine's loop. The driver and the filter belong to a worker goroutine while it has something to do, and

@@ -26,6 +26,7 @@ type loop struct {
 	retry    time.Duration // when to try again after a failure, instead of on schedule; 0 when it did not fail
 	stuck    chan outcome  // of a worker that has not returned in time; nil when there is none
 	timer    *time.Timer
+	frozen   error // what is said of a sensor that is Frozen
 }
 
 // Run samples until ctx ends, then closes the driver and returns nil. It may be called once. Where a call of the driver does not return
@@ -36,6 +37,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 		Sampler: s,
 		device:  &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)},
 		timer:   time.NewTimer(0),
+		frozen:  fmt.Errorf("no field has changed for %v: the sensor may hang; power-cycle it, or lengthen frozen_after", s.config.FrozenAfter),
 	}
 	defer l.timer.Stop()
 	l.apply(ctx)
@@ -114,7 +116,7 @@ func (l *loop) sample(ctx context.Context) {
 	})
 }
 
-// answer makes one reading for ReadNow.
+// answer does a request.
 func (l *loop) answer(ctx context.Context, r request) outcome {
 	if !l.settings.Enabled {
 		return outcome{err: errDisabled}
@@ -125,7 +127,12 @@ func (l *loop) answer(ctx context.Context, r request) outcome {
 	both, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	return l.work(both, l.device.single)
+	return l.work(both, func(ctx context.Context) outcome {
+		if r.write != nil {
+			return l.device.write(ctx, r.write)
+		}
+		return l.device.single(ctx)
+	})
 }
 
 func (l *loop) stop(ctx context.Context) error {

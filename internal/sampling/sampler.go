@@ -1,6 +1,7 @@
 package sampling
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,9 @@ type Config struct {
 	Settings Settings
 	// Timeout bounds a reading, including the wait for the bus. 0 is the interval, but at least 2 s and at most 30 s.
 	Timeout time.Duration
+	// FrozenAfter is after how long without a change in any field, before the filter, the sensor is Frozen; its readings go to the sink all
+	// the same. 0 is never, which is right for what may well stay as it is: a door, a meter at night.
+	FrozenAfter time.Duration
 	// Open opens the sensor's driver. It is not called again before the driver was closed.
 	Open   func(ctx context.Context) (drivers.Driver, error)
 	Fields map[string]filter.FieldConfig
@@ -67,10 +71,11 @@ type Sampler struct {
 	state    State
 }
 
-// A request is one ReadNow on its way to Run.
+// A request is one ReadNow or Write on its way to Run.
 type request struct {
 	ctx   context.Context
-	reply chan<- outcome // has room
+	write []drivers.Value // of a Write
+	reply chan<- outcome  // has room
 }
 
 // New returns the sampler of a sensor. It does nothing before Run.
@@ -114,18 +119,21 @@ func (s *Sampler) State() State {
 // ReadNow measures once more, between the scheduled readings, also while the sensor is backing off. The values were scaled and
 // checked, but neither averaged nor dropped, and do not go to the sink. It fails while the sensor is disabled or a call of its
 // driver does not return, and after Run has ended.
-func (s *Sampler) ReadNow(ctx context.Context) ([]drivers.Value, error) {
+func (s *Sampler) ReadNow(ctx context.Context) ([]drivers.Value, error) { return s.ask(ctx, nil) }
+
+// ask has Run do a request between the scheduled readings.
+func (s *Sampler) ask(ctx context.Context, write []drivers.Value) ([]drivers.Value, error) {
 	reply := make(chan outcome, 1)
 	select {
-	case s.requests <- request{ctx, reply}:
+	case s.requests <- request{ctx, write, reply}:
 	case <-s.stopped:
 		return nil, fmt.Errorf("sensor %s is not being sampled any more", s.config.Name)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("sensor %s is busy: %w", s.config.Name, ctx.Err())
 	}
 	o := <-reply // Run answers within the deadline of a reading
-	if o.err != nil {
-		return nil, fmt.Errorf("sensor %s: %w", s.config.Name, o.err)
+	if err := cmp.Or(o.writeErr, o.err); err != nil {
+		return nil, fmt.Errorf("sensor %s: %w", s.config.Name, err)
 	}
 	return o.values, nil
 }

@@ -10,6 +10,7 @@ const (
 	OK       Condition = "ok"       // the last reading succeeded
 	Failing  Condition = "failing"  // the last reading failed; Err says why
 	Missing  Condition = "missing"  // the device could not be opened; Err says why
+	Frozen   Condition = "frozen"   // readings succeed, and no field has changed for Config.FrozenAfter
 	Stale    Condition = "stale"    // a call of the driver does not return; Err says which
 	Disabled Condition = "disabled" // switched off by its settings
 )

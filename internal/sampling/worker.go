@@ -24,6 +24,9 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 		l.update(func(s *State) { s.add(o) })
 		return o
 	case o.err == nil:
+		if o.frozen {
+			condition = Frozen
+		}
 		l.failed, l.retry = 0, 0
 		o.skipped += l.schedule.skip(l.deps.Up())
 	case o.missing:
@@ -34,7 +37,11 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 	if o.err != nil {
 		l.backOff()
 	}
-	l.update(func(s *State) { s.add(o); s.turn(condition, o.err) })
+	why := o.err
+	if condition == Frozen {
+		why = l.frozen
+	}
+	l.update(func(s *State) { s.add(o); s.turn(condition, why) })
 	if condition == Failing && (errors.Is(o.err, os.ErrClosed) || l.failed%reopen == 0 && !errors.Is(o.err, errBusy)) {
 		l.close(ctx)
 	}

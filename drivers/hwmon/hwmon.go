@@ -1,0 +1,205 @@
+package hwmon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/sysfs"
+)
+
+// Options are what the configuration may set.
+type Options struct {
+	Name     string             `toml:"name" doc:"what the device's kernel driver calls it: the file name in /sys/class/hwmon/hwmonN, such as ds3231 or cpu_thermal"`
+	Device   string             `toml:"device" doc:"where it is attached, to tell devices of one name apart: a part of its path in /sys/devices, such as 1-0068"`
+	Channels map[string]Channel `toml:"channels" doc:"by the names of the fields, what they are; default temperature, which is temp1"`
+
+	root string // where /sys is, for tests
+}
+
+// A Channel is one of the device's.
+type Channel struct {
+	Input string `toml:"input" doc:"temp1, in0, curr1, power1, energy1, humidity1, fan1 or freq1; without the number where label chooses"`
+	Label string `toml:"label" doc:"text of the channel's label file, such as \"Core 0\", instead of a number that may change"`
+}
+
+// Spec is the driver's entry in the table.
+var Spec = drivers.Machine("hwmon", "any device of the kernel's hardware monitoring: temperature, voltage, current, power and others", Options{root: "/"}, fields, open)
+
+const pattern = "sys/class/hwmon/hwmon*" // below the root
+
+// A quantity is what the channels of one kind measure.
+type quantity struct {
+	kind string
+	unit string
+	per  float64 // of the kernel's unit
+}
+
+func quantities() []quantity {
+	return []quantity{
+		{"temp", drivers.Temperature.Unit(), 1e3},
+		{"in", drivers.Voltage.Unit(), 1e3},
+		{"curr", drivers.Current.Unit(), 1e3},
+		{"power", drivers.Power.Unit(), 1e6},
+		{"energy", drivers.Energy.Unit(), 1e6},
+		{"humidity", drivers.Humidity.Unit(), 1e3},
+		{"fan", "1/min", 1},
+		{"freq", drivers.Frequency.Unit(), 1},
+	}
+}
+
+func kindOf(input string) (quantity, bool) {
+	all, kind := quantities(), sysfs.Kind(input)
+	i := slices.IndexFunc(all, func(q quantity) bool { return q.kind == kind })
+	if i < 0 {
+		return quantity{}, false
+	}
+	return all[i], true
+}
+
+var (
+	fieldForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	inputForm = regexp.MustCompile(`^[a-z]+[0-9]*$`)
+)
+
+// Check reports every option that has an impossible value.
+func (o *Options) Check() error {
+	var errs []error
+	wrong := func(key, format string, args ...any) {
+		errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
+	}
+	if o.Name == "" {
+		wrong("name", "it is missing: fieldgate scan lists the names that there are")
+	}
+	if o.Channels != nil && len(o.Channels) == 0 {
+		wrong("channels", "it is empty; leave it out for temperature, which is temp1")
+	}
+	for _, field := range slices.Sorted(maps.Keys(o.Channels)) {
+		c, key := o.Channels[field], "channels."+field
+		numbered := sysfs.Kind(c.Input) != c.Input
+		switch _, known := kindOf(c.Input); {
+		case !fieldForm.MatchString(field):
+			wrong(key, "the name of a field is lower-case letters, digits and _")
+		case !known || !inputForm.MatchString(c.Input):
+			wrong(key+".input", "%q; want temp, in, curr, power, energy, humidity, fan or freq, and a number", c.Input)
+		case c.Label == "" && !numbered:
+			wrong(key+".input", "%q has no number: write %s1, or choose by label", c.Input, c.Input)
+		case c.Label != "" && numbered:
+			wrong(key+".input", "%q has a number and a label: leave one out", c.Input)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// channels returns the channels by their fields.
+func (o *Options) channels() map[string]Channel {
+	if o.Channels == nil {
+		return map[string]Channel{"temperature": {Input: "temp1"}}
+	}
+	return o.Channels
+}
+
+func fields(o *Options) []drivers.Field {
+	var all []drivers.Field
+	channels := o.channels()
+	for _, name := range slices.Sorted(maps.Keys(channels)) {
+		c := channels[name]
+		q, _ := kindOf(c.Input)
+		all = append(all, drivers.Field{Name: name, Unit: q.unit, Kind: drivers.KindFloat, Doc: strings.TrimSpace(c.Input + " " + c.Label + " of " + o.Name)})
+	}
+	return all
+}
+
+func open(ctx context.Context, o Options) (drivers.Driver, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	device, err := sysfs.Find(filepath.Join(o.root, pattern), o.Name, o.Device)
+	if err != nil {
+		return nil, fmt.Errorf("hwmon: %w", err)
+	}
+	var channels []sysfs.Channel
+	configured := o.channels()
+	for _, field := range slices.Sorted(maps.Keys(configured)) {
+		read, err := find(device.Folder, configured[field])
+		if err != nil {
+			return nil, fmt.Errorf("hwmon: %v: %s: %w", device, field, err)
+		}
+		channels = append(channels, sysfs.Channel{Field: field, Read: read})
+	}
+	return sysfs.NewMeter(fmt.Sprintf("hwmon: %v", device), channels), nil
+}
+
+// find returns what reads a channel.
+func find(folder string, c Channel) (func() (float64, error), error) {
+	input := c.Input
+	if c.Label != "" {
+		var err error
+		if input, err = labelled(folder, c); err != nil {
+			return nil, err
+		}
+	}
+	base := filepath.Join(folder, input)
+	file := base + "_input"
+	if !sysfs.Exists(file) && sysfs.Exists(base+"_average") { // power of devices that give no momentary one
+		file = base + "_average"
+	}
+	if !sysfs.Exists(file) {
+		return nil, fmt.Errorf("it has no %s; it has %s", input, strings.Join(inputs(folder), ", "))
+	}
+	q, _ := kindOf(input)
+	return func() (float64, error) {
+		if fault, err := sysfs.Text(base + "_fault"); err == nil && fault == "1" {
+			return 0, sysfs.Fault("fault")
+		}
+		v, err := sysfs.Number(file)
+		return v / q.per, err
+	}, nil
+}
+
+// labelled returns the name of the channel of a kind that has a label.
+func labelled(folder string, c Channel) (string, error) {
+	files, _ := filepath.Glob(filepath.Join(folder, c.Input+"[0-9]*_label"))
+	var present []string
+	for _, file := range files {
+		label, err := sysfs.Text(file)
+		if err != nil {
+			continue
+		}
+		if label == c.Label {
+			return strings.TrimSuffix(filepath.Base(file), "_label"), nil
+		}
+		present = append(present, fmt.Sprintf("%q", label))
+	}
+	if len(present) == 0 {
+		return "", fmt.Errorf("no %s of it has a label: choose by number", c.Input)
+	}
+	return "", fmt.Errorf("no %s of it has the label %q; there are %s", c.Input, c.Label, strings.Join(present, ", "))
+}
+
+// inputs returns the names of the channels that a device has.
+func inputs(folder string) []string {
+	var names []string
+	for _, end := range []string{"_input", "_average"} {
+		files, _ := filepath.Glob(filepath.Join(folder, "*"+end))
+		for _, file := range files {
+			names = append(names, strings.TrimSuffix(filepath.Base(file), end))
+		}
+	}
+	return names
+}
+
+// Devices returns the devices of this machine.
+func Devices() []sysfs.Listed {
+	var all []sysfs.Listed
+	for _, d := range sysfs.List(filepath.Join("/", pattern)) {
+		all = append(all, sysfs.Listed{Name: d.Name, Device: d.Place, Channels: inputs(d.Folder)})
+	}
+	return all
+}

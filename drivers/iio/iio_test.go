@@ -1,0 +1,101 @@
+package iio
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fieldgate/fieldgate/drivers/drivertest"
+)
+
+// machine returns the root of one with a barometer, a converter and an accelerometer, laid out as Linux 6.1 does.
+func machine(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for folder, files := range map[string]map[string]string{
+		"platform/soc/fe804000.i2c/i2c-1/1-0077/iio:device1": {"name": "dps310", "in_temp_input": "24738", "in_pressure_input": "92.947000000"},
+		"platform/soc/fe804000.i2c/i2c-1/1-0048/iio:device0": {"name": "ads1015", "in_voltage0_raw": "1000", "in_voltage0_scale": "3.000000000",
+			"in_voltage0-voltage1_raw": "-20", "in_voltage-voltage_scale": "0.5", "in_voltage3_raw": "x"},
+		"platform/adxl/iio:device2": {"name": "adxl345", "in_accel_x_raw": "100", "in_accel_scale": "0.038300", "in_temp_raw": "200", "in_temp_offset": "-50", "in_temp_scale": "100"},
+		"platform/gas/iio:device3":  {"name": "gas", "in_concentration_co2_raw": "800", "in_concentration_scale": "0.0001", "in_humidityrelative_input": "45500"},
+	} {
+		real := filepath.Join(root, "sys/devices", folder)
+		link := filepath.Join(root, "sys/bus/iio/devices", filepath.Base(folder))
+		if err := errors.Join(os.MkdirAll(real, 0o755), os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(real, link)); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(real, name), []byte(text+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return root
+}
+
+func TestDriver(t *testing.T) {
+	root := machine(t)
+	drivertest.Suite{Spec: Spec, Options: func(o any) {
+		options := o.(*Options)
+		options.root, options.Name, options.Channels = root, "dps310", map[string]string{"temperature": "temp", "pressure": "pressure"}
+	}}.Run(t)
+}
+
+func TestRead(t *testing.T) {
+	root := machine(t)
+	tests := []struct {
+		name, device string
+		channel      string
+		want         string // the value, or part of the error
+	}{
+		{"temperature in m°C", "dps310", "temp", "v=24.738(float)"},
+		{"pressure in kPa", "dps310", "pressure", "v=92947(float)"},
+		{"humidity in m%", "gas", "humidityrelative", "v=45.5(float)"},
+		{"raw and scale", "ads1015", "voltage0", "v=3(float)"},
+		{"difference", "ads1015", "voltage0-voltage1", "v=-0.01(float)"},
+		{"shared scale", "adxl345", "accel_x", "v=3.83(float)"},
+		{"offset before scale", "adxl345", "temp", "v=15(float)"},
+		{"percent to ppm", "gas", "concentration_co2", "v=800(float)"},
+		{"no number", "ads1015", "voltage3", "iio: ads1015 at 1-0048: v: "},
+		{"no such channel", "dps310", "voltage1", "it has no channel voltage1; it has pressure, temp"},
+		{"nobody", "bme280", "temp", "no device is bme280: is its kernel driver loaded (its dtoverlay in config.txt), and does the device answer? Present: ads1015 at 1-0048"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			o := Options{Name: test.device, Channels: map[string]string{"v": test.channel}, root: root}
+			if err := o.Check(); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if d, err := open(t.Context(), o); err != nil {
+				got = err.Error()
+			} else {
+				values, err := d.Read(t.Context())
+				got = fmt.Sprintf("%#v %v", values, err)
+			}
+			if !strings.Contains(got, test.want) {
+				t.Errorf("want %q, got %s", test.want, got)
+			}
+		})
+	}
+}
+
+func TestUnits(t *testing.T) {
+	o := &Options{Name: "x", Channels: map[string]string{"a": "accel_x", "b": "magn_z", "c": "massconcentration_pm2p5"}}
+	got := fields(o)
+	if err := o.Check(); err != nil || got[0].Unit != "m/s2" || got[1].Unit != "T" || got[2].Unit != "ug/m3" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	err := (&Options{Channels: map[string]string{"A": "temp", "b": "warmth", "c": "temp/../x"}}).Check()
+	for _, want := range []string{"option name: it is missing", "option channels.A: the name of a field", `option channels.b: "warmth" begins with none of temp, pressure`, "option channels.c"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package w1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/sysfs"
+)
+
+// Options are what the configuration may set.
+type Options struct {
+	ID string `toml:"id" doc:"the chip's number as in /sys/bus/w1/devices, such as 28-0316a2795fff; may be left out where there is one only"`
+
+	root string // where /sys is, for tests
+}
+
+var idForm = regexp.MustCompile(`^28-[0-9a-f]{12}$`)
+
+// Check reports every option that has an impossible value.
+func (o *Options) Check() error {
+	if o.ID == "" || idForm.MatchString(o.ID) {
+		return nil
+	}
+	return &drivers.OptionError{Key: "id", Err: fmt.Errorf("%q; want 28- and 12 hexadecimal digits in lower case, as /sys/bus/w1/devices has them", o.ID)}
+}
+
+// Spec is the driver's entry in the table. Sensors take turns, because the kernel measures with one of a bus at a time.
+var Spec = shared(drivers.Machine("ds18b20", "Maxim DS18B20 on the kernel's 1-Wire bus: temperature", Options{root: "/"}, fields, open))
+
+func shared(s drivers.Spec) drivers.Spec {
+	s.Shared = true
+	return s
+}
+
+func fields(*Options) []drivers.Field {
+	return []drivers.Field{{Name: "temperature", Unit: drivers.Temperature.Unit(), Kind: drivers.KindFloat, Doc: "-55 to 125 °C"}}
+}
+
+// Dev is one chip.
+type Dev struct {
+	file   string
+	id     string
+	last   float64 // °C, of the last good reading
+	known  bool    // there was one
+	values [1]drivers.Value
+}
+
+func open(ctx context.Context, o Options) (drivers.Driver, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	devices := filepath.Join(o.root, "sys/bus/w1/devices")
+	id, err := choose(devices, o.ID)
+	if err != nil {
+		return nil, fmt.Errorf("ds18b20: %w", err)
+	}
+	return &Dev{file: filepath.Join(devices, id, "w1_slave"), id: id}, nil
+}
+
+// choose returns the id of the chip that the configuration means.
+func choose(devices, id string) (string, error) {
+	if !sysfs.Exists(devices) {
+		return "", fmt.Errorf("there is no 1-Wire bus: on Raspberry Pi OS add dtoverlay=w1-gpio to config.txt and reboot: %w", fs.ErrNotExist)
+	}
+	folders, _ := filepath.Glob(filepath.Join(devices, "28-*"))
+	var found []string
+	for _, f := range folders {
+		found = append(found, filepath.Base(f))
+	}
+	present := "none"
+	if len(found) > 0 {
+		present = strings.Join(found, ", ")
+	}
+	switch {
+	case id == "" && len(found) == 1:
+		return found[0], nil
+	case id == "" && len(found) > 1:
+		return "", fmt.Errorf("there are %d sensors: choose one with the option id. Present: %s", len(found), present)
+	case id != "" && sysfs.Exists(filepath.Join(devices, id)):
+		return id, nil
+	}
+	return "", fmt.Errorf("no sensor %sanswers: check the wires, and the 4.7 kΩ from data to 3.3 V. Present: %s: %w", prefixed(id), present, fs.ErrNotExist)
+}
+
+func prefixed(id string) string {
+	if id == "" {
+		return ""
+	}
+	return id + " "
+}
+
+// Read has the kernel measure and returns the temperature (°C). It takes 750 ms.
+func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(d.file)
+	if sysfs.Gone(err) {
+		return nil, fmt.Errorf("ds18b20: %s has gone from the bus: check its wires: %w: %w", d.id, os.ErrClosed, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ds18b20: %s does not answer: check its wires and the pull-up of 4.7 kΩ: %w", d.id, err)
+	}
+	memory, err := parse(string(text))
+	if err == nil {
+		err = d.check(memory)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ds18b20: %s: %w", d.id, err)
+	}
+	d.last, d.known = memory.celsius(), true
+	d.values[0] = drivers.Float("temperature", d.last)
+	return d.values[:], nil
+}
+
+// near is how far the temperature may be from 85 °C for that to be believed.
+const near = 5
+
+// check returns why the chip's memory has no measurement.
+func (d *Dev) check(m memory) error {
+	switch t := m.celsius(); {
+	case m.config()&0x9f != 0x1f:
+		return fmt.Errorf("the chip's memory is not that of a DS18B20 (% x): the data line is held low, or the transfer was disturbed", m[:])
+	case m.raw() == 0x07ff:
+		return errors.New("127.94 °C means that the chip had not enough current to measure: connect its supply wire, or use a stronger pull-up")
+	case m.raw() == powerOn && !m.measured() && !(d.known && d.last > 85-near && d.last < 85+near):
+		return errors.New("85 °C is what the chip says before it has measured: it lost its power; check its supply and ground, and the pull-up")
+	case t < -55 || t > 125:
+		return fmt.Errorf("%v °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", t)
+	}
+	return nil
+}
+
+// Close does nothing: the chip sleeps between measurements.
+func (d *Dev) Close() error { return nil }
+
+// Devices returns the ids of the sensors that this driver reads on this machine.
+func Devices() []string {
+	folders, _ := filepath.Glob("/sys/bus/w1/devices/28-*")
+	for i, f := range folders {
+		folders[i] = filepath.Base(f)
+	}
+	return folders
+}
