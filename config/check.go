@@ -122,6 +122,7 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 		}
 		b.between(path+".timeout", s.Timeout, 0, time.Hour)
 		b.oneOf(path+".priority", s.Priority, "low", "normal", "high")
+		b.between(path+".frozen_after", s.FrozenAfter, 0, 365*24*time.Hour)
 		b.between(path+".ttl", s.TTL, 0, 10*365*24*time.Hour)
 		if !b.required(path, "driver", s.Driver) {
 			continue

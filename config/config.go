@@ -106,6 +106,8 @@ type Sensor struct {
 	Last    bool          `toml:"last"` // keep the newest reading retained in P/last/<sensor>
 	// Priority (low, normal, high) decides whose readings give way first when the store is full, and whose backlog is sent first.
 	Priority string `toml:"priority"`
+	// FrozenAfter is after how long without a change in any field the sensor is called frozen. 0: never.
+	FrozenAfter time.Duration `toml:"frozen_after"`
 	// TTL is the age from which on a reading is of no use any more: it is removed unsent. 0: never.
 	TTL     time.Duration                 `toml:"ttl"`
 	Options any                           `toml:"options"` // a pointer as Spec.Options makes it
@@ -117,7 +119,7 @@ type Sensor struct {
 var ShadowKeys = []string{"sensors.every", "sensors.enabled", "sensors.deadband", "gateway.log_level", "gateway.health_every"}
 
 // CommandNames are the operations that [commands] allow may list.
-var CommandNames = []string{"ping", "read", "diag", "flush", "log-level", "restart"}
+var CommandNames = []string{"ping", "read", "diag", "flush", "log-level", "restart", "write"}
 
 func defaults() Config {
 	return Config{

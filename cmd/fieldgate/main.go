@@ -87,6 +87,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
 	})
 	root.AddCommand(runCommand(o), demoCommand(), checkCommand(o), readCommand(o), statusCommand(o), tailCommand(o), reloadCommand(o), verifyCommand(o), queueCommand(o), versionCommand())
+	root.AddCommand(scanCommand(o), recordCommand(o), doctorCommand(o))
 	for _, c := range root.Commands() {
 		args := c.Args
 		if args == nil {

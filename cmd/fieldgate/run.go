@@ -34,12 +34,17 @@ func runCommand(o *options) *cobra.Command {
 			return runGateway(cmd.Context(), o, cmd.Flags().Changed("config"))
 		},
 	}
+	stateFlag(c, o)
+	return c
+}
+
+// stateFlag adds --state-dir.
+func stateFlag(c *cobra.Command, o *options) {
 	state := os.Getenv("STATE_DIRECTORY")
 	if state == "" {
 		state = defaultStateDir
 	}
 	c.Flags().StringVar(&o.stateDir, "state-dir", state, "`directory` of the store and of the last good configuration")
-	return c
 }
 
 // runGateway runs the gateway; named says that the configuration file was named by whoever started it.

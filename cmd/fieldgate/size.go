@@ -55,8 +55,8 @@ func printSize(out io.Writer, r sizing.Report) error {
 	fmt.Fprintf(w, "written\t%s to the card by the store, %s a day, and the file system's journal on top\n", bytesText(r.Written), bytesText(r.WrittenPerDay))
 	verdict := fmt.Sprintf("it fits; the store is full after %v", r.FullAfter.Round(time.Minute))
 	if !r.Fits {
-		verdict = fmt.Sprintf("it does not fit: the store is full after %v. Raise buffer.max_bytes to %s, or let when_full = \"thin\" keep means of the oldest",
-			r.FullAfter.Round(time.Minute), config.Size((int64(r.Needs)>>20+1)<<20))
+		verdict = fmt.Sprintf("it does not fit: the store is full after %v. Raise buffer.max_bytes to \"%dMiB\", or let when_full = \"thin\" keep means of the oldest",
+			r.FullAfter.Round(time.Minute), int64(r.Needs)>>20+1)
 	}
 	fmt.Fprintf(w, "verdict\t%s\n", verdict)
 	return w.Flush()

@@ -61,6 +61,8 @@ type Field struct {
 	Unit string `json:"unit,omitempty"`
 	Type string `json:"type"`
 	Doc  string `json:"doc,omitempty"`
+	// Writable fields can be set by the command write.
+	Writable bool `json:"writable,omitempty"`
 }
 
 // Desired is P/shadow/desired, the cloud's document. It is always whole.

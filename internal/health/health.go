@@ -84,7 +84,7 @@ func (m *Monitor) Snapshot() contract.Health {
 	for _, s := range f.Sensors {
 		h.Sensors[s.Sensor] = contract.SensorHealth{State: string(s.Condition), Error: s.Err, Since: s.Since.Seconds(),
 			Reads: s.Reads, Failures: s.Failures, Skipped: s.Skipped}
-		if s.Condition == sampling.Failing || s.Condition == sampling.Missing || s.Condition == sampling.Stale {
+		if s.Condition == sampling.Failing || s.Condition == sampling.Missing || s.Condition == sampling.Stale || s.Condition == sampling.Frozen {
 			h.Reasons = append(h.Reasons, fmt.Sprintf("sensor %s is %s", s.Sensor, s.Condition))
 		}
 		if s.SinkErr != "" {

@@ -27,6 +27,8 @@ type Gateway interface {
 type Sensors interface {
 	// Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
 	Measure(ctx context.Context, sensor string) ([]control.Value, bool, error)
+	// Write sets writable fields of a sensor to JSON values, and measures; false: there is no such sensor.
+	Write(ctx context.Context, sensor string, values map[string]json.RawMessage) ([]control.Value, bool, error)
 }
 
 // Table returns the operations on a gateway and its sensors.
@@ -38,6 +40,7 @@ func Table(g Gateway, s Sensors) []command.Operation {
 		{Name: "diag", Timeout: 5 * time.Second, Harmless: true, Run: o.diag},
 		{Name: "flush", Timeout: 30 * time.Second, Run: o.flush},
 		{Name: "log-level", Timeout: 5 * time.Second, Run: o.logLevel},
+		{Name: "write", Timeout: 30 * time.Second, Run: o.write},
 		{Name: "restart", Timeout: 5 * time.Second, Run: nothing, After: g.Restart},
 	}
 }
@@ -61,14 +64,35 @@ func (o operations) read(ctx context.Context, args json.RawMessage) (any, error)
 	if err := arguments(args, &a); err != nil {
 		return nil, err
 	}
-	values, known, err := o.s.Measure(ctx, a.Sensor)
-	switch {
-	case !known:
-		return nil, &command.Error{Code: "unknown-sensor", Err: fmt.Errorf("there is no sensor %q", a.Sensor)}
-	case err != nil:
-		return nil, &command.Error{Code: "sensor", Err: err}
+	return measured(a.Sensor)(o.s.Measure(ctx, a.Sensor))
+}
+
+// write sets an actuator and tells what it measures then.
+func (o operations) write(ctx context.Context, args json.RawMessage) (any, error) {
+	var a struct {
+		Sensor string                     `json:"sensor"`
+		Values map[string]json.RawMessage `json:"values"`
 	}
-	return values, nil
+	if err := arguments(args, &a); err != nil {
+		return nil, err
+	}
+	if len(a.Values) == 0 {
+		return nil, &command.Error{Code: "arguments", Err: errors.New(`args: values must name what to set, such as {"on":true}`)}
+	}
+	return measured(a.Sensor)(o.s.Write(ctx, a.Sensor, a.Values))
+}
+
+// measured makes a result of what a sensor said.
+func measured(sensor string) func([]control.Value, bool, error) (any, error) {
+	return func(values []control.Value, known bool, err error) (any, error) {
+		switch {
+		case !known:
+			return nil, &command.Error{Code: "unknown-sensor", Err: fmt.Errorf("there is no sensor %q", sensor)}
+		case err != nil:
+			return nil, &command.Error{Code: "sensor", Err: err}
+		}
+		return values, nil
+	}
 }
 
 // diag tells everything that is known of the gateway's state.

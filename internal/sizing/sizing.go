@@ -21,6 +21,8 @@ const (
 	sampleReadings = 20_000 // of the sample, at most
 	sampleCommits  = 200    // of the sample, at most
 	minCommits     = 10     // so that a commit's share is measured
+	growCommits    = 50
+	logSize        = 4_000_000 // bytes of the write-ahead log, about
 )
 
 // An Estimate is what was measured of a configuration.
@@ -77,13 +79,8 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
-	if err := store.Flush(ctx); err != nil {
-		return err
-	}
-	before := store.Stats()
-	commits := min(max(sampleReadings/e.perCommit, minCommits), sampleCommits)
 	count := 0
-	for range commits {
+	commit := func() error {
 		for range e.perCommit {
 			s := next(sources)
 			if _, err := store.Append(ctx, buffer.Readings, s.name, s.at, s.body()); err != nil {
@@ -92,12 +89,27 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (
 			s.at += s.every
 			count++
 		}
-		if err := store.Flush(ctx); err != nil {
+		return store.Flush(ctx)
+	}
+	for grown := int64(-1); store.Stats().Bytes != grown; { // the log grows to its size, which it keeps
+		grown = store.Stats().Bytes
+		for range growCommits {
+			if err := commit(); err != nil {
+				return err
+			}
+		}
+		if logged, err := os.Stat(path + "-wal"); err == nil && logged.Size() > logSize {
+			break
+		}
+	}
+	before := store.Stats()
+	e.fixed, count = float64(before.Bytes), 0
+	for range min(max(sampleReadings/e.perCommit, minCommits), sampleCommits) {
+		if err := commit(); err != nil {
 			return err
 		}
 	}
 	after := store.Stats()
-	e.fixed = float64(before.Bytes)
 	e.bytes = max(float64(after.Bytes-before.Bytes), 1) / float64(count)
 	e.written = float64(after.WrittenBytes-before.WrittenBytes) / float64(count)
 	e.readingsSpace = max(float64(e.maxBytes)*0.95-e.fixed, 0) // 5 % are the events'

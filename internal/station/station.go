@@ -4,8 +4,10 @@
 package station
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -59,10 +61,11 @@ func New(c Config) *Station {
 		sc := &c.Sensors[i]
 		var lock *sampling.BusLock
 		if sc.Spec.Shared {
-			if locks[sc.Bus] == nil {
-				locks[sc.Bus] = sampling.NewBusLock()
+			bus := cmp.Or(sc.Bus, sc.Spec.Name) // 1-Wire has one bus, without a name
+			if locks[bus] == nil {
+				locks[bus] = sampling.NewBusLock()
 			}
-			lock = locks[sc.Bus]
+			lock = locks[bus]
 		}
 		s.sensors[sc.Name] = s.newSensor(sc, lock)
 	}
@@ -76,7 +79,7 @@ func (s *Station) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 		f.Kind = c.Fields[f.Name].Kind(f.Kind)
 	}
 	v.sampler = sampling.New(sampling.Config{
-		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, Fields: c.Fields,
+		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, FrozenAfter: c.FrozenAfter, Fields: c.Fields,
 		Settings: sampling.Settings{Every: c.Every, Enabled: c.Enabled},
 		Open: func(ctx context.Context) (drivers.Driver, error) {
 			return c.Spec.Open(ctx, s.Buses, c.Bus, c.Options)
@@ -127,7 +130,7 @@ func (s *Station) Apply(settings map[string]shadow.Sensor) {
 func (v *sensor) describe() []byte {
 	d := contract.Sensor{V: contract.Version, Sensor: v.config.Name, Driver: v.config.Driver, Bus: v.config.Bus, Every: v.settings.Every.String(), Fields: []contract.Field{}}
 	for _, f := range v.fields {
-		d.Fields = append(d.Fields, contract.Field{Name: f.Name, Unit: f.Unit, Type: f.Kind.String(), Doc: f.Doc})
+		d.Fields = append(d.Fields, contract.Field{Name: f.Name, Unit: f.Unit, Type: f.Kind.String(), Doc: f.Doc, Writable: f.Writable})
 	}
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -160,6 +163,79 @@ func (s *Station) Numeric() map[string][]string {
 		}
 	}
 	return names
+}
+
+// Write sets writable fields of a sensor to JSON values and returns what a reading after that says; false: there is no such sensor.
+func (s *Station) Write(ctx context.Context, name string, members map[string]json.RawMessage) ([]control.Value, bool, error) {
+	v := s.sensors[name]
+	if v == nil {
+		return nil, false, nil
+	}
+	var values []drivers.Value
+	for i, f := range v.config.Spec.Fields(v.config.Options) {
+		kind := f.Kind
+		f = v.fields[i]
+		text, named := members[f.Name]
+		switch {
+		case !named:
+			continue
+		case !f.Writable:
+			return nil, true, fmt.Errorf("%s of sensor %s cannot be written", f.Name, name)
+		}
+		value, err := valueOf(f, text)
+		if err == nil {
+			value, err = v.config.Fields[f.Name].Revert(value, kind)
+		}
+		if err != nil {
+			return nil, true, err
+		}
+		values = append(values, value)
+	}
+	if len(values) < len(members) {
+		return nil, true, fmt.Errorf("sensor %s has no such fields: it can set %q", name, v.writable())
+	}
+	measured, err := v.sampler.Write(ctx, values)
+	if err != nil {
+		return nil, true, err
+	}
+	return control.Values(v.fields, measured), true, nil
+}
+
+func (v *sensor) writable() (names []string) {
+	for _, f := range v.fields {
+		if f.Writable {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// valueOf reads the JSON value of a field.
+func valueOf(f drivers.Field, text json.RawMessage) (drivers.Value, error) {
+	var err error
+	switch f.Kind {
+	case drivers.KindFloat:
+		var x float64
+		if err = json.Unmarshal(text, &x); err == nil {
+			return drivers.Float(f.Name, x), nil
+		}
+	case drivers.KindInt:
+		var x int64
+		if err = json.Unmarshal(text, &x); err == nil {
+			return drivers.Int(f.Name, x), nil
+		}
+	case drivers.KindBool:
+		var x bool
+		if err = json.Unmarshal(text, &x); err == nil {
+			return drivers.Bool(f.Name, x), nil
+		}
+	case drivers.KindString:
+		var x string
+		if err = json.Unmarshal(text, &x); err == nil {
+			return drivers.String(f.Name, x), nil
+		}
+	}
+	return drivers.Value{}, fmt.Errorf("%s is a %s, not %s", f.Name, f.Kind, text)
 }
 
 // Retained returns the topics on which a gateway with these sensors keeps a retained message.

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/drivers/bus"
+	"github.com/fieldgate/fieldgate/internal/clock"
+	"github.com/fieldgate/fieldgate/internal/doctor"
+	"github.com/fieldgate/fieldgate/mqtt/ws"
+)
+
+// errUnwell is the verdict of doctor, whose reasons were printed.
+var errUnwell = errors.New("something does not work")
+
+func doctorCommand(o *options) *cobra.Command {
+	var socket string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "doctor", Short: "Find out what does not work, and what to do about it",
+		Long: `Doctor examines the clock, the store's place, the broker, and each sensor of the configuration. It exits with 1 where something does not work.
+
+It changes nothing. While the gateway runs it takes the sensors' state from it; otherwise it opens each sensor and measures once, but none that can be written
+to. Run it as the service does, so that it has the same rights: sudo -u fieldgate fieldgate doctor.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(o.config, all.Specs())
+			if err != nil {
+				return usageError{err}
+			}
+			buses := bus.New(slog.New(slog.DiscardHandler))
+			defer buses.Close()
+			checks := doctor.Examine(cmd.Context(), patient(cmd.Context(), o, socket, c, buses))
+			if asJSON {
+				err = writeJSON(cmd.OutOrStdout(), checks)
+			} else {
+				err = printChecks(cmd.OutOrStdout(), checks)
+			}
+			if err == nil && doctor.Failed(checks) {
+				err = errUnwell
+			}
+			return err
+		},
+	}
+	socketFlag(c, &socket)
+	stateFlag(c, o)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// patient is this machine.
+func patient(ctx context.Context, o *options, socket string, c *config.Config, buses *bus.Host) doctor.Patient {
+	p := doctor.Patient{Config: c, Store: c.Buffer.Path, Buses: buses, Synchronised: clock.Synchronised(), Now: time.Now(), Dial: ws.Dialer{}.Dial}
+	if p.Store == "" {
+		p.Store = filepath.Join(o.stateDir, "queue.db")
+	}
+	if p.Now.Before(buildTime()) {
+		p.Now = buildTime() // as the gateway, on a board whose clock is not set
+	}
+	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if s, err := dial(o, socket).Status(asking); err == nil {
+		p.Running = &s
+	}
+	return p
+}
+
+func printChecks(out io.Writer, checks []doctor.Check) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, c := range checks {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Level, c.Subject, c.Detail)
+		if c.Remedy != "" {
+			fmt.Fprintf(w, "\t\t→ %s\n", c.Remedy)
+		}
+	}
+	return w.Flush()
+}

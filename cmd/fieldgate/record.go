@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/drivers/bus"
+	"github.com/fieldgate/fieldgate/drivers/record"
+)
+
+func recordCommand(o *options) *cobra.Command {
+	var socket, file string
+	var length time.Duration
+	c := &cobra.Command{
+		Use: "record <sensor>", Short: "Record what goes over a sensor's bus, for a report or a test",
+		Long: `Record measures with a configured sensor for a while and writes every byte that goes over its bus, with the times, the errors and the readings,
+as JSON. Send the file with your report: a test plays it to the driver again (drivertest.Replay). It has what the sensor
+measures, and nothing else of the configuration than the sensor's options. The gateway must not run meanwhile.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := sensorNamed(o, args[0])
+			if err != nil {
+				return err
+			}
+			if s.Spec.Bus == drivers.NoBus {
+				return usageError{fmt.Errorf("driver %q is attached to no bus: there is nothing to record", s.Driver)}
+			}
+			asking, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
+			defer cancel()
+			if status, err := dial(o, socket).Status(asking); err == nil {
+				return fmt.Errorf("the gateway is running (process %d) and reads the sensors: stop it first (sudo systemctl stop fieldgate)", status.PID)
+			}
+			r, err := recordSensor(cmd.Context(), s, length)
+			if err != nil {
+				return err
+			}
+			if err := writeRecording(cmd.OutOrStdout(), file, r); err != nil {
+				return err
+			}
+			failed := 0
+			for _, reading := range r.Readings {
+				if reading.Error != "" {
+					failed++
+				}
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d readings, %d of them failed, %d operations on %s\n", len(r.Readings), failed, len(r.Operations), s.Bus)
+			return nil
+		},
+	}
+	socketFlag(c, &socket)
+	c.Flags().DurationVar(&length, "for", time.Minute, "how long; Ctrl-C ends it earlier")
+	c.Flags().StringVar(&file, "out", "", "`file` to write (default: standard output)")
+	return c
+}
+
+// sensorNamed returns a sensor of the configuration.
+func sensorNamed(o *options, name string) (*config.Sensor, error) {
+	c, err := config.Load(o.config, all.Specs())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for i := range c.Sensors {
+		if c.Sensors[i].Name == name {
+			return &c.Sensors[i], nil
+		}
+	}
+	return nil, usageError{fmt.Errorf("there is no sensor %q; there are %v", name, sensorNames(c))}
+}
+
+// recordSensor records until ctx ends, for a time at most.
+func recordSensor(ctx context.Context, s *config.Sensor, length time.Duration) (*record.Recording, error) {
+	buses := bus.New(newLogger(new(slog.LevelVar)))
+	defer buses.Close()
+	ctx, cancel := context.WithTimeout(ctx, length)
+	defer cancel()
+	timeout := s.Timeout
+	if timeout == 0 {
+		timeout = 30 * time.Second
+	}
+	r, err := record.Session(ctx, s.Spec, buses, s.Bus, s.Options, s.Every, timeout)
+	if err != nil {
+		return nil, err
+	}
+	r.Program = versionText()
+	return r, nil
+}
+
+func writeRecording(stdout io.Writer, file string, r *record.Recording) error {
+	if file == "" {
+		return writeJSON(stdout, r)
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return usageError{err}
+	}
+	return errors.Join(writeJSON(f, r), f.Close())
+}

@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/credential"
+)
+
+// A Level is how bad it is.
+type Level string
+
+const (
+	OK   Level = "ok"
+	Warn Level = "warn" // works, or may not for long
+	Fail Level = "fail" // does not work
+)
+
+// A Check is one thing that was examined.
+type Check struct {
+	Subject string `json:"subject"` // "sensor hall", "store"
+	Level   Level  `json:"level"`
+	Detail  string `json:"detail"`
+	Remedy  string `json:"remedy,omitempty"` // "" where there is nothing to do, or the detail tells it
+}
+
+// A Patient is what Examine looks at.
+type Patient struct {
+	Config       *config.Config
+	Store        string // file of the store
+	Buses        drivers.Buses
+	Running      *control.Status // of the gateway; nil: it does not run
+	Synchronised bool            // the clock
+	Now          time.Time       // to check certificates with
+	// Dial connects to a broker.
+	Dial func(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error)
+}
+
+// Examine makes all checks, which takes as long as the sensors and the broker take, and stops at the end of ctx.
+func Examine(ctx context.Context, p Patient) []Check {
+	checks := []Check{p.gateway(), p.clock()}
+	checks = append(checks, p.store()...)
+	checks = append(checks, p.certificate()...)
+	checks = append(checks, p.broker(ctx)...)
+	for i := range p.Config.Sensors {
+		checks = append(checks, p.sensor(ctx, &p.Config.Sensors[i]))
+	}
+	return checks
+}
+
+// Failed tells whether something does not work.
+func Failed(checks []Check) bool {
+	for _, c := range checks {
+		if c.Level == Fail {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Patient) gateway() Check {
+	if p.Running == nil {
+		return Check{"gateway", OK, "it does not run: its sensors and its broker are tried from here", ""}
+	}
+	c := Check{"gateway", OK, fmt.Sprintf("process %d, version %s: it has the sensors; their state is what it says", p.Running.PID, p.Running.Version), ""}
+	if p.Running.Config != "current" {
+		c.Level, c.Detail = Warn, c.Detail+"; it runs with its last good configuration, because the present one was wrong when it started"
+		c.Remedy = "fieldgate reload"
+	}
+	return c
+}
+
+func (p *Patient) clock() Check {
+	switch {
+	case p.Synchronised:
+		return Check{"clock", OK, "synchronised", ""}
+	case p.Config.Gateway.TrustClock:
+		return Check{"clock", OK, "not synchronised as far as the kernel knows; gateway.trust_clock takes it as right", ""}
+	}
+	return Check{"clock", Warn, fmt.Sprintf("not synchronised: readings wait for it up to %v (gateway.wait_for_clock), and have no time then", p.Config.Gateway.WaitForClock),
+		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 to be open"}
+}
+
+// soon is how many days before its end a certificate is worth a warning.
+const soon = 14
+
+func (p *Patient) certificate() []Check {
+	if p.Config.MQTT.TLS.CertFile == "" {
+		return nil
+	}
+	c := Check{Subject: "certificate", Level: OK, Remedy: "renew mqtt.tls.cert_file; the gateway takes the new one with its next connection"}
+	days, ok := credential.DaysLeft(p.Config.MQTT.TLS, p.Now)
+	switch {
+	case !ok:
+		_, err := credential.TLS(p.Config.MQTT.TLS, nil)
+		c.Level, c.Detail, c.Remedy = Fail, fmt.Sprintf("it cannot be read: %v", err), "check the files and who may read them: the service's user must"
+	case days < 0:
+		c.Level, c.Detail = Fail, fmt.Sprintf("it ended %.0f days ago", -days)
+	case days < soon:
+		c.Level, c.Detail = Warn, fmt.Sprintf("it ends in %.0f days", days)
+	default:
+		c.Detail, c.Remedy = fmt.Sprintf("it is valid for another %.0f days", days), ""
+	}
+	return []Check{c}
+}

@@ -1,0 +1,288 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/bme280"
+	"github.com/fieldgate/fieldgate/drivers/bme280/bme280test"
+	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/mqtt/mqtttest"
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// healthy returns a machine with one sensor, a broker that b is, and a store that has room.
+func healthy(t *testing.T, b *mqtttest.Broker) Patient {
+	t.Helper()
+	c := &config.Config{
+		MQTT:   config.MQTT{URLs: []string{"mqtt://127.0.0.1:1883"}, ClientID: "gw", KeepAlive: time.Minute, SessionExpiry: time.Hour, Username: "gw"},
+		Buffer: config.Buffer{MaxBytes: 8 << 20},
+		Sensors: []config.Sensor{{
+			Name: "hall", Driver: "bme280", Bus: "/dev/i2c-1", Every: time.Second, Enabled: true, Spec: bme280.Spec, Options: bme280.Spec.Options(),
+		}},
+	}
+	return Patient{Config: c, Store: filepath.Join(t.TempDir(), "queue.db"), Synchronised: true, Now: time.Now(),
+		Buses: drivertest.OnI2C(0x76, bme280test.NewBME280()), Dial: b.Dial}
+}
+
+func text(checks []Check) string {
+	var b strings.Builder
+	for _, c := range checks {
+		fmt.Fprintf(&b, "%s %s: %s → %s\n", c.Level, c.Subject, c.Detail, c.Remedy)
+	}
+	return b.String()
+}
+
+func TestHealthy(t *testing.T) {
+	b := mqtttest.New(mqtttest.Behavior{})
+	defer b.Close()
+	checks := Examine(t.Context(), healthy(t, b))
+	for _, c := range checks {
+		if c.Level != OK || c.Remedy != "" {
+			t.Errorf("want all well, got %+v", c)
+		}
+	}
+	if len(checks) != 6 || Failed(checks) {
+		t.Errorf("got\n%s", text(checks))
+	}
+	if v := b.Violations(); len(v) > 0 {
+		t.Errorf("violations: %v", v)
+	}
+}
+
+// The session of the gateway stays, and one that was made by the examination is gone with it.
+func TestSessionIsLeftAsItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.New(mqtttest.Behavior{})
+		defer b.Close()
+		p := healthy(t, b)
+		Examine(t.Context(), p)
+		synctest.Wait()
+		connects, bye := b.Connects(), b.Farewells()
+		if len(connects) != 1 || connects[0].CleanStart || connects[0].ClientID != "gw" || connects[0].Properties.SessionExpiry != 3600 || connects[0].Will != nil {
+			t.Errorf("got %+v", connects)
+		}
+		if len(bye) != 1 || bye[0].Code != 0 || !bye[0].Properties.Present.Has(packet.PropSessionExpiry) || bye[0].Properties.SessionExpiry != 0 {
+			t.Errorf("want the session that was made ended, got %+v", bye)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.New(mqtttest.Behavior{})
+		defer b.Close()
+		conn, err := b.Dial(t.Context(), nil, nil) // the gateway, before
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := packet.Connect{ClientID: "gw", Properties: packet.Properties{Present: packet.Props(packet.PropSessionExpiry), SessionExpiry: 3600}}
+		if _, err := conn.Write(before.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readConnack(conn); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write((&packet.Disconnect{}).Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		Examine(t.Context(), healthy(t, b))
+		synctest.Wait()
+		if bye := b.Farewells(); len(bye) != 2 || bye[1].Properties.Present != 0 {
+			t.Errorf("want the session that was there left alone, got %+v", bye)
+		}
+		conn.Close()
+	})
+}
+
+func TestBroker(t *testing.T) {
+	dial := func(err error) func(context.Context, *url.URL, *tls.Config) (net.Conn, error) {
+		return func(context.Context, *url.URL, *tls.Config) (net.Conn, error) { return nil, err }
+	}
+	closed := func(context.Context, *url.URL, *tls.Config) (net.Conn, error) {
+		a, b := net.Pipe()
+		go func() { // ends with the write of the CONNECT
+			_, _ = b.Read(make([]byte, 1024))
+			b.Close()
+		}()
+		return a, nil
+	}
+	tests := []struct {
+		name   string
+		change func(*Patient, *mqtttest.Behavior)
+		want   string
+	}{
+		{"refused", func(_ *Patient, h *mqtttest.Behavior) { h.Refuse = 0x86 },
+			"fail broker mqtt://127.0.0.1:1883: the broker refuses: 0x86 bad user name or password → check mqtt.username"},
+		{"nobody listens", func(p *Patient, _ *mqtttest.Behavior) {
+			p.Dial = dial(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
+		}, `→ nothing listens there: is the broker running, and is "1883" its port`},
+		{"TLS to a port without", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = dial(tls.RecordHeaderError{Msg: "x"}) }, "→ this port does not speak TLS"},
+		{"no answer", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = dial(context.DeadlineExceeded) }, "→ no answer: a firewall"},
+		{"not MQTT 5.0", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = closed }, "no answer to CONNECT: EOF → is it an MQTT broker that knows version 5.0? A port with TLS needs mqtts://"},
+		{"no such name", func(p *Patient, _ *mqtttest.Behavior) {
+			p.Config.MQTT.URLs = []string{"mqtt://no-such-host.invalid:1883"}
+		}, "→ check the host's name in mqtt.urls"},
+		{"one of two", func(p *Patient, _ *mqtttest.Behavior) {
+			p.Config.MQTT.URLs = []string{"mqtt://no-such-host.invalid:1883", "mqtt://127.0.0.1:1883"}
+		}, "warn broker mqtt://no-such-host.invalid:1883"},
+		{"no password file", func(p *Patient, _ *mqtttest.Behavior) { p.Config.MQTT.PasswordFile = "/no/such/file" }, "fail broker mqtt://127.0.0.1:1883: mqtt password: open /no/such/file"},
+		{"no CA file", func(p *Patient, _ *mqtttest.Behavior) { p.Config.MQTT.TLS.CAFile = "/no/such/file" }, "fail broker mqtt://127.0.0.1:1883: mqtt.tls.ca_file: open /no/such/file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := mqtttest.New(mqtttest.Behavior{})
+			defer b.Close()
+			p := healthy(t, b)
+			b.Behave(func(h *mqtttest.Behavior) { test.change(&p, h) })
+			if got := text(p.broker(t.Context())); !strings.Contains(got, test.want) {
+				t.Errorf("want %q, got %s", test.want, got)
+			}
+		})
+	}
+}
+
+// A real TLS server whose certificate nobody trusts, and the real dialer.
+func TestUntrustedBroker(t *testing.T) {
+	server := newTLSServer(t)
+	p := healthy(t, mqtttest.New(mqtttest.Behavior{}))
+	p.Dial, p.Config.MQTT.URLs = mqtt.Dialer{}.Dial, []string{"mqtts://" + server}
+	if got := text(p.broker(t.Context())); !strings.Contains(got, "set mqtt.tls.ca_file") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestSensors(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Patient)
+		want   string
+	}{
+		{"another address answers", func(p *Patient) { p.Buses = drivertest.OnI2C(0x77, bme280test.NewBME280()) }, "fail sensor hall: bme280: "},
+		{"which one", func(p *Patient) { p.Buses = drivertest.OnI2C(0x77, bme280test.NewBME280()) }, "set address = 0x77"},
+		{"wrong chip", func(p *Patient) { p.Buses = drivertest.OnI2C(0x76, bme280test.NewBMP280()) }, `id 0x58: that is a BMP280, which measures no humidity: use driver = "bmp280"`},
+		{"a field without a value", func(p *Patient) {
+			chip := bme280test.NewBME280()
+			chip.Pressure = 0x80000
+			p.Buses = drivertest.OnI2C(0x76, chip)
+		}, "warn sensor hall: 3 fields in "},
+		{"disabled", func(p *Patient) { p.Config.Sensors[0].Enabled, p.Buses = false, nil }, "ok sensor hall: it is disabled"},
+		{"actuator", func(p *Patient) {
+			s := &p.Config.Sensors[0]
+			p.Buses = nil
+			s.Spec.Fields = func(any) []drivers.Field { return []drivers.Field{{Name: "state", Writable: true}} }
+		}, "ok sensor hall: it was not tried"},
+		{"hangs", func(p *Patient) {
+			s := &p.Config.Sensors[0]
+			s.Timeout = time.Millisecond
+			s.Spec.Open = func(ctx context.Context, _ drivers.Buses, _ string, _ any) (drivers.Driver, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+		}, "→ check that the device is on"},
+		{"the gateway has it", func(p *Patient) {
+			p.Buses = nil
+			p.Running = &control.Status{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "missing", Error: "no answer at 0x76"}}}}
+		}, "fail sensor hall: missing: no answer at 0x76"},
+		{"the gateway finds it frozen", func(p *Patient) {
+			p.Buses = nil
+			p.Running = &control.Status{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "frozen", Error: "no field has changed"}}}}
+		}, "warn sensor hall: frozen: no field has changed"},
+		{"the gateway reads it", func(p *Patient) {
+			p.Buses = nil
+			p.Running = &control.Status{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "ok", Reads: 7}}}}
+		}, "ok sensor hall: ok, 7 readings, 0 failures"},
+		{"the gateway does not know it", func(p *Patient) { p.Buses, p.Running = nil, &control.Status{Config: "last-good"} }, "warn sensor hall: the running gateway has no such sensor → fieldgate reload"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := mqtttest.New(mqtttest.Behavior{})
+			defer b.Close()
+			p := healthy(t, b)
+			test.change(&p)
+			checks := Examine(t.Context(), p)
+			if got := text(checks); !strings.Contains(got, test.want) || Failed(checks) != strings.Contains(got, "fail ") {
+				t.Errorf("want %q, got %s", test.want, got)
+			}
+			if p.Running != nil && len(b.Connects()) > 0 {
+				t.Error("a connection was made although the gateway has its own")
+			}
+		})
+	}
+}
+
+func TestClockAndCertificate(t *testing.T) {
+	b := mqtttest.New(mqtttest.Behavior{})
+	defer b.Close()
+	p := healthy(t, b)
+	p.Synchronised = false
+	p.Config.Gateway.WaitForClock = 2 * time.Minute
+	if got := text([]Check{p.clock()}); !strings.Contains(got, "warn clock: not synchronised: readings wait for it up to 2m0s") {
+		t.Errorf("got %s", got)
+	}
+	p.Config.MQTT.TLS.CertFile, p.Config.MQTT.TLS.KeyFile = "/no/such/file", "/no/such/file"
+	if got := text(p.certificate()); !strings.Contains(got, "fail certificate: it cannot be read: mqtt.tls.cert_file: open /no/such/file") {
+		t.Errorf("got %s", got)
+	}
+	server := makeCertificate(t, time.Now().Add(30*24*time.Hour))
+	p.Config.MQTT.TLS.CertFile, p.Config.MQTT.TLS.KeyFile = server.certFile, server.keyFile
+	for days, want := range map[int]string{0: "ok certificate: it is valid for another 30 days", 20: "warn certificate: it ends in 10 days", 40: "fail certificate: it ended 10 days ago"} {
+		p.Now = time.Now().Add(time.Duration(days) * 24 * time.Hour)
+		if got := text(p.certificate()); !strings.Contains(got, want) {
+			t.Errorf("want %q, got %s", want, got)
+		}
+	}
+}
+
+func TestStore(t *testing.T) {
+	b := mqtttest.New(mqtttest.Behavior{})
+	defer b.Close()
+	tests := []struct {
+		name   string
+		change func(*Patient) error
+		want   string
+	}{
+		{"no folder", func(p *Patient) error { p.Store = "/no/such/folder/queue.db"; return nil }, "warn store: /no/such/folder does not exist"},
+		{"a file in its place", func(p *Patient) error {
+			file := filepath.Join(filepath.Dir(p.Store), "x")
+			p.Store = filepath.Join(file, "queue.db")
+			return os.WriteFile(file, nil, 0o644)
+		}, "is not a folder"},
+		{"disk almost full", func(p *Patient) error { p.Config.Buffer.MinFree = 1 << 50; return nil }, "fail disk: "},
+		{"disk too small for an outage", func(p *Patient) error { p.Config.Buffer.MaxBytes = 1 << 50; return nil }, "warn disk: "},
+		{"somebody else's file", func(p *Patient) error {
+			if os.Getuid() != 0 {
+				t.Skip("only root can give files away")
+			}
+			return errors.Join(os.WriteFile(p.Store, nil, 0o600), os.Chown(p.Store, 65534, 65534))
+		}, "the gateway ran once as another user → sudo chown -R --reference="},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := healthy(t, b)
+			if err := test.change(&p); err != nil {
+				t.Fatal(err)
+			}
+			if got := text(p.store()); !strings.Contains(got, test.want) {
+				t.Errorf("want %q, got %s", test.want, got)
+			}
+			if _, err := os.Stat(p.Store); err == nil && test.name != "somebody else's file" {
+				t.Error("the examination made a store")
+			}
+		})
+	}
+}

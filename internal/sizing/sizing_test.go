@@ -1,0 +1,66 @@
+package sizing_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/sim"
+	"github.com/fieldgate/fieldgate/internal/sizing"
+)
+
+func configuration(t *testing.T, every, maxLoss string) *config.Config {
+	t.Helper()
+	text := fmt.Sprintf("[mqtt]\nurls = [\"mqtt://b\"]\n[buffer]\nmax_loss = %q\nmax_bytes = \"64MiB\"\n", maxLoss)
+	for _, name := range []string{"a", "b"} {
+		text += fmt.Sprintf("[[sensor]]\nname = %q\ndriver = \"sim\"\nevery = %q\n", name, every)
+	}
+	text += "[[sensor]]\nname = \"off\"\ndriver = \"sim\"\nevery = \"1ms\"\nenabled = false\n"
+	c, err := config.Parse([]config.Source{{Name: "test.toml", Text: text}}, []drivers.Spec{sim.Spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestMeasure: few readings in a commit cost more room and far more writing than many, and what fits is told from that.
+func TestMeasure(t *testing.T) {
+	lone, err := sizing.Measure(t.Context(), configuration(t, "10s", "1s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	many, err := sizing.Measure(t.Context(), configuration(t, "10ms", "1s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := lone.Report(time.Hour), many.Report(time.Hour)
+	if a.Rate != 0.2 || a.PerCommit != 1 || a.Readings != 720 || b.Rate != 200 || b.PerCommit != 100 || a.Sensors != 2 {
+		t.Errorf("%+v\n%+v", a, b)
+	}
+	if a.BytesPerReading < 40 || a.BytesPerReading > 300 || b.BytesPerReading < 4 || b.BytesPerReading > 40 {
+		t.Errorf("%v bytes a reading alone, %v with 100 in a commit", a.BytesPerReading, b.BytesPerReading)
+	}
+	if perReading := a.Written / a.Readings; perReading < 4000 || perReading > 20_000 || b.Written/b.Readings > 200 {
+		t.Errorf("%v bytes written for a reading alone, %v with 100 in a commit", perReading, b.Written/b.Readings)
+	}
+	if !a.Fits || a.FullAfter < time.Hour {
+		t.Errorf("720 readings do not fit into 64 MiB: %+v", a)
+	}
+	if long := many.Report(365 * 24 * time.Hour); long.Fits || long.FullAfter != b.FullAfter || long.Needs < 1e9 {
+		t.Errorf("six thousand million readings fit into 64 MiB: %+v", long)
+	}
+	strict, err := sizing.Measure(t.Context(), configuration(t, "10ms", "0s"))
+	if err != nil || strict.Report(time.Hour).PerCommit != 1 {
+		t.Errorf("max_loss 0: %+v, %v", strict, err)
+	}
+	none := configuration(t, "10s", "1s")
+	for i := range none.Sensors {
+		none.Sensors[i].Enabled = false
+	}
+	if _, err := sizing.Measure(t.Context(), none); err == nil || !strings.Contains(err.Error(), "no sensor is enabled") {
+		t.Errorf("no sensor: %v", err)
+	}
+}
