@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/user"
 	"slices"
 	"strconv"
@@ -58,4 +59,19 @@ func groupName(id int) string {
 		return g.Name
 	}
 	return strconv.Itoa(id)
+}
+
+// A loss is an error after which a bus has to be opened anew. It is os.ErrClosed to whoever asks; to people it tells what happened.
+type loss struct {
+	text  string
+	cause error // may be nil
+}
+
+func (l *loss) Error() string { return l.text }
+
+func (l *loss) Unwrap() []error {
+	if l.cause == nil {
+		return []error{os.ErrClosed}
+	}
+	return []error{os.ErrClosed, l.cause}
 }

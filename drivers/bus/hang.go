@@ -2,7 +2,6 @@ package bus
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 )
@@ -64,8 +63,7 @@ func (h *hang) note(addr uint16, errno syscall.Errno, now time.Time) (began, end
 // hangs returns the error of a transfer on a bus that hangs. It is os.ErrClosed, because a device that is power-cycled has to be set
 // up anew.
 func hangs(name string, left time.Duration) error {
-	return fmt.Errorf("%s hangs: every transfer times out: %s; the next try is in %v: %w: %w",
-		name, held, left.Round(100*time.Millisecond), os.ErrClosed, syscall.ETIMEDOUT)
+	return &loss{fmt.Sprintf("%s hangs: every transfer times out: %s; the next try is in %v", name, held, left.Round(100*time.Millisecond)), syscall.ETIMEDOUT}
 }
 
 const held = "SDA or SCL is held low, by wiring, missing pull-ups or a hung device; power-cycle the devices"

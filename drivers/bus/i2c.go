@@ -136,9 +136,12 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 	defer b.mu.Unlock()
 	switch {
 	case b.lost:
-		return fmt.Errorf("%s was unplugged: %w", b.name, os.ErrClosed)
+		return &loss{b.name + " was unplugged", nil}
 	case b.fd < 0:
 		return fmt.Errorf("%s: %w", b.name, os.ErrClosed)
+	case b.removed():
+		b.lost = true
+		return &loss{b.name + " was unplugged", b.shut()}
 	}
 	if err := b.claim(addr); err != nil {
 		return err
@@ -169,7 +172,7 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 	if b.gone(errno) {
 		b.lost = true
 		err := os.NewSyscallError("I2C_RDWR", errno)
-		return fmt.Errorf("%s was unplugged: %w: %w", b.name, os.ErrClosed, errors.Join(err, b.shut()))
+		return &loss{fmt.Sprintf("%s was unplugged: %v", b.name, err), errors.Join(err, b.shut())}
 	}
 	if b.hang.wait > 0 {
 		return hangs(b.name, b.hang.wait)
@@ -240,6 +243,13 @@ func kernelOwner(sys, number string, addr uint16) (owner, through string) {
 		}
 	}
 	return filepath.Base(link), through
+}
+
+// removed tells whether the device file has been deleted. The kernel deletes it when the adapter goes (its driver unbound, an overlay removed),
+// and then waits until nobody has it open; until then transfers may even succeed.
+func (b *i2cBus) removed() bool {
+	var st syscall.Stat_t
+	return syscall.Fstat(b.fd, &st) == nil && st.Nlink == 0
 }
 
 // gone tells whether an error means that the adapter is not there any more.

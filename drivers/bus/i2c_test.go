@@ -236,6 +236,32 @@ func TestI2CUnplugged(t *testing.T) {
 	})
 }
 
+// An adapter whose driver is unbound goes only when nobody has its file open any more, and its transfers succeed until then: the bus has to
+// let go of a file that was deleted.
+func TestI2CAdapterTakenAway(t *testing.T) {
+	f, b := newFake(t)
+	file, err := os.CreateTemp(t.TempDir(), "i2c-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	b.fd = int(file.Fd())
+	if err := b.Tx(0x76, []byte{1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := b.Tx(0x76, []byte{1}, nil); !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "was unplugged") {
+			t.Errorf("want os.ErrClosed, got %v", err)
+		}
+	}
+	if len(f.messages) != 1 || fmt.Sprint(f.closed) != fmt.Sprint([]int{int(file.Fd())}) || !b.isLost() {
+		t.Errorf("want the file closed and no transfer after that, got %d transfers, closed %v", len(f.messages), f.closed)
+	}
+}
+
 // A file number is given away by close: a transfer after it would reach somebody else's file.
 func TestI2CCloseDuringTransfers(t *testing.T) {
 	f, b := newFake(t)

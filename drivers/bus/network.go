@@ -137,5 +137,5 @@ func (c *connection) lost(op string, err error) error {
 	if c.isClosed() {
 		return fmt.Errorf("%s: %s: %w", c.address, op, os.ErrClosed)
 	}
-	return fmt.Errorf("the connection to %s was lost: %s: %w: %w", c.address, op, os.ErrClosed, errors.Join(err, c.Close()))
+	return &loss{fmt.Sprintf("the connection to %s was lost: %s: %v", c.address, op, err), errors.Join(err, c.Close())}
 }

@@ -209,7 +209,7 @@ func (p *port) failed(op string, err error) error {
 	case p.isClosed(): // the errors of os.File are not all os.ErrClosed
 		return fmt.Errorf("serial port %s: %s: %w", p.name, op, os.ErrClosed)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV):
-		return fmt.Errorf("serial port %s was unplugged: %s: %w: %w", p.name, op, os.ErrClosed, errors.Join(err, p.Close()))
+		return &loss{fmt.Sprintf("serial port %s was unplugged: %s: %v", p.name, op, err), errors.Join(err, p.Close())}
 	}
 	return fmt.Errorf("serial port %s: %w", p.name, err)
 }

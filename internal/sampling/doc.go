@@ -13,7 +13,7 @@
 // # Failures
 //
 // A failed reading is repeated once after 10 ms, for the single NACK that happens on every bus. When that fails too, the
-// sensor is failing, and is tried after 1 s (or its interval, if that is shorter), 2 s, 4 s and so on up to 1 min instead of
+// sensor is failing, and is tried after 1 s (or its interval, if that is shorter), 2 s, 4 s and so on up to 1 min (10 s where it cannot be opened) instead of
 // on its schedule. After five failures in a row, or at once when the bus is gone (os.ErrClosed), the driver is closed and
 // opened anew; one that cannot be opened is missing. The state and the log change when the condition does, not with
 // each failure.

@@ -12,7 +12,8 @@ import (
 const (
 	minBackoff = time.Second
 	maxBackoff = time.Minute
-	reopen     = 5 // failures in a row after which the driver is opened anew
+	maxMissing = 10 * time.Second // where the driver cannot be opened: a device that was plugged in again is not to be waited for
+	reopen     = 5                // failures in a row after which the driver is opened anew
 )
 
 // A loop is what Run works with; it belongs to Run's goroutine.
@@ -145,7 +146,7 @@ func (l *loop) stop(ctx context.Context) error {
 
 // fail notes a failure that no worker reported.
 func (l *loop) fail(c Condition, err error) {
-	l.backOff()
+	l.backOff(maxBackoff)
 	if l.settings.Enabled {
 		l.turn(c, err)
 	}

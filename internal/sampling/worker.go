@@ -34,8 +34,11 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 	default:
 		condition = Failing
 	}
-	if o.err != nil {
-		l.backOff()
+	switch {
+	case condition == Missing:
+		l.backOff(maxMissing)
+	case o.err != nil:
+		l.backOff(maxBackoff)
 	}
 	why := o.err
 	if condition == Frozen {
@@ -86,15 +89,15 @@ func (l *loop) close(ctx context.Context) {
 }
 
 // backOff counts a failure and decides when to try again.
-func (l *loop) backOff() {
+func (l *loop) backOff(limit time.Duration) {
 	l.failed++
 	d := minBackoff
 	if l.settings.Every > 0 {
 		d = max(tick, min(d, l.settings.Every))
 	}
 	for range l.failed - 1 {
-		if d *= 2; d >= maxBackoff {
-			d = maxBackoff
+		if d *= 2; d >= limit {
+			d = limit
 			break
 		}
 	}
