@@ -31,3 +31,5 @@ cross-check: cross-armv6
 	readelf -A dist/linux-armv6/fieldgate | grep 'Tag_CPU_arch: v6$$'
 	qemu-arm-static -cpu arm1176 dist/linux-armv6/fieldgate version
 	qemu-arm-static -cpu arm1176 dist/linux-armv6/fieldgate demo --for 9s | tail -1
+
+include cross/board.mk
