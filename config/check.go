@@ -115,10 +115,10 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 				first[s.Name] = b.at(path + ".name")
 			}
 		}
-		if b.set(path + ".every") {
-			b.between(path+".every", s.Every, time.Microsecond, 24*time.Hour)
-		} else {
+		if !b.set(path + ".every") {
 			b.required(path, "every", "")
+		} else if s.Every != 0 {
+			b.between(path+".every", s.Every, time.Microsecond, 24*time.Hour)
 		}
 		b.between(path+".timeout", s.Timeout, 0, time.Hour)
 		b.oneOf(path+".priority", s.Priority, "low", "normal", "high")
@@ -133,8 +133,17 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 			continue
 		}
 		s.Spec = catalogue[j]
+		b.checkPause(s, path)
 		b.checkBus(s, path)
 		b.bindOptions(s, path)
+	}
+}
+
+// checkPause refuses an interval of 0, which reads without pause, but for devices that speak by themselves: those that have a serial line for
+// themselves.
+func (b *binder) checkPause(s *Sensor, path string) {
+	if b.set(path+".every") && s.Every == 0 && (s.Spec.Bus != drivers.SerialBus || s.Spec.Shared) {
+		b.report(b.at(path+".every"), "%s.every must not be 0: driver %q does not wait for its device, and would be read without pause", path, s.Driver)
 	}
 }
 

@@ -84,7 +84,7 @@ func TestMistakes(t *testing.T) {
 		{"environment", minimal + "username = \"${NO_SUCH_VARIABLE}\"\n", "3:12", "the environment has no variable NO_SUCH_VARIABLE"},
 		{"sensor without anything", minimal + "[[sensor]]\n", "3:3", "sensor.0.name is missing"},
 		{"sensor without driver", sensor, "3:3", `sensor "s".driver is missing`},
-		{"interval of 0", minimal + "[[sensor]]\nname = \"s\"\ndriver = \"host\"\nevery = \"0s\"\n", "6:9", "must be from 1µs"},
+		{"interval of 0", minimal + "[[sensor]]\nname = \"s\"\ndriver = \"host\"\nevery = \"0s\"\n", "6:9", "must not be 0"},
 		{"unknown driver", sensor + "driver = \"bme820\"\n", "6:10", `unknown driver "bme820" (did you mean "bme280"?); known drivers: bme280, host, line`},
 		{"topic character in a name", minimal + "[[sensor]]\nname = \"hall/climate\"\nevery = \"1s\"\ndriver = \"host\"\n", "4:8", `must not contain '/'`},
 		{"two of one name", sensor + "driver = \"host\"\n[[sensor]]\nname = \"s\"\nevery = \"1s\"\ndriver = \"host\"\n", "8:8", `a sensor named "s" exists already (f.toml:4)`},
@@ -121,7 +121,7 @@ func TestPasswordInAURLIsNotShown(t *testing.T) {
 }
 
 func TestAllMistakesAtOnce(t *testing.T) {
-	_, err := parse("[gateway]\nid = \"a b\"\nlog_levl = \"info\"\n[mqtt]\nurls = [\"http://h\"]\nkeep_alive = 3\n[[sensor]]\nname = \"s\"\nevery = \"0s\"\ndriver = \"nope\"\n")
+	_, err := parse("[gateway]\nid = \"a b\"\nlog_levl = \"info\"\n[mqtt]\nurls = [\"http://h\"]\nkeep_alive = 3\n[[sensor]]\nname = \"s\"\nevery = \"-1s\"\ndriver = \"nope\"\n")
 	var problems config.Problems
 	if !errors.As(err, &problems) || len(problems) != 6 {
 		t.Fatalf("want 6 problems, got %d: %v", len(problems), err)
