@@ -8,7 +8,8 @@ import (
 )
 
 // holders returns which other programs have a device file open, as "process 812 (ModemManager)". It sees those only that it may look
-// into: all of them as root, those of the same user otherwise.
+// into: all of them as root, those of the same user otherwise. Whoever plays the device on a pseudo-terminal (socat, a simulator) is not one of
+// them: that has its other end.
 func holders(proc, file string) []string {
 	var found []string
 	links, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/fd/*"))
@@ -23,6 +24,9 @@ func holders(proc, file string) []string {
 			continue
 		}
 		seen[pid] = true
+		if strings.HasPrefix(file, "/dev/pts/") && playsDevice(dir) {
+			continue
+		}
 		name := attribute(dir, "comm")
 		if name == "" {
 			name = "?"
@@ -30,6 +34,17 @@ func holders(proc, file string) []string {
 		found = append(found, fmt.Sprintf("process %s (%s)", pid, name))
 	}
 	return found
+}
+
+// playsDevice tells whether a process has the other end of a pseudo-terminal open.
+func playsDevice(process string) bool {
+	links, _ := filepath.Glob(filepath.Join(process, "fd/*"))
+	for _, link := range links {
+		if target, _ := os.Readlink(link); filepath.Base(target) == "ptmx" {
+			return true
+		}
+	}
+	return false
 }
 
 // busy says who has a device file open.
