@@ -15,6 +15,8 @@
 // A bus on which nothing gets through is left alone for a growing time, and that is logged once: otherwise each of its sensors would block
 // for up to a second in each of its tries. Adapters are not bound anew: that needs root, and takes the bus from the kernel's drivers too.
 //
+// Host.RegisterI2C enters the buses in periph's registry, for programs that bring drivers of periph's along.
+//
 // # Serial
 //
 // go.bug.st/serial sets the line up, which it does well, but no byte goes through it: its Write after Close reaches whatever file has the

@@ -22,6 +22,8 @@ type Buses struct {
 	chips  map[uint16]Chip
 	device *Device
 	ports  []*port // that were handed out
+
+	stretch time.Duration // see Stretch
 }
 
 // A Chip is a model of a device on an I2C bus.
@@ -85,6 +87,13 @@ func (b *Buses) Connect(ctx context.Context, address string) (drivers.Port, erro
 // Attach puts a further chip on an I2C bus.
 func (b *Buses) Attach(addr uint16, c Chip) { b.chips[addr] = c }
 
+// StretchLimit is how long the adapter of the fake I2C bus bears a clock that is held low: as long as Linux's common ones are set to.
+const StretchLimit = 100 * time.Millisecond
+
+// Stretch lets the chips hold the clock low for so long in each transfer, which then takes that time. Beyond StretchLimit the adapter gives
+// up, with ETIMEDOUT, and the chip has not seen the transfer. 0 ends it.
+func (b *Buses) Stretch(d time.Duration) { b.stretch = d }
+
 // faults counts the transactions of a bus and lets some fail.
 type faults struct {
 	mu    sync.Mutex
@@ -134,6 +143,12 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 	chip := b.chips[addr]
 	if chip == nil {
 		return NoAnswer()
+	}
+	if b.stretch > 0 {
+		time.Sleep(min(b.stretch, StretchLimit))
+	}
+	if b.stretch > StretchLimit {
+		return os.NewSyscallError("I2C_RDWR", syscall.ETIMEDOUT)
 	}
 	return chip.Transfer(w, r)
 }

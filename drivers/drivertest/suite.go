@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,7 @@ func (s Suite) Run(t *testing.T) {
 		{"cancelled during", s.cancelledDuring},
 		{"faults while opening", s.openFaults},
 		{"faults while reading", s.readFaults},
+		{"clock stretching", s.clockStretching},
 		{"write", s.write},
 		{"close", s.close},
 	} {
@@ -144,6 +146,24 @@ func (s Suite) readFaults(t *testing.T) {
 		}
 		s.mustRead(t, d)
 	}
+	s.mustClose(t, d)
+}
+
+// clockStretching slows each transfer down, then holds the clock longer than the adapter bears.
+func (s Suite) clockStretching(t *testing.T) {
+	if s.Spec.Bus != drivers.I2CBus {
+		return
+	}
+	buses := s.New()
+	buses.Stretch(StretchLimit / 10)
+	d := s.mustOpen(t, buses)
+	s.mustRead(t, d)
+	buses.Stretch(2 * StretchLimit)
+	if values, err := d.Read(t.Context()); !errors.Is(err, syscall.ETIMEDOUT) || values != nil {
+		t.Errorf("the clock is held low: want no values and ETIMEDOUT, got %#v, %v", values, err)
+	}
+	buses.Stretch(0)
+	s.mustRead(t, d)
 	s.mustClose(t, d)
 }
 
