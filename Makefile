@@ -51,6 +51,7 @@ bench: build
 
 include cross/targets.mk
 include drivers/nmea/gpsd.mk
+include buffer/crash.mk
 
 clean:
 	rm -rf bin dist

@@ -108,7 +108,8 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 			for _, b := range s.lanes[cl].unstored() {
 				front += int64(b.cost)/pageSize + 1
 			}
-			s.setFull(cl, t.skipped[cl] || used+front > min(s.limits.pagesOf(cl), usable))
+			limit := min(s.limits.pagesOf(cl), usable)
+			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16)
 		}
 	}
 	for i, skipped := range t.skipped {
@@ -122,16 +123,15 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 
 // setFull notes whether a class is full and logs the change; the readings of
 // all priorities are full together, or nearly. s.mu is held.
-func (s *Store) setFull(cl class, full bool) {
-	if s.full[cl] == full {
-		return
-	}
+func (s *Store) setFull(cl class, full, roomy bool) {
 	s.full[cl] = full
 	switch {
 	case cl == lowClass || cl == highClass:
-	case full:
+	case full && !s.fullTold[cl]:
+		s.fullTold[cl] = true
 		s.log.Warn("store is full", "path", s.path, "lane", tables[cl], "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes)
-	default:
+	case !full && roomy && s.fullTold[cl]:
+		s.fullTold[cl] = false
 		s.log.Info("store has room again", "path", s.path, "lane", tables[cl], "bytes", s.stats.Bytes)
 	}
 }

@@ -26,8 +26,8 @@ const (
 	openerEnv = "FIELDGATE_BUFFER_OPENER"
 )
 
-// TestMain turns the test binary into the writer of TestKill, or into another
-// process that opens a store and prints the error.
+// TestMain turns the test binary into the writer of TestKill, the worker of
+// TestFaults, or another process that opens a store and prints the error.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerEnv); path != "" {
 		writeUntilKilled(path)
@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(openerEnv); path != "" {
 		_, err := Open(context.Background(), path, Options{})
 		fmt.Print(err)
+		return
+	}
+	if path := os.Getenv(workerEnv); path != "" {
+		work(path)
 		return
 	}
 	flag.Parse()

@@ -39,12 +39,14 @@ func connect(path string, l limits, create bool) (*db, error) {
 	return d, nil
 }
 
+// dial opens a file. The lock mode is set before anything is read: SQLite would
+// make a shared memory file, for which a full file system has no room.
 func dial(path, mode string) (*db, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	u := url.URL{Scheme: "file", Path: abs, RawQuery: "_mutex=no&_busy_timeout=0&mode=" + mode}
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: "_mutex=no&_busy_timeout=0&_locking_mode=EXCLUSIVE&mode=" + mode}
 	c, err := (&sqlite3.SQLiteDriver{}).Open(u.String())
 	if err != nil {
 		return nil, err

@@ -56,6 +56,7 @@ type Store struct {
 	reads    []*job
 	writes   []*job
 	full     [classCount]bool
+	fullTold [classCount]bool
 	expire   bool          // the next commit removes what is expired to make room
 	expireAt time.Duration // not before
 	degraded error

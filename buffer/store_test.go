@@ -268,3 +268,22 @@ func copyStore(from, to string) error {
 	}
 	return nil
 }
+
+// Hundreds of segments that are finished wait for a commit while a backlog
+// drains: they must not hold what they had.
+func TestFinishedSegmentHoldsNoRecords(t *testing.T) {
+	s := newStore(t, Options{MaxLoss: time.Hour})
+	for range 10 {
+		mustAppend(t, s, Readings, "a", "body")
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Ack(s.Take(LiveQueue, 10, 1000))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.lanes[normalClass].blocks[0]
+	if b.left != 0 || !b.dirty || cap(b.items) != 1 || b.items[0].body != nil || b.last() != b.id+9 {
+		t.Errorf("%d items left, dirty %v, room for %d items, last position %d", b.left, b.dirty, cap(b.items), b.last())
+	}
+}

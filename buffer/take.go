@@ -223,14 +223,16 @@ func (s *Store) markDirty(b *block, now time.Duration) {
 	s.dirty++
 }
 
-// drop frees the records of a stored block that is finished. s.mu is held.
+// drop frees the records of a stored block that is finished. What stays, a copy
+// of the last one without its body, holds no memory of the others: hundreds of
+// such blocks wait for the commit that deletes them. s.mu is held.
 func (s *Store) drop(b *block) {
 	s.cached -= b.cost
 	b.cost = 0
 	b.scan = 0
-	if b.left == 0 && len(b.items) > 0 {
-		b.items = b.items[len(b.items)-1:]
-	}
+	last := *b.items[len(b.items)-1]
+	last.body = nil
+	b.items = []*item{&last}
 }
 
 // compact removes blocks of the front that were acknowledged before they were
