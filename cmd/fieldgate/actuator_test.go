@@ -104,6 +104,8 @@ max = 90.0
 	for i, tt := range []struct{ args, want string }{
 		{`{"sensor":"boiler","values":{"setpoint":91}}`, "min and max"},
 		{`{"sensor":"boiler","values":{"setpoint":"warm"}}`, "is a float"},
+		{`{"sensor":"boiler","values":{"setpoint":null}}`, "set to null"},
+		{`{"sensor":"boiler","values":{"pump": null }}`, "set to null"},
 		{`{"sensor":"boiler","values":{"mode":1}}`, "cannot be written"},
 		{`{"sensor":"boiler","values":{"speed":1}}`, "no such fields"},
 		{`{"sensor":"boiler","values":{}}`, "what to set"},

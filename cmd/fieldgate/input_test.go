@@ -16,7 +16,7 @@ import (
 
 // TestMistakesInTheConfiguration: `check` and a first `run` alike tell all of them and exit with 2.
 func TestMistakesInTheConfiguration(t *testing.T) {
-	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"a/b\"\ndriver = \"simm\"\nevery = \"0s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nperod = 3\n")
+	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"a/b\"\ndriver = \"simm\"\nevery = \"-1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nperod = 3\n")
 	want := []string{`:9:8: sensor "a/b".name must not contain '/'`, `:10:10: unknown driver "simm" (did you mean "sim"?)`, `:11:9: sensor "a/b".every must be from`,
 		`:17:8: a sensor named "x" exists already`, `unknown key "perod" in sensor "x".options (did you mean "period"?)`, "  name = \"a/b\"\n         ^", "5 mistakes"}
 	for _, args := range [][]string{{"check"}, {"run", "--state-dir", g.dir}, {"read", "x"}} {

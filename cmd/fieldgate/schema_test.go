@@ -355,7 +355,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"event-boot", struct {
 			contract.EventHead
 			contract.BootEvent
-		}{head, contract.BootEvent{Version: "v1", Previous: &contract.Previous{Store: "9f3a61c2", Boot: 16, End: contract.EndUnclean, Last: map[string]uint64{"hall": 1041}}}}},
+		}{head, contract.BootEvent{Version: "v1", MaxLoss: 1, Previous: &contract.Previous{Store: "9f3a61c2", Boot: 16, End: contract.EndUnclean, Last: map[string]uint64{"hall": 1041}}}}},
 		{"event-loss", struct {
 			contract.EventHead
 			contract.LossEvent

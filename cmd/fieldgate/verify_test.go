@@ -189,7 +189,7 @@ func history(t *testing.T, db *sql.DB, r *rand.Rand) *verify.Tracker {
 				case 0: // it is missing
 				case 1:
 					to := seq + r.IntN(4)
-					if event("loss", fmt.Sprintf(`,"loss":[{"store":"x","boot":%d,"sensor":%q,"first":%d,"last":%d,"count":1,"reason":"evicted"}]`, boot, sensor, seq, to)) {
+					if event("loss", fmt.Sprintf(`,"loss":[{"store":"x","boot":%d,"sensor":%q,"first":%d,"last":%d,"count":%d,"reason":"evicted"}]`, boot, sensor, seq, to, to-seq+1)) {
 						put("INSERT INTO losses VALUES ('g','x',?,?,?,?)", boot, sensor, seq, to)
 					}
 				case 2:

@@ -33,6 +33,7 @@ const (
 // were after a clean end, what was durable after an unclean one.
 type BootEvent struct {
 	Version  string    `json:"version"`
+	MaxLoss  float64   `json:"max_loss"` // seconds: how much of this boot a crash may cost
 	Previous *Previous `json:"previous,omitempty"`
 }
 

@@ -31,8 +31,8 @@ func (j Journal) Add(kind string, fields any) {
 
 // Boot queues what each start tells: how the boot before it ended. When it returns nil that is durable: the next start
 // knows only how this one ended.
-func (j Journal) Boot(ctx context.Context, version string) error {
-	e := contract.BootEvent{Version: version}
+func (j Journal) Boot(ctx context.Context, version string, maxLoss time.Duration) error {
+	e := contract.BootEvent{Version: version, MaxLoss: maxLoss.Seconds()}
 	if p := j.Store.Previous(); p.Exists {
 		e.Previous = &contract.Previous{Store: p.Store, Boot: p.Boot, End: contract.EndUnclean, Last: p.Last}
 		if p.Clean {

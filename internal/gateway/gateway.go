@@ -143,7 +143,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	g.boots = clock.NewBoots(g.clock, g.store, g.started+g.Config.Gateway.WaitForClock)
 	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
 	g.presence = &presence.Presence{Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
-	if err := g.journal.Boot(ctx, g.Version); err != nil {
+	if err := g.journal.Boot(ctx, g.Version, g.Config.Buffer.MaxLoss); err != nil {
 		return err
 	}
 	g.learn()

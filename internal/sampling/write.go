@@ -3,6 +3,7 @@ package sampling
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
@@ -27,7 +28,11 @@ func (d *device) write(ctx context.Context, values []drivers.Value) (o outcome) 
 	if o.writeErr = d.writeAll(ctx, values); o.writeErr != nil {
 		return o
 	}
-	return d.single(ctx)
+	o = d.single(ctx)
+	if o.err != nil {
+		o.writeErr = fmt.Errorf("it was set; reading it back failed: %w", o.err)
+	}
+	return o
 }
 
 func (d *device) writeAll(ctx context.Context, values []drivers.Value) error {

@@ -4,6 +4,7 @@
 package station
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -212,6 +213,9 @@ func (v *sensor) writable() (names []string) {
 
 // valueOf reads the JSON value of a field.
 func valueOf(f drivers.Field, text json.RawMessage) (drivers.Value, error) {
+	if string(bytes.TrimSpace(text)) == "null" { // which decodes into anything
+		return drivers.Value{}, fmt.Errorf("%s cannot be set to null", f.Name)
+	}
 	var err error
 	switch f.Kind {
 	case drivers.KindFloat:

@@ -22,8 +22,8 @@ type line struct {
 }
 
 // Lines takes in a file of JSON lines. A line is a document as a gateway sent it, or an object with its topic and its payload, as
-// `mosquitto_sub -F %j` and `-F %J` print them. Documents of other kinds are passed over. It ends with the first line that cannot be
-// read; what was before it has been taken in.
+// `mosquitto_sub -F %j` and `-F %J` print them. Documents of other kinds are passed over. A line that cannot be read
+// is told in the report.
 func (t *Tracker) Lines(r io.Reader, name string) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
@@ -35,7 +35,7 @@ func (t *Tracker) Lines(r io.Reader, name string) error {
 			continue
 		}
 		if err := t.line(text); err != nil {
-			return fmt.Errorf("%s:%d: %w", name, n, err)
+			_ = t.notRead(fmt.Sprintf("%s:%d", name, n), err)
 		}
 	}
 	if err := s.Err(); err != nil {
@@ -59,7 +59,7 @@ func (t *Tracker) line(text []byte) error {
 		if len(payload) == 0 {
 			return nil // cleared
 		}
-		return t.Message(l.Topic, payload)
+		return t.message(l.Topic, payload)
 	case l.Readings != nil || l.Seq != nil:
 		return t.telemetry(text, unknownLane)
 	case l.N != nil:

@@ -23,6 +23,11 @@ func event(boot, n int, fields string) [2]string {
 	return [2]string{"fieldgate/g/events/sensor", fmt.Sprintf(`{"v":1,"gateway":"g","store":"x","boot":%d,"n":%d,"ts":null,"up":1%s}`, boot, n, fields)}
 }
 
+// at is a reading with a time.
+func at(boot int, clock string, seq int) [2]string {
+	return [2]string{"p/g/telemetry/s", fmt.Sprintf(`{"gateway":"g","store":"x","boot":%d,"sensor":"s","readings":[{"seq":%d,"ts":"2026-11-21T%s.000Z"}]}`, boot, seq, clock)}
+}
+
 // TestReport tells histories, as who listened from the beginning or later, and checks the verdict and what is complained of.
 func TestReport(t *testing.T) {
 	for _, tt := range []struct {
@@ -33,7 +38,7 @@ func TestReport(t *testing.T) {
 	}{
 		{"nothing", false, nil, "nothing"},
 		{"from the middle", true, [][2]string{sent(1, false, 150, 151, 153)}, "incomplete; g s 1 152"},
-		{"the beginning is expected", false, [][2]string{sent(1, false, 3, 4)}, "incomplete; g s 1 1 to 2"},
+		{"the beginning is expected", false, [][2]string{sent(1, false, 3, 4)}, "incomplete; g s 1 1 to 2; events 1 1"},
 		{"a boot under way, an unclean end, the next from the beginning", true,
 			[][2]string{sent(1, false, 150, 151), booted(2, ended(1, "unclean", 0)), sent(2, false, 2)}, "incomplete; g s 2 1"},
 		{"events of the boot under way, sent again by the next", true,
@@ -46,10 +51,25 @@ func TestReport(t *testing.T) {
 			[][2]string{booted(1, ""), sent(1, false, 1, 2, 5), booted(2, ended(1, "unclean", 3)), sent(2, false, 1)}, "incomplete; g s 1 3"},
 		{"only what was not durable", false,
 			[][2]string{booted(1, ""), sent(1, false, 1, 2, 3, 5), booted(2, ended(1, "unclean", 3)), sent(2, false, 1)}, "complete"},
-		{"an end that nobody told", false, [][2]string{booted(1, ""), sent(1, false, 1), sent(2, false, 1)}, "incomplete; untold 1"},
+		{"an end that nobody told", false, [][2]string{booted(1, ""), sent(1, false, 1), sent(2, false, 1)}, "incomplete; untold 1; events 2 1"},
 		{"an event is missing", false, [][2]string{booted(1, ""), sent(1, false, 1), event(1, 3, "")}, "incomplete; events 1 2"},
 		{"a damaged store", false, [][2]string{booted(1, ""), sent(1, false, 1),
 			event(1, 2, `,"loss":[{"store":"","boot":0,"sensor":"","first":0,"last":0,"count":0,"reason":"corrupt"}]`)}, "incomplete; unknown 1"},
+		{"a hole long before the crash", false, [][2]string{
+			{"p/g/events/boot", `{"gateway":"g","store":"x","boot":1,"n":1,"version":"t","max_loss":1}`},
+			at(1, "15:00:00", 1), at(1, "15:00:20", 5), at(1, "15:01:00", 6), at(1, "15:01:01", 9),
+			{"p/g/events/boot", `{"gateway":"g","store":"x","boot":2,"n":1,"version":"t","max_loss":1,"previous":{"store":"x","boot":1,"end":"unclean","last":{}}}`}},
+			"incomplete; g s 1 2 to 4"},
+		{"a clean end told, then an unclean one", false, [][2]string{booted(1, ""), sent(1, false, 1, 2), booted(2, ended(1, "clean", 4)),
+			event(2, 2, `,"version":"t"`+ended(1, "unclean", 0))}, "incomplete; g s 1 3 to 4"},
+		{"a ledger entry that counts less than its range", false, [][2]string{booted(1, ""), sent(1, false, 1, 10),
+			event(1, 2, `,"loss":[{"store":"x","boot":1,"sensor":"s","first":2,"last":9,"count":3,"reason":"evicted"}]`),
+			event(1, 3, `,"loss":[{"store":"x","boot":1,"sensor":"s","first":2,"last":9,"count":3,"reason":"evicted"}]`)}, "incomplete; g s 1 5 to 9"},
+		{"a ledger entry that counts nothing", false, [][2]string{booted(1, ""), sent(1, false, 1, 10),
+			event(1, 2, `,"loss":[{"store":"x","boot":1,"sensor":"s","first":2,"last":9,"count":0,"reason":"corrupt"}]`)}, "incomplete; unknown 1"},
+		{"a store that was taken away", false, [][2]string{booted(1, ""), sent(1, false, 1),
+			{"p/g/events/boot", `{"gateway":"g","store":"y","boot":1,"n":1,"version":"t"}`}}, "incomplete; untold 1"},
+		{"a history that begins later", false, [][2]string{booted(7, ended(6, "clean", 0)), sent(7, false, 1)}, "incomplete; events 6 1"},
 		{"means of several", false, [][2]string{booted(1, ""), {"p/g/telemetry/s/late",
 			`{"gateway":"g","store":"x","boot":1,"sensor":"s","readings":[{"seq":1,"seq_to":60,"n":60},{"seq":61,"seq_to":120,"n":60}]}`}}, "complete"},
 	} {
@@ -113,8 +133,11 @@ func TestLines(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for _, bad := range []string{"[", `{"topic":"p/g/telemetry/s","payload":{"readings":[{}]}}`, `{"n":"x"}`} {
-		if err := New().Lines(strings.NewReader("\n"+bad+"\n"), "f"); err == nil || !strings.HasPrefix(err.Error(), "f:2: ") {
-			t.Errorf("%s: %v", bad, err)
+		tr := New()
+		err := tr.Lines(strings.NewReader("\n"+bad+"\n"+lines[0]+"\n"), "f")
+		r := tr.Report()
+		if err != nil || r.Verdict != Incomplete || r.Unread != 1 || !strings.HasPrefix(r.Errors[0], "f:2: ") || len(r.Sequences) != 1 {
+			t.Errorf("%s: %v, %+v", bad, err, r)
 		}
 	}
 }

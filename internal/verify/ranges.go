@@ -35,6 +35,12 @@ func (s *ranges) add(first, last uint64) (again uint64) {
 	return again
 }
 
+// begins reports whether a run of the set begins with n.
+func (s ranges) begins(n uint64) bool {
+	i := sort.Search(len(s), func(i int) bool { return s[i].First >= n })
+	return i < len(s) && s[i].First == n
+}
+
 // holes returns the runs between 1 and last that the set does not have.
 func (s ranges) holes(last uint64) []Range {
 	var out []Range

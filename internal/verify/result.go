@@ -27,6 +27,7 @@ type Gap struct {
 	Store   string  `json:"store"`
 	Boot    uint32  `json:"boot"`
 	Events  []Range `json:"events,omitempty"`  // events that did not arrive: they may have told of losses or of how a boot ended
+	Before  bool    `json:"before,omitempty"`  // there was a boot before it, of which nothing is known
 	Untold  bool    `json:"untold,omitempty"`  // a later boot is known, but none told how this one ended
 	Unknown uint64  `json:"unknown,omitempty"` // losses of a damaged store, which nobody could count
 }
@@ -69,9 +70,29 @@ func (t *Tracker) result(k Key, s *sequence) (Result, bool) {
 	for _, l := range s.lost {
 		r.Lost += (l.Last - l.First + 1) - explained.add(l.First, l.Last)
 	}
+	for in, count := range s.partly { // as many of its holes as it counts, the first ones
+		for _, h := range explained.holes(min(in.Last, r.Last)) {
+			h.First = max(h.First, in.First)
+			if h.First > h.Last || count == 0 {
+				continue
+			}
+			h.Last = min(h.Last, h.First+count-1)
+			count -= size([]Range{h})
+			r.Lost += size([]Range{h})
+			explained.add(h.First, h.Last)
+		}
+	}
 	r.Missing = explained.holes(r.Last)
 	if b.end != nil && b.end.End != contract.EndClean {
-		r.Missing, r.Crashed = split(r.Missing, durable)
+		var above []Range
+		r.Missing, above = split(r.Missing, durable)
+		for _, h := range above {
+			if b.costs(s.starts[h.Last+1]) {
+				r.Crashed = append(r.Crashed, h)
+			} else {
+				r.Missing = append(r.Missing, h)
+			}
+		}
 	}
 	return r, true
 }
@@ -91,8 +112,15 @@ func (t *Tracker) Gaps() []Gap {
 			seen.add(1, seen[0].First-1)
 		}
 		g.Events = seen.holes(seen.last())
-		g.Untold = b.end == nil && k.n < newest[[2]string{k.gateway, k.store}] && !(t.Partial && !b.began)
-		if g.Events != nil || g.Untold || g.Unknown > 0 {
+		over := k.n < newest[[2]string{k.gateway, k.store}] && (b.began || !t.Partial) || b.replaced && (b.heard || !t.Partial)
+		g.Untold = over && b.end == nil
+		if !t.Partial && len(seen) == 0 { // not even its boot event
+			g.Events = []Range{{1, 1}}
+		}
+		if !t.Partial && !b.opens && len(seen) > 0 && t.boots[boot{k.gateway, k.store, k.n - 1}] == nil {
+			g.Before = true
+		}
+		if g.Events != nil || g.Untold || g.Before || g.Unknown > 0 {
 			out = append(out, g)
 		}
 	}

@@ -11,7 +11,9 @@ import (
 
 // A Report is what Results and Gaps tell, put together for people and for programs.
 type Report struct {
-	Verdict   string   `json:"verdict"` // complete, incomplete, nothing
+	Verdict   string   `json:"verdict"`          // complete, incomplete, nothing
+	Unread    uint64   `json:"unread,omitempty"` // messages that could not be read
+	Errors    []string `json:"errors,omitempty"` // what was wrong with the first of them
 	Sequences []Result `json:"sequences"`
 	Gaps      []Gap    `json:"gaps"`
 }
@@ -25,11 +27,11 @@ const (
 
 // Report returns the report of what was taken in so far.
 func (t *Tracker) Report() Report {
-	r := Report{Verdict: Complete, Sequences: t.Results(), Gaps: t.Gaps()}
+	r := Report{Verdict: Complete, Unread: t.unreadN, Errors: t.unread, Sequences: t.Results(), Gaps: t.Gaps()}
 	if len(r.Sequences) == 0 {
 		r.Verdict = Nothing
 	}
-	if len(r.Gaps) > 0 || slices.ContainsFunc(r.Sequences, func(s Result) bool { return len(s.Missing) > 0 }) {
+	if r.Unread > 0 || len(r.Gaps) > 0 || slices.ContainsFunc(r.Sequences, func(s Result) bool { return len(s.Missing) > 0 }) {
 		r.Verdict = Incomplete
 	}
 	return r
@@ -68,6 +70,12 @@ func (r Report) Print(out io.Writer) error {
 
 // complaints writes a line for everything that spoils the verdict.
 func (r Report) complaints(b *strings.Builder) {
+	for _, e := range r.Errors {
+		fmt.Fprintf(b, "not read: %s\n", e)
+	}
+	if more := r.Unread - uint64(len(r.Errors)); more > 0 {
+		fmt.Fprintf(b, "not read: %d more messages\n", more)
+	}
 	for _, s := range r.Sequences {
 		for _, m := range s.Missing {
 			fmt.Fprintf(b, "missing: %s %s, store %s, boot %d, seq %v\n", s.Gateway, s.Sensor, s.Store, s.Boot, m)
@@ -78,11 +86,14 @@ func (r Report) complaints(b *strings.Builder) {
 		for _, e := range g.Events {
 			fmt.Fprintf(b, "missing: events %v of %s: they may have told of losses\n", e, where)
 		}
+		if g.Before {
+			fmt.Fprintf(b, "unproven: nothing is known of the boot before %s\n", where)
+		}
 		if g.Untold {
 			fmt.Fprintf(b, "unproven: no boot event told how %s ended\n", where)
 		}
 		if g.Unknown > 0 {
-			fmt.Fprintf(b, "unproven: %s found a damaged store; what could not be read of it is not known\n", where)
+			fmt.Fprintf(b, "unproven: %s found a damaged store; what could not be read of it is not known (%d entries)\n", where, g.Unknown)
 		}
 	}
 }

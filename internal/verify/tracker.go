@@ -27,31 +27,8 @@ type Tracker struct {
 	sequences map[Key]*sequence
 	boots     map[boot]*bootState
 	first     map[[2]string]uint32 // the boot of each gateway and store of which something was heard first
-}
-
-type boot struct {
-	gateway, store string
-	n              uint32
-}
-
-// A bootState is what is known of one start of a gateway's program.
-type bootState struct {
-	began   bool               // its first reading is expected: it was listened to from the beginning
-	heard   bool               // a reading of it arrived
-	end     *contract.Previous // as a later boot tells
-	events  ranges
-	unknown uint64 // losses that cannot be counted
-}
-
-// A sequence is what arrived of one Key, as numbers.
-type sequence struct {
-	base       uint64 // the first number that arrived
-	received   ranges
-	thinned    ranges // the part of it that came as the mean of several
-	lost       ranges // as the ledger tells
-	duplicates uint64
-	disorder   uint64
-	high       [2]uint64 // per lane: live, late
+	unread    []string             // the first messages that could not be read
+	unreadN   uint64
 }
 
 // New makes a tracker that has seen nothing.
@@ -66,6 +43,9 @@ const (
 	unknownLane // of a line without a topic
 )
 
+// maxSeq is beyond what any sensor can reach.
+const maxSeq = 1 << 62
+
 // telemetry is what the tracker reads of a telemetry message of either format.
 type telemetry struct {
 	Gateway  string `json:"gateway"`
@@ -77,13 +57,32 @@ type telemetry struct {
 }
 
 type item struct {
-	Seq   uint64 `json:"seq"`
-	SeqTo uint64 `json:"seq_to"`
+	Seq   uint64        `json:"seq"`
+	SeqTo uint64        `json:"seq_to"`
+	TS    contract.Time `json:"ts"`
+	Up    *float64      `json:"up"`
+}
+
+func (i *item) moment() moment {
+	switch {
+	case !i.TS.IsZero():
+		return moment{sinceEpoch, float64(i.TS.UnixMilli()) / 1000}
+	case i.Up != nil:
+		return moment{sincePowerUp, *i.Up}
+	}
+	return moment{}
 }
 
 // Message takes one message in. Topics that are not fieldgate's telemetry or events are passed over. A message that cannot be read
-// changes nothing and is an error.
+// changes nothing and is an error, which the report tells too.
 func (t *Tracker) Message(topic string, payload []byte) error {
+	if err := t.message(topic, payload); err != nil {
+		return t.notRead(topic, err)
+	}
+	return nil
+}
+
+func (t *Tracker) message(topic string, payload []byte) error {
 	levels := strings.Split(topic, "/")
 	n := len(levels)
 	switch {
@@ -97,6 +96,18 @@ func (t *Tracker) Message(topic string, payload []byte) error {
 	return nil
 }
 
+// maxUnread is how many messages that could not be read are told of.
+const maxUnread = 5
+
+// notRead notes what could not be read, and returns that as an error.
+func (t *Tracker) notRead(where string, err error) error {
+	err = fmt.Errorf("%s: %w", where, err)
+	if t.unreadN++; len(t.unread) < maxUnread {
+		t.unread = append(t.unread, err.Error())
+	}
+	return err
+}
+
 func (t *Tracker) telemetry(payload []byte, lane int) error {
 	var m telemetry
 	if err := json.Unmarshal(payload, &m); err != nil {
@@ -106,15 +117,16 @@ func (t *Tracker) telemetry(payload []byte, lane int) error {
 		m.Readings = []item{m.item}
 	}
 	for _, r := range m.Readings {
-		if r.Seq == 0 || r.SeqTo != 0 && r.SeqTo < r.Seq {
+		if r.Seq == 0 || r.Seq > maxSeq || r.SeqTo > maxSeq || r.SeqTo != 0 && r.SeqTo < r.Seq {
 			return errors.New("telemetry: a reading without a proper seq")
 		}
 	}
 	s := t.sequence(Key{m.Gateway, m.Store, m.Boot, m.Sensor})
-	t.boot(boot{m.Gateway, m.Store, m.Boot}).heard = true
+	b := t.boot(boot{m.Gateway, m.Store, m.Boot})
+	b.heard = true
 	for _, r := range m.Readings {
 		last := max(r.Seq, r.SeqTo)
-		if s.base == 0 || r.Seq < s.base && lane == late && len(s.received) == 0 {
+		if s.base == 0 {
 			s.base = r.Seq
 		}
 		if r.SeqTo > r.Seq {
@@ -122,6 +134,9 @@ func (t *Tracker) telemetry(payload []byte, lane int) error {
 		}
 		again := s.received.add(r.Seq, last)
 		s.duplicates += again
+		at := r.moment()
+		s.note(r.Seq, at)
+		b.newest[at.base] = max(b.newest[at.base], at.seconds)
 		if lane == unknownLane {
 			continue
 		}
@@ -133,38 +148,46 @@ func (t *Tracker) telemetry(payload []byte, lane int) error {
 	return nil
 }
 
-// event takes in what an event of any type tells of its number, of losses, and of how the boot before ended.
+// An eventMessage is what the tracker reads of an event of any type.
+type eventMessage struct {
+	contract.EventHead
+	contract.LossEvent
+	Version  *string            `json:"version"` // a boot event has it
+	MaxLoss  float64            `json:"max_loss"`
+	Previous *contract.Previous `json:"previous"`
+}
+
+// event takes in what an event tells of its number, of losses, and of how the boot before ended.
 func (t *Tracker) event(payload []byte) error {
-	var m struct {
-		contract.EventHead
-		contract.LossEvent
-		Version  *string            `json:"version"` // a boot event has it
-		Previous *contract.Previous `json:"previous"`
-	}
+	var m eventMessage
 	if err := json.Unmarshal(payload, &m); err != nil {
 		return fmt.Errorf("event: %w", err)
 	}
 	for _, l := range m.Loss {
-		if l.Sensor != "" && (l.First == 0 || l.Last < l.First) {
+		if l.Sensor != "" && (l.First == 0 || l.Last < l.First || l.Last > maxSeq) {
 			return fmt.Errorf("loss event: %s has the range %d to %d", l.Sensor, l.First, l.Last)
 		}
 	}
 	b := t.boot(boot{m.Gateway, m.Store, m.Boot})
-	if m.N > 0 {
-		b.events.add(m.N, m.N)
+	if m.N > 0 && b.events.add(m.N, m.N) > 0 {
+		return nil // it came twice
 	}
 	for _, l := range m.Loss {
-		if l.Sensor == "" {
-			b.unknown++ // what a damaged store held
-			continue
+		if l.Sensor == "" || l.Count == 0 {
+			b.unknown += max(l.Count, 1) // what a damaged store held
 		}
-		t.sequence(Key{m.Gateway, l.Store, l.Boot, l.Sensor}).lost.add(l.First, l.Last)
+		if l.Sensor != "" {
+			t.sequence(Key{m.Gateway, l.Store, l.Boot, l.Sensor}).lose(l)
+		}
 	}
-	if m.Version != nil && !b.heard && m.Boot > t.first[[2]string{m.Gateway, m.Store}] {
-		b.began = true // and not an event that a later boot sends again
+	if m.Version != nil {
+		b.maxLoss = m.MaxLoss
+		b.opens = m.Previous == nil || m.Previous.Store != m.Store
+		b.began = b.began || !b.heard && m.Boot > t.first[[2]string{m.Gateway, m.Store}] // and not an event that a later boot sends again
+		t.replaces(m.Gateway, m.Store)
 	}
 	if m.Previous != nil {
-		t.boot(boot{m.Gateway, m.Previous.Store, m.Previous.Boot}).end = m.Previous
+		t.boot(boot{m.Gateway, m.Previous.Store, m.Previous.Boot}).ended(m.Previous)
 		for sensor := range m.Previous.Last {
 			t.sequence(Key{m.Gateway, m.Previous.Store, m.Previous.Boot, sensor})
 		}
@@ -172,10 +195,23 @@ func (t *Tracker) event(payload []byte) error {
 	return nil
 }
 
+// replaces notes that a boot of a store began: the newest boots of the gateway's other stores that were heard before are over.
+func (t *Tracker) replaces(gateway, store string) {
+	newest := map[string]boot{}
+	for k := range t.boots {
+		if k.gateway == gateway && k.store != store && k.n >= newest[k.store].n {
+			newest[k.store] = k
+		}
+	}
+	for _, k := range newest {
+		t.boots[k].replaced = true
+	}
+}
+
 func (t *Tracker) sequence(k Key) *sequence {
 	s := t.sequences[k]
 	if s == nil {
-		s = &sequence{}
+		s = &sequence{starts: map[uint64]moment{}}
 		t.sequences[k] = s
 		t.boot(boot{k.Gateway, k.Store, k.Boot})
 	}

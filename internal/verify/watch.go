@@ -22,7 +22,7 @@ const keepSession = time.Hour
 
 // Watch subscribes to everything that the gateways below the prefix send, gateway being one id or "+", and hands each message to take, which
 // is not called concurrently. connected is called each time a connection is there. Watch returns nil when ctx ends.
-func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected func(url string), take func(topic string, payload []byte) error) error {
+func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected func(url string), take func(topic string, payload []byte)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	client, err := mqtt.New(mqtt.Config{
@@ -53,9 +53,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 			}
 		},
 		Handler: func(_ context.Context, m *mqtt.Message) error {
-			if err := take(m.Topic, m.Payload); err != nil {
-				stop(err)
-			}
+			take(m.Topic, m.Payload)
 			return nil
 		},
 	})
