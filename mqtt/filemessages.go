@@ -38,6 +38,9 @@ type fileMessages struct {
 	order uint64
 	size  int64 // of the file
 	used  int64 // of it, by what is live
+	named bool  // its name in the directory is durable
+
+	compactFrom int64 // the size from which on writing it anew is worth another try
 }
 
 func (s *fileStore) messagesPath() string { return filepath.Join(s.dir, "messages") }
@@ -85,8 +88,8 @@ func (s *fileStore) Record(_ context.Context, changes []MessageChange) error {
 	for _, c := range changes {
 		s.messages.apply(c, int64(changeHeader+len(c.Publish)+changeSum))
 	}
-	if s.messages.size > compactAbove && s.messages.size > 4*s.messages.used {
-		return s.compact()
+	if s.messages.size > max(compactAbove, s.messages.compactFrom) && s.messages.size > 4*s.messages.used {
+		s.compact()
 	}
 	return nil
 }
@@ -103,14 +106,16 @@ func (s *fileStore) appendMessages(b []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil && s.messages.size == 0 {
+	if err == nil && !s.messages.named {
 		err = s.syncDir()
+		s.messages.named = err == nil
 	}
 	return errors.Join(err, f.Close())
 }
 
-// compact writes a file of what is live and replaces the old one by it.
-func (s *fileStore) compact() error {
+// compact writes a file of what is live and replaces the old one by it. Where that fails nothing is lost, and it is tried again when the file has
+// doubled.
+func (s *fileStore) compact() {
 	fresh := fileMessages{live: make(map[uint64]fileMessage)}
 	var b []byte
 	add := func(c MessageChange) {
@@ -124,11 +129,18 @@ func (s *fileStore) compact() error {
 			add(MessageChange{Serial: serial, Step: MessageReleased})
 		}
 	}
-	if err := s.replace(s.messagesPath(), b); err != nil {
-		return err
+	err := s.replace(s.messagesPath(), b)
+	fresh.named = err == nil
+	if err == nil || s.replaced() {
+		s.messages = fresh
 	}
-	s.messages = fresh
-	return nil
+	s.messages.compactFrom = 2 * s.messages.size
+}
+
+// replaced reports whether the file is another one than it was: replace may fail after that, when it makes the name durable.
+func (s *fileStore) replaced() bool {
+	info, err := os.Stat(s.messagesPath())
+	return err == nil && info.Size() != s.messages.size
 }
 
 // apply notes a change that takes size bytes of the file.

@@ -78,6 +78,23 @@ func (j *journal) note(x *exchange, step MessageStep) {
 	j.urgent = j.urgent || step != MessageDone
 }
 
+// newest returns those of changes that tell what became of each message: the newest one, and before a Released the newest Sent. So what a
+// store refuses again and again does not pile up. A Done stays: the store may have had the message before it failed.
+func newest(changes []MessageChange) []MessageChange {
+	after := make(map[uint64]MessageStep, len(changes)) // by serial, the earliest step that was kept
+	kept := changes[:0:0]
+	for _, change := range slices.Backward(changes) {
+		next, known := after[change.Serial]
+		if known && !(next == MessageReleased && change.Step == MessageSent) {
+			continue
+		}
+		after[change.Serial] = change.Step
+		kept = append(kept, change)
+	}
+	slices.Reverse(kept)
+	return kept
+}
+
 // saveMessages makes the journal durable. The end of ctx does not keep it from that.
 func (c *Client) saveMessages(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.ConnectTimeout)
@@ -93,7 +110,7 @@ func (c *Client) saveMessages(ctx context.Context) error {
 	}
 	if err := c.journal.store.Record(ctx, changes); err != nil {
 		c.mu.Lock()
-		c.journal.changes, c.journal.urgent = append(changes, c.journal.changes...), true
+		c.journal.changes, c.journal.urgent = newest(append(changes, c.journal.changes...)), true
 		c.mu.Unlock()
 		return fmt.Errorf("mqtt: session store: %w", err)
 	}

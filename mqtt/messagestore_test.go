@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -266,5 +267,126 @@ func TestFileMessagesStaySmall(t *testing.T) {
 	got, err := FileStore(dir).Messages(ctx)
 	if want := []StoredMessage{{1, []byte("stays"), true}}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestCompactionFails checks that what is durable is recorded, whether or not the file can be written anew, and that it is once it can.
+func TestCompactionFails(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	obstacle := filepath.Join(dir, "messages.new")
+	if err := os.MkdirAll(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := FileStore(dir)
+	record := func(changes ...MessageChange) {
+		t.Helper()
+		if err := s.Record(ctx, changes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func() int64 {
+		info, err := os.Stat(filepath.Join(dir, "messages"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	record(MessageChange{1, MessageSent, []byte("stays")})
+	serial := uint64(1)
+	fill := func(until int64) {
+		for size() <= until {
+			serial++
+			record(MessageChange{serial, MessageSent, make([]byte, 10_000)}, MessageChange{serial, MessageDone, nil})
+		}
+	}
+	fill(compactAbove)
+	failed := size()
+	if err := os.Remove(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	fill(2*failed - 20_000) // it is not tried again so early
+	record(MessageChange{serial + 1, MessageSent, make([]byte, 30_000)}, MessageChange{serial + 1, MessageDone, nil})
+	if size() > 1000 {
+		t.Errorf("%d bytes, where %d were too many", size(), 2*failed)
+	}
+	record(MessageChange{serial + 2, MessageSent, []byte("last")})
+	got, err := FileStore(dir).Messages(ctx)
+	if want := []StoredMessage{{1, []byte("stays"), false}, {serial + 2, []byte("last"), false}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A failingStore is a FileStore that records nothing while it is broken.
+type failingStore struct {
+	MessageStore
+	broken atomic.Bool
+	calls  atomic.Int64
+	most   atomic.Int64 // changes at once
+}
+
+func (s *failingStore) Record(ctx context.Context, changes []MessageChange) error {
+	s.calls.Add(1)
+	s.most.Store(max(s.most.Load(), int64(len(changes))))
+	if s.broken.Load() {
+		return errDied
+	}
+	return s.MessageStore.Record(ctx, changes)
+}
+
+// TestStoreKeepsFailing checks that what the store does not take does not pile up, though every connection has a new session in which
+// everything is sent anew; and that nothing is lost by that.
+func TestStoreKeepsFailing(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.New(mqtttest.Behavior{LoseSession: true})
+		defer b.Close()
+		store := &failingStore{MessageStore: FileStore(dir)}
+		store.broken.Store(true)
+		cfg := connectTo(b)
+		cfg.Session = store
+		c := start(t, cfg)
+		const count = 5
+		for i := range count {
+			if err := c.Send(&Message{Topic: "m", Payload: []byte(strconv.Itoa(i)), QoS: QoS(i%2 + 1)}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for store.calls.Load() < 30 {
+			time.Sleep(time.Second)
+		}
+		if store.most.Load() > 2*count {
+			t.Errorf("%d changes are recorded at once for %d messages", store.most.Load(), count)
+		}
+		store.broken.Store(false)
+		for c.Stats().Acked < count {
+			time.Sleep(time.Second)
+		}
+		c.close(t, false)
+		if left, err := FileStore(dir).Messages(t.Context()); err != nil || len(left) != 0 {
+			t.Errorf("%d messages are left in the store, %v", len(left), err)
+		}
+	})
+}
+
+// TestNewest checks that a store that is told the newest changes has what one has that is told all of them.
+func TestNewest(t *testing.T) {
+	sent := func(serial uint64, text string) MessageChange {
+		return MessageChange{serial, MessageSent, []byte(text)}
+	}
+	step := func(serial uint64, step MessageStep) MessageChange { return MessageChange{Serial: serial, Step: step} }
+	for _, v := range []struct{ all, want []MessageChange }{
+		{nil, nil},
+		{[]MessageChange{sent(1, "a"), sent(2, "b"), sent(1, "c")}, []MessageChange{sent(2, "b"), sent(1, "c")}},
+		{
+			[]MessageChange{sent(1, "a"), sent(1, "b"), step(1, MessageReleased), sent(2, "c"), step(1, MessageReleased)},
+			[]MessageChange{sent(1, "b"), sent(2, "c"), step(1, MessageReleased)},
+		},
+		{[]MessageChange{step(1, MessageReleased), sent(1, "again")}, []MessageChange{sent(1, "again")}},
+		{[]MessageChange{sent(1, "a"), step(1, MessageReleased), sent(2, "b"), step(1, MessageDone)}, []MessageChange{sent(2, "b"), step(1, MessageDone)}},
+	} {
+		if got := newest(v.all); !reflect.DeepEqual(got, v.want) {
+			t.Errorf("of %+v: got %+v, want %+v", v.all, got, v.want)
+		}
 	}
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,27 +38,38 @@ measures, and nothing else of the configuration than the sensor's options. The g
 			if status, err := dial(o, socket).Status(asking); err == nil {
 				return fmt.Errorf("the gateway is running (process %d) and reads the sensors: stop it first (sudo systemctl stop fieldgate)", status.PID)
 			}
-			r, err := recordSensor(cmd.Context(), s, length)
+			var r *record.Recording
+			err = writeFile(file, cmd.OutOrStdout(), func(out io.Writer) (err error) {
+				if r, err = recordSensor(cmd.Context(), s, length); err != nil {
+					return err
+				}
+				return writeJSON(out, r)
+			})
 			if err != nil {
 				return err
 			}
-			if err := writeRecording(cmd.OutOrStdout(), file, r); err != nil {
-				return err
-			}
-			failed := 0
-			for _, reading := range r.Readings {
-				if reading.Error != "" {
-					failed++
-				}
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "%d readings, %d of them failed, %d operations on %s\n", len(r.Readings), failed, len(r.Operations), s.Bus)
+			tellRecording(cmd.ErrOrStderr(), r, s.Bus)
 			return nil
 		},
 	}
 	socketFlag(c, &socket)
 	c.Flags().DurationVar(&length, "for", time.Minute, "how long; Ctrl-C ends it earlier")
-	c.Flags().StringVar(&file, "out", "", "`file` to write (default: standard output)")
+	c.Flags().StringVar(&file, "out", "", "new `file` to write (default: standard output)")
 	return c
+}
+
+// tellRecording tells what a recording has.
+func tellRecording(out io.Writer, r *record.Recording, bus string) {
+	failed := 0
+	for _, reading := range r.Readings {
+		if reading.Error != "" {
+			failed++
+		}
+	}
+	if r.Cut {
+		fmt.Fprintf(out, "ended early: a recording has %d operations at most\n", record.MaxOperations)
+	}
+	fmt.Fprintf(out, "%d readings, %d of them failed, %d operations on %s\n", len(r.Readings), failed, len(r.Operations), bus)
 }
 
 // sensorNamed returns a sensor of the configuration.
@@ -93,15 +102,4 @@ func recordSensor(ctx context.Context, s *config.Sensor, length time.Duration) (
 	}
 	r.Program = versionText()
 	return r, nil
-}
-
-func writeRecording(stdout io.Writer, file string, r *record.Recording) error {
-	if file == "" {
-		return writeJSON(stdout, r)
-	}
-	f, err := os.Create(file)
-	if err != nil {
-		return usageError{err}
-	}
-	return errors.Join(writeJSON(f, r), f.Close())
 }

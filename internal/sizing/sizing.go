@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,10 +19,12 @@ import (
 )
 
 const (
-	sampleReadings = 20_000 // of the sample, at most
-	sampleCommits  = 200    // of the sample, at most
-	minCommits     = 10     // so that a commit's share is measured
-	growCommits    = 50
+	sampleReadings = 20_000    // of the sample, at most
+	sampleCommits  = 200       // of the sample, at most
+	minCommits     = 10        // so that a commit's share is measured
+	growReadings   = 5000      // before the sample, at most
+	growPerCommit  = 5         // of them, at most: it is commits that the log grows by
+	growCommits    = 50        // between two looks at the log
 	logSize        = 4_000_000 // bytes of the write-ahead log, about
 )
 
@@ -29,7 +32,7 @@ const (
 type Estimate struct {
 	sensors       int
 	rate          float64 // readings per second
-	perCommit     int
+	perCommit     int     // readings; the sample may have fewer
 	fixed         float64 // bytes of an empty store
 	bytes         float64 // that the store grows by, per reading
 	written       float64 // bytes handed to the kernel, per reading
@@ -54,7 +57,7 @@ func Measure(ctx context.Context, c *config.Config) (*Estimate, error) {
 		return nil, errors.New("no sensor is enabled: nothing would be stored")
 	}
 	interval := max(c.Buffer.MaxLoss/2, time.Millisecond) // the committer starts at half of max_loss
-	e.perCommit = max(int(e.rate*interval.Seconds()), 1)
+	e.perCommit = max(int(min(e.rate*interval.Seconds(), math.MaxInt32)), 1)
 	if c.Buffer.MaxLoss == 0 {
 		e.perCommit = 1
 	}
@@ -80,8 +83,8 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (
 	}
 	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
 	count := 0
-	commit := func() error {
-		for range e.perCommit {
+	commit := func(readings int) error {
+		for range readings {
 			s := next(sources)
 			if _, err := store.Append(ctx, buffer.Readings, s.name, s.at, s.body()); err != nil {
 				return err
@@ -91,10 +94,13 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (
 		}
 		return store.Flush(ctx)
 	}
-	for grown := int64(-1); store.Stats().Bytes != grown; { // the log grows to its size, which it keeps
+	perCommit := min(e.perCommit, sampleReadings/minCommits) // what a reading costs does not change above that
+	perGrow := min(perCommit, growPerCommit)
+	// The log grows to its size, which it keeps.
+	for grown := int64(-1); store.Stats().Bytes != grown && count+growCommits*perGrow <= growReadings; {
 		grown = store.Stats().Bytes
 		for range growCommits {
-			if err := commit(); err != nil {
+			if err := commit(perGrow); err != nil {
 				return err
 			}
 		}
@@ -104,12 +110,15 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (
 	}
 	before := store.Stats()
 	e.fixed, count = float64(before.Bytes), 0
-	for range min(max(sampleReadings/e.perCommit, minCommits), sampleCommits) {
-		if err := commit(); err != nil {
+	for range min(sampleReadings/perCommit, sampleCommits) {
+		if err := commit(perCommit); err != nil {
 			return err
 		}
 	}
 	after := store.Stats()
+	if after.Evicted > 0 || after.Rejected > 0 {
+		return fmt.Errorf("the store kept only a part of it: %d evicted, %d rejected", after.Evicted, after.Rejected)
+	}
 	e.bytes = max(float64(after.Bytes-before.Bytes), 1) / float64(count)
 	e.written = float64(after.WrittenBytes-before.WrittenBytes) / float64(count)
 	e.readingsSpace = max(float64(e.maxBytes)*0.95-e.fixed, 0) // 5 % are the events'

@@ -1,6 +1,7 @@
 package sizing_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -62,5 +63,29 @@ func TestMeasure(t *testing.T) {
 	}
 	if _, err := sizing.Measure(t.Context(), none); err == nil || !strings.Contains(err.Error(), "no sensor is enabled") {
 		t.Errorf("no sensor: %v", err)
+	}
+}
+
+// TestMeasureManySensors: however many readings a commit has, the sample stays small, and tells of as many bytes for each.
+func TestMeasureManySensors(t *testing.T) {
+	c := configuration(t, "10ms", "1h")
+	first := c.Sensors[0]
+	c.Sensors = nil
+	for i := range 1000 {
+		first.Name = fmt.Sprintf("s%d", i)
+		c.Sensors = append(c.Sensors, first)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a fraction of a second is enough
+	defer cancel()
+	e, err := sizing.Measure(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := e.Report(time.Hour)
+	if r.PerCommit != 180_000_000 || r.Readings != 360_000_000 {
+		t.Errorf("%+v", r)
+	}
+	if r.BytesPerReading < 4 || r.BytesPerReading > 40 || r.Fixed > 8<<20 || r.Written/r.Readings > 200 {
+		t.Errorf("%+v", r)
 	}
 }
