@@ -102,14 +102,13 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	s.retryAt = 0
 	if err == nil {
 		s.stats.Bytes = size
-		usable := c.mayUse()
 		for cl := range classCount {
 			front := int64(4)
 			for _, b := range s.lanes[cl].unstored() {
 				front += int64(b.cost)/pageSize + 1
 			}
-			limit := min(s.limits.pagesOf(cl), usable)
-			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16)
+			limit, option := c.limitWithReserve(cl, t.n, used)
+			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
 		}
 	}
 	for i, skipped := range t.skipped {
@@ -122,14 +121,16 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 }
 
 // setFull notes whether a class is full and logs the change; the readings of
-// all priorities are full together, or nearly. s.mu is held.
-func (s *Store) setFull(cl class, full, roomy bool) {
+// all priorities are full together, or nearly. limit is the option that has
+// been reached. s.mu is held.
+func (s *Store) setFull(cl class, full, roomy bool, limit string) {
 	s.full[cl] = full
 	switch {
 	case cl == lowClass || cl == highClass:
 	case full && !s.fullTold[cl]:
 		s.fullTold[cl] = true
-		s.log.Warn("store is full", "path", s.path, "lane", tables[cl], "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes)
+		s.log.Warn("store is full", "path", s.path, "lane", tables[cl], "limit", limit, "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes,
+			"min_free", s.o.MinFree)
 	case !full && roomy && s.fullTold[cl]:
 		s.fullTold[cl] = false
 		s.log.Info("store has room again", "path", s.path, "lane", tables[cl], "bytes", s.stats.Bytes)

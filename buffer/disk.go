@@ -139,6 +139,28 @@ func (c *committer) size() (bytes, used int64, err error) {
 	return c.pages*pageSize + fileSize(c.s.path+"-wal") + c.ballast, c.pages - spare, nil
 }
 
+// limitOf returns the pages up to which segments of a class are stored, and
+// the option that they follow from.
+func (c *committer) limitOf(cl class) (pages int64, option string) {
+	pages = c.s.limits.pagesOf(cl)
+	if usable := c.mayUse(); usable < pages {
+		return usable, "min_free"
+	}
+	return pages, "max_bytes"
+}
+
+// limitWithReserve is limitOf where no reading can give way: MinFree does not
+// take the pages from the events that are reserved for them.
+func (c *committer) limitWithReserve(cl class, n counters, used int64) (pages int64, option string) {
+	pages, option = c.limitOf(cl)
+	if cl != eventClass {
+		return pages, option
+	}
+	l := c.s.limits
+	reserve := l.pages - l.readings - n.Bytes[eventClass]/pageSize
+	return min(l.pages, max(pages, used+reserve)), option
+}
+
 // mayUse returns how many pages the file system permits: those that the file
 // has, and what is free above MinFree when the log has reached its length.
 func (c *committer) mayUse() int64 {

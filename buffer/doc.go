@@ -54,7 +54,8 @@
 // Every change is one SQLite transaction in WAL mode with synchronous=FULL;
 // its commit point is the flush of its commit frame. A frame that is torn or
 // missing fails the checksum chain of the log and the transaction has not
-// happened. So of each of these, everything or nothing is found:
+// happened. A frame that fails although two commits or more lie behind it is no
+// power cut but damage, which Open looks for itself (log.go). So of each of these, everything or nothing is found:
 //
 //	operation   before                   the transaction                        nil or the effect after
 //	Open        last boot                boot row, marks of the last boot gone   Open returned

@@ -48,7 +48,7 @@ func (c *committer) decode(r *row) error {
 
 // room makes room for a block by the policy and reports whether it fits.
 func (c *committer) room(t *txn, b *block) (bool, error) {
-	limit := min(c.s.limits.pagesOf(b.class), c.mayUse())
+	limit, _ := c.limitOf(b.class)
 	need := int64(len(b.encoded))/pageSize + 3
 	for removed := 0; ; {
 		_, used, err := c.size()
@@ -61,9 +61,14 @@ func (c *committer) room(t *txn, b *block) (bool, error) {
 		if removed >= maxEvict {
 			return used+need <= c.s.limits.pages+8, nil // the next commit goes on
 		}
-		n, err := c.relieve(t, b.class)
+		reserve, _ := c.limitWithReserve(b.class, t.n, used)
+		reserved, makesRoom := used+need <= reserve, b.class
+		if reserved {
+			makesRoom = highClass // no event gives way
+		}
+		n, err := c.relieve(t, makesRoom)
 		if err != nil || n == 0 {
-			return false, err
+			return reserved && err == nil, err
 		}
 		removed += n
 	}

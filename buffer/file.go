@@ -63,7 +63,7 @@ func inspect(path string, marked bool) (damage, err error) {
 	sqlite := bytes.HasPrefix(header, []byte("SQLite format 3\x00"))
 	switch {
 	case ours && sqlite && !marked:
-		return nil, nil
+		return inspectLog(path)
 	case ours && marked:
 		return errors.New("it was found damaged while it was in use"), nil
 	case ours, !sqlite && fileSize(ballastPath(path)) > 0:

@@ -122,6 +122,9 @@ func (c *committer) begin() error {
 		c.db.rollback()
 		return err
 	}
+	if version == 0 {
+		c.checkpoint() // identity and schema of a store are not in its log alone
+	}
 	_, _, err = c.size()
 	return err
 }

@@ -51,7 +51,7 @@ type Options struct {
 	MaxBytes int64
 
 	// MinFree is the number of free bytes of the file system below which the
-	// database does not grow.
+	// database does not grow, except for events within what is reserved.
 	MinFree int64
 
 	// WhenFull is applied when MaxBytes or MinFree is reached.

@@ -53,9 +53,11 @@ func (c *committer) findAside() {
 func (c *committer) inherit() (counters, error) {
 	n := counters{Next: 1}
 	c.plan = salvagePlan{Aside: c.aside, Last: map[string]uint64{}}
+	logDamage, _ := inspectLog(c.aside) // before SQLite, which removes the log
 	old, err := openDamaged(c.aside)
 	if err == nil {
 		c.plan, n, err = old.transplant(c.db)
+		c.plan.Counted = c.plan.Counted && logDamage == nil // the counters are those of before the damage
 		_ = old.db.close()
 		if err != nil {
 			return n, err
@@ -103,6 +105,7 @@ func (c *committer) replace(cause error) error {
 		c.disconnect()
 		return fmt.Errorf("making a new store: %w", err)
 	}
+	c.checkpoint()
 	c.n = n
 	skip := c.forgetDisk()
 	clear(c.boots)

@@ -1,0 +1,147 @@
+package buffer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// killed makes a store as kill -9 leaves it: n commits in the log of a boot
+// that did not end.
+func killed(t *testing.T, n int) (path, id string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "queue.db")
+	s := openAt(t, path, Options{})
+	for i := range n {
+		mustAppend(t, s, Readings, "a", fmt.Sprint(i))
+	}
+	return crash(t, s, path), s.ID()
+}
+
+func edit(t *testing.T, path string, f func(b []byte) []byte) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, f(b), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// One wrong byte in the log is not a shorter log: the store is set aside, no
+// identity is used again, and the loss is told.
+func TestDamagedLog(t *testing.T) {
+	for _, at := range []int{2, 18, 27, 32, 45, 100, 5000, 20000, 60000} {
+		t.Run(fmt.Sprint("byte ", at), func(t *testing.T) {
+			path, id := killed(t, 20)
+			edit(t, path+"-wal", func(b []byte) []byte { b[at] ^= 0x10; return b })
+			s := openAt(t, path, Options{})
+			defer closeStore(t, s)
+			o := salvaged(t, s)
+			if o.New || o.SetAside == "" || o.Lost != -1 || s.ID() == id || s.Boot() < 2 || s.Previous().Store != id {
+				t.Errorf("id %s was %s, boot %d, %+v, previous %+v", s.ID(), id, s.Boot(), o, s.Previous())
+			}
+			if at > 20000 && o.Salvaged == 0 {
+				t.Error("nothing of what lies before the damage was salvaged")
+			}
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			told := false
+			for _, l := range s.TakeLosses(9) {
+				told = told || l.Reason == reasonCorrupt && l.Stream == "" && l.Count == 0
+			}
+			if !told {
+				t.Error("the loss is not told")
+			}
+		})
+	}
+}
+
+// What a power cut leaves of the last transaction is not damage, even twice in
+// a row; what was committed before is found.
+func TestTornLog(t *testing.T) {
+	const frame = frameHeader + int(pageSize)
+	for _, tt := range []struct {
+		name string
+		tear func(b []byte) []byte
+		want int64
+	}{
+		{"nothing", func(b []byte) []byte { return b }, 20},
+		{"inside the commit frame", func(b []byte) []byte { return b[:len(b)-100] }, 19},
+		{"sector lost before the commit frame", func(b []byte) []byte { clear(b[len(b)-2*frame:][:512]); return b }, 19},
+		{"commit frame and noise behind", func(b []byte) []byte { b[len(b)-1] ^= 1; return append(b, make([]byte, 3*frame)...) }, 19},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path, id := killed(t, 20)
+			edit(t, path+"-wal", func(b []byte) []byte { return tt.tear(append([]byte(nil), logOf(t, b)...)) })
+			for range 2 {
+				s := openAt(t, path, Options{})
+				if o := s.Opened(); o.SetAside != "" || s.ID() != id || s.Stats().Backlog != tt.want {
+					t.Fatalf("id %s was %s, %d records, want %d, %+v", s.ID(), id, s.Stats().Backlog, tt.want, o)
+				}
+				path = crash(t, s, path)
+				edit(t, path+"-wal", func(b []byte) []byte { b = logOf(t, b); b[len(b)-1] ^= 1; return b }) // the boot is torn
+			}
+		})
+	}
+}
+
+// A long torn transaction leaves its commit frame where the short one that is
+// torn next does not reach: together they are not two commits.
+func TestTornTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue.db")
+	s := openAt(t, path, Options{})
+	mustAppend(t, s, Readings, "a", "x")
+	before := crash(t, s, path)
+	kept, err := os.ReadFile(before + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := len(logOf(t, kept)) // where the transaction of the next boot begins
+	s = openAt(t, before, Options{})
+	id := s.ID()
+	first := crash(t, s, before)
+	edit(t, first+"-wal", func(b []byte) []byte { // one transaction of many frames, the first of which is torn
+		const size = frameHeader + int(pageSize)
+		b = logOf(t, b)
+		last := append([]byte(nil), b[len(b)-size:]...)
+		for range 20 {
+			b = append(b, last...)
+		}
+		for i := at; i < len(b)-size; i += size {
+			clear(b[i+4:][:4])
+		}
+		b[at+100] ^= 1
+		return b
+	})
+	s = openAt(t, first, Options{})
+	second := crash(t, s, first)
+	edit(t, second+"-wal", func(b []byte) []byte { b[at+100] ^= 1; return b })
+	s = openAt(t, second, Options{})
+	defer closeStore(t, s)
+	if o := s.Opened(); o.SetAside != "" || s.ID() != id || s.Stats().Backlog != 1 {
+		t.Errorf("id %s was %s, %d records, %+v", s.ID(), id, s.Stats().Backlog, o)
+	}
+}
+
+// logOf returns the log without frames of before it was reset.
+func logOf(t *testing.T, b []byte) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	scan, err := scanLog(f)
+	if err != nil || scan.end <= logHeader {
+		t.Fatalf("%+v, %v", scan, err)
+	}
+	return b[:scan.end]
+}

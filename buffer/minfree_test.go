@@ -1,0 +1,65 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Below MinFree the events keep what is reserved for them.
+func TestEventsBelowMinFree(t *testing.T) {
+	for _, policy := range []Policy{DropOldest, RejectNew} {
+		t.Run(fmt.Sprint("policy ", policy), func(t *testing.T) {
+			var log lockedText
+			s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 16 << 20, MinFree: 1 << 60, WhenFull: policy, Log: textLog(&log)})
+			const events = 30
+			for i := range 600 {
+				if _, err := s.Append(t.Context(), Readings, "a", 0, noise(i, 1000)); err != nil && !errors.Is(err, ErrFull) {
+					t.Fatal(err)
+				}
+				if i%20 == 0 {
+					if _, err := s.Append(t.Context(), Events, "event", 0, noise(i, 3000)); err != nil {
+						t.Fatalf("event %d: %v", i/20, err)
+					}
+					if err := s.Flush(t.Context()); err != nil && !errors.Is(err, ErrNotDurable) {
+						t.Fatal(err)
+					}
+				}
+			}
+			if n := rows(t, s, tables[eventClass]); n != events {
+				t.Errorf("%d events stored, want %d", n, events)
+			}
+			for _, l := range s.TakeLosses(1000) {
+				if l.Lane == Events {
+					t.Errorf("loss %+v", l)
+				}
+			}
+			if size := fileSize(s.path); size > (events+40)*2*pageSize {
+				t.Errorf("the file grew to %d bytes", size)
+			}
+			if !strings.Contains(log.String(), "limit=min_free") {
+				t.Errorf("log: %s", log.String())
+			}
+		})
+	}
+}
+
+type lockedText struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
