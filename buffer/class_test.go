@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -165,12 +166,14 @@ func TestTTL(t *testing.T) {
 
 // A store that rejects new readings makes room by what is expired.
 func TestTTLMakesRoom(t *testing.T) {
-	now := time.Hour
-	s := newStore(t, Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, WhenFull: RejectNew, Now: func() time.Duration { return now },
+	var clock atomic.Int64 // the committer looks at it too
+	clock.Store(int64(time.Hour))
+	now := func() time.Duration { return time.Duration(clock.Load()) }
+	s := newStore(t, Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, WhenFull: RejectNew, Now: now,
 		Streams: map[string]StreamOptions{"a": {TTL: time.Minute}}})
 	full := func() (n int) {
 		for ; n < 3000; n++ {
-			if _, err := s.Append(t.Context(), Readings, "a", now, noise(n, 1000)); errors.Is(err, ErrFull) {
+			if _, err := s.Append(t.Context(), Readings, "a", now(), noise(n, 1000)); errors.Is(err, ErrFull) {
 				return n
 			} else if err != nil {
 				t.Fatal(err)
@@ -185,7 +188,7 @@ func TestTTLMakesRoom(t *testing.T) {
 	if n := full(); n == 0 {
 		t.Fatal("full at once")
 	}
-	now += 2 * time.Minute
+	clock.Add(int64(2 * time.Minute))
 	full() // asks for it
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
