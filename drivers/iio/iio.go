@@ -123,23 +123,7 @@ func fields(o *Options) []drivers.Field {
 }
 
 func open(ctx context.Context, o Options) (drivers.Driver, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	device, err := sysfs.Find(filepath.Join(o.root, pattern), o.Name, o.Device)
-	if err != nil {
-		return nil, fmt.Errorf("iio: %w", err)
-	}
-	var channels []sysfs.Channel
-	configured := o.channels()
-	for _, field := range slices.Sorted(maps.Keys(configured)) {
-		read, err := find(device.Folder, configured[field])
-		if err != nil {
-			return nil, fmt.Errorf("iio: %v: %s: %w", device, field, err)
-		}
-		channels = append(channels, sysfs.Channel{Field: field, Read: read})
-	}
-	return sysfs.NewMeter(fmt.Sprintf("iio: %v", device), channels), nil
+	return sysfs.Open(ctx, "iio", filepath.Join(o.root, pattern), o.Name, o.Device, o.channels(), find)
 }
 
 // find returns what reads a channel.

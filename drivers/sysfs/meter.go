@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -103,4 +105,24 @@ func Kind(channel string) string {
 		return channel[:i]
 	}
 	return channel
+}
+
+// Open finds the device of a driver as Find does, and what reads each of its channels, by the names of their fields.
+func Open[C any](ctx context.Context, driver, pattern, name, device string, channels map[string]C, find func(folder string, c C) (func() (float64, error), error)) (drivers.Driver, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	found, err := Find(pattern, name, device)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", driver, err)
+	}
+	var list []Channel
+	for _, field := range slices.Sorted(maps.Keys(channels)) {
+		read, err := find(found.Folder, channels[field])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %v: %s: %w", driver, found, field, err)
+		}
+		list = append(list, Channel{Field: field, Read: read})
+	}
+	return NewMeter(fmt.Sprintf("%s: %v", driver, found), list), nil
 }
