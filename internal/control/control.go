@@ -78,6 +78,9 @@ type Gateway interface {
 	Queue
 }
 
+// lastAnswers is how long answers that are being given may take when the gateway ends.
+const lastAnswers = time.Second
+
 // Serve answers on a socket until ctx ends, and closes it.
 func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) error {
 	mux := http.NewServeMux()
@@ -100,9 +103,19 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) err
 	})
 	handleQueue(mux, g)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		patience, cancel := context.WithTimeout(context.Background(), lastAnswers)
+		defer cancel()
+		_ = s.Shutdown(patience) // the answer to a reload that ends ctx is still to be written
+		_ = s.Close()
+	})
+	err := s.Serve(l)
+	if !stop() {
+		<-ended
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil

@@ -142,3 +142,37 @@ func TestSlowWatcherMissesAndDelaysNobody(t *testing.T) {
 		t.Errorf("%d readings were kept for a slow watcher", seen)
 	}
 }
+
+// endingGateway ends the server with a reload, as a gateway does that starts over.
+type endingGateway struct {
+	gateway
+	end context.CancelFunc
+}
+
+func (g *endingGateway) Reload() error {
+	g.end()
+	time.Sleep(5 * time.Millisecond) // the server notices before the answer is written
+	return nil
+}
+
+// TestReloadIsAnswered: the answer to a reload arrives although the gateway ends with it.
+func TestReloadIsAnswered(t *testing.T) {
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		path := filepath.Join(t.TempDir(), "control.sock")
+		l, err := control.Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			done <- control.Serve(ctx, l, &endingGateway{end: cancel}, slog.New(slog.DiscardHandler))
+		}()
+		if err := control.NewClient(path).Reload(t.Context()); err != nil {
+			t.Errorf("reload: %v", err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
