@@ -19,6 +19,9 @@ import (
 // means or in the ledger, and proves it: under the policies thin and drop-oldest, with sensors of different priorities and one whose
 // readings expire.
 func TestOutageBeyondTheStore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
 	for _, policy := range []string{"thin", "drop-oldest"} {
 		t.Run(policy, func(t *testing.T) {
 			m := newMosquitto(t)
@@ -30,6 +33,19 @@ func TestOutageBeyondTheStore(t *testing.T) {
 				text += "[[sensor]]\ndriver = \"sim\"\n" + s + "\n[sensor.options]\nnoise = 3.3\n"
 			}
 			g := newGateway(t, m.url(), text)
+			configure := func(text string) {
+				t.Helper()
+				g.configure(m.url(), text)
+				file, err := os.ReadFile(g.path("fieldgate.toml"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				file = []byte(strings.Replace(string(file), "[mqtt]\n", "[mqtt]\nreconnect_max = \"1s\"\n", 1))
+				if err := os.WriteFile(g.path("fieldgate.toml"), file, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			configure(text)
 			compiled := schemas(t)
 			var mu sync.Mutex
 			tracker := verify.New()
@@ -58,7 +74,7 @@ func TestOutageBeyondTheStore(t *testing.T) {
 				return err == nil && q.Evicted+q.Thinned > 1000
 			})
 			g.stop() // what waits is told by the next start, whose sensors are off
-			g.configure(m.url(), strings.ReplaceAll(text, "[[sensor]]", "[[sensor]]\nenabled = false"))
+			configure(strings.ReplaceAll(text, "[[sensor]]", "[[sensor]]\nenabled = false"))
 			g.running()
 			if policy == "drop-oldest" {
 				checkQueueCommands(t, g)
