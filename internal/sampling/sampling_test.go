@@ -369,6 +369,22 @@ func TestMissing(t *testing.T) {
 	})
 }
 
+// However long a device has been missing, it is not waited for longer than 10 s once it is plugged in again.
+func TestMissingForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		var tries []time.Duration
+		b.config.Open = func(context.Context) (drivers.Driver, error) {
+			tries = append(tries, b.up())
+			return nil, errors.New("no answer at 0x76")
+		}
+		b.runFor(50 * time.Second)
+		if want := "[0s 1s 3s 7s 15s 25s 35s 45s]"; fmt.Sprint(tries) != want {
+			t.Errorf("opened at: want %s, got %v", want, tries)
+		}
+	})
+}
+
 func TestHangIsAbandonedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, calls := make(chan bool), 0
