@@ -27,7 +27,10 @@
 // OptionError, before anything is opened. Fields must be known from the options alone: a configuration is checked on any machine. A field of
 // Options that is not exported is no option; a test puts there what stands for the machine, such as the root of its files.
 //
-// What several drivers need has a folder of its own: chip (I2C chips at an address, their registers), sysfs (what the kernel reads), stream
+// The Doc of a field begins with its range, "-40 to 85 °C, of the chip", where the device has one: drivertest.Suite garbles all that the
+// device says, and holds the driver to that range.
+//
+// What several drivers need has a folder of its own: chip (I2C chips at an address, their registers; chip/chiptest for their models), sysfs (what the kernel reads), stream
 // (serial devices), sensirion, bosch, humidity.
 //
 // # What a driver may rely on, and what it may not do

@@ -15,8 +15,9 @@ import (
 
 func TestDriver(t *testing.T) {
 	drivertest.Suite{
-		Spec: Spec,
-		New:  func() *drivertest.Buses { return drivertest.OnI2C(0x38, aht20test.New()) },
+		Spec:    Spec,
+		New:     func() *drivertest.Buses { return drivertest.OnI2C(0x38, aht20test.New()) },
+		Checked: true,
 	}.Run(t)
 }
 

@@ -143,11 +143,11 @@ func (d *Dev) reset(ctx context.Context) error {
 func (d *Dev) calibrate() error {
 	var low [26]byte
 	var high [7]byte
-	if err := d.chip.ReadReg(regCalib00, low[:]); err != nil {
+	if err := d.chip.ReadConstant(regCalib00, low[:]); err != nil {
 		return err
 	}
 	if d.variant == bme {
-		if err := d.chip.ReadReg(regCalib26, high[:]); err != nil {
+		if err := d.chip.ReadConstant(regCalib26, high[:]); err != nil {
 			return err
 		}
 	}

@@ -42,7 +42,9 @@ func TestPlayback(t *testing.T) {
 			{Addr: a, W: []byte{0xE0, 0xB6}},
 			{Addr: a, W: []byte{0xF3}, R: []byte{0x01}}, // copying its calibration
 			{Addr: a, W: []byte{0xF3}, R: []byte{0x00}},
+			{Addr: a, W: []byte{0x88}, R: low}, // the calibration twice
 			{Addr: a, W: []byte{0x88}, R: low},
+			{Addr: a, W: []byte{0xE1}, R: high},
 			{Addr: a, W: []byte{0xE1}, R: high},
 			{Addr: a, W: []byte{0xF2, 0x01, 0xF4, 0x25}}, // humidity first
 			{Addr: a, W: []byte{0xF3}, R: []byte{0x00}},

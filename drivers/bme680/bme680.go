@@ -123,21 +123,22 @@ func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
 
 func (d *Dev) calibrate() error {
 	var c coefficients
-	if err := d.chip.ReadReg(0x8A, c.first[:]); err != nil {
+	if err := d.chip.ReadConstant(0x8A, c.first[:]); err != nil {
 		return err
 	}
-	if err := d.chip.ReadReg(0xE1, c.second[:]); err != nil {
+	if err := d.chip.ReadConstant(0xE1, c.second[:]); err != nil {
 		return err
 	}
-	if err := d.chip.ReadReg(0x00, c.third[:]); err != nil {
+	if err := d.chip.ReadConstant(0x00, c.third[:]); err != nil {
 		return err
 	}
 	d.cal = c.parse()
 	if d.cal.t1 == 0 || d.cal.t1 == 0xFFFF || d.cal.p1 == 0 {
 		return fmt.Errorf("the chip has none (par_t1 %v, par_p1 %v): it is damaged, or the transfer was disturbed", d.cal.t1, d.cal.p1)
 	}
-	variant, err := d.chip.Read8(regVariant)
-	d.high = variant == 1
+	var variant [1]byte
+	err := d.chip.ReadConstant(regVariant, variant[:])
+	d.high = variant[0] == 1
 	return err
 }
 

@@ -122,12 +122,7 @@ func TestRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				chip, o := bme680test.NewBME680(), Spec.Options().(*Options)
 				test.change(chip, o)
-				d, err := Spec.Open(t.Context(), drivertest.OnI2C(0x76, chip), "bus", o)
-				var values []drivers.Value
-				if err == nil {
-					values, err = d.Read(t.Context())
-				}
-				if got := fmt.Sprintf("%#v %v", values, err); !strings.Contains(got, test.want) {
+				if got := drivertest.Outcome(t, Spec, drivertest.OnI2C(0x76, chip), o); !strings.Contains(got, test.want) {
 					t.Errorf("want %q, got %s", test.want, got)
 				}
 			})

@@ -13,21 +13,20 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
 // A memory is a chip with 256 registers of a byte.
-type memory [256]byte
+type memory struct {
+	registers chiptest.Registers
+	bytes     [256]byte
+}
 
 func (m *memory) Transfer(w, r []byte) error {
-	if len(w) == 0 {
-		return nil
-	}
-	for i, v := range w[1:] {
-		m[w[0]+byte(i)] = v
-	}
-	copy(r, m[w[0]:])
-	return nil
+	return m.registers.Transfer(w, r,
+		func(reg byte, b []byte) bool { return copy(m.bytes[reg:], b) == len(b) },
+		func(reg byte, b []byte) { copy(b, m.bytes[reg:]) })
 }
 
 func TestRegisters(t *testing.T) {
@@ -51,6 +50,29 @@ func TestRegisters(t *testing.T) {
 	absent := New(bus, 0x41)
 	if _, err := absent.Read16(0); !NoAnswer(err) {
 		t.Errorf("want no answer, got %v", err)
+	}
+}
+
+func TestReadConstant(t *testing.T) {
+	buses := drivertest.OnI2C(0x40, &memory{bytes: [256]byte{7: 1, 8: 2}})
+	bus, err := buses.I2C("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, got := New(bus, 0x40), make([]byte, 2)
+	if err := c.ReadConstant(7, got); err != nil || got[0] != 1 || got[1] != 2 {
+		t.Errorf("got % x, %v", got, err)
+	}
+	for disturbed := range 2 {
+		buses.Garble(func(n int, said []byte) []byte {
+			if n == disturbed {
+				said[1] ^= 0x80
+			}
+			return said
+		})
+		if err := c.ReadConstant(7, got); err == nil || !strings.Contains(err.Error(), "01 82") {
+			t.Errorf("transfer %d disturbed: want both readings told, got %v", disturbed, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package chip
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -40,6 +41,22 @@ func (c *Conn) Read(b []byte) error { return c.bus.Tx(c.addr, nil, b) }
 func (c *Conn) ReadReg(reg byte, b []byte) error {
 	c.w = append(c.w[:0], reg)
 	return c.bus.Tx(c.addr, c.w, b)
+}
+
+// ReadConstant reads successive registers that never change, twice, and fails where the two differ. A disturbed transfer of what the results
+// are computed from, which most chips protect by nothing, would make them wrong until the chip is opened anew.
+func (c *Conn) ReadConstant(reg byte, b []byte) error {
+	if err := c.ReadReg(reg, b); err != nil {
+		return err
+	}
+	again := make([]byte, len(b))
+	if err := c.ReadReg(reg, again); err != nil {
+		return err
+	}
+	if !bytes.Equal(b, again) {
+		return fmt.Errorf("the registers from 0x%02x on of the device at %s read % x and then % x: the transfer was disturbed (long wires, weak pull-ups)", reg, c, b, again)
+	}
+	return nil
 }
 
 // Read8 returns a register of one byte.

@@ -129,19 +129,19 @@ func (d *Dev) reset(ctx context.Context) error {
 
 func (d *Dev) calibrate() error {
 	var b [18]byte
-	if err := d.chip.ReadReg(regCoef, b[:]); err != nil {
+	if err := d.chip.ReadConstant(regCoef, b[:]); err != nil {
 		return err
 	}
 	d.coef = parseCoefficients(&b)
 	if d.coef.c1 == 0 || d.coef.c10 == 0 {
 		return fmt.Errorf("the chip has none (c1 %v, c10 %v): it is damaged, or the transfer was disturbed", d.coef.c1, d.coef.c10)
 	}
-	source, err := d.chip.Read8(regCoefSource)
-	if err != nil {
+	var source, cured [1]byte
+	if err := d.chip.ReadConstant(regCoefSource, source[:]); err != nil {
 		return err
 	}
-	cured, err := d.chip.Read8(regCured)
-	d.source, d.hot = source&external, cured&0x02 == 0
+	err := d.chip.ReadConstant(regCured, cured[:])
+	d.source, d.hot = source[0]&external, cured[0]&0x02 == 0
 	return err
 }
 

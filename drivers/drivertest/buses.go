@@ -23,7 +23,10 @@ type Buses struct {
 	device *Device
 	ports  []*port // that were handed out
 
-	stretch time.Duration // see Stretch
+	stretch time.Duration                   // see Stretch
+	perByte time.Duration                   // see PerByte
+	change  func(n int, said []byte) []byte // see Garble
+	things  int                             // that were said since Garble
 }
 
 // A Chip is a model of a device on an I2C bus.
@@ -94,6 +97,22 @@ const StretchLimit = 100 * time.Millisecond
 // up, with ETIMEDOUT, and the chip has not seen the transfer. 0 ends it.
 func (b *Buses) Stretch(d time.Duration) { b.stretch = d }
 
+// PerByte lets each byte of a line take that time, and be read by itself. 0: what is said arrives at once and as a whole.
+func (b *Buses) PerByte(d time.Duration) { b.perByte = d }
+
+// Garble lets what the device says from now on arrive as change returns it: what is read in a transfer, of which the length stays, or what is
+// said on a line. n counts these from 0; change may keep and alter what was said. nil ends it.
+func (b *Buses) Garble(change func(n int, said []byte) []byte) { b.change, b.things = change, 0 }
+
+// arrives returns what comes of something said.
+func (b *Buses) arrives(said []byte) []byte {
+	if b.change == nil || len(said) == 0 {
+		return said
+	}
+	b.things++
+	return b.change(b.things-1, said)
+}
+
 // faults counts the transactions of a bus and lets some fail.
 type faults struct {
 	mu    sync.Mutex
@@ -150,7 +169,13 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 	if b.stretch > StretchLimit {
 		return os.NewSyscallError("I2C_RDWR", syscall.ETIMEDOUT)
 	}
-	return chip.Transfer(w, r)
+	if err := chip.Transfer(w, r); err != nil {
+		return err
+	}
+	if b.change != nil {
+		copy(r, (*Buses)(b).arrives(slices.Clone(r)))
+	}
+	return nil
 }
 
 // NoAnswer returns what a bus says when nobody acknowledges.
@@ -163,15 +188,16 @@ type port struct {
 	timeout time.Duration
 	said    int
 	next    time.Time // when the device speaks next by itself
-	answers []answer
+	coming  []piece   // in the order of their arrival
+	free    time.Time // when the line has carried all that was said
 	arrived []byte
 	closed  bool
 }
 
-// An answer is what a device is going to say.
-type answer struct {
-	at   time.Time
-	text string
+// A piece is what is going to arrive at a time.
+type piece struct {
+	at    time.Time
+	bytes []byte
 }
 
 func (p *port) SetReadTimeout(d time.Duration) error { p.timeout = d; return nil }
@@ -186,6 +212,9 @@ func (p *port) Read(b []byte) (int, error) {
 	for end := time.Now().Add(p.timeout); ; {
 		wake := p.listen(end)
 		if len(p.arrived) > 0 {
+			if p.buses.perByte > 0 {
+				b = b[:1]
+			}
 			n := copy(b, p.arrived)
 			p.arrived = p.arrived[n:]
 			return n, nil
@@ -199,25 +228,42 @@ func (p *port) Read(b []byte) (int, error) {
 	}
 }
 
-// listen takes in what the device has said by now, and returns when it says more, at the latest end.
+// listen takes in what the device has said by now, and returns when more arrives, at the latest end.
 func (p *port) listen(end time.Time) time.Time {
 	now, device := time.Now(), p.buses.device
 	for device.Says != nil && !p.next.After(now) {
-		p.arrived = append(p.arrived, device.Says(p.said)...)
+		p.carry(p.next, device.Says(p.said))
 		p.said++
 		p.next = p.next.Add(device.Every)
 	}
-	for len(p.answers) > 0 && !p.answers[0].at.After(now) {
-		p.arrived = append(p.arrived, p.answers[0].text...)
-		p.answers = p.answers[1:]
+	for len(p.coming) > 0 && !p.coming[0].at.After(now) {
+		p.arrived = append(p.arrived, p.coming[0].bytes...)
+		p.coming = p.coming[1:]
 	}
 	if device.Says != nil && p.next.Before(end) {
 		end = p.next
 	}
-	if len(p.answers) > 0 && p.answers[0].at.Before(end) {
-		end = p.answers[0].at
+	if len(p.coming) > 0 && p.coming[0].at.Before(end) {
+		end = p.coming[0].at
 	}
 	return end
+}
+
+// carry lets arrive what is said at a time.
+func (p *port) carry(at time.Time, text string) {
+	said := p.buses.arrives([]byte(text))
+	if each := p.buses.perByte; each > 0 {
+		for i := range said {
+			if p.free.Before(at) {
+				p.free = at
+			}
+			p.free = p.free.Add(each)
+			p.coming = append(p.coming, piece{at: p.free, bytes: said[i : i+1]})
+		}
+	} else {
+		p.coming = append(p.coming, piece{at: at, bytes: said})
+	}
+	slices.SortStableFunc(p.coming, func(a, b piece) int { return a.at.Compare(b.at) })
 }
 
 func (p *port) Write(b []byte) (int, error) {
@@ -228,7 +274,7 @@ func (p *port) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	if device := p.buses.device; device.Answers != nil {
-		p.answers = append(p.answers, answer{at: time.Now().Add(device.Delay), text: device.Answers(b)})
+		p.carry(time.Now().Add(device.Delay), device.Answers(b))
 	}
 	return len(b), nil
 }

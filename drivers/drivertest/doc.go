@@ -8,6 +8,9 @@
 //		}.Run(t)
 //	}
 //
+// The suite lets every transaction fail, and garbles in many ways all that the device says: then a driver returns an error or values that can be,
+// within a bound, and measures well again as soon as it ends. A Suite says whether a checksum must notice it.
+//
 // OnSerial does the same for a Device at the other end of a serial line or connection, which speaks by itself, answers, or both. Pty is a real
 // port, for what a fake cannot show: line settings, unplugging, and programs that others wrote.
 //

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"syscall"
@@ -220,6 +221,31 @@ func TestMoreEdgesThanTheKernelKeeps(t *testing.T) {
 	}
 	if allocs := testing.AllocsPerRun(10, func() { m.edge(60 * time.Second); _, err = d.Read(t.Context()) }); allocs > 3 || err != nil { // the model's
 		t.Errorf("a reading allocates %v times, %v", allocs, err)
+	}
+}
+
+// What no kernel says: events cut off, and of any bytes. They count as something, but do no harm.
+func TestGarbledEvents(t *testing.T) {
+	for seed := range uint64(50) {
+		m, r := &model{t: t}, rand.New(rand.NewPCG(seed, 0))
+		d := openInput(t, m, InOptions{Edges: "both"})
+		m.edges = make([]byte, r.IntN(5*eventSize))
+		for i := range m.edges {
+			m.edges[i] = byte(r.Uint32())
+		}
+		values, err := d.Read(t.Context())
+		if err != nil || len(values) != 3 || values[1].Int() < 0 || values[2].Float() < 0 {
+			t.Errorf("seed %d: got %#v, %v", seed, values, err)
+		}
+		count := values[1].Int()
+		m.edges, m.number = nil, uint32(count)
+		for i := range 2 {
+			m.edge(time.Duration(i) * time.Second)
+			values, err = d.Read(t.Context())
+		}
+		if err != nil || values[1].Int() != count+2 || values[2].Float() != 0.5 {
+			t.Errorf("seed %d: want two edges more, half a period a second, got %#v, %v", seed, values, err)
+		}
 	}
 }
 

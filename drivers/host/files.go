@@ -29,7 +29,7 @@ func (d *Dev) read(name string) ([]byte, bool) {
 	return bytes.TrimSpace(d.buf[:n]), true
 }
 
-// first returns the number that begins a file: that of /proc/loadavg or /proc/uptime.
+// first returns the number that begins a file, of those that cannot be negative: /proc/loadavg and /proc/uptime.
 func (d *Dev) first(name string) drivers.Value {
 	text, ok := d.read(name)
 	if !ok {
@@ -37,8 +37,11 @@ func (d *Dev) first(name string) drivers.Value {
 	}
 	word, _, _ := strings.Cut(string(text), " ")
 	v, err := strconv.ParseFloat(word, 64)
-	if err != nil {
+	switch {
+	case err != nil:
 		return malformed()
+	case v < 0:
+		return drivers.Bad("", "range")
 	}
 	return drivers.Float("", v)
 }
@@ -65,8 +68,11 @@ func (d *Dev) cpuTemperature() drivers.Value {
 		return drivers.Bad("", "not measured")
 	}
 	v, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil {
+	switch {
+	case err != nil:
 		return malformed()
+	case v < -60_000 || v > 200_000: // some zones say -273200 or -274000 while their sensor is off
+		return drivers.Bad("", "range")
 	}
 	return drivers.Float("", float64(v)/1000)
 }
@@ -117,12 +123,12 @@ func (d *Dev) readMemory() {
 		if len(words) < 2 {
 			continue
 		}
-		if kib, err := strconv.ParseInt(string(words[1]), 10, 64); err == nil {
-			*into = kib * 1024
+		if kib, err := strconv.ParseUint(string(words[1]), 10, 43); err == nil { // 8 PiB
+			*into = int64(kib) * 1024
 			found++
 		}
 	}
-	d.memory.present = found == 2
+	d.memory.present = found == 2 && d.memory.available <= d.memory.total
 }
 
 func (d *Dev) memoryUsed() drivers.Value {

@@ -20,6 +20,20 @@ func TestDriver(t *testing.T) {
 	drivertest.Suite{Spec: Spec, Options: func(o any) { o.(*Options).Fields = []string{"throttled_flags", "uptime"} }}.Run(t)
 }
 
+func TestGarbledFiles(t *testing.T) {
+	root := board(t, pi())
+	files := []string{"proc/loadavg", "proc/uptime", "proc/meminfo", "sys/class/thermal/thermal_zone1/temp", "sys/devices/platform/soc/soc:firmware/get_throttled"}
+	for i, name := range files {
+		files[i] = filepath.Join(root, name)
+	}
+	drivertest.Suite{
+		Spec: Spec, Files: files,
+		Options: func(o any) {
+			*o.(*Options) = Options{root: root, Path: root, Fields: []string{"cpu_temperature", "load_1m", "memory_used", "memory_available", "uptime", "throttled_flags"}}
+		},
+	}.Run(t)
+}
+
 // pi is a Raspberry Pi 4 with a modem that has a thermal zone of its own.
 func pi() map[string]string {
 	return map[string]string{
@@ -35,8 +49,8 @@ func pi() map[string]string {
 	}
 }
 
-// read measures a board that has the given files.
-func read(t *testing.T, files map[string]string, fields ...string) []drivers.Value {
+// board returns the root of a board that has the given files.
+func board(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range files {
@@ -48,6 +62,13 @@ func read(t *testing.T, files map[string]string, fields ...string) []drivers.Val
 			t.Fatal(err)
 		}
 	}
+	return root
+}
+
+// read measures a board that has the given files.
+func read(t *testing.T, files map[string]string, fields ...string) []drivers.Value {
+	t.Helper()
+	root := board(t, files)
 	d, err := open(t.Context(), Options{Fields: fields, Path: root, root: root})
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package hwmon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -34,67 +33,39 @@ var Spec = drivers.Machine("hwmon", "any device of the kernel's hardware monitor
 
 const pattern = "sys/class/hwmon/hwmon*" // below the root
 
-// A quantity is what the channels of one kind measure.
-type quantity struct {
-	kind string
-	unit string
-	per  float64 // of the kernel's unit
-}
-
-func quantities() []quantity {
-	return []quantity{
-		{"temp", drivers.Temperature.Unit(), 1e3},
-		{"in", drivers.Voltage.Unit(), 1e3},
-		{"curr", drivers.Current.Unit(), 1e3},
-		{"power", drivers.Power.Unit(), 1e6},
-		{"energy", drivers.Energy.Unit(), 1e6},
-		{"humidity", drivers.Humidity.Unit(), 1e3},
-		{"fan", "1/min", 1},
-		{"freq", drivers.Frequency.Unit(), 1},
+func quantities() []sysfs.Quantity {
+	return []sysfs.Quantity{
+		{Kind: "temp", Unit: drivers.Temperature.Unit(), Times: 1, Per: 1e3},
+		{Kind: "in", Unit: drivers.Voltage.Unit(), Times: 1, Per: 1e3},
+		{Kind: "curr", Unit: drivers.Current.Unit(), Times: 1, Per: 1e3},
+		{Kind: "power", Unit: drivers.Power.Unit(), Times: 1, Per: 1e6},
+		{Kind: "energy", Unit: drivers.Energy.Unit(), Times: 1, Per: 1e6},
+		{Kind: "humidity", Unit: drivers.Humidity.Unit(), Times: 1, Per: 1e3},
+		{Kind: "fan", Unit: "1/min", Times: 1, Per: 1},
+		{Kind: "freq", Unit: drivers.Frequency.Unit(), Times: 1, Per: 1},
 	}
 }
 
-func kindOf(input string) (quantity, bool) {
-	all, kind := quantities(), sysfs.Kind(input)
-	i := slices.IndexFunc(all, func(q quantity) bool { return q.kind == kind })
-	if i < 0 {
-		return quantity{}, false
-	}
-	return all[i], true
-}
-
-var (
-	fieldForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	inputForm = regexp.MustCompile(`^[a-z]+[0-9]*$`)
-)
+var inputForm = regexp.MustCompile(`^[a-z]+[0-9]*$`)
 
 // Check reports every option that has an impossible value.
 func (o *Options) Check() error {
-	var errs []error
-	wrong := func(key, format string, args ...any) {
-		errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
-	}
-	if o.Name == "" {
-		wrong("name", "it is missing: fieldgate scan lists the names that there are")
-	}
-	if o.Channels != nil && len(o.Channels) == 0 {
-		wrong("channels", "it is empty; leave it out for temperature, which is temp1")
-	}
-	for _, field := range slices.Sorted(maps.Keys(o.Channels)) {
-		c, key := o.Channels[field], "channels."+field
+	return sysfs.CheckOptions(o.Name, o.Channels, "temp1", func(key string, c Channel) error {
 		numbered := sysfs.Kind(c.Input) != c.Input
-		switch _, known := kindOf(c.Input); {
-		case !fieldForm.MatchString(field):
-			wrong(key, "the name of a field is lower-case letters, digits and _")
+		_, known := sysfs.QuantityOf(quantities(), c.Input)
+		var err error
+		switch {
 		case !known || !inputForm.MatchString(c.Input):
-			wrong(key+".input", "%q; want temp, in, curr, power, energy, humidity, fan or freq, and a number", c.Input)
+			err = fmt.Errorf("%q; want temp, in, curr, power, energy, humidity, fan or freq, and a number", c.Input)
 		case c.Label == "" && !numbered:
-			wrong(key+".input", "%q has no number: write %s1, or choose by label", c.Input, c.Input)
+			err = fmt.Errorf("%q has no number: write %s1, or choose by label", c.Input, c.Input)
 		case c.Label != "" && numbered:
-			wrong(key+".input", "%q has a number and a label: leave one out", c.Input)
+			err = fmt.Errorf("%q has a number and a label: leave one out", c.Input)
+		default:
+			return nil
 		}
-	}
-	return errors.Join(errs...)
+		return &drivers.OptionError{Key: key + ".input", Err: err}
+	})
 }
 
 // channels returns the channels by their fields.
@@ -110,8 +81,8 @@ func fields(o *Options) []drivers.Field {
 	channels := o.channels()
 	for _, name := range slices.Sorted(maps.Keys(channels)) {
 		c := channels[name]
-		q, _ := kindOf(c.Input)
-		all = append(all, drivers.Field{Name: name, Unit: q.unit, Kind: drivers.KindFloat, Doc: strings.TrimSpace(c.Input + " " + c.Label + " of " + o.Name)})
+		q, _ := sysfs.QuantityOf(quantities(), c.Input)
+		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Doc: strings.TrimSpace(c.Input + " " + c.Label + " of " + o.Name)})
 	}
 	return all
 }
@@ -137,13 +108,13 @@ func find(folder string, c Channel) (func() (float64, error), error) {
 	if !sysfs.Exists(file) {
 		return nil, fmt.Errorf("it has no %s; it has %s", input, strings.Join(inputs(folder), ", "))
 	}
-	q, _ := kindOf(input)
+	q, _ := sysfs.QuantityOf(quantities(), input)
 	return func() (float64, error) {
 		if fault, err := sysfs.Text(base + "_fault"); err == nil && fault == "1" {
 			return 0, sysfs.Fault("fault")
 		}
 		v, err := sysfs.Number(file)
-		return v / q.per, err
+		return q.InUnit(v), err
 	}, nil
 }
 

@@ -2,7 +2,6 @@ package iio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -28,80 +27,46 @@ var Spec = drivers.Machine("iio", "any sensor or converter of the kernel's indus
 
 const pattern = "sys/bus/iio/devices/iio:device*" // below the root
 
-// A quantity is what the channels of one kind measure.
-type quantity struct {
-	kind  string
-	unit  string
-	times float64 // the ABI's unit
-	per   float64
-}
-
-func quantities() []quantity {
-	return []quantity{
-		{"temp", drivers.Temperature.Unit(), 1, 1e3},
-		{"pressure", drivers.Pressure.Unit(), 1e3, 1},
-		{"humidityrelative", drivers.Humidity.Unit(), 1, 1e3},
-		{"voltage", drivers.Voltage.Unit(), 1, 1e3},
-		{"current", drivers.Current.Unit(), 1, 1e3},
-		{"power", drivers.Power.Unit(), 1, 1e3},
-		{"energy", drivers.Energy.Unit(), 1, 1},
-		{"resistance", drivers.Resistance.Unit(), 1, 1},
-		{"illuminance", drivers.Illuminance.Unit(), 1, 1},
-		{"intensity", "", 1, 1},
-		{"concentration", drivers.PPM.Unit(), 1e4, 1}, // from percent
-		{"massconcentration", drivers.Dust.Unit(), 1, 1},
-		{"distance", drivers.Distance.Unit(), 1, 1},
-		{"proximity", "", 1, 1},
-		{"accel", "m/s2", 1, 1},
-		{"anglvel", "rad/s", 1, 1},
-		{"magn", "T", 1, 1e4}, // from Gauss
-		{"angl", "rad", 1, 1},
-		{"rot", drivers.Angle.Unit(), 1, 1},
-		{"count", "", 1, 1},
-		{"ph", "pH", 1, 1},
+func quantities() []sysfs.Quantity {
+	return []sysfs.Quantity{
+		{Kind: "temp", Unit: drivers.Temperature.Unit(), Times: 1, Per: 1e3},
+		{Kind: "pressure", Unit: drivers.Pressure.Unit(), Times: 1e3, Per: 1},
+		{Kind: "humidityrelative", Unit: drivers.Humidity.Unit(), Times: 1, Per: 1e3},
+		{Kind: "voltage", Unit: drivers.Voltage.Unit(), Times: 1, Per: 1e3},
+		{Kind: "current", Unit: drivers.Current.Unit(), Times: 1, Per: 1e3},
+		{Kind: "power", Unit: drivers.Power.Unit(), Times: 1, Per: 1e3},
+		{Kind: "energy", Unit: drivers.Energy.Unit(), Times: 1, Per: 1},
+		{Kind: "resistance", Unit: drivers.Resistance.Unit(), Times: 1, Per: 1},
+		{Kind: "illuminance", Unit: drivers.Illuminance.Unit(), Times: 1, Per: 1},
+		{Kind: "intensity", Unit: "", Times: 1, Per: 1},
+		{Kind: "concentration", Unit: drivers.PPM.Unit(), Times: 1e4, Per: 1}, // from percent
+		{Kind: "massconcentration", Unit: drivers.Dust.Unit(), Times: 1, Per: 1},
+		{Kind: "distance", Unit: drivers.Distance.Unit(), Times: 1, Per: 1},
+		{Kind: "proximity", Unit: "", Times: 1, Per: 1},
+		{Kind: "accel", Unit: "m/s2", Times: 1, Per: 1},
+		{Kind: "anglvel", Unit: "rad/s", Times: 1, Per: 1},
+		{Kind: "magn", Unit: "T", Times: 1, Per: 1e4}, // from Gauss
+		{Kind: "angl", Unit: "rad", Times: 1, Per: 1},
+		{Kind: "rot", Unit: drivers.Angle.Unit(), Times: 1, Per: 1},
+		{Kind: "count", Unit: "", Times: 1, Per: 1},
+		{Kind: "ph", Unit: "pH", Times: 1, Per: 1},
 	}
 }
 
-func kindOf(channel string) (quantity, bool) {
-	all, kind := quantities(), sysfs.Kind(channel)
-	i := slices.IndexFunc(all, func(q quantity) bool { return q.kind == kind })
-	if i < 0 {
-		return quantity{}, false
-	}
-	return all[i], true
-}
-
-var (
-	fieldForm   = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	channelForm = regexp.MustCompile(`^[a-z]+[a-z0-9_-]*$`)
-)
+var channelForm = regexp.MustCompile(`^[a-z]+[a-z0-9_-]*$`)
 
 // Check reports every option that has an impossible value.
 func (o *Options) Check() error {
-	var errs []error
-	wrong := func(key, format string, args ...any) {
-		errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
-	}
-	if o.Name == "" {
-		wrong("name", "it is missing: fieldgate scan lists the names that there are")
-	}
-	if o.Channels != nil && len(o.Channels) == 0 {
-		wrong("channels", "it is empty; leave it out for temperature, which is temp")
-	}
-	for _, field := range slices.Sorted(maps.Keys(o.Channels)) {
-		channel := o.Channels[field]
-		switch _, known := kindOf(channel); {
-		case !fieldForm.MatchString(field):
-			wrong("channels."+field, "the name of a field is lower-case letters, digits and _")
-		case !known || !channelForm.MatchString(channel):
-			var kinds []string
-			for _, q := range quantities() {
-				kinds = append(kinds, q.kind)
-			}
-			wrong("channels."+field, "%q begins with none of %s", channel, strings.Join(kinds, ", "))
+	return sysfs.CheckOptions(o.Name, o.Channels, "temp", func(key, channel string) error {
+		if _, known := sysfs.QuantityOf(quantities(), channel); known && channelForm.MatchString(channel) {
+			return nil
 		}
-	}
-	return errors.Join(errs...)
+		var kinds []string
+		for _, q := range quantities() {
+			kinds = append(kinds, q.Kind)
+		}
+		return &drivers.OptionError{Key: key, Err: fmt.Errorf("%q begins with none of %s", channel, strings.Join(kinds, ", "))}
+	})
 }
 
 // channels returns the channels by their fields.
@@ -116,8 +81,8 @@ func fields(o *Options) []drivers.Field {
 	var all []drivers.Field
 	channels := o.channels()
 	for _, name := range slices.Sorted(maps.Keys(channels)) {
-		q, _ := kindOf(channels[name])
-		all = append(all, drivers.Field{Name: name, Unit: q.unit, Kind: drivers.KindFloat, Doc: strings.TrimSpace(channels[name] + " of " + o.Name)})
+		q, _ := sysfs.QuantityOf(quantities(), channels[name])
+		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Doc: strings.TrimSpace(channels[name] + " of " + o.Name)})
 	}
 	return all
 }
@@ -128,21 +93,21 @@ func open(ctx context.Context, o Options) (drivers.Driver, error) {
 
 // find returns what reads a channel.
 func find(folder, channel string) (func() (float64, error), error) {
-	q, _ := kindOf(channel)
+	q, _ := sysfs.QuantityOf(quantities(), channel)
 	base := filepath.Join(folder, "in_"+channel)
 	if sysfs.Exists(base + "_input") {
 		return func() (float64, error) {
 			v, err := sysfs.Number(base + "_input")
-			return v * q.times / q.per, err
+			return q.InUnit(v), err
 		}, nil
 	}
 	if !sysfs.Exists(base + "_raw") {
 		return nil, fmt.Errorf("it has no channel %s; it has %s", channel, strings.Join(inputs(folder), ", "))
 	}
 	// Several channels of a kind may share their scale and offset.
-	shared := []string{channel, q.kind}
+	shared := []string{channel, q.Kind}
 	if strings.Contains(channel, "-") {
-		shared = []string{channel, q.kind + "-" + q.kind, q.kind}
+		shared = []string{channel, q.Kind + "-" + q.Kind, q.Kind}
 	}
 	scale, offset := first(folder, shared, "_scale"), first(folder, shared, "_offset")
 	return func() (v float64, err error) {
@@ -163,7 +128,7 @@ func find(folder, channel string) (func() (float64, error), error) {
 			}
 			v *= s
 		}
-		return v * q.times / q.per, nil
+		return q.InUnit(v), nil
 	}, nil
 }
 

@@ -2,7 +2,6 @@ package iio
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,10 +37,19 @@ func machine(t *testing.T) string {
 
 func TestDriver(t *testing.T) {
 	root := machine(t)
-	drivertest.Suite{Spec: Spec, Options: func(o any) {
-		options := o.(*Options)
-		options.root, options.Name, options.Channels = root, "dps310", map[string]string{"temperature": "temp", "pressure": "pressure"}
-	}}.Run(t)
+	suite := func(device string, channels map[string]string, files ...string) drivertest.Suite {
+		for i, name := range files {
+			files[i] = filepath.Join(root, "sys/bus/iio/devices", name)
+		}
+		return drivertest.Suite{
+			Spec: Spec, AnyNumber: true, Files: files,
+			Options: func(o any) { *o.(*Options) = Options{root: root, Name: device, Channels: channels} },
+		}
+	}
+	t.Run("processed", suite("dps310", map[string]string{"temperature": "temp", "pressure": "pressure"},
+		"iio:device1/name", "iio:device1/in_temp_input", "iio:device1/in_pressure_input").Run)
+	t.Run("raw", suite("adxl345", map[string]string{"temperature": "temp"},
+		"iio:device2/in_temp_raw", "iio:device2/in_temp_offset", "iio:device2/in_temp_scale").Run)
 }
 
 func TestRead(t *testing.T) {
@@ -69,14 +77,7 @@ func TestRead(t *testing.T) {
 			if err := o.Check(); err != nil {
 				t.Fatal(err)
 			}
-			got := ""
-			if d, err := open(t.Context(), o); err != nil {
-				got = err.Error()
-			} else {
-				values, err := d.Read(t.Context())
-				got = fmt.Sprintf("%#v %v", values, err)
-			}
-			if !strings.Contains(got, test.want) {
+			if got := drivertest.Outcome(t, Spec, drivertest.None(), &o); !strings.Contains(got, test.want) {
 				t.Errorf("want %q, got %s", test.want, got)
 			}
 		})

@@ -24,15 +24,20 @@ func station() *drivertest.Buses {
 	})
 }
 
+// steady is a station that measures always the same.
+func steady() *drivertest.Buses {
+	return drivertest.OnSerial(drivertest.Device{Every: 300 * time.Millisecond, Says: func(int) string { return "21.5,40,on\r\n" }})
+}
+
 func columns(o *Options) {
 	o.Columns = []string{"temperature", "humidity", "heater"}
 	o.Fields = map[string]Field{"temperature": {Unit: "Cel"}, "humidity": {Type: "int", Unit: "%RH"}, "heater": {Type: "bool"}}
 }
 
 func TestDriver(t *testing.T) {
-	t.Run("columns", drivertest.Suite{Spec: Spec, New: station, Options: func(o any) { columns(o.(*Options)) }}.Run)
-	t.Run("every line", drivertest.Suite{Spec: Spec, New: station, Options: func(o any) { columns(o.(*Options)); o.(*Options).EveryLine = true }}.Run)
-	t.Run("pattern", drivertest.Suite{Spec: Spec, New: station, Options: func(o any) {
+	t.Run("columns", drivertest.Suite{Spec: Spec, New: steady, AnyNumber: true, Options: func(o any) { columns(o.(*Options)) }}.Run)
+	t.Run("every line", drivertest.Suite{Spec: Spec, New: steady, AnyNumber: true, Options: func(o any) { columns(o.(*Options)); o.(*Options).EveryLine = true }}.Run)
+	t.Run("pattern", drivertest.Suite{Spec: Spec, New: steady, AnyNumber: true, Options: func(o any) {
 		o.(*Options).Pattern = `^(?P<temperature>[0-9.]+),(?P<humidity>\d+)`
 	}}.Run)
 }

@@ -33,8 +33,8 @@ func said(texts ...string) string {
 // moment is what a receiver says in the n-th second.
 func moment(n int) string {
 	t := fmt.Sprintf("1200%02d.00", n%60)
-	return said("GNRMC,"+t+",A,4630.0000,N,00733.0000,E,1.944,084.4,201126,,,A",
-		"GNVTG,084.4,T,,M,1.944,N,3.600,K,A",
+	return said("GNRMC,"+t+",A,4630.0000,N,00733.0000,E,1.944,084.4,201126,,,D",
+		"GNVTG,084.4,T,,M,1.944,N,3.600,K,D",
 		"GNGGA,"+t+",4630.0000,N,00733.0000,E,2,11,0.92,1345.5,M,47.0,M,,0000",
 		"GNGSA,A,3,01,02,03,,,,,,,,,,1.8,0.92,1.5",
 		"GPGSV,1,1,01,01,40,083,46")
@@ -46,6 +46,7 @@ func TestDriver(t *testing.T) {
 		New: func() *drivertest.Buses {
 			return drivertest.OnSerial(drivertest.Device{Every: time.Second, Says: moment})
 		},
+		Checked: true,
 	}.Run(t)
 }
 
@@ -93,7 +94,7 @@ func TestEpochs(t *testing.T) {
 		{"torn at the beginning", "00733.0000,E,1.944*00\r\n" + moment(0), good},
 		{"a wrong checksum", strings.Replace(moment(0), "$GNGGA", "$GNGGB", 1),
 			"latitude=46.5(float) longitude=7.55(float) altitude=bad(not measured) speed=1.00008(float) course=84.4(float) " +
-				"satellites=bad(not measured) hdop=0.92(float) fix=gnss(string) time=2026-11-20T12:00:00.000Z(string)"},
+				"satellites=bad(not measured) hdop=0.92(float) fix=dgnss(string) time=2026-11-20T12:00:00.000Z(string)"},
 		{"void", said("GPRMC,120000.00,V,,,,,,,201126,,,N", "GPGGA,120000.00,,,,,0,00,99.99,,,,,,"),
 			noFix + "satellites=0(int) hdop=99.99(float) fix=none(string) time=2026-11-20T12:00:00.000Z(string)"},
 		{"void with an old position", said("GPRMC,120000,V,4630.0000,N,00733.0000,E,0.0,0.0,201126,,"),

@@ -65,6 +65,7 @@ func TestDriver(t *testing.T) {
 					Spec:    spec,
 					Options: func(o any) { *o.(*Options) = Options{WarmUp: time.Second, Sleep: sleep, Particles: true} },
 					New:     func() *drivertest.Buses { return (&sensor{}).buses() },
+					Checked: true,
 				}.Run(t)
 			})
 		}

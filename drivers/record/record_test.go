@@ -66,7 +66,7 @@ func TestI2C(t *testing.T) {
 	chip := bme280test.NewBME280()
 	file := session(t, bme280.Spec, drivertest.OnI2C(0x76, chip), func(o any) { o.(*bme280.Options).Oversampling = 4 }, 3500*time.Millisecond)
 	r := read(t, file)
-	if len(r.Readings) != 4 || len(r.Operations) != 5+4*3+1 || r.Readings[3].Values[0].Value != 25.08 || r.Readings[3].At < 3 {
+	if len(r.Readings) != 4 || len(r.Operations) != 7+4*3+1 || r.Readings[3].Values[0].Value != 25.08 || r.Readings[3].At < 3 {
 		t.Errorf("got %d readings, %d operations: %+v", len(r.Readings), len(r.Operations), r.Readings)
 	}
 	drivertest.Replay(t, bme280.Spec, file)

@@ -18,8 +18,9 @@ import (
 
 func TestDriver(t *testing.T) {
 	drivertest.Suite{
-		Spec: Spec,
-		New:  func() *drivertest.Buses { return drivertest.OnI2C(0x62, scd4xtest.New()) },
+		Spec:    Spec,
+		New:     func() *drivertest.Buses { return drivertest.OnI2C(0x62, scd4xtest.New()) },
+		Checked: true,
 	}.Run(t)
 }
 

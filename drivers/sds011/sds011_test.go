@@ -51,7 +51,10 @@ func (s *sensor) buses() *drivertest.Buses {
 }
 
 func TestDriver(t *testing.T) {
-	drivertest.Suite{Spec: Spec, New: func() *drivertest.Buses { return (&sensor{}).buses() }}.Run(t)
+	drivertest.Suite{
+		Spec: Spec, New: func() *drivertest.Buses { return (&sensor{}).buses() },
+		Options: func(o any) { o.(*Options).WarmUp = 0 }, Checked: true,
+	}.Run(t)
 }
 
 func opened(t *testing.T, s *sensor, o Options) drivers.Driver {

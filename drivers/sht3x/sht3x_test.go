@@ -18,8 +18,9 @@ import (
 
 func TestDriver(t *testing.T) {
 	drivertest.Suite{
-		Spec: Spec,
-		New:  func() *drivertest.Buses { return drivertest.OnI2C(0x44, sht3xtest.New()) },
+		Spec:    Spec,
+		New:     func() *drivertest.Buses { return drivertest.OnI2C(0x44, sht3xtest.New()) },
+		Checked: true,
 	}.Run(t)
 }
 

@@ -17,8 +17,9 @@ import (
 
 func TestDriver(t *testing.T) {
 	drivertest.Suite{
-		Spec: Spec,
-		New:  func() *drivertest.Buses { return drivertest.OnI2C(0x44, sht4xtest.New()) },
+		Spec:    Spec,
+		New:     func() *drivertest.Buses { return drivertest.OnI2C(0x44, sht4xtest.New()) },
+		Checked: true,
 	}.Run(t)
 }
 

@@ -36,7 +36,10 @@ func bus(t *testing.T, sensors map[string]string) string {
 
 func TestDriver(t *testing.T) {
 	root := bus(t, map[string]string{"28-0316a2795fff": good})
-	drivertest.Suite{Spec: Spec, Options: func(o any) { o.(*Options).root = root }}.Run(t)
+	drivertest.Suite{
+		Spec: Spec, Options: func(o any) { o.(*Options).root = root },
+		Files: []string{filepath.Join(root, "sys/bus/w1/devices/28-0316a2795fff/w1_slave")}, Checked: true,
+	}.Run(t)
 }
 
 func TestRead(t *testing.T) {
@@ -67,12 +70,8 @@ func TestRead(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d, err := open(t.Context(), Options{root: bus(t, map[string]string{"28-000000000001": test.text})})
-			if err != nil {
-				t.Fatal(err)
-			}
-			values, err := d.Read(t.Context())
-			if got := fmt.Sprintf("%#v %v", values, err); !strings.Contains(got, test.want) {
+			o := &Options{root: bus(t, map[string]string{"28-000000000001": test.text})}
+			if got := drivertest.Outcome(t, Spec, drivertest.None(), o); !strings.Contains(got, test.want) {
 				t.Errorf("want %q, got %s", test.want, got)
 			}
 		})

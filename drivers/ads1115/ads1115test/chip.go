@@ -4,10 +4,11 @@ package ads1115test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"sync"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus.
@@ -15,13 +16,13 @@ type Chip struct {
 	Volts  [4]float64    // at the inputs, against ground
 	Slower time.Duration // beyond what its rate says
 
-	bits    int
-	mu      sync.Mutex // held by Transfer and LosePower
-	config  uint16     // without the bit of a conversion under way
-	result  uint16
-	pointer byte
-	running bool
-	ready   time.Time
+	bits      int
+	mu        sync.Mutex // held by Transfer and LosePower
+	config    uint16     // without the bit of a conversion under way
+	result    uint16
+	registers chiptest.Registers
+	running   bool
+	ready     time.Time
 }
 
 // New returns an ADS1115 (16 bits) or ADS1015 (12 bits) as it is after power-up.
@@ -31,7 +32,7 @@ func New(bits int) *Chip { return &Chip{bits: bits, config: 0x0583} }
 func (c *Chip) LosePower() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.config, c.result, c.pointer, c.running = 0x0583, 0, 0, false
+	c.config, c.result, c.running, c.registers = 0x0583, 0, false, chiptest.Registers{}
 }
 
 // Transfer implements drivertest.Chip.
@@ -41,27 +42,30 @@ func (c *Chip) Transfer(w, r []byte) error {
 	if c.running && !time.Now().Before(c.ready) {
 		c.running, c.result = false, c.convert()
 	}
-	if len(w) > 0 {
-		c.pointer = w[0] & 3
+	return c.registers.Transfer(w, r, c.write, c.read)
+}
+
+func (c *Chip) write(reg byte, b []byte) bool {
+	if reg&3 != 1 || len(b) != 2 {
+		return false
 	}
-	if len(w) == 3 && c.pointer == 1 {
-		v := binary.BigEndian.Uint16(w[1:])
-		c.config = v &^ 0x8000
-		if v&0x8000 != 0 && v&0x0100 != 0 {
-			c.running, c.ready = true, time.Now().Add(c.takes())
-		}
-	} else if len(w) > 1 {
-		return fmt.Errorf("ads1115test: a write of % x", w)
+	v := binary.BigEndian.Uint16(b)
+	c.config = v &^ 0x8000
+	if v&0x8000 != 0 && v&0x0100 != 0 {
+		c.running, c.ready = true, time.Now().Add(c.takes())
 	}
+	return true
+}
+
+func (c *Chip) read(reg byte, b []byte) {
 	v := c.result
-	if c.pointer == 1 {
+	if reg&3 == 1 {
 		v = c.config
 		if !c.running {
 			v |= 0x8000
 		}
 	}
-	copy(r, []byte{byte(v >> 8), byte(v)})
-	return nil
+	copy(b, []byte{byte(v >> 8), byte(v)})
 }
 
 // takes returns how long a conversion takes with the slowest clock.

@@ -4,9 +4,10 @@ package bme280test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"sync"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus. Its results are raw values, which appear in the registers when a measurement has
@@ -18,11 +19,12 @@ type Chip struct {
 	RelHumidity int32
 	Busy        int // how many looks at the status find a measurement under way beyond its time
 
-	mu      sync.Mutex // held by Transfer and LosePower
-	regs    [256]byte
-	ctrlHum byte      // as last written; it takes effect with ctrl_meas
-	ready   time.Time // when the measurement ends
-	running bool
+	mu        sync.Mutex // held by Transfer and LosePower
+	registers chiptest.Registers
+	regs      [256]byte
+	ctrlHum   byte      // as last written; it takes effect with ctrl_meas
+	ready     time.Time // when the measurement ends
+	running   bool
 }
 
 // NewBME280 returns a chip with the calibration and the raw values of the data sheets' example: 25.08 °C and 100,653 Pa. Of the humidity there
@@ -78,23 +80,9 @@ func (c *Chip) Transfer(w, r []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance()
-	if len(r) == 0 {
-		if len(w)%2 != 0 {
-			return fmt.Errorf("bme280test: a write of % x, want pairs of register and value", w)
-		}
-		for i := 0; i < len(w); i += 2 {
-			c.write(w[i], w[i+1])
-		}
-		return nil
-	}
-	reg := byte(0)
-	if len(w) > 0 {
-		reg = w[0]
-	}
-	for i := range r {
-		r[i] = c.regs[reg+byte(i)]
-	}
-	return nil
+	return c.registers.Transfer(w, r,
+		func(reg byte, b []byte) bool { return chiptest.Pairs(reg, b, c.write) },
+		func(reg byte, b []byte) { copy(b, c.regs[reg:]) })
 }
 
 func (c *Chip) write(reg, v byte) {

@@ -3,9 +3,10 @@
 package bme680test
 
 import (
-	"fmt"
 	"sync"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus. Its results are raw values, which appear in the registers when a measurement has ended.
@@ -18,14 +19,14 @@ type Chip struct {
 	Cold        bool // the heater does not get to its temperature
 	Busy        int  // how many looks find a measurement under way beyond its time
 
-	mu      sync.Mutex // held by Transfer and LosePower
-	high    bool
-	id      byte
-	regs    [256]byte
-	pointer byte
-	start   time.Time
-	running bool
-	ready   time.Time
+	mu        sync.Mutex // held by Transfer and LosePower
+	high      bool
+	id        byte
+	regs      [256]byte
+	registers chiptest.Registers
+	start     time.Time
+	running   bool
+	ready     time.Time
 }
 
 // NewBME680 returns a chip with 23.63 °C, 97,819 Pa, 46.21 %RH and 18,549 Ω by Bosch's program, as it is after power-up.
@@ -75,21 +76,9 @@ func (c *Chip) Transfer(w, r []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance()
-	if len(w) > 0 {
-		c.pointer = w[0]
-	}
-	if len(r) == 0 {
-		if len(w)%2 != 0 {
-			return fmt.Errorf("bme680test: a write of % x, want pairs of register and value", w)
-		}
-		for i := 0; i < len(w); i += 2 {
-			c.write(w[i], w[i+1])
-		}
-	}
-	for i := range r {
-		r[i] = c.regs[c.pointer+byte(i)]
-	}
-	return nil
+	return c.registers.Transfer(w, r,
+		func(reg byte, b []byte) bool { return chiptest.Pairs(reg, b, c.write) },
+		func(reg byte, b []byte) { copy(b, c.regs[reg:]) })
 }
 
 func (c *Chip) write(reg, v byte) {

@@ -3,9 +3,10 @@
 package dps310test
 
 import (
-	"fmt"
 	"sync"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus, with the coefficients and raw results of a real one, which are those of QEMU's model too.
@@ -18,13 +19,13 @@ type Chip struct {
 	ID             byte
 	QEMU           bool // it has no id, is always ready, and keeps all bits that are written to the flags
 
-	mu      sync.Mutex // held by Transfer and LosePower
-	regs    [256]byte
-	pointer byte
-	start   time.Time // of the chip
-	running byte
-	ready   time.Time
-	unlock  [2]byte
+	mu        sync.Mutex // held by Transfer and LosePower
+	regs      [256]byte
+	registers chiptest.Registers
+	start     time.Time // of the chip
+	running   byte
+	ready     time.Time
+	unlock    [2]byte
 }
 
 // New returns a chip as it is after power-up, at 24.74 °C and 92,947 Pa.
@@ -68,19 +69,18 @@ func (c *Chip) Transfer(w, r []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance()
-	if len(w) > 0 {
-		c.pointer = w[0]
-	}
-	if len(w) == 2 {
-		c.write(w[0], w[1])
-	} else if len(w) > 2 {
-		return fmt.Errorf("dps310test: a write of % x", w)
-	}
-	for i := range r {
-		r[i] = c.read(c.pointer)
-		c.pointer++
-	}
-	return nil
+	return c.registers.Transfer(w, r,
+		func(reg byte, b []byte) bool {
+			if len(b) == 1 {
+				c.write(reg, b[0])
+			}
+			return len(b) == 1
+		},
+		func(reg byte, b []byte) {
+			for i := range b {
+				b[i] = c.read(reg + byte(i))
+			}
+		})
 }
 
 func (c *Chip) read(reg byte) byte {

@@ -4,10 +4,11 @@ package ina219test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"sync"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus.
@@ -18,15 +19,15 @@ type Chip struct {
 	Overflow bool    // the chip's arithmetic overflows
 	Slower   time.Duration
 
-	ina226  bool
-	mu      sync.Mutex // held by Transfer and LosePower
-	config  uint16
-	shunt   uint16
-	bus     uint16
-	done    bool // the flag of a conversion that has ended
-	running bool
-	ready   time.Time
-	pointer byte
+	ina226    bool
+	mu        sync.Mutex // held by Transfer and LosePower
+	config    uint16
+	shunt     uint16
+	bus       uint16
+	done      bool // the flag of a conversion that has ended
+	running   bool
+	ready     time.Time
+	registers chiptest.Registers
 }
 
 // NewINA219 returns a chip at 12 V and 0.5 A through 0.1 Ω, as it is after power-up.
@@ -45,7 +46,7 @@ func (c *Chip) LosePower() {
 }
 
 func (c *Chip) reset() {
-	c.shunt, c.bus, c.pointer = 0, 0, 0
+	c.shunt, c.bus, c.registers = 0, 0, chiptest.Registers{}
 	if c.ina226 {
 		c.configure(0x4127)
 	} else {
@@ -61,19 +62,20 @@ func (c *Chip) Transfer(w, r []byte) error {
 		c.running, c.done = c.config&4 != 0, true // bit 2: again and again
 		c.convert()
 	}
-	if len(w) > 0 {
-		c.pointer = w[0]
+	return c.registers.Transfer(w, r, c.write, c.read)
+}
+
+func (c *Chip) write(reg byte, b []byte) bool {
+	if reg != 0 || len(b) != 2 {
+		return false
 	}
-	if len(w) == 3 && c.pointer == 0 {
-		c.configure(binary.BigEndian.Uint16(w[1:]))
-	} else if len(w) > 1 {
-		return fmt.Errorf("ina219test: a write of % x", w)
-	}
-	if len(r) > 0 {
-		v := c.register()
-		copy(r, []byte{byte(v >> 8), byte(v)})
-	}
-	return nil
+	c.configure(binary.BigEndian.Uint16(b))
+	return true
+}
+
+func (c *Chip) read(reg byte, b []byte) {
+	v := c.register(reg)
+	copy(b, []byte{byte(v >> 8), byte(v)})
 }
 
 func (c *Chip) configure(v uint16) {
@@ -105,7 +107,7 @@ func (c *Chip) convert() {
 	c.bus = uint16(min(max(math.Round(c.Volts/4e-3), 0), 8000)) << 3
 }
 
-func (c *Chip) register() uint16 {
+func (c *Chip) register(reg byte) uint16 {
 	flag := func(b bool, v uint16) uint16 {
 		if b {
 			return v
@@ -113,21 +115,21 @@ func (c *Chip) register() uint16 {
 		return 0
 	}
 	switch {
-	case c.pointer == 0:
+	case reg == 0:
 		return c.config
-	case c.pointer == 1:
+	case reg == 1:
 		return c.shunt
-	case c.pointer == 2 && !c.ina226:
+	case reg == 2 && !c.ina226:
 		return c.bus | flag(c.done, 2) | flag(c.Overflow, 1)
-	case c.pointer == 2:
+	case reg == 2:
 		return c.bus
-	case c.pointer == 6 && c.ina226: // reading it clears the flag
+	case reg == 6 && c.ina226: // reading it clears the flag
 		done := c.done
 		c.done = false
 		return flag(done, 8) | flag(c.Overflow, 4)
-	case c.pointer == 0xFE && c.ina226:
+	case reg == 0xFE && c.ina226:
 		return 0x5449
-	case c.pointer == 0xFF && c.ina226:
+	case reg == 0xFF && c.ina226:
 		return 0x2260
 	}
 	return 0

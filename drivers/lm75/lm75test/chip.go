@@ -3,23 +3,23 @@
 package lm75test
 
 import (
-	"encoding/binary"
-	"fmt"
 	"math"
 	"sync"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 )
 
 // A Chip is a model of a chip on an I2C bus.
 type Chip struct {
 	Temperature float64 // °C
 
-	mu      sync.Mutex // held by Transfer and LosePower
-	name    string
-	config  uint16 // of two bytes; chips with one have it in the upper
-	pointer byte
-	word    uint16    // the temperature's register
-	started time.Time // of the measurement that is under way; zero for none
+	mu        sync.Mutex // held by Transfer and LosePower
+	name      string
+	config    uint16 // of two bytes; chips with one have it in the upper
+	registers chiptest.Registers
+	word      uint16    // the temperature's register
+	started   time.Time // of the measurement that is under way; zero for none
 }
 
 // New returns a chip at 25 °C, as it is after power-up: "lm75", "lm75b", "tmp102", "tmp105" or "tmp1075".
@@ -33,7 +33,7 @@ func New(name string) *Chip {
 func (c *Chip) LosePower() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.config, c.pointer, c.word, c.started = 0, 0, 0, time.Now()
+	c.config, c.word, c.started, c.registers = 0, 0, time.Now(), chiptest.Registers{}
 	switch c.name {
 	case "tmp102":
 		c.config = 0x60A0
@@ -63,30 +63,30 @@ func (c *Chip) Transfer(w, r []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance()
-	if len(w) > 0 {
-		c.pointer = w[0]
+	return c.registers.Transfer(w, r, c.write, c.read)
+}
+
+func (c *Chip) write(reg byte, b []byte) bool {
+	if reg != 1 {
+		return false
 	}
-	if len(w) > 1 {
-		if c.pointer != 1 {
-			return fmt.Errorf("lm75test: a write to the register %d", c.pointer)
-		}
-		c.configure(w[1])
+	c.configure(b[0])
+	return true
+}
+
+func (c *Chip) read(reg byte, b []byte) {
+	var v uint16
+	switch {
+	case reg == 0:
+		v = c.word
+	case reg == 1 && (c.name == "tmp102" || c.name == "tmp1075"):
+		v = c.config
+	case reg == 1: // the one byte again and again
+		v = c.config>>8<<8 | c.config>>8
+	case reg == 0x0F && c.name == "tmp1075":
+		v = 0x7500
 	}
-	if len(r) > 0 {
-		var b [2]byte
-		switch {
-		case c.pointer == 0:
-			binary.BigEndian.PutUint16(b[:], c.word)
-		case c.pointer == 1 && (c.name == "tmp102" || c.name == "tmp1075"):
-			binary.BigEndian.PutUint16(b[:], c.config)
-		case c.pointer == 1: // the one byte again and again
-			b = [2]byte{byte(c.config >> 8), byte(c.config >> 8)}
-		case c.pointer == 0x0F && c.name == "tmp1075":
-			b = [2]byte{0x75, 0x00}
-		}
-		copy(r, b[:])
-	}
-	return nil
+	copy(b, []byte{byte(v >> 8), byte(v)})
 }
 
 func (c *Chip) configure(v byte) {

@@ -4,10 +4,11 @@ package mcp9808test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"sync"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus.
@@ -20,7 +21,7 @@ type Chip struct {
 	mu         sync.Mutex // held by Transfer
 	config     uint16
 	resolution byte
-	pointer    byte
+	registers  chiptest.Registers
 	word       uint16
 	ready      time.Time // when the measurement ends that is under way
 }
@@ -35,26 +36,28 @@ func (c *Chip) Transfer(w, r []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance()
-	if len(w) > 0 {
-		c.pointer = w[0] & 0x0F
-	}
+	return c.registers.Transfer(w, r, c.write, c.read)
+}
+
+func (c *Chip) write(reg byte, b []byte) bool {
 	switch {
-	case len(w) == 3 && c.pointer == 1:
-		config := binary.BigEndian.Uint16(w[1:])
+	case reg&0x0F == 1 && len(b) == 2:
+		config := binary.BigEndian.Uint16(b)
 		if c.config&0x100 != 0 && config&0x100 == 0 {
 			c.ready = time.Now().Add(c.takes())
 		}
 		c.config = config
-	case len(w) == 2 && c.pointer == 8:
-		c.resolution = w[1] & 3
-	case len(w) > 1:
-		return fmt.Errorf("mcp9808test: a write of % x", w)
+	case reg&0x0F == 8 && len(b) == 1:
+		c.resolution = b[0] & 3
+	default:
+		return false
 	}
-	if len(r) > 0 {
-		v := map[byte]uint16{1: c.config, 5: c.word | c.Alarms, 6: c.Manufacturer, 7: c.Device, 8: uint16(c.resolution) << 8}[c.pointer]
-		copy(r, []byte{byte(v >> 8), byte(v)})
-	}
-	return nil
+	return true
+}
+
+func (c *Chip) read(reg byte, b []byte) {
+	v := map[byte]uint16{1: c.config, 5: c.word | c.Alarms, 6: c.Manufacturer, 7: c.Device, 8: uint16(c.resolution) << 8}[reg&0x0F]
+	copy(b, []byte{byte(v >> 8), byte(v)})
 }
 
 // takes returns how long a measurement takes.

@@ -3,9 +3,7 @@
 package sht4xtest
 
 import (
-	"math"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers/sensirion/sensiriontest"
@@ -13,52 +11,32 @@ import (
 
 // A Chip is a model of the chip on an I2C bus.
 type Chip struct {
+	sensiriontest.Sensor
 	Temperature float64 // °C
 	Humidity    float64 // %RH, from -6 to 119 as the chip's scale
-	Disturbed   bool    // the checksums are wrong
 
-	mu     sync.Mutex // held by Transfer
-	busy   time.Time  // until when the chip acknowledges nothing
-	answer []byte
+	mu sync.Mutex // held by Transfer
 }
 
 // New returns a chip at 25 °C and 50 %RH.
 func New() *Chip { return &Chip{Temperature: 25, Humidity: 50} }
 
-// word returns a fraction of full scale.
-func word(part float64) uint16 { return uint16(math.Round(min(max(part, 0), 1) * 65535)) }
-
 // Transfer implements drivertest.Chip.
 func (c *Chip) Transfer(w, r []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Now().Before(c.busy) || len(w) > 1 {
-		return syscall.ENXIO
+	return c.Sensor.Transfer(w, r, c.obey)
+}
+
+func (c *Chip) obey(w []byte) (words []uint16, takes time.Duration, ok bool) {
+	switch {
+	case len(w) > 1:
+	case w[0] == 0x89:
+		return []uint16{0x0F4C, 0x1234}, time.Millisecond, true
+	case w[0] == 0x94:
+		return nil, time.Millisecond, true
+	case w[0] == 0xFD:
+		return []uint16{sensiriontest.Fraction((c.Temperature + 45) / 175), sensiriontest.Fraction((c.Humidity + 6) / 125)}, 8300 * time.Microsecond, true
 	}
-	if len(w) == 1 {
-		takes := time.Millisecond
-		switch w[0] {
-		case 0x89:
-			c.answer = sensiriontest.Pack(0x0F4C, 0x1234)
-		case 0x94:
-			c.answer = nil
-		case 0xFD:
-			takes = 8300 * time.Microsecond
-			c.answer = sensiriontest.Pack(word((c.Temperature+45)/175), word((c.Humidity+6)/125))
-		default:
-			return syscall.ENXIO
-		}
-		if c.Disturbed && c.answer != nil {
-			c.answer[2] ^= 0x80
-		}
-		c.busy = time.Now().Add(takes)
-	}
-	if len(r) > 0 {
-		if time.Now().Before(c.busy) || len(r) > len(c.answer) {
-			return syscall.ENXIO
-		}
-		copy(r, c.answer)
-		c.answer = nil
-	}
-	return nil
+	return nil, 0, false
 }

@@ -4,10 +4,11 @@ package veml7700test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"sync"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus.
@@ -16,11 +17,11 @@ type Chip struct {
 	ID     uint16
 	Count  int // how many measurements were started
 
-	mu      sync.Mutex // held by Transfer and LosePower
-	config  uint16
-	counts  uint16
-	pointer byte
-	ready   time.Time
+	mu        sync.Mutex // held by Transfer and LosePower
+	config    uint16
+	counts    uint16
+	registers chiptest.Registers
+	ready     time.Time
 }
 
 // New returns a chip at 250 lx, as it is after power-up: asleep.
@@ -49,26 +50,28 @@ func (c *Chip) Transfer(w, r []byte) error {
 		perCount := 0.0042 * 2 / gain * 800 / float64(c.integration().Milliseconds())
 		c.counts = uint16(min(math.Round(c.Linear/perCount), 65535))
 	}
-	if len(w) > 0 {
-		c.pointer = w[0]
-	}
+	return c.registers.Transfer(w, r, c.write, c.read)
+}
+
+func (c *Chip) write(reg byte, b []byte) bool {
 	switch {
-	case len(w) == 3 && c.pointer == 0:
-		v := binary.LittleEndian.Uint16(w[1:])
+	case reg == 0 && len(b) == 2:
+		v := binary.LittleEndian.Uint16(b)
 		if v&1 == 0 {
 			c.counts, c.Count = 0, c.Count+1
 			c.ready = time.Now().Add(2500*time.Microsecond + c.as(v))
 		}
 		c.config = v
-	case len(w) == 3 && c.pointer == 3:
-	case len(w) > 1:
-		return fmt.Errorf("veml7700test: a write of % x", w)
+	case reg == 3 && len(b) == 2:
+	default:
+		return false
 	}
-	if len(r) > 0 {
-		v := map[byte]uint16{0: c.config, 4: c.counts, 7: c.ID}[c.pointer]
-		copy(r, []byte{byte(v), byte(v >> 8)})
-	}
-	return nil
+	return true
+}
+
+func (c *Chip) read(reg byte, b []byte) {
+	v := map[byte]uint16{0: c.config, 4: c.counts, 7: c.ID}[reg]
+	copy(b, []byte{byte(v), byte(v >> 8)})
 }
 
 func (c *Chip) integration() time.Duration { return c.as(c.config) }
