@@ -52,7 +52,7 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 		s.expireSoon(now)
 	}
 	r, wait := s.round, s.o.MaxLoss == 0 && s.degraded == nil && (err != nil || s.retryAt == 0)
-	failure, urgent := s.degraded, s.expire || s.front >= s.limits.commit || now+s.o.MaxLoss/2 < s.timerAt
+	failure, urgent := s.degraded, s.expire || s.front >= s.limits.commit || now+s.mayWait() < s.timerAt
 	s.mu.Unlock()
 	if urgent {
 		s.kick()
@@ -138,15 +138,12 @@ func (s *Store) put(sr *series, up time.Duration, body []byte, now time.Duration
 // applied the policy to the front: the class of least worth gives way first.
 // s.mu is held.
 func (s *Store) makeRoom(c class, cost int, now time.Duration) bool {
-	if s.full[c] && s.o.WhenFull == RejectNew {
-		return false
-	}
 	limit := s.limits.frontOf(c)
+	if s.o.WhenFull == RejectNew {
+		return !s.full[c] && s.front+cost <= limit && int64(s.front+cost) <= s.space[c] // what is taken will find room
+	}
 	if s.front+cost <= limit {
 		return true
-	}
-	if s.o.WhenFull == RejectNew {
-		return false
 	}
 	for v := range c + 1 {
 		for _, b := range s.lanes[v].unstored() {

@@ -48,8 +48,9 @@ func (c *committer) apply(t *txn) {
 		l.depth += a.records
 		l.cover(a.id, a.last+1)
 	}
+	c.marks = t.marks
 	for _, m := range t.marks {
-		m.sr.mark = m.seq
+		s.series[m.lane][m.stream].mark = m.seq
 	}
 	s.losses.rows = t.n.Losses
 	s.losses.acked = s.losses.acked[len(t.deleted):]

@@ -63,7 +63,7 @@ func (c *committer) commit(clean bool) error {
 		close(r.done)
 	}
 	for _, j := range jobs {
-		if j.err == nil && c.degradedNow() {
+		if j.err == nil && (j.flush || c.degradedNow()) {
 			j.err = err
 		}
 		close(j.done)
@@ -91,6 +91,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	now := s.o.Now()
 	s.stats.Commits++
 	s.stats.LastCommit = now - start
+	s.slowest = max(now-start, s.slowest-s.slowest/16)
 	if t.oldest >= 0 && s.o.MaxLoss > 0 && now-t.oldest > s.o.MaxLoss {
 		s.stats.Overruns++
 	}
@@ -103,12 +104,13 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	if err == nil {
 		s.stats.Bytes = size
 		for cl := range classCount {
-			front := int64(4)
+			front := int64(reserve / 4)
 			for _, b := range s.lanes[cl].unstored() {
-				front += int64(b.cost)/pageSize + 1
+				front += c.db.room(b.cost)
 			}
 			limit, option := c.limitWithReserve(cl, t.n, used)
 			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
+			s.space[cl] = limit - used - reserve/4
 		}
 	}
 	for i, skipped := range t.skipped {
@@ -151,7 +153,7 @@ func (c *committer) attempt(jobs []*job, clean bool, rounds *[]*round) (t *txn, 
 	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
 		return nil, err
 	}
-	t = &txn{n: c.n, open: make(map[lossKey]Loss), clean: clean, oldest: -1}
+	t = &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), clean: clean, oldest: -1}
 	appends := c.runJobs(jobs)
 	c.build(t, jobs, appends, rounds)
 	if err = c.write(t); err == nil {

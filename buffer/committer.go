@@ -16,8 +16,9 @@ type committer struct {
 	db      *db // nil while it cannot be opened again
 	codec   *codec
 	n       counters // as stored
+	marks   []mark   // as stored
 	inDoubt *txn     // its COMMIT failed: it may have happened
-	pages   int64    // of the file, at the last look
+	file    int64    // bytes of the database, at the last look
 	ballast int64    // bytes of the ballast file
 	boots   map[uint32]bootInfo
 
@@ -74,6 +75,9 @@ func (c *committer) loop() {
 		}
 		switch {
 		case closing:
+			if c.db != nil {
+				c.checkpoint() // before the last commit, which begins the log anew: the next Open reads only that
+			}
 			s.closeErr = c.commit(true)
 			return
 		case wait <= 0:
@@ -95,6 +99,17 @@ func (c *committer) loop() {
 	}
 }
 
+// CommitAfter returns how old a record in RAM becomes before a commit starts
+// where none of late took longer than slowest. What is left of maxLoss is for
+// the commit: twice that, at least half a second and a tenth of maxLoss, at
+// most half of it.
+func CommitAfter(maxLoss, slowest time.Duration) time.Duration {
+	return maxLoss - min(max(2*slowest, maxLoss/10, 500*time.Millisecond), maxLoss/2)
+}
+
+// mayWait is CommitAfter for this store now. s.mu is held.
+func (s *Store) mayWait() time.Duration { return CommitAfter(s.o.MaxLoss, s.slowest) }
+
 // due returns how long the next commit can wait. s.mu is held.
 func (s *Store) due(now time.Duration) time.Duration {
 	if len(s.writes) > 0 {
@@ -102,13 +117,13 @@ func (s *Store) due(now time.Duration) time.Duration {
 	}
 	at := now + time.Hour
 	if oldest := s.oldestFront(); oldest >= 0 {
-		if at = min(at, oldest+s.o.MaxLoss/2); s.front >= s.limits.commit {
+		if at = min(at, oldest+s.mayWait()); s.front >= s.limits.commit {
 			at = now
 		}
 		at = max(at, s.retryAt)
 	}
 	if len(s.removed) > 0 {
-		at = min(at, s.lossAt+s.o.MaxLoss/2)
+		at = min(at, s.lossAt+s.mayWait())
 	}
 	if s.dirty > 0 || len(s.losses.acked) > 0 {
 		at = min(at, s.dirtyAt+ackDelay)

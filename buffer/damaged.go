@@ -20,11 +20,14 @@ type damagedStore struct {
 
 // openDamaged opens a store that was set aside. The settings matter less than
 // that it opens; where its header does not let it, the part of the header that
-// is the same in every store is written again.
+// is the same in every store of a page size is written again.
 func openDamaged(path string) (*damagedStore, error) {
 	d, err := connectDamaged(path)
-	if err != nil {
-		if e := repairHeader(path); e != nil {
+	for _, size := range []uint16{uint16(pageSize), 4096} { // versions 1 and 2 had the latter
+		if err == nil {
+			break
+		}
+		if e := repairHeader(path, size); e != nil {
 			return nil, e
 		}
 		d, err = connectDamaged(path)
@@ -55,14 +58,14 @@ func connectDamaged(path string) (*damagedStore, error) {
 	return &damagedStore{d, version}, nil
 }
 
-func repairHeader(path string) error {
+func repairHeader(path string, pageSize uint16) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	// Page size 4096, log in both versions, nothing reserved, the fixed fractions.
-	_, err = f.WriteAt(append([]byte("SQLite format 3\x00"), 0x10, 0, 2, 2, 0, 64, 32, 32), 0)
+	// The page size, log in both versions, nothing reserved, the fixed fractions.
+	_, err = f.WriteAt(append([]byte("SQLite format 3\x00"), byte(pageSize>>8), byte(pageSize), 2, 2, 0, 64, 32, 32), 0)
 	return err
 }
 
@@ -82,10 +85,14 @@ func (d *damagedStore) rows(columns, table, key string, f func(v []driver.Value)
 	return nil
 }
 
-// counters returns the counters, if they can be read.
-func (d *damagedStore) counters() (n counters, ok bool) {
-	n, err := d.db.loadCounters()
-	return n, err == nil
+// progress returns what the last commit wrote, if it can be read.
+func (d *damagedStore) progress() (p progress, ok bool) {
+	load := d.db.loadProgress
+	if d.version < 3 {
+		load = d.db.progressRows
+	}
+	p, err := load()
+	return p, err == nil
 }
 
 // record calls row for the first row of a table with an id of at least from
@@ -165,14 +172,20 @@ func (d *damagedStore) dead(from uint64) (DeadLetter, bool) {
 
 // transplant copies the small tables into the database of a new store, in
 // whose transaction it runs: the boots, the losses not told yet, and the
-// values of Update. It returns what is to be salvaged.
-func (d *damagedStore) transplant(to *db) (plan salvagePlan, n counters, err error) {
+// values of Update. It returns what is to be salvaged, and what the new store
+// begins with.
+func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err error) {
 	plan.Last = make(map[string]uint64)
-	n, plan.Counted = d.counters()
-	for _, records := range n.Records {
+	begin, plan.Counted = d.progress()
+	for _, records := range begin.Records {
 		plan.Expected += records
 	}
-	next := max(n.Next, 1)
+	for _, m := range begin.marks {
+		if m.lane == Readings {
+			plan.Last[m.stream] = m.seq
+		}
+	}
+	next := max(begin.Next, 1)
 	for cl := range classCount {
 		if id, err := d.db.number("SELECT max(id) FROM " + tables[cl]); err == nil {
 			next = max(next, uint64(id))
@@ -180,8 +193,8 @@ func (d *damagedStore) transplant(to *db) (plan salvagePlan, n counters, err err
 			next = max(next, maxPosition)
 		}
 	}
-	n = counters{Next: next + 1<<20, NextLoss: n.NextLoss} // beyond what a lost commit may have used
-	plan.Below = n.Next
+	begin.counters = counters{Next: next + 1<<20, NextLoss: begin.NextLoss} // beyond what a lost commit may have used
+	plan.Below = begin.Next
 	id, _ := d.db.stateText("store")
 	plan.Store = id
 	err = d.rows("boot, store, kernel, clean", "boot", "boot", func(v []driver.Value) error {
@@ -192,37 +205,24 @@ func (d *damagedStore) transplant(to *db) (plan salvagePlan, n counters, err err
 		return to.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,?)`, v[0], v[1], v[2], v[3])
 	})
 	if err != nil {
-		return plan, n, err
-	}
-	err = d.rows("key, value", "state", "key", func(v []driver.Value) error {
-		key, _ := v[0].(string)
-		seq, _ := v[1].(int64)
-		if stream, ok := strings.CutPrefix(key, markKey(Readings, "")); ok {
-			plan.Last[stream] = uint64(seq)
-		} else if !strings.HasPrefix(key, "mark/") {
-			return nil
-		}
-		return to.setState(key, seq)
-	})
-	if err != nil {
-		return plan, n, err
+		return plan, begin, err
 	}
 	err = d.rows("bucket, key, value", "kv", "bucket,key", func(v []driver.Value) error {
 		return to.exec(`INSERT OR IGNORE INTO kv(bucket, key, value) VALUES(?,?,?)`, v[0], v[1], v[2])
 	})
 	if err != nil {
-		return plan, n, err
+		return plan, begin, err
 	}
 	err = d.rows("id, lane, store, boot, stream, first, last, n, reason", "loss", "id", func(v []driver.Value) error {
 		l := scanLoss(v)
-		n.NextLoss = max(n.NextLoss, l.ID)
+		begin.NextLoss = max(begin.NextLoss, l.ID)
 		return to.exec(`INSERT OR IGNORE INTO loss(id, lane, store, boot, stream, first, last, n, reason) VALUES(?,?,?,?,?,?,?,?,?)`,
 			v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8])
 	})
 	if err == nil {
-		n.Losses, err = to.number("SELECT count(*) FROM loss") // at most maxLosses
+		begin.Losses, err = to.number("SELECT count(*) FROM loss") // at most maxLosses
 	}
-	return plan, n, err
+	return plan, begin, err
 }
 
 // A salvagePlan is what is to be salvaged of a store that was set aside, and

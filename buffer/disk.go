@@ -61,8 +61,8 @@ func (c ioCounter) close() {
 // negative value.
 func free(path string) int64 {
 	var st unix.Statfs_t
-	if err := unix.Statfs(filepath.Dir(path), &st); err != nil {
-		return -1
+	if err := unix.Statfs(filepath.Dir(path), &st); err != nil || st.Blocks == 0 {
+		return -1 // file systems in user space need not tell
 	}
 	return int64(st.Bavail) * int64(st.Bsize)
 }
@@ -127,48 +127,63 @@ func (c *committer) dropBallast() bool {
 	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
-// size returns the bytes of all files and the pages in use.
+// size returns the bytes of all files, and those in use of the database.
 func (c *committer) size() (bytes, used int64, err error) {
-	if c.pages, err = c.db.number("PRAGMA page_count"); err != nil {
+	pages, err := c.db.number("PRAGMA page_count")
+	if err != nil {
 		return 0, 0, err
 	}
 	spare, err := c.db.number("PRAGMA freelist_count")
 	if err != nil {
 		return 0, 0, err
 	}
-	return c.pages*pageSize + fileSize(c.s.path+"-wal") + c.ballast, c.pages - spare, nil
+	c.file = pages * c.db.pageSize
+	return c.file + fileSize(c.s.path+"-wal") + c.ballast, c.file - spare*c.db.pageSize, nil
 }
 
-// limitOf returns the pages up to which segments of a class are stored, and
-// the option that they follow from.
-func (c *committer) limitOf(cl class) (pages int64, option string) {
-	pages = c.s.limits.pagesOf(cl)
-	if usable := c.mayUse(); usable < pages {
+// limitOf returns the bytes of the database up to which segments of a class
+// are stored, and the option that they follow from.
+func (c *committer) limitOf(cl class) (bytes int64, option string) {
+	bytes = c.s.limits.of(cl)
+	if usable := c.mayUse(); usable < bytes {
 		return usable, "min_free"
 	}
-	return pages, "max_bytes"
+	return bytes, "max_bytes"
 }
 
 // limitWithReserve is limitOf where no reading can give way: MinFree does not
-// take the pages from the events that are reserved for them.
-func (c *committer) limitWithReserve(cl class, n counters, used int64) (pages int64, option string) {
-	pages, option = c.limitOf(cl)
+// take from the events what is reserved for them.
+func (c *committer) limitWithReserve(cl class, n counters, used int64) (bytes int64, option string) {
+	bytes, option = c.limitOf(cl)
 	if cl != eventClass {
-		return pages, option
+		return bytes, option
 	}
 	l := c.s.limits
-	reserve := l.pages - l.readings - n.Bytes[eventClass]/pageSize
-	return min(l.pages, max(pages, used+reserve)), option
+	reserved := l.usable - l.readings - n.Bytes[eventClass]
+	return min(l.usable, max(bytes, used+reserved)), option
 }
 
-// mayUse returns how many pages the file system permits: those that the file
-// has, and what is free above MinFree when the log has reached its length.
+// measure finds out how much room there is before the first commit.
+func (c *committer) measure() error {
+	_, used, err := c.size()
+	if err != nil {
+		return err
+	}
+	for cl := range classCount {
+		limit, _ := c.limitWithReserve(cl, c.n, used)
+		c.s.space[cl] = limit - used - reserve/4
+	}
+	return nil
+}
+
+// mayUse returns how large a database the file system permits: as large as it
+// is, and what is free above MinFree when the log has reached its length.
 func (c *committer) mayUse() int64 {
 	l := c.s.limits
 	f := free(c.s.path)
 	if f < 0 {
-		return l.hardPages
+		return l.file
 	}
-	log := max(0, l.walPages*(pageSize+24)-fileSize(c.s.path+"-wal"))
-	return c.pages + max(0, f-c.s.o.MinFree-log)/pageSize
+	log := max(0, l.log-fileSize(c.s.path+"-wal"))
+	return c.file + max(0, f-c.s.o.MinFree-log)
 }

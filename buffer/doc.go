@@ -17,14 +17,16 @@
 // # The way of a record
 //
 // Append puts a record in the RAM front. Acknowledged there, it never reaches
-// the flash. Otherwise the committer, the one goroutine that uses the
-// database, starts when the oldest record is MaxLoss/2 old and writes the
-// unacknowledged records of each class as one row, a segment: a commit costs
-// two pages of log and one flush, whatever the number of records. Recently
-// stored segments stay in RAM, bounded; older ones are read when they are
-// taken. What lies only on the disk is described by one range of ids per class
-// and by counters that every commit stores, so neither memory nor the time of
-// Open and of the first batch depends on the backlog.
+// the flash. Otherwise the committer, the one goroutine that uses the database,
+// starts so long before the oldest record is MaxLoss old that the commit will
+// be done by then (CommitAfter), and writes the unacknowledged records of each
+// class as one row, a segment, with one flush. Pages are small, 512 bytes,
+// because a commit writes every page that it changes: the segment's, that of
+// the progress, the first of the file, and now and then one above the segments.
+// Recently stored segments stay in RAM, bounded; older ones are read when they
+// are taken. What lies only on the disk is described by one range of ids per
+// class and by counters that every commit stores, so neither memory nor the
+// time of Open and of the first batch depends on the backlog.
 //
 // Classes are the events and the readings of each priority. Each has a table,
 // a queue and a front of its own: a class that no stream uses costs an empty
@@ -58,8 +60,8 @@
 // power cut but damage, which Open looks for itself (log.go). So of each of these, everything or nothing is found:
 //
 //	operation   before                   the transaction                        nil or the effect after
-//	Open        last boot                boot row, marks of the last boot gone   Open returned
-//	Append      record in RAM            segment, counters, marks                MaxLoss; strict: Append returned
+//	Open        last boot                boot row, progress without marks        Open returned
+//	Append      record in RAM            segment, progress                       MaxLoss; strict: Append returned
 //	Ack         segment                  row deleted, or bits of its ack row     the next commit, at most 5 s
 //	Refuse      taken record             dead letter, ledger, bits               Refuse returned
 //	eviction    segment                  row deleted, ledger                     the commit that needed room
@@ -73,7 +75,7 @@
 //	ErrFull     nothing                  ledger                                  MaxLoss; strict: Append returned
 //	Update      old values               new values, records appended by it      Update returned
 //	AckLosses   ledger entry             row deleted                             the next commit, at most 5 s
-//	Close       boot not ended           front, acks, marks, clean=1             Close returned
+//	Close       boot not ended           front, acks, progress, clean=1          Close returned
 //
 // A cut before the commit point of an Ack makes the records come again: QoS 1
 // may deliver twice. A cut inside a checkpoint leaves the log, which is copied

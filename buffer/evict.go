@@ -49,7 +49,7 @@ func (c *committer) decode(r *row) error {
 // room makes room for a block by the policy and reports whether it fits.
 func (c *committer) room(t *txn, b *block) (bool, error) {
 	limit, _ := c.limitOf(b.class)
-	need := int64(len(b.encoded))/pageSize + 3
+	need := c.db.room(len(b.encoded))
 	for removed := 0; ; {
 		_, used, err := c.size()
 		if err != nil {
@@ -59,7 +59,7 @@ func (c *committer) room(t *txn, b *block) (bool, error) {
 			return true, nil
 		}
 		if removed >= maxEvict {
-			return used+need <= c.s.limits.pages+8, nil // the next commit goes on
+			return used+need <= c.s.limits.usable+reserve/2, nil // the next commit goes on
 		}
 		reserve, _ := c.limitWithReserve(b.class, t.n, used)
 		reserved, makesRoom := used+need <= reserve, b.class
@@ -263,7 +263,7 @@ func (c *committer) sacrifice() bool {
 	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
 		return freed
 	}
-	t := &txn{n: c.n, open: make(map[lossKey]Loss), oldest: -1}
+	t := &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), oldest: -1}
 	err := func() error {
 		for removed := 0; removed < maxEvict; {
 			n, err := c.relieve(t, eventClass)
@@ -280,7 +280,7 @@ func (c *committer) sacrifice() bool {
 		if err := c.writeLosses(t, s.losses.open); err != nil {
 			return err
 		}
-		return c.writeCounters(t)
+		return c.writeProgress(t)
 	}()
 	if err == nil && len(t.evicted) > 0 {
 		if err = c.db.exec("COMMIT"); err == nil {

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var faultStep = flag.Int("buffer.fault-step", 149, "TestFaults fails one call of so many; 1: each of them")
+var faultStep = flag.Int("buffer.fault-step", 431, "TestFaults fails one call of so many; 1: each of them")
 
 const (
 	workerEnv = "FIELDGATE_BUFFER_WORKER"

@@ -106,9 +106,10 @@ func (s *Store) Each(ctx context.Context, bucket string, f func(key string, valu
 	}})
 }
 
-// Flush commits the front and the pending acknowledgements.
+// Flush commits the front and the pending acknowledgements. ErrNotDurable: at
+// least a part of the front is in RAM only.
 func (s *Store) Flush(ctx context.Context) error {
-	return s.submit(ctx, &job{update: func(*Tx) error { return nil }})
+	return s.submit(ctx, &job{flush: true, update: func(*Tx) error { return nil }})
 }
 
 // BootInfo returns the kernel's boot_id during a boot of the program; ok is
@@ -137,6 +138,7 @@ type job struct {
 	refuse []Record
 	reason string
 	dead   *deadJob
+	flush  bool // the update is about everything in the front
 
 	done chan struct{}
 	err  error

@@ -30,31 +30,37 @@ const (
 
 // limits are what follows from MaxBytes.
 type limits struct {
-	front     int   // bytes of records in RAM that are not stored
-	commit    int   // bytes of them that start a commit
-	cache     int   // bytes of stored records kept in RAM
-	body      int   // bytes of one body
-	ballast   int64 // bytes of the ballast file
-	walPages  int64 // pages in the log that start a checkpoint
-	pages     int64 // pages that may be used
-	readings  int64 // pages up to which readings are stored
-	hardPages int64 // pages of the file: what SQLite enforces
+	front    int   // bytes of records in RAM that are not stored
+	commit   int   // bytes of them that start a commit
+	cache    int   // bytes of stored records kept in RAM
+	body     int   // bytes of one body
+	ballast  int64 // bytes of the ballast file
+	log      int64 // bytes of the log that start a checkpoint
+	file     int64 // bytes of the database: what SQLite enforces
+	usable   int64 // bytes of it up to which segments are stored
+	readings int64 // bytes of it up to which readings are stored
 }
+
+// reserve is kept of the database for removing when everything is full.
+const reserve = 64 << 10
+
+// LogSize returns how long the write-ahead log of a store becomes; it keeps its
+// length.
+func LogSize(maxBytes int64) int64 { return newLimits(maxBytes).log }
 
 func newLimits(maxBytes int64) limits {
 	l := limits{
-		front:    int(clamp(maxBytes/32, 64<<10, 1<<20)),
-		commit:   int(clamp(maxBytes/64, 32<<10, blockCost)),
-		cache:    int(clamp(maxBytes/64, 32<<10, 512<<10)),
-		ballast:  clamp(maxBytes/64, 64<<10, 1<<20),
-		walPages: clamp(maxBytes/16/pageSize, 32, 1000),
+		front:   int(clamp(maxBytes/32, 64<<10, 1<<20)),
+		commit:  int(clamp(maxBytes/64, 32<<10, blockCost)),
+		cache:   int(clamp(maxBytes/64, 32<<10, 512<<10)),
+		ballast: clamp(maxBytes/64, 64<<10, 1<<20),
+		log:     clamp(maxBytes/16, 128<<10, 4<<20),
 	}
 	l.body = min(MaxBody, l.front/2) // at least two fit
-	// A log outgrows its checkpoint by the last transaction, and every frame has a header.
-	wal := (l.walPages + l.walPages/4 + 16) * (pageSize + 24)
-	l.hardPages = (maxBytes - wal - l.ballast - int64(l.front)) / pageSize
-	l.pages = l.hardPages - 16 // room for removing when everything is full
-	l.readings = l.pages - max(l.hardPages/20, 16)
+	log := l.log + l.log/4 + 64<<10  // it outgrows its checkpoint by the last transaction
+	l.file = maxBytes - log - l.ballast - int64(l.front)
+	l.usable = l.file - reserve
+	l.readings = l.usable - max(l.file/20, reserve)
 	return l
 }
 
@@ -67,12 +73,13 @@ func (l limits) frontOf(c class) int {
 	return l.front
 }
 
-// pagesOf returns the pages up to which segments of a class are stored.
-func (l limits) pagesOf(c class) int64 {
+// of returns the bytes of the database up to which segments of a class are
+// stored.
+func (l limits) of(c class) int64 {
 	if c != eventClass {
 		return l.readings
 	}
-	return l.pages
+	return l.usable
 }
 
 func clamp(v, low, high int64) int64 { return max(low, min(v, high)) }

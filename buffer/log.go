@@ -77,15 +77,19 @@ func scanLog(r io.Reader) (scan logScan, err error) {
 	sum.add(order, header[:24])
 	salt := [2]uint32{number(header[:], 4), number(header[:], 5)}
 	passing := number(header[:], 0)&^1 == logMagic && sum == logSum{number(header[:], 6), number(header[:], 7)}
-	if passing && (number(header[:], 1) != logVersion || number(header[:], 2) != uint32(pageSize)) {
+	if passing && number(header[:], 1) != logVersion {
 		return scan, nil
 	}
+	size := number(header[:], 2) // of a page
 	if passing {
 		scan.end = logHeader
 	} else {
 		scan.bad = "its header fails"
+		if size < 512 || size > 1<<16 || size&(size-1) != 0 {
+			size = uint32(pageSize)
+		}
 	}
-	frame := make([]byte, frameHeader+pageSize)
+	frame := make([]byte, frameHeader+size)
 	for n := 1; ; n++ {
 		if _, err := io.ReadFull(r, frame); err != nil {
 			return scan, endOfLog(err)

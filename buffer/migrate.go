@@ -1,13 +1,15 @@
 package buffer
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // migrations bring a file from version i+1 to version i+2. They run in the
 // transaction of the new boot: a file has either its old form or its new one.
-var migrations = []func(*db) error{migrate1}
+var migrations = []func(*db) error{migrate1, migrate2}
 
 // migrate brings an older file to schemaVersion. Adding columns and tables
 // does not depend on what is stored.
@@ -35,7 +37,7 @@ func migrate1(d *db) error {
 			return err
 		}
 	}
-	n, err := d.loadCounters()
+	n, err := d.countersText()
 	if err != nil {
 		return err
 	}
@@ -48,4 +50,51 @@ func migrate1(d *db) error {
 		return err
 	}
 	return d.setState("counters", string(text))
+}
+
+// migrate2: what every commit writes is in one row instead of a row for the
+// counters and one for each mark.
+func migrate2(d *db) error {
+	if err := d.exec(progressTable); err != nil {
+		return err
+	}
+	p, err := d.progressRows()
+	if err != nil {
+		return err
+	}
+	if err := d.exec(`DELETE FROM state WHERE key='counters' OR key>='mark/' AND key<'mark0'`); err != nil {
+		return err
+	}
+	return d.saveProgress(p)
+}
+
+// progressRows reads what versions 1 and 2 have for a progress.
+func (d *db) progressRows() (p progress, err error) {
+	if p.counters, err = d.countersText(); err != nil {
+		return p, err
+	}
+	err = d.query(`SELECT key, value FROM state WHERE key>='mark/' AND key<'mark0'`, func(v []driver.Value) bool {
+		key, _ := v[0].(string)
+		seq, _ := v[1].(int64)
+		lane, stream, _ := strings.Cut(strings.TrimPrefix(key, "mark/"), "/")
+		m := mark{lane: Events, stream: stream, seq: uint64(seq)}
+		if lane == fmt.Sprint(Readings) {
+			m.lane = Readings
+		}
+		p.marks = append(p.marks, m)
+		return true
+	})
+	return p, err
+}
+
+// countersText reads the counters of versions 1 and 2.
+func (d *db) countersText() (n counters, err error) {
+	text, err := d.stateText("counters")
+	if err != nil {
+		return n, err
+	}
+	if err := json.Unmarshal([]byte(text), &n); err != nil {
+		return n, errBadState
+	}
+	return n, nil
 }

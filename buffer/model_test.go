@@ -225,10 +225,11 @@ func (m *model) append() {
 
 // flush makes all that was appended durable, unless the store is full.
 func (m *model) flush() {
-	if err := m.s.Flush(context.Background()); err != nil {
-		m.t.Errorf("flush: %v", err)
+	err := m.s.Flush(context.Background())
+	if front := m.s.Stats().Front; errors.Is(err, ErrNotDurable) != (front > 0) || err != nil && !errors.Is(err, ErrNotDurable) {
+		m.t.Errorf("flush with %d left in RAM: %v", front, err)
 	}
-	if m.s.Stats().Front > 0 {
+	if err != nil {
 		return // nothing could be removed to make room
 	}
 	for r := range m.bodies {
@@ -246,7 +247,7 @@ func (m *model) ended(clean bool) {
 	}
 	last := map[string]uint64{}
 	for r := range m.bodies {
-		if r.lane == Readings && r.boot == p.Boot && (clean || m.durable[r] && m.o.WhenFull != RejectNew) {
+		if r.lane == Readings && r.boot == p.Boot && (clean || m.durable[r]) {
 			last[r.stream] = max(last[r.stream], r.seq)
 		}
 		if clean {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -125,8 +124,7 @@ func (c *committer) begin() error {
 	if version == 0 {
 		c.checkpoint() // identity and schema of a store are not in its log alone
 	}
-	_, _, err = c.size()
-	return err
+	return c.measure()
 }
 
 // beginBoot makes a new boot in one transaction, after the schema where that
@@ -145,28 +143,25 @@ func (c *committer) beginBoot(version int64) error {
 			return err
 		}
 	}
-	n, err := c.db.loadCounters()
+	last, err := c.db.loadProgress()
 	if err != nil {
 		return err
 	}
 	if err := c.identify(); err != nil {
 		return err
 	}
-	if s.prev, err = c.previous(); err != nil {
+	if s.prev, err = c.previous(last.marks); err != nil {
 		return err
 	}
 	s.boot = s.prev.Boot + 1
-	if err := c.db.exec(`DELETE FROM state WHERE key>='mark/' AND key<'mark0'`); err != nil {
-		return err
-	}
 	if err := c.db.exec(`INSERT INTO boot(boot, store, kernel, clean) VALUES(?,?,?,0)`, s.boot, s.id, s.o.KernelBoot); err != nil {
 		return err
 	}
 	if err := c.forgetBoots(); err != nil {
 		return err
 	}
-	t := &txn{n: n}
-	if err := c.writeCounters(t); err != nil {
+	t := &txn{n: last.counters}
+	if err := c.writeProgress(t); err != nil {
 		return err
 	}
 	if err := c.db.exec("COMMIT"); err != nil {
@@ -181,16 +176,16 @@ func (c *committer) create() error {
 	if err := c.createTables(); err != nil {
 		return err
 	}
-	n := counters{Next: 1}
+	begin := progress{counters: counters{Next: 1}}
 	if c.aside == "" {
 		c.s.opened.New = true
 	} else {
 		var err error
-		if n, err = c.inherit(); err != nil {
+		if begin, err = c.inherit(); err != nil {
 			return err
 		}
 	}
-	return c.writeCounters(&txn{n: n})
+	return c.db.saveProgress(begin)
 }
 
 func (c *committer) createTables() error {
@@ -232,8 +227,8 @@ func (c *committer) identify() error {
 	return nil
 }
 
-// previous reads how the last boot ended.
-func (c *committer) previous() (p Previous, err error) {
+// previous reads how the last boot ended, which left these marks.
+func (c *committer) previous(marks []mark) (p Previous, err error) {
 	err = c.db.query(`SELECT boot, store, clean FROM boot ORDER BY boot DESC LIMIT 1`, func(v []driver.Value) bool {
 		boot, _ := v[0].(int64)
 		clean, _ := v[2].(int64)
@@ -245,17 +240,14 @@ func (c *committer) previous() (p Previous, err error) {
 		return p, err
 	}
 	p.Last, p.LastEvents = make(map[string]uint64), make(map[string]uint64)
-	err = c.db.query(`SELECT key, value FROM state WHERE key>='mark/' AND key<'mark0'`, func(v []driver.Value) bool {
-		key, _ := v[0].(string)
-		seq, _ := v[1].(int64)
-		if stream, ok := strings.CutPrefix(key, markKey(Readings, "")); ok {
-			p.Last[stream] = uint64(seq)
-		} else if stream, ok := strings.CutPrefix(key, markKey(Events, "")); ok {
-			p.LastEvents[stream] = uint64(seq)
+	for _, m := range marks {
+		if m.lane == Readings {
+			p.Last[m.stream] = m.seq
+		} else {
+			p.LastEvents[m.stream] = m.seq
 		}
-		return true
-	})
-	return p, err
+	}
+	return p, nil
 }
 
 // forgetBoots bounds the list of boots: it keeps the last 1000 and all that
@@ -287,7 +279,7 @@ func (c *committer) resume(n counters) error {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.n = n
+	c.n, c.marks = n, nil
 	s.next = n.Next
 	waiting := n.Losses
 	for i := range s.lanes {

@@ -39,8 +39,8 @@ func TestOpenRefuses(t *testing.T) {
 			want: ErrNotDatabase, text: "another program"},
 		{name: "newer version", prepare: func(t *testing.T, path string) {
 			closeStore(t, openAt(t, path, Options{}))
-			sqlite(t, path, "PRAGMA user_version=3")
-		}, want: ErrNewer, text: "schema version 3, this program knows 2"},
+			sqlite(t, path, fmt.Sprint("PRAGMA user_version=", schemaVersion+1))
+		}, want: ErrNewer, text: fmt.Sprintf("schema version %d, this program knows %d", schemaVersion+1, schemaVersion)},
 		{name: "in use", prepare: func(t *testing.T, path string) {
 			s := openAt(t, path, Options{})
 			t.Cleanup(func() { s.Close(context.Background()) })
@@ -330,8 +330,8 @@ func TestLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i%10 == 0 {
-				if err := s.Flush(t.Context()); err != nil {
-					t.Fatal(err)
+				if err := s.Flush(t.Context()); errors.Is(err, ErrNotDurable) != (s.Stats().Front > 0) {
+					t.Fatalf("%d left in RAM: %v", s.Stats().Front, err)
 				}
 			}
 		}
@@ -359,4 +359,44 @@ func TestClosed(t *testing.T) {
 		t.Errorf("took %v", r)
 	}
 	_ = s.Stats()
+}
+
+// What a store that rejects new readings has taken it keeps: also after it was
+// opened full, and also what was taken between two commits.
+func TestRejectNewKeepsWhatItTook(t *testing.T) {
+	path := t.TempDir() + "/queue.db"
+	o := Options{MaxBytes: MinMaxBytes, MaxLoss: 50 * time.Millisecond, WhenFull: RejectNew}
+	for _, stream := range []string{"first", "second"} {
+		s := openAt(t, path, o)
+		taken := uint64(0)
+		for i := range 2000 {
+			switch _, err := s.Append(t.Context(), Readings, stream, 0, noise(i, 1000)); {
+			case err == nil:
+				taken++
+			case !errors.Is(err, ErrFull):
+				t.Fatal(err)
+			}
+		}
+		if err := s.Flush(t.Context()); err != nil {
+			t.Errorf("%s: Flush: %v", stream, err)
+		}
+		if st := s.Stats(); st.Front != 0 || st.Rejected != 2000-taken || taken == 0 && stream == "first" {
+			t.Errorf("%s: %d taken, %+v", stream, taken, st)
+		}
+		path = crash(t, s, path)
+		s = openAt(t, path, o)
+		found := uint64(0)
+		for r, err := range s.Stored(t.Context(), Readings) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Stream == stream {
+				found++
+			}
+		}
+		if found != taken {
+			t.Errorf("%s: %d found of %d that were taken", stream, found, taken)
+		}
+		closeStore(t, s)
+	}
 }

@@ -71,9 +71,9 @@ func (c *committer) recover() (*txn, error) {
 	if err == nil && busy != 0 {
 		err = errors.New("checkpoint after a failure is blocked")
 	}
-	var n counters
+	var stored progress
 	if err == nil {
-		n, err = d.loadCounters()
+		stored, err = d.loadProgress()
 	}
 	if err != nil {
 		d.close()
@@ -85,7 +85,7 @@ func (c *committer) recover() (*txn, error) {
 	switch {
 	case t == nil:
 		return nil, nil
-	case n.Commit == t.n.Commit:
+	case stored.Commit == t.n.Commit:
 		c.apply(t)
 		return t, nil
 	}

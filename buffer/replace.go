@@ -48,23 +48,23 @@ func (c *committer) findAside() {
 }
 
 // inherit takes over the small tables of the store that was set aside. It runs
-// in the transaction that makes the new one and returns the counters to begin
-// with. What cannot be read is not there.
-func (c *committer) inherit() (counters, error) {
-	n := counters{Next: 1}
+// in the transaction that makes the new one and returns what to begin with.
+// What cannot be read is not there.
+func (c *committer) inherit() (progress, error) {
+	begin := progress{counters: counters{Next: 1}}
 	c.plan = salvagePlan{Aside: c.aside, Last: map[string]uint64{}}
 	logDamage, _ := inspectLog(c.aside) // before SQLite, which removes the log
 	old, err := openDamaged(c.aside)
 	if err == nil {
-		c.plan, n, err = old.transplant(c.db)
+		c.plan, begin, err = old.transplant(c.db)
 		c.plan.Counted = c.plan.Counted && logDamage == nil // the counters are those of before the damage
 		_ = old.db.close()
 		if err != nil {
-			return n, err
+			return begin, err
 		}
 		c.plan.Aside = c.aside
 	}
-	return n, c.plan.save(c.db)
+	return begin, c.plan.save(c.db)
 }
 
 // replaceEvery is how often a damaged store is replaced while in use: a disk
@@ -124,7 +124,8 @@ func (c *committer) remake() (counters, error) {
 	if err := c.createTables(); err != nil {
 		return counters{}, err
 	}
-	n, err := c.inherit()
+	begin, err := c.inherit()
+	n := begin.counters
 	if err != nil {
 		return n, err
 	}
@@ -135,12 +136,12 @@ func (c *committer) remake() (counters, error) {
 	for _, sr := range s.series[Readings] {
 		c.plan.Last[sr.name] = sr.mark
 	}
+	t := &txn{n: n, marks: s.marks(func(sr *series) uint64 { return sr.mark })}
 	s.mu.Unlock()
-	t := &txn{n: n}
 	err = errors.Join(
 		c.db.setState("store", s.id), c.db.setState("machine", s.o.Machine),
 		c.db.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,0)`, s.boot, s.id, s.o.KernelBoot),
-		c.plan.save(c.db), c.writeCounters(t))
+		c.plan.save(c.db), c.writeProgress(t))
 	if err == nil {
 		err = c.db.exec("COMMIT")
 	}
@@ -177,11 +178,6 @@ func (c *committer) forgetDisk() map[uint64]bool {
 		}
 		clear(l.blocks[len(kept):])
 		l.blocks = kept
-	}
-	for lane := range s.series {
-		for _, sr := range s.series[lane] {
-			sr.mark = 0
-		}
 	}
 	s.losses = lossState{rows: c.n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
 	s.stats.Dead = 0

@@ -71,7 +71,7 @@ func (c *committer) salvageSome() {
 	s, v := c.s, c.salvage
 	plan := v.plan
 	done := false
-	t := &txn{n: c.n, open: make(map[lossKey]Loss), oldest: -1}
+	t := &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), oldest: -1}
 	before := c.written.read()
 	err := c.db.exec("BEGIN IMMEDIATE")
 	if err == nil {
@@ -87,7 +87,7 @@ func (c *committer) salvageSome() {
 			err = c.writeLosses(t, s.losses.open)
 		}
 		if err == nil {
-			err = c.writeCounters(t)
+			err = c.writeProgress(t)
 		}
 		if err == nil {
 			err = c.db.exec("COMMIT")
@@ -177,7 +177,7 @@ func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if used+int64(len(body))/pageSize+3 > min(c.s.limits.pagesOf(b.class), c.mayUse()) {
+	if used+c.db.room(len(body)) > min(c.s.limits.of(b.class), c.mayUse()) {
 		return -1, nil
 	}
 	if err := c.insert(t, b, len(b.items)); err != nil {

@@ -1,22 +1,21 @@
 package buffer
 
-import "encoding/json"
-
 const (
-	pageSize      = int64(4096)
+	// pageSize is that of a new file; one that is there keeps its own. A commit
+	// writes whole pages: small ones, since it changes little.
+	pageSize      = int64(512)
 	applicationID = int64(0x66676174) // "fgat", at offset 68 of the file
-	schemaVersion = int64(2)
+	schemaVersion = int64(3)
 )
 
-// schema is version 2; migrate.go brings older files there. Positions are unique over all tables and boots, given
-// by the program and never used again: SQLite would begin with 1 again when a
-// table is empty.
+// schema is version 3; migrate.go brings older files there. Positions are
+// unique over all tables and boots, given by the program and never used again:
+// SQLite would begin with 1 again when a table is empty.
 var schema = []string{
-	// state has one row "counters" (type counters as JSON), "store",
-	// "machine", and the last durable sequence number of every stream of this
-	// boot: "mark/<lane>/<stream>". It shares one page in most stores, so a
-	// commit writes that page and the page of the segment.
+	// state has "store", "machine" and, while something is salvaged, "salvage".
 	`CREATE TABLE state(key TEXT PRIMARY KEY, value) WITHOUT ROWID`,
+
+	progressTable,
 
 	// boot has one row for each start of the program.
 	`CREATE TABLE boot(
@@ -65,6 +64,9 @@ var schema = []string{
 	`CREATE TABLE kv(bucket TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY(bucket, key)) WITHOUT ROWID`,
 }
 
+// progressTable has one row: see type progress.
+const progressTable = `CREATE TABLE progress(id INTEGER PRIMARY KEY, body BLOB NOT NULL)`
+
 func segmentTable(name string) string {
 	return `CREATE TABLE ` + name + `(
 		id    INTEGER PRIMARY KEY,       -- position of the first record
@@ -75,33 +77,6 @@ func segmentTable(name string) string {
 		crc   INTEGER NOT NULL,          -- CRC-32C of the plain body; SQLite has no checksum of pages
 		body  BLOB NOT NULL,
 		level INTEGER NOT NULL DEFAULT 0) -- how often it was thinned`
-}
-
-// counters are kept in memory and written with every commit, so that nothing
-// ever has to be counted.
-type counters struct {
-	Commit   uint64            `json:"commit"`   // rises with every commit: tells whether a failed one happened
-	Next     uint64            `json:"next"`     // no stored position is as high
-	Records  [classCount]int64 `json:"records"`  // not acknowledged as far as stored
-	Bytes    [classCount]int64 `json:"bytes"`    // of segments
-	Losses   int64             `json:"losses"`   // rows of loss
-	NextLoss int64             `json:"nextLoss"` // id of the next row of loss
-	Dead     int64             `json:"dead"`     // rows of dead
-	DeadSize int64             `json:"deadSize"` // bytes of bodies in dead
-
-	Thinned [classCount][ThinLevels]int64 `json:"thinned,omitzero"` // of Bytes, those of each level
-}
-
-func (d *db) loadCounters() (n counters, err error) {
-	v, err := d.value(`SELECT value FROM state WHERE key=?`, "counters")
-	if err != nil {
-		return n, err
-	}
-	text, _ := v.(string)
-	if err := json.Unmarshal([]byte(text), &n); err != nil {
-		return n, errBadState
-	}
-	return n, nil
 }
 
 func (d *db) setState(key string, value any) error {

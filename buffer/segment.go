@@ -13,14 +13,18 @@ import (
 // The plain body of a segment, all integers varints:
 //
 //	number of streams; of each: length and bytes of its name
-//	of each record:
+//	of all records, one column after the other:
 //	    position, minus that of the record before (the first: minus the id)
 //	    number of its stream
 //	    seq, minus that of the stream's record before (the first: minus 0)
 //	    up in nanoseconds, minus that of the record before, zigzag
-//	    length and bytes of the body
-//	    where the segment has buckets: numbers that follow seq in it, and the
-//	    nanoseconds from up to the last of it, zigzag
+//	    length of the body
+//	    where the segment has buckets: numbers that follow seq in it
+//	    where it has buckets: nanoseconds from up to the last of it, zigzag
+//	the bodies
+//
+// Numbers that resemble each other side by side make it a quarter smaller than
+// record after record, which is what versions 1 and 2 wrote.
 //
 // A stored one is compressed where that makes it smaller.
 
@@ -28,6 +32,7 @@ import (
 const (
 	codecZstd    = int64(1)
 	codecBuckets = int64(2)
+	codecColumns = int64(4)
 
 	// maxSegment bounds what a damaged row can make the decoder allocate.
 	maxSegment = 4 << 20
@@ -69,10 +74,10 @@ func (c *codec) encode(b *block) {
 	}
 	streams := make(map[string]*state)
 	var names []string
-	b.codec = 0
+	b.codec = codecColumns
 	for _, it := range b.items {
 		if it.span > 0 {
-			b.codec = codecBuckets
+			b.codec |= codecBuckets
 		}
 		if streams[it.stream] == nil {
 			streams[it.stream] = &state{index: uint64(len(names))}
@@ -86,18 +91,34 @@ func (c *codec) encode(b *block) {
 	}
 	pos, up := b.id, time.Duration(0)
 	for _, it := range b.items {
-		st := streams[it.stream]
 		p = binary.AppendUvarint(p, it.pos-pos)
-		p = binary.AppendUvarint(p, st.index)
+		pos = it.pos
+	}
+	for _, it := range b.items {
+		p = binary.AppendUvarint(p, streams[it.stream].index)
+	}
+	for _, it := range b.items {
+		st := streams[it.stream]
 		p = binary.AppendUvarint(p, it.seq-st.seq)
+		st.seq = it.seq
+	}
+	for _, it := range b.items {
 		p = binary.AppendVarint(p, int64(it.up-up))
+		up = it.up
+	}
+	for _, it := range b.items {
 		p = binary.AppendUvarint(p, uint64(len(it.body)))
-		p = append(p, it.body...)
-		if b.codec&codecBuckets != 0 {
+	}
+	if b.codec&codecBuckets != 0 {
+		for _, it := range b.items {
 			p = binary.AppendUvarint(p, uint64(it.span))
+		}
+		for _, it := range b.items {
 			p = binary.AppendVarint(p, int64(max(it.upTo, it.up)-it.up))
 		}
-		pos, up, st.seq = it.pos, it.up, it.seq
+	}
+	for _, it := range b.items {
+		p = append(p, it.body...)
 	}
 	b.crc = int64(crc32.Checksum(p, castagnoli))
 	b.rawSize = int64(len(p))
@@ -118,7 +139,7 @@ func (c *codec) decode(b *block, n int64) error {
 	if b.rawSize < 0 || b.rawSize > maxSegment || n < 1 || n > b.rawSize {
 		return errBadSegment
 	}
-	if b.codec&^(codecZstd|codecBuckets) != 0 {
+	if b.codec&^(codecZstd|codecBuckets|codecColumns) != 0 {
 		return errBadSegment
 	}
 	p := b.encoded
@@ -133,35 +154,86 @@ func (c *codec) decode(b *block, n int64) error {
 	}
 	d := decoder{p: p}
 	names := make([]string, min(d.uvarint(), uint64(n)))
+	if len(names) == 0 {
+		return errBadSegment
+	}
 	for i := range names {
 		names[i] = string(d.bytes())
 	}
-	seqs := make([]uint64, len(names))
 	items := make([]item, n)
 	b.items = make([]*item, n)
-	b.cost = 0
-	pos, up := b.id, time.Duration(0)
 	for i := range items {
-		pos += d.uvarint()
-		st := d.uvarint()
-		if st >= uint64(len(names)) {
-			return errBadSegment
-		}
-		seqs[st] += d.uvarint()
-		up += time.Duration(d.varint())
-		items[i] = item{block: b, pos: pos, seq: seqs[st], up: up, stream: names[st], body: d.bytes(), state: waiting}
-		if b.codec&codecBuckets != 0 {
-			items[i].span = uint32(min(d.uvarint(), math.MaxUint32))
-			items[i].upTo = up + time.Duration(d.varint())
-		}
+		items[i] = item{block: b, state: waiting}
 		b.items[i] = &items[i]
-		b.cost += items[i].cost()
+	}
+	if b.codec&codecColumns != 0 {
+		d.columns(b, names)
+	} else {
+		d.records(b, names)
 	}
 	if d.bad || len(d.p) != 0 || items[0].pos != b.id {
 		return errBadSegment
 	}
+	b.cost = 0
+	for i := range items {
+		b.cost += items[i].cost()
+	}
 	b.encoded = nil
 	return nil
+}
+
+// columns reads the records of a segment.
+func (d *decoder) columns(b *block, names []string) {
+	pos, up := b.id, time.Duration(0)
+	for _, it := range b.items {
+		pos += d.uvarint()
+		it.pos = pos
+	}
+	streams, seqs := make([]int, len(b.items)), make([]uint64, len(names))
+	for i, it := range b.items {
+		streams[i] = d.index(len(names))
+		it.stream = names[streams[i]]
+	}
+	for i, it := range b.items {
+		seqs[streams[i]] += d.uvarint()
+		it.seq = seqs[streams[i]]
+	}
+	for _, it := range b.items {
+		up += time.Duration(d.varint())
+		it.up = up
+	}
+	lengths := make([]uint64, len(b.items))
+	for i := range lengths {
+		lengths[i] = d.uvarint()
+	}
+	if b.codec&codecBuckets != 0 {
+		for _, it := range b.items {
+			it.span = uint32(min(d.uvarint(), math.MaxUint32))
+		}
+		for _, it := range b.items {
+			it.upTo = it.up + time.Duration(d.varint())
+		}
+	}
+	for i, it := range b.items {
+		it.body = d.take(lengths[i])
+	}
+}
+
+// records reads those of a segment of version 1 or 2, one after the other.
+func (d *decoder) records(b *block, names []string) {
+	pos, up := b.id, time.Duration(0)
+	seqs := make([]uint64, len(names))
+	for _, it := range b.items {
+		pos += d.uvarint()
+		st := d.index(len(names))
+		seqs[st] += d.uvarint()
+		up += time.Duration(d.varint())
+		it.pos, it.stream, it.seq, it.up, it.body = pos, names[st], seqs[st], up, d.bytes()
+		if b.codec&codecBuckets != 0 {
+			it.span = uint32(min(d.uvarint(), math.MaxUint32))
+			it.upTo = up + time.Duration(d.varint())
+		}
+	}
 }
 
 // A decoder reads varints; after an error it returns zeros.
@@ -190,8 +262,19 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
-func (d *decoder) bytes() []byte {
-	n := d.uvarint()
+// index reads a number below n.
+func (d *decoder) index(n int) int {
+	i := d.uvarint()
+	if i >= uint64(n) {
+		d.bad, d.p = true, nil
+		return 0
+	}
+	return int(i)
+}
+
+func (d *decoder) bytes() []byte { return d.take(d.uvarint()) }
+
+func (d *decoder) take(n uint64) []byte {
 	if n > uint64(len(d.p)) {
 		d.bad, d.p = true, nil
 		return nil

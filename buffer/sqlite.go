@@ -17,6 +17,7 @@ import (
 // connection and no other goroutine.
 type db struct {
 	conn       *sqlite3.SQLiteConn
+	pageSize   int64
 	prepared   map[string]driver.Stmt
 	statements uint64 // statements run, for tests
 }
@@ -54,22 +55,37 @@ func dial(path, mode string) (*db, error) {
 	return &db{conn: c.(*sqlite3.SQLiteConn), prepared: make(map[string]driver.Stmt)}, nil
 }
 
+// room returns how many bytes of the database a segment of this length may
+// take: its pages, each with a pointer to the next one, and those above them.
+func (d *db) room(length int) int64 {
+	return (int64(length)/(d.pageSize-4) + 4) * d.pageSize
+}
+
 // configure applies the settings and reads them back: SQLite ignores what it
 // cannot do without an error.
-func (d *db) configure(l limits) error {
+func (d *db) configure(l limits) (err error) {
+	if pages, err := d.number("PRAGMA page_count"); err != nil {
+		return err
+	} else if pages == 0 {
+		if err := d.exec(fmt.Sprint("PRAGMA page_size=", pageSize)); err != nil {
+			return err
+		}
+	}
+	if d.pageSize, err = d.number("PRAGMA page_size"); err != nil {
+		return err
+	}
 	for _, p := range []struct {
 		name string
 		set  any
 		want any // what is read back, where that differs
 	}{
-		{name: "page_size", set: pageSize},                 // the block of ext4; before the first write
 		{name: "locking_mode", set: "exclusive"},           // no shared memory file; a second process is refused
 		{name: "application_id", set: applicationID},       // written before the log exists, so the file itself always has it
 		{name: "journal_mode", set: "wal"},                 // one flush a commit
 		{name: "synchronous", set: "FULL", want: int64(2)}, // NORMAL is what go-sqlite3 compiles in: it loses commits
-		{name: "wal_autocheckpoint", set: l.walPages},
+		{name: "wal_autocheckpoint", set: l.log / (d.pageSize + frameHeader)},
 		{name: "journal_size_limit", set: int64(-1)}, // a log that is truncated costs twice the writes
-		{name: "max_page_count", set: l.hardPages},
+		{name: "max_page_count", set: l.file / d.pageSize},
 		{name: "cache_size", set: int64(-512)},        // KiB
 		{name: "mmap_size", set: int64(0), want: nil}, // an I/O error must not be a SIGBUS
 		{name: "temp_store", set: "MEMORY", want: int64(2)},
@@ -95,7 +111,7 @@ func (d *db) configure(l limits) error {
 			want = p.set
 		}
 		if p.name == "max_page_count" {
-			if n, ok := got.(int64); ok && n >= l.hardPages {
+			if n, ok := got.(int64); ok && n >= l.file/d.pageSize {
 				continue // a file that is larger already keeps its size
 			}
 		}

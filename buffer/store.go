@@ -45,6 +45,7 @@ type Store struct {
 	next     uint64                   // position of the next record
 	inFlight int64                    // taken records
 	front    int                      // cost of the unacknowledged records that are not stored
+	slowest  time.Duration            // commit of late
 	cached   int                      // cost of the resident records that are stored
 	removed  []removal
 	dirtyAt  time.Duration // when the oldest acknowledgement became pending
@@ -56,6 +57,7 @@ type Store struct {
 	reads    []*job
 	writes   []*job
 	full     [classCount]bool
+	space    [classCount]int64 // bytes that can be stored without removing anything; less one commit's other pages
 	fullTold [classCount]bool
 	expire   bool          // the next commit removes what is expired to make room
 	expireAt time.Duration // not before

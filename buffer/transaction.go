@@ -2,8 +2,8 @@ package buffer
 
 import (
 	"database/sql/driver"
-	"encoding/json"
-	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -14,7 +14,7 @@ type txn struct {
 	blocks   []*block // become stored
 	private  []*block // those of them that jobs made
 	acks     []ackUpdate
-	marks    []mark
+	marks    []mark // of all streams
 	removed  []removal
 	kept     int // of them, those that were pending before this transaction
 	open     map[lossKey]Loss
@@ -36,12 +36,6 @@ type ackUpdate struct {
 	b     *block
 	bits  []byte // nil: all, the segment is deleted
 	count int    // acknowledged records
-}
-
-type mark struct {
-	lane Lane
-	sr   *series
-	seq  uint64
 }
 
 // An evicted segment was removed by a limit, or others took its place.
@@ -86,13 +80,7 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 			}
 		}
 	}
-	for lane := range s.series {
-		for _, sr := range s.series[lane] {
-			if sr.last != sr.mark {
-				t.marks = append(t.marks, mark{Lane(lane), sr, sr.last})
-			}
-		}
-	}
+	t.marks = s.marks(func(sr *series) uint64 { return sr.last })
 	t.expire, s.expire = s.expire, false
 	for _, b := range t.blocks {
 		if at := b.items[0].at; t.oldest < 0 || at < t.oldest {
@@ -217,27 +205,32 @@ func (c *committer) write(t *txn) error {
 		t.n.Losses--
 	}
 	c.limitMarks(t)
-	for _, m := range t.marks {
-		if err := c.db.setState(markKey(m.lane, m.sr.name), m.seq); err != nil {
-			return err
-		}
-	}
 	if t.clean {
 		if err := c.db.exec(`UPDATE boot SET clean=1 WHERE boot=?`, c.s.boot); err != nil {
 			return err
 		}
 	}
-	return c.writeCounters(t)
+	return c.writeProgress(t)
 }
 
-// writeCounters is the last statement of every transaction.
-func (c *committer) writeCounters(t *txn) error {
+// writeProgress is the last statement of every transaction.
+func (c *committer) writeProgress(t *txn) error {
 	t.n.Commit++
-	text, err := json.Marshal(t.n)
-	if err != nil {
-		return err
+	return c.db.saveProgress(progress{t.n, t.marks})
+}
+
+// marks returns a number of every stream of this boot, in the order of their
+// names. s.mu is held.
+func (s *Store) marks(number func(*series) uint64) []mark {
+	var list []mark
+	for lane := range s.series {
+		for _, name := range slices.Sorted(maps.Keys(s.series[lane])) {
+			if n := number(s.series[lane][name]); n > 0 {
+				list = append(list, mark{Lane(lane), name, n})
+			}
+		}
 	}
-	return c.db.setState("counters", string(text))
+	return list
 }
 
 // limitMarks lowers the marks of a class whose front found no room to what is
@@ -247,21 +240,18 @@ func (c *committer) limitMarks(t *txn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, m := range t.marks {
-		if !t.skipped[m.sr.class] {
+		cl := s.series[m.lane][m.stream].class
+		if !t.skipped[cl] {
 			continue
 		}
-		for _, b := range s.lanes[m.sr.class].unstored() {
+		for _, b := range s.lanes[cl].unstored() {
 			for _, it := range b.items {
-				if it.stream == m.sr.name && it.state != done && !b.evicting {
+				if it.stream == m.stream && it.state != done && !b.evicting {
 					t.marks[i].seq = min(t.marks[i].seq, it.seq-1)
 				}
 			}
 		}
 	}
-}
-
-func markKey(lane Lane, stream string) string {
-	return fmt.Sprintf("mark/%d/%s", lane, stream)
 }
 
 // writeBlocks stores the front, after it has made room for it.

@@ -19,13 +19,10 @@ import (
 )
 
 const (
-	sampleReadings = 20_000    // of the sample, at most
-	sampleCommits  = 200       // of the sample, at most
-	minCommits     = 10        // so that a commit's share is measured
-	growReadings   = 5000      // before the sample, at most
-	growPerCommit  = 5         // of them, at most: it is commits that the log grows by
-	growCommits    = 50        // between two looks at the log
-	logSize        = 4_000_000 // bytes of the write-ahead log, about
+	sampleReadings = 20_000 // at most
+	sampleCommits  = 200    // at most
+	minCommits     = 10     // so that a commit's share is measured
+	block          = 4096   // of a file system: a commit writes the one in which it begins once more
 )
 
 // An Estimate is what was measured of a configuration.
@@ -35,7 +32,7 @@ type Estimate struct {
 	perCommit     int     // readings; the sample may have fewer
 	fixed         float64 // bytes of an empty store
 	bytes         float64 // that the store grows by, per reading
-	written       float64 // bytes handed to the kernel, per reading
+	written       float64 // bytes of the blocks that are written, per reading
 	maxBytes      int64
 	readingsSpace float64 // of maxBytes, for readings
 }
@@ -56,7 +53,7 @@ func Measure(ctx context.Context, c *config.Config) (*Estimate, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no sensor is enabled: nothing would be stored")
 	}
-	interval := max(c.Buffer.MaxLoss/2, time.Millisecond) // the committer starts at half of max_loss
+	interval := max(buffer.CommitAfter(c.Buffer.MaxLoss, 0), time.Millisecond)
 	e.perCommit = max(int(min(e.rate*interval.Seconds(), math.MaxInt32)), 1)
 	if c.Buffer.MaxLoss == 0 {
 		e.perCommit = 1
@@ -73,7 +70,7 @@ func Measure(ctx context.Context, c *config.Config) (*Estimate, error) {
 }
 
 // sample stores readings in turns of one commit each.
-func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (err error) {
+func (e *Estimate) sample(ctx context.Context, path string, sources []*source) error {
 	began := time.Now()
 	store, err := buffer.Open(ctx, path, buffer.Options{
 		MaxLoss: time.Hour, KernelBoot: "sample", Now: func() time.Duration { return time.Since(began) + time.Hour },
@@ -81,8 +78,8 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
-	count := 0
+	defer store.Close(context.WithoutCancel(ctx))
+	count, commits := 0, 0
 	commit := func(readings int) error {
 		for range readings {
 			s := next(sources)
@@ -92,35 +89,45 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) (
 			s.at += s.every
 			count++
 		}
+		commits++
 		return store.Flush(ctx)
 	}
+	// database returns the bytes of the store without its log.
+	database := func() (float64, error) {
+		log, err := os.Stat(path + "-wal")
+		if err != nil {
+			return 0, err
+		}
+		return float64(store.Stats().Bytes - log.Size()), nil
+	}
 	perCommit := min(e.perCommit, sampleReadings/minCommits) // what a reading costs does not change above that
-	perGrow := min(perCommit, growPerCommit)
-	// The log grows to its size, which it keeps.
-	for grown := int64(-1); store.Stats().Bytes != grown && count+growCommits*perGrow <= growReadings; {
-		grown = store.Stats().Bytes
-		for range growCommits {
-			if err := commit(perGrow); err != nil {
-				return err
-			}
-		}
-		if logged, err := os.Stat(path + "-wal"); err == nil && logged.Size() > logSize {
-			break
-		}
+	if err := commit(1); err != nil {
+		return err
+	}
+	empty, err := database()
+	if err != nil {
+		return err
 	}
 	before := store.Stats()
-	e.fixed, count = float64(before.Bytes), 0
+	e.fixed, count, commits = empty+float64(buffer.LogSize(e.maxBytes)), 0, 0
 	for range min(sampleReadings/perCommit, sampleCommits) {
 		if err := commit(perCommit); err != nil {
 			return err
 		}
 	}
+	full, err := database()
+	if err != nil {
+		return err
+	}
+	if err := store.Close(ctx); err != nil { // copies the log
+		return err
+	}
 	after := store.Stats()
 	if after.Evicted > 0 || after.Rejected > 0 {
 		return fmt.Errorf("the store kept only a part of it: %d evicted, %d rejected", after.Evicted, after.Rejected)
 	}
-	e.bytes = max(float64(after.Bytes-before.Bytes), 1) / float64(count)
-	e.written = float64(after.WrittenBytes-before.WrittenBytes) / float64(count)
+	e.bytes = max(full-empty, 1) / float64(count)
+	e.written = float64(int64(after.WrittenBytes-before.WrittenBytes)+int64(commits)*block) / float64(count)
 	e.readingsSpace = max(float64(e.maxBytes)*0.95-e.fixed, 0) // 5 % are the events'
 	return nil
 }

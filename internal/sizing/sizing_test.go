@@ -44,7 +44,7 @@ func TestMeasure(t *testing.T) {
 	if a.BytesPerReading < 40 || a.BytesPerReading > 300 || b.BytesPerReading < 4 || b.BytesPerReading > 40 {
 		t.Errorf("%v bytes a reading alone, %v with 100 in a commit", a.BytesPerReading, b.BytesPerReading)
 	}
-	if perReading := a.Written / a.Readings; perReading < 4000 || perReading > 20_000 || b.Written/b.Readings > 200 {
+	if perReading := a.Written / a.Readings; perReading < 4096 || perReading > 10_000 || b.Written/b.Readings > 200 {
 		t.Errorf("%v bytes written for a reading alone, %v with 100 in a commit", perReading, b.Written/b.Readings)
 	}
 	if !a.Fits || a.FullAfter < time.Hour {
@@ -82,7 +82,7 @@ func TestMeasureManySensors(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := e.Report(time.Hour)
-	if r.PerCommit != 180_000_000 || r.Readings != 360_000_000 {
+	if r.PerCommit != 324_000_000 || r.Readings != 360_000_000 {
 		t.Errorf("%+v", r)
 	}
 	if r.BytesPerReading < 4 || r.BytesPerReading > 40 || r.Fixed > 8<<20 || r.Written/r.Readings > 200 {
