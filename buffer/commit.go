@@ -147,17 +147,16 @@ func (c *committer) attempt(jobs []*job, clean bool, rounds *[]*round) (t *txn, 
 	if len(jobs) == 0 && !clean && !c.pending() {
 		return nil, nil
 	}
-	before := c.written.read()
-	defer func() { c.addWritten(before) }()
-
-	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
+	defer c.account()
+	c.usable = c.mayUse()
+	if err := c.db.begin(); err != nil {
 		return nil, err
 	}
 	t = &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), clean: clean, oldest: -1}
 	appends := c.runJobs(jobs)
 	c.build(t, jobs, appends, rounds)
 	if err = c.write(t); err == nil {
-		if err = c.db.exec("COMMIT"); err == nil {
+		if err = c.db.commit(); err == nil {
 			c.apply(t)
 			return t, nil
 		}
@@ -179,15 +178,15 @@ func (c *committer) runJobs(jobs []*job) (appends []pendingAppend) {
 			continue
 		}
 		tx := &Tx{s: c.s, db: c.db}
-		if j.err = c.db.exec("SAVEPOINT job"); j.err != nil {
+		if j.err = c.db.control("SAVEPOINT job"); j.err != nil {
 			continue
 		}
 		if j.err = j.update(tx); j.err != nil {
-			_ = c.db.exec("ROLLBACK TO job")
+			_ = c.db.control("ROLLBACK TO job")
 		} else {
 			appends = append(appends, tx.appends...)
 		}
-		_ = c.db.exec("RELEASE job")
+		_ = c.db.control("RELEASE job")
 	}
 	return appends
 }

@@ -19,6 +19,7 @@ type committer struct {
 	marks   []mark   // as stored
 	inDoubt *txn     // its COMMIT failed: it may have happened
 	file    int64    // bytes of the database, at the last look
+	usable  int64    // bytes of it that the file system permits, at the begin of the transaction
 	ballast int64    // bytes of the ballast file
 	boots   map[uint32]bootInfo
 
@@ -32,6 +33,7 @@ type committer struct {
 
 	backoff time.Duration
 	written ioCounter
+	counted uint64 // of it
 	lock    *os.File
 }
 
@@ -41,6 +43,7 @@ func (s *Store) run(opened chan<- error) {
 	defer close(s.stopped)
 	c := &committer{s: s, boots: make(map[uint32]bootInfo), written: newIOCounter()}
 	defer c.written.close()
+	c.counted = c.written.read() // the thread may have had another life
 	if err := c.open(); err != nil {
 		c.release()
 		opened <- err
@@ -138,12 +141,13 @@ func (s *Store) due(now time.Duration) time.Duration {
 	return at - now
 }
 
-// addWritten counts the bytes written since the account was read.
-func (c *committer) addWritten(before uint64) {
-	n := c.written.read() - before
+// account counts the bytes written since it was called last.
+func (c *committer) account() {
+	n := c.written.read()
 	c.s.mu.Lock()
-	c.s.stats.WrittenBytes += n
+	c.s.stats.WrittenBytes += n - c.counted
 	c.s.mu.Unlock()
+	c.counted = n
 }
 
 // release closes everything.
@@ -153,9 +157,8 @@ func (c *committer) release() {
 		_ = c.salvage.old.db.close()
 	}
 	if c.db != nil {
-		before := c.written.read()
 		err := c.db.close()
-		c.addWritten(before)
+		c.account()
 		if s.closeErr == nil {
 			s.closeErr = err
 		}

@@ -207,11 +207,11 @@ func TestCommitThatHappenedAfterAll(t *testing.T) {
 	err := s.submit(context.Background(), &job{read: func(c *committer) error {
 		t := &txn{n: c.n, open: map[lossKey]Loss{}, oldest: -1}
 		var rounds []*round
-		if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
+		if err := c.db.begin(); err != nil {
 			return err
 		}
 		c.build(t, nil, nil, &rounds)
-		if err := errors.Join(c.write(t), c.db.exec("COMMIT")); err != nil {
+		if err := errors.Join(c.write(t), c.db.commit()); err != nil {
 			return err
 		}
 		c.inDoubt = t

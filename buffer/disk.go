@@ -127,26 +127,32 @@ func (c *committer) dropBallast() bool {
 	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
-// size returns the bytes of all files, and those in use of the database.
-func (c *committer) size() (bytes, used int64, err error) {
+// used returns the bytes in use of the database.
+func (c *committer) used() (int64, error) {
 	pages, err := c.db.number("PRAGMA page_count")
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	spare, err := c.db.number("PRAGMA freelist_count")
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	c.file = pages * c.db.pageSize
-	return c.file + fileSize(c.s.path+"-wal") + c.ballast, c.file - spare*c.db.pageSize, nil
+	return c.file - spare*c.db.pageSize, nil
+}
+
+// size returns the bytes of all files, and those in use of the database.
+func (c *committer) size() (bytes, used int64, err error) {
+	used, err = c.used()
+	return c.file + fileSize(c.s.path+"-wal") + c.ballast, used, err
 }
 
 // limitOf returns the bytes of the database up to which segments of a class
 // are stored, and the option that they follow from.
 func (c *committer) limitOf(cl class) (bytes int64, option string) {
 	bytes = c.s.limits.of(cl)
-	if usable := c.mayUse(); usable < bytes {
-		return usable, "min_free"
+	if c.usable < bytes {
+		return c.usable, "min_free"
 	}
 	return bytes, "max_bytes"
 }
@@ -165,10 +171,11 @@ func (c *committer) limitWithReserve(cl class, n counters, used int64) (bytes in
 
 // measure finds out how much room there is before the first commit.
 func (c *committer) measure() error {
-	_, used, err := c.size()
+	used, err := c.used()
 	if err != nil {
 		return err
 	}
+	c.usable = c.mayUse()
 	for cl := range classCount {
 		limit, _ := c.limitWithReserve(cl, c.n, used)
 		c.s.space[cl] = limit - used - reserve/4

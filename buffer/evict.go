@@ -51,7 +51,7 @@ func (c *committer) room(t *txn, b *block) (bool, error) {
 	limit, _ := c.limitOf(b.class)
 	need := c.db.room(len(b.encoded))
 	for removed := 0; ; {
-		_, used, err := c.size()
+		used, err := c.used()
 		if err != nil {
 			return false, err
 		}
@@ -260,7 +260,8 @@ func (c *committer) sacrifice() bool {
 		freed = c.dropBallast()
 		c.checkpoint()
 	}
-	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
+	c.usable = c.mayUse()
+	if err := c.db.begin(); err != nil {
 		return freed
 	}
 	t := &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), oldest: -1}
@@ -283,7 +284,7 @@ func (c *committer) sacrifice() bool {
 		return c.writeProgress(t)
 	}()
 	if err == nil && len(t.evicted) > 0 {
-		if err = c.db.exec("COMMIT"); err == nil {
+		if err = c.db.commit(); err == nil {
 			c.apply(t)
 			return true
 		}

@@ -109,7 +109,7 @@ func (s *Store) Each(ctx context.Context, bucket string, f func(key string, valu
 // Flush commits the front and the pending acknowledgements. ErrNotDurable: at
 // least a part of the front is in RAM only.
 func (s *Store) Flush(ctx context.Context) error {
-	return s.submit(ctx, &job{flush: true, update: func(*Tx) error { return nil }})
+	return s.submit(ctx, &job{flush: true})
 }
 
 // BootInfo returns the kernel's boot_id during a boot of the program; ok is
@@ -131,14 +131,14 @@ func boolean(b bool) int {
 }
 
 // A job is work for the committer's goroutine; exactly one of read, update,
-// refuse and dead is set. Those who wait for it bound their number.
+// refuse, dead and flush is set. Those who wait for it bound their number.
 type job struct {
 	read   func(*committer) error
 	update func(*Tx) error
 	refuse []Record
 	reason string
 	dead   *deadJob
-	flush  bool // the update is about everything in the front
+	flush  bool // it fails where anything of the front is not stored
 
 	done chan struct{}
 	err  error

@@ -94,7 +94,7 @@ func TestMigrationIsOneTransaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(d.exec("BEGIN IMMEDIATE"), d.migrate(1)); !errors.Is(err, errBadState) || !strings.Contains(err.Error(), "schema version 1") {
+	if err := errors.Join(d.begin(), d.migrate(1)); !errors.Is(err, errBadState) || !strings.Contains(err.Error(), "schema version 1") {
 		t.Errorf("got %v", err)
 	}
 	d.rollback()

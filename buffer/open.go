@@ -91,8 +91,7 @@ func (c *committer) openError(err error) error {
 // begin opens the database, creates what is missing and commits the boot.
 func (c *committer) begin() error {
 	s := c.s
-	before := c.written.read()
-	defer func() { c.addWritten(before) }()
+	defer c.account()
 	fresh := fileSize(s.path) == 0
 	var err error
 	if c.db, err = connect(s.path, s.limits, true); err != nil {
@@ -131,7 +130,7 @@ func (c *committer) begin() error {
 // is missing.
 func (c *committer) beginBoot(version int64) error {
 	s := c.s
-	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := c.db.begin(); err != nil {
 		return err
 	}
 	if version == 0 {
@@ -164,7 +163,7 @@ func (c *committer) beginBoot(version int64) error {
 	if err := c.writeProgress(t); err != nil {
 		return err
 	}
-	if err := c.db.exec("COMMIT"); err != nil {
+	if err := c.db.commit(); err != nil {
 		return err
 	}
 	return c.resume(t.n)

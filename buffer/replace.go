@@ -118,7 +118,7 @@ func (c *committer) replace(cause error) error {
 // remake makes the tables and rows of a store whose boot goes on.
 func (c *committer) remake() (counters, error) {
 	s := c.s
-	if err := c.db.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := c.db.begin(); err != nil {
 		return counters{}, err
 	}
 	if err := c.createTables(); err != nil {
@@ -143,7 +143,7 @@ func (c *committer) remake() (counters, error) {
 		c.db.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,0)`, s.boot, s.id, s.o.KernelBoot),
 		c.plan.save(c.db), c.writeProgress(t))
 	if err == nil {
-		err = c.db.exec("COMMIT")
+		err = c.db.commit()
 	}
 	return t.n, err
 }

@@ -72,8 +72,8 @@ func (c *committer) salvageSome() {
 	plan := v.plan
 	done := false
 	t := &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), oldest: -1}
-	before := c.written.read()
-	err := c.db.exec("BEGIN IMMEDIATE")
+	c.usable = c.mayUse()
+	err := c.db.begin()
 	if err == nil {
 		if done, err = c.salvageInto(t, &v.plan); err == nil {
 			if done {
@@ -90,10 +90,10 @@ func (c *committer) salvageSome() {
 			err = c.writeProgress(t)
 		}
 		if err == nil {
-			err = c.db.exec("COMMIT")
+			err = c.db.commit()
 		}
 	}
-	c.addWritten(before)
+	c.account()
 	if err != nil {
 		v.plan, v.at = plan, s.o.Now()+10*time.Second
 		c.db.rollback()
@@ -173,11 +173,11 @@ func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 		return 0, nil
 	}
 	b.encoded = body
-	_, used, err := c.size()
+	used, err := c.used()
 	if err != nil {
 		return 0, err
 	}
-	if used+c.db.room(len(body)) > min(c.s.limits.of(b.class), c.mayUse()) {
+	if used+c.db.room(len(body)) > min(c.s.limits.of(b.class), c.usable) {
 		return -1, nil
 	}
 	if err := c.insert(t, b, len(b.items)); err != nil {

@@ -155,6 +155,22 @@ func (d *db) statement(query string, args []any) (*sqlite3.SQLiteStmt, []driver.
 	return st.(*sqlite3.SQLiteStmt), named, nil
 }
 
+// begin starts a transaction.
+func (d *db) begin() error { return d.control("BEGIN IMMEDIATE") }
+
+// commit ends it; where it fails, the transaction may have happened.
+func (d *db) commit() error { return d.control("COMMIT") }
+
+// control runs a statement without arguments that is needed again and again.
+func (d *db) control(query string) error {
+	st, _, err := d.statement(query, nil)
+	if err != nil {
+		return err
+	}
+	_, err = st.ExecContext(context.Background(), nil)
+	return err
+}
+
 // exec runs one statement. Arguments are integers, strings and byte slices.
 func (d *db) exec(query string, args ...any) error {
 	if len(args) == 0 {

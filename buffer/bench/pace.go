@@ -67,10 +67,10 @@ func (b *bench) pace() error {
 		{task{Name: "buffer, online, 100/s", Rate: 100, MaxLoss: time.Second, Online: true, Limit: *online}, "", 0},
 		{task{Name: "buffer, 10/s, max_loss 10s", Rate: 10, MaxLoss: 10 * time.Second}, "", 250},
 		{task{Name: "buffer, 10/s, max_loss 10s, lazytime", Rate: 10, MaxLoss: 10 * time.Second}, "lazytime", 130},
-		{task{Name: "10/s, a commit each 10 s", Rate: 10, Group: 100}, "", 0},
-		{task{Name: "the same, lazytime", Rate: 10, Group: 100}, "lazytime", 0},
+		{task{Name: "buffer, 10/s, max_loss 10s, commit=60", Rate: 10, MaxLoss: 10 * time.Second}, "commit=60", 0},
+		{task{Name: "buffer, 10/s, max_loss 1s", Rate: 10, MaxLoss: time.Second}, "", 0},
 		{task{Name: "buffer, 100/s, a commit a second", Rate: 100, Group: 100}, "", 117},
-		{task{Name: "the same, lazytime", Rate: 100, Group: 100}, "lazytime", 0},
+		{task{Name: "the same, commit=60", Rate: 100, Group: 100}, "commit=60", 0},
 		{task{Name: "rows, 10/s, one by one", Rate: 10, Queue: "rows"}, "", 0},
 		{task{Name: "rows, 10/s, a commit each 10 s", Rate: 10, Group: 100, Queue: "rows"}, "", 0},
 		{task{Name: "tidwall/wal, 10/s, one by one", Rate: 10, Queue: "wal"}, "", 0},
@@ -176,31 +176,36 @@ func pace(t task) (m measured, err error) {
 	if err := m.count(t, before); err != nil {
 		return m, err
 	}
-	m.Later = int64(float64(m.Later) / warmReadings(per) * float64(m.N))
+	m.Later = int64(float64(m.Later) / float64(warmCommits(t)*warm.Group) * float64(m.N))
 	if t.Online && t.Queue == "buffer" {
 		m.Later = 0 // nothing was stored
 	}
 	return m, q.close()
 }
 
-const warmCommits = 450
+// growCommits make the log of every contender as long as it becomes.
+const growCommits = 1500
 
-func warmReadings(per int) float64 { return float64(warmCommits * max(per, 2)) }
+// warmCommits returns how many commits fill the log about by half.
+func warmCommits(t task) int {
+	if t.Queue == "buffer" {
+		return 600
+	}
+	return 120
+}
 
-// warmUp stores groups and returns the bytes that closing the queue costs, which copies the log.
+// warmUp lets the log become as long as it ever is and then returns the bytes that closing the queue costs after some more groups: it copies
+// the log.
 func warmUp(t task) (bytes int64, err error) {
-	q, err := open(t)
+	q, err := stored(t, growCommits)
 	if err != nil {
 		return 0, err
 	}
-	for i := range warmCommits {
-		group := make([][]byte, t.Group)
-		for j := range group {
-			group[j] = reading(i*t.Group + j)
-		}
-		if err := q.add(group); err != nil {
-			return 0, err
-		}
+	if err := q.close(); err != nil {
+		return 0, err
+	}
+	if q, err = stored(t, warmCommits(t)); err != nil {
+		return 0, err
 	}
 	before, err := counted(t)
 	if err != nil {
@@ -211,4 +216,22 @@ func warmUp(t task) (bytes int64, err error) {
 	}
 	after, err := counted(t)
 	return after.bytes - before.bytes, err
+}
+
+// stored opens a queue and stores groups in it.
+func stored(t task, groups int) (queue, error) {
+	q, err := open(t)
+	if err != nil {
+		return nil, err
+	}
+	for i := range groups {
+		group := make([][]byte, t.Group)
+		for j := range group {
+			group[j] = reading(i*t.Group + j)
+		}
+		if err := q.add(group); err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
 }

@@ -78,7 +78,7 @@ func openStore(t task) (*store, error) {
 
 func (s *store) add(group [][]byte) error {
 	for _, body := range group {
-		if _, err := s.Append(context.Background(), buffer.Readings, streams[s.n%len(streams)], time.Since(s.now), body); err != nil {
+		if _, err := s.Append(context.Background(), buffer.Readings, streams[s.n%len(streams)], time.Since(s.now).Truncate(time.Millisecond), body); err != nil {
 			return err
 		}
 		s.n++
@@ -96,7 +96,7 @@ func (s *store) fromMany(writers, n int, bodies [][]byte) error {
 	for w := range writers {
 		wg.Go(func() {
 			for i := range n / writers {
-				if _, err := s.Append(context.Background(), buffer.Readings, streams[w%len(streams)], time.Since(s.now), bodies[i%len(bodies)]); err != nil {
+				if _, err := s.Append(context.Background(), buffer.Readings, streams[w%len(streams)], time.Since(s.now).Truncate(time.Millisecond), bodies[i%len(bodies)]); err != nil {
 					failed <- err
 					return
 				}
