@@ -105,6 +105,10 @@ func (b *bench) ingest() error {
 			{Queue: "append", Name: "append + fdatasync", N: 200_000, Group: 100},
 			{Queue: "wal", Name: "tidwall/wal", N: 200_000, Group: 100},
 		}},
+		{"4 writers", []task{
+			{Queue: "buffer", Name: "buffer, each in groups of 100", N: 400_000, Group: 100, Writers: 4},
+			{Queue: "sqlite-c", Name: "SQLite's C code, rows, one writer", N: 200_000, Group: 100},
+		}},
 		{"100 writers", []task{
 			{Queue: "buffer", Name: "buffer, max_loss 0s", N: 100_000, Group: 1, Writers: 100},
 		}},

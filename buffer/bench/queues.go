@@ -89,8 +89,8 @@ func (s *store) add(group [][]byte) error {
 	return nil
 }
 
-// fromMany adds n readings from many goroutines.
-func (s *store) fromMany(writers, n int, bodies [][]byte) error {
+// fromMany adds n readings from many goroutines, each of which waits until its group is durable.
+func (s *store) fromMany(writers, n, group int, bodies [][]byte) error {
 	var wg sync.WaitGroup
 	failed := make(chan error, writers)
 	for w := range writers {
@@ -99,6 +99,12 @@ func (s *store) fromMany(writers, n int, bodies [][]byte) error {
 				if _, err := s.Append(context.Background(), buffer.Readings, streams[w%len(streams)], time.Since(s.now).Truncate(time.Millisecond), bodies[i%len(bodies)]); err != nil {
 					failed <- err
 					return
+				}
+				if s.grouped && i%group == group-1 {
+					if err := s.flush(); err != nil {
+						failed <- err
+						return
+					}
 				}
 			}
 		})

@@ -98,7 +98,7 @@ func ingest(t task) (m measured, err error) {
 	}
 	start := time.Now()
 	if c, ok := q.(*store); ok && t.Writers > 0 {
-		err = c.fromMany(t.Writers, t.N, bodies)
+		err = c.fromMany(t.Writers, t.N, t.Group, bodies)
 	} else {
 		group := make([][]byte, t.Group)
 		for i := 0; i < t.N && err == nil; {
