@@ -13,7 +13,6 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/all"
-	"github.com/fieldgate/fieldgate/drivers/bus"
 )
 
 func checkCommand(o *options) *cobra.Command {
@@ -66,7 +65,7 @@ func sensorNames(c *config.Config) []string {
 
 // readOnce opens a sensor, measures, and prints a table. The filters of the configuration are not applied.
 func readOnce(ctx context.Context, s *config.Sensor) error {
-	buses := bus.New(newLogger(new(slog.LevelVar)))
+	buses := openBuses(newLogger(new(slog.LevelVar)))
 	defer buses.Close()
 	timeout := s.Timeout
 	if timeout == 0 {

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fieldgate/fieldgate/drivers/all"
-	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/internal/demo"
 )
 
@@ -21,7 +20,7 @@ func demoCommand() *cobra.Command {
 		Long: "Demo starts a broker inside this process, a gateway with this machine's own sensors and simulated ones, and a separate\n" +
 			"subscriber, cuts the link between them for 10 s, and tells whether the subscriber got everything.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			buses := bus.New(slog.New(slog.DiscardHandler))
+			buses := openBuses(slog.New(slog.DiscardHandler))
 			defer buses.Close()
 			return demo.Run(cmd.Context(), demo.Options{
 				For: length, Out: cmd.OutOrStdout(), Terminal: term.IsTerminal(int(os.Stdout.Fd())), Outage: enters(length),

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/all"
-	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/doctor"
 	"github.com/fieldgate/fieldgate/mqtt/ws"
@@ -37,7 +37,7 @@ to. Run it as the service does, so that it has the same rights: sudo -u fieldgat
 			if err != nil {
 				return usageError{err}
 			}
-			buses := bus.New(slog.New(slog.DiscardHandler))
+			buses := openBuses(slog.New(slog.DiscardHandler))
 			defer buses.Close()
 			checks := doctor.Examine(cmd.Context(), patient(cmd.Context(), o, socket, c, buses))
 			if asJSON {
@@ -58,7 +58,7 @@ to. Run it as the service does, so that it has the same rights: sudo -u fieldgat
 }
 
 // patient is this machine.
-func patient(ctx context.Context, o *options, socket string, c *config.Config, buses *bus.Host) doctor.Patient {
+func patient(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Patient {
 	p := doctor.Patient{Config: c, Store: c.Buffer.Path, Buses: buses, Synchronised: clock.Synchronised(), Now: time.Now(), Dial: ws.Dialer{}.Dial}
 	if p.Store == "" {
 		p.Store = filepath.Join(o.stateDir, "queue.db")

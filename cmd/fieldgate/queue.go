@@ -40,7 +40,7 @@ func queueStatsCommand(o *options) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), s)
+				return writeJSON(cmd.OutOrStdout(), s)
 			}
 			return printQueue(cmd.OutOrStdout(), s)
 		},
@@ -48,12 +48,6 @@ func queueStatsCommand(o *options) *cobra.Command {
 	socketFlag(c, &socket)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
-}
-
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 func printQueue(out io.Writer, s control.QueueStats) error {

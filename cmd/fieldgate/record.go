@@ -12,7 +12,6 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/all"
-	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/drivers/record"
 )
 
@@ -88,7 +87,7 @@ func sensorNamed(o *options, name string) (*config.Sensor, error) {
 
 // recordSensor records until ctx ends, for a time at most.
 func recordSensor(ctx context.Context, s *config.Sensor, length time.Duration) (*record.Recording, error) {
-	buses := bus.New(newLogger(new(slog.LevelVar)))
+	buses := openBuses(newLogger(new(slog.LevelVar)))
 	defer buses.Close()
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()

@@ -18,7 +18,6 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/all"
-	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/internal/gateway"
 	"github.com/fieldgate/fieldgate/systemd"
 )
@@ -98,7 +97,7 @@ func (p *program) run(ctx context.Context, l loaded) error {
 		cfg.Buffer.Path = filepath.Join(p.stateDir, "queue.db")
 	}
 	cfg.Control.Socket = controlSocket(cfg)
-	buses := bus.New(p.log)
+	buses := openBuses(p.log)
 	err := gateway.Run(ctx, gateway.Options{
 		Config: cfg, ConfigState: l.state, Problems: l.problems,
 		Check: func() (*config.Config, error) { return config.Load(p.config, all.Specs()) },

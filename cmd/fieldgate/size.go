@@ -37,7 +37,7 @@ that drop readings (deadband, on_change) are not counted on.`,
 			}
 			r := e.Report(outage)
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), r)
+				return writeJSON(cmd.OutOrStdout(), r)
 			}
 			return printSize(cmd.OutOrStdout(), r)
 		},

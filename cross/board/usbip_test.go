@@ -32,7 +32,7 @@ func TestModelsBehindARealAdapter(t *testing.T) {
 	}
 	want := []string{
 		"plug in", "absent address", "wrong chip", "busy chip", "wrong checksum sht3x", "wrong checksum sht4x", "wrong checksum scd4x",
-		"hanging adapter", "unplugged", "unplugged while hanging",
+		"hanging adapter", "unplugged", "unplugged while hanging", "periph's registry",
 	}
 	for _, s := range all.Specs() {
 		if s.Bus == drivers.I2CBus {

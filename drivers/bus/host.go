@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"periph.io/x/conn/v3/i2c"
+	"periph.io/x/conn/v3/i2c/i2creg"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
@@ -24,6 +25,8 @@ type Host struct {
 	serial  map[string]*line   // by the device file's real name
 	network map[string]*line   // by the address
 	advised map[string]bool    // ports for which a better name was logged
+
+	registered []string // names of the buses that RegisterI2C has entered
 }
 
 var _ drivers.Buses = (*Host)(nil)
@@ -92,6 +95,10 @@ func (h *Host) Close() error {
 	defer h.mu.Unlock()
 	h.closed = true
 	var errs []error
+	for _, name := range h.registered {
+		errs = append(errs, i2creg.Unregister(name))
+	}
+	h.registered = nil
 	for _, b := range h.i2c {
 		errs = append(errs, b.Close())
 	}

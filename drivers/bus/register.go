@@ -11,11 +11,14 @@ import (
 )
 
 // RegisterI2C enters this machine's I2C buses in periph's registry, as "/dev/i2c-1", "I2C1" and 1, so that code that opens buses by i2creg.Open gets
-// those of this Host, which are shared with its drivers and safe, in the place of periph's own. What it opens it may close: the bus stays open
-// for the others. Buses that are registered already are an error; the others are entered all the same.
+// those of this Host, which are shared with its drivers and safe, in the place of periph's own: two ways to one bus would talk in between each
+// other's transfers. What it opens it may close: the bus stays open for the others. Buses that are registered already are an error; the others are
+// entered all the same. Close takes them out again.
 func (h *Host) RegisterI2C() error { return h.register(I2CBuses()) }
 
 func (h *Host) register(names []string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	var failed []string
 	for _, name := range names {
 		number, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(name), "i2c-"))
@@ -25,7 +28,9 @@ func (h *Host) register(names []string) error {
 		alias := "I2C" + strconv.Itoa(number)
 		if err := i2creg.Register(name, []string{alias}, number, func() (i2c.BusCloser, error) { return h.borrow(name) }); err != nil {
 			failed = append(failed, err.Error())
+			continue
 		}
+		h.registered = append(h.registered, name)
 	}
 	if len(failed) > 0 {
 		return fmt.Errorf("registering I2C buses: %s", strings.Join(failed, "; "))

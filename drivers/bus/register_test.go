@@ -2,6 +2,7 @@ package bus
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,11 +18,6 @@ func TestRegisterI2C(t *testing.T) {
 	if err := h.register([]string{name}); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := i2creg.Unregister(name); err != nil {
-			t.Error(err)
-		}
-	}()
 	for _, as := range []string{name, "I2C4242", "4242"} {
 		got, err := i2creg.Open(as)
 		if err != nil {
@@ -37,7 +33,31 @@ func TestRegisterI2C(t *testing.T) {
 	if len(f.messages) != 3 || len(f.closed) != 0 {
 		t.Errorf("%d transfers, closed %v", len(f.messages), f.closed)
 	}
-	if err := h.register([]string{name}); err == nil || !strings.Contains(err.Error(), name) {
+	// What somebody else has entered stays theirs, and keeps no other bus out.
+	other, another := New(slog.New(slog.DiscardHandler)), "/dev/i2c-4243"
+	if err := other.register([]string{name, another}); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), another) {
 		t.Errorf("registered twice: %v", err)
 	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := registered(); !slices.Contains(got, name) || slices.Contains(got, another) {
+		t.Errorf("in the registry are %v", got)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := registered(); slices.Contains(got, name) {
+		t.Errorf("in the registry are %v", got)
+	}
+	if err := h.Close(); err != nil {
+		t.Errorf("a second Close: %v", err)
+	}
+}
+
+func registered() (names []string) {
+	for _, r := range i2creg.All() {
+		names = append(names, r.Name)
+	}
+	return names
 }

@@ -38,6 +38,7 @@ func faults() []fault {
 		{"hanging adapter", (*bench).hang},
 		{"unplugged", (*bench).unplug},
 		{"unplugged while hanging", (*bench).unplugHanging},
+		{"periph's registry", (*bench).registry},
 	}
 }
 

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/drivers/bus"
+)
+
+// A foundBus is an I2C bus.
+type foundBus struct {
+	Bus     string        `json:"bus"`
+	Left    string        `json:"left_alone,omitempty"` // why nothing was asked on it
+	Error   string        `json:"error,omitempty"`
+	Devices []foundDevice `json:"devices"`
+}
+
+// A foundDevice is an address of a bus at which there is something.
+type foundDevice struct {
+	Address    string   `json:"address"`
+	Kernel     string   `json:"kernel_driver,omitempty"` // that has it
+	Through    string   `json:"through,omitempty"`       // how to read that
+	Sensor     string   `json:"sensor,omitempty"`        // of the configuration
+	Drivers    []string `json:"drivers,omitempty"`       // of the chips that can have the address
+	Identified bool     `json:"identified,omitempty"`    // Drivers are those that found their chip there
+}
+
+// configuredOn returns the names of the sensors on an I2C bus by their addresses.
+func configuredOn(c *config.Config, name string) map[int]string {
+	at := map[int]string{}
+	for i := range c.Sensors {
+		s := &c.Sensors[i]
+		if s.Spec.Bus == drivers.I2CBus && sameFile(s.Bus, name) {
+			if v, ok := addressOption(s.Options); ok {
+				at[int(v.Int())] = s.Name
+			}
+		}
+	}
+	return at
+}
+
+func sameFile(a, b string) bool {
+	realA, errA := filepath.EvalSymlinks(a)
+	realB, errB := filepath.EvalSymlinks(b)
+	return a == b || errA == nil && errB == nil && realA == realB
+}
+
+// scanBus looks what is on an I2C bus.
+func scanBus(ctx context.Context, host *bus.Host, name string, sensors map[int]string, running, identify bool) foundBus {
+	b := foundBus{Bus: name, Devices: []foundDevice{}}
+	if running && len(sensors) > 0 {
+		b.Left = "the gateway is reading sensors on it: stop it (sudo systemctl stop fieldgate) to have the bus scanned"
+		for addr, sensor := range sensors {
+			b.Devices = append(b.Devices, foundDevice{Address: hex(addr), Sensor: sensor})
+		}
+		return b
+	}
+	devices, err := host.ScanI2C(ctx, name)
+	if err != nil {
+		b.Error = err.Error()
+	}
+	for _, d := range devices {
+		b.Devices = append(b.Devices, foundDevice{Address: hex(int(d.Address)), Kernel: d.Driver, Through: d.Through, Sensor: sensors[int(d.Address)]})
+		last := &b.Devices[len(b.Devices)-1]
+		for _, s := range all.Specs() {
+			if d.Driver == "" && hasAddress(s, int(d.Address)) {
+				last.Drivers = append(last.Drivers, s.Name)
+			}
+		}
+	}
+	if identify && err == nil {
+		identifyOn(ctx, host, &b, devices)
+	}
+	return b
+}
+
+func hex(address int) string { return fmt.Sprintf("0x%02x", address) }
+
+// identifyOn asks drivers to find their chips on a bus, also at addresses that did not answer.
+func identifyOn(ctx context.Context, host *bus.Host, b *foundBus, devices []bus.I2CDevice) {
+	kernels := map[int]bool{}
+	for _, d := range devices {
+		kernels[int(d.Address)] = d.Driver != ""
+	}
+	for addr := 0x08; addr < 0x78; addr++ {
+		if kernels[addr] {
+			continue
+		}
+		var names []string
+		for _, s := range all.Specs() {
+			if hasAddress(s, addr) && isThere(ctx, host, s, b.Bus, addr) {
+				names = append(names, s.Name)
+			}
+		}
+		if len(names) > 0 {
+			b.identified(addr, names)
+		}
+	}
+}
+
+func (b *foundBus) identified(addr int, names []string) {
+	for i := range b.Devices {
+		if b.Devices[i].Address == hex(addr) {
+			b.Devices[i].Drivers, b.Devices[i].Identified = names, true
+			return
+		}
+	}
+	b.Devices = append(b.Devices, foundDevice{Address: hex(addr), Drivers: names, Identified: true})
+}
+
+// isThere tells whether a driver finds its chip at an address.
+func isThere(ctx context.Context, buses drivers.Buses, s drivers.Spec, name string, addr int) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	o := s.Options()
+	v, _ := addressOption(o)
+	v.SetInt(int64(addr))
+	d, err := s.Open(ctx, buses, name, o)
+	if err != nil {
+		return false
+	}
+	_ = d.Close()
+	return true
+}
+
+// addressOption returns the option that is a chip's address.
+func addressOption(options any) (reflect.Value, bool) {
+	v := reflect.ValueOf(options).Elem()
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("toml") == "address" && v.Field(i).Kind() == reflect.Int {
+			return v.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// hasAddress tells whether a driver's chip can have an address: as its own check says.
+func hasAddress(s drivers.Spec, addr int) bool {
+	o := s.Options()
+	v, ok := addressOption(o)
+	if s.Bus != drivers.I2CBus || !ok {
+		return false
+	}
+	v.SetInt(int64(addr))
+	c, ok := o.(interface{ Check() error })
+	return ok && !namesOption(c.Check(), "address")
+}
+
+// namesOption tells whether an error of Check is about an option.
+func namesOption(err error, key string) bool {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range many.Unwrap() {
+			if namesOption(e, key) {
+				return true
+			}
+		}
+		return false
+	}
+	o := (*drivers.OptionError)(nil)
+	return errors.As(err, &o) && o.Key == key
+}
