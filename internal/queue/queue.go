@@ -63,7 +63,7 @@ func (q *Queue) QueueStats(ctx context.Context) (control.QueueStats, error) {
 }
 
 // Export calls line with a document for every reading that waits, as format "json" has it, with one reading each. Those in flight are among
-// them. Nothing is taken away.
+// them. Nothing is taken away. A reading that cannot be rendered is passed over: its delivery will make it a dead letter, with the reason.
 func (q *Queue) Export(ctx context.Context, line func([]byte) error) error {
 	var encoder payloadjson.Encoder
 	var text []byte
@@ -72,7 +72,7 @@ func (q *Queue) Export(ctx context.Context, line func([]byte) error) error {
 			return err
 		}
 		if text, err = encoder.Append(text[:0], q.batch(&r)); err != nil {
-			return err
+			continue
 		}
 		if err := line(text); err != nil {
 			return err
@@ -91,7 +91,8 @@ func (q *Queue) batch(r *buffer.Record) *payload.Batch {
 	return &payload.Batch{Gateway: q.gateway, Store: r.Store, Boot: r.Boot, Sensor: r.Stream, Readings: []payload.Reading{one}}
 }
 
-// DeadLetters returns up to max dead letters with an id above after.
+// DeadLetters returns up to max dead letters with an id above after: a reading as it would be sent; of an event, and of a reading that cannot be
+// rendered, what it is and its size.
 func (q *Queue) DeadLetters(ctx context.Context, after int64, max int) ([]control.DeadLetter, error) {
 	letters, err := q.store.DeadLetters(ctx, after, max)
 	if err != nil {
@@ -100,11 +101,12 @@ func (q *Queue) DeadLetters(ctx context.Context, after int64, max int) ([]contro
 	var encoder payloadjson.Encoder
 	out := make([]control.DeadLetter, 0, len(letters))
 	for _, d := range letters {
+		r := &d.Record
 		v := control.DeadLetter{ID: d.ID, Reason: d.Reason}
-		if d.Record.Lane == buffer.Readings {
-			v.Document, err = encoder.Append(nil, q.batch(&d.Record))
-		} else {
-			v.Document, err = json.Marshal(map[string]any{"event": d.Record.Stream, "bytes": len(d.Record.Body)})
+		if r.Lane == buffer.Events {
+			v.Document, err = json.Marshal(map[string]any{"event": r.Stream, "bytes": len(r.Body)})
+		} else if v.Document, err = encoder.Append(nil, q.batch(r)); err != nil {
+			v.Document, err = json.Marshal(map[string]any{"sensor": r.Stream, "boot": r.Boot, "seq": r.Seq, "bytes": len(r.Body)})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("dead letter %d: %w", d.ID, err)
