@@ -236,6 +236,10 @@ func (r *faultResults) String() string {
 func (r *faultResults) check(t *testing.T, f fault, path string) {
 	out, err := f.command(path).Output()
 	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			out = append(out, exit.Stderr...)
+		}
 		t.Errorf("%v: work: %v: %s", f, err, out)
 		return
 	}

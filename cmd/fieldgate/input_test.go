@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -175,29 +174,6 @@ func TestConfigurationThatCannotWorkDoesNotStopAGateway(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 		})
-	}
-}
-
-// TestSignalsDuringTheStart: an orderly end at any moment, and a hangup never ends the program.
-func TestSignalsDuringTheStart(t *testing.T) {
-	for _, after := range []time.Duration{0, 2, 4, 8, 15, 30, 60} {
-		g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
-		g.running() // a store that has run before
-		g.stop()
-		g.start()
-		time.Sleep(after * time.Millisecond)
-		if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		state, err := g.cmd.Process.Wait()
-		g.cmd = nil
-		if err != nil {
-			t.Fatal(err)
-		}
-		// Before the program listens for signals the kernel ends it: 143 as a shell tells it.
-		if ws := state.Sys().(syscall.WaitStatus); !(ws.Exited() && ws.ExitStatus() == exitDone || ws.Signaled() && ws.Signal() == syscall.SIGTERM) {
-			t.Errorf("SIGTERM after %v ms: %v\n%s", int(after), state, g.log)
-		}
 	}
 }
 
