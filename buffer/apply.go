@@ -6,9 +6,13 @@ import "math/bits"
 func (c *committer) apply(t *txn) {
 	s := c.s
 	now := s.o.Now()
+	used, err := c.used()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.n = t.n
+	if err == nil {
+		c.measure(used) // together with the front, which becomes smaller
+	}
 	for _, b := range t.blocks {
 		s.nowStored(b)
 		if b.left < len(b.items) {

@@ -104,13 +104,12 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	if err == nil {
 		s.stats.Bytes = size
 		for cl := range classCount {
-			front := int64(reserve / 4)
+			front := c.margin()
 			for _, b := range s.lanes[cl].unstored() {
 				front += c.db.room(b.cost)
 			}
 			limit, option := c.limitWithReserve(cl, t.n, used)
 			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
-			s.space[cl] = limit - used - reserve/4
 		}
 	}
 	for i, skipped := range t.skipped {

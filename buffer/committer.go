@@ -34,6 +34,7 @@ type committer struct {
 	backoff time.Duration
 	written ioCounter
 	counted uint64 // of it
+	copied  uint64 // of that, when the log was last copied
 	lock    *os.File
 }
 
@@ -78,13 +79,16 @@ func (c *committer) loop() {
 		}
 		switch {
 		case closing:
-			if c.db != nil {
-				c.checkpoint() // before the last commit, which begins the log anew: the next Open reads only that
+			// The log is copied before the last commit, which begins it anew: the next Open reads only that.
+			if c.commit(false) == nil {
+				c.checkpoint()
 			}
 			s.closeErr = c.commit(true)
 			return
 		case wait <= 0:
-			_ = c.commit(false) // those who wait for it get the error, others see it in Stats and in the log
+			if c.commit(false) == nil { // those who wait for it get the error, others see it in Stats and in the log
+				c.copyLog()
+			}
 			continue
 		case len(reads) > 0:
 			continue
@@ -148,6 +152,18 @@ func (c *committer) account() {
 	c.s.stats.WrittenBytes += n - c.counted
 	c.s.mu.Unlock()
 	c.counted = n
+}
+
+// copyLog copies the log before a commit would have to do it, which would keep
+// those who wait for that commit waiting. Where the bytes written are not known
+// SQLite does it all the same.
+func (c *committer) copyLog() {
+	if c.counted-c.copied < uint64(c.s.limits.log-c.s.limits.log/8) {
+		return
+	}
+	c.checkpoint()
+	c.account()
+	c.copied = c.counted
 }
 
 // release closes everything.

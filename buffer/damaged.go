@@ -23,7 +23,7 @@ type damagedStore struct {
 // is the same in every store of a page size is written again.
 func openDamaged(path string) (*damagedStore, error) {
 	d, err := connectDamaged(path)
-	for _, size := range []uint16{uint16(pageSize), 4096} { // versions 1 and 2 had the latter
+	for _, size := range []uint16{uint16(pageSize), 4096} { // stores made by versions 1 and 2 have the latter
 		if err == nil {
 			break
 		}
@@ -85,7 +85,8 @@ func (d *damagedStore) rows(columns, table, key string, f func(v []driver.Value)
 	return nil
 }
 
-// progress returns what the last commit wrote, if it can be read.
+// progress returns what can be read of what the last commit wrote; ok: all of
+// it.
 func (d *damagedStore) progress() (p progress, ok bool) {
 	load := d.db.loadProgress
 	if d.version < 3 {
@@ -204,8 +205,18 @@ func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err
 		}
 		return to.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,?)`, v[0], v[1], v[2], v[3])
 	})
+	if err == nil && !plan.Counted {
+		// A clean end without its marks proves nothing.
+		err = to.exec(`UPDATE boot SET clean=0 WHERE boot=?`, plan.Boot)
+	}
 	if err != nil {
 		return plan, begin, err
+	}
+	if text, err := d.db.stateText("salvage"); err == nil && text != "" {
+		older := new(salvagePlan)
+		if json.Unmarshal([]byte(text), older) == nil {
+			older.Counted, plan.Older = false, older
+		}
 	}
 	err = d.rows("bucket, key, value", "kv", "bucket,key", func(v []driver.Value) error {
 		return to.exec(`INSERT OR IGNORE INTO kv(bucket, key, value) VALUES(?,?,?)`, v[0], v[1], v[2])
@@ -238,6 +249,10 @@ type salvagePlan struct {
 	Table    int               `json:"table"`    // where to go on: dead, then the classes, the highest first
 	Next     uint64            `json:"next"`     // and its first id
 	Found    int64             `json:"found"`    // records salvaged
+
+	// Older is the plan that the store itself had not finished: what was left
+	// to be salvaged is lost.
+	Older *salvagePlan `json:"older,omitempty"`
 }
 
 func (p salvagePlan) save(d *db) error {

@@ -169,18 +169,15 @@ func (c *committer) limitWithReserve(cl class, n counters, used int64) (bytes in
 	return min(l.usable, max(bytes, used+reserved)), option
 }
 
-// measure finds out how much room there is before the first commit.
-func (c *committer) measure() error {
-	used, err := c.used()
-	if err != nil {
-		return err
-	}
-	c.usable = c.mayUse()
+// margin is what a commit may need beside its segments.
+func (c *committer) margin() int64 { return max(reserve/4, int64(classCount)*c.db.room(0)) }
+
+// measure tells Append how much room there is. s.mu is held.
+func (c *committer) measure(used int64) {
 	for cl := range classCount {
 		limit, _ := c.limitWithReserve(cl, c.n, used)
-		c.s.space[cl] = limit - used - reserve/4
+		c.s.space[cl] = limit - used - c.margin()
 	}
-	return nil
 }
 
 // mayUse returns how large a database the file system permits: as large as it

@@ -115,6 +115,13 @@
 // may be missing. The old file is kept if it fits into MaxBytes together with
 // the store; until salvage ends both exist.
 //
+// Small pages lie closer together: with one block of 4 KiB in 17 destroyed,
+// segments of 20 readings of 500 bytes lost 18 % (11 to 30 %, by where the
+// blocks were) where pages of 4 KiB lost 11 %. And where a card garbles the
+// block of the log in which it was writing when its power failed, the last
+// commits that share the block are lost with it, up to four of one reading;
+// SQLite takes for granted that a disk does not do that.
+//
 // A file that never was a store is left alone and refused.
 //
 // # Goroutines

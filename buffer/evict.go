@@ -241,6 +241,9 @@ func (c *committer) outranked(t *txn, b *block) bool {
 // checkpoint empties the log, so that the next transaction does not have to
 // make it longer, and reports whether it did.
 func (c *committer) checkpoint() bool {
+	if c.db == nil {
+		return false
+	}
 	var pages, copied int64
 	err := c.db.query("PRAGMA wal_checkpoint(PASSIVE)", func(v []driver.Value) bool {
 		pages, _ = v[1].(int64)

@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func inspectLog(path string) (damage, err error) {
 		return nil, notWritable(path+"-wal", err)
 	}
 	defer f.Close()
-	scan, err := scanLog(f)
+	scan, err := scanLog(bufio.NewReaderSize(f, 64<<10), storedPageSize(path))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("buffer: reading %s-wal: %w", path, err)
@@ -58,9 +59,28 @@ func inspectLog(path string) (damage, err error) {
 	return nil, nil
 }
 
-// scanLog reads a log from its beginning. An end of 0 says that the header
-// fails. A log that is not of this package's databases is left to SQLite.
-func scanLog(r io.Reader) (scan logScan, err error) {
+// storedPageSize returns the size of the pages of a database, as its header
+// tells it; of a new one where that cannot be.
+func storedPageSize(path string) uint32 {
+	f, err := os.Open(path)
+	if err != nil {
+		return uint32(pageSize)
+	}
+	defer f.Close()
+	var header [18]byte
+	if _, err := io.ReadFull(f, header[:]); err != nil {
+		return uint32(pageSize)
+	}
+	if size := uint32(binary.BigEndian.Uint16(header[16:])); size >= 512 && size&(size-1) == 0 {
+		return size
+	}
+	return uint32(pageSize)
+}
+
+// scanLog reads a log from its beginning; pageSize is that of the database. An
+// end of 0 says that the header fails. A log that is not of this package's
+// databases is left to SQLite.
+func scanLog(r io.Reader, pageSize uint32) (scan logScan, err error) {
 	var header [logHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return scan, endOfLog(err)
@@ -80,16 +100,13 @@ func scanLog(r io.Reader) (scan logScan, err error) {
 	if passing && number(header[:], 1) != logVersion {
 		return scan, nil
 	}
-	size := number(header[:], 2) // of a page
 	if passing {
 		scan.end = logHeader
+		pageSize = number(header[:], 2)
 	} else {
 		scan.bad = "its header fails"
-		if size < 512 || size > 1<<16 || size&(size-1) != 0 {
-			size = uint32(pageSize)
-		}
 	}
-	frame := make([]byte, frameHeader+size)
+	frame := make([]byte, frameHeader+pageSize)
 	for n := 1; ; n++ {
 		if _, err := io.ReadFull(r, frame); err != nil {
 			return scan, endOfLog(err)

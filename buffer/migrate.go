@@ -3,6 +3,7 @@ package buffer
 import (
 	"database/sql/driver"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -70,9 +71,8 @@ func migrate2(d *db) error {
 
 // progressRows reads what versions 1 and 2 have for a progress.
 func (d *db) progressRows() (p progress, err error) {
-	if p.counters, err = d.countersText(); err != nil {
-		return p, err
-	}
+	n, failed := d.countersText()
+	p.counters = n
 	err = d.query(`SELECT key, value FROM state WHERE key>='mark/' AND key<'mark0'`, func(v []driver.Value) bool {
 		key, _ := v[0].(string)
 		seq, _ := v[1].(int64)
@@ -84,7 +84,7 @@ func (d *db) progressRows() (p progress, err error) {
 		p.marks = append(p.marks, m)
 		return true
 	})
-	return p, err
+	return p, errors.Join(failed, err)
 }
 
 // countersText reads the counters of versions 1 and 2.

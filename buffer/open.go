@@ -123,7 +123,15 @@ func (c *committer) begin() error {
 	if version == 0 {
 		c.checkpoint() // identity and schema of a store are not in its log alone
 	}
-	return c.measure()
+	used, err := c.used()
+	if err != nil {
+		return err
+	}
+	c.usable = c.mayUse()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.measure(used)
+	return nil
 }
 
 // beginBoot makes a new boot in one transaction, after the schema where that

@@ -400,3 +400,89 @@ func TestRejectNewKeepsWhatItTook(t *testing.T) {
 		closeStore(t, s)
 	}
 }
+
+// The same while a full store is being salvaged into the new one, and in a
+// file of an earlier version, whose larger pages need more room.
+func TestRejectNewBesideSalvage(t *testing.T) {
+	path := t.TempDir() + "/queue.db"
+	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, WhenFull: RejectNew}
+	s := openAt(t, path, o)
+	for i := range 2000 {
+		if _, err := s.Append(t.Context(), Readings, "a", 0, noise(i, 1000)); err != nil && !errors.Is(err, ErrFull) {
+			t.Fatal(err)
+		}
+	}
+	closeStore(t, s)
+	damage(t, path)
+	s = openAt(t, path, o)
+	defer closeStore(t, s)
+	taken := 0
+	for i := range 20 {
+		if _, err := s.Append(t.Context(), Readings, "a", 0, noise(i, 1000)); err == nil {
+			taken++
+		}
+	}
+	salvaged(t, s)
+	if err := s.Flush(t.Context()); err != nil || taken == 0 {
+		t.Errorf("%d were taken, %d of them are in RAM only: %v", taken, s.Stats().Front, err)
+	}
+}
+
+func TestRejectNewInAFileOfVersion2(t *testing.T) {
+	path := fixture(t, "v2.db")
+	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, WhenFull: RejectNew, Machine: "machine-1", KernelBoot: "kernel-3",
+		Streams: map[string]StreamOptions{"low": {Priority: Low}, "high": {Priority: High}}}
+	s := openAt(t, path, o)
+	defer s.Close(t.Context())
+	for i, rejected := 0, 0; rejected < 100; i++ {
+		_, err := s.Append(t.Context(), Readings, []string{"low", "a", "high"}[i%3], 0, noise(i, 100))
+		if errors.Is(err, ErrFull) {
+			rejected++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if i%17 == 0 {
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatalf("%d readings are in RAM only: %v", s.Stats().Front, err)
+			}
+		}
+	}
+}
+
+// What Append takes when a commit is durable, but not finished, finds room in
+// the next one.
+func TestRejectNewWhileACommitEnds(t *testing.T) {
+	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, WhenFull: RejectNew})
+	i := 0
+	take := func(n int) {
+		for range n {
+			i++
+			if _, err := s.Append(context.Background(), Readings, "a", 0, noise(i, 1000)); err != nil && !errors.Is(err, ErrFull) {
+				t.Error(err)
+			}
+		}
+	}
+	space := func() int64 { s.mu.Lock(); defer s.mu.Unlock(); return s.space[normalClass] }
+	for space() > 70<<10 {
+		take(20)
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.submit(t.Context(), &job{read: func(c *committer) error {
+		take(55)
+		var rounds []*round
+		tx, err := c.attempt(nil, false, &rounds)
+		if err != nil {
+			return err
+		}
+		take(55)
+		return c.finished(tx, s.o.Now())
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Errorf("%d are left in RAM: %v", s.Stats().Front, err)
+	}
+}

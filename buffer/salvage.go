@@ -177,7 +177,8 @@ func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if used+c.db.room(len(body)) > min(c.s.limits.of(b.class), c.usable) {
+	// What Append takes meanwhile has to find room as well.
+	if used+c.db.room(len(body))+int64(c.s.limits.front)+c.margin() > min(c.s.limits.of(b.class), c.usable) {
 		return -1, nil
 	}
 	if err := c.insert(t, b, len(b.items)); err != nil {
@@ -189,16 +190,34 @@ func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 			return 0, err
 		}
 	}
+	p.note(b)
 	t.added = append(t.added, added{class: b.class, id: b.id, last: b.last(), records: int64(b.left)})
 	p.Found += int64(b.left)
 	return len(body), nil
 }
 
+// note keeps the last number of every stream of the last boot: the marks may
+// have been lost.
+func (p *salvagePlan) note(b *block) {
+	if b.boot != p.Boot || b.class == eventClass {
+		return
+	}
+	if p.Last == nil {
+		p.Last = make(map[string]uint64)
+	}
+	for _, it := range b.items {
+		p.Last[it.stream] = max(p.Last[it.stream], it.seq, it.seq+uint64(it.span))
+	}
+}
+
 // losses says what was not found: how many records where that is known, and
 // that any number of the last boot may be among them.
 func (p *salvagePlan) losses() (list []removal) {
+	if p.Older != nil {
+		list = p.Older.losses()
+	}
 	if p.Counted && p.Found >= p.Expected {
-		return nil
+		return list
 	}
 	missing := uint64(0)
 	if p.Counted {

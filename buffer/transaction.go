@@ -26,6 +26,7 @@ type txn struct {
 	deadJobs []*deadJob
 	reserved uint64           // positions from here on are for dead letters that are retried
 	skipped  [classCount]bool // the class's front found no room
+	unstored []*block         // of it
 	expire   bool             // expired segments are to be removed
 	clean    bool
 	oldest   time.Duration // when the oldest record was appended; < 0: none
@@ -204,7 +205,7 @@ func (c *committer) write(t *txn) error {
 		}
 		t.n.Losses--
 	}
-	c.limitMarks(t)
+	t.limitMarks()
 	if t.clean {
 		if err := c.db.exec(`UPDATE boot SET clean=1 WHERE boot=?`, c.s.boot); err != nil {
 			return err
@@ -234,22 +235,25 @@ func (s *Store) marks(number func(*series) uint64) []mark {
 }
 
 // limitMarks lowers the marks of a class whose front found no room to what is
-// durable.
-func (c *committer) limitMarks(t *txn) {
-	s := c.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, m := range t.marks {
-		cl := s.series[m.lane][m.stream].class
-		if !t.skipped[cl] {
-			continue
-		}
-		for _, b := range s.lanes[cl].unstored() {
-			for _, it := range b.items {
-				if it.stream == m.stream && it.state != done && !b.evicting {
-					t.marks[i].seq = min(t.marks[i].seq, it.seq-1)
-				}
+// durable. A record that a limit has removed since counts as well: its loss is
+// in no commit yet.
+func (t *txn) limitMarks() {
+	type key struct {
+		lane   Lane
+		stream string
+	}
+	lowest := make(map[key]uint64)
+	for _, b := range t.unstored {
+		for _, it := range b.items {
+			k := key{b.class.lane(), it.stream}
+			if n, ok := lowest[k]; !ok || it.seq < n {
+				lowest[k] = it.seq
 			}
+		}
+	}
+	for i, m := range t.marks {
+		if n, ok := lowest[key{m.lane, m.stream}]; ok {
+			t.marks[i].seq = min(m.seq, n-1)
 		}
 	}
 }
@@ -276,6 +280,7 @@ func (c *committer) writeBlocks(t *txn) error {
 			t.skipped[b.class] = !fits
 		}
 		if t.skipped[b.class] {
+			t.unstored = append(t.unstored, b)
 			continue
 		}
 		if err := c.insert(t, b, len(b.items)); err != nil {

@@ -65,6 +65,10 @@ func (p *Patient) room(dir string) Check {
 		c.Level, c.Detail = Fail, fmt.Sprintf("%s: %v", dir, err)
 		return c
 	}
+	if fsys.Blocks == 0 {
+		c.Detail = dir + ": the file system does not tell how much is free"
+		return c
+	}
 	free := config.Size(int64(fsys.Bavail) * int64(fsys.Bsize))
 	used := config.Size(0)
 	for _, end := range []string{"", "-wal", "-shm"} {
