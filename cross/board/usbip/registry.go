@@ -55,6 +55,5 @@ func (b *bench) registry() (string, error) {
 	if err := all(); err != nil {
 		return "", fmt.Errorf("plugged in again: %w", err)
 	}
-	return fmt.Sprintf("a BME280 answers on %s, and %v after it was plugged in again", strings.Join(names, ", "), time.Since(begin).Round(time.Millisecond)),
-		i2creg.Unregister(b.name)
+	return fmt.Sprintf("a BME280 answers on %s, and %v after it was plugged in again", strings.Join(names, ", "), time.Since(begin).Round(time.Millisecond)), nil
 }
