@@ -53,9 +53,6 @@ func (c *committer) apply(t *txn) {
 		l.cover(a.id, a.last+1)
 	}
 	c.marks = t.marks
-	for _, m := range t.marks {
-		s.series[m.lane][m.stream].mark = m.seq
-	}
 	s.losses.rows = t.n.Losses
 	s.losses.acked = s.losses.acked[len(t.deleted):]
 	for k, e := range t.open {

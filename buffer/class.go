@@ -52,7 +52,6 @@ type series struct {
 	name  string
 	class class
 	last  uint64 // last sequence number assigned
-	mark  uint64 // last one that is durable
 }
 
 // stream returns the series of a stream, which it makes where there is none.

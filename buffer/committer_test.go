@@ -1,6 +1,8 @@
 package buffer
 
 import (
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,4 +63,32 @@ func TestCommitIsInTime(t *testing.T) {
 			t.Errorf("30 commits later: after %v", got)
 		}
 	})
+}
+
+// Close makes the front durable before it copies the log, which takes its time.
+func TestCloseCommitsFirst(t *testing.T) {
+	path, to := filepath.Join(t.TempDir(), "queue.db"), filepath.Join(t.TempDir(), "queue.db")
+	var before atomic.Int64 // bytes of the database when Close began
+	copied := false
+	s := openAt(t, path, Options{MaxLoss: time.Hour, Now: func() time.Duration {
+		if n := before.Load(); n > 0 && !copied && fileSize(path) > n { // the first look at the clock after the log was copied
+			copied = true
+			if err := copyStore(path, to); err != nil {
+				t.Error(err)
+			}
+		}
+		return bootTime()
+	}})
+	fill(t, s, 1000)
+	mustAppend(t, s, Readings, "last", "x")
+	before.Store(fileSize(path))
+	closeStore(t, s)
+	if !copied {
+		t.Fatal("the log was not copied before the last commit")
+	}
+	s = openAt(t, to, Options{})
+	defer closeStore(t, s)
+	if s.Previous().Last["last"] != 1 {
+		t.Errorf("a cut right after the log was copied: %+v", s.Previous())
+	}
 }

@@ -120,3 +120,10 @@ func TestSecondProcess(t *testing.T) {
 	}
 	mustAppend(t, s, Readings, "a", "x") // the first one did not notice
 }
+
+// A file system that does not tell its size is not a full one.
+func TestFreeIsUnknown(t *testing.T) {
+	if n := free("/proc/queue.db"); n >= 0 {
+		t.Errorf("%d bytes are free in /proc", n)
+	}
+}

@@ -102,14 +102,7 @@ func TestSalvageKeepsMarks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20}
 	s := openAt(t, path, o)
-	for i := range 3000 {
-		mustAppend(t, s, Readings, "a", string(noise(i, 500)))
-		if i%10 == 0 {
-			if err := s.Flush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	fill(t, s, 3000)
 	closeStore(t, s)
 	damage(t, path)
 	s = openAt(t, path, o)
@@ -126,6 +119,19 @@ func TestSalvageKeepsMarks(t *testing.T) {
 	defer closeStore(t, s)
 	if p := s.Previous(); p.Last["new"] != 1 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// fill appends n readings of "a", ten in a segment.
+func fill(t *testing.T, s *Store, n int) {
+	t.Helper()
+	for i := range n {
+		mustAppend(t, s, Readings, "a", string(noise(i, 500)))
+		if i%10 == 0 {
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -193,14 +199,7 @@ func TestDamagedTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20}
 	s := openAt(t, path, o)
-	for i := range 3000 {
-		mustAppend(t, s, Readings, "a", string(noise(i, 500)))
-		if i%10 == 0 {
-			if err := s.Flush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	fill(t, s, 3000)
 	id := s.ID()
 	closeStore(t, s)
 	damage(t, path)

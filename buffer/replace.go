@@ -133,11 +133,13 @@ func (c *committer) remake() (counters, error) {
 	s.mu.Lock()
 	n.Next = max(n.Next, s.next)
 	s.next, n.Commit = n.Next, c.n.Commit
-	for _, sr := range s.series[Readings] {
-		c.plan.Last[sr.name] = sr.mark
-	}
-	t := &txn{n: n, marks: s.marks(func(sr *series) uint64 { return sr.mark })}
 	s.mu.Unlock()
+	for _, m := range c.marks {
+		if m.lane == Readings {
+			c.plan.Last[m.stream] = m.seq
+		}
+	}
+	t := &txn{n: n, marks: c.marks}
 	err = errors.Join(
 		c.db.setState("store", s.id), c.db.setState("machine", s.o.Machine),
 		c.db.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,0)`, s.boot, s.id, s.o.KernelBoot),

@@ -81,7 +81,7 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 			}
 		}
 	}
-	t.marks = s.marks(func(sr *series) uint64 { return sr.last })
+	t.marks = s.marks()
 	t.expire, s.expire = s.expire, false
 	for _, b := range t.blocks {
 		if at := b.items[0].at; t.oldest < 0 || at < t.oldest {
@@ -220,13 +220,13 @@ func (c *committer) writeProgress(t *txn) error {
 	return c.db.saveProgress(progress{t.n, t.marks})
 }
 
-// marks returns a number of every stream of this boot, in the order of their
-// names. s.mu is held.
-func (s *Store) marks(number func(*series) uint64) []mark {
+// marks returns the last number of every stream of this boot, in the order of
+// their names. s.mu is held.
+func (s *Store) marks() []mark {
 	var list []mark
 	for lane := range s.series {
 		for _, name := range slices.Sorted(maps.Keys(s.series[lane])) {
-			if n := number(s.series[lane][name]); n > 0 {
+			if n := s.series[lane][name].last; n > 0 {
 				list = append(list, mark{Lane(lane), name, n})
 			}
 		}
