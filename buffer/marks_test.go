@@ -226,3 +226,30 @@ func TestDamagedTwice(t *testing.T) {
 		t.Error("the ledger does not tell the rest of the first store")
 	}
 }
+
+// A store that was replaced in use keeps its marks, also where a cut comes
+// before the next commit.
+func TestReplacementKeepsMarks(t *testing.T) {
+	path, to := filepath.Join(t.TempDir(), "queue.db"), filepath.Join(t.TempDir(), "queue.db")
+	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20}
+	s := openAt(t, path, o)
+	fill(t, s, 1000)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.submit(t.Context(), &job{read: func(c *committer) error {
+		if err := c.replace(errBadState); err != nil {
+			return err
+		}
+		return copyStore(path, to)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, s)
+	s = openAt(t, to, o)
+	defer closeStore(t, s)
+	if p := s.Previous(); p.Last["a"] != 1000 || p.Clean {
+		t.Errorf("%+v", p)
+	}
+}
