@@ -88,6 +88,7 @@ func (c *committer) loop() {
 		case wait <= 0:
 			if c.commit(false) == nil { // those who wait for it get the error, others see it in Stats and in the log
 				c.copyLog()
+				c.growLog()
 			}
 			continue
 		case len(reads) > 0:
@@ -164,6 +165,33 @@ func (c *committer) copyLog() {
 	c.checkpoint()
 	c.account()
 	c.copied = c.counted
+}
+
+// growLog makes the log longer before commits do: to each of those the file
+// system would add its new length, at twice the bytes and the time. Behind the
+// last frame the log has zeros then, which are no frame. What fails here the
+// commits do later.
+func (c *committer) growLog() {
+	l, path := c.s.limits, c.s.path+"-wal"
+	size := fileSize(path)
+	step := min(size, l.log/16, l.log-size)
+	if c.counted == 0 || step <= 0 || int64(c.counted-c.copied) < size-step/2 {
+		return
+	}
+	if f := free(c.s.path); f >= 0 && f < l.log {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(make([]byte, step), size); err == nil {
+		_ = f.Sync()
+	}
+	written := c.counted
+	c.account()
+	c.copied += c.counted - written // this is no part of what is to be copied
 }
 
 // release closes everything.

@@ -23,6 +23,8 @@
 // class as one row, a segment, with one flush. Pages are small, 512 bytes,
 // because a commit writes every page that it changes: the segment's, that of
 // the progress, the first of the file, and now and then one above the segments.
+// The log is made longer in steps, with zeros, and copied into the database
+// between commits: neither is left to a commit that somebody waits for.
 // Recently stored segments stay in RAM, bounded; older ones are read when they
 // are taken. What lies only on the disk is described by one range of ids per
 // class and by counters that every commit stores, so neither memory nor the

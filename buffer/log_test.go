@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -167,4 +168,44 @@ func logOf(t *testing.T, b []byte) []byte {
 		t.Fatalf("%+v, %v", scan, err)
 	}
 	return b[:scan.end]
+}
+
+// logNow returns the log of a store whose committer has nothing left to do.
+func logNow(t *testing.T, s *Store) (b []byte) {
+	t.Helper()
+	err := s.submit(t.Context(), &job{read: func(*committer) (err error) {
+		b, err = os.ReadFile(s.path + "-wal")
+		return err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The log becomes longer in a few steps, not with each commit, and it is
+// copied before it would be longer than its limit.
+func TestLengthOfTheLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue.db")
+	s := openAt(t, path, Options{MaxLoss: 1 << 40, MaxBytes: 4 << 20})
+	defer closeStore(t, s)
+	body := make([]byte, 1000)
+	noise := rand.NewChaCha8([32]byte{})
+	steps, length, written := 0, len(logNow(t, s)), s.Stats().WrittenBytes
+	for commits := 1; s.Stats().WrittenBytes-written < 4*uint64(s.limits.log); commits++ {
+		noise.Read(body)
+		mustAppend(t, s, Readings, "a", string(body))
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(logNow(t, s)); n != length {
+			steps, length = steps+1, n
+		}
+		if int64(length) > s.limits.log/4+int64(commits)*4096 {
+			t.Fatalf("%d bytes after %d commits", length, commits)
+		}
+	}
+	if steps > 20 || int64(length) > s.limits.log {
+		t.Errorf("%d bytes after %d steps, want at most %d after at most 20", length, steps, s.limits.log)
+	}
 }

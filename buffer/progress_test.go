@@ -58,7 +58,7 @@ func TestPagesOfACommit(t *testing.T) {
 	s := openAt(t, path, Options{MaxLoss: 1 << 40})
 	defer closeStore(t, s)
 	const commits = 40
-	var before int64
+	var before int
 	for i := range commits + 1 {
 		for j := range 10 {
 			mustAppend(t, s, Readings, fmt.Sprint("sensor-", j), fmt.Sprintf(`{"temperature":%d}`, i))
@@ -67,10 +67,10 @@ func TestPagesOfACommit(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 0 {
-			before = fileSize(path + "-wal")
+			before = len(logOf(t, logNow(t, s)))
 		}
 	}
-	frames := (fileSize(path+"-wal") - before) / (pageSize + frameHeader)
+	frames := (len(logOf(t, logNow(t, s))) - before) / (int(pageSize) + frameHeader)
 	// The leaf and the progress; where a leaf is full, a new one, the page above and the first of the file.
 	if frames < 2*commits || frames > 4*commits {
 		t.Errorf("%d pages in %d commits", frames, commits)
