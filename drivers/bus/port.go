@@ -88,8 +88,9 @@ func setUp(file *os.File, name, deviceFile string, m *serial.Mode, rs485 drivers
 	if err := control(raw, func(fd int) error { _, err := unix.IoctlGetTermios(fd, unix.TCGETS); return err }); err != nil {
 		return fmt.Errorf("%s is not a serial port: %w", name, err)
 	}
-	// The kernel lets root open a port that another program has taken for itself, and the two would take the bytes from each other.
-	if by := holders("/proc", deviceFile); unix.Geteuid() == 0 && len(by) > 0 {
+	// The kernel lets root open a port that another program has taken for itself, and anyone a pseudo-terminal: the two would take the bytes
+	// from each other.
+	if by := holders("/proc", deviceFile); len(by) > 0 {
 		return fmt.Errorf("serial port %s is in use by %s: %w", name, strings.Join(by, ", "), syscall.EBUSY)
 	}
 	p, err := serial.Open(deviceFile, m)
@@ -98,7 +99,7 @@ func setUp(file *os.File, name, deviceFile string, m *serial.Mode, rs485 drivers
 	}
 	if err == nil {
 		err = control(raw, func(fd int) error {
-			if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
+			if err := takeExclusively(fd); err != nil {
 				return err
 			}
 			if rs485.Enabled {
@@ -113,6 +114,20 @@ func setUp(file *os.File, name, deviceFile string, m *serial.Mode, rs485 drivers
 		return fmt.Errorf("serial port %s could not be set up: %w", name, err)
 	}
 	return nil
+}
+
+// takeExclusively lets nobody but root open the port until it is closed. A pseudo-terminal would stay taken as long as its other end lives: a
+// gateway that was killed could not open it again.
+func takeExclusively(fd int) error {
+	const firstPty, lastPty = 136, 143 // the kernel's admin-guide/devices.txt: "Unix98 PTY slaves"
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if major := unix.Major(uint64(st.Rdev)); major >= firstPty && major <= lastPty {
+		return nil
+	}
+	return unix.IoctlSetInt(fd, unix.TIOCEXCL, 0)
 }
 
 // control calls f with the number of a file.

@@ -278,6 +278,14 @@ func TestSerialBelongsToOneSensor(t *testing.T) {
 	}
 }
 
+// The kernel keeps a pseudo-terminal taken after the program that took it has ended, for anyone but root.
+func TestPtyIsNotLeftTaken(t *testing.T) {
+	_, p := openPty(t)
+	if taken, err := unix.IoctlGetInt(int(p.file.Fd()), unix.TIOCGEXCL); err != nil || taken != 0 {
+		t.Errorf("want it not taken, got %d, %v", taken, err)
+	}
+}
+
 func TestSerialModes(t *testing.T) {
 	tests := []struct {
 		name string

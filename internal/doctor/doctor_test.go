@@ -265,16 +265,15 @@ func TestStore(t *testing.T) {
 		{"disk almost full", func(p *Patient) error { p.Config.Buffer.MinFree = 1 << 50; return nil }, "fail disk: "},
 		{"disk too small for an outage", func(p *Patient) error { p.Config.Buffer.MaxBytes = 1 << 50; return nil }, "warn disk: "},
 		{"somebody else's file", func(p *Patient) error {
-			if os.Getuid() != 0 {
-				t.Skip("only root can give files away")
-			}
 			return errors.Join(os.WriteFile(p.Store, nil, 0o600), os.Chown(p.Store, 65534, 65534))
 		}, "the gateway ran once as another user → sudo chown -R --reference="},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			p := healthy(t, b)
-			if err := test.change(&p); err != nil {
+			if err := test.change(&p); errors.Is(err, os.ErrPermission) {
+				t.Skip("only root can give files away")
+			} else if err != nil {
 				t.Fatal(err)
 			}
 			if got := text(p.store()); !strings.Contains(got, test.want) {
