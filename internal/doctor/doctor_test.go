@@ -265,7 +265,7 @@ func TestStore(t *testing.T) {
 		{"disk almost full", func(p *Patient) error { p.Config.Buffer.MinFree = 1 << 50; return nil }, "fail disk: "},
 		{"disk too small for an outage", func(p *Patient) error { p.Config.Buffer.MaxBytes = 1 << 50; return nil }, "warn disk: "},
 		{"somebody else's file", func(p *Patient) error {
-			return errors.Join(os.WriteFile(p.Store, nil, 0o600), os.Chown(p.Store, 65534, 65534))
+			return errors.Join(os.WriteFile(p.Store, nil, 0o600), os.Chown(p.Store, 65533, 65533))
 		}, "the gateway ran once as another user → sudo chown -R --reference="},
 	}
 	for _, test := range tests {
