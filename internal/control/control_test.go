@@ -81,6 +81,19 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+func TestListenLeavesOtherFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "is no socket: move it away, or set control.socket") {
+		t.Errorf("got %v", err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "x" {
+		t.Errorf("the file: %q, %v", b, err)
+	}
+}
+
 func TestSocketIsTakenFromTheDeadAlone(t *testing.T) {
 	g := &gateway{}
 	path, stop := serve(t, g)
