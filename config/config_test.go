@@ -154,6 +154,10 @@ func TestConfdIsLaidOver(t *testing.T) {
 		"[sensor.options]\naddress = 0x77\nwait = \"5ms\"\nnames = [\"x\"]\ncolumns = { u = { unit = \"V\" } }\n[sensor.field.temperature]\noffset = -1\n")
 	write("conf.d/10.toml", "[gateway]\nlog_level = \"warn\"\n[[sensor]]\nname = \"b\"\nevery = \"1s\"\ndriver = \"host\"\n")
 	write("conf.d/notes.txt", "no TOML at all")
+	write("conf.d/.30.toml", "no TOML at all")
+	if err := os.Symlink("engineer@desk.1234", filepath.Join(dir, "conf.d", ".#10.toml")); err != nil { // an editor's lock
+		t.Fatal(err)
+	}
 	c, err := config.Load(filepath.Join(dir, "fieldgate.toml"), catalogue())
 	if err != nil {
 		t.Fatal(err)

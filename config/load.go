@@ -28,7 +28,11 @@ func ReadSources(file string) ([]Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing conf.d beside %s: %w", file, err)
 	}
-	names = append(names, more...)
+	for _, name := range more {
+		if !strings.HasPrefix(filepath.Base(name), ".") { // what editors keep beside a file
+			names = append(names, name)
+		}
+	}
 	sources := make([]Source, len(names))
 	for i, name := range names {
 		text, err := os.ReadFile(name)
