@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +43,16 @@ func permission(name string) string {
 	if err := syscall.Stat(name, &st); err != nil {
 		return "it cannot be looked at either"
 	}
-	owner := groupName(int(st.Gid))
+	return rights(name, st.Mode, int(st.Gid))
+}
+
+// rights says who may use a device file of this mode and group.
+func rights(name string, mode uint32, gid int) string {
+	const readWrite = 0o060
+	if gid == 0 || mode&readWrite != readWrite { // the group root has more rights than a gateway should
+		return fmt.Sprintf("only its owner may read and write it; let a group do that by a udev rule, for example in /etc/udev/rules.d/60-fieldgate.rules: "+
+			"KERNEL==%q, GROUP=\"dialout\", MODE=\"0660\"", filepath.Base(name))
+	}
 	groups, _ := syscall.Getgroups()
 	groups = append(groups, syscall.Getegid())
 	slices.Sort(groups)
@@ -50,6 +60,7 @@ func permission(name string) string {
 	for _, g := range slices.Compact(groups) {
 		names = append(names, groupName(g))
 	}
+	owner := groupName(gid)
 	return fmt.Sprintf("it belongs to group %q and this program is in %s; run: sudo usermod -aG %s <user of the service>, and restart the service",
 		owner, strings.Join(names, ", "), owner)
 }

@@ -43,9 +43,24 @@ func TestI2CBusIsSharedUntilLost(t *testing.T) {
 	}
 }
 
-func TestPermissionNamesTheGroup(t *testing.T) {
-	err := explainOpen("I2C bus", "i2c:1", "/dev/null", syscall.EACCES, "", nil)
-	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), `it belongs to group "root"`) || !strings.Contains(err.Error(), "usermod -aG root") {
+func TestPermissionNamesTheRemedy(t *testing.T) {
+	if err := explainOpen("I2C bus", "i2c:1", "/dev/null", syscall.EACCES, "", nil); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "/60-fieldgate.rules") {
 		t.Errorf("got %v", err)
+	}
+	const group, rule = "run: sudo usermod -aG 54321 <user", `KERNEL=="i2c-1", GROUP=`
+	for _, tt := range []struct {
+		mode uint32
+		gid  int
+		want string
+	}{
+		{0o660, 54321, group},
+		{0o666, 54321, group},
+		{0o600, 54321, rule},
+		{0o640, 54321, rule},
+		{0o660, 0, rule}, // nobody should be in the group root
+	} {
+		if got := rights("/dev/i2c-1", tt.mode, tt.gid); !strings.Contains(got, tt.want) {
+			t.Errorf("mode %o, group %d: %s", tt.mode, tt.gid, got)
+		}
 	}
 }
