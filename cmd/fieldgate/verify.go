@@ -131,6 +131,7 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 	}
 	return verify.Watch(ctx, f.mqtt, f.prefix, f.gateway,
 		func(url string) { fmt.Fprintf(said, "listening at %s to %s/%s\n", url, f.prefix, f.gateway) },
+		func(err error) { fmt.Fprintf(said, "not connected: %v\n", err) },
 		func(topic string, payload []byte) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -84,6 +84,15 @@ func TestVerifyWatches(t *testing.T) {
 	}
 }
 
+// TestVerifyWithoutABroker: that nothing was heard has a reason.
+func TestVerifyWithoutABroker(t *testing.T) {
+	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
+	out, code := g.command("verify", "--broker", "mqtt://127.0.0.1:1", "--for", "1s")
+	if code != exitFailed || strings.Count(out, "not connected: ") != 1 || !strings.Contains(out, "fieldgate verify: mqtt: dial mqtt://127.0.0.1:1") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
 // TestVerifySQL runs the queries of docs/verify.md over random histories: they find what the tracker finds.
 func TestVerifySQL(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(docs, "verify.md"))

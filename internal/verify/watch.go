@@ -21,10 +21,13 @@ var ErrInterrupted = errors.New("the broker lost the session of the verifier: re
 const keepSession = time.Hour
 
 // Watch subscribes to everything that the gateways below the prefix send, gateway being one id or "+", and hands each message to take, which
-// is not called concurrently. connected is called each time a connection is there. Watch returns nil when ctx ends.
-func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected func(url string), take func(topic string, payload []byte)) error {
+// is not called concurrently. connected is called each time a connection is there, disconnected each time that there is none for a new reason.
+// Watch returns nil when ctx ends; where there never was a connection by then, the last reason.
+func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected func(url string), disconnected func(err error), take func(topic string, payload []byte)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	var reason error // of there being no connection now
+	heard := false   // there was one
 	client, err := mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: "fieldgate-verify-" + rand.Text()[:10], CleanStart: true, SessionExpiry: keepSession, ReceiveMaximum: 1000,
 		Dial: ws.Dialer{}.Dial,
@@ -47,9 +50,15 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 						stop(errors.New("the broker refused the subscription: " + code.String()))
 					}
 				}
+				reason, heard = nil, true
 				connected(e.URL)
 			case e.Kind == mqtt.Disconnected && mqtt.IsPermanent(e.Err):
 				stop(e.Err)
+			case e.Kind == mqtt.Disconnected && e.Err != nil && ctx.Err() == nil:
+				if reason == nil || reason.Error() != e.Err.Error() {
+					disconnected(e.Err)
+				}
+				reason = e.Err
 			}
 		},
 		Handler: func(_ context.Context, m *mqtt.Message) error {
@@ -72,6 +81,9 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
+	}
+	if !heard {
+		return reason
 	}
 	return nil
 }
