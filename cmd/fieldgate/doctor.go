@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -59,10 +58,7 @@ to. Run it as the service does, so that it has the same rights: sudo -u fieldgat
 
 // patient is this machine.
 func patient(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Patient {
-	p := doctor.Patient{Config: c, Store: c.Buffer.Path, Buses: buses, Synchronised: clock.Synchronised(), Now: time.Now(), Dial: ws.Dialer{}.Dial}
-	if p.Store == "" {
-		p.Store = filepath.Join(o.stateDir, "queue.db")
-	}
+	p := doctor.Patient{Config: c, Store: storePath(c, o.stateDir), Buses: buses, Synchronised: clock.Synchronised(), Now: time.Now(), Dial: ws.Dialer{}.Dial}
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}

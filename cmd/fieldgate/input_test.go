@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,6 +175,26 @@ func TestConfigurationThatCannotWorkDoesNotStopAGateway(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 		})
+	}
+}
+
+// TestStoreInUseIsNoWrongConfiguration: the last good configuration has the same store; the new one waits for it.
+func TestStoreInUseIsNoWrongConfiguration(t *testing.T) {
+	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
+	g.running()
+	g.stop()
+	g.configure("mqtt://127.0.0.1:1", waveSensor+"[[sensor]]\nname = \"second\"\ndriver = \"sim\"\nevery = \"1s\"\n")
+	lock, err := os.Open(g.path("queue.db.lock"))
+	if err == nil {
+		defer lock.Close()
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, code := g.command("run", "-c", g.path("fieldgate.toml"), "--state-dir", g.dir)
+	if code != exitFailed || !strings.Contains(out, "stop the process that has it open") || strings.Contains(out, "last good") {
+		t.Errorf("exit code %d: %s", code, out)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/gateway"
@@ -66,7 +67,7 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 	p := &program{options: o, good: good, hangup: hangup, level: level, log: log, notify: notify}
 	err = p.run(ctx, loaded)
 	if err != nil && !p.started && loaded.state == current && ctx.Err() == nil {
-		if before, e := fallBack(good, loaded.sources, err); e == nil {
+		if before, e := p.fallBack(loaded, err); e == nil {
 			err = p.run(ctx, before)
 		}
 	}
@@ -90,12 +91,10 @@ type program struct {
 // run runs a gateway with a configuration.
 func (p *program) run(ctx context.Context, l loaded) error {
 	for _, problem := range l.problems {
-		p.log.Error("the configuration is wrong: the last good one runs on", "problem", problem)
+		p.log.Error("the configuration does not come to work: the last good one runs on", "problem", problem)
 	}
 	cfg := l.config
-	if cfg.Buffer.Path == "" {
-		cfg.Buffer.Path = filepath.Join(p.stateDir, "queue.db")
-	}
+	cfg.Buffer.Path = storePath(cfg, p.stateDir)
 	cfg.Control.Socket = controlSocket(cfg)
 	buses := openBuses(p.log)
 	err := gateway.Run(ctx, gateway.Options{
@@ -119,17 +118,25 @@ func (p *program) run(ctx context.Context, l loaded) error {
 	return err
 }
 
-// fallBack returns the last good configuration where another one, right as it reads, does not come to work because of why.
-func fallBack(good string, failed []config.Source, why error) (loaded, error) {
-	before, err := config.LoadGood(good)
+// fallBack returns the last good configuration where another one, right as it reads, does not come to work because of why. A store that both
+// have would fail again.
+func (p *program) fallBack(failed loaded, why error) (loaded, error) {
+	before, err := config.LoadGood(p.good)
 	if err != nil {
 		return loaded{}, err
 	}
-	if slices.Equal(before, failed) {
+	if slices.Equal(before, failed.sources) {
 		return loaded{}, errors.New("it is the last good configuration that fails")
 	}
 	c, err := config.Parse(before, all.Specs())
-	return loaded{c, before, lastGood, []string{why.Error()}}, err
+	if err != nil {
+		return loaded{}, err
+	}
+	var store *buffer.OpenError
+	if errors.As(why, &store) && storePath(c, p.stateDir) == storePath(failed.config, p.stateDir) {
+		return loaded{}, errors.New("it has the same store")
+	}
+	return loaded{c, before, lastGood, []string{why.Error()}}, nil
 }
 
 // States of the configuration that runs.
@@ -224,6 +231,14 @@ func limitMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
+}
+
+// storePath is where the gateway of a configuration keeps its readings.
+func storePath(c *config.Config, stateDir string) string {
+	if c.Buffer.Path != "" {
+		return c.Buffer.Path
+	}
+	return filepath.Join(stateDir, "queue.db")
 }
 
 // controlSocket is where the gateway of a configuration listens.
