@@ -140,24 +140,6 @@ func (c *console) run(within time.Duration, command string) {
 	}
 }
 
-// nudge sends empty commands until the test ends. Where QEMU is late with a timer of the machine (raspi0, on a busy host), the kernel sleeps
-// until the next interrupt, which is then that of the console.
-func (c *console) nudge(every time.Duration) {
-	end, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-end:
-				return
-			case <-time.After(every):
-				_, _ = c.conn.Write([]byte("\n"))
-			}
-		}
-	}()
-	c.t.Cleanup(func() { close(end); <-done })
-}
-
 // float reads a number that a pattern has let through.
 func float(text string) float64 {
 	v, err := strconv.ParseFloat(text, 64)

@@ -58,7 +58,8 @@ func boot(t *testing.T, s spec) *machine {
 	if out, err := exec.Command("bash", append(append(arguments, "--"), s.files...)...).CombinedOutput(); err != nil {
 		t.Fatalf("initrd.sh: %v\n%s", err, out)
 	}
-	params := append([]string{"rdinit=/init", "panic=-1", "quiet", "MODULES=" + strings.Join(s.modules, ","), fmt.Sprintf("NOW=%d", time.Now().Unix())}, s.params...)
+	// The kernel's errors would come in the midst of lines of programs: dmesg has them. What is worse still comes.
+	params := append([]string{"rdinit=/init", "panic=-1", "loglevel=3", "MODULES=" + strings.Join(s.modules, ","), fmt.Sprintf("NOW=%d", time.Now().Unix())}, s.params...)
 	arguments = append(s.qemu[1:],
 		"-display", "none", "-no-reboot", "-monitor", "none",
 		"-kernel", one(t, kernel+"/boot/vmlinuz-*"), "-initrd", initrd, "-append", strings.Join(params, " "),
