@@ -65,7 +65,11 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 		i, ok := fields[k]
 		if !ok {
 			known := slices.Sorted(maps.Keys(fields))
-			b.report(n.table[k].key, "unknown key %q%s%s", k, inTable(path), didYouMean(k, known))
+			hint := didYouMean(k, known)
+			if hint == "" && strings.HasSuffix(path, ".options") && len(known) > 0 {
+				hint = "; its options: " + strings.Join(known, ", ")
+			}
+			b.report(n.table[k].key, "unknown key %q%s%s", k, inTable(path), hint)
 			continue
 		}
 		b.bind(n.table[k], v.Field(i), join(path, k))

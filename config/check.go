@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ func (b *binder) check(c *Config) {
 	b.oneOf("telemetry.unrouted", c.Telemetry.Unrouted, "delivered", "hold")
 	if c.Telemetry.BatchMax < 1 || c.Telemetry.BatchMax > 10000 {
 		b.report(b.at("telemetry.batch_max"), "telemetry.batch_max must be from 1 to 10000")
+	}
+	if c.Buffer.Path != "" && !filepath.IsAbs(c.Buffer.Path) {
+		b.report(b.at("buffer.path"), "buffer.path must be the whole path of the file: the directory that the gateway starts in changes")
 	}
 	b.oneOf("buffer.when_full", c.Buffer.WhenFull, "drop-oldest", "reject-new", "thin")
 	b.between("buffer.max_loss", c.Buffer.MaxLoss, 0, time.Hour)
@@ -78,6 +82,8 @@ func (b *binder) checkMQTT(m *MQTT) {
 			b.report(b.at(path), "%s: write the socket's path with three slashes: unix:///run/mosquitto.sock", path)
 		case u.Scheme != "unix" && u.Hostname() == "":
 			b.report(b.at(path), "%s: %q names no host", path, s)
+		case u.Port() != "" && !isPort(u.Port()):
+			b.report(b.at(path), "%s: port %s: want 1 to 65535", path, u.Port())
 		}
 	}
 	sources := 0
@@ -95,6 +101,11 @@ func (b *binder) checkMQTT(m *MQTT) {
 	b.between("mqtt.keep_alive", m.KeepAlive, time.Second, 65535*time.Second)
 	b.between("mqtt.reconnect_max", m.ReconnectMax, time.Second, time.Hour)
 	b.between("mqtt.session_expiry", m.SessionExpiry, 0, 365*24*time.Hour)
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
 
 // checkSensors finds each sensor's driver in the catalogue, binds its options and checks the rest.
@@ -137,6 +148,7 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 		b.checkBus(s, path)
 		b.bindOptions(s, path)
 	}
+	b.checkSharing(sensors)
 }
 
 // checkPause refuses an interval of 0, which reads without pause, but for devices that speak by themselves: those that have a serial line for

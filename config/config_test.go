@@ -41,6 +41,45 @@ func catalogue() []drivers.Spec {
 		{Name: "bme280", Bus: drivers.I2CBus, Options: func() any { return &chip{Address: 0x76, Scale: 1} }, Fields: fields},
 		{Name: "host", Bus: drivers.NoBus, Options: func() any { return new(struct{}) }, Fields: fields},
 		{Name: "line", Bus: drivers.SerialBus, Options: func() any { return new(struct{}) }, Fields: fields},
+		{Name: "sht4x", Bus: drivers.I2CBus, Shared: true, Options: func() any {
+			return &struct {
+				Address int `toml:"address"`
+			}{0x44}
+		}, Fields: fields},
+		{Name: "modbus-rtu", Bus: drivers.SerialBus, Shared: true, Options: func() any { return new(line) }, Fields: fields,
+			Line: func(o any) drivers.SerialMode { return drivers.SerialMode{Baud: o.(*line).Baud} }},
+	}
+}
+
+type line struct {
+	Baud int `toml:"baud"`
+}
+
+// TestSharing has the sensors that can, and cannot, be on one bus together.
+func TestSharing(t *testing.T) {
+	sensor := func(name, driver, bus, more string) string {
+		return fmt.Sprintf("[[sensor]]\nname = %q\nevery = \"1s\"\ndriver = %q\nbus = %q\n%s", name, driver, bus, more)
+	}
+	for _, tt := range []struct{ name, a, b, where, says string }{
+		{"chips of two addresses", sensor("a", "bme280", "/dev/i2c-1", ""), sensor("b", "sht4x", "/dev/i2c-1", ""), "", ""},
+		{"two sensors of one chip", sensor("a", "sht4x", "/dev/i2c-1", ""), sensor("b", "sht4x", "/dev/i2c-1", ""), "", ""},
+		{"two chips at one address", sensor("a", "bme280", "/dev/i2c-1", ""), sensor("b", "sht4x", "/dev/i2c-1", "[sensor.options]\naddress = 0x76\n"), "11:10",
+			`sensor "b": there is driver "bme280" at address 0x76 of /dev/i2c-1 already, for sensor "a" (f.toml:4)`},
+		{"one of them switched off", sensor("a", "bme280", "/dev/i2c-1", "enabled = false\n"), sensor("b", "sht4x", "/dev/i2c-1", "[sensor.options]\naddress = 0x76\n"), "", ""},
+		{"two buses", sensor("a", "bme280", "/dev/i2c-1", ""), sensor("b", "sht4x", "/dev/i2c-3", "[sensor.options]\naddress = 0x76\n"), "", ""},
+		{"two devices on a port", sensor("a", "line", "/dev/ttyS0", ""), sensor("b", "line", "/dev/ttyS0", ""), "12:7", `/dev/ttyS0 belongs to sensor "a" (f.toml:4)`},
+		{"a device on a shared line", sensor("a", "line", "/dev/ttyS0", ""), sensor("b", "modbus-rtu", "/dev/ttyS0", ""), "12:7", `/dev/ttyS0 belongs to sensor "a"`},
+		{"a shared line", sensor("a", "modbus-rtu", "/dev/ttyS0", ""), sensor("b", "modbus-rtu", "/dev/ttyS0", ""), "", ""},
+		{"two speeds on a line", sensor("a", "modbus-rtu", "/dev/ttyS0", ""), sensor("b", "modbus-rtu", "/dev/ttyS0", "[sensor.options]\nbaud = 19200\n"), "13:9",
+			`the line /dev/ttyS0 is 9600 8N1 for sensor "a" (f.toml:4) and 19200 8N1 here`},
+		{"buses and a slip", sensor("a", "line", "/dev/ttyS0", ""), sensor("b", "lime", "/dev/ttyS0", ""), "11:10", "unknown driver"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parse(minimal + tt.a + tt.b)
+			if tt.where == "" && err != nil || tt.where != "" && (err == nil || !strings.HasPrefix(err.Error(), "f.toml:"+tt.where+": ") || !strings.Contains(err.Error(), tt.says)) {
+				t.Errorf("want %s: %s, got %v", tt.where, tt.says, err)
+			}
+		})
 	}
 }
 
@@ -57,6 +96,10 @@ func TestMistakes(t *testing.T) {
 	sensor := minimal + "[[sensor]]\nname = \"s\"\nevery = \"1s\"\n" // its lines are 3 to 5
 	for _, tt := range []struct{ name, text, where, says string }{
 		{"syntax", minimal + "every = = 3\n", "3:9", ""},
+		{"relative path of the store", minimal + "[buffer]\npath = \"q.db\"\n", "4:8", "buffer.path must be the whole path"},
+		{"port of the broker", "[mqtt]\nurls = [\"mqtt://h:99999\"]\n", "2:9", "port 99999: want 1 to 65535"},
+		{"port 0 of the broker", "[mqtt]\nurls = [\"mqtt://h:0\"]\n", "2:9", "port 0: want"},
+		{"option of another driver", sensor + "driver = \"sht4x\"\nbus = \"/dev/i2c-1\"\n[sensor.options]\nqqqqqqqqq = 1\n", "9:1", `unknown key "qqqqqqqqq" in sensor "s".options; its options: address`},
 		{"unknown key", minimal + "[gatway]\nid = \"x\"\n", "3:2", `unknown key "gatway" (did you mean "gateway"?)`},
 		{"unknown key in a table", minimal + "keepalive = \"1s\"\n", "3:1", `unknown key "keepalive" in mqtt (did you mean "keep_alive"?)`},
 		{"no broker", "[gateway]\nid = \"x\"\n", "0:0", "mqtt.urls is missing"},

@@ -36,12 +36,12 @@ func (b Bus) Example() string {
 func (b Bus) Check(name string) error {
 	switch b {
 	case I2CBus:
-		if !filepath.IsAbs(name) {
-			return fmt.Errorf("must be a device file with its whole path, such as %q", b.Example())
+		if !filepath.IsAbs(name) || strings.HasPrefix(name, "/dev/tty") || strings.HasPrefix(name, "/dev/serial") {
+			return fmt.Errorf("must be the device file of an I2C bus with its whole path, such as %q", b.Example())
 		}
 	case SerialBus:
-		if _, ok := ParseUSBName(name); !ok && !filepath.IsAbs(name) {
-			return fmt.Errorf(`must be a device file with its whole path, such as %q, or an adapter's "usb:VID:PID" or "usb:VID:PID:SERIAL"`, b.Example())
+		if _, ok := ParseUSBName(name); !ok && !filepath.IsAbs(name) || strings.HasPrefix(name, "/dev/i2c-") {
+			return fmt.Errorf(`must be a device file of a serial port, with its whole path, such as %q, or an adapter's "usb:VID:PID" or "usb:VID:PID:SERIAL"`, b.Example())
 		}
 	case NetworkBus:
 		host, port, err := net.SplitHostPort(name)

@@ -111,6 +111,8 @@ type Spec struct {
 	Options func() any
 	// Fields returns what Read will return with these options (a pointer as made by Options, checked).
 	Fields func(options any) []Field
+	// Line returns how the options set a serial line up; nil where there is none.
+	Line func(options any) SerialMode
 	// Open finds the device on the bus and prepares it. It may be called again after Close, for instance when the device
 	// was unplugged; it leaves nothing behind when it fails.
 	Open func(ctx context.Context, buses Buses, bus string, options any) (Driver, error)
@@ -144,7 +146,8 @@ func I2C[O any](name, doc string, defaults O, fields func(*O) []Field, open func
 // Serial makes the Spec of a driver for a device that has a serial port for itself; mode says how its options set the line up. The port is
 // given back (where it has a Close method, by that) when the driver is closed or could not be opened.
 func Serial[O any](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (Driver, error)) Spec {
-	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus}, defaults, fields, open,
+	line := func(o any) SerialMode { return mode(o.(*O)) }
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Line: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
 			return buses.Serial(bus, mode(o))
 		})
@@ -152,7 +155,8 @@ func Serial[O any](name, doc string, defaults O, fields func(*O) []Field, mode f
 
 // SharedSerial is Serial for devices of which several are on one line and speak only when they are asked.
 func SharedSerial[O any](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (Driver, error)) Spec {
-	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true}, defaults, fields, open,
+	line := func(o any) SerialMode { return mode(o.(*O)) }
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, Line: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
 			m := mode(o)
 			m.Shared = true
