@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
@@ -73,7 +74,7 @@ func (p *Patient) connect(ctx context.Context, s string) *problem {
 	}
 	password, err := credential.Password(m)
 	if err != nil {
-		return &problem{err, "a systemd credential is there for the service only: try with password_file or password_env"}
+		return &problem{err, passwordRemedy(m)}
 	}
 	conn, err := p.Dial(ctx, u, cfg)
 	if err != nil {
@@ -84,6 +85,35 @@ func (p *Patient) connect(ctx context.Context, s string) *problem {
 		return &problem{err, ""}
 	}
 	return p.handshake(conn, u, password)
+}
+
+// passwordRemedy says what to do about a password that is not there.
+func passwordRemedy(m config.MQTT) string {
+	switch {
+	case m.PasswordCredential != "":
+		return "a systemd credential is there for the service only: try with password_file or password_env"
+	case m.PasswordEnv != "":
+		return "the service has it from EnvironmentFile= or Environment= in its unit, this shell needs it too"
+	}
+	return "correct mqtt.password_file, and let the service's user read it: sudo chown root:fieldgate FILE; sudo chmod 640 FILE"
+}
+
+// password looks at the rights of the password's file.
+func (p *Patient) password() []Check {
+	file := p.Config.MQTT.PasswordFile
+	info, err := os.Stat(file)
+	if file == "" || err != nil { // the broker's check tells that there is none
+		return nil
+	}
+	c := Check{Subject: "password", Level: OK, Detail: file + " is there"}
+	switch password, err := credential.Password(p.Config.MQTT); {
+	case err == nil && len(password) == 0:
+		c.Level, c.Detail, c.Remedy = Warn, file+" is empty", "write the password into it, or remove mqtt.password_file"
+	case info.Mode()&0o007 != 0:
+		c.Level, c.Detail = Warn, fmt.Sprintf("%s can be read by everyone (mode %04o)", file, info.Mode().Perm())
+		c.Remedy = fmt.Sprintf("sudo chown root:fieldgate %s; sudo chmod 640 %s", file, file)
+	}
+	return []Check{c}
 }
 
 // resolve looks up the host's name, to tell that failure from others.

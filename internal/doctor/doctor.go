@@ -48,6 +48,7 @@ func Examine(ctx context.Context, p Patient) []Check {
 	checks := []Check{p.gateway(), p.clock()}
 	checks = append(checks, p.store()...)
 	checks = append(checks, p.certificate()...)
+	checks = append(checks, p.password()...)
 	checks = append(checks, p.broker(ctx)...)
 	for i := range p.Config.Sensors {
 		checks = append(checks, p.sensor(ctx, &p.Config.Sensors[i]))

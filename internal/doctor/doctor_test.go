@@ -248,6 +248,37 @@ func TestClockAndCertificate(t *testing.T) {
 	}
 }
 
+func TestPassword(t *testing.T) {
+	b := mqtttest.New(mqtttest.Behavior{})
+	defer b.Close()
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(name, []byte(text), mode), os.Chmod(name, mode)); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	for _, tt := range []struct{ name, file, env, credential, want string }{
+		{"good", write("good", "secret", 0o640), "", "", "ok password: "},
+		{"open to all", write("open", "secret", 0o644), "", "", "can be read by everyone (mode 0644) → sudo chown"},
+		{"empty", write("empty", "\n", 0o600), "", "", "is empty → write the password"},
+		{"missing", filepath.Join(dir, "none"), "", "", "no such file or directory → correct mqtt.password_file"},
+		{"a directory", dir, "", "", "is a directory → correct mqtt.password_file"},
+		{"environment", "", "FIELDGATE_NO_SUCH", "", "→ the service has it from EnvironmentFile="},
+		{"credential", "", "", "mqtt", "→ a systemd credential is there for the service only"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := healthy(t, b)
+			p.Config.MQTT.PasswordFile, p.Config.MQTT.PasswordEnv, p.Config.MQTT.PasswordCredential = tt.file, tt.env, tt.credential
+			got := text(append(p.password(), p.broker(t.Context())...))
+			if !strings.Contains(got, tt.want) || strings.Contains(got, "secret") {
+				t.Errorf("want %q, got %s", tt.want, got)
+			}
+		})
+	}
+}
+
 func TestStore(t *testing.T) {
 	b := mqtttest.New(mqtttest.Behavior{})
 	defer b.Close()
