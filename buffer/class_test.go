@@ -185,7 +185,8 @@ func TestTTLMakesRoom(t *testing.T) {
 		t.Fatal("never full")
 		return 0
 	}
-	if n := full(); n == 0 {
+	first := full()
+	if first == 0 {
 		t.Fatal("full at once")
 	}
 	clock.Add(int64(2 * time.Minute))
@@ -193,8 +194,8 @@ func TestTTLMakesRoom(t *testing.T) {
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := full(); n == 0 {
-		t.Error("no room although all is expired")
+	if n := full(); n < first*9/10 {
+		t.Errorf("room for %d readings, before for %d, although all is expired", n, first)
 	}
 	if st := s.Stats(); st.Expired == 0 || st.Evicted != 0 {
 		t.Errorf("stats %+v", st)

@@ -20,11 +20,14 @@ func (c *committer) commit(clean bool) error {
 	var t *txn
 	start := s.o.Now()
 	_, err := c.recover()
+	if isFull(err) && c.dropBallast() { // the log has no room in the database
+		_, err = c.recover()
+	}
 	if err == nil {
 		t, err = c.attempt(jobs, clean, &rounds)
 	}
 	for _, relieve := range []func() bool{c.checkpoint, c.sacrifice} {
-		if isFull(err) && relieve() {
+		if isFull(err) && c.db != nil && relieve() {
 			t, err = c.attempt(jobs, clean, &rounds)
 		}
 	}
@@ -85,13 +88,13 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 		c.makeBallast()
 	}
 	c.limitAside()
-	size, used, err := c.size()
+	size, log, used, err := c.size()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.o.Now()
 	s.stats.Commits++
 	s.stats.LastCommit = now - start
-	s.slowest = max(now-start, s.slowest-s.slowest/16)
+	s.slow.note(now-start, now)
 	if t.oldest >= 0 && s.o.MaxLoss > 0 && now-t.oldest > s.o.MaxLoss {
 		s.stats.Overruns++
 	}
@@ -102,7 +105,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	c.backoff = 0
 	s.retryAt = 0
 	if err == nil {
-		s.stats.Bytes = size
+		s.stats.Bytes, s.stats.LogBytes = size, log
 		for cl := range classCount {
 			front := c.margin()
 			for _, b := range s.lanes[cl].unstored() {

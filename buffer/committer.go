@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// ackDelay is how long an acknowledgement waits for a commit to share.
-const ackDelay = 5 * time.Second
-
 // A committer is the one goroutine that uses the database. It is locked to its
 // thread, so that the thread's I/O account is that of SQLite.
 type committer struct {
@@ -34,7 +31,6 @@ type committer struct {
 	backoff time.Duration
 	written ioCounter
 	counted uint64 // of it
-	copied  uint64 // of that, when the log was last copied
 	lock    *os.File
 }
 
@@ -87,14 +83,14 @@ func (c *committer) loop() {
 			return
 		case wait <= 0:
 			if c.commit(false) == nil { // those who wait for it get the error, others see it in Stats and in the log
-				c.copyLog()
-				c.growLog()
+				c.tendLog()
 			}
 			continue
 		case len(reads) > 0:
 			continue
 		case c.salvage != nil && c.db != nil && s.o.Now() >= c.salvage.at:
 			c.salvageSome()
+			c.tendLog()
 			continue
 		case c.salvage != nil:
 			wait = min(wait, max(c.salvage.at-s.o.Now(), time.Second))
@@ -107,45 +103,6 @@ func (c *committer) loop() {
 	}
 }
 
-// CommitAfter returns how old a record in RAM becomes before a commit starts
-// where none of late took longer than slowest. What is left of maxLoss is for
-// the commit: twice that, at least half a second and a tenth of maxLoss, at
-// most half of it.
-func CommitAfter(maxLoss, slowest time.Duration) time.Duration {
-	return maxLoss - min(max(2*slowest, maxLoss/10, 500*time.Millisecond), maxLoss/2)
-}
-
-// mayWait is CommitAfter for this store now. s.mu is held.
-func (s *Store) mayWait() time.Duration { return CommitAfter(s.o.MaxLoss, s.slowest) }
-
-// due returns how long the next commit can wait. s.mu is held.
-func (s *Store) due(now time.Duration) time.Duration {
-	if len(s.writes) > 0 {
-		return 0
-	}
-	at := now + time.Hour
-	if oldest := s.oldestFront(); oldest >= 0 {
-		if at = min(at, oldest+s.mayWait()); s.front >= s.limits.commit {
-			at = now
-		}
-		at = max(at, s.retryAt)
-	}
-	if len(s.removed) > 0 {
-		at = min(at, s.lossAt+s.mayWait())
-	}
-	if s.dirty > 0 || len(s.losses.acked) > 0 {
-		at = min(at, s.dirtyAt+ackDelay)
-	}
-	if s.dirty >= maxDirty || s.expire {
-		at = now
-	}
-	if s.degraded != nil {
-		at = max(at, s.retryAt)
-	}
-	s.timerAt = at
-	return at - now
-}
-
 // account counts the bytes written since it was called last.
 func (c *committer) account() {
 	n := c.written.read()
@@ -153,45 +110,6 @@ func (c *committer) account() {
 	c.s.stats.WrittenBytes += n - c.counted
 	c.s.mu.Unlock()
 	c.counted = n
-}
-
-// copyLog copies the log before a commit would have to do it, which would keep
-// those who wait for that commit waiting. Where the bytes written are not known
-// SQLite does it all the same.
-func (c *committer) copyLog() {
-	if c.counted-c.copied < uint64(c.s.limits.log-c.s.limits.log/8) {
-		return
-	}
-	c.checkpoint()
-	c.account()
-	c.copied = c.counted
-}
-
-// growLog makes the log longer before commits do: to each of those the file
-// system would add its new length, at twice the bytes and the time. Behind the
-// last frame the log has zeros then, which are no frame. What fails here the
-// commits do later.
-func (c *committer) growLog() {
-	l, path := c.s.limits, c.s.path+"-wal"
-	size := fileSize(path)
-	step := min(size, l.log/16, l.log-size)
-	if c.counted == 0 || step <= 0 || int64(c.counted-c.copied) < size-step/2 {
-		return
-	}
-	if f := free(c.s.path); f >= 0 && f < l.log {
-		return
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	if _, err := f.WriteAt(make([]byte, step), size); err == nil {
-		_ = f.Sync()
-	}
-	written := c.counted
-	c.account()
-	c.copied += c.counted - written // this is no part of what is to be copied
 }
 
 // release closes everything.

@@ -1,69 +1,14 @@
 package buffer
 
 import (
+	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 )
-
-func TestCommitAfter(t *testing.T) {
-	for _, tt := range []struct{ maxLoss, slowest, want time.Duration }{
-		{0, 0, 0},
-		{0, time.Second, 0},
-		{time.Second, 0, 500 * time.Millisecond},
-		{100 * time.Millisecond, 0, 50 * time.Millisecond},
-		{2 * time.Second, 0, 1500 * time.Millisecond},
-		{10 * time.Second, 0, 9 * time.Second},
-		{10 * time.Second, 500 * time.Millisecond, 9 * time.Second},
-		{10 * time.Second, 2 * time.Second, 6 * time.Second},
-		{10 * time.Second, time.Minute, 5 * time.Second},
-		{time.Hour, 0, 54 * time.Minute},
-	} {
-		if got := CommitAfter(tt.maxLoss, tt.slowest); got != tt.want {
-			t.Errorf("MaxLoss %v, slowest %v: got %v, want %v", tt.maxLoss, tt.slowest, got, tt.want)
-		}
-	}
-}
-
-// A commit starts as late as it may, earlier after one that was slow, and as
-// late again some commits later.
-func TestCommitIsInTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: 10 * time.Second, Now: func() time.Duration { return time.Since(begin) }})
-		defer closeStore(t, s)
-		after := func() time.Duration {
-			t.Helper()
-			start, before := time.Now(), s.Stats().Commits
-			mustAppend(t, s, Readings, "a", "x")
-			for s.Stats().Commits == before {
-				time.Sleep(100 * time.Millisecond)
-				synctest.Wait()
-				if time.Since(start) > time.Minute {
-					t.Fatal("no commit")
-				}
-			}
-			return time.Since(start)
-		}
-		if got := after(); got != 9*time.Second {
-			t.Errorf("the first commit after %v", got)
-		}
-		if err := s.Update(t.Context(), func(*Tx) error { time.Sleep(2 * time.Second); return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if got := after(); got != 6*time.Second {
-			t.Errorf("after a commit of 2 s: the next one after %v", got)
-		}
-		for range 30 {
-			after()
-		}
-		if got := after(); got != 9*time.Second {
-			t.Errorf("30 commits later: after %v", got)
-		}
-	})
-}
 
 // Close makes the front durable before it copies the log, which takes its time.
 func TestCloseCommitsFirst(t *testing.T) {
@@ -90,5 +35,56 @@ func TestCloseCommitsFirst(t *testing.T) {
 	defer closeStore(t, s)
 	if s.Previous().Last["last"] != 1 {
 		t.Errorf("a cut right after the log was copied: %+v", s.Previous())
+	}
+}
+
+// WrittenBytes is what the store wrote, each byte once, whatever else its
+// thread wrote before.
+func TestWrittenBytes(t *testing.T) {
+	const threads, each = 16, 4 << 20
+	var wg, all sync.WaitGroup
+	all.Add(threads)
+	for range threads {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+			if err != nil {
+				t.Error(err)
+			} else {
+				_, _ = null.Write(make([]byte, each))
+				null.Close()
+			}
+			all.Done()
+			all.Wait()
+		})
+	}
+	wg.Wait()
+	s := newStore(t, Options{MaxLoss: time.Hour})
+	if newIOCounter().f == nil {
+		t.Skip("the kernel does not account I/O")
+	}
+	first := s.Stats().WrittenBytes
+	if size := uint64(fileSize(s.path) + fileSize(s.path+"-wal")); first < size || first > 4*size {
+		t.Errorf("%d bytes to make files of %d", first, size)
+	}
+	flushed(t, s, noise(0, 1000)) // the log begins anew
+	b := logNow(t, s)
+	before, end, length := s.Stats().WrittenBytes, len(logOf(t, b)), len(b)
+	for i := range 20 {
+		was := s.Stats().WrittenBytes
+		flushed(t, s, noise(i, 1000))
+		if is := s.Stats().WrittenBytes; is < was+1000 {
+			t.Errorf("%d bytes when a commit has ended", is-was)
+		}
+	}
+	b = logNow(t, s)
+	frames, zeros := len(logOf(t, b))-end, 0
+	if len(b) > length {
+		zeros = len(b) - max(length, end)
+	}
+	const runtimes = 10_000 // Go's own on this thread
+	if got := int(s.Stats().WrittenBytes - before); got < frames || got > frames+zeros+runtimes {
+		t.Errorf("%d bytes, want %d of frames and up to %d of zeros", got, frames, zeros)
 	}
 }

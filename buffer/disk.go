@@ -141,10 +141,12 @@ func (c *committer) used() (int64, error) {
 	return c.file - spare*c.db.pageSize, nil
 }
 
-// size returns the bytes of all files, and those in use of the database.
-func (c *committer) size() (bytes, used int64, err error) {
+// size returns the bytes of all files, of the log among them, and those in use
+// of the database.
+func (c *committer) size() (bytes, log, used int64, err error) {
 	used, err = c.used()
-	return c.file + fileSize(c.s.path+"-wal") + c.ballast, used, err
+	log = fileSize(c.s.path + "-wal")
+	return c.file + log + c.ballast, log, used, err
 }
 
 // limitOf returns the bytes of the database up to which segments of a class

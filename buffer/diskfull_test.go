@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestDiskFull needs a directory on a small file system of its own, which it
@@ -173,4 +175,42 @@ func TestNoSharedMemoryFile(t *testing.T) {
 		t.Errorf("%s-shm: %v", path, err)
 	}
 	closeStore(t, s)
+}
+
+// The connection is lost on a full file system, and what is in the log has no
+// room in the database: the ballast makes it.
+func TestOpenedAgainOnAFullFileSystem(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("mounting a tmpfs: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	path := filepath.Join(dir, "queue.db")
+	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes}
+	s := openAt(t, path, o)
+	const n = 40
+	for i := range n {
+		flushed(t, s, noise(i, 1000))
+	}
+	filler, err := os.Create(filepath.Join(dir, "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer filler.Close()
+	for err == nil {
+		_, err = filler.Write(make([]byte, 4096))
+	}
+	if err := s.submit(t.Context(), &job{read: func(c *committer) error { c.disconnect(); return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, Readings, "a", "x")
+	if err := s.Flush(t.Context()); err != nil {
+		t.Errorf("flush: %v", err)
+	}
+	closeStore(t, s)
+	s = openAt(t, path, o)
+	defer closeStore(t, s)
+	if got := s.Stats().Backlog; got != n+1 {
+		t.Errorf("%d readings, want %d", got, n+1)
+	}
 }

@@ -19,8 +19,9 @@
 // Append puts a record in the RAM front. Acknowledged there, it never reaches
 // the flash. Otherwise the committer, the one goroutine that uses the database,
 // starts so long before the oldest record is MaxLoss old that the commit will
-// be done by then (CommitAfter), and writes the unacknowledged records of each
-// class as one row, a segment, with one flush. Pages are small, 512 bytes,
+// be done by then, by the slowest of the last half hour at least (CommitAfter),
+// and writes the unacknowledged records of each class as one row, a segment,
+// with one flush. Pages are small, 512 bytes,
 // because a commit writes every page that it changes: the segment's, that of
 // the progress, the first of the file, and now and then one above the segments.
 // The log is made longer in steps, with zeros, and copied into the database
@@ -44,7 +45,7 @@
 //
 // Limits remove the oldest segments that are not pinned, in the transaction of
 // the commit that needs their room, which also has their ranges for the
-// ledger. What is wholly expired goes first, whatever the policy; else a
+// ledger. What is wholly expired goes first, whatever policy and class; else a
 // reading older than its stream's TTL is removed when Take comes to it. Age is
 // that of CLOCK_BOOTTIME in one kernel boot; of earlier ones Options.PowerUpAge
 // must tell, otherwise it is unknown and nothing expires. The policy Thin

@@ -75,14 +75,14 @@ func (c *committer) room(t *txn, b *block) (bool, error) {
 }
 
 // relieve removes some segments by the policy to make room in a class and
-// returns their number: of the class of least worth, what is expired first,
-// then the oldest. Events give way only to events, and that where they use
+// returns their number: what is expired of any class, then the oldest of the
+// class of least worth. Events give way only to events, and that where they use
 // more than their reserve.
 func (c *committer) relieve(t *txn, cl class) (int, error) {
 	s := c.s
 	readings := min(cl, highClass)
 	if len(s.ttl) > 0 {
-		for v := range readings + 1 {
+		for v := range eventClass {
 			if n, err := c.evict(t, v, true); err != nil || n > 0 {
 				return n, err
 			}
@@ -238,21 +238,6 @@ func (c *committer) outranked(t *txn, b *block) bool {
 	return ok
 }
 
-// checkpoint empties the log, so that the next transaction does not have to
-// make it longer, and reports whether it did.
-func (c *committer) checkpoint() bool {
-	if c.db == nil {
-		return false
-	}
-	var pages, copied int64
-	err := c.db.query("PRAGMA wal_checkpoint(PASSIVE)", func(v []driver.Value) bool {
-		pages, _ = v[1].(int64)
-		copied, _ = v[2].(int64)
-		return false
-	})
-	return err == nil && pages > 0 && pages == copied
-}
-
 // sacrifice gives up what it must when the disk or the permitted size is used
 // up: the ballast, and the oldest segments by the policy. It reports whether
 // there is more room.
@@ -263,7 +248,6 @@ func (c *committer) sacrifice() bool {
 		freed = c.dropBallast()
 		c.checkpoint()
 	}
-	c.usable = c.mayUse()
 	if err := c.db.begin(); err != nil {
 		return freed
 	}

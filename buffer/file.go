@@ -61,6 +61,11 @@ func inspect(path string, marked bool) (damage, err error) {
 	header = header[:n]
 	ours := n >= 72 && int64(binary.BigEndian.Uint32(header[68:])) == applicationID
 	sqlite := bytes.HasPrefix(header, []byte("SQLite format 3\x00"))
+	if ours && sqlite {
+		if err := checkVersion(path, int64(binary.BigEndian.Uint32(header[60:]))); err != nil {
+			return nil, err // what seems damaged may be new
+		}
+	}
 	switch {
 	case ours && sqlite && !marked:
 		return inspectLog(path)
@@ -76,6 +81,15 @@ func inspect(path string, marked bool) (damage, err error) {
 	}
 	return nil, &OpenError{Path: path, Problem: ErrNotDatabase,
 		Remedy: "choose another path, or move the file away"}
+}
+
+// checkVersion returns an error where a newer version made the store.
+func checkVersion(path string, version int64) error {
+	if version <= schemaVersion {
+		return nil
+	}
+	return &OpenError{Path: path, Problem: ErrNewer, Err: fmt.Errorf("schema version %d, this program knows %d", version, schemaVersion),
+		Remedy: "install the newer version again, or move the file away"}
 }
 
 // isFresh reports that the header is of a database without any content: a

@@ -1,14 +1,5 @@
 package buffer
 
-import (
-	"database/sql/driver"
-)
-
-type bootInfo struct {
-	store, kernel string
-	known         bool
-}
-
 // load makes the first segment of the gap resident.
 func (c *committer) load(cl class) error {
 	s := c.s
@@ -99,26 +90,4 @@ func (c *committer) adopt(r *row) bool {
 		s.drop(b)
 	}
 	return b.left > 0
-}
-
-// bootInfo returns what is known about a boot.
-func (c *committer) bootInfo(boot uint32) (bootInfo, error) {
-	if info, ok := c.boots[boot]; ok {
-		return info, nil
-	}
-	info := bootInfo{store: c.s.id}
-	err := c.db.query(`SELECT store, kernel FROM boot WHERE boot=?`, func(v []driver.Value) bool {
-		info.store, _ = v[0].(string)
-		info.kernel, _ = v[1].(string)
-		info.known = true
-		return false
-	}, boot)
-	if err != nil {
-		return bootInfo{}, err
-	}
-	if len(c.boots) >= 64 {
-		clear(c.boots)
-	}
-	c.boots[boot] = info
-	return info, nil
 }

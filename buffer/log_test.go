@@ -2,10 +2,10 @@ package buffer
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // killed makes a store as kill -9 leaves it: n commits in the log of a boot
@@ -184,28 +184,81 @@ func logNow(t *testing.T, s *Store) (b []byte) {
 }
 
 // The log becomes longer in a few steps, not with each commit, and it is
-// copied before it would be longer than its limit.
+// copied before it would be longer than its limit: in a new store, in one that
+// was killed, whose log has commits already, and where the kernel does not tell
+// how many bytes are written.
 func TestLengthOfTheLog(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "queue.db")
-	s := openAt(t, path, Options{MaxLoss: 1 << 40, MaxBytes: 4 << 20})
-	defer closeStore(t, s)
-	body := make([]byte, 1000)
-	noise := rand.NewChaCha8([32]byte{})
-	steps, length, written := 0, len(logNow(t, s)), s.Stats().WrittenBytes
-	for commits := 1; s.Stats().WrittenBytes-written < 4*uint64(s.limits.log); commits++ {
-		noise.Read(body)
-		mustAppend(t, s, Readings, "a", string(body))
+	o := Options{MaxLoss: time.Hour, MaxBytes: 4 << 20}
+	limit := LogSize(o.MaxBytes)
+	for _, tt := range []struct {
+		name    string
+		prepare func(t *testing.T, path string) string
+	}{
+		{"new", func(t *testing.T, path string) string { return path }},
+		{"killed", func(t *testing.T, path string) string {
+			s := openAt(t, path, o)
+			for n := 0; int64(len(logOf(t, logNow(t, s)))) < limit*3/5; n++ {
+				flushed(t, s, noise(n, 1000))
+			}
+			path = crash(t, s, path)
+			edit(t, path+"-wal", func(b []byte) []byte { return logOf(t, b) })
+			return path
+		}},
+		{"bytes are unknown", func(t *testing.T, path string) string { return path }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openAt(t, tt.prepare(t, filepath.Join(t.TempDir(), "queue.db")), o)
+			defer closeStore(t, s)
+			err := s.submit(t.Context(), &job{read: func(c *committer) error {
+				if tt.name == "bytes are unknown" {
+					c.written.close()
+					c.written, c.counted = ioCounter{}, 0
+				}
+				return nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := len(logNow(t, s))
+			steps, length := 0, begin
+			const size = 2 * 1100 // of a commit, at least
+			for commits := range 4 * int(limit) / size {
+				flushed(t, s, noise(commits, 1000))
+				if n := len(logNow(t, s)); n != length {
+					steps, length = steps+1, n
+				}
+				if length > begin+int(limit)/4+commits*4096 || length > int(limit) {
+					t.Fatalf("%d bytes after %d commits", length, commits)
+				}
+			}
+			if steps > 20 {
+				t.Errorf("%d bytes after %d steps, want at most 20", length, steps)
+			}
+		})
+	}
+}
+
+// Below MinFree the log takes no more of the file system than commits need.
+func TestLogBelowMinFree(t *testing.T) {
+	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 4 << 20, MinFree: 1 << 60})
+	length := len(logNow(t, s))
+	for i := range 40 {
+		mustAppend(t, s, Events, "e", string(noise(i, 1000)))
 		if err := s.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(logNow(t, s)); n != length {
-			steps, length = steps+1, n
-		}
-		if int64(length) > s.limits.log/4+int64(commits)*4096 {
-			t.Fatalf("%d bytes after %d commits", length, commits)
+		b := logNow(t, s)
+		if length = max(length, len(logOf(t, b))); len(b) > length {
+			t.Fatalf("%d bytes after %d commits, which need %d", len(b), i+1, length)
 		}
 	}
-	if steps > 20 || int64(length) > s.limits.log {
-		t.Errorf("%d bytes after %d steps, want at most %d after at most 20", length, steps, s.limits.log)
+}
+
+// flushed appends a reading and commits it.
+func flushed(t *testing.T, s *Store, body []byte) {
+	t.Helper()
+	mustAppend(t, s, Readings, "a", string(body))
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -122,6 +122,37 @@ func TestSalvageKeepsMarks(t *testing.T) {
 	}
 }
 
+// A cut comes right after segments were removed to make room: the marks are
+// still there.
+func TestSacrificeKeepsMarks(t *testing.T) {
+	path, to := filepath.Join(t.TempDir(), "queue.db"), filepath.Join(t.TempDir(), "queue.db")
+	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20}
+	s := openAt(t, path, o)
+	fill(t, s, 1000)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.submit(t.Context(), &job{read: func(c *committer) error {
+		if !c.sacrifice() {
+			return errors.New("nothing was removed")
+		}
+		return copyStore(path, to)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := s.Stats().Evicted
+	closeStore(t, s)
+	s = openAt(t, to, o)
+	defer closeStore(t, s)
+	if p := s.Previous(); p.Last["a"] != 1000 || lost == 0 {
+		t.Errorf("%d removed, %+v", lost, p)
+	}
+	if got := s.Stats().Backlog; got+int64(lost) != 1000 {
+		t.Errorf("%d removed, %d left", lost, got)
+	}
+}
+
 // fill appends n readings of "a", ten in a segment.
 func fill(t *testing.T, s *Store, n int) {
 	t.Helper()

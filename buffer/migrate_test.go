@@ -70,6 +70,9 @@ func testMigration(t *testing.T, path, id, readings string, priorities [3]int64)
 		if err := s.submit(t.Context(), &job{read: integrity}); err != nil {
 			t.Error(err)
 		}
+		if n := rows(t, s, "state"); n != 2 { // what every commit writes is in progress alone
+			t.Errorf("%d rows of state, want store and machine", n)
+		}
 		closeStore(t, s)
 	}
 	// What is new works in a migrated file.

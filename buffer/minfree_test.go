@@ -47,6 +47,47 @@ func TestEventsBelowMinFree(t *testing.T) {
 	}
 }
 
+// Other programs take what is free of the file system while the store is in
+// use, and give it back: the store grows no more, and again.
+func TestMinFreeIsReachedInUse(t *testing.T) {
+	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 16 << 20})
+	more := func(minFree int64) (grown int64, evicted uint64) {
+		t.Helper()
+		var before, after int64
+		err := s.submit(t.Context(), &job{read: func(c *committer) error {
+			c.s.o.MinFree = minFree // as if so much less were free
+			before = c.file
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		evicted = s.Stats().Evicted
+		for i := range 50 {
+			for j := range 10 {
+				mustAppend(t, s, Readings, "a", string(noise(i*10+j, 1000)))
+			}
+			if err := s.Flush(t.Context()); err != nil && !errors.Is(err, ErrNotDurable) {
+				t.Fatal(err)
+			}
+		}
+		if err := s.submit(t.Context(), &job{read: func(c *committer) error { after = c.file; return nil }}); err != nil {
+			t.Fatal(err)
+		}
+		return after - before, s.Stats().Evicted - evicted
+	}
+	for _, tt := range []struct {
+		name    string
+		minFree int64
+		grows   bool
+	}{{"room", 0, true}, {"no room", 1 << 60, false}, {"room again", 0, true}} {
+		grown, evicted := more(tt.minFree)
+		if tt.grows != (grown > 400_000) || tt.grows != (evicted == 0) || !tt.grows && grown > 50_000 {
+			t.Errorf("%s: grown by %d bytes, %d readings removed", tt.name, grown, evicted)
+		}
+	}
+}
+
 type lockedText struct {
 	mu sync.Mutex
 	b  strings.Builder

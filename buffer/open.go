@@ -2,7 +2,6 @@ package buffer
 
 import (
 	"crypto/rand"
-	"database/sql/driver"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -107,10 +106,6 @@ func (c *committer) begin() error {
 	if err != nil {
 		return err
 	}
-	if version > schemaVersion {
-		return &OpenError{Path: s.path, Problem: ErrNewer, Err: fmt.Errorf("schema version %d, this program knows %d", version, schemaVersion),
-			Remedy: "install the newer version again, or move the file away"}
-	}
 	err = c.beginBoot(version)
 	if isFull(err) && c.dropBallast() {
 		c.db.rollback()
@@ -132,49 +127,6 @@ func (c *committer) begin() error {
 	defer s.mu.Unlock()
 	c.measure(used)
 	return nil
-}
-
-// beginBoot makes a new boot in one transaction, after the schema where that
-// is missing.
-func (c *committer) beginBoot(version int64) error {
-	s := c.s
-	if err := c.db.begin(); err != nil {
-		return err
-	}
-	if version == 0 {
-		if err := c.create(); err != nil {
-			return err
-		}
-	} else if version < schemaVersion {
-		if err := c.db.migrate(version); err != nil {
-			return err
-		}
-	}
-	last, err := c.db.loadProgress()
-	if err != nil {
-		return err
-	}
-	if err := c.identify(); err != nil {
-		return err
-	}
-	if s.prev, err = c.previous(last.marks); err != nil {
-		return err
-	}
-	s.boot = s.prev.Boot + 1
-	if err := c.db.exec(`INSERT INTO boot(boot, store, kernel, clean) VALUES(?,?,?,0)`, s.boot, s.id, s.o.KernelBoot); err != nil {
-		return err
-	}
-	if err := c.forgetBoots(); err != nil {
-		return err
-	}
-	t := &txn{n: last.counters}
-	if err := c.writeProgress(t); err != nil {
-		return err
-	}
-	if err := c.db.commit(); err != nil {
-		return err
-	}
-	return c.resume(t.n)
 }
 
 // create makes a new store, which inherits from a damaged one that was set
@@ -231,75 +183,5 @@ func (c *committer) identify() error {
 		}
 	}
 	s.id = id
-	return nil
-}
-
-// previous reads how the last boot ended, which left these marks.
-func (c *committer) previous(marks []mark) (p Previous, err error) {
-	err = c.db.query(`SELECT boot, store, clean FROM boot ORDER BY boot DESC LIMIT 1`, func(v []driver.Value) bool {
-		boot, _ := v[0].(int64)
-		clean, _ := v[2].(int64)
-		p.Exists, p.Boot, p.Clean = true, uint32(boot), clean != 0
-		p.Store, _ = v[1].(string)
-		return false
-	})
-	if err != nil || !p.Exists {
-		return p, err
-	}
-	p.Last, p.LastEvents = make(map[string]uint64), make(map[string]uint64)
-	for _, m := range marks {
-		if m.lane == Readings {
-			p.Last[m.stream] = m.seq
-		} else {
-			p.LastEvents[m.stream] = m.seq
-		}
-	}
-	return p, nil
-}
-
-// forgetBoots bounds the list of boots: it keeps the last 1000 and all that
-// have records.
-func (c *committer) forgetBoots() error {
-	oldest := int64(c.s.boot) - 1000
-	if oldest <= 0 {
-		return nil
-	}
-	queries := []string{`SELECT min(boot) FROM dead`}
-	for _, table := range tables {
-		queries = append(queries, `SELECT boot FROM `+table+` ORDER BY id LIMIT 1`)
-	}
-	for _, q := range queries {
-		v, err := c.db.value(q)
-		if err != nil {
-			return err
-		}
-		if boot, ok := v.(int64); ok {
-			oldest = min(oldest, boot)
-		}
-	}
-	return c.db.exec(`DELETE FROM boot WHERE boot<?`, oldest)
-}
-
-// resume sets the state in RAM after the boot was committed. It reads nothing
-// but the counters: what is stored is loaded when it is taken.
-func (c *committer) resume(n counters) error {
-	s := c.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c.n, c.marks = n, nil
-	s.next = n.Next
-	waiting := n.Losses
-	for i := range s.lanes {
-		l := &s.lanes[i]
-		l.depth = n.Records[i]
-		l.liveFrom = n.Next
-		l.gapLo, l.gapHi = 0, n.Next
-		waiting += l.depth
-	}
-	s.losses = lossState{rows: n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
-	s.stats.Dead = n.Dead
-	if waiting > 0 {
-		s.signal()
-	}
 	return nil
 }

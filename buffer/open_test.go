@@ -26,6 +26,10 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		}
 	}
+	notWritable := "read-only"
+	if os.Geteuid() != 0 {
+		notWritable = "belongs to user 0"
+	}
 	for _, tt := range []struct {
 		name    string
 		prepare func(t *testing.T, path string)
@@ -46,7 +50,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Cleanup(func() { s.Close(context.Background()) })
 		}, want: ErrInUse, text: fmt.Sprintf("process id %d", os.Getpid())},
 		{name: "no directory", path: "/nonexistent/queue.db", want: ErrNoDirectory, text: "create /nonexistent"},
-		{name: "not writable", path: "/sys/queue.db", want: ErrNotWritable, text: "read-only"},
+		{name: "not writable", path: "/sys/queue.db", want: ErrNotWritable, text: notWritable},
 		{name: "path is a directory", prepare: func(t *testing.T, path string) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
@@ -90,7 +94,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// sqlite runs a statement on a file as another program would.
+// sqlite runs statements on a file as another program would.
 func sqlite(t *testing.T, path, statement string) {
 	t.Helper()
 	c, err := (&sqlite3.SQLiteDriver{}).Open(path)

@@ -20,13 +20,6 @@ type counters struct {
 	Thinned [classCount][ThinLevels]int64 `json:"thinned,omitzero"` // of Bytes, those of each level
 }
 
-// A mark is the last durable sequence number of a stream of this boot.
-type mark struct {
-	lane   Lane
-	stream string
-	seq    uint64
-}
-
 // A progress is what every commit writes beside what it is about. It is one
 // short row of a table of its own: it shares its page with nothing, and a
 // commit writes that page and those of its segment.

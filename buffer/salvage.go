@@ -93,7 +93,6 @@ func (c *committer) salvageSome() {
 			err = c.db.commit()
 		}
 	}
-	c.account()
 	if err != nil {
 		v.plan, v.at = plan, s.o.Now()+10*time.Second
 		c.db.rollback()
@@ -163,11 +162,16 @@ func (c *committer) knows(boot uint32, p *salvagePlan) bool {
 // one says that there is no room.
 func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 	b, body := r.b, r.b.encoded
-	if c.salvage.skip[b.id] || b.id >= p.Below || !c.knows(b.boot, p) {
+	if b.id >= p.Below || !c.knows(b.boot, p) {
 		return 0, nil
 	}
-	if there, err := c.db.number(`SELECT count(*) FROM `+tables[b.class]+` WHERE id=?`, b.id); err != nil || there > 0 {
+	there, err := c.db.number(`SELECT count(*) FROM `+tables[b.class]+` WHERE id=?`, b.id)
+	if err != nil {
 		return 0, err
+	}
+	if there > 0 || c.salvage.skip[b.id] { // it was resident
+		p.Expected -= r.records - int64(popcount(r.bits))
+		return 0, nil
 	}
 	if c.decode(r) != nil || b.last() >= p.Below || b.left == 0 {
 		return 0, nil
@@ -256,7 +260,7 @@ func (c *committer) limitAside() {
 	if c.salvage != nil || c.aside == "" {
 		return
 	}
-	size, _, err := c.size()
+	size, _, _, err := c.size()
 	for _, suffix := range []string{"", "-wal"} {
 		size += fileSize(c.aside + suffix)
 	}

@@ -209,6 +209,7 @@ func TestDamageInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	drained := map[uint64]int{}
+	last := uint64(0)
 	for {
 		r := s.Take(BacklogQueue, 50, 1<<20)
 		if len(r) == 0 {
@@ -228,6 +229,10 @@ func TestDamageInUse(t *testing.T) {
 			if drained[x.Seq]++; x.Store != id || x.Boot != 1 || string(x.Body) != string(noise(int(x.Seq)-1, 500)) {
 				t.Fatalf("got %s %d/%d", x.Store, x.Boot, x.Seq)
 			}
+			if x.Seq <= last {
+				t.Errorf("%d came after %d", x.Seq, last)
+			}
+			last = x.Seq
 		}
 		s.Ack(r)
 	}

@@ -22,7 +22,8 @@ type db struct {
 	statements uint64 // statements run, for tests
 }
 
-// connect opens the file and checks every setting that durability rests on.
+// connect opens the file, unless a newer version made it, and checks every
+// setting that durability rests on.
 // Only the first connection may create the file: later there must be one.
 func connect(path string, l limits, create bool) (*db, error) {
 	mode := "rw"
@@ -33,7 +34,14 @@ func connect(path string, l limits, create bool) (*db, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.configure(l); err != nil {
+	version, err := d.number("PRAGMA user_version")
+	if err == nil {
+		err = checkVersion(path, version) // in the log it may be another one than in the header
+	}
+	if err == nil {
+		err = d.configure(l)
+	}
+	if err != nil {
 		d.close()
 		return nil, err
 	}

@@ -17,6 +17,7 @@ type Stats struct {
 
 	Full     bool  // readings find no room: they are rejected, or the oldest are removed from RAM
 	Bytes    int64 // database, log, ballast and front
+	LogBytes int64 // of them, the log's
 	MaxBytes int64
 
 	OldestBoot uint32        // of the oldest unacknowledged reading

@@ -45,7 +45,7 @@ type Store struct {
 	next     uint64                   // position of the next record
 	inFlight int64                    // taken records
 	front    int                      // cost of the unacknowledged records that are not stored
-	slowest  time.Duration            // commit of late
+	slow     slowness                 // of commits
 	cached   int                      // cost of the resident records that are stored
 	removed  []removal
 	dirtyAt  time.Duration // when the oldest acknowledgement became pending

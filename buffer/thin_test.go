@@ -122,6 +122,32 @@ func TestThin(t *testing.T) {
 	t.Logf("%d readings became %d records, %d of them buckets of %v", n, records, buckets, lengths)
 }
 
+// A commit that fails and is repeated thins what it would have thinned.
+func TestThinAgain(t *testing.T) {
+	run := func(every int) (thinned, evicted uint64) {
+		s := newStore(t, Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, WhenFull: Thin, Thin: sum})
+		for i := range 2000 {
+			flushed(t, s, append(binary.LittleEndian.AppendUint64(nil, 1), noise(i, 1000)...))
+			if every == 0 || i%every > 0 {
+				continue
+			}
+			err := s.submit(t.Context(), &job{read: func(c *committer) error {
+				fails := 1
+				c.db.conn.RegisterCommitHook(func() int { fails--; return fails + 1 })
+				return nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return s.Stats().Thinned, s.Stats().Evicted
+	}
+	thinned, evicted := run(0)
+	if again, more := run(7); again != thinned || more != evicted || thinned == 0 {
+		t.Errorf("%d thinned and %d removed, want %d and %d", again, more, thinned, evicted)
+	}
+}
+
 // A function that breaks its promise costs room, not readings that are not in
 // the ledger.
 func TestThinWrong(t *testing.T) {
@@ -144,8 +170,13 @@ func TestThinWrong(t *testing.T) {
 					}
 				}
 			}
-			if st := s.Stats(); st.Live+st.Backlog+int64(st.Evicted) != n || st.Evicted == 0 || st.Thinned != 0 || st.Degraded != nil {
+			st := s.Stats()
+			if st.Live+st.Backlog+int64(st.Evicted) != n || st.Evicted == 0 || st.Thinned != 0 || st.Degraded != nil {
 				t.Errorf("stats %+v", st)
+			}
+			s.Split()
+			if got := drained(t, s); got != n-int(st.Evicted) {
+				t.Errorf("%d delivered, want %d", got, n-int(st.Evicted))
 			}
 		})
 	}

@@ -2,8 +2,6 @@ package buffer
 
 import (
 	"database/sql/driver"
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -30,13 +28,6 @@ type txn struct {
 	expire   bool             // expired segments are to be removed
 	clean    bool
 	oldest   time.Duration // when the oldest record was appended; < 0: none
-}
-
-// An ackUpdate stores the acknowledgements of one segment.
-type ackUpdate struct {
-	b     *block
-	bits  []byte // nil: all, the segment is deleted
-	count int    // acknowledged records
 }
 
 // An evicted segment was removed by a limit, or others took its place.
@@ -150,25 +141,6 @@ func (s *Store) seal(l *lane) {
 	}
 }
 
-// snapshotAcks returns the acknowledgements of a block, those of records that
-// are being refused included.
-func snapshotAcks(b *block, refused map[*item]bool) ackUpdate {
-	if b.left == 0 {
-		return ackUpdate{b: b}
-	}
-	u := ackUpdate{b: b, bits: make([]byte, (len(b.items)+7)/8)}
-	for i, it := range b.items {
-		if it.state == done || refused[it] {
-			u.bits[i/8] |= 1 << (i % 8)
-			u.count++
-		}
-	}
-	if u.count == len(b.items) {
-		u.bits = nil
-	}
-	return u
-}
-
 // write executes the statements of a transaction.
 func (c *committer) write(t *txn) error {
 	if err := c.takeDead(t); err != nil {
@@ -220,44 +192,6 @@ func (c *committer) writeProgress(t *txn) error {
 	return c.db.saveProgress(progress{t.n, t.marks})
 }
 
-// marks returns the last number of every stream of this boot, in the order of
-// their names. s.mu is held.
-func (s *Store) marks() []mark {
-	var list []mark
-	for lane := range s.series {
-		for _, name := range slices.Sorted(maps.Keys(s.series[lane])) {
-			if n := s.series[lane][name].last; n > 0 {
-				list = append(list, mark{Lane(lane), name, n})
-			}
-		}
-	}
-	return list
-}
-
-// limitMarks lowers the marks of a class whose front found no room to what is
-// durable. A record that a limit has removed since counts as well: its loss is
-// in no commit yet.
-func (t *txn) limitMarks() {
-	type key struct {
-		lane   Lane
-		stream string
-	}
-	lowest := make(map[key]uint64)
-	for _, b := range t.unstored {
-		for _, it := range b.items {
-			k := key{b.class.lane(), it.stream}
-			if n, ok := lowest[k]; !ok || it.seq < n {
-				lowest[k] = it.seq
-			}
-		}
-	}
-	for i, m := range t.marks {
-		if n, ok := lowest[key{m.lane, m.stream}]; ok {
-			t.marks[i].seq = min(m.seq, n-1)
-		}
-	}
-}
-
 // writeBlocks stores the front, after it has made room for it.
 func (c *committer) writeBlocks(t *txn) error {
 	must := [classCount]bool{} // those who wait for an update cannot be told to wait for room
@@ -299,27 +233,6 @@ func (c *committer) insert(t *txn, b *block, records int) error {
 	t.n.addBytes(b.class, b.level, int64(len(b.encoded)))
 	return c.db.exec(`INSERT OR IGNORE INTO `+tables[b.class]+`(id, boot, n, level, codec, size, crc, body) VALUES(?,?,?,?,?,?,?,?)`,
 		b.id, b.boot, records, b.level, b.codec, b.rawSize, b.crc, b.encoded)
-}
-
-// writeAcks stores the acknowledgements of blocks that were stored before
-// (fresh false) or are by this transaction (fresh true).
-func (c *committer) writeAcks(t *txn, fresh bool) error {
-	for _, u := range t.acks {
-		if u.b.stored == fresh || fresh && (t.skipped[u.b.class] || u.b.evicting) {
-			continue
-		}
-		if u.bits != nil {
-			t.n.Records[u.b.class] -= int64(u.count - u.b.bits)
-			if err := c.db.exec(`INSERT OR REPLACE INTO ack(id, bits) VALUES(?, ?)`, u.b.id, u.bits); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := c.remove(t, u.b.class, u.b.id); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // remove deletes a segment and what is known about it.

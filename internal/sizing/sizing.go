@@ -93,21 +93,15 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) e
 		return store.Flush(ctx)
 	}
 	// database returns the bytes of the store without its log.
-	database := func() (float64, error) {
-		log, err := os.Stat(path + "-wal")
-		if err != nil {
-			return 0, err
-		}
-		return float64(store.Stats().Bytes - log.Size()), nil
+	database := func() float64 {
+		st := store.Stats()
+		return float64(st.Bytes - st.LogBytes)
 	}
 	perCommit := min(e.perCommit, sampleReadings/minCommits) // what a reading costs does not change above that
 	if err := commit(1); err != nil {
 		return err
 	}
-	empty, err := database()
-	if err != nil {
-		return err
-	}
+	empty := database()
 	before := store.Stats()
 	e.fixed, count, commits = empty+float64(buffer.LogSize(e.maxBytes)), 0, 0
 	for range min(sampleReadings/perCommit, sampleCommits) {
@@ -115,10 +109,7 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) e
 			return err
 		}
 	}
-	full, err := database()
-	if err != nil {
-		return err
-	}
+	full := database()
 	if err := store.Close(ctx); err != nil { // copies the log
 		return err
 	}

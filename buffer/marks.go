@@ -1,0 +1,51 @@
+package buffer
+
+import (
+	"maps"
+	"slices"
+)
+
+// A mark is the last durable sequence number of a stream of this boot.
+type mark struct {
+	lane   Lane
+	stream string
+	seq    uint64
+}
+
+// marks returns the last number of every stream of this boot, in the order of
+// their names. s.mu is held.
+func (s *Store) marks() []mark {
+	var list []mark
+	for lane := range s.series {
+		for _, name := range slices.Sorted(maps.Keys(s.series[lane])) {
+			if n := s.series[lane][name].last; n > 0 {
+				list = append(list, mark{Lane(lane), name, n})
+			}
+		}
+	}
+	return list
+}
+
+// limitMarks lowers the marks of a class whose front found no room to what is
+// durable. A record that a limit has removed since counts as well: its loss is
+// in no commit yet.
+func (t *txn) limitMarks() {
+	type key struct {
+		lane   Lane
+		stream string
+	}
+	lowest := make(map[key]uint64)
+	for _, b := range t.unstored {
+		for _, it := range b.items {
+			k := key{b.class.lane(), it.stream}
+			if n, ok := lowest[k]; !ok || it.seq < n {
+				lowest[k] = it.seq
+			}
+		}
+	}
+	for i, m := range t.marks {
+		if n, ok := lowest[key{m.lane, m.stream}]; ok {
+			t.marks[i].seq = min(m.seq, n-1)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package buffer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+)
+
+func (m *model) take(q Queue, n, maxBytes int) int {
+	got := m.s.Take(q, n, maxBytes)
+	if len(got) > n {
+		m.t.Errorf("took %d records, asked for %d", len(got), n)
+	}
+	size := 0
+	for _, r := range got {
+		id := refOf(r)
+		size += len(r.Body)
+		want, known := m.bodies[id]
+		switch {
+		case !known && m.gone[id]:
+		case !known:
+			m.t.Errorf("took %+v, which was never appended", id)
+		case !bytes.Equal(want, r.Body):
+			m.t.Errorf("took %+v with another body", id)
+		case m.old[id] == m.kernel && r.SeqTo == 0:
+			m.t.Errorf("took %+v, which is expired", id)
+		}
+		m.each(r, func(id ref) {
+			switch {
+			case m.retried[id]:
+			case m.acked[id] && (m.crashes == 0 || m.lost[id]):
+				m.t.Errorf("took %+v again after it was acknowledged or refused", id)
+			case m.lost[id] && m.crashes == 0:
+				m.t.Errorf("took %+v, which is in the ledger", id)
+			}
+		})
+		if m.retried[id] {
+			continue
+		}
+		if before, ok := m.last[q][id.stream]; ok && !before.less(id) {
+			m.t.Errorf("queue %d: took %+v after %+v", q, id, before)
+		}
+		id.seq = max(r.Seq, r.SeqTo)
+		m.last[q][id.stream] = id
+		if before, ok := m.last[BacklogQueue][id.stream]; q == LiveQueue && ok && !before.less(id) {
+			m.t.Errorf("live %+v after backlog %+v", id, before)
+		}
+	}
+	if len(got) > 1 && size > maxBytes {
+		m.t.Errorf("took %d bytes, asked for %d", size, maxBytes)
+	}
+	m.held[q] = append(m.held[q], got...)
+	return len(got)
+}
+
+func (m *model) ack(q Queue) {
+	held := m.held[q]
+	if len(held) == 0 {
+		return
+	}
+	m.rng.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
+	n := 1 + m.rng.IntN(len(held))
+	m.s.Ack(held[:n])
+	for _, r := range held[:n] {
+		m.each(r, func(id ref) { m.acked[id] = true })
+	}
+	m.held[q] = held[n:]
+}
+
+// each calls f for everything that a record stands for.
+func (m *model) each(r Record, f func(ref)) {
+	for id := refOf(r); id.seq <= max(r.Seq, r.SeqTo); id.seq++ {
+		f(id)
+	}
+}
+
+// dead retries or drops some dead letters.
+func (m *model) dead() {
+	ctx := context.Background()
+	list, err := m.s.DeadLetters(ctx, 0, 1+m.rng.IntN(5))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, d := range list {
+		m.each(d.Record, func(id ref) {
+			if !m.refused[id] {
+				m.t.Errorf("dead letter %+v was never refused", id)
+			}
+		})
+		n := 0
+		if m.rng.IntN(3) == 0 {
+			n, err = m.s.DropDead(ctx, d.ID)
+		} else {
+			m.each(d.Record, func(id ref) { m.retried[id] = true })
+			n, err = m.s.RetryDead(ctx, d.ID)
+		}
+		if n != 1 || err != nil {
+			m.t.Errorf("dead letter %d: %d, %v", d.ID, n, err)
+		}
+	}
+	m.last = [3]map[string]ref{{}, {}, {}} // what is live may have become backlog
+}
+
+func (m *model) losses() {
+	l := m.s.TakeLosses(1 + m.rng.IntN(20))
+	if m.rng.IntN(4) == 0 {
+		m.s.ReleaseLosses(l)
+		return
+	}
+	for _, e := range l {
+		if e.Count != e.Last-e.First+1 {
+			m.t.Errorf("loss %+v: range and count differ", e)
+		}
+		for seq := e.First; seq <= e.Last; seq++ {
+			r := ref{e.Lane, e.Stream, e.Boot, seq}
+			if _, ok := m.bodies[r]; !ok {
+				m.t.Errorf("loss of %+v, which was never appended", r)
+			}
+			if e.Reason == reasonThinned {
+				if m.thinned[r] && m.crashes == 0 {
+					m.t.Errorf("%+v thinned twice", r)
+				}
+				m.thinned[r] = true
+				continue
+			}
+			if _, old := m.old[r]; e.Reason == reasonExpired && !old && !m.thinned[r] {
+				m.t.Errorf("%+v is said to be expired", r)
+			}
+			if m.acked[r] && !m.refused[r] && m.crashes == 0 {
+				m.t.Errorf("%s loss of %+v, which was acknowledged", e.Reason, r)
+			}
+			if m.lost[r] && !m.refused[r] && m.crashes == 0 {
+				m.t.Errorf("%+v lost twice", r)
+			}
+			m.lost[r] = true
+		}
+	}
+	m.s.AckLosses(l)
+}
+
+// drain delivers everything and checks that nothing is unaccounted for.
+func (m *model) drain() {
+	for i := range m.held {
+		m.s.Release(m.held[i])
+		m.held[i] = nil
+		m.last[i] = map[string]ref{}
+	}
+	for range 10 { // what found no room in the store becomes visible to Take later
+		for q := range Queue(3) {
+			for m.take(q, 50, 100000) > 0 {
+				m.ack(q)
+			}
+			for len(m.held[q]) > 0 {
+				m.ack(q)
+			}
+		}
+		if err := m.s.Flush(context.Background()); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	for m.s.Stats().Losses > 0 && !m.t.Failed() {
+		m.losses()
+		m.flush()
+	}
+	for r := range m.bodies {
+		if !m.acked[r] && !m.lost[r] && !m.gone[r] {
+			m.t.Errorf("%+v is neither delivered nor in the ledger", r)
+		}
+	}
+	st := m.s.Stats()
+	if st.Events != 0 || st.Live != 0 || st.Backlog != 0 || st.InFlight != 0 || st.Front != 0 || st.Losses != 0 {
+		m.t.Errorf("not empty: %+v", st)
+	}
+	if st.Bytes > m.o.MaxBytes {
+		m.t.Errorf("%d bytes, at most %d", st.Bytes, m.o.MaxBytes)
+	}
+	var n counters
+	err := m.s.submit(context.Background(), &job{read: func(c *committer) (err error) {
+		n = c.n
+		for _, table := range append(tables[:], "ack", "loss") {
+			rows, err := c.db.number("SELECT count(*) FROM " + table)
+			if err != nil || rows != 0 {
+				return fmt.Errorf("%d rows left in %s: %w", rows, table, err)
+			}
+		}
+		v, err := c.db.value("PRAGMA integrity_check")
+		if v != "ok" {
+			return fmt.Errorf("integrity: %v: %w", v, err)
+		}
+		return nil
+	}})
+	if err != nil {
+		m.t.Error(err)
+	}
+	if n.Records != [classCount]int64{} || n.Bytes != [classCount]int64{} || n.Thinned != [classCount][ThinLevels]int64{} || n.Losses != 0 {
+		m.t.Errorf("counters of an empty store: %+v", n)
+	}
+	m.s.mu.Lock()
+	if m.s.front != 0 || m.s.cached != 0 || m.s.dirty != 0 {
+		m.t.Errorf("front %d, cached %d, dirty %d in an empty store", m.s.front, m.s.cached, m.s.dirty)
+	}
+	m.s.mu.Unlock()
+	closeStore(m.t, m.s)
+}

@@ -1,0 +1,70 @@
+package buffer
+
+import "time"
+
+const (
+	// ackDelay is how long an acknowledgement waits for a commit to share.
+	ackDelay = 5 * time.Second
+
+	// slowFor is how long the time that a commit took counts at least.
+	slowFor = 30 * time.Minute
+)
+
+// slowness remembers the slowest commit of the last slowFor to twice that,
+// however many commits there were: a card that collects its garbage every few
+// minutes will be as slow again.
+type slowness struct {
+	now, before time.Duration // the slowest since since, and of slowFor before it
+	since       time.Duration
+}
+
+func (l *slowness) note(took, now time.Duration) {
+	switch age := now - l.since; {
+	case age >= 2*slowFor:
+		*l = slowness{since: now}
+	case age >= slowFor:
+		*l = slowness{before: l.now, since: l.since + slowFor}
+	}
+	l.now = max(l.now, took)
+}
+
+func (l *slowness) slowest() time.Duration { return max(l.now, l.before) }
+
+// CommitAfter returns how old a record in RAM becomes before a commit starts
+// where none of late took longer than slowest. What is left of maxLoss is for
+// the commit: twice that, at least half a second and a tenth of maxLoss, at
+// most half of it.
+func CommitAfter(maxLoss, slowest time.Duration) time.Duration {
+	return maxLoss - min(max(2*slowest, maxLoss/10, 500*time.Millisecond), maxLoss/2)
+}
+
+// mayWait is CommitAfter for this store now. s.mu is held.
+func (s *Store) mayWait() time.Duration { return CommitAfter(s.o.MaxLoss, s.slow.slowest()) }
+
+// due returns how long the next commit can wait. s.mu is held.
+func (s *Store) due(now time.Duration) time.Duration {
+	if len(s.writes) > 0 {
+		return 0
+	}
+	at := now + time.Hour
+	if oldest := s.oldestFront(); oldest >= 0 {
+		if at = min(at, oldest+s.mayWait()); s.front >= s.limits.commit {
+			at = now
+		}
+		at = max(at, s.retryAt)
+	}
+	if len(s.removed) > 0 {
+		at = min(at, s.lossAt+s.mayWait())
+	}
+	if s.dirty > 0 || len(s.losses.acked) > 0 {
+		at = min(at, s.dirtyAt+ackDelay)
+	}
+	if s.dirty >= maxDirty || s.expire {
+		at = now
+	}
+	if s.degraded != nil {
+		at = max(at, s.retryAt)
+	}
+	s.timerAt = at
+	return at - now
+}
