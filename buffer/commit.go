@@ -112,6 +112,9 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 				front += c.db.room(b.cost)
 			}
 			limit, option := c.limitWithReserve(cl, t.n, used)
+			if cl == normalClass {
+				s.stats.Limit = option
+			}
 			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
 		}
 	}

@@ -235,8 +235,15 @@ func (r *faultResults) String() string {
 // check runs work with a fault and looks at what is left.
 func (r *faultResults) check(t *testing.T, f fault, path string) {
 	out, err := f.command(path).Output()
+	var exit *exec.ExitError
+	for i := range 3 { // strace loses its process now and then ("ptrace(PTRACE_LISTEN): Input/output error")
+		if !errors.As(err, &exit) || !bytes.Contains(exit.Stderr, []byte("strace: ")) {
+			break
+		}
+		path = fmt.Sprint(path, "-", i)
+		out, err = f.command(path).Output()
+	}
 	if err != nil {
-		var exit *exec.ExitError
 		if errors.As(err, &exit) {
 			out = append(out, exit.Stderr...)
 		}

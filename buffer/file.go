@@ -18,9 +18,8 @@ import (
 // lockFile keeps other processes, and other Stores of this one, away from the
 // file before anything of it is touched. The lock ends with the process.
 func lockFile(path string) (*os.File, error) {
-	if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
-		return nil, &OpenError{Path: path, Problem: ErrNoDirectory, Err: err,
-			Remedy: "create " + filepath.Dir(path) + " (under systemd: StateDirectory=)"}
+	if err := checkDirectory(path); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -30,13 +29,28 @@ func lockFile(path string) (*os.File, error) {
 		holder := make([]byte, 16)
 		n, _ := f.ReadAt(holder, 0)
 		f.Close()
-		return nil, &OpenError{Path: path, Problem: ErrInUse, Err: err,
-			Remedy: fmt.Sprintf("stop the process that has it open (process id %s)", strings.TrimSpace(string(holder[:n])))}
+		return nil, inUse(path, holder[:n], err)
 	}
 	if err := f.Truncate(0); err == nil {
 		_, _ = fmt.Fprintln(f, os.Getpid()) // for the message above only
 	}
 	return f, nil
+}
+
+func inUse(path string, holder []byte, err error) error {
+	return &OpenError{Path: path, Problem: ErrInUse, Err: err,
+		Remedy: fmt.Sprintf("stop the process that has it open (process id %s)", bytes.TrimSpace(holder))}
+}
+
+func checkDirectory(path string) error {
+	dir := filepath.Dir(path)
+	switch st, err := os.Stat(dir); {
+	case err != nil:
+		return &OpenError{Path: path, Problem: ErrNoDirectory, Err: err, Remedy: "create " + dir + " (under systemd: StateDirectory=)"}
+	case !st.IsDir():
+		return &OpenError{Path: path, Problem: ErrNoDirectory, Err: fmt.Errorf("%s is a file", dir), Remedy: "move it away, or choose another path"}
+	}
+	return nil
 }
 
 // inspect looks at the header before SQLite does. It returns damage where the
@@ -59,27 +73,42 @@ func inspect(path string, marked bool) (damage, err error) {
 		return nil, nil
 	}
 	header = header[:n]
-	ours := n >= 72 && int64(binary.BigEndian.Uint32(header[68:])) == applicationID
-	sqlite := bytes.HasPrefix(header, []byte("SQLite format 3\x00"))
-	if ours && sqlite {
-		if err := checkVersion(path, int64(binary.BigEndian.Uint32(header[60:]))); err != nil {
-			return nil, err // what seems damaged may be new
-		}
+	if err := foreign(path, header); err != nil {
+		return nil, err // what seems damaged may be new
 	}
-	switch {
+	switch sqlite, ours := identify(header); {
 	case ours && sqlite && !marked:
 		return inspectLog(path)
 	case ours && marked:
 		return errors.New("it was found damaged while it was in use"), nil
-	case ours, !sqlite && fileSize(ballastPath(path)) > 0:
+	case ours, !sqlite:
 		return errors.New("the header is damaged"), nil
-	case sqlite && n == 100 && isFresh(header):
-		return nil, nil
+	}
+	return nil, nil
+}
+
+// identify tells from a header whether it is SQLite's and whether the file is
+// one of this package.
+func identify(header []byte) (sqlite, ours bool) {
+	return bytes.HasPrefix(header, []byte("SQLite format 3\x00")),
+		len(header) >= 72 && int64(binary.BigEndian.Uint32(header[68:])) == applicationID
+}
+
+// foreign returns an error where a file with this header, its first 100 bytes
+// or all of them, is no store, or one that a newer version made.
+func foreign(path string, header []byte) error {
+	switch sqlite, ours := identify(header); {
+	case ours && sqlite:
+		return checkVersion(path, int64(binary.BigEndian.Uint32(header[60:])))
+	case ours, !sqlite && fileSize(ballastPath(path)) > 0:
+		return nil
+	case sqlite && len(header) == 100 && isFresh(header):
+		return nil
 	case sqlite:
-		return nil, &OpenError{Path: path, Problem: ErrNotDatabase, Err: errors.New("it is a SQLite database of another program"),
+		return &OpenError{Path: path, Problem: ErrNotDatabase, Err: errors.New("it is a SQLite database of another program"),
 			Remedy: "choose another path, or move the file away"}
 	}
-	return nil, &OpenError{Path: path, Problem: ErrNotDatabase,
+	return &OpenError{Path: path, Problem: ErrNotDatabase,
 		Remedy: "choose another path, or move the file away"}
 }
 

@@ -54,24 +54,56 @@ func networkFileSystem(magic uint32, mount func() string) string {
 	return ""
 }
 
+// InRAM names the file system that holds a store where it is one that a power
+// cut empties, or an overlay that keeps its changes on such a one; else it
+// returns "".
+func InRAM(path string) string {
+	var fs unix.Statfs_t
+	dir := filepath.Dir(path)
+	if unix.Statfs(dir, &fs) != nil {
+		return ""
+	}
+	switch uint32(fs.Type) {
+	case unix.TMPFS_MAGIC:
+		return "tmpfs"
+	case unix.RAMFS_MAGIC:
+		return "ramfs"
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		_, options := mountOf(dir)
+		for o := range strings.SplitSeq(options, ",") {
+			if upper, ok := strings.CutPrefix(o, "upperdir="); ok && InRAM(filepath.Join(upper, "x")) != "" {
+				return "an overlay in RAM"
+			}
+		}
+	}
+	return ""
+}
+
 // mountType returns the type of the file system that holds a directory, as
 // proc(5) has it in mountinfo: "fuse.sshfs".
 func mountType(dir string) string {
+	fstype, _ := mountOf(dir)
+	return fstype
+}
+
+// mountOf returns type and options of the file system that holds a directory.
+func mountOf(dir string) (fstype, options string) {
 	var st unix.Stat_t
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || unix.Stat(dir, &st) != nil {
-		return ""
+		return "", ""
 	}
 	device := fmt.Sprintf("%d:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
 	for line := range strings.Lines(string(mounts)) {
 		f := strings.Fields(line)
 		_, after, ok := strings.Cut(line, " - ")
 		if ok && len(f) > 2 && f[2] == device {
-			fstype, _, _ := strings.Cut(after, " ")
-			return fstype
+			if f := strings.Fields(after); len(f) == 3 {
+				return f[0], f[2]
+			}
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // notWritable says what to do about an error of opening a file for writing.

@@ -38,6 +38,33 @@ func TestNetworkFileSystem(t *testing.T) {
 	}
 }
 
+func TestInRAM(t *testing.T) {
+	dir := t.TempDir()
+	ram, overlay := filepath.Join(dir, "ram"), filepath.Join(dir, "overlay")
+	mount := func(at, fs, options string) {
+		if err := errors.Join(os.MkdirAll(at, 0o700), unix.Mount(fs, at, fs, 0, options)); err != nil {
+			t.Skipf("mounting %s: %v", fs, err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(at, 0) })
+	}
+	mount(ram, "tmpfs", "")
+	if got := InRAM(filepath.Join(ram, "queue.db")); got != "tmpfs" {
+		t.Errorf("tmpfs: %q", got)
+	}
+	if got := InRAM("/proc/queue.db"); got != "" {
+		t.Errorf("/proc: %q", got)
+	}
+	for _, name := range []string{"lower", "ram/upper", "ram/work"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount(overlay, "overlay", fmt.Sprintf("lowerdir=%s/lower,upperdir=%[1]s/ram/upper,workdir=%[1]s/ram/work", dir))
+	if got := InRAM(filepath.Join(overlay, "queue.db")); got != "an overlay in RAM" {
+		t.Errorf("overlay: %q", got)
+	}
+}
+
 func TestReadOnlyFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
@@ -52,8 +79,10 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		t.Skipf("remounting: %v", err)
 	}
 	_, err := Open(t.Context(), path, Options{MaxBytes: MinMaxBytes})
-	if !errors.Is(err, ErrNotWritable) || !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), "remount") {
-		t.Errorf("got %v", err)
+	for _, err := range []error{err, Examine(path)} {
+		if !errors.Is(err, ErrNotWritable) || !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), "remount") {
+			t.Errorf("got %v", err)
+		}
 	}
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, ""); err != nil {
 		t.Fatal(err)

@@ -82,6 +82,9 @@ func TestMinFreeIsReachedInUse(t *testing.T) {
 		grows   bool
 	}{{"room", 0, true}, {"no room", 1 << 60, false}, {"room again", 0, true}} {
 		grown, evicted := more(tt.minFree)
+		if got := s.Stats().Limit; (got == "min_free") != (tt.minFree > 0) || got == "" {
+			t.Errorf("%s: the limit is %q", tt.name, got)
+		}
 		if tt.grows != (grown > 400_000) || tt.grows != (evicted == 0) || !tt.grows && grown > 50_000 {
 			t.Errorf("%s: grown by %d bytes, %d readings removed", tt.name, grown, evicted)
 		}

@@ -51,6 +51,9 @@ func (c *committer) open() error {
 	} else if err != nil {
 		return c.openError(err)
 	}
+	if fs := InRAM(s.path); fs != "" {
+		s.log.Warn("store is in RAM: a power cut loses all of it", "path", s.path, "file_system", fs)
+	}
 	os.Remove(damagedPath(s.path))
 	c.findAside()
 	if err := c.resumeSalvage(); err != nil {
@@ -92,6 +95,13 @@ func (c *committer) begin() error {
 	s := c.s
 	defer c.account()
 	fresh := fileSize(s.path) == 0
+	if fresh { // SQLite would let everyone read it; the log gets the same rights
+		f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return notWritable(s.path, err)
+		}
+		f.Close()
+	}
 	var err error
 	if c.db, err = connect(s.path, s.limits, true); err != nil {
 		return err

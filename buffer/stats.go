@@ -15,9 +15,10 @@ type Stats struct {
 
 	Priorities [3]int64 // unacknowledged readings, low, normal and high
 
-	Full     bool  // readings find no room: they are rejected, or the oldest are removed from RAM
-	Bytes    int64 // database, log, ballast and front
-	LogBytes int64 // of them, the log's
+	Full     bool   // readings find no room: they are rejected, or the oldest are removed from RAM
+	Limit    string // the option that limits the readings: "max_bytes" or "min_free"; "" before the first commit
+	Bytes    int64  // database, log, ballast and front
+	LogBytes int64  // of them, the log's
 	MaxBytes int64
 
 	OldestBoot uint32        // of the oldest unacknowledged reading

@@ -1,0 +1,71 @@
+package buffer
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Examine tells what keeps Open from using path, as far as it can be seen
+// from outside. It changes nothing. Its errors are *OpenError; a store that is
+// open, by this process too, is ErrInUse.
+func Examine(path string) error {
+	if err := checkFileSystem(path); err != nil {
+		return err
+	}
+	if err := checkDirectory(path); err != nil {
+		return err
+	}
+	if err := unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK); err != nil {
+		return notWritable(path, err)
+	}
+	for _, name := range []string{path, path + "-wal", path + ".lock", ballastPath(path)} {
+		st, err := os.Stat(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err == nil && !st.Mode().IsRegular():
+			err = errors.New(name + " is no regular file")
+		case err == nil:
+			err = unix.Access(name, unix.R_OK|unix.W_OK)
+		}
+		if err != nil {
+			return notWritable(path, err)
+		}
+	}
+	if err := examineLock(path); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return notWritable(path, err)
+	}
+	defer f.Close()
+	header := make([]byte, 100)
+	if n, err := io.ReadFull(f, header); n > 0 && (err == nil || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return foreign(path, header[:n])
+	}
+	return nil
+}
+
+// examineLock tells whether a process has the store open. For that it takes a
+// lock for a moment, which does not keep another examination away.
+func examineLock(path string) error {
+	f, err := os.Open(path + ".lock")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	holder := make([]byte, 16)
+	n, _ := f.ReadAt(holder, 0)
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err != nil {
+		return inUse(path, holder[:n], err)
+	}
+	return nil
+}
