@@ -292,7 +292,30 @@ func TestStore(t *testing.T) {
 			file := filepath.Join(filepath.Dir(p.Store), "x")
 			p.Store = filepath.Join(file, "queue.db")
 			return os.WriteFile(file, nil, 0o644)
-		}, "is not a folder"},
+		}, "/x is a file → move it away"},
+		{"no folder that was named", func(p *Patient) error {
+			p.Config.Buffer.Path, p.Store = "/no/such/folder/queue.db", "/no/such/folder/queue.db"
+			return nil
+		}, "fail store: /no/such/folder/queue.db: directory does not exist: stat /no/such/folder: no such file or directory → create /no/such/folder"},
+		{"a folder in its place", func(p *Patient) error { return os.Mkdir(p.Store, 0o700) }, "is no regular file → "},
+		{"something else", func(p *Patient) error { return os.WriteFile(p.Store, []byte("my diary"), 0o600) }, "not a store → choose another path"},
+		{"in use", func(p *Patient) error {
+			f, err := os.Create(p.Store + ".lock")
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { f.Close() })
+			return syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		}, "fail store: "},
+		{"in use by the gateway", func(p *Patient) error {
+			f, err := os.Create(p.Store + ".lock")
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { f.Close() })
+			p.Running = &control.Status{}
+			return syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		}, "ok store: "},
 		{"disk almost full", func(p *Patient) error { p.Config.Buffer.MinFree = 1 << 50; return nil }, "fail disk: "},
 		{"disk too small for an outage", func(p *Patient) error { p.Config.Buffer.MaxBytes = 1 << 50; return nil }, "warn disk: "},
 		{"somebody else's file", func(p *Patient) error {
@@ -310,7 +333,7 @@ func TestStore(t *testing.T) {
 			if got := text(p.store()); !strings.Contains(got, test.want) {
 				t.Errorf("want %q, got %s", test.want, got)
 			}
-			if _, err := os.Stat(p.Store); err == nil && test.name != "somebody else's file" {
+			if _, err := os.Stat(p.Store + "-wal"); err == nil {
 				t.Error("the examination made a store")
 			}
 		})

@@ -8,47 +8,57 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 )
 
-// store looks at the place of the store: may it be written to, is there room.
+// store looks at the place of the store: can it be opened, is there room.
 func (p *Patient) store() []Check {
 	dir := filepath.Dir(p.Store)
 	c := Check{Subject: "store", Level: OK}
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		c.Level, c.Detail = Warn, fmt.Sprintf("%s does not exist", dir)
+	var refused *buffer.OpenError
+	switch err := buffer.Examine(p.Store); {
+	case errors.Is(err, buffer.ErrInUse) && p.Running != nil:
+		c.Detail = p.Store + " is in use by the gateway"
+	case errors.Is(err, fs.ErrNotExist) && p.Config.Buffer.Path == "":
+		c.Level, c.Detail = Warn, dir+" does not exist"
 		c.Remedy = "the service makes it at its first start; started by hand: --state-dir or buffer.path names another place"
+		if p.Running != nil {
+			c.Remedy = "give doctor the --state-dir of the gateway that runs"
+		}
 		return []Check{c}
+	case errors.As(err, &refused):
+		c.Level, c.Detail, c.Remedy = Fail, fmt.Sprintf("%s: %v", p.Store, refused.Problem), refused.Remedy
+		if refused.Err != nil {
+			c.Detail += ": " + refused.Err.Error()
+		}
+		if errors.Is(err, buffer.ErrNoDirectory) {
+			return []Check{c}
+		}
 	case err != nil:
-		c.Level, c.Detail, c.Remedy = Fail, err.Error(), "check who may look into the folders above it"
-		return []Check{c}
-	case !info.IsDir():
-		c.Level, c.Detail, c.Remedy = Fail, dir+" is not a folder", "remove it, or set buffer.path"
-		return []Check{c}
+		c.Level, c.Detail = Fail, err.Error()
+	default:
+		c.Detail = p.Store + " may be written to"
 	}
-	c.Detail = p.Store + " may be written to"
-	owner := ownerOf(info)
-	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
-		c.Level, c.Detail = Fail, fmt.Sprintf("%s belongs to %s, and this user may not write to it: %v", dir, owner, err)
-		c.Remedy = "examine it as the service's user: sudo -u fieldgate fieldgate doctor; or sudo chown -R fieldgate: " + dir
-	} else if file, err := os.Stat(p.Store); err == nil && ownerOf(file) != owner {
-		c.Level, c.Detail = Fail, fmt.Sprintf("%s belongs to %s and its folder to %s: the gateway ran once as another user", p.Store, ownerOf(file), owner)
+	if fs := buffer.InRAM(p.Store); fs != "" && c.Level == OK {
+		c.Level, c.Detail = Warn, fmt.Sprintf("%s is on %s: a power cut loses all that was not sent", p.Store, fs)
+		c.Remedy = "set buffer.path to a file on a disk or card"
+	}
+	if owner, file := ownerOf(dir), ownerOf(p.Store); c.Level == OK && file != "" && file != owner {
+		c.Level, c.Detail = Fail, fmt.Sprintf("%s belongs to %s and its folder to %s: the gateway ran once as another user", p.Store, file, owner)
 		c.Remedy = fmt.Sprintf("sudo chown -R --reference=%s %s", dir, dir)
 	}
 	return []Check{c, p.room(dir)}
 }
 
-// ownerOf returns the name of a file's owner.
-func ownerOf(info fs.FileInfo) string {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return "?"
+// ownerOf returns the name of a file's owner, or "" where there is no such file.
+func ownerOf(name string) string {
+	var st unix.Stat_t
+	if unix.Stat(name, &st) != nil {
+		return ""
 	}
 	id := strconv.FormatUint(uint64(st.Uid), 10)
 	if u, err := user.LookupId(id); err == nil {
