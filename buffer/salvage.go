@@ -249,7 +249,9 @@ func (c *committer) endSalvage() {
 	s.mu.Lock()
 	s.opened.Salvaging, s.opened.Lost = false, lost
 	s.mu.Unlock()
-	s.log.Info("damaged store salvaged", "path", v.plan.Aside, "records", v.plan.Found, "lost", lost)
+	if v.old != nil {
+		s.log.Info("damaged store salvaged", "path", v.plan.Aside, "records", v.plan.Found, "lost", lost)
+	}
 	c.limitAside()
 	s.signal()
 }
