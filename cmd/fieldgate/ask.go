@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,7 +16,9 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 // socketFlag adds --socket, for when the configuration cannot be read.
@@ -80,7 +83,8 @@ func printStatus(out io.Writer, s control.Status) error {
 	q := h.Queue
 	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge))
 	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
-	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, expired %d, thinned %d, refused %d\n", q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused)
+	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, expired %d, thinned %d, refused %d%s\n",
+		q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused, unrouted(q.Unrouted))
 	fmt.Fprintf(w, "flash\t%s in %d commits; %s a day\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, bytesText(h.Flash.BytesPerDay))
 	if d := h.Flash.Device; d != nil {
 		fmt.Fprintf(w, "card\t%s written to %s by everybody; %s a day%s\n", bytesText(float64(d.Bytes)), d.Name, bytesText(d.BytesPerDay), lifetime(d.Years))
@@ -94,16 +98,62 @@ func printStatus(out io.Writer, s control.Status) error {
 		return err
 	}
 	fmt.Fprintln(out)
-	fmt.Fprintln(w, "SENSOR\tSTATE\tEVERY\tREADS\tFAILURES\tSKIPPED\t")
+	return printSensors(out, s)
+}
+
+// printSensors prints the table of the sensors. What is wrong with one has lines of its own below its row: a column would be as wide as the
+// longest message.
+func printSensors(out io.Writer, s control.Status) error {
+	h := s.Health
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SENSOR\tSTATE\tEVERY\tREADS\tFAILURES\tSKIPPED")
 	for _, name := range slices.Sorted(maps.Keys(h.Sensors)) {
 		v, set := h.Sensors[name], s.Shadow.State.Sensors[name]
 		every := set.Every
 		if s.Origins["sensors."+name+".every"] != "" {
 			every += " (shadow)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", name, v.State, every, v.Reads, v.Failures, v.Skipped, v.Error)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\n", name, v.State, every, v.Reads, v.Failures, v.Skipped)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	var text strings.Builder
+	for row := range strings.Lines(table.String()) {
+		head := text.Len() == 0
+		text.WriteString(row)
+		name, _, _ := strings.Cut(row, " ")
+		if head {
+			continue
+		}
+		for _, line := range complaints(h.Sensors[name]) {
+			text.WriteString("    " + line + "\n")
+		}
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// complaints are what is wrong with a sensor, a line each.
+func complaints(v contract.SensorHealth) (lines []string) {
+	if v.Flaps > 0 {
+		lines = append(lines, fmt.Sprintf("it flaps: %d changes within a minute", v.Flaps))
+	}
+	if v.Error != "" && v.State != string(sampling.Bad) { // there it is what the fields say
+		lines = append(lines, v.Error)
+	}
+	for _, field := range slices.Sorted(maps.Keys(v.Bad)) {
+		lines = append(lines, field+": "+v.Bad[field])
+	}
+	return lines
+}
+
+func unrouted(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d went to nobody (no subscriber)", n)
 }
 
 func lifetime(years *float64) string {

@@ -351,7 +351,8 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 			Link:      contract.LinkHealth{Connected: true, Reconnects: 1, BytesUp: 2, BytesDown: 3, Error: "connection refused"},
 			Flash:     contract.FlashHealth{Bytes: 1, BytesPerDay: 2.5, Commits: 3, Device: &contract.FlashDevice{Name: "mmcblk0", Bytes: 1, BytesPerDay: 1, BytesPerReading: 1, Years: &number}},
 			ClockSync: true, CertDays: &number,
-			Sensors: map[string]contract.SensorHealth{"hall": {State: "stale", Error: "read does not return", Since: 3.5, Reads: 4, Failures: 5, Skipped: 6}}}},
+			Sensors: map[string]contract.SensorHealth{"hall": {State: "stale", Error: "read does not return", Since: 3.5, Reads: 4, Failures: 5, Skipped: 6,
+				Bad: map[string]string{"humidity": "crc"}, Flaps: 7}}}},
 		{"event-boot", struct {
 			contract.EventHead
 			contract.BootEvent

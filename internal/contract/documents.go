@@ -204,4 +204,8 @@ type SensorHealth struct {
 	Reads    uint64  `json:"reads"`
 	Failures uint64  `json:"failures"`
 	Skipped  uint64  `json:"skipped"`
+	// Bad names the fields without a value in the last reading, and why they have none: what came and what was expected.
+	Bad map[string]string `json:"bad,omitempty"`
+	// Flaps is how many changes of state there were within a minute, where they are too many to be told one by one.
+	Flaps int `json:"flaps,omitempty"`
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/filter"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
@@ -40,11 +41,37 @@ func (p *Patient) asTheGatewaySays(s *config.Sensor, c *Check) {
 		c.Level, c.Detail, c.Remedy = Warn, "the running gateway has no such sensor", "fieldgate reload"
 	case state == sampling.Failing, state == sampling.Missing, state == sampling.Stale:
 		c.Level, c.Detail = Fail, fmt.Sprintf("%s: %s", state, h.Error)
+	case state == sampling.Bad:
+		c.Level, c.Detail = Fail, fmt.Sprintf("no field has a value; %s", missing(s, h.Bad))
 	case h.Error != "":
 		c.Level, c.Detail = Warn, fmt.Sprintf("%s: %s", state, h.Error)
 	default:
 		c.Detail = fmt.Sprintf("%s, %d readings, %d failures", state, h.Reads, h.Failures)
+		if len(h.Bad) > 0 {
+			c.Level, c.Detail = Warn, c.Detail+"; without a value: "+missing(s, h.Bad)
+		}
 	}
+	if h.Flaps > 0 {
+		c.Detail = fmt.Sprintf("it flaps, %d changes within a minute; ", h.Flaps) + c.Detail
+		if c.Level == OK {
+			c.Level = Warn
+		}
+	}
+}
+
+// missing lists fields that have no value with where they are in the device, if the driver says so, and why they have none.
+func missing(s *config.Sensor, why map[string]string) string {
+	var list []string
+	for _, f := range s.Spec.Fields(s.Options) {
+		switch reason, bad := why[f.Name]; {
+		case !bad:
+		case f.Doc != "":
+			list = append(list, fmt.Sprintf("%s (%s): %s", f.Name, f.Doc, reason))
+		default:
+			list = append(list, f.Name+": "+reason)
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // measure opens a sensor and measures once.
@@ -69,14 +96,14 @@ func measure(ctx context.Context, s *config.Sensor, buses drivers.Buses, c *Chec
 		fail(err)
 		return
 	}
-	var bad []string
-	for _, v := range values {
-		if v.Kind() == drivers.KindBad {
-			bad = append(bad, fmt.Sprintf("%s (%s)", v.Field, v.Reason()))
-		}
+	chain := filter.New(s.Fields)
+	chain.Convert(values)
+	fields := "fields"
+	if len(values) == 1 {
+		fields = "field"
 	}
-	c.Detail = fmt.Sprintf("%d fields in %v", len(values), time.Since(begin).Round(time.Millisecond))
-	if bad != nil {
-		c.Level, c.Detail = Warn, c.Detail+"; without a value: "+strings.Join(bad, ", ")
+	c.Detail = fmt.Sprintf("%d %s in %v", len(values), fields, time.Since(begin).Round(time.Millisecond))
+	if why := chain.Explain(values); why != nil {
+		c.Level, c.Detail = Warn, c.Detail+"; without a value: "+missing(s, why)
 	}
 }

@@ -25,6 +25,8 @@ type field struct {
 	deadband float64 // config.Deadband or what SetDeadbands put in its place
 	window   mean
 	kept     drivers.Value // as last kept
+	outside  bool          // the last value was outside of min and max
+	came     float64       // what it was then, scaled
 }
 
 // New returns the filter for a sensor. fields has the fields that are to be treated, as checked by FieldConfig.Check; others
@@ -126,6 +128,7 @@ func (c *Chain) index(name string) int {
 }
 
 func (f *field) convert(v *drivers.Value) {
+	f.outside = false
 	if v.Kind() != drivers.KindFloat && v.Kind() != drivers.KindInt {
 		return
 	}
@@ -140,6 +143,7 @@ func (f *field) convert(v *drivers.Value) {
 		*v = drivers.Float(v.Field, x)
 	}
 	if f.config.Min != nil && v.Float() < *f.config.Min || f.config.Max != nil && v.Float() > *f.config.Max {
+		f.outside, f.came = true, v.Float()
 		*v = drivers.Bad(v.Field, "range")
 	}
 }

@@ -5,7 +5,7 @@
 // The steps of a field have a fixed order:
 //
 //  1. scale and offset:   v*scale + offset, the calibration
-//  2. min and max:        a result outside is Bad "range"
+//  2. min and max:        a result outside is Bad "range", and Explain has the number
 //  3. average:            the mean of the last n results
 //  4. deadband, on_change: whether the field has moved since it was last kept
 //

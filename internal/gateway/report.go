@@ -34,7 +34,8 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 	_, known := g.clock.Now()
 	degraded, trouble := false, ""
 	var opened buffer.Opened
-	var lossAt, healthAt time.Duration
+	var lossAt time.Duration
+	var pace health.Pace
 	for {
 		g.Notify.Watchdog()
 		if !known {
@@ -59,15 +60,14 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 				e = contract.StoreEvent{State: contract.StoreDegraded, Detail: err.Error()}
 			}
 			g.journal.Add(contract.EventStore, e)
-			healthAt = 0
+			pace.Soon()
 		}
 		was := opened
 		opened = g.store.Opened()
 		for _, e := range event.OfStore(was, opened) {
 			g.journal.Add(contract.EventStore, e)
 		}
-		if up >= healthAt {
-			healthAt = up + time.Duration(g.healthEvery.Load())
+		if pace.Due(up, time.Duration(g.healthEvery.Load())) {
 			g.tellHealth()
 		}
 		select {
@@ -76,7 +76,7 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 		case <-ticker.C:
 			g.tellSensors()
 		case <-g.healthNow:
-			healthAt = 0
+			pace.Soon()
 		case <-g.Hangup:
 			_ = g.Reload() // told in the log
 		}
@@ -120,14 +120,14 @@ func (g *Gateway) sensorChanged(s sampling.State) {
 	g.healthSoon()
 }
 
-// tellSensors queues an event for every sensor whose state changed: of one that flaps only the newest of each second.
+// tellSensors queues an event for every sensor whose state changed: only the newest of each second.
 func (g *Gateway) tellSensors() {
 	g.mu.Lock()
 	changed := g.changed
 	g.changed = map[string]sampling.State{}
 	g.mu.Unlock()
 	for _, s := range changed {
-		g.journal.Add(contract.EventSensor, contract.SensorEvent{Sensor: s.Sensor, State: string(s.Condition), Error: s.Err})
+		g.journal.Add(contract.EventSensor, contract.SensorEvent{Sensor: s.Sensor, State: string(s.Condition), Error: s.Trouble()})
 	}
 }
 

@@ -69,7 +69,7 @@ func (m *Monitor) Snapshot() contract.Health {
 		drain := waiting / (r.out - r.in)
 		h.Queue.SecondsToDrain = &drain
 	}
-	if r.in > r.out && f.Store.Backlog > 0 && r.growth > 0 {
+	if r.in > r.out && f.Store.Backlog > 0 && r.growth > 0 && !f.Store.Full {
 		full := max(float64(f.Store.MaxBytes-f.Store.Bytes), 0) / r.growth / 3600
 		h.Queue.HoursToFull = &full
 	}
@@ -79,13 +79,23 @@ func (m *Monitor) Snapshot() contract.Health {
 	}
 	h.Reasons = f.reasons()
 	if r.dropped > 0 {
-		h.Reasons = append(h.Reasons, fmt.Sprintf("the store is full: %.0f readings a minute are dropped", max(r.dropped*60, 1)))
+		full := "the store is full (buffer.max_bytes)"
+		if f.Store.Limit == "min_free" {
+			full = "the file system has less free than buffer.min_free"
+		}
+		h.Reasons = append(h.Reasons, fmt.Sprintf("%s: %.0f readings a minute are dropped", full, max(r.dropped*60, 1)))
 	}
 	for _, s := range f.Sensors {
 		h.Sensors[s.Sensor] = contract.SensorHealth{State: string(s.Condition), Error: s.Err, Since: s.Since.Seconds(),
-			Reads: s.Reads, Failures: s.Failures, Skipped: s.Skipped}
-		if s.Condition == sampling.Failing || s.Condition == sampling.Missing || s.Condition == sampling.Stale || s.Condition == sampling.Frozen {
-			h.Reasons = append(h.Reasons, fmt.Sprintf("sensor %s is %s", s.Sensor, s.Condition))
+			Reads: s.Reads, Failures: s.Failures, Skipped: s.Skipped, Bad: s.Bad, Flaps: s.Flaps}
+		switch s.Condition {
+		case sampling.Failing, sampling.Missing, sampling.Bad, sampling.Stale, sampling.Frozen:
+			if s.Flaps == 0 {
+				h.Reasons = append(h.Reasons, fmt.Sprintf("sensor %s is %s", s.Sensor, s.Condition))
+			}
+		}
+		if s.Flaps > 0 {
+			h.Reasons = append(h.Reasons, fmt.Sprintf("sensor %s flaps: %d changes within a minute", s.Sensor, s.Flaps))
 		}
 		if s.SinkErr != "" {
 			h.Reasons = append(h.Reasons, fmt.Sprintf("readings of %s are not kept: %s", s.Sensor, s.SinkErr))
@@ -107,6 +117,12 @@ func (f *Figures) reasons() (list []string) {
 	}
 	if f.Store.Degraded != nil {
 		list = append(list, "the store does not commit: "+f.Store.Degraded.Error())
+	}
+	switch n := f.Store.Dead; {
+	case n == 1:
+		list = append(list, "1 message was refused by the broker: fieldgate queue dead-letter list")
+	case n > 1:
+		list = append(list, fmt.Sprintf("%d messages were refused by the broker: fieldgate queue dead-letter list", n))
 	}
 	if f.OldConfig {
 		list = append(list, "the configuration is wrong; the last good one runs")

@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,81 @@ func TestCard(t *testing.T) {
 	f.Flash = nil
 	if d := m.Snapshot().Flash.Device; d != nil {
 		t.Errorf("without a device: %+v", d)
+	}
+}
+
+// TestDeadLetters: the gateway is not well while something lies there that the broker did not take.
+func TestDeadLetters(t *testing.T) {
+	var f health.Figures
+	m := health.New(func() health.Figures { return f })
+	for _, test := range []struct {
+		dead int64
+		want string
+	}{
+		{0, ""},
+		{1, "1 message was refused by the broker: fieldgate queue dead-letter list"},
+		{114, "114 messages were refused by the broker: fieldgate queue dead-letter list"},
+		{0, ""}, // they were sent again, or given up
+	} {
+		f.Store.Dead = test.dead
+		h := m.Snapshot()
+		if got := strings.Join(h.Reasons, "|"); got != test.want || (h.State == "ok") != (test.want == "") {
+			t.Errorf("%d dead letters: %s %q", test.dead, h.State, got)
+		}
+	}
+}
+
+// TestFullStore: where there is no room it is not told when there will be none, whichever limit it is that holds.
+func TestFullStore(t *testing.T) {
+	f := health.Figures{Store: buffer.Stats{MaxBytes: 64 << 20}}
+	m := health.New(func() health.Figures { return f })
+	var h contract.Health
+	for range 30 {
+		f.Up += time.Second
+		f.Store.Appended += 10
+		f.Store.Backlog += 10
+		f.Store.Bytes += 1 << 10
+		h = m.Snapshot()
+	}
+	if h.Queue.HoursToFull == nil {
+		t.Errorf("it grows: want a forecast, got %+v", h.Queue)
+	}
+	f.Store.Full, f.Store.Limit = true, "min_free" // at 30 KiB of 64 MiB
+	f.Store.Rejected += 10
+	if h = m.Snapshot(); h.Queue.HoursToFull != nil || len(h.Reasons) != 1 || !strings.HasPrefix(h.Reasons[0], "the file system has less free than buffer.min_free: ") {
+		t.Errorf("it is full: %+v %q", h.Queue, h.Reasons)
+	}
+	f.Store.Limit = "max_bytes"
+	f.Store.Rejected += 10
+	if h = m.Snapshot(); !strings.HasPrefix(h.Reasons[0], "the store is full (buffer.max_bytes): ") {
+		t.Errorf("it is full: %q", h.Reasons)
+	}
+}
+
+// TestBadAndFlappingSensors: what they lack is in their entries, and the gateway is not well.
+func TestBadAndFlappingSensors(t *testing.T) {
+	why := map[string]string{"v": "4.17e-08 is outside 100 to 400 (field.v.min, max): scale, type or word_order wrong?"}
+	f := health.Figures{Sensors: []sampling.State{
+		{Sensor: "meter", Condition: sampling.Bad, Err: "no field has a value: …", Bad: why},
+		{Sensor: "half", Condition: sampling.OK, Bad: map[string]string{"x": "exception 2"}},
+		{Sensor: "loose", Condition: sampling.OK, Flaps: 1200},
+		{Sensor: "loose2", Condition: sampling.Failing, Err: "no answer", Flaps: 99},
+	}}
+	m := health.New(func() health.Figures { return f })
+	h := m.Snapshot()
+	want := "sensor meter is bad|sensor loose flaps: 1200 changes within a minute|sensor loose2 flaps: 99 changes within a minute"
+	if got := strings.Join(h.Reasons, "|"); got != want || h.State != "degraded" {
+		t.Errorf("want %q\n got %s %q", want, h.State, got)
+	}
+	if h.Sensors["meter"].Bad["v"] != why["v"] || h.Sensors["half"].Bad["x"] != "exception 2" || h.Sensors["half"].State != "ok" || h.Sensors["loose"].Flaps != 1200 {
+		t.Errorf("%+v", h.Sensors)
+	}
+	page := httptest.NewRecorder()
+	health.Handler(m).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{`fieldgate_sensor_bad_fields{sensor="half"} 1`, `fieldgate_sensor_bad_fields{sensor="loose"} 0`, `fieldgate_sensor_ok{sensor="meter"} 0`} {
+		if !strings.Contains(page.Body.String(), line+"\n") {
+			t.Errorf("metrics have no %s", line)
+		}
 	}
 }
 

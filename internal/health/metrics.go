@@ -73,6 +73,7 @@ func metricsOf(h contract.Health) *metrics.Set {
 	gauge(`fieldgate_degraded`, truth(h.State != "ok"))
 	for name, s := range h.Sensors {
 		gauge(fmt.Sprintf(`fieldgate_sensor_ok{sensor=%q}`, name), truth(s.State == "ok"))
+		gauge(fmt.Sprintf(`fieldgate_sensor_bad_fields{sensor=%q}`, name), float64(len(s.Bad)))
 		counter(fmt.Sprintf(`fieldgate_sensor_reads_total{sensor=%q}`, name), s.Reads)
 		counter(fmt.Sprintf(`fieldgate_sensor_failures_total{sensor=%q}`, name), s.Failures)
 		counter(fmt.Sprintf(`fieldgate_sensor_skipped_total{sensor=%q}`, name), s.Skipped)

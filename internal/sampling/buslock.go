@@ -4,47 +4,87 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"slices"
+	"sync"
+	"time"
 )
 
-// A BusLock lets one of the sensors on a bus measure at a time. A sensor that waits for it longer than its deadline fails with
-// an error that names the one in its way. A nil *BusLock locks nothing.
+const (
+	// busWait is how long a sensor waits for its turn on the bus.
+	busWait = 10 * time.Second
+	// precedence is how long sensors that work go before one that does not.
+	precedence = 5 * time.Second
+)
+
+// A BusLock lets one of the sensors on a bus have it at a time, in the order in which they ask; but those whose last reading succeeded
+// go first, so that they wait for one dead device at most and not for all of them. A nil *BusLock locks nothing.
 type BusLock struct {
-	token  chan struct{}
-	holder atomic.Pointer[string]
+	mu     sync.Mutex
+	holder *string // nil: nobody, and then nobody waits
+	// They wait. There is one entry for each sensor of the bus at most.
+	working, others []*turn
+}
+
+// A turn is what a sensor waits for.
+type turn struct {
+	sensor *string
+	asked  time.Time
+	come   chan struct{} // closed when the bus is the sensor's
 }
 
 // NewBusLock returns the lock for one bus, to be shared by the samplers of its sensors.
-func NewBusLock() *BusLock { return &BusLock{token: make(chan struct{}, 1)} }
+func NewBusLock() *BusLock { return new(BusLock) }
 
-// errBusy is a failure that is not the sensor's own.
+// errBusy says that a sensor did not get its turn, which says nothing of the sensor.
 var errBusy = errors.New("bus is busy")
 
-func (l *BusLock) lock(ctx context.Context, sensor *string) error {
-	if l == nil {
+// lock waits for the sensor's turn, for busWait at most. An error names the sensor in its way.
+func (l *BusLock) lock(ctx context.Context, sensor *string, works bool) error {
+	l.mu.Lock()
+	if l.holder == nil {
+		l.holder = sensor
+		l.mu.Unlock()
 		return nil
 	}
-	select {
-	case l.token <- struct{}{}:
-		l.holder.Store(sensor)
-		return nil
-	default:
+	queue := &l.others
+	if works {
+		queue = &l.working
 	}
+	t := &turn{sensor, time.Now(), make(chan struct{})}
+	*queue = append(*queue, t)
+	l.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(ctx, busWait)
+	defer cancel()
 	select {
-	case l.token <- struct{}{}:
-		l.holder.Store(sensor)
+	case <-t.come:
 		return nil
 	case <-ctx.Done():
-		holder := "another one"
-		if h := l.holder.Load(); h != nil {
-			holder = *h
-		}
-		return fmt.Errorf("%w: sensor %s has not finished with it: %w", errBusy, holder, ctx.Err())
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(*queue, t)
+	if i < 0 { // it came meanwhile
+		return nil
+	}
+	*queue = slices.Delete(*queue, i, i+1)
+	return fmt.Errorf("%w: sensor %s has not finished with it: %w", errBusy, *l.holder, ctx.Err())
 }
 
+// unlock passes the bus on.
 func (l *BusLock) unlock() {
-	if l != nil {
-		<-l.token
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	queue := &l.working
+	if len(l.working) == 0 || len(l.others) > 0 && time.Since(l.others[0].asked) >= precedence {
+		queue = &l.others
 	}
+	if len(*queue) == 0 {
+		l.holder = nil
+		return
+	}
+	next := (*queue)[0]
+	*queue = slices.Delete(*queue, 0, 1)
+	l.holder = next.sensor
+	close(next.come)
 }

@@ -20,12 +20,17 @@ const (
 
 // A device is what a worker works with: nobody else touches it while there is one.
 type device struct {
-	config *Config
-	deps   *Deps
-	driver drivers.Driver // nil while closed
-	chain  *filter.Chain
-	still  stillness
-	doing  atomic.Int32 // an activity, for whoever waits in vain
+	config  *Config
+	deps    *Deps
+	driver  drivers.Driver // nil while closed
+	chain   *filter.Chain
+	still   stillness
+	faults  faults
+	timeout time.Duration // of a reading
+	works   bool          // the last reading succeeded
+
+	doing atomic.Int32 // an activity, for whoever waits in vain
+	until atomic.Int64 // since power-up, in nanoseconds: when to be done with it
 }
 
 // An activity is what a worker is doing.
@@ -49,9 +54,12 @@ type outcome struct {
 	values  []drivers.Value // of a single reading
 	err     error           // why the last attempt failed
 	frozen  bool            // no field has changed for too long
-	missing bool            // the attempt was to open the driver
-	stored  bool            // the sink was called
-	sinkErr error           // what it said last
+	barren  bool            // no field has had a value for too many readings
+	bad     map[string]string
+	badSet  int
+	missing bool  // the attempt was to open the driver
+	stored  bool  // the sink was called
+	sinkErr error // what it said last
 
 	writeErr error // why a value could not be written; it says nothing of the sensor, the next reading does
 }
@@ -62,15 +70,16 @@ func (d *device) open(ctx context.Context, o *outcome) (ok bool) {
 		return true
 	}
 	d.doing.Store(int32(opening))
-	o.err = d.deps.BusLock.lock(ctx, &d.config.Name)
-	if o.err == nil {
-		defer d.deps.BusLock.unlock()
-		d.driver, o.err = d.config.Open(ctx)
-		o.missing = o.err != nil
-	}
+	o.err = d.onBus(ctx, openTimeout, func(ctx context.Context) (err error) {
+		d.driver, err = d.config.Open(ctx)
+		o.missing = err != nil
+		return err
+	})
 	if o.err != nil {
 		d.driver = nil
-		o.failures++
+		if !errors.Is(o.err, errBusy) {
+			o.failures++
+		}
 		return false
 	}
 	d.still = stillness{}
@@ -91,21 +100,30 @@ func (d *device) close() error {
 // sample makes n readings and gives them to the sink. It opens the driver first if it must, also where n is 0.
 func (d *device) sample(ctx context.Context, n int, repeat bool) (o outcome) {
 	if !d.open(ctx, &o) {
+		if n > 0 && errors.Is(o.err, errBusy) {
+			o.skipped = uint64(n)
+		}
 		return o
 	}
 	for i := range n {
 		values := d.read(ctx, repeat, &o)
 		if o.err != nil {
 			o.skipped = uint64(n - i - 1)
+			if errors.Is(o.err, errBusy) {
+				o.skipped++
+			}
 			return o
 		}
-		if !d.chain.Apply(o.lastOK, values) {
+		keep := d.chain.Apply(o.lastOK, values)
+		d.note(values, &o)
+		if !keep {
 			o.filtered++
 			continue
 		}
 		d.doing.Store(int32(storing))
 		o.stored = true
-		if o.sinkErr = d.deps.Sink(ctx, d.config.Name, o.lastOK, values); o.sinkErr != nil {
+		o.sinkErr = d.within(ctx, d.timeout, func(ctx context.Context) error { return d.deps.Sink(ctx, d.config.Name, o.lastOK, values) })
+		if o.sinkErr != nil {
 			o.rejected++
 			d.chain.Force()
 		}
@@ -120,21 +138,33 @@ func (d *device) single(ctx context.Context) (o outcome) {
 	}
 	if values := d.read(ctx, true, &o); o.err == nil {
 		d.chain.Convert(values)
+		d.note(values, &o)
 		o.values = slices.Clone(values)
 	}
 	return o
 }
 
+// note leaves in o which fields of a reading have no value.
+func (d *device) note(values []drivers.Value, o *outcome) {
+	d.faults.note(d.chain, o.lastOK, values)
+	o.bad, o.badSet, o.barren = d.faults.why, d.faults.set, d.faults.barren >= barrenReadings
+}
+
 // read measures once, with one repetition if repeat is set, and leaves in o how that ended.
 func (d *device) read(ctx context.Context, repeat bool, o *outcome) []drivers.Value {
 	values, err := d.readOnce(ctx)
-	if err != nil && repeat && ctx.Err() == nil && !errors.Is(err, os.ErrClosed) && drivers.Wait(ctx, repeatAfter) == nil {
-		o.failures++
-		values, err = d.readOnce(ctx)
+	if err != nil && repeat && ctx.Err() == nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, errBusy) && drivers.Wait(ctx, repeatAfter) == nil {
+		again, e := d.readOnce(ctx)
+		if !errors.Is(e, errBusy) { // else the first error stands: it is the sensor's own
+			o.failures++
+			values, err = again, e
+		}
 	}
 	o.err = err
 	if err != nil {
-		o.failures++
+		if !errors.Is(err, errBusy) {
+			o.failures++
+		}
 		return nil
 	}
 	o.reads++
@@ -145,15 +175,41 @@ func (d *device) read(ctx context.Context, repeat bool, o *outcome) []drivers.Va
 	return values
 }
 
-func (d *device) readOnce(ctx context.Context) ([]drivers.Value, error) {
+func (d *device) readOnce(ctx context.Context) (values []drivers.Value, err error) {
 	d.doing.Store(int32(reading))
-	if err := d.deps.BusLock.lock(ctx, &d.config.Name); err != nil {
-		return nil, err
-	}
-	defer d.deps.BusLock.unlock()
-	values, err := d.driver.Read(ctx)
+	err = d.onBus(ctx, d.timeout, func(ctx context.Context) (err error) {
+		values, err = d.driver.Read(ctx)
+		return err
+	})
 	if err == nil && len(values) == 0 {
 		err = errors.New("the driver returned no fields")
 	}
 	return values, err
 }
+
+// onBus does f when it is the sensor's turn on the bus, within the timeout from then on.
+func (d *device) onBus(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
+	if lock := d.deps.BusLock; lock != nil {
+		d.allow(busWait)
+		if err := lock.lock(ctx, &d.config.Name, d.works); err != nil {
+			return err
+		}
+		defer lock.unlock()
+	}
+	return d.within(ctx, timeout, f)
+}
+
+// within does f within the timeout. A sensor that has its bus for itself waits for nobody: there ctx has one deadline for all that a
+// worker does.
+func (d *device) within(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
+	if d.deps.BusLock == nil {
+		return f(ctx)
+	}
+	d.allow(timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return f(ctx)
+}
+
+// allow says how long it may take from now on what the worker is doing.
+func (d *device) allow(t time.Duration) { d.until.Store(int64(d.deps.Up() + t)) }

@@ -13,19 +13,33 @@
 // # Failures
 //
 // A failed reading is repeated once after 10 ms, for the single NACK that happens on every bus. When that fails too, the
-// sensor is failing, and is tried after 1 s (or its interval, if that is shorter), 2 s, 4 s and so on up to 1 min (10 s where it cannot be opened) instead of
-// on its schedule. After five failures in a row, or at once when the bus is gone (os.ErrClosed), the driver is closed and
-// opened anew; one that cannot be opened is missing. The state and the log change when the condition does, not with
-// each failure.
+// sensor is failing, and is tried once each after 1 s (or its interval, if that is shorter), 2 s, 4 s and so on up to 1 min (10 s where it cannot be opened)
+// instead of on its schedule, give or take a quarter: what failed together shall not come back together. After five failures in a
+// row, or at once when the bus is gone (os.ErrClosed), the driver is closed and opened anew; one that cannot be opened is missing.
+//
+// A sensor that answers without a value in any field, three times in a row, is bad: its word order, scale or registers are wrong,
+// or what it measures is out of its reach. Its readings go to the sink all the same.
 //
 // A sensor that answers the same for too long, in all fields and to the last bit, is frozen: real measurements have noise, and a chip or
 // converter that hangs behind a bus that works has none. It is told, and its readings are kept: whether they are wrong, only the
 // receiver can know. That is off unless the sensor's configuration sets a time for it.
 //
+// # Buses
+//
+// Sensors on one bus take turns. Those whose last reading succeeded go first, so that they wait for one dead device at most; one that
+// fails gets its turn after 5 s at the latest. The time of a reading begins with its turn. One that did not come within 10 s is no
+// failure: the reading is skipped, and the sensor stays what it is, with the error that it had. Three in a row make it stale.
+//
+// # What is told
+//
+// The log and OnState hear of a change of the condition, of the kind of error while the sensor fails, and of a sink that begins or
+// ceases to refuse readings; the log also of the fields that have no value. Nothing is told with each reading or failure. Up to
+// six changes a minute are told at once; a sensor that has more flaps, and is told of once a minute until it does not.
+//
 // # Goroutines
 //
 // Run is one goroutine's loop. The driver and the filter belong to a worker goroutine while it has something to do, and
-// Run waits for it: until its deadline, then two seconds more. A worker that has not come back by then is stuck in the kernel or in
+// Run waits for it: until the deadline of what it does, then two seconds more. A worker that has not come back by then is stuck in the kernel or in
 // a wrong driver; the sensor is stale, nothing more is started for it until the worker returns, and so there is never more than
 // one. Only such a worker can outlive Run, which then returns an error.
 package sampling

@@ -3,7 +3,7 @@ package sampling
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"math"
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/filter"
@@ -14,6 +14,7 @@ const (
 	maxBackoff = time.Minute
 	maxMissing = 10 * time.Second // where the driver cannot be opened: a device that was plugged in again is not to be waited for
 	reopen     = 5                // failures in a row after which the driver is opened anew
+	starved    = 3                // attempts in a row without a turn on the bus that make a sensor Stale
 )
 
 // A loop is what Run works with; it belongs to Run's goroutine.
@@ -24,10 +25,13 @@ type loop struct {
 	deadband bool // settings.Deadband has yet to be given to the filter
 	schedule schedule
 	failed   int           // attempts that failed in a row
-	retry    time.Duration // when to try again after a failure, instead of on schedule; 0 when it did not fail
+	retry    time.Duration // when to try again after a failure or without a turn on the bus, instead of on schedule; else 0
+	passed   int           // attempts without a turn on the bus in a row
 	stuck    chan outcome  // of a worker that has not returned in time; nil when there is none
 	timer    *time.Timer
 	frozen   error // what is said of a sensor that is Frozen
+	damper   damper
+	told     State // as it was last told
 }
 
 // Run samples until ctx ends, then closes the driver and returns nil. It may be called once. Where a call of the driver does not return
@@ -38,6 +42,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 		Sampler: s,
 		device:  &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)},
 		timer:   time.NewTimer(0),
+		told:    s.State(),
 		frozen:  fmt.Errorf("no field has changed for %v: the sensor may hang; power-cycle it, or lengthen frozen_after", s.config.FrozenAfter),
 	}
 	defer l.timer.Stop()
@@ -52,6 +57,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 		case r := <-s.requests:
 			r.reply <- l.answer(ctx, r)
 		case <-l.timer.C:
+			l.tellSpan()
 			l.sample(ctx)
 		case o := <-l.stuck:
 			l.stuck = nil
@@ -62,18 +68,23 @@ func (s *Sampler) Run(ctx context.Context) error {
 	}
 }
 
-// arm sets the timer to the next attempt.
+// arm sets the timer to the next attempt, or to when something is to be told.
 func (l *loop) arm() {
-	if !l.settings.Enabled || l.stuck != nil {
-		l.timer.Stop()
-		return
-	}
-	at := l.schedule.wake()
-	if l.retry != 0 {
+	at := time.Duration(math.MaxInt64)
+	switch {
+	case !l.rests() && l.retry != 0:
 		at = l.retry
+	case !l.rests():
+		at = l.schedule.wake()
+	}
+	if l.damper.flapping {
+		at = min(at, l.damper.until)
 	}
 	l.timer.Reset(at - l.deps.Up())
 }
+
+// rests tells whether no readings are made.
+func (l *loop) rests() bool { return !l.settings.Enabled || l.stuck != nil }
 
 // apply takes over the settings, and opens or closes the driver accordingly.
 func (l *loop) apply(ctx context.Context) {
@@ -87,7 +98,9 @@ func (l *loop) apply(ctx context.Context) {
 		l.close(ctx)
 		l.turn(Disabled, nil)
 	case l.stuck != nil:
-		l.turn(Stale, l.stuckErr())
+		if l.State().Condition != Stale {
+			l.turn(Stale, l.stuckErr())
+		}
 	default:
 		if l.State().Condition == Disabled {
 			l.turn(Starting, nil)
@@ -98,6 +111,9 @@ func (l *loop) apply(ctx context.Context) {
 
 // sample makes the readings that are due.
 func (l *loop) sample(ctx context.Context) {
+	if l.rests() {
+		return
+	}
 	n, missed := 1, uint64(0)
 	if l.retry == 0 {
 		n, missed = l.schedule.due(l.deps.Up())
@@ -106,12 +122,13 @@ func (l *loop) sample(ctx context.Context) {
 		return
 	}
 	settings, deadband := l.settings, l.deadband
+	repeat := settings.Every >= shortRepeat && l.failed == 0
 	l.deadband = false
 	l.work(ctx, func(ctx context.Context) outcome {
 		if deadband {
 			l.device.chain.SetDeadbands(settings.Deadband)
 		}
-		o := l.device.sample(ctx, n, settings.Every >= shortRepeat)
+		o := l.device.sample(ctx, n, repeat)
 		o.skipped += missed
 		return o
 	})
@@ -149,39 +166,5 @@ func (l *loop) fail(c Condition, err error) {
 	l.backOff(maxBackoff)
 	if l.settings.Enabled {
 		l.turn(c, err)
-	}
-}
-
-// turn changes the condition.
-func (l *loop) turn(c Condition, err error) { l.update(func(s *State) { s.turn(c, err) }) }
-
-// update changes the state, and tells of it when the condition or the mind of the sink has changed.
-func (l *loop) update(change func(*State)) {
-	l.mu.Lock()
-	before := l.state
-	change(&l.state)
-	if l.state.Condition != before.Condition {
-		l.state.Since = l.deps.Up()
-	}
-	s := l.state
-	l.mu.Unlock()
-
-	turned, sink := s.Condition != before.Condition, (s.SinkErr == "") != (before.SinkErr == "")
-	if turned {
-		level := slog.LevelInfo
-		if s.Err != "" {
-			level = slog.LevelWarn
-		}
-		l.deps.Log.Log(context.Background(), level, "sensor changed", "sensor", s.Sensor, "bus", l.config.Bus,
-			"state", string(s.Condition), "was", string(before.Condition), "for", s.Since-before.Since, "err", s.Err)
-	}
-	switch {
-	case sink && s.SinkErr != "":
-		l.deps.Log.Warn("readings are not stored", "sensor", s.Sensor, "err", s.SinkErr)
-	case sink:
-		l.deps.Log.Info("readings are stored again", "sensor", s.Sensor, "rejected", s.Rejected)
-	}
-	if turned || sink {
-		l.deps.OnState(s)
 	}
 }

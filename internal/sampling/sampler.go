@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ type Config struct {
 	Name     string
 	Bus      string // for messages; "" where the driver has none
 	Settings Settings
-	// Timeout bounds a reading, including the wait for the bus. 0 is the interval, but at least 2 s and at most 30 s.
+	// Timeout bounds a reading, from when it is the sensor's turn on the bus. 0 is the interval, but at least 2 s and at most 30 s.
 	Timeout time.Duration
 	// FrozenAfter is after how long without a change in any field, before the filter, the sensor is Frozen; its readings go to the sink all
 	// the same. 0 is never, which is right for what may well stay as it is: a door, a meter at night.
@@ -45,9 +46,11 @@ type Deps struct {
 	Up      func() time.Duration // since power-up (CLOCK_BOOTTIME)
 	Wall    func() time.Time     // for the alignment of the schedule only
 	BusLock *BusLock             // shared by the sensors of a bus; nil for a sensor that has its bus for itself
-	// OnState is told when the condition changes or the sink begins or ceases to refuse readings. It must not block.
-	OnState func(State)  // nil is nobody
-	Log     *slog.Logger // nil is nowhere
+	// OnState is told when the condition or the kind of its error changes, or the sink begins or ceases to refuse readings; of a sensor that
+	// flaps once a minute. It must not block.
+	OnState func(State)    // nil is nobody
+	Log     *slog.Logger   // nil is nowhere
+	Random  func() float64 // from 0 to 1, to vary back-off; nil is the program's
 }
 
 const (
@@ -85,6 +88,9 @@ func New(config Config, deps Deps) *Sampler {
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.Random == nil {
+		deps.Random = rand.Float64
 	}
 	return &Sampler{
 		config:   config,

@@ -1,6 +1,9 @@
 package sampling
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Condition is how a sensor is doing.
 type Condition string
@@ -11,7 +14,8 @@ const (
 	Failing  Condition = "failing"  // the last reading failed; Err says why
 	Missing  Condition = "missing"  // the device could not be opened; Err says why
 	Frozen   Condition = "frozen"   // readings succeed, and no field has changed for Config.FrozenAfter
-	Stale    Condition = "stale"    // a call of the driver does not return; Err says which
+	Bad      Condition = "bad"      // readings succeed, and no field has had a value for some of them; Err says why
+	Stale    Condition = "stale"    // a call of the driver does not return, or another sensor does not let go of the bus; Err says which
 	Disabled Condition = "disabled" // switched off by its settings
 )
 
@@ -21,15 +25,30 @@ type State struct {
 	Condition Condition
 	Since     time.Duration // when Condition became what it is
 	Err       string        // the newest failure; "" when the condition is none
+	Flaps     int           // changes within a minute that were too many to be told one by one; 0 when they were not
+
+	Bad    map[string]string // fields without a value in the last reading, and why; nil when it failed. Not to be changed
+	badSet int               // becomes another when the fields in Bad or the kinds of their faults do
 
 	Reads    uint64        // successful readings
 	LastOK   time.Duration // when the last one was made; 0 before the first
 	Failures uint64        // failed attempts to open or to read, also those that a repetition made good
-	Skipped  uint64        // multiples of the interval without a reading: an overrun, or back-off
+	Skipped  uint64        // multiples of the interval without a reading: an overrun, back-off, or a bus that others had
 	Filtered uint64        // readings that the filter dropped as nothing new
 
 	Rejected uint64 // readings that the sink did not take
 	SinkErr  string // why it did not take the last one; "" when it did
+}
+
+// Trouble returns Err, and that the sensor flaps where it does.
+func (s State) Trouble() string {
+	switch {
+	case s.Flaps == 0:
+		return s.Err
+	case s.Err == "":
+		return fmt.Sprintf("it flaps, %d changes within a minute", s.Flaps)
+	}
+	return fmt.Sprintf("it flaps, %d changes within a minute: %s", s.Flaps, s.Err)
 }
 
 // add counts what a worker did.
@@ -40,7 +59,7 @@ func (s *State) add(o outcome) {
 	s.Filtered += o.filtered
 	s.Rejected += o.rejected
 	if o.reads > 0 {
-		s.LastOK = o.lastOK
+		s.LastOK, s.Bad, s.badSet = o.lastOK, o.bad, o.badSet
 	}
 	if o.stored {
 		s.SinkErr = text(o.sinkErr)
@@ -48,7 +67,12 @@ func (s *State) add(o outcome) {
 }
 
 // turn changes the condition.
-func (s *State) turn(c Condition, err error) { s.Condition, s.Err = c, text(err) }
+func (s *State) turn(c Condition, err error) {
+	s.Condition, s.Err = c, text(err)
+	if c != OK && c != Frozen && c != Bad {
+		s.Bad = nil
+	}
+}
 
 func text(err error) string {
 	if err == nil {

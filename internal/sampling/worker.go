@@ -12,10 +12,18 @@ import (
 // says nothing of the sensor.
 func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcome {
 	timeout := l.timeout()
+	l.device.timeout, l.device.works = timeout, l.failed == 0 && l.state.Reads > 0
 	if l.device.driver == nil {
 		timeout += openTimeout
 	}
 	o, ok := l.wait(ctx, timeout, f)
+	if ctx.Err() != nil {
+		o.stored = false // a sink that gives up then is no news
+	}
+	if ok && errors.Is(o.err, errBusy) && ctx.Err() == nil {
+		return l.passOver(o)
+	}
+	l.passed = 0
 	condition := OK
 	switch {
 	case !ok:
@@ -24,7 +32,10 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 		l.update(func(s *State) { s.add(o) })
 		return o
 	case o.err == nil:
-		if o.frozen {
+		switch {
+		case o.barren:
+			condition = Bad
+		case o.frozen:
 			condition = Frozen
 		}
 		l.failed, l.retry = 0, 0
@@ -41,35 +52,69 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 		l.backOff(maxBackoff)
 	}
 	why := o.err
-	if condition == Frozen {
+	switch condition {
+	case Frozen:
 		why = l.frozen
+	case Bad:
+		why = errors.New("no field has a value: " + list(o.bad))
 	}
 	l.update(func(s *State) { s.add(o); s.turn(condition, why) })
-	if condition == Failing && (errors.Is(o.err, os.ErrClosed) || l.failed%reopen == 0 && !errors.Is(o.err, errBusy)) {
+	if condition == Failing && (errors.Is(o.err, os.ErrClosed) || l.failed%reopen == 0) {
 		l.close(ctx)
 	}
 	return o
 }
 
+// passOver leaves a sensor as it is that did not get its turn on the bus, until that has happened too often.
+func (l *loop) passOver(o outcome) outcome {
+	if l.retry != 0 { // it was no multiple of the interval
+		o.skipped = 0
+	}
+	up := l.deps.Up()
+	o.skipped += l.schedule.skip(up)
+	l.passed++
+	l.retry = up + l.delay(maxBackoff)
+	l.update(func(s *State) {
+		s.add(o)
+		if l.passed >= starved {
+			s.turn(Stale, o.err)
+		}
+	})
+	return o
+}
+
 // wait has a worker do f and waits for it until its deadline and the grace after that. A worker that needs longer becomes l.stuck.
+// On a shared bus every step has a deadline of its own, since the wait for a turn says nothing of the device.
 func (l *loop) wait(ctx context.Context, timeout time.Duration, f func(context.Context) outcome) (o outcome, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	var cancel context.CancelFunc
+	if l.deps.BusLock == nil {
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	l.device.allow(timeout)
 	done := make(chan outcome, 1)
 	go func() { // awaited below or, once stuck, by Run
 		defer cancel()
 		done <- f(ctx)
 	}()
-	select {
-	case o := <-done:
-		return o, true
-	case <-ctx.Done():
-	}
-	timer := time.NewTimer(grace)
+	timer := time.NewTimer(timeout + grace)
 	defer timer.Stop()
-	select {
-	case o := <-done:
-		return o, true
-	case <-timer.C:
+	ended := ctx.Done()
+	for {
+		select {
+		case o := <-done:
+			return o, true
+		case <-ended:
+			ended = nil
+			timer.Reset(grace)
+			continue
+		case <-timer.C:
+		}
+		if left := time.Duration(l.device.until.Load()) + grace - l.deps.Up(); ended != nil && left > 0 {
+			timer.Reset(left) // it has gone on to another step
+			continue
+		}
 		l.stuck = done
 		return outcome{}, false
 	}
@@ -91,6 +136,12 @@ func (l *loop) close(ctx context.Context) {
 // backOff counts a failure and decides when to try again.
 func (l *loop) backOff(limit time.Duration) {
 	l.failed++
+	l.retry = l.deps.Up() + l.delay(limit)
+}
+
+// delay is how long to wait after the failures so far, give or take a quarter: the sensors of a bus that failed together shall not come
+// back together.
+func (l *loop) delay(limit time.Duration) time.Duration {
 	d := minBackoff
 	if l.settings.Every > 0 {
 		d = max(tick, min(d, l.settings.Every))
@@ -101,7 +152,7 @@ func (l *loop) backOff(limit time.Duration) {
 			break
 		}
 	}
-	l.retry = l.deps.Up() + d
+	return d*3/4 + time.Duration(l.deps.Random()*float64(d/2))
 }
 
 func (l *loop) timeout() time.Duration {

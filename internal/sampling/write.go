@@ -41,14 +41,12 @@ func (d *device) writeAll(ctx context.Context, values []drivers.Value) error {
 		return ErrNotWritable
 	}
 	d.doing.Store(int32(writing))
-	if err := d.deps.BusLock.lock(ctx, &d.config.Name); err != nil {
-		return err
-	}
-	defer d.deps.BusLock.unlock()
-	for _, v := range values {
-		if err := w.Write(ctx, v); err != nil {
-			return err
+	return d.onBus(ctx, d.timeout, func(ctx context.Context) error {
+		for _, v := range values {
+			if err := w.Write(ctx, v); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

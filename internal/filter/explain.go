@@ -1,0 +1,39 @@
+package filter
+
+import (
+	"fmt"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// Explain tells for people why fields have no value, by their names: what the driver said, or what came and what was plausible. values are
+// as Apply or Convert just left them. It returns nil where none is bad, and allocates where one is.
+func (c *Chain) Explain(values []drivers.Value) map[string]string {
+	var why map[string]string
+	for i, v := range values {
+		if v.Kind() != drivers.KindBad {
+			continue
+		}
+		if why == nil {
+			why = map[string]string{}
+		}
+		why[v.Field] = v.Reason()
+		if f := c.at(i, v.Field); f.outside {
+			why[v.Field] = f.implausible()
+		}
+	}
+	return why
+}
+
+// implausible tells what came and what was expected.
+func (f *field) implausible() string {
+	const advice = "scale, type or word_order wrong?"
+	low, high := f.config.Min, f.config.Max
+	switch {
+	case high == nil:
+		return fmt.Sprintf("%.6g is below %.6g (field.%s.min): %s", f.came, *low, f.name, advice)
+	case low == nil:
+		return fmt.Sprintf("%.6g is above %.6g (field.%s.max): %s", f.came, *high, f.name, advice)
+	}
+	return fmt.Sprintf("%.6g is outside %.6g to %.6g (field.%s.min, max): %s", f.came, *low, *high, f.name, advice)
+}

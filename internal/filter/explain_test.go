@@ -1,0 +1,39 @@
+package filter
+
+import (
+	"math"
+	"testing"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// A float32 whose words are in the wrong order comes as a number that means nothing: the message has it.
+func TestExplain(t *testing.T) {
+	tests := []struct {
+		name   string
+		config FieldConfig
+		value  drivers.Value
+		want   string
+	}{
+		{"good", FieldConfig{Min: ptr(100), Max: ptr(400)}, drivers.Float("v", 230), ""},
+		{"outside", FieldConfig{Min: ptr(100), Max: ptr(400)}, drivers.Float("v", 4.17e-08),
+			"4.17e-08 is outside 100 to 400 (field.v.min, max): scale, type or word_order wrong?"},
+		{"below", FieldConfig{Min: ptr(0)}, drivers.Int("v", -7), "-7 is below 0 (field.v.min): scale, type or word_order wrong?"},
+		{"above", FieldConfig{Max: ptr(400)}, drivers.Int("v", 58982), "58982 is above 400 (field.v.max): scale, type or word_order wrong?"},
+		{"what came is scaled", FieldConfig{Scale: ptr(10), Max: ptr(400)}, drivers.Int("v", 41), "410 is above 400 (field.v.max): scale, type or word_order wrong?"},
+		{"what the driver says", FieldConfig{Min: ptr(100)}, drivers.Bad("v", "exception 2"), "exception 2"},
+		{"not finite", FieldConfig{Min: ptr(-1)}, drivers.Float("v", math.NaN()), "range"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := New(map[string]FieldConfig{"v": test.config})
+			c.Apply(0, []drivers.Value{drivers.Float("w", 1), drivers.Float("v", 1e9)}) // what came before is no matter
+			values := []drivers.Value{test.value, drivers.Float("w", 1)}
+			c.Convert(values)
+			why := c.Explain(values)
+			if why["v"] != test.want || test.want == "" && why != nil || len(why) > 1 {
+				t.Errorf("want %q, got %q", test.want, why)
+			}
+		})
+	}
+}
