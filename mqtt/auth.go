@@ -36,14 +36,17 @@ func (a *authentication) begin(ctx context.Context) (data []byte, err error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("mqtt: authentication: %w", context.Cause(ctx))
 	}
-	if data, err = a.Start(ctx); err == nil && len(data) > packet.MaxStringLength {
-		err = fmt.Errorf("%w: %d bytes of data, at most %d", ErrInvalid, len(data), packet.MaxStringLength)
+	data, err = a.Start(ctx)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("mqtt: authentication: %w", err)
+	case len(data) > packet.MaxStringLength:
+		err = fmt.Errorf("%w authentication: %d bytes of data, at most %d", ErrInvalid, len(data), packet.MaxStringLength)
+	default:
+		return data, nil
 	}
-	if err != nil {
-		a.end()
-		return nil, fmt.Errorf("mqtt: authentication: %w", err)
-	}
-	return data, nil
+	a.end()
+	return nil, err
 }
 
 func (a *authentication) end() { <-a.turn }
@@ -96,7 +99,7 @@ func (a *authentication) describe(p *packet.Properties, data []byte) {
 // the Authenticator's Start the connection ends [MQTT-4.12.1-2]: a *ReasonError is the broker's refusal.
 func (c *Client) Reauthenticate(ctx context.Context) error {
 	if c.auth == nil {
-		return fmt.Errorf("mqtt: re-authentication: %w: there is no Config.Authenticator", ErrInvalid) // [MQTT-4.12.0-7]
+		return fmt.Errorf("%w re-authentication: there is no Config.Authenticator", ErrInvalid) // [MQTT-4.12.0-7]
 	}
 	data, err := c.auth.begin(ctx)
 	if err != nil {

@@ -153,7 +153,7 @@ func (c *Client) identify(ctx context.Context, p *packet.Connect) (expires time.
 		return time.Time{}, fmt.Errorf("mqtt: credentials: %w", err)
 	}
 	if !packet.ValidString(who.Username) || len(who.Password) > packet.MaxStringLength {
-		return time.Time{}, fmt.Errorf("mqtt: credentials: %w: not an MQTT string, or longer than %d bytes", ErrInvalid, packet.MaxStringLength)
+		return time.Time{}, fmt.Errorf("%w credentials: not an MQTT string, or longer than %d bytes", ErrInvalid, packet.MaxStringLength)
 	}
 	p.HasUsername, p.Username = who.Username != "", who.Username
 	p.HasPassword, p.Password = who.Password != nil, who.Password

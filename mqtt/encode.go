@@ -136,16 +136,16 @@ func seconds(d time.Duration) uint32 {
 // check returns what is wrong with s.
 func (s Subscription) check() error {
 	if s.QoS > ExactlyOnce || s.RetainHandling > 2 {
-		return fmt.Errorf("mqtt: %w: subscription to %q has impossible options", ErrInvalid, s.Filter)
+		return fmt.Errorf("%w: subscription to %q has impossible options", ErrInvalid, s.Filter)
 	}
 	if !validFilter(s.Filter) {
-		return fmt.Errorf("mqtt: %w: %.80q is not a topic filter", ErrInvalid, s.Filter)
+		return fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, s.Filter)
 	}
 	if s.ID > packet.MaxLength {
-		return fmt.Errorf("mqtt: %w: subscription identifier %d, at most %d", ErrInvalid, s.ID, packet.MaxLength)
+		return fmt.Errorf("%w: subscription identifier %d, at most %d", ErrInvalid, s.ID, packet.MaxLength)
 	}
 	if s.NoLocal && isShared(s.Filter) { // [MQTT-3.8.3-4]
-		return fmt.Errorf("mqtt: %w: shared subscription to %q with NoLocal", ErrInvalid, s.Filter)
+		return fmt.Errorf("%w: shared subscription to %q with NoLocal", ErrInvalid, s.Filter)
 	}
 	if err := checkProperties(s.UserProperties); err != nil {
 		return fmt.Errorf("mqtt: subscription to %q: %w", s.Filter, err)

@@ -25,16 +25,16 @@ type Farewell struct {
 // encode returns the DISCONNECT on a connection that was made with the given session expiry.
 func (f *Farewell) encode(sessionExpiry time.Duration) (d packet.Disconnect, err error) {
 	if !leavesWith(f.Code) {
-		return d, fmt.Errorf("mqtt: farewell: %w: a client cannot leave with %v", ErrInvalid, f.Code)
+		return d, fmt.Errorf("%w farewell: a client cannot leave with %v", ErrInvalid, f.Code)
 	}
 	if !packet.ValidString(f.Reason) {
-		return d, fmt.Errorf("mqtt: farewell: %w: reason %.40q is not an MQTT string", ErrInvalid, f.Reason)
+		return d, fmt.Errorf("%w farewell: reason %.40q is not an MQTT string", ErrInvalid, f.Reason)
 	}
 	if err := checkProperties(f.UserProperties); err != nil {
-		return d, fmt.Errorf("mqtt: farewell: %w", err)
+		return d, err
 	}
 	if f.SessionExpiry > 0 && sessionExpiry <= 0 {
-		return d, fmt.Errorf("mqtt: farewell: %w: the session ends with the connection, it cannot be kept for %v", ErrInvalid, f.SessionExpiry)
+		return d, fmt.Errorf("%w farewell: the session ends with the connection, it cannot be kept for %v", ErrInvalid, f.SessionExpiry)
 	}
 	d.Code = f.Code
 	p := &d.Properties

@@ -39,10 +39,10 @@ func (s *responses) init() {
 // withdrawn; ErrUncertain says that it may have been delivered. m belongs to the caller again in any case.
 func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	if m.ResponseTopic != "" || m.CorrelationData != nil {
-		return nil, fmt.Errorf("mqtt: request to %q: %w: it has a response topic or correlation data of its own", m.Topic, ErrInvalid)
+		return nil, fmt.Errorf("%w request to %q: it has a response topic or correlation data of its own", ErrInvalid, m.Topic)
 	}
 	if err := m.check(); err != nil {
-		return nil, fmt.Errorf("mqtt: request: %w", err)
+		return nil, err
 	}
 	topic, err := c.listen(ctx)
 	if err != nil {

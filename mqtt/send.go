@@ -23,7 +23,7 @@ func (c *Client) Send(m *Message, done func(Ack, error)) error {
 // send also returns what withdraw needs to find the message again.
 func (c *Client) send(m *Message, done func(Ack, error)) (x *exchange, serial uint64, err error) {
 	if err := m.check(); err != nil {
-		return nil, 0, fmt.Errorf("mqtt: message: %w", err)
+		return nil, 0, err
 	}
 	if len(m.Payload) > packet.MaxLength {
 		return nil, 0, fmt.Errorf("mqtt: %d bytes of payload for %q: %w", len(m.Payload), m.Topic, ErrTooLarge)

@@ -50,7 +50,7 @@ func (r *request) answerType() packet.Type {
 // last belong to Config.Subscriptions.
 func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubAck, error) {
 	if len(subs) == 0 {
-		return SubAck{}, fmt.Errorf("mqtt: %w: no subscription", ErrInvalid)
+		return SubAck{}, fmt.Errorf("%w: no subscription", ErrInvalid)
 	}
 	r := &request{subs: slices.Clone(subs)}
 	for _, s := range subs {
@@ -58,7 +58,7 @@ func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubAck, e
 			return SubAck{}, err
 		}
 		if s.ID != subs[0].ID {
-			return SubAck{}, fmt.Errorf("mqtt: %w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
+			return SubAck{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
 		}
 		r.user = append(r.user, s.UserProperties...)
 	}
@@ -69,15 +69,15 @@ func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubAck, e
 // standard does not allow, is an error too: nobody knows whether the subscriptions have ended.
 func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (SubAck, error) {
 	if len(filters) == 0 {
-		return SubAck{}, fmt.Errorf("mqtt: %w: no topic filter", ErrInvalid)
+		return SubAck{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
 	}
 	for _, f := range filters {
 		if !validFilter(f) {
-			return SubAck{}, fmt.Errorf("mqtt: %w: %.80q is not a topic filter", ErrInvalid, f)
+			return SubAck{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
 		}
 	}
 	if err := checkProperties(user); err != nil {
-		return SubAck{}, fmt.Errorf("mqtt: unsubscribe: %w", err)
+		return SubAck{}, err
 	}
 	return c.request(ctx, &request{filters: slices.Clone(filters), user: slices.Clone(user)})
 }
