@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -14,6 +15,8 @@ import (
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	sizeType     = reflect.TypeFor[Size]()
+
+	durationForm = regexp.MustCompile(`^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`)
 )
 
 // binder copies a tree into Go values and reports what does not fit.
@@ -94,6 +97,7 @@ func (b *binder) mapping(n *node, v reflect.Value, path string) {
 func (b *binder) list(n *node, v reflect.Value, path string) {
 	if n.list == nil {
 		b.wrong(n, path, "a list")
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1)) // so that nobody calls it empty
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.list), len(n.list))
@@ -122,13 +126,13 @@ func (b *binder) scalar(n *node, v reflect.Value, path string) {
 		switch {
 		case v.CanInt():
 			if v.OverflowInt(s) {
-				b.report(n.val, "%s is out of range: %d", path, s)
+				b.misfit(n, "%s is out of range: %d", path, s)
 			}
 			v.SetInt(s)
 			return
 		case v.CanUint():
 			if s < 0 || v.OverflowUint(uint64(s)) {
-				b.report(n.val, "%s is out of range: %d", path, s)
+				b.misfit(n, "%s is out of range: %d", path, s)
 			}
 			v.SetUint(uint64(s))
 			return
@@ -139,7 +143,7 @@ func (b *binder) scalar(n *node, v reflect.Value, path string) {
 	case float64:
 		if v.CanFloat() {
 			if math.IsNaN(s) || math.IsInf(s, 0) {
-				b.report(n.val, "%s must be a finite number", path)
+				b.misfit(n, "%s must be a finite number", path)
 				return
 			}
 			v.SetFloat(s)
@@ -147,34 +151,44 @@ func (b *binder) scalar(n *node, v reflect.Value, path string) {
 		}
 	}
 	b.wrong(n, path, kindName(v.Kind()))
+	if v.Kind() == reflect.String {
+		v.SetString(n.describe()) // so that nobody calls it missing
+	}
 }
 
 func (b *binder) duration(n *node, v reflect.Value, path string) {
 	s, ok := n.scalar.(string)
 	if !ok {
 		if i, isInt := n.scalar.(int64); isInt {
-			b.report(n.val, `%s needs a unit: write "%ds"`, path, i)
+			b.misfit(n, `%s needs a unit: write "%ds"`, path, i)
 			return
 		}
 		b.wrong(n, path, `a duration such as "10s"`)
 		return
 	}
 	d, err := time.ParseDuration(s)
-	if err != nil {
-		b.report(n.val, `%s: %q is no duration: write a number and ms, s, m or h, such as "10s" or "1h30m"`, path, s)
-		return
+	switch {
+	case err == nil:
+		v.SetInt(int64(d))
+	case durationForm.MatchString(s):
+		b.misfit(n, "%s: %q is too large for a duration: 292 years are the most", path, s)
+	default:
+		b.misfit(n, `%s: %q is no duration: write a number and ms, s, m or h, such as "10s" or "1h30m"`, path, s)
 	}
-	v.SetInt(int64(d))
 }
 
 func (b *binder) size(n *node, v reflect.Value, path string) {
 	switch s := n.scalar.(type) {
 	case int64:
+		if s < 0 {
+			b.misfit(n, "%s must not be negative: %d", path, s)
+			return
+		}
 		v.SetInt(s)
 	case string:
 		size, err := ParseSize(s)
 		if err != nil {
-			b.report(n.val, "%s: %v", path, err)
+			b.misfit(n, "%s: %v", path, err)
 			return
 		}
 		v.SetInt(int64(size))
@@ -187,7 +201,13 @@ func (b *binder) wrong(n *node, path, want string) {
 	if path == "" {
 		path = "the configuration"
 	}
-	b.report(n.val, "%s must be %s, not %s", path, want, n.describe())
+	b.misfit(n, "%s must be %s, not %s", path, want, n.describe())
+}
+
+// misfit reports a value that cannot be taken, which makes whatever else is said of it untrue.
+func (b *binder) misfit(n *node, format string, args ...any) {
+	b.report(n.val, format, args...)
+	b.distrust(n.val)
 }
 
 // describe names what a node is, for messages.

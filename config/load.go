@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
@@ -39,6 +42,9 @@ func ReadSources(file string) ([]Source, error) {
 		if errors.Is(err, fs.ErrNotExist) && i == 0 {
 			return nil, fmt.Errorf("%w: write it, or name another one with -c", err)
 		}
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("reading the configuration: %w: %s", err, readers(name))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the configuration: %w", err)
 		}
@@ -47,9 +53,42 @@ func ReadSources(file string) ([]Source, error) {
 	return sources, nil
 }
 
+// readers says who may read a file, and what to do for one who may not.
+func readers(name string) string {
+	var st syscall.Stat_t
+	if err := syscall.Stat(name, &st); err != nil {
+		return "a folder above it is closed to this user: run this with sudo"
+	}
+	return mayRead(name, uint32(st.Mode), userName(st.Uid), groupName(st.Gid))
+}
+
+// mayRead is readers for a file of this mode, owner and group.
+func mayRead(name string, mode uint32, owner, group string) string {
+	if mode&0o040 != 0 {
+		return fmt.Sprintf("the user %s and the group %s may read it: run this with sudo, or as a user of that group", owner, group)
+	}
+	return fmt.Sprintf("only the user %s may read it: run this with sudo, or let the service's group read it: sudo chgrp fieldgate %s && sudo chmod 640 %s", owner, name, name)
+}
+
+func userName(id uint32) string {
+	n := strconv.FormatUint(uint64(id), 10)
+	if u, err := user.LookupId(n); err == nil {
+		return u.Username
+	}
+	return n
+}
+
+func groupName(id uint32) string {
+	n := strconv.FormatUint(uint64(id), 10)
+	if g, err := user.LookupGroupId(n); err == nil {
+		return g.Name
+	}
+	return n
+}
+
 // Parse makes a configuration of its sources. The error is of type Problems: all mistakes at once.
 func Parse(sources []Source, catalogue []drivers.Spec) (*Config, error) {
-	r := &reporter{lines: map[string][]string{}, order: map[string]int{}}
+	r := newReporter()
 	var tree *node
 	for _, s := range sources {
 		if n := parse(r, s.Name, []byte(s.Text)); n != nil {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -12,8 +13,11 @@ import (
 type Problem struct {
 	File      string // as given to Load
 	Line, Col int    // from 1; 0 where the mistake is something missing from the whole file
-	Text      string // the offending line, without its end
+	Text      string // the offending line, without its end; of a long one what is around the place, and in no case anything that a terminal obeys
 	Msg       string // what is wrong and what would be right
+
+	before  int  // characters of Text before the place
+	follows bool // from a mistake that is told already
 }
 
 // String shows the problem as a compiler would: position and message, then the line with a mark under the place.
@@ -26,13 +30,7 @@ func (p Problem) String() string {
 	b.WriteString(": ")
 	b.WriteString(p.Msg)
 	if p.Line > 0 {
-		mark := strings.Map(func(r rune) rune {
-			if r == '\t' {
-				return r
-			}
-			return ' '
-		}, p.Text[:min(max(p.Col-1, 0), len(p.Text))])
-		fmt.Fprintf(&b, "\n  %s\n  %s^", p.Text, mark)
+		fmt.Fprintf(&b, "\n  %s\n  %s^", p.Text, strings.Repeat(" ", p.before))
 	}
 	return b.String()
 }
@@ -53,6 +51,11 @@ type reporter struct {
 	problems Problems
 	lines    map[string][]string // the text of each file, for Problem.Text
 	order    map[string]int
+	wrong    map[pos]bool // values of which no more is to be told
+}
+
+func newReporter() *reporter {
+	return &reporter{lines: map[string][]string{}, order: map[string]int{}, wrong: map[pos]bool{}}
 }
 
 func (r *reporter) addFile(name, text string) {
@@ -61,11 +64,18 @@ func (r *reporter) addFile(name, text string) {
 }
 
 func (r *reporter) report(at pos, format string, args ...any) {
-	p := Problem{File: at.file, Line: at.line, Col: at.col, Msg: fmt.Sprintf(format, args...)}
+	p := Problem{File: at.file, Line: at.line, Col: at.col, Msg: excerpt(fmt.Sprintf(format, args...), maxMessage), follows: r.wrong[at]}
 	if lines := r.lines[at.file]; at.line >= 1 && at.line <= len(lines) {
-		p.Text = strings.TrimRight(lines[at.line-1], "\r")
+		p.Text, p.before = around(strings.TrimRight(lines[at.line-1], "\r"), at.col)
 	}
 	r.problems = append(r.problems, p)
+}
+
+// distrust drops what will be reported of the value at a place: it is not what the file says.
+func (r *reporter) distrust(at pos) {
+	if at.line > 0 {
+		r.wrong[at] = true
+	}
 }
 
 var sensorPath = regexp.MustCompile(`\bsensor\.(\d+)\b`)
@@ -87,11 +97,13 @@ func (r *reporter) nameSensors(sensors []Sensor) {
 // reportSecret reports a mistake in a line that must not be shown.
 func (r *reporter) reportSecret(at pos, format string, args ...any) {
 	r.report(at, format, args...)
-	r.problems[len(r.problems)-1].Text = "(not shown: it holds a secret)"
+	p := &r.problems[len(r.problems)-1]
+	p.Text, p.before = "(not shown: it holds a secret)", 0
 }
 
 // err returns what was reported as one error, nil if nothing was.
 func (r *reporter) err() error {
+	r.problems = slices.DeleteFunc(r.problems, func(p Problem) bool { return p.follows })
 	if len(r.problems) == 0 {
 		return nil
 	}

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -27,8 +29,11 @@ func ParseSize(s string) (Size, error) {
 		}
 	}
 	f, err := strconv.ParseFloat(number, 64)
-	if err != nil || f < 0 || f*factor > 1<<53 {
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange), math.IsNaN(f), f < 0:
 		return 0, fmt.Errorf("%q is no size: write a number and KiB, MiB or GiB, such as \"256MiB\"", s)
+	case f*factor > 1<<53:
+		return 0, fmt.Errorf("%q is too large for a size: 8192TiB are the most", s)
 	}
 	return Size(f * factor), nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"strconv"
@@ -27,6 +28,7 @@ type node struct {
 
 // parse reads one file. Mistakes of syntax are reported, and then the tree is nil.
 func parse(r *reporter, name string, text []byte) *node {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // which editors of Windows begin a file with
 	r.addFile(name, string(text))
 	var values map[string]any
 	if err := toml.Unmarshal(text, &values); err != nil {
@@ -163,10 +165,14 @@ func expand(r *reporter, s string, at pos) string {
 		return s
 	}
 	var b strings.Builder
+	missing := false
 	for {
 		before, rest, found := strings.Cut(s, "$")
 		b.WriteString(before)
 		if !found {
+			if missing {
+				r.distrust(at)
+			}
 			return b.String()
 		}
 		switch {
@@ -178,6 +184,8 @@ func expand(r *reporter, s string, at pos) string {
 			v, ok := os.LookupEnv(name)
 			if !ok {
 				r.report(at, "the environment has no variable %s (write $$ for a dollar sign)", name)
+				missing = true
+				v = "${" + name + "}" // so that nobody calls it empty
 			}
 			b.WriteString(v)
 			s = after
