@@ -22,14 +22,23 @@ func explainOpen(kind, name, file string, err error, enable string, others []str
 		if len(others) > 0 {
 			present = strings.Join(others, ", ")
 		}
-		return fmt.Errorf("%s %s does not exist: %s. Present: %s: %w", kind, name, enable, present, err)
+		return &explained{fmt.Sprintf("%s %s does not exist: %s. Present: %s", kind, name, enable, present), err}
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s %s: permission denied: %s: %w", kind, name, permission(file), err)
+		return &explained{fmt.Sprintf("%s %s: permission denied: %s", kind, name, permission(file)), err}
 	case errors.Is(err, syscall.EBUSY):
-		return fmt.Errorf("%s %s is %s: %w", kind, name, busy(file), err)
+		return &explained{fmt.Sprintf("%s %s is %s", kind, name, busy(file)), err}
 	}
 	return fmt.Errorf("%s %s: %w", kind, name, err)
 }
+
+// explained is an error in words of its own, which say all that the cause says.
+type explained struct {
+	text  string
+	cause error
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.cause }
 
 // ExplainOpen adds to the error of opening a device file what the operator can do about it, for the drivers that open what the kernel shares
 // out itself. enable says what to do where there is none, others are those that there are.

@@ -31,7 +31,7 @@ func (h *Host) deviceFile(name string) (string, error) {
 		if len(others) > 0 {
 			present = strings.Join(others, ", ")
 		}
-		return "", fmt.Errorf("no USB serial adapter is %s: is it plugged in? Present: %s: %w", name, present, fs.ErrNotExist)
+		return "", &explained{fmt.Sprintf("no USB serial adapter is %s: is it plugged in? Present: %s", name, present), fs.ErrNotExist}
 	}
 	return "", fmt.Errorf("%s is more than one serial port (%s): add the serial number, or use a name in /dev/serial/by-id or by-path. Present: %s",
 		name, strings.Join(found, ", "), strings.Join(others, ", "))
@@ -111,19 +111,31 @@ func lastingName(file string) string {
 }
 
 // SerialPorts returns the device files of the serial ports that there are, by their lasting names where they have one.
-func SerialPorts() []string {
+func SerialPorts() []string { return serialPorts("/dev", "/sys") }
+
+func serialPorts(dev, sys string) []string {
 	var names []string
 	seen := map[string]bool{}
 	for _, pattern := range []string{
-		"/dev/serial/by-id/*", "/dev/serial/by-path/*", "/dev/serial[0-9]*", "/dev/ttyUSB*", "/dev/ttyACM*", "/dev/ttyAMA*", "/dev/ttySC*",
+		"serial/by-id/*", "serial/by-path/*", "serial[0-9]*", "ttyUSB*", "ttyACM*", "ttyAMA*", "ttyS[0-9]*", "ttySC*", "ttymxc*",
 	} {
-		found, _ := filepath.Glob(pattern)
+		found, _ := filepath.Glob(filepath.Join(dev, pattern))
 		for _, name := range found {
-			if real := realName(name); !seen[real] {
+			if real := realName(name); !seen[real] && hasUART(sys, real) {
 				seen[real] = true
 				names = append(names, name)
 			}
 		}
 	}
 	return names
+}
+
+// hasUART tells whether there is a port behind a device file. Of ttyS the kernel makes more than there are, whose type is 0.
+func hasUART(sys, file string) bool {
+	base := filepath.Base(file)
+	if n, ok := strings.CutPrefix(base, "ttyS"); !ok || n == "" || n[0] < '0' || n[0] > '9' {
+		return true
+	}
+	kind := attribute(filepath.Join(sys, "class/tty", base), "type")
+	return kind != "" && kind != "0"
 }

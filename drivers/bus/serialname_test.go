@@ -76,10 +76,37 @@ func TestUSBNames(t *testing.T) {
 	}
 }
 
+// The kernel makes ttyS0 to ttyS31 on every machine; those that are ports have a type.
+func TestSerialPorts(t *testing.T) {
+	root := t.TempDir()
+	dev, sys := filepath.Join(root, "dev"), filepath.Join(root, "sys")
+	write := func(path, text string) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"ttyS0", "ttyS1", "ttyS2", "ttyS3", "ttyUSB0", "ttyACM0", "ttyAMA0", "ttyAMA10", "ttySC0", "ttymxc2", "ttyprintk", "tty1"} {
+		write(filepath.Join(dev, name), "")
+	}
+	for name, kind := range map[string]string{"ttyS0": "4\n", "ttyS1": "0\n", "ttyS2": "0\n"} { // of ttyS3 nothing is known
+		write(filepath.Join(sys, "class/tty", name, "type"), kind)
+	}
+	for link, file := range map[string]string{"serial/by-id/usb-FTDI-if00-port0": "ttyUSB0", "serial0": "ttyAMA0", "serial1": "ttyS1"} {
+		link = filepath.Join(dev, link)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(filepath.Join(dev, file), link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := strings.ReplaceAll(strings.Join(serialPorts(dev, sys), " "), dev+"/", "")
+	if want := "serial/by-id/usb-FTDI-if00-port0 serial0 ttyACM0 ttyAMA10 ttyS0 ttySC0 ttymxc2"; got != want {
+		t.Errorf("want %s, got %s", want, got)
+	}
+}
+
 func TestNoUSBAdapters(t *testing.T) {
 	h := newHost(t)
 	h.sys = t.TempDir()
-	if _, err := h.deviceFile("usb:0403:6001"); err == nil || !strings.Contains(err.Error(), "Present: none") {
+	if _, err := h.deviceFile("usb:0403:6001"); err == nil || !strings.HasSuffix(err.Error(), "Present: none") || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }

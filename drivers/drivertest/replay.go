@@ -31,8 +31,8 @@ func Replay(t *testing.T, spec drivers.Spec, file string) {
 		t.Fatalf("%s: want a recording, version %d, of %s; got version %d of %q, %v", file, record.Version, spec.Name, r.V, r.Driver, err)
 	}
 	options := spec.Options()
-	if err := json.Unmarshal(r.Options, options); err != nil {
-		t.Fatalf("%s: options: %v", file, err)
+	if err := r.DecodeOptions(options); err != nil {
+		t.Fatalf("%s: %v", file, err)
 	}
 	synctest.Test(t, func(t *testing.T) { replay(t, spec, options, &r) })
 }

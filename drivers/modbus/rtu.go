@@ -125,27 +125,29 @@ func (l *rtu) explain(q *request, err error) error {
 	if i := bytes.Index(rest, l.frame); i >= 0 {
 		rest = rest[i+len(l.frame):]
 		if len(rest) == 0 {
-			return fmt.Errorf("no answer within %v, only the echo of the request: is the device powered, and is this its unit_id? %w", l.timeout, err)
+			return unanswered(err, "no answer within %v at %v, only the echo of the request: is the device powered, is this its unit_id, and are baud and parity those of the device?",
+				l.timeout, l.mode)
 		}
 	}
 	if seen.Count == 0 {
-		return fmt.Errorf("no answer within %v: is the device powered, is this its unit_id, and are A and B not swapped? %w", l.timeout, err)
+		return unanswered(err, "no answer within %v at %v: is the device powered, is this its unit_id, are baud and parity those of the device, and are A and B not swapped?",
+			l.timeout, l.mode)
 	}
 	for b := rest; len(b) >= 3; b = b[1:] { // what the device itself said tells most
 		switch n := q.expects(b); {
 		case n > 0 && len(b) >= n+crcSize:
-			return fmt.Errorf("the answer was damaged on the line (its checksum is wrong): % x: %w", b[:min(n+crcSize, 16)], err)
+			return unanswered(err, "the answer was damaged on the line (its checksum is wrong): % x", b[:min(n+crcSize, 16)])
 		case n > 0:
-			return fmt.Errorf("the answer broke off after %d of %d bytes: % x: %w", len(b), n+crcSize, b[:min(len(b), 16)], err)
+			return unanswered(err, "the answer broke off after %d of %d bytes: % x", len(b), n+crcSize, b[:min(len(b), 16)])
 		}
 	}
 	for b := rest; len(b) >= 3+crcSize; b = b[1:] {
 		if unit, function, ok := frameOf(b); ok {
-			return fmt.Errorf("no answer within %v, but one of unit %d to a request with function %d, late or wrongly: %w", l.timeout, unit, function, err)
+			return unanswered(err, "no answer within %v, but one of unit %d to a request with function %d, late or wrongly", l.timeout, unit, function)
 		}
 	}
-	return fmt.Errorf("%d bytes came but no valid frame; the first are % x: baud rate, parity or stop bits are probably not the device's (configured: %v): %w",
-		seen.Count, seen.First(), l.mode, err)
+	return unanswered(err, "%d bytes came but no valid frame; the first are % x: baud rate, parity or stop bits are probably not the device's (configured: %v)",
+		seen.Count, seen.First(), l.mode)
 }
 
 // frameOf tells whose answer bytes begin with, if any.

@@ -47,9 +47,9 @@ func (l *tcp) exchange(ctx context.Context, q *request) ([]byte, error) {
 	case !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded):
 		return nil, err
 	case l.reader.Seen.Count == 0:
-		return nil, fmt.Errorf("no answer within %v: is this its unit_id, and, behind a gateway, is the device powered? %w", l.timeout, err)
+		return nil, unanswered(err, "no answer within %v: is this its unit_id, and, behind a gateway, is the device powered?", l.timeout)
 	}
-	return nil, fmt.Errorf("no answer within %v, but %d bytes that are none; the first are % x: %w", l.timeout, l.reader.Seen.Count, l.reader.Seen.First(), err)
+	return nil, unanswered(err, "no answer within %v, but %d bytes that are none; the first are % x", l.timeout, l.reader.Seen.Count, l.reader.Seen.First())
 }
 
 // find takes apart what has come, and passes over answers to earlier requests.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +22,7 @@ const Version = 1
 type Recording struct {
 	V          int             `json:"v"`
 	Driver     string          `json:"driver"`
-	Options    json.RawMessage `json:"options"` // the driver's options, by the names of their fields in Go
+	Options    json.RawMessage `json:"options"` // the driver's options, as in the configuration
 	Program    string          `json:"program,omitempty"`
 	Operations []Operation     `json:"operations"`
 	Readings   []Reading       `json:"readings"`
@@ -131,7 +132,7 @@ func (f *fault) Unwrap() []error { return f.causes }
 // Session opens a driver on recorded buses, measures every interval until ctx ends, closes the driver, and returns what went over the
 // bus. A driver that cannot be opened, and readings that fail, are part of the Recording.
 func Session(ctx context.Context, spec drivers.Spec, buses drivers.Buses, bus string, options any, every, timeout time.Duration) (*Recording, error) {
-	text, err := json.Marshal(options)
+	text, err := json.Marshal(encode(reflect.ValueOf(options)))
 	if err != nil {
 		return nil, fmt.Errorf("the options of %s: %w", spec.Name, err)
 	}

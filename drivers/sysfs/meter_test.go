@@ -56,3 +56,15 @@ func TestContextEndsBetweenChannels(t *testing.T) {
 		t.Errorf("want context.Canceled, got %#v, %v", values, err)
 	}
 }
+
+func TestDoc(t *testing.T) {
+	for _, tt := range []struct{ device, channel, label, want string }{
+		{"", "temp1", "", "temp1"}, // of no device: in the drivers' page
+		{"emc1413", "temp1", "", "temp1 of emc1413"},
+		{"coretemp", "temp", "Core 0", "temp Core 0 of coretemp"},
+	} {
+		if got := Doc(tt.device, tt.channel, tt.label); got != tt.want {
+			t.Errorf("want %q, got %q", tt.want, got)
+		}
+	}
+}

@@ -30,6 +30,18 @@ func QuantityOf(all []Quantity, channel string) (Quantity, bool) {
 	return all[i], true
 }
 
+// Doc says what a field is: the channel, its label if it has one, and the device if that is known.
+func Doc(device, channel, label string) string {
+	doc := channel
+	if label != "" {
+		doc += " " + label
+	}
+	if device != "" {
+		doc += " of " + device
+	}
+	return doc
+}
+
 var fieldForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // CheckOptions reports what is wrong with the options of a driver: the name of a device, and its channels by the names of the fields, of which
