@@ -67,6 +67,16 @@ func TestDocumentationNamesEverything(t *testing.T) {
 	}
 }
 
+// TestDocumentationCountsDrivers: the pages that tell how many drivers there are tell the right number.
+func TestDocumentationCountsDrivers(t *testing.T) {
+	for _, file := range []string{filepath.Join(docs, "configuration.md"), filepath.Join(docs, "..", "README.md")} {
+		text, err := os.ReadFile(file)
+		if want := fmt.Sprintf("%d drivers", len(all.Specs())); err != nil || !bytes.Contains(text, []byte(want)) {
+			t.Errorf("%s: want %q, %v", file, want, err)
+		}
+	}
+}
+
 // keysOf returns the `toml` keys of a struct's values, also of the structs within.
 func keysOf(s reflect.Type) (keys []string) {
 	for i := range s.NumField() {

@@ -41,11 +41,15 @@ func TestUsage(t *testing.T) {
 	}{
 		{[]string{"rum"}, exitUsage, `unknown command "rum"`},
 		{[]string{"run", "--sate-dir", "x"}, exitUsage, "unknown flag: --sate-dir"},
-		{[]string{"read"}, exitUsage, "accepts 1 arg(s)"},
-		{[]string{"read", "nope", "-c", g.path("fieldgate.toml")}, exitUsage, `there is no sensor "nope"; there are [wave]`},
+		{[]string{"read", "-c", g.path("fieldgate.toml")}, exitUsage, "which sensor? there are wave\n"},
+		{[]string{"read", "-c", g.path("no-such.toml")}, exitUsage, "which sensor? open "},
+		{[]string{"read", "wave", "hall", "-c", g.path("fieldgate.toml")}, exitUsage, "one sensor at a time, not wave, hall"},
+		{[]string{"record", "-c", g.path("fieldgate.toml")}, exitUsage, "which sensor? there are wave\n"},
+		{[]string{"check", "-c", g.path("fieldgate.toml")}, exitDone, "1 sensor, broker mqtt://127.0.0.1:1\n"},
+		{[]string{"read", "nope", "-c", g.path("fieldgate.toml")}, exitUsage, `there is no sensor "nope"; there are wave`},
 		{[]string{"check", "-c", g.path("no-such.toml")}, exitUsage, "no-such.toml: no such file or directory: write it, or name another one with -c"},
 		{[]string{"status", "-c", g.path("fieldgate.toml")}, exitFailed, "no fieldgate answers at"},
-		{[]string{"read", "wave", "-c", g.path("fieldgate.toml")}, exitDone, "value"},
+		{[]string{"read", "wave", "-c", g.path("fieldgate.toml")}, exitDone, "\n(sim, "},
 		{[]string{"version"}, exitDone, "fieldgate "},
 	} {
 		if out, code := g.command(tt.args...); code != tt.code || !strings.Contains(out, tt.says) {

@@ -92,14 +92,26 @@ for each field.`,
 	}
 	socketFlag(c, &socket)
 	c.Flags().StringVar(&format, "format", "json", "json (lines) or csv")
-	c.Flags().StringVarP(&file, "output", "o", "", "`file` to write; standard output where there is none")
+	outputFlag(c, &file)
 	return c
 }
 
-// writeFile has write write to a new file, which is removed where that fails, or to standard output where file is empty.
+// outputFlag adds -o and --output.
+func outputFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "output", "o", "", "new `file` to write, or a device or pipe (default: standard output)")
+}
+
+// writeFile has write write to a new file, which is removed where that fails, to a device or pipe, or to standard output where file is empty.
 func writeFile(file string, stdout io.Writer, write func(io.Writer) error) error {
 	if file == "" {
 		return write(stdout)
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/drivers/record"
 )
 
@@ -23,7 +23,8 @@ func recordCommand(o *options) *cobra.Command {
 		Long: `Record measures with a configured sensor for a while and writes every byte that goes over its bus, with the times, the errors and the readings,
 as JSON. Send the file with your report: a test plays it to the driver again (drivertest.Replay). It has what the sensor
 measures, and nothing else of the configuration than the sensor's options. The gateway must not run meanwhile.`,
-		Args: cobra.ExactArgs(1),
+		Args:              oneSensor(o),
+		ValidArgsFunction: completeSensor(o),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := sensorNamed(o, args[0])
 			if err != nil {
@@ -53,7 +54,7 @@ measures, and nothing else of the configuration than the sensor's options. The g
 	}
 	socketFlag(c, &socket)
 	c.Flags().DurationVar(&length, "for", time.Minute, "how long; Ctrl-C ends it earlier")
-	c.Flags().StringVar(&file, "out", "", "new `file` to write (default: standard output)")
+	outputFlag(c, &file)
 	return c
 }
 
@@ -71,31 +72,13 @@ func tellRecording(out io.Writer, r *record.Recording, bus string) {
 	fmt.Fprintf(out, "%d readings, %d of them failed, %d operations on %s\n", len(r.Readings), failed, len(r.Operations), bus)
 }
 
-// sensorNamed returns a sensor of the configuration.
-func sensorNamed(o *options, name string) (*config.Sensor, error) {
-	c, err := config.Load(o.config, all.Specs())
-	if err != nil {
-		return nil, usageError{err}
-	}
-	for i := range c.Sensors {
-		if c.Sensors[i].Name == name {
-			return &c.Sensors[i], nil
-		}
-	}
-	return nil, usageError{fmt.Errorf("there is no sensor %q; there are %v", name, sensorNames(c))}
-}
-
 // recordSensor records until ctx ends, for a time at most.
 func recordSensor(ctx context.Context, s *config.Sensor, length time.Duration) (*record.Recording, error) {
 	buses := openBuses(newLogger(new(slog.LevelVar)))
 	defer buses.Close()
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
-	timeout := s.Timeout
-	if timeout == 0 {
-		timeout = 30 * time.Second
-	}
-	r, err := record.Session(ctx, s.Spec, buses, s.Bus, s.Options, s.Every, timeout)
+	r, err := record.Session(ctx, s.Spec, buses, s.Bus, s.Options, s.Every, cmp.Or(s.Timeout, patience))
 	if err != nil {
 		return nil, err
 	}

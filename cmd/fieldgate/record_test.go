@@ -1,8 +1,13 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,7 +24,7 @@ func TestRecordFile(t *testing.T) {
 	}
 	g := newGateway(t, "mqtt://127.0.0.1:1", sensor("silent", port)+sensor("missing", "/dev/ttyUSB99"))
 	began := time.Now()
-	out, code := g.command("record", "silent", "--for", "1m", "--out", g.path("nowhere/recording.json"), "-c", g.path("fieldgate.toml"))
+	out, code := g.command("record", "silent", "--for", "1m", "--output", g.path("nowhere/recording.json"), "-c", g.path("fieldgate.toml"))
 	if code == exitDone || !strings.Contains(out, "no such file or directory") || time.Since(began) > 30*time.Second {
 		t.Errorf("after %v: exit code %d, %s", time.Since(began), code, out)
 	}
@@ -27,12 +32,43 @@ func TestRecordFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte("an earlier one"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, code = g.command("record", "missing", "--for", "1s", "--out", file, "-c", g.path("fieldgate.toml"))
+	out, code = g.command("record", "missing", "--for", "1s", "--output", file, "-c", g.path("fieldgate.toml"))
 	if code == exitDone || !strings.Contains(out, "file exists") {
 		t.Errorf("exit code %d, %s", code, out)
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "an earlier one" {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// A device or a pipe may be written to, and is never removed.
+func TestWriteToAPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string, 1)
+	go func() {
+		text, err := os.ReadFile(pipe)
+		got <- fmt.Sprint(string(text), err)
+	}()
+	hello := func(out io.Writer) error { _, err := io.WriteString(out, "hello "); return err }
+	if err := writeFile(pipe, nil, hello); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-got; text != "hello <nil>" {
+		t.Errorf("got %q", text)
+	}
+	if err := writeFile("/dev/full", nil, hello); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("want it full, got %v", err)
+	}
+	for _, file := range []string{pipe, "/dev/full"} {
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := writeFile(filepath.Dir(pipe), nil, hello); !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("want a folder refused, got %v", err)
 	}
 }
 

@@ -143,7 +143,7 @@ func TestRecordCommand(t *testing.T) {
 	t.Cleanup(func() { device.Close(); <-done })
 	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"scale\"\ndriver = \"line\"\nbus = \""+port+"\"\nevery = \"100ms\"\n[sensor.options]\ncolumns = [\"a\", \"b\"]\nseparator = \";\"\n"+waveSensor)
 	file := g.path("recording.json")
-	out, code := g.command("record", "scale", "--for", "700ms", "--out", file, "-c", g.path("fieldgate.toml"))
+	out, code := g.command("record", "scale", "--for", "700ms", "--output", file, "-c", g.path("fieldgate.toml"))
 	if code != exitDone || !strings.Contains(out, " readings, 0 of them failed") {
 		t.Fatalf("exit code %d: %s", code, out)
 	}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -49,15 +52,82 @@ that drop readings (deadband, on_change) are not counted on.`,
 
 func printSize(out io.Writer, r sizing.Report) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "readings\t%.3g/s of %d sensors, %.3g in %v\n", r.Rate, r.Sensors, r.Readings, r.Outage)
-	fmt.Fprintf(w, "stored\t%.0f bytes a reading, with %d readings a commit\n", r.BytesPerReading, r.PerCommit)
+	fmt.Fprintf(w, "readings\t%s of %s, %s in %s\n", rateText(r.Rate), several(r.Sensors, "sensor"), grouped(r.Readings, 0), lengthText(r.Outage))
+	fmt.Fprintf(w, "stored\t%s a reading, with %s a commit\n", several(int(math.Round(r.BytesPerReading)), "byte"), several(r.PerCommit, "reading"))
 	fmt.Fprintf(w, "needs\t%s of the card, %s of that whatever the outage; buffer.max_bytes is %s\n", bytesText(r.Needs), bytesText(r.Fixed), bytesText(float64(r.MaxBytes)))
 	fmt.Fprintf(w, "written\t%s to the card by the store, %s a day, and the file system's journal on top\n", bytesText(r.Written), bytesText(r.WrittenPerDay))
-	verdict := fmt.Sprintf("it fits; the store is full after %v", r.FullAfter.Round(time.Minute))
+	verdict := fmt.Sprintf("it fits; the store is full after %s", lengthText(r.FullAfter))
 	if !r.Fits {
-		verdict = fmt.Sprintf("it does not fit: the store is full after %v. Raise buffer.max_bytes to \"%dMiB\", or let when_full = \"thin\" keep means of the oldest",
-			r.FullAfter.Round(time.Minute), int64(r.Needs)>>20+1)
+		verdict = fmt.Sprintf("it does not fit: the store is full after %s. Raise buffer.max_bytes to %q, or let when_full = \"thin\" keep means of the oldest",
+			lengthText(r.FullAfter), enough(r.Needs))
 	}
 	fmt.Fprintf(w, "verdict\t%s\n", verdict)
 	return w.Flush()
+}
+
+// enough returns a size of the configuration with room for n bytes, in whole MiB or, from ten of them on, GiB.
+func enough(n float64) string {
+	const MiB, GiB = 1 << 20, 1 << 30
+	if n < 10*GiB {
+		return fmt.Sprintf("%.0fMiB", math.Floor(n/MiB)+1)
+	}
+	return fmt.Sprintf("%.0fGiB", math.Floor(n/GiB)+1)
+}
+
+// rateText shows how often something happens, in the shortest unit of time in which it happens once.
+func rateText(perSecond float64) string {
+	for _, unit := range []struct {
+		name    string
+		seconds float64
+	}{{"s", 1}, {"min", 60}, {"h", 3600}, {"day", 86400}} {
+		if n := perSecond * unit.seconds; n >= 1 || unit.name == "day" {
+			decimals := 0
+			if n < 100 {
+				decimals = 1
+			}
+			return grouped(n, decimals) + "/" + unit.name
+		}
+	}
+	return "" // a day is the longest
+}
+
+// lengthText shows a length of time in the units that tell it best: "6h", "1h30m", "12 days".
+func lengthText(d time.Duration) string {
+	switch {
+	case d >= 10*365*24*time.Hour:
+		return "more than 10 years"
+	case d >= 48*time.Hour:
+		return grouped(d.Hours()/24, 1) + " days"
+	case d >= time.Hour:
+		d = d.Round(time.Minute)
+	default:
+		d = d.Round(time.Second)
+	}
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// grouped shows a number with commas between its thousands, and no decimals that are 0.
+func grouped(n float64, decimals int) string {
+	whole, fraction, _ := strings.Cut(strconv.FormatFloat(n, 'f', decimals, 64), ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if fraction = strings.TrimRight(fraction, "0"); fraction != "" {
+		whole += "." + fraction
+	}
+	return whole
+}
+
+// several shows how many there are of something.
+func several(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return grouped(float64(n), 0) + " " + of + "s"
 }

@@ -23,13 +23,14 @@ const (
 	sampleCommits  = 200    // at most
 	minCommits     = 10     // so that a commit's share is measured
 	block          = 4096   // of a file system: a commit writes the one in which it begins once more
+	fullFront      = 64_000 // bytes of readings in RAM, a little below those that start a commit before its time
 )
 
 // An Estimate is what was measured of a configuration.
 type Estimate struct {
 	sensors       int
 	rate          float64 // readings per second
-	perCommit     int     // readings; the sample may have fewer
+	perCommit     int     // readings
 	fixed         float64 // bytes of an empty store
 	bytes         float64 // that the store grows by, per reading
 	written       float64 // bytes of the blocks that are written, per reading
@@ -80,14 +81,18 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) e
 	}
 	defer store.Close(context.WithoutCancel(ctx))
 	count, commits := 0, 0
+	add := func() error {
+		s := next(sources)
+		_, err := store.Append(ctx, buffer.Readings, s.name, s.at, s.body())
+		s.at += s.every
+		count++
+		return err
+	}
 	commit := func(readings int) error {
 		for range readings {
-			s := next(sources)
-			if _, err := store.Append(ctx, buffer.Readings, s.name, s.at, s.body()); err != nil {
+			if err := add(); err != nil {
 				return err
 			}
-			s.at += s.every
-			count++
 		}
 		commits++
 		return store.Flush(ctx)
@@ -97,8 +102,16 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) e
 		st := store.Stats()
 		return float64(st.Bytes - st.LogBytes)
 	}
+	for none := store.Stats().Bytes; count < e.perCommit; { // what is in RAM counts there
+		if err := add(); err != nil {
+			return err
+		}
+		if store.Stats().Bytes-none > fullFront {
+			e.perCommit = count
+		}
+	}
 	perCommit := min(e.perCommit, sampleReadings/minCommits) // what a reading costs does not change above that
-	if err := commit(1); err != nil {
+	if err := commit(0); err != nil {
 		return err
 	}
 	empty := database()

@@ -66,7 +66,7 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// TestMeasureManySensors: however many readings a commit has, the sample stays small, and tells of as many bytes for each.
+// TestMeasureManySensors: however long max_loss is, a commit has no more readings than the store keeps in RAM, and the sample stays small.
 func TestMeasureManySensors(t *testing.T) {
 	c := configuration(t, "10ms", "1h")
 	first := c.Sensors[0]
@@ -82,7 +82,7 @@ func TestMeasureManySensors(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := e.Report(time.Hour)
-	if r.PerCommit != 324_000_000 || r.Readings != 360_000_000 {
+	if r.PerCommit < 200 || r.PerCommit > 1000 || r.Readings != 360_000_000 {
 		t.Errorf("%+v", r)
 	}
 	if r.BytesPerReading < 4 || r.BytesPerReading > 40 || r.Fixed > 8<<20 || r.Written/r.Readings > 200 {

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/all"
+)
+
+const (
+	patience = 30 * time.Second // with a sensor that has no timeout
+	silence  = time.Second      // after which a person wants to know what is waited for
+)
+
+func readCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "read <sensor>", Short: "Measure once with a configured sensor and print what it returns",
+		Args:              oneSensor(o),
+		ValidArgsFunction: completeSensor(o),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := sensorNamed(o, args[0])
+			if err != nil {
+				return err
+			}
+			timeout := cmp.Or(s.Timeout, patience)
+			said := sayWaiting(os.Stderr, silence, fmt.Sprintf("waiting up to %s for %s", lengthText(timeout), s.Name))
+			defer said()
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			if err := readOnce(ctx, cmd.OutOrStdout(), s); err != nil {
+				return ofSensor(s, err)
+			}
+			return nil
+		},
+	}
+}
+
+// oneSensor takes one argument, and tells which there are where it is missing.
+func oneSensor(o *options) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return fmt.Errorf("one sensor at a time, not %s", strings.Join(args, ", "))
+		}
+		if len(args) == 1 {
+			return nil
+		}
+		c, err := config.Load(o.config, all.Specs())
+		if err != nil {
+			return fmt.Errorf("which sensor? %w", err)
+		}
+		return fmt.Errorf("which sensor? %s", sensorsOf(c))
+	}
+}
+
+func completeSensor(o *options) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		c, err := config.Load(o.config, all.Specs())
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return sensorNames(c), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// sensorNamed returns a sensor of the configuration.
+func sensorNamed(o *options, name string) (*config.Sensor, error) {
+	c, err := config.Load(o.config, all.Specs())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	i := slices.IndexFunc(c.Sensors, func(s config.Sensor) bool { return s.Name == name })
+	if i < 0 {
+		return nil, usageError{fmt.Errorf("there is no sensor %q; %s", name, sensorsOf(c))}
+	}
+	return &c.Sensors[i], nil
+}
+
+// sensorsOf says which sensors a configuration has.
+func sensorsOf(c *config.Config) string {
+	if len(c.Sensors) == 0 {
+		return "the configuration has none"
+	}
+	return "there are " + strings.Join(sensorNames(c), ", ")
+}
+
+func sensorNames(c *config.Config) []string {
+	names := make([]string, len(c.Sensors))
+	for i := range c.Sensors {
+		names[i] = c.Sensors[i].Name
+	}
+	return names
+}
+
+// sayWaiting says on a terminal what is waited for, when it has taken a while. Stop ends that.
+func sayWaiting(out *os.File, after time.Duration, text string) (stop func()) {
+	if !term.IsTerminal(int(out.Fd())) {
+		return func() {}
+	}
+	timer := time.AfterFunc(after, func() { fmt.Fprintln(out, text) })
+	return func() { timer.Stop() }
+}
+
+// ofSensor adds to an error of a driver the sensor, and the bus where the driver did not name it, as one on a serial line cannot.
+func ofSensor(s *config.Sensor, err error) error {
+	if s.Bus == "" || strings.Contains(err.Error(), s.Bus) {
+		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return fmt.Errorf("%s on %s: %w", s.Name, s.Bus, err)
+}
+
+// readOnce opens a sensor, measures, and prints a table. The filters of the configuration are not applied.
+func readOnce(ctx context.Context, out io.Writer, s *config.Sensor) error {
+	buses := openBuses(newLogger(new(slog.LevelVar)))
+	defer buses.Close()
+	driver, err := s.Spec.Open(ctx, buses, s.Bus, s.Options)
+	if err != nil {
+		return err
+	}
+	defer driver.Close()
+	began := time.Now()
+	values, err := driver.Read(ctx)
+	if err != nil {
+		return err
+	}
+	took := time.Since(began).Round(time.Microsecond)
+	units := map[string]drivers.Field{}
+	for _, f := range s.Spec.Fields(s.Options) {
+		units[f.Name] = f
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, v := range values {
+		shown := fmt.Sprint(v.Any())
+		if v.Kind() == drivers.KindBad {
+			shown = "– (" + v.Reason() + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Field, shown, units[v.Field].Unit, units[v.Field].Doc)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	device := s.Driver
+	if s.Bus != "" {
+		device += " on " + s.Bus
+	}
+	_, err = fmt.Fprintf(out, "(%s, %v)\n", device, took)
+	return err
+}
