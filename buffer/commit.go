@@ -201,5 +201,5 @@ func (c *committer) pending() bool {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire
+	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire || s.unroutedDue(s.o.Now())
 }

@@ -77,8 +77,13 @@
 //	salvage     rows of the old file     segments, how far it came               each step
 //	ErrFull     nothing                  ledger                                  MaxLoss; strict: Append returned
 //	Update      old values               new values, records appended by it      Update returned
+//	unrouted    loss in RAM              ledger                                  a commit, at most 5 min
 //	AckLosses   ledger entry             row deleted                             the next commit, at most 5 s
 //	Close       boot not ended           front, acks, progress, clean=1          Close returned
+//
+// "unrouted" are the ranges that the broker took and nobody got, AckUnrouted: a
+// gateway whose readings nobody wants does not write for that alone. A cut
+// before the commit loses only that the ledger tells of them.
 //
 // A cut before the commit point of an Ack makes the records come again: QoS 1
 // may deliver twice. A cut inside a checkpoint leaves the log, which is copied
@@ -86,7 +91,8 @@
 //
 // Marks are the last durable sequence number of each stream; Previous reports
 // them. After a clean end every hole in the numbers is in the ledger. After
-// an unclean one only numbers above a mark can be missing.
+// an unclean one only numbers above a mark can be missing, and of those below it
+// what nobody got in the last 5 minutes.
 //
 // # When the storage fails
 //

@@ -14,10 +14,12 @@ const (
 	reasonCorrupt  = "corrupt"  // it could not be read
 	reasonExpired  = "expired"  // older than its stream's TTL
 	reasonThinned  = "thinned"  // a bucket stands for it
+	reasonUnrouted = "unrouted" // AckUnrouted: it was delivered, and nobody had subscribed
 )
 
-// A Loss is a range of records that were removed unsent, an entry of the
-// ledger. It is durable with the removal.
+// A Loss is a range of records that were removed unsent or that nobody got, an
+// entry of the ledger. It is durable with the removal; where nobody got them,
+// 5 minutes later at most.
 type Loss struct {
 	ID     int64
 	Lane   Lane
@@ -27,7 +29,7 @@ type Loss struct {
 	First  uint64
 	Last   uint64
 	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: nobody knows
-	Reason string // evicted, rejected, refused, corrupt, expired, thinned
+	Reason string // evicted, rejected, refused, corrupt, expired, thinned, unrouted
 }
 
 // A removal is a Loss that is not in the ledger yet.
@@ -114,13 +116,13 @@ func (s *Store) count(reason string, n uint64) {
 }
 
 // TakeLosses takes up to max entries of the ledger, oldest first. Entries that
-// were taken do not grow any more.
+// were taken do not grow any more. It returns nil while HoldLosses says so.
 func (s *Store) TakeLosses(max int) []Loss {
 	var out []Loss
 	s.mu.Lock()
-	available := s.losses.rows - int64(len(s.losses.taken)) - int64(len(s.losses.acked))
+	available, held := s.losses.rows-int64(len(s.losses.taken))-int64(len(s.losses.acked)), s.muted
 	s.mu.Unlock()
-	if available <= 0 || max < 1 {
+	if held || available <= 0 || max < 1 {
 		return nil
 	}
 	err := s.submit(context.Background(), &job{read: func(c *committer) (err error) {

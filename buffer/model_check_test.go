@@ -67,6 +67,16 @@ func (m *model) ack(q Queue) {
 	m.held[q] = held[n:]
 }
 
+// unroute acknowledges the first of what is held, which nobody got.
+func (m *model) unroute(q Queue) {
+	n := m.rng.IntN(len(m.held[q]) + 1)
+	m.s.AckUnrouted(m.held[q][:n])
+	for _, r := range m.held[q][:n] {
+		m.each(r, func(id ref) { m.acked[id], m.nobody[id] = true, false })
+	}
+	m.held[q] = m.held[q][n:]
+}
+
 // each calls f for everything that a record stands for.
 func (m *model) each(r Record, f func(ref)) {
 	for id := refOf(r); id.seq <= max(r.Seq, r.SeqTo); id.seq++ {
@@ -102,7 +112,12 @@ func (m *model) dead() {
 }
 
 func (m *model) losses() {
+	hold := m.rng.IntN(4) == 0
+	m.s.HoldLosses(hold)
 	l := m.s.TakeLosses(1 + m.rng.IntN(20))
+	if hold && l != nil {
+		m.t.Errorf("took %+v, which are held", l)
+	}
 	if m.rng.IntN(4) == 0 {
 		m.s.ReleaseLosses(l)
 		return
@@ -115,6 +130,13 @@ func (m *model) losses() {
 			r := ref{e.Lane, e.Stream, e.Boot, seq}
 			if _, ok := m.bodies[r]; !ok {
 				m.t.Errorf("loss of %+v, which was never appended", r)
+			}
+			if e.Reason == reasonUnrouted {
+				if told, ok := m.nobody[r]; !ok || told && m.crashes == 0 {
+					m.t.Errorf("%+v is said to be unrouted (%v), or is so twice", r, ok)
+				}
+				m.nobody[r] = true
+				continue
 			}
 			if e.Reason == reasonThinned {
 				if m.thinned[r] && m.crashes == 0 {
@@ -165,6 +187,11 @@ func (m *model) drain() {
 	for r := range m.bodies {
 		if !m.acked[r] && !m.lost[r] && !m.gone[r] {
 			m.t.Errorf("%+v is neither delivered nor in the ledger", r)
+		}
+	}
+	for r, told := range m.nobody {
+		if !told && m.crashes == 0 {
+			m.t.Errorf("nobody got %+v, and the ledger does not tell", r)
 		}
 	}
 	st := m.s.Stats()

@@ -42,6 +42,7 @@ type model struct {
 	gone    map[ref]bool // not durable at a crash: may be missing
 	thinned map[ref]bool // in the ledger as part of a bucket
 	refused map[ref]bool // were dead letters
+	nobody  map[ref]bool // delivered to nobody; true: in the ledger
 	retried map[ref]bool // and may come again, out of order
 	old     map[ref]int  // above the time to live when appended: kernel boot
 	kernel  int          // that runs now
@@ -68,7 +69,7 @@ func runModel(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	m := &model{t: t, rng: rng, path: filepath.Join(t.TempDir(), "queue.db"),
 		bodies: map[ref][]byte{}, durable: map[ref]bool{}, acked: map[ref]bool{}, lost: map[ref]bool{}, gone: map[ref]bool{},
-		thinned: map[ref]bool{}, refused: map[ref]bool{}, retried: map[ref]bool{}, old: map[ref]int{}}
+		thinned: map[ref]bool{}, refused: map[ref]bool{}, nobody: map[ref]bool{}, retried: map[ref]bool{}, old: map[ref]int{}}
 	m.o = Options{
 		MaxLoss:  []time.Duration{0, time.Millisecond, time.Hour}[rng.IntN(3)],
 		MaxBytes: []int64{MinMaxBytes, 2 << 20, 64 << 20}[rng.IntN(3)],
@@ -134,8 +135,10 @@ func (m *model) step(crashy bool) {
 		}
 	case n < 65:
 		m.take(q, 1+m.rng.IntN(60), 1+m.rng.IntN(60000))
-	case n < 78:
+	case n < 74:
 		m.ack(q)
+	case n < 78:
+		m.unroute(q)
 	case n < 84:
 		r := m.held[q]
 		m.held[q] = nil

@@ -59,6 +59,9 @@ func (s *Store) due(now time.Duration) time.Duration {
 	if s.dirty > 0 || len(s.losses.acked) > 0 {
 		at = min(at, s.dirtyAt+ackDelay)
 	}
+	if len(s.unrouted.pending) > 0 {
+		at = min(at, s.unrouted.since+unroutedDelay)
+	}
 	if s.dirty >= maxDirty || s.expire {
 		at = now
 	}

@@ -52,6 +52,8 @@ type Store struct {
 	dirty    int           // blocks with pending acknowledgements
 	lossAt   time.Duration // when the oldest entry of removed was made
 	losses   lossState
+	unrouted unrouted
+	muted    bool          // see HoldLosses
 	round    *round        // the next commit
 	ended    chan struct{} // closed when the next commit, or the one that runs, has ended
 	reads    []*job

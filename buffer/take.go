@@ -129,11 +129,16 @@ func (s *Store) takeResident(l *lane, q Queue, out []Record, max, maxBytes int) 
 
 // Ack forgets delivered records: what was not stored yet never will be; the
 // rest is deleted with the next commit, or after 5 seconds.
-func (s *Store) Ack(r []Record) {
+func (s *Store) Ack(r []Record) { s.acknowledge(r, false) }
+
+func (s *Store) acknowledge(r []Record, unrouted bool) {
 	now := s.o.Now()
 	s.mu.Lock()
 	for i := range r {
 		if it := r[i].item; it != nil && it.state == taken {
+			if unrouted {
+				s.loseUnrouted(it, now)
+			}
 			s.finish(it, now)
 			if r[i].Lane == Readings {
 				s.stats.Acked++
@@ -143,7 +148,8 @@ func (s *Store) Ack(r []Record) {
 	for i := range s.lanes {
 		s.compact(&s.lanes[i])
 	}
-	urgent := s.dirty >= maxDirty || s.dirty > 0 && s.dirtyAt+ackDelay < s.timerAt
+	urgent := s.dirty >= maxDirty || s.dirty > 0 && s.dirtyAt+ackDelay < s.timerAt ||
+		len(s.unrouted.pending) > 0 && s.unrouted.since+unroutedDelay < s.timerAt
 	s.mu.Unlock()
 	if urgent {
 		s.kick()

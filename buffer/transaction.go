@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"database/sql/driver"
+	"slices"
 	"time"
 )
 
@@ -108,6 +109,7 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 			}
 		}
 	}
+	s.enterUnrouted(slices.ContainsFunc(jobs, func(j *job) bool { return j.flush }), now)
 	t.removed, s.removed = s.removed, nil
 	t.kept = len(t.removed)
 	t.removed = t.removed[:t.kept:t.kept]

@@ -45,7 +45,7 @@ type Previous struct {
 	Last  map[string]uint64 `json:"last"`
 }
 
-// LossEvent is P/events/loss: readings that were removed unsent.
+// LossEvent is P/events/loss: readings that were removed unsent or that nobody got.
 type LossEvent struct {
 	Loss []Loss `json:"loss"`
 }

@@ -35,6 +35,7 @@ type group struct {
 // fill sends as long as the window has room and returns when to look again without being woken.
 func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
 	u.sendDirty(link)
+	retry := u.unheard.retry(u.now())
 	for !u.leaving.Load() {
 		l := u.next(link)
 		if l == nil {
@@ -58,7 +59,7 @@ func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
 		l.passed = 0
 	}
 	u.sendNewest(link)
-	wait := time.Hour
+	wait := retry
 	for _, p := range u.pauses {
 		if p.staged || p.probing || len(p.held) == 0 {
 			continue // its outcome wakes Run, or what will go to the topic
@@ -149,6 +150,7 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 
 // unstage gives everything that is not in flight back to the store.
 func (u *Uplink) unstage() {
+	u.release()
 	for i := range u.lanes {
 		l := &u.lanes[i]
 		for _, g := range l.staged {

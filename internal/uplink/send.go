@@ -139,18 +139,26 @@ func (u *Uplink) settle(ctx context.Context) {
 
 func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 	g := o.group
-	switch {
-	case o.err == nil && (o.code < codeRefused && (o.code != codeNoSubscribers || !u.Hold || g.lane.queue == buffer.EventQueue)):
-		if g.lane.queue != buffer.EventQueue {
-			u.counts.delivered.Add(uint64(len(g.records)))
-			if o.code == codeNoSubscribers {
-				u.counts.unrouted.Add(uint64(len(g.records)))
-			}
+	unrouted := o.code == codeNoSubscribers
+	if o.err == nil && o.code < codeRefused && !g.reply() {
+		u.routed(g.topic, !unrouted)
+	}
+	if u.isLoss(g) {
+		u.unheard.trying = false
+		if !unrouted {
+			u.release()
 		}
+	}
+	switch {
+	case o.err == nil && o.code < codeRefused && !(unrouted && u.keeps(g)):
+		u.delivered(g, unrouted)
 		if g.lane.queue == buffer.BacklogQueue {
 			u.pacer.acked(o.bytes, u.now().Sub(o.sent))
 		}
-		u.Queue.Ack(g.records)
+		u.passed(g.topic)
+		return
+	case o.err == nil && unrouted && u.isLoss(g):
+		u.keepUnheard(g)
 		u.passed(g.topic)
 		return
 	case o.err == nil && o.code != codeTopicInvalid && o.code != codePayloadInvalid && !g.reply():
@@ -186,4 +194,17 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 		return
 	}
 	u.counts.refused.Add(1)
+}
+
+// delivered lets the store forget what the broker took. Readings that nobody got go to the ledger.
+func (u *Uplink) delivered(g *group, unrouted bool) {
+	if g.lane.queue != buffer.EventQueue {
+		u.counts.delivered.Add(uint64(len(g.records)))
+		if unrouted {
+			u.counts.unrouted.Add(uint64(len(g.records)))
+			u.Queue.AckUnrouted(g.records)
+			return
+		}
+	}
+	u.Queue.Ack(g.records)
 }

@@ -19,6 +19,8 @@ type Queue interface {
 	Split()
 	Take(q buffer.Queue, max, maxBytes int) []buffer.Record
 	Ack([]buffer.Record)
+	AckUnrouted([]buffer.Record)
+	HoldLosses(hold bool)
 	Release([]buffer.Record)
 	Refuse(ctx context.Context, r []buffer.Record, reason string) error
 	Ready() <-chan struct{}
@@ -82,12 +84,13 @@ type Uplink struct {
 	outcomes []outcome
 	docs     docs
 
-	lanes  [3]lane
-	pauses map[string]*pause
-	held   int // records in pauses
-	last   map[string]*newest
-	pacer  pacer
-	now    func() time.Time
+	lanes   [3]lane
+	pauses  map[string]*pause
+	held    int // records in pauses
+	unheard unheard
+	last    map[string]*newest
+	pacer   pacer
+	now     func() time.Time
 }
 
 // Link is what a connection lets us do. The zero value is: not connected.
@@ -117,6 +120,7 @@ type Stats struct {
 func New(c Config) *Uplink {
 	u := &Uplink{Config: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, last: map[string]*newest{}, now: time.Now}
 	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
+	u.unheard.nobody = map[string]bool{}
 	for q := range u.lanes {
 		u.lanes[q].queue = buffer.Queue(q)
 	}
