@@ -111,6 +111,13 @@ func (u *Uplink) resume() {
 	}
 }
 
+// undecided lets another message try a topic after one that ended without the broker's verdict on the topic.
+func (u *Uplink) undecided(topic string) {
+	if p := u.pauses[topic]; p != nil {
+		p.probing = false
+	}
+}
+
 // passed ends the pause of a topic to which a message was delivered.
 func (u *Uplink) passed(topic string) {
 	p := u.pauses[topic]

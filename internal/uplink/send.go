@@ -164,7 +164,9 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 	case o.err == nil && o.code != codeTopicInvalid && o.code != codePayloadInvalid && !g.reply():
 		u.pause(g, o.code)
 		return
-	case o.err != nil && !o.broken && !errors.Is(o.err, ErrTooLarge) && !errors.Is(o.err, ErrInvalid):
+	}
+	u.undecided(g.topic)
+	if o.err != nil && !o.broken && !errors.Is(o.err, ErrTooLarge) && !errors.Is(o.err, ErrInvalid) {
 		// The client takes nothing more: until the next connection there is nothing to try.
 		if !errors.Is(o.err, ErrEnded) {
 			u.Log.Warn("readings cannot be sent on this connection", "topic", g.topic, "err", o.err)

@@ -305,6 +305,50 @@ func TestRefusedTopicPausesAlarmsAndLosesNothing(t *testing.T) {
 	})
 }
 
+// A probe that ends without the broker's verdict on its topic is followed by another.
+func TestProbeWithoutAVerdict(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(r *rig, probe []flight)
+	}{
+		{"the connection ends", func(r *rig, probe []flight) {
+			r.uplink.SetLink(Link{})
+			for _, f := range probe {
+				f.done(0, ErrEnded)
+			}
+			synctest.Wait()
+			r.uplink.SetLink(Link{Up: true, Window: 20})
+		}},
+		{"it is too large", func(_ *rig, probe []flight) {
+			for _, f := range probe {
+				f.done(0, ErrTooLarge)
+			}
+		}},
+		{"its payload is refused", func(_ *rig, probe []flight) { ack(probe, codePayloadInvalid) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				r.measure("a", 4) // one message
+				r.uplink.SetLink(Link{Up: true, Window: 20})
+				ack(r.settled(), 0x87)
+				time.Sleep(pauseMin + time.Second)
+				probe := r.settled()
+				r.want("telemetry/a/late 1-4", probe)
+				tt.end(r, probe)
+				for range 10 {
+					time.Sleep(pauseMin + time.Second)
+					ack(r.settled(), 0)
+				}
+				if s := r.uplink.Stats(); s.Delivered != 4 || s.Paused != 0 {
+					t.Errorf("got %+v", s)
+				}
+				r.close()
+			})
+		})
+	}
+}
+
 func TestHoldKeepsWhatNobodySubscribed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.Hold = true })
