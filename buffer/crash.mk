@@ -3,7 +3,7 @@
 .PHONY: test-crash test-power bench-store
 
 # 500 kills, a fault at every call that writes or makes durable (strace), and an hour on a full disk.
-CRASH_TEST = go test -count=1 -tags $(TAGS) -timeout 30m -v ./buffer
+CRASH_TEST = go test -count=1 -tags $(TAGS) -timeout 90m -v ./buffer
 test-crash:
 	$(CRASH_TEST) -run 'TestKill$$' -buffer.kills 500
 	$(CRASH_TEST) -run TestFaults -buffer.fault-step 1
