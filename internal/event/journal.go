@@ -71,7 +71,7 @@ func (j Journal) Losses(ctx context.Context) error {
 		return err
 	}
 	j.Store.AckLosses(losses)
-	j.Log.Warn("readings were removed unsent", "ranges", len(losses), "reason", losses[0].Reason)
+	j.Log.Warn("readings are in the loss ledger", "ranges", len(losses), "reason", losses[0].Reason)
 	return nil
 }
 
