@@ -20,7 +20,9 @@ const (
 // go first, so that they wait for one dead device at most and not for all of them. A nil *BusLock locks nothing.
 type BusLock struct {
 	mu     sync.Mutex
-	holder *string // nil: nobody, and then nobody waits
+	holder *string   // nil: nobody, and then nobody waits
+	works  bool      // the holder's last reading succeeded
+	ended  time.Time // when one whose last reading did not succeed last let go
 	// They wait. There is one entry for each sensor of the bus at most.
 	working, others []*turn
 }
@@ -42,7 +44,7 @@ var errBusy = errors.New("bus is busy")
 func (l *BusLock) lock(ctx context.Context, sensor *string, works bool) error {
 	l.mu.Lock()
 	if l.holder == nil {
-		l.holder = sensor
+		l.holder, l.works = sensor, works
 		l.mu.Unlock()
 		return nil
 	}
@@ -75,8 +77,12 @@ func (l *BusLock) lock(ctx context.Context, sensor *string, works bool) error {
 func (l *BusLock) unlock() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.works {
+		l.ended = time.Now()
+	}
 	queue := &l.working
-	if len(l.working) == 0 || len(l.others) > 0 && time.Since(l.others[0].asked) >= precedence {
+	l.works = len(l.working) > 0 && !l.othersFirst()
+	if !l.works {
 		queue = &l.others
 	}
 	if len(*queue) == 0 {
@@ -87,4 +93,10 @@ func (l *BusLock) unlock() {
 	*queue = slices.Delete(*queue, 0, 1)
 	l.holder = next.sensor
 	close(next.come)
+}
+
+// othersFirst tells whether one that does not work has waited long enough to go before those that do, none of which has waited for another
+// such one already.
+func (l *BusLock) othersFirst() bool {
+	return len(l.others) > 0 && time.Since(l.others[0].asked) >= precedence && l.working[0].asked.After(l.ended)
 }

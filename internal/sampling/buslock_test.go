@@ -1,6 +1,7 @@
 package sampling
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,14 +164,14 @@ func TestTurnsOnABus(t *testing.T) {
 		ask("d", true)
 		time.Sleep(precedence)
 		ask("e", true)
-		pass("a b c dead1 dead2") // it has waited for long
-		pass("a b c dead1 dead2 d")
-		pass("a b c dead1 dead2 d e")
+		pass("a b c dead1 d") // none waits for a second dead one
+		pass("a b c dead1 d e")
+		pass("a b c dead1 d e dead2")
 		ask("f", true)
 		time.Sleep(busWait)
 		synctest.Wait()
 		ask("g", true)
-		pass("a b c dead1 dead2 d e f went g")
+		pass("a b c dead1 d e dead2 f went g")
 		lock.unlock()
 		ask("h", false)
 		if order[len(order)-1] != "h" {
@@ -196,6 +197,67 @@ func TestBackoffVaries(t *testing.T) {
 			if got := fmt.Sprint(tries[:4]); got != test.want {
 				t.Errorf("random %v: opened at: want %s, got %s", test.random, test.want, got)
 			}
+		})
+	}
+}
+
+// However many devices on a bus are dead: those that work are read, after a while at nearly every interval, and never told as stale.
+func TestManyDeadDevicesOnABus(t *testing.T) {
+	for _, tt := range []struct {
+		dead    int
+		timeout time.Duration
+	}{{10, time.Second}, {30, time.Second}, {60, time.Second}, {8, 3 * time.Second}, {30, 3 * time.Second}} {
+		t.Run(fmt.Sprint(tt.dead, " of ", tt.timeout), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const live = 2
+				lock := NewBusLock()
+				dead := false
+				var benches []*bench
+				var stops []func() error
+				for i := range live + tt.dead {
+					read := takes(20 * ms)
+					if i >= live {
+						read = func(ctx context.Context) ([]drivers.Value, error) {
+							if !dead {
+								return takes(20 * ms)(ctx)
+							}
+							return nil, cmp.Or(drivers.Wait(ctx, tt.timeout), errors.New("no answer"))
+						}
+					}
+					b := newBench(t, read)
+					b.config.Name, b.config.Settings.Every, b.config.Timeout = string([]byte{'a' + byte(i/26), 'a' + byte(i%26), 'x'}), 10*time.Second, 5*time.Second
+					if i < live {
+						b.config.Settings.Every = time.Second
+					}
+					b.deps.BusLock, b.deps.Random = lock, rand.New(rand.NewPCG(1, uint64(i))).Float64
+					_, stop := b.run()
+					benches, stops = append(benches, b), append(stops, stop)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				dead = true
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				for _, b := range benches[:live] {
+					longest := time.Duration(0)
+					for j := range b.got[1:] {
+						if b.got[j] > 5*time.Minute {
+							longest = max(longest, b.got[j+1]-b.got[j])
+						}
+					}
+					if last := b.got[len(b.got)-1]; last < 10*time.Minute || longest > time.Second+2*tt.timeout {
+						t.Errorf("%s: %d readings, the last at %v, at last up to %v apart", b.config.Name, len(b.got), last, longest)
+					}
+					if n := strings.Count(b.conditions(), "stale"); n > 1 {
+						t.Errorf("%s: %s", b.config.Name, b.conditions())
+					}
+				}
+				for _, stop := range stops {
+					if err := stop(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
 		})
 	}
 }

@@ -154,6 +154,7 @@ func (d *device) note(values []drivers.Value, o *outcome) {
 func (d *device) read(ctx context.Context, repeat bool, o *outcome) []drivers.Value {
 	values, err := d.readOnce(ctx)
 	if err != nil && repeat && ctx.Err() == nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, errBusy) && drivers.Wait(ctx, repeatAfter) == nil {
+		d.works = false // those that work go first
 		again, e := d.readOnce(ctx)
 		if !errors.Is(e, errBusy) { // else the first error stands: it is the sensor's own
 			o.failures++

@@ -31,7 +31,8 @@ type loop struct {
 	timer    *time.Timer
 	frozen   error // what is said of a sensor that is Frozen
 	damper   damper
-	told     State // as it was last told
+	fields   damper // of changes of the fields that have no value, which are logged only
+	told     State  // as it was last told
 }
 
 // Run samples until ctx ends, then closes the driver and returns nil. It may be called once. Where a call of the driver does not return

@@ -20,7 +20,17 @@ func (l *loop) update(change func(*State)) {
 	}
 	s := l.state
 	l.mu.Unlock()
-	if n := newsOf(s, before); n == (news{}) || !l.damper.change(l.deps.Up()) {
+	switch n := newsOf(s, before); n {
+	case news{}:
+		return
+	case news{bad: true}: // it concerns fields, which come and go in sensors that are well
+		l.fields.due(l.deps.Up())
+		if l.fields.change(l.deps.Up()) && !l.damper.flapping {
+			l.tell(s)
+		}
+		return
+	}
+	if !l.damper.change(l.deps.Up()) {
 		return
 	}
 	if l.damper.flapping {
@@ -36,7 +46,7 @@ type news struct{ condition, err, bad, sink bool }
 func newsOf(s, was State) news {
 	return news{
 		condition: s.Condition != was.Condition,
-		err:       s.Err != was.Err && kind(s.Err) != kind(was.Err),
+		err:       s.Condition != Stale && s.Err != was.Err && kind(s.Err) != kind(was.Err),
 		bad:       s.badSet != was.badSet,
 		sink:      (s.SinkErr == "") != (was.SinkErr == ""),
 	}
@@ -60,14 +70,20 @@ func (l *loop) tell(s State) {
 	case n.bad:
 		l.log(level, "all fields of the sensor have values again", s)
 	}
-	switch {
-	case n.sink && s.SinkErr != "":
-		l.deps.Log.Warn("readings are not stored", "sensor", s.Sensor, "err", s.SinkErr)
-	case n.sink:
-		l.deps.Log.Info("readings are stored again", "sensor", s.Sensor, "rejected", s.Rejected)
-	}
+	l.logSink(s, was)
 	if n.condition || n.err || n.sink {
 		l.deps.OnState(s)
+	}
+}
+
+// logSink logs that the sink began or ceased to refuse readings since it was told of.
+func (l *loop) logSink(s, was State) {
+	switch {
+	case (s.SinkErr == "") == (was.SinkErr == ""):
+	case s.SinkErr != "":
+		l.deps.Log.Warn("readings are not stored", "sensor", s.Sensor, "err", s.SinkErr)
+	default:
+		l.deps.Log.Info("readings are stored again", "sensor", s.Sensor, "rejected", s.Rejected)
 	}
 }
 
@@ -77,6 +93,7 @@ func (l *loop) tellFlapping(changes int) {
 	l.state.Flaps = changes
 	s := l.state
 	l.mu.Unlock()
+	l.logSink(s, l.told)
 	l.told = s
 	l.log(slog.LevelWarn, "sensor flaps: its changes are told once a minute", s, "changes", changes)
 	l.deps.OnState(s)
@@ -94,6 +111,7 @@ func (l *loop) tellSpan() {
 		l.state.Flaps = 0
 		s := l.state
 		l.mu.Unlock()
+		l.logSink(s, l.told)
 		l.told = s
 		l.log(slog.LevelInfo, "sensor does not flap any more", s, "changes", changes)
 		l.deps.OnState(s)

@@ -93,7 +93,7 @@ func TestFlappingFieldsAreToldOnceAMinute(t *testing.T) {
 		})
 		b.config.Settings.Every = 100 * ms
 		b.runFor(5 * time.Minute)
-		if lines := strings.Count(b.log.String(), "\n"); lines > flapLimit+1+5 || lines < 10 {
+		if lines := strings.Count(b.log.String(), "\n"); lines > flapLimit+1+5 || lines < 8 {
 			t.Errorf("log:\n%s", b.log.String())
 		}
 	})
@@ -142,6 +142,55 @@ func TestStopWhileStoring(t *testing.T) {
 		}
 		if log := b.log.String(); strings.Contains(log, "not stored") || s.State().SinkErr != "" || s.State().Rejected != 1 {
 			t.Errorf("want no warning, got %+v and\n%s", s.State(), log)
+		}
+	})
+}
+
+// A field that comes and goes is nothing that a sensor which is well suffers from.
+func TestFieldThatComesAndGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		b := newBench(t, func(context.Context) ([]drivers.Value, error) {
+			n++
+			course := drivers.Bad("course", "not measured")
+			if n%10 == 0 {
+				course = drivers.Float("course", 3)
+			}
+			return []drivers.Value{drivers.Float("speed", 1), course}, nil
+		})
+		s, stop := b.run()
+		b.sleep(5*time.Minute + time.Second)
+		if st := s.State(); st.Flaps != 0 || st.Condition != OK || len(st.Bad) == 0 {
+			t.Errorf("%+v", st)
+		}
+		if got := b.conditions(); got != "ok" {
+			t.Errorf("told %s", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// That readings are lost is logged also where it began while the sensor flapped.
+func TestReadingsLostWhileFlapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, takes(ms))
+		n := 0
+		b.deps.Sink = func(context.Context, string, time.Duration, []drivers.Value) error {
+			if n++; n > 8 || n%2 == 0 {
+				return errors.New("store is full")
+			}
+			return nil
+		}
+		_, stop := b.run()
+		b.sleep(5 * time.Minute)
+		lost, kept := strings.LastIndex(b.log.String(), "readings are not stored"), strings.LastIndex(b.log.String(), "readings are stored again")
+		if lost < kept {
+			t.Errorf("the log says last that they are stored:\n%s", b.log.String())
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }
