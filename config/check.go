@@ -116,6 +116,7 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 	}
 	slices.Sort(known)
 	first := map[string]pos{}
+	var sound []int // those whose options are what the file says
 	for i := range sensors {
 		s := &sensors[i]
 		path := fmt.Sprintf("sensor.%d", i)
@@ -146,9 +147,11 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 		s.Spec = catalogue[j]
 		b.checkPause(s, path)
 		b.checkBus(s, path)
-		b.bindOptions(s, path)
+		if b.bindOptions(s, path) {
+			sound = append(sound, i)
+		}
 	}
-	b.checkSharing(sensors)
+	b.checkSharing(sensors, sound)
 }
 
 // checkPause refuses an interval of 0, which reads without pause, but for devices that speak by themselves: those that have a serial line for
@@ -172,8 +175,8 @@ func (b *binder) checkBus(s *Sensor, path string) {
 	}
 }
 
-// bindOptions decodes the options of a sensor into its driver's struct, and then knows its fields.
-func (b *binder) bindOptions(s *Sensor, path string) {
+// bindOptions decodes the options of a sensor into its driver's struct, and then knows its fields. It tells whether it could.
+func (b *binder) bindOptions(s *Sensor, path string) bool {
 	mistakes := len(b.problems)
 	n, _ := s.Options.(*node)
 	s.Options = s.Spec.Options()
@@ -184,7 +187,7 @@ func (b *binder) bindOptions(s *Sensor, path string) {
 		b.optionErrors(c.Check(), path+".options")
 	}
 	if len(b.problems) > mistakes {
-		return
+		return false
 	}
 	fields := s.Spec.Fields(s.Options)
 	names := make([]string, len(fields))
@@ -200,6 +203,7 @@ func (b *binder) bindOptions(s *Sensor, path string) {
 		}
 		b.optionErrors(s.Fields[name].Check(fields[i].Kind), at)
 	}
+	return true
 }
 
 // optionErrors reports what a driver's Check found, each at its key.

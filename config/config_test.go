@@ -72,11 +72,13 @@ func TestSharing(t *testing.T) {
 		{"a shared line", sensor("a", "modbus-rtu", "/dev/ttyS0", ""), sensor("b", "modbus-rtu", "/dev/ttyS0", ""), "", ""},
 		{"two speeds on a line", sensor("a", "modbus-rtu", "/dev/ttyS0", ""), sensor("b", "modbus-rtu", "/dev/ttyS0", "[sensor.options]\nbaud = 19200\n"), "13:9",
 			`the line /dev/ttyS0 is 9600 8N1 for sensor "a" (f.toml:4) and 19200 8N1 here`},
+		{"options that cannot be read", sensor("a", "modbus-rtu", "/dev/ttyS0", "[sensor.options]\nbaud = 19200\n"), sensor("b", "modbus-rtu", "/dev/ttyS0", "[sensor.options]\nbaud = \"19200\"\n"), "16:8",
+			"baud must be a whole number"},
 		{"buses and a slip", sensor("a", "line", "/dev/ttyS0", ""), sensor("b", "lime", "/dev/ttyS0", ""), "11:10", "unknown driver"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := parse(minimal + tt.a + tt.b)
-			if tt.where == "" && err != nil || tt.where != "" && (err == nil || !strings.HasPrefix(err.Error(), "f.toml:"+tt.where+": ") || !strings.Contains(err.Error(), tt.says)) {
+			if tt.where == "" && err != nil || tt.where != "" && (err == nil || !strings.HasPrefix(err.Error(), "f.toml:"+tt.where+": ") || !strings.Contains(err.Error(), tt.says) || strings.Count(err.Error(), "^") != 1) {
 				t.Errorf("want %s: %s, got %v", tt.where, tt.says, err)
 			}
 		})

@@ -8,12 +8,12 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// checkSharing reports sensors that cannot be on one bus together. Those that are switched off harm nobody.
-func (b *binder) checkSharing(sensors []Sensor) {
+// checkSharing reports those of the sensors with these numbers that cannot be on one bus together. Those that are switched off harm nobody.
+func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 	first := map[string]int{} // the sensor at each place
-	for i := range sensors {
+	for _, i := range sound {
 		s := &sensors[i]
-		if !s.Enabled || s.Bus == "" || s.Spec.Name == "" {
+		if !s.Enabled || s.Bus == "" {
 			continue
 		}
 		place := s.Bus

@@ -52,6 +52,7 @@ func TestSerialMode(t *testing.T) {
 		{SerialMode{}, "9600 8N1", 1041666},
 		{SerialMode{Baud: 1000, Parity: "even", StopBits: 2}, "1000 8E2", 12 * time.Millisecond},
 		{SerialMode{Baud: 1000, DataBits: 7, RS485: RS485{Enabled: true}}, "1000 7N1 RS-485", 9 * time.Millisecond},
+		{SerialMode{RS485: RS485{Enabled: true, LowSend: true, After: time.Millisecond}}, "9600 8N1 RS-485 with RTS low, 0s before and 1ms after", 1041666},
 	}
 	for _, test := range tests {
 		if test.mode.String() != test.text || test.mode.PerByte() != test.perByte {

@@ -68,6 +68,12 @@ func (m SerialMode) String() string {
 	s := fmt.Sprintf("%d %d%s%d", cmp.Or(m.Baud, 9600), cmp.Or(m.DataBits, 8), parity, cmp.Or(m.StopBits, 1))
 	if m.RS485.Enabled {
 		s += " RS-485"
+		if m.RS485.LowSend {
+			s += " with RTS low"
+		}
+		if m.RS485.Before != 0 || m.RS485.After != 0 {
+			s += fmt.Sprintf(", %v before and %v after", m.RS485.Before, m.RS485.After)
+		}
 	}
 	return s
 }

@@ -74,10 +74,11 @@ var SpecTCP = drivers.Network("modbus-tcp", "any Modbus device in the network or
 	func(o *TCP) []drivers.Field { return fields(o.settings()) }, openTCP)
 
 func (o *RTU) mode() drivers.SerialMode {
-	return drivers.SerialMode{
-		Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits,
-		RS485: drivers.RS485{Enabled: o.RS485, LowSend: o.RS485Level == "low", Before: o.RS485Before, After: o.RS485After},
+	m := drivers.SerialMode{Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits}
+	if o.RS485 {
+		m.RS485 = drivers.RS485{Enabled: true, LowSend: o.RS485Level == "low", Before: o.RS485Before, After: o.RS485After}
 	}
+	return m
 }
 
 func fields(s *settings) []drivers.Field {
