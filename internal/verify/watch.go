@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -22,7 +23,7 @@ const keepSession = time.Hour
 
 // Watch subscribes to everything that the gateways below the prefix send, gateway being one id or "+", and hands each message to take, which
 // is not called concurrently. connected is called each time a connection is there, disconnected each time that there is none for a new reason.
-// Watch returns nil when ctx ends; where there never was a connection by then, the last reason.
+// Watch returns nil when ctx ends; where there never was a connection by then, why.
 func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected func(url string), disconnected func(err error), take func(topic string, payload []byte)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -83,7 +84,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 		return cause
 	}
 	if !heard {
-		return reason
+		return cmp.Or(reason, errors.New("no broker answered in that time"))
 	}
 	return nil
 }
