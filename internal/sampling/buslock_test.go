@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,14 +212,14 @@ func TestManyDeadDevicesOnABus(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const live = 2
 				lock := NewBusLock()
-				dead := false
+				var dead atomic.Bool
 				var benches []*bench
 				var stops []func() error
 				for i := range live + tt.dead {
 					read := takes(20 * ms)
 					if i >= live {
 						read = func(ctx context.Context) ([]drivers.Value, error) {
-							if !dead {
+							if !dead.Load() {
 								return takes(20 * ms)(ctx)
 							}
 							return nil, cmp.Or(drivers.Wait(ctx, tt.timeout), errors.New("no answer"))
@@ -235,7 +236,7 @@ func TestManyDeadDevicesOnABus(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				dead = true
+				dead.Store(true)
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
 				for _, b := range benches[:live] {
