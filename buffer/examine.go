@@ -14,6 +14,9 @@ import (
 // from outside. It changes nothing. Its errors are *OpenError; a store that is
 // open, by this process too, is ErrInUse.
 func Examine(path string) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	if err := checkFileSystem(path); err != nil {
 		return err
 	}

@@ -262,3 +262,19 @@ func flushed(t *testing.T, s *Store, body []byte) {
 		t.Fatal(err)
 	}
 }
+
+// A path that is a link: what belongs to the store is beside the file that it
+// means, where Open looks for damage too.
+func TestPathThatIsALink(t *testing.T) {
+	path, id := killed(t, 20)
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, path+"-wal", func(b []byte) []byte { b[5000] ^= 0x10; return b })
+	s := openAt(t, link, Options{})
+	defer closeStore(t, s)
+	if o := s.Opened(); o.SetAside == "" || s.ID() == id {
+		t.Errorf("id %s was %s, %+v", s.ID(), id, o)
+	}
+}

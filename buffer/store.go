@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -90,6 +91,9 @@ func newRound() *round { return &round{done: make(chan struct{})} }
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // SQLite keeps the log beside it
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
