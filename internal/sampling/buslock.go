@@ -12,7 +12,7 @@ import (
 const (
 	// busWait is how long a sensor waits for its turn on the bus.
 	busWait = 10 * time.Second
-	// precedence is how long sensors that work go before one that does not.
+	// precedence is how long sensors that work go before one that does not, at least.
 	precedence = 5 * time.Second
 )
 

@@ -26,15 +26,17 @@
 //
 // # Buses
 //
-// Sensors on one bus take turns. Those whose last reading succeeded go first, so that they wait for one dead device at most; one that
-// fails gets its turn after 5 s at the latest. The time of a reading begins with its turn. One that did not come within 10 s is no
-// failure: the reading is skipped, and the sensor stays what it is, with the error that it had. Three in a row make it stale.
+// Sensors on one bus take turns. Those whose last reading succeeded go first. One that fails gets its turn when it has waited for 5 s and
+// none of the others has waited for such a one already: a sensor that works waits for one dead device at most. The time of a reading begins
+// with its turn. One that did not come within 10 s is no failure: the reading is skipped, and the sensor stays what it is, with the error
+// that it had. Three in a row make it stale.
 //
 // # What is told
 //
 // The log and OnState hear of a change of the condition, of the kind of error while the sensor fails, and of a sink that begins or
 // ceases to refuse readings; the log also of the fields that have no value. Nothing is told with each reading or failure. Up to
-// six changes a minute are told at once; a sensor that has more flaps, and is told of once a minute until it does not.
+// six changes a minute are told at once; a sensor that has more flaps, and is told of once a minute until it does not. Fields that come
+// and go are limited in the same way but concern the log alone: a sensor may be well without all of them.
 //
 // # Goroutines
 //

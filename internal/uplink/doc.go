@@ -21,9 +21,10 @@
 // # Refusals
 //
 // 0x10 (nobody subscribed) is a delivery, unless the configuration says hold; readings that nobody got stand in the loss
-// ledger. A loss event that nobody got is told again, or else nobody would learn of them (unheard). 0x90, 0x99 and a message that is too large
-// for the broker are halved until the culprit is alone, which is buried in the store's dead letters. Every other refusal
-// is taken for a state of the broker or its access list: the topic pauses, also over reconnections, its groups are held,
-// and one of them is tried again with growing delay until it passes. What is held is bounded; beyond it the lane waits,
-// and nothing is dropped. The reply to a command is not worth that: its topic is the asker's, and it is buried at once.
+// ledger. A loss event that nobody got is told again, or else nobody would learn of them (unheard). 0x90, 0x99 and a
+// message that is too large for the broker are halved until the culprit is alone, which is buried in the store's dead
+// letters. Every other refusal is taken for a state of the broker or its access list: the topic pauses, also over
+// reconnections, its groups are held, and one of them is tried again with growing delay until it passes. What is held is
+// bounded; beyond it the lane waits, and nothing is dropped. The reply to a command is not worth that: its topic is the
+// asker's, and it is buried at once.
 package uplink
