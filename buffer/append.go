@@ -46,7 +46,7 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 	if s.makeRoom(sr.class, len(body)+itemOverhead, now) {
 		s.put(sr, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil)
 	} else {
-		s.lose(removal{lossKey{lane, s.id, s.boot, sr.name, reasonRejected}, seq, seq, 1}, now)
+		s.lose(removal{lossKey{lane, s.run.id, sr.name, reasonRejected}, seq, seq, 1}, now)
 		s.stats.Rejected++
 		err = ErrFull
 		s.expireSoon(now)
@@ -104,7 +104,7 @@ func (s *Store) put(sr *series, up time.Duration, body []byte, now time.Duration
 	if n := len(l.blocks); n > 0 && !l.blocks[n-1].sealed && l.blocks[n-1].cost < blockCost {
 		b = l.blocks[n-1]
 	} else {
-		b = &block{class: sr.class, store: s.id, kernel: s.o.KernelBoot, boot: s.boot, id: s.next}
+		b = &block{class: sr.class, run: s.run, id: s.next}
 		l.blocks = append(l.blocks, b)
 	}
 	it := &item{

@@ -83,8 +83,8 @@ func (s *Store) expired(b *block, it *item, now time.Duration) bool {
 	if ttl == 0 {
 		return false
 	}
-	if b.boot != s.boot && (b.kernel == "" || b.kernel != s.o.KernelBoot) {
-		later, ok := s.powerUps[b.kernel]
+	if b.run != s.run && (b.run.kernel == "" || b.run.kernel != s.o.KernelBoot) {
+		later, ok := s.powerUps[b.run.kernel]
 		if !ok {
 			return false
 		}
@@ -104,9 +104,11 @@ func (s *Store) learnPowerUps() {
 	for c := range eventClass {
 		last := ""
 		for _, b := range s.lanes[c].blocks {
-			if _, known := s.powerUps[b.kernel]; !known && b.kernel != last && b.kernel != "" && b.kernel != s.o.KernelBoot {
-				kernels = append(kernels, b.kernel)
-				last = b.kernel
+			if k := b.run.kernel; k != last && k != "" && k != s.o.KernelBoot {
+				if _, known := s.powerUps[k]; !known {
+					kernels = append(kernels, k)
+				}
+				last = k
 			}
 		}
 	}

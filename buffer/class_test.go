@@ -127,7 +127,7 @@ func TestTTL(t *testing.T) {
 		var b strings.Builder
 		l := s.TakeLosses(99)
 		for _, e := range l {
-			fmt.Fprintf(&b, "%s/%d/%d-%d %s ", e.Stream, e.Boot, e.First, e.Last, e.Reason)
+			fmt.Fprintf(&b, "%s/%d/%d-%d %s ", e.Stream, number(e.Run), e.First, e.Last, e.Reason)
 		}
 		s.AckLosses(l)
 		if got := strings.TrimSpace(b.String()); got != losses {

@@ -12,13 +12,13 @@ type committer struct {
 	s       *Store
 	db      *db // nil while it cannot be opened again
 	codec   *codec
-	n       counters // as stored
-	marks   []mark   // as stored
-	inDoubt *txn     // its COMMIT failed: it may have happened
-	file    int64    // bytes of the database, at the last look
-	usable  int64    // bytes of it that the file system permits, at the begin of the transaction
-	ballast int64    // bytes of the ballast file
-	boots   map[uint32]bootInfo
+	n       counters        // as stored
+	marks   []mark          // as stored
+	inDoubt *txn            // its COMMIT failed: it may have happened
+	file    int64           // bytes of the database, at the last look
+	usable  int64           // bytes of it that the file system permits, at the begin of the transaction
+	ballast int64           // bytes of the ballast file
+	runs    map[string]*run // of this store, those asked for last
 
 	thinFrom   [classCount][ThinLevels]uint64 // the last segment of each level that was thinned
 	salvage    *salvage                       // nil: there is nothing to salvage
@@ -34,11 +34,11 @@ type committer struct {
 	lock    *os.File
 }
 
-// run opens the store, reports that, and works until Close.
-func (s *Store) run(opened chan<- error) {
+// serve opens the store, reports that, and works until Close.
+func (s *Store) serve(opened chan<- error) {
 	runtime.LockOSThread() // and never unlocks: the thread ends with the goroutine
 	defer close(s.stopped)
-	c := &committer{s: s, boots: make(map[uint32]bootInfo), written: newIOCounter()}
+	c := &committer{s: s, runs: make(map[string]*run), written: newIOCounter()}
 	defer c.written.close()
 	c.counted = c.written.read() // the thread may have had another life
 	if err := c.open(); err != nil {

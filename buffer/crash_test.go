@@ -45,8 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeUntilKilled prints "boot stream seq" after each strict Append, and "ack
-// boot seq" before each Ack, since an Ack may become durable at any time.
+// writeUntilKilled prints "run stream seq" after each strict Append, and "ack
+// run seq" before each Ack, since an Ack may become durable at any time.
 func writeUntilKilled(path string) {
 	ctx := context.Background()
 	s, err := Open(ctx, path, Options{MaxBytes: 16 << 20})
@@ -69,7 +69,7 @@ func writeUntilKilled(path string) {
 					say("error %v", err)
 					os.Exit(1)
 				}
-				say("%d %s %d", s.Boot(), stream, seq)
+				say("%s %s %d", s.Run(), stream, seq)
 			}
 		}()
 	}
@@ -80,7 +80,7 @@ func writeUntilKilled(path string) {
 			s.Release(r[len(r)/4:])
 			r = r[:len(r)/4]
 			for _, x := range r {
-				say("ack %d %s %d", x.Boot, x.Stream, x.Seq)
+				say("ack %s %s %d", x.Run, x.Stream, x.Seq)
 			}
 			s.Ack(r)
 		}
@@ -183,9 +183,8 @@ func TestKill(t *testing.T) {
 }
 
 func parseRef(f []string) ref {
-	boot, _ := strconv.Atoi(f[0])
 	seq, _ := strconv.Atoi(f[2])
-	return ref{Readings, f[1], uint32(boot), uint64(seq)}
+	return ref{Readings, f[1], f[0], uint64(seq)}
 }
 
 func integrity(c *committer) error {
@@ -346,7 +345,7 @@ func TestOpenDoesNotDependOnBacklog(t *testing.T) {
 		}
 		closeStore(t, s)
 		s = openAt(t, path, Options{MaxLoss: time.Hour})
-		if st := s.Stats(); st.Backlog != int64(n) || !st.HasOldest || st.OldestBoot != 1 {
+		if st := s.Stats(); st.Backlog != int64(n) || !st.HasOldest || st.OldestUp != time.Second {
 			t.Errorf("stats %+v", st)
 		}
 		if r := s.Take(BacklogQueue, 50, 1<<20); len(r) != 50 || r[0].Seq != 1 {

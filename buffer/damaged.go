@@ -13,26 +13,20 @@ import (
 const maxPosition = 1 << 40
 
 // A damagedStore is a store that was set aside, as far as it can be read.
-type damagedStore struct {
-	db      *db
-	version int64
-}
+type damagedStore struct{ db *db }
 
 // openDamaged opens a store that was set aside. The settings matter less than
 // that it opens; where its header does not let it, the part of the header that
-// is the same in every store of a page size is written again.
+// is the same in every store is written again.
 func openDamaged(path string) (*damagedStore, error) {
 	d, err := connectDamaged(path)
-	for _, size := range []uint16{uint16(pageSize), 4096} { // stores made by versions 1 and 2 have the latter
-		if err == nil {
-			break
-		}
-		if e := repairHeader(path, size); e != nil {
-			return nil, e
-		}
-		d, err = connectDamaged(path)
+	if err == nil {
+		return d, nil
 	}
-	return d, err
+	if err := repairHeader(path, uint16(pageSize)); err != nil {
+		return nil, err
+	}
+	return connectDamaged(path)
 }
 
 func connectDamaged(path string) (*damagedStore, error) {
@@ -55,7 +49,7 @@ func connectDamaged(path string) (*damagedStore, error) {
 		d.close()
 		return nil, err
 	}
-	return &damagedStore{d, version}, nil
+	return &damagedStore{d}, nil
 }
 
 func repairHeader(path string, pageSize uint16) error {
@@ -88,11 +82,7 @@ func (d *damagedStore) rows(columns, table, key string, f func(v []driver.Value)
 // progress returns what can be read of what the last commit wrote; ok: all of
 // it.
 func (d *damagedStore) progress() (p progress, ok bool) {
-	load := d.db.loadProgress
-	if d.version < 3 {
-		load = d.db.progressRows
-	}
-	p, err := load()
+	p, err := d.db.loadProgress()
 	return p, err == nil
 }
 
@@ -100,9 +90,6 @@ func (d *damagedStore) progress() (p progress, ok bool) {
 // that can be read, and returns its id; 0: there is none. Ranges of ids whose
 // pages are damaged are passed over.
 func (d *damagedStore) record(columns, table string, from uint64, row func(v []driver.Value)) uint64 {
-	if d.version < 2 && table != tables[eventClass] && table != tables[normalClass] && table != "dead" {
-		return 0
-	}
 	try := func(from uint64) (id uint64, ok bool) {
 		err := d.db.query("SELECT id, "+columns+" FROM "+table+" WHERE id>=? ORDER BY id LIMIT 1", func(v []driver.Value) bool {
 			n, _ := v[0].(int64)
@@ -140,14 +127,11 @@ func (d *damagedStore) record(columns, table string, from uint64, row func(v []d
 
 // segment returns the first segment with an id of at least from.
 func (d *damagedStore) segment(cl class, from uint64) *row {
-	level := "level"
-	if d.version < 2 {
-		level = "0"
-	}
 	var r *row
-	id := d.record("boot, n, "+level+", codec, size, crc, body", tables[cl], from, func(v []driver.Value) {
+	id := d.record("run, n, level, codec, size, crc, body", tables[cl], from, func(v []driver.Value) {
 		n := func(i int) int64 { n, _ := v[i].(int64); return n }
-		r = &row{records: n(1), b: &block{class: cl, boot: uint32(n(0)), level: n(2), codec: n(3), rawSize: n(4), crc: n(5), sealed: true, stored: true}}
+		r = &row{records: n(1), b: &block{class: cl, run: new(run), level: n(2), codec: n(3), rawSize: n(4), crc: n(5), sealed: true, stored: true}}
+		r.b.run.id, _ = v[0].(string)
 		r.b.encoded, _ = v[6].([]byte)
 	})
 	if id == 0 {
@@ -161,18 +145,14 @@ func (d *damagedStore) segment(cl class, from uint64) *row {
 
 // dead returns the first dead letter with an id of at least from.
 func (d *damagedStore) dead(from uint64) (DeadLetter, bool) {
-	columns := "lane, store, boot, stream, seq, up, reason, body, seq_to, up_to"
-	if d.version < 2 {
-		columns = "lane, store, boot, stream, seq, up, reason, body, 0, 0"
-	}
 	var letter DeadLetter
-	id := d.record(columns, "dead", from, func(v []driver.Value) { letter = scanDead(0, v) })
+	id := d.record(deadColumns, "dead", from, func(v []driver.Value) { letter = scanDead(0, v) })
 	letter.ID = int64(id)
 	return letter, id > 0
 }
 
 // transplant copies the small tables into the database of a new store, in
-// whose transaction it runs: the boots, the losses not told yet, and the
+// whose transaction it runs: the runs, the losses not told yet, and the
 // values of Update. It returns what is to be salvaged, and what the new store
 // begins with.
 func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err error) {
@@ -196,18 +176,17 @@ func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err
 	}
 	begin.counters = counters{Next: next + 1<<20, NextLoss: begin.NextLoss} // beyond what a lost commit may have used
 	plan.Below = begin.Next
-	id, _ := d.db.stateText("store")
-	plan.Store = id
-	err = d.rows("boot, store, kernel, clean", "boot", "boot", func(v []driver.Value) error {
-		if boot, _ := v[0].(int64); uint32(boot) >= plan.Boot {
-			plan.Boot = uint32(boot)
-			plan.Store, _ = v[1].(string)
+	newest := int64(0)
+	err = d.rows("boot, run, store, gateway, kernel, clean", "run", "boot", func(v []driver.Value) error {
+		if boot, _ := v[0].(int64); boot >= newest {
+			newest = boot
+			plan.Run, _ = v[1].(string)
 		}
-		return to.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,?)`, v[0], v[1], v[2], v[3])
+		return to.exec(`INSERT OR IGNORE INTO run(boot, run, store, gateway, kernel, clean) VALUES(?,?,?,?,?,?)`, v[0], v[1], v[2], v[3], v[4], v[5])
 	})
 	if err == nil && !plan.Counted {
 		// A clean end without its marks proves nothing.
-		err = to.exec(`UPDATE boot SET clean=0 WHERE boot=?`, plan.Boot)
+		err = to.exec(`UPDATE run SET clean=0 WHERE boot=?`, newest)
 	}
 	if err != nil {
 		return plan, begin, err
@@ -224,11 +203,11 @@ func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err
 	if err != nil {
 		return plan, begin, err
 	}
-	err = d.rows("id, lane, store, boot, stream, first, last, n, reason", "loss", "id", func(v []driver.Value) error {
+	err = d.rows("id, "+lossColumns, "loss", "id", func(v []driver.Value) error {
 		l := scanLoss(v)
 		begin.NextLoss = max(begin.NextLoss, l.ID)
-		return to.exec(`INSERT OR IGNORE INTO loss(id, lane, store, boot, stream, first, last, n, reason) VALUES(?,?,?,?,?,?,?,?,?)`,
-			v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8])
+		return to.exec(`INSERT OR IGNORE INTO loss(id, `+lossColumns+`) VALUES(?,?,?,?,?,?,?,?)`,
+			v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7])
 	})
 	if err == nil {
 		begin.Losses, err = to.number("SELECT count(*) FROM loss") // at most maxLosses
@@ -240,10 +219,9 @@ func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err
 // how far that has come. It is the row "salvage" of state.
 type salvagePlan struct {
 	Aside    string            `json:"aside"`
-	Store    string            `json:"store"`    // that its last boot had
-	Boot     uint32            `json:"boot"`     // its last boot; records of later ones are not taken for true
-	Below    uint64            `json:"below"`    // nor are positions from here on
-	Last     map[string]uint64 `json:"last"`     // last durable numbers of that boot
+	Run      string            `json:"run"`      // its last one
+	Below    uint64            `json:"below"`    // positions from here on are not taken for true
+	Last     map[string]uint64 `json:"last"`     // last durable numbers of that run
 	Counted  bool              `json:"counted"`  // Expected is known
 	Expected int64             `json:"expected"` // records that it held
 	Table    int               `json:"table"`    // where to go on: dead, then the classes, the highest first

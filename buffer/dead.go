@@ -3,6 +3,7 @@ package buffer
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"time"
 )
 
@@ -24,7 +25,7 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []D
 }
 
 // RetryDead puts dead letters back: they are sent again as the readings or
-// events that they were, with the same store, boot, stream and number, behind
+// events that they were, with the same run, stream and number, behind
 // the backlog. What is live then becomes backlog. Without ids it takes all
 // that there are. It returns how many there were; that is durable.
 func (s *Store) RetryDead(ctx context.Context, ids ...int64) (int, error) {
@@ -54,23 +55,34 @@ type deadJob struct {
 }
 
 func (c *committer) deadLetters(after int64, max int) (list []DeadLetter, err error) {
-	err = c.db.query(`SELECT id, lane, store, boot, stream, seq, up, reason, body, seq_to, up_to FROM dead WHERE id>? ORDER BY id LIMIT ?`,
+	err = c.db.query(`SELECT id, `+deadColumns+` FROM dead WHERE id>? ORDER BY id LIMIT ?`,
 		func(v []driver.Value) bool {
 			id, _ := v[0].(int64)
 			list = append(list, scanDead(id, v[1:]))
 			return true
 		}, after, max)
+	for i := range list {
+		r := &list[i].Record
+		of, e := c.run(r.Run)
+		if e != nil {
+			return list, errors.Join(err, e)
+		}
+		r.Gateway, r.Kernel = of.gateway, of.kernel
+	}
 	return list, err
 }
 
+// deadColumns are those of the table besides the id, as scanDead reads them.
+const deadColumns = `lane, run, stream, seq, up, reason, body, seq_to, up_to`
+
 func scanDead(id int64, v []driver.Value) DeadLetter {
 	n := func(i int) int64 { n, _ := v[i].(int64); return n }
-	d := DeadLetter{ID: id, Record: Record{Lane: Lane(n(0)), Boot: uint32(n(2)), Seq: uint64(n(4)), Up: time.Duration(n(5)),
-		SeqTo: uint64(n(8)), UpTo: time.Duration(n(9))}}
-	d.Record.Store, _ = v[1].(string)
-	d.Record.Stream, _ = v[3].(string)
-	d.Reason, _ = v[6].(string)
-	d.Record.Body, _ = v[7].([]byte)
+	d := DeadLetter{ID: id, Record: Record{Lane: Lane(n(0)), Seq: uint64(n(3)), Up: time.Duration(n(4)),
+		SeqTo: uint64(n(7)), UpTo: time.Duration(n(8))}}
+	d.Record.Run, _ = v[1].(string)
+	d.Record.Stream, _ = v[2].(string)
+	d.Reason, _ = v[5].(string)
+	d.Record.Body, _ = v[6].([]byte)
 	return d
 }
 
@@ -79,8 +91,8 @@ func scanDead(id int64, v []driver.Value) DeadLetter {
 func (c *committer) writeDead(t *txn) error {
 	for _, d := range t.dead {
 		r := d.Record
-		err := c.db.exec(`INSERT OR REPLACE INTO dead(id, lane, store, boot, stream, seq, up, reason, body, seq_to, up_to) VALUES(?,?,?,?,?,?,?,?,?,?,?)`,
-			d.ID, int(r.Lane), r.Store, r.Boot, r.Stream, r.Seq, int64(r.Up), d.Reason, r.Body, r.SeqTo, int64(r.UpTo))
+		err := c.db.exec(`INSERT OR REPLACE INTO dead(id, `+deadColumns+`) VALUES(?,?,?,?,?,?,?,?,?,?)`,
+			d.ID, int(r.Lane), r.Run, r.Stream, r.Seq, int64(r.Up), d.Reason, r.Body, r.SeqTo, int64(r.UpTo))
 		if err != nil {
 			return err
 		}
@@ -97,7 +109,7 @@ func (c *committer) writeDead(t *txn) error {
 		}
 		r := oldest[0].Record
 		last := max(r.Seq, r.SeqTo)
-		t.removed = append(t.removed, removal{lossKey{r.Lane, r.Store, r.Boot, r.Stream, reasonEvicted}, r.Seq, last, last - r.Seq + 1})
+		t.removed = append(t.removed, removal{lossKey{r.Lane, r.Run, r.Stream, reasonEvicted}, r.Seq, last, last - r.Seq + 1})
 	}
 	return nil
 }
@@ -147,7 +159,11 @@ func (c *committer) takeOneDead(t *txn, j *deadJob, d DeadLetter) error {
 		return err
 	}
 	r := d.Record
-	b := &block{class: c.s.classOf(r.Lane, r.Stream), boot: r.Boot, id: t.reserved, sealed: true}
+	of, err := c.run(r.Run)
+	if err != nil {
+		return err
+	}
+	b := &block{class: c.s.classOf(r.Lane, r.Stream), run: of, id: t.reserved, sealed: true}
 	t.reserved++
 	it := &item{block: b, pos: b.id, seq: r.Seq, up: r.Up, stream: r.Stream, body: r.Body}
 	if r.SeqTo > r.Seq {

@@ -16,7 +16,7 @@ func deadText(t *testing.T, s *Store) (text string) {
 		}
 		for _, d := range list {
 			r := d.Record
-			text += fmt.Sprintf("%s/%d/%d=%s:%s ", r.Stream, r.Boot, r.Seq, r.Body, d.Reason)
+			text += fmt.Sprintf("%s/%d/%d=%s:%s ", r.Stream, number(r.Run), r.Seq, r.Body, d.Reason)
 			after = d.ID
 		}
 		if len(list) < 2 {
@@ -41,14 +41,14 @@ func TestDeadLetters(t *testing.T) {
 	if err := s.Refuse(t.Context(), e, "quota"); err != nil {
 		t.Fatal(err)
 	}
-	id := s.ID()
+	id := s.Run()
 	closeStore(t, s)
 	s = openAt(t, path, o)
 	if got, want := deadText(t, s), "a/1/1=0:format event/1/1=0:quota a/1/2=1:format a/1/3=2:format "; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	list, err := s.DeadLetters(t.Context(), 0, 9)
-	if err != nil || len(list) != 4 || list[0].Record.Store != id {
+	if err != nil || len(list) != 4 || list[0].Record.Run != id {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	mustAppend(t, s, Readings, "a", "new")
@@ -73,7 +73,7 @@ func TestDeadLetters(t *testing.T) {
 	if got, want := seqs(r), "event/1/2=1 event/1/3=2 event/1/4=3 event/1/1=0"; got != want {
 		t.Errorf("events: got %s, want %s", got, want)
 	}
-	if r[3].Store != id || r[3].Lane != Events {
+	if r[3].Run != id || r[3].Lane != Events {
 		t.Errorf("%+v", r[3])
 	}
 	// Refused again, then all are tried.
@@ -157,7 +157,7 @@ func TestStored(t *testing.T) {
 		break
 	}
 	st, err := s.Streams(t.Context(), Events)
-	if err != nil || len(st) != 1 || st["event"].Records != 3 || st["event"].OldestSeq != 1 || st["event"].Bytes != int64(len("010002000")) {
+	if err != nil || len(st) != 1 || st["event"].Records != 3 || st["event"].Oldest.Seq != 1 || st["event"].Bytes != int64(len("010002000")) {
 		t.Errorf("%+v, %v", st, err)
 	}
 	if got := seqs(s.Take(BacklogQueue, 1, 99)); got != "a/1/11=10" {

@@ -110,7 +110,7 @@ func (l *load) run(length time.Duration) {
 		if seq != uint64(l.made) || err != nil && !errors.Is(err, ErrFull) {
 			l.t.Fatalf("append %d: %d, %v", l.made, seq, err)
 		}
-		l.all = append(l.all, ref{Readings, "a", l.s.Boot(), seq})
+		l.all = append(l.all, ref{Readings, "a", l.s.Run(), seq})
 		if l.made%10 > 0 {
 			continue
 		}
@@ -149,7 +149,7 @@ func (l *load) settle() {
 	for e := l.s.TakeLosses(100); len(e) > 0; e = l.s.TakeLosses(100) {
 		for _, x := range e {
 			for seq := x.First; x.Reason != reasonThinned && seq <= x.Last; seq++ {
-				id := ref{x.Lane, x.Stream, x.Boot, seq}
+				id := ref{x.Lane, x.Stream, x.Run, seq}
 				if l.lost[id] || l.delivered[id] {
 					l.t.Errorf("%s loss of %+v, which was lost before (%v) or delivered (%v)", x.Reason, id, l.lost[id], l.delivered[id])
 				}

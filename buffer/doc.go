@@ -35,7 +35,7 @@
 // a queue and a front of its own: a class that no stream uses costs an empty
 // table, one that is used makes a commit a row longer. A higher priority is
 // taken first; to make room the lowest is removed first. A stream is in one
-// class throughout a boot.
+// class throughout a run.
 //
 // Positions number the records over the life of the file; the id of a segment
 // is the position of its first record. A reading is live if its position is at
@@ -54,6 +54,18 @@
 // log is emptied by a checkpoint first, then a ballast file is given up, which
 // is made again as soon as there is room.
 //
+// # Identity
+//
+// A record is (run, lane, stream, seq). A run is one start of the program, 12
+// hexadecimal digits made at random in RAM: a file that is copied, put back or
+// lost cannot make a number come again, and nothing has to be written for
+// that. Every segment, dead letter and entry of the ledger carries its run, a
+// segment under its checksum. The row of a run has what they do not need to be
+// identified: the boot, which counts the runs in this file, the gateway and the
+// kernel boot that it began with, and whether it ended with Close. Previous is
+// the row before this one: the chain of runs by which a receiver finds out that
+// a file was lost or that an older copy was put back.
+//
 // # What is found after a power cut
 //
 // Every change is one SQLite transaction in WAL mode with synchronous=FULL;
@@ -63,7 +75,7 @@
 // power cut but damage, which Open looks for itself (log.go). So of each of these, everything or nothing is found:
 //
 //	operation   before                   the transaction                        nil or the effect after
-//	Open        last boot                boot row, progress without marks        Open returned
+//	Open        last run                 run row, progress without marks         Open returned
 //	Append      record in RAM            segment, progress                       MaxLoss; strict: Append returned
 //	Ack         segment                  row deleted, or bits of its ack row     the next commit, at most 5 s
 //	Refuse      taken record             dead letter, ledger, bits               Refuse returned
@@ -72,14 +84,15 @@
 //	expiry      record                   bits of its ack row, ledger             MaxLoss after Take came to it
 //	RetryDead   dead letter              deleted there, segment                  RetryDead returned
 //	DropDead    dead letter              deleted                                 DropDead returned
-//	migration   file of version n        tables of n+1, with those of Open       Open returned
-//	set aside   damaged file             none: it is renamed, see below          the new file's boot row
+//
+// //	set aside   damaged file             none: it is renamed, see below          the new file's run row
+//
 //	salvage     rows of the old file     segments, how far it came               each step
 //	ErrFull     nothing                  ledger                                  MaxLoss; strict: Append returned
 //	Update      old values               new values, records appended by it      Update returned
 //	unrouted    loss in RAM              ledger                                  a commit, at most 5 min
 //	AckLosses   ledger entry             row deleted                             the next commit, at most 5 s
-//	Close       boot not ended           front, acks, progress, clean=1          Close returned
+//	Close       run not ended            front, acks, progress, clean=1          Close returned
 //
 // "unrouted" are the ranges that the broker took and nobody got, AckUnrouted: a
 // gateway whose readings nobody wants does not write for that alone. A cut
@@ -112,15 +125,15 @@
 // mark beside it that has the new name is there from before the rename until
 // the new store is made: after a cut in between the next Open goes on. Found at Open, the new store gets a new ID, and its boots go on counting
 // where the old ones ended, as on a cloned card; found in use, it keeps ID,
-// boot and numbers, which are in RAM, and everything in RAM is stored again.
+// run and numbers, which are in RAM, and everything in RAM is stored again.
 //
-// The first transaction of the new store takes over the boots, the marks, the
+// The first transaction of the new store takes over the runs, the marks, the
 // ledger and the values of Update. The records follow in the background under
 // their old identity, those whose checksum is right, some segments in each
 // transaction; where that ends because of a cut, the next Open goes on. Take
 // waits for what is older than what it would return. In the end the ledger has
 // the number of records that were not found, where it is known, and a range
-// with a Count of zero for every stream of the last boot: any of these numbers
+// with a Count of zero for every stream of the last run: any of these numbers
 // may be missing. The old file is kept if it fits into MaxBytes together with
 // the store; until salvage ends both exist.
 //

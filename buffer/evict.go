@@ -14,20 +14,21 @@ type row struct {
 // segment reads the first segment of a class with an id from low to high, or
 // nil.
 func (c *committer) segment(cl class, low, high uint64) (r *row, err error) {
-	err = c.db.query(`SELECT id, boot, n, level, codec, size, crc, s.body, bits FROM `+tables[cl]+` s LEFT JOIN ack USING(id)
+	id := ""
+	err = c.db.query(`SELECT id, run, n, level, codec, size, crc, s.body, bits FROM `+tables[cl]+` s LEFT JOIN ack USING(id)
 		WHERE id>=? AND id<=? ORDER BY id LIMIT 1`, func(v []driver.Value) bool {
 		n := func(i int) int64 { n, _ := v[i].(int64); return n }
-		r = &row{records: n(2), b: &block{class: cl, id: uint64(n(0)), boot: uint32(n(1)),
+		r = &row{records: n(2), b: &block{class: cl, id: uint64(n(0)),
 			level: n(3), codec: n(4), rawSize: n(5), crc: n(6), sealed: true, stored: true}}
 		r.b.encoded, _ = v[7].([]byte)
 		r.bits, _ = v[8].([]byte)
+		id, _ = v[1].(string)
 		return false
 	}, low, high)
 	if err != nil || r == nil {
 		return nil, err
 	}
-	info, err := c.bootInfo(r.b.boot)
-	r.b.store, r.b.kernel = info.store, info.kernel
+	r.b.run, err = c.run(id)
 	return r, err
 }
 
@@ -165,7 +166,7 @@ func (c *committer) evict(t *txn, cl class, expired bool) (int, error) {
 		}
 		e := evicted{class: cl, records: r.records - int64(popcount(r.bits))}
 		if b == nil {
-			t.removed = append(t.removed, removal{lossKey{cl.lane(), r.b.store, r.b.boot, "", reasonCorrupt}, 0, 0, uint64(e.records)})
+			t.removed = append(t.removed, removal{lossKey{cl.lane(), r.b.run.id, "", reasonCorrupt}, 0, 0, uint64(e.records)})
 		} else {
 			c.ledger(t, b)
 		}

@@ -20,7 +20,7 @@ func TestExamineSound(t *testing.T) {
 			return path
 		}},
 		{"killed", func(t *testing.T) string { path, _ := killed(t, 20); return path }},
-		{"an older version's", func(t *testing.T) string { return fixture(t, "v1.db") }},
+		{"an unreleased version's", unreleased},
 		{"a header that is damaged", func(t *testing.T) string {
 			path := filepath.Join(t.TempDir(), "queue.db")
 			closeStore(t, openAt(t, path, Options{}))

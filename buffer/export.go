@@ -3,7 +3,6 @@ package buffer
 import (
 	"context"
 	"iter"
-	"time"
 )
 
 // Stored returns the records of a lane that are not acknowledged, those in
@@ -74,11 +73,9 @@ func (c *committer) peek(cl class, from uint64) (records []Record, next uint64, 
 
 // StreamStats describe what is stored of one stream of readings.
 type StreamStats struct {
-	Records    int64
-	Bytes      int64  // of bodies
-	OldestBoot uint32 // Boot, Seq and Up of the oldest record
-	OldestSeq  uint64
-	OldestUp   time.Duration
+	Records int64
+	Bytes   int64  // of bodies
+	Oldest  Record // without its body
 }
 
 // Streams returns what is stored of each stream of a lane. It reads all of it.
@@ -89,11 +86,11 @@ func (s *Store) Streams(ctx context.Context, lane Lane) (map[string]StreamStats,
 			return nil, err
 		}
 		st := streams[r.Stream]
-		if st.Records == 0 || r.Boot < st.OldestBoot || r.Boot == st.OldestBoot && r.Seq < st.OldestSeq {
-			st.OldestBoot, st.OldestSeq, st.OldestUp = r.Boot, r.Seq, r.Up
-		}
 		st.Records++
 		st.Bytes += int64(len(r.Body))
+		if r.Body = nil; st.Records == 1 || r.Pos < st.Oldest.Pos {
+			st.Oldest = r
+		}
 		streams[r.Stream] = st
 	}
 	return streams, nil

@@ -38,7 +38,7 @@ func work(path string) {
 	ctx := context.Background()
 	say := func(what string, r ...Record) {
 		for _, x := range r {
-			fmt.Println(what, x.Boot, x.Stream, x.Seq)
+			fmt.Println(what, x.Run, x.Stream, x.Seq)
 		}
 	}
 	s, err := Open(ctx, path, Options{MaxBytes: MinMaxBytes})
@@ -50,7 +50,7 @@ func work(path string) {
 		stream := fmt.Sprint("s", i%2)
 		seq, err := s.Append(ctx, Readings, stream, 0, workBody(i))
 		if seq > 0 && err == nil {
-			say("stored", Record{Boot: s.Boot(), Stream: stream, Seq: seq})
+			say("stored", Record{Run: s.Run(), Stream: stream, Seq: seq})
 		}
 		switch i % 10 {
 		case 3, 6:
@@ -311,7 +311,7 @@ func (r *faultResults) check(t *testing.T, f fault, path string) {
 			t.Errorf("%v: the last of %s is %d, want 20", f, stream, last)
 		}
 		for seq := uint64(1); seq <= last; seq++ {
-			if id := (ref{Readings, stream, p.Boot, seq}); !found[id] && !lost[id] && !dead[id] && !said["acking"][id] {
+			if id := (ref{Readings, stream, p.Run, seq}); !found[id] && !lost[id] && !dead[id] && !said["acking"][id] {
 				t.Errorf("%v: %+v is a hole without an entry in the ledger", f, id)
 			}
 		}
@@ -366,7 +366,7 @@ func leftOf(t *testing.T, f fault, s *Store) (found, lost, dead map[ref]bool) {
 			continue // has a dead letter, or a second entry
 		}
 		for seq := l.First; seq <= l.Last; seq++ {
-			id := ref{l.Lane, l.Stream, l.Boot, seq}
+			id := ref{l.Lane, l.Stream, l.Run, seq}
 			if lost[id] || found[id] {
 				t.Errorf("%v: %+v is in the ledger as %s, but it was there before (%v) or is found (%v)", f, id, l.Reason, lost[id], found[id])
 			}

@@ -57,22 +57,13 @@ func checkDirectory(path string) error {
 // file is a store of this package that has to be set aside, and an error
 // where it is something else, which must not be overwritten.
 func inspect(path string, marked bool) (damage, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, notWritable(path, err)
+	header, err := readHeader(path)
+	if errors.As(err, new(*OpenError)) {
+		return nil, err
 	}
-	defer f.Close()
-	header := make([]byte, 100)
-	n, err := f.ReadAt(header, 0)
-	if err != nil && err != io.EOF {
-		return fmt.Errorf("reading the header: %w", err), nil
+	if err != nil || len(header) == 0 {
+		return err, nil
 	}
-	if n == 0 {
-		return nil, nil
-	}
-	header = header[:n]
 	if err := foreign(path, header); err != nil {
 		return nil, err // what seems damaged may be new
 	}
@@ -87,11 +78,37 @@ func inspect(path string, marked bool) (damage, err error) {
 	return nil, nil
 }
 
+// readHeader returns the first 100 bytes of a file, or what there is of them;
+// nothing where there is no file. An *OpenError says that it cannot be opened.
+func readHeader(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, notWritable(path, err)
+	}
+	defer f.Close()
+	header := make([]byte, 100)
+	n, err := f.ReadAt(header, 0)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("reading the header: %w", err)
+	}
+	return header[:n], nil
+}
+
 // identify tells from a header whether it is SQLite's and whether the file is
 // one of this package.
 func identify(header []byte) (sqlite, ours bool) {
 	return bytes.HasPrefix(header, []byte("SQLite format 3\x00")),
-		len(header) >= 72 && int64(binary.BigEndian.Uint32(header[68:])) == applicationID
+		application(header) == applicationID
+}
+
+// application returns the application id of a header; 0: it has none.
+func application(header []byte) int64 {
+	if len(header) < 72 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint32(header[68:]))
 }
 
 // foreign returns an error where a file with this header, its first 100 bytes
@@ -100,7 +117,7 @@ func foreign(path string, header []byte) error {
 	switch sqlite, ours := identify(header); {
 	case ours && sqlite:
 		return checkVersion(path, int64(binary.BigEndian.Uint32(header[60:])))
-	case ours, !sqlite && fileSize(ballastPath(path)) > 0:
+	case ours, !sqlite && fileSize(ballastPath(path)) > 0, sqlite && application(header) == unreleasedID:
 		return nil
 	case sqlite && len(header) == 100 && isFresh(header):
 		return nil
@@ -125,7 +142,7 @@ func checkVersion(path string, version int64) error {
 // power cut may leave that of a new store.
 func isFresh(header []byte) bool {
 	return binary.BigEndian.Uint32(header[28:]) <= 1 && binary.BigEndian.Uint32(header[40:]) == 0 &&
-		binary.BigEndian.Uint32(header[68:]) == 0
+		application(header) == 0
 }
 
 // The mark makes the next Open set the file aside. From before that happens

@@ -112,17 +112,6 @@ func (s *Store) Flush(ctx context.Context) error {
 	return s.submit(ctx, &job{flush: true})
 }
 
-// BootInfo returns the kernel's boot_id during a boot of the program; ok is
-// false where the boot is not known.
-func (s *Store) BootInfo(boot uint32) (kernelBoot string, ok bool) {
-	err := s.submit(context.Background(), &job{read: func(c *committer) error {
-		info, err := c.bootInfo(boot)
-		kernelBoot, ok = info.kernel, info.known
-		return err
-	}})
-	return kernelBoot, ok && err == nil
-}
-
 func boolean(b bool) int {
 	if b {
 		return 1

@@ -76,7 +76,7 @@ func (c *committer) adopt(r *row) bool {
 		b.encoded = nil
 		l.insert(b)
 		s.markDirty(b, now)
-		s.lose(removal{lossKey{b.class.lane(), b.store, b.boot, "", reasonCorrupt}, 0, 0, uint64(n)}, now)
+		s.lose(removal{lossKey{b.class.lane(), b.run.id, "", reasonCorrupt}, 0, 0, uint64(n)}, now)
 		s.stats.Corrupt += uint64(n)
 		l.depth -= n
 		s.log.Error("segment cannot be read", "path", s.path, "lane", tables[b.class], "segment", b.id, "records", n)

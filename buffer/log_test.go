@@ -61,29 +61,6 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// A store of an earlier version has pages and frames of another length: damage
-// of its log is found all the same, also where it is the length that is wrong.
-func TestDamagedLogOfVersion2(t *testing.T) {
-	for _, at := range []int{10, 18, 5000, 30000} {
-		t.Run(fmt.Sprint("byte ", at), func(t *testing.T) {
-			path := fixture(t, "v2.db")
-			o := Options{Machine: "machine-1", KernelBoot: "kernel-3"}
-			s := openAt(t, path, o)
-			id := s.ID()
-			for i := range 20 {
-				mustAppend(t, s, Readings, "a", fmt.Sprint(i))
-			}
-			path = crash(t, s, path)
-			edit(t, path+"-wal", func(b []byte) []byte { b[at] ^= 1; return b })
-			s = openAt(t, path, o)
-			defer closeStore(t, s)
-			if o := salvaged(t, s); o.SetAside == "" || s.ID() == id || s.Previous().Store != id {
-				t.Errorf("id %s was %s, %+v, previous %+v", s.ID(), id, o, s.Previous())
-			}
-		})
-	}
-}
-
 // What a power cut leaves of the last transaction is not damage, even twice in
 // a row; what was committed before is found.
 func TestTornLog(t *testing.T) {

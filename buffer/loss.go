@@ -23,8 +23,7 @@ const (
 type Loss struct {
 	ID     int64
 	Lane   Lane
-	Store  string // ID of the store of the records
-	Boot   uint32
+	Run    string // of the records; empty where it is not known
 	Stream string // empty where it is not known: a segment could not be read
 	First  uint64
 	Last   uint64
@@ -42,8 +41,7 @@ type removal struct {
 // Removals with the same key may become one entry.
 type lossKey struct {
 	lane   Lane
-	store  string
-	boot   uint32
+	run    string
 	stream string
 	reason string
 }
@@ -98,7 +96,7 @@ func (s *Store) loseItem(b *block, it *item, reason string, now time.Duration) {
 
 // removal returns the entry of the ledger for one of the items.
 func (b *block) removal(it *item, reason string) removal {
-	return removal{lossKey{b.class.lane(), b.store, b.boot, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
+	return removal{lossKey{b.class.lane(), b.run.id, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
 }
 
 // count adds to the statistics of a reason. s.mu is held.
@@ -144,7 +142,7 @@ func (c *committer) takeLosses(max int) ([]Loss, error) {
 		skip[id] = true
 	}
 	var out []Loss
-	err := c.db.query(`SELECT id, lane, store, boot, stream, first, last, n, reason FROM loss ORDER BY id LIMIT ?`,
+	err := c.db.query(`SELECT id, `+lossColumns+` FROM loss ORDER BY id LIMIT ?`,
 		func(v []driver.Value) bool {
 			if l := scanLoss(v); !skip[l.ID] && !s.losses.taken[l.ID] {
 				out = append(out, l)
@@ -163,13 +161,16 @@ func (c *committer) takeLosses(max int) ([]Loss, error) {
 	return out, nil
 }
 
-func (l Loss) key() lossKey { return lossKey{l.Lane, l.Store, l.Boot, l.Stream, l.Reason} }
+func (l Loss) key() lossKey { return lossKey{l.Lane, l.Run, l.Stream, l.Reason} }
+
+// lossColumns are those of the table besides the id, as scanLoss reads them.
+const lossColumns = `lane, run, stream, first, last, n, reason`
 
 func scanLoss(v []driver.Value) (l Loss) {
 	n := func(i int) int64 { n, _ := v[i].(int64); return n }
 	t := func(i int) string { t, _ := v[i].(string); return t }
-	return Loss{ID: n(0), Lane: Lane(n(1)), Store: t(2), Boot: uint32(n(3)), Stream: t(4),
-		First: uint64(n(5)), Last: uint64(n(6)), Count: uint64(n(7)), Reason: t(8)}
+	return Loss{ID: n(0), Lane: Lane(n(1)), Run: t(2), Stream: t(3),
+		First: uint64(n(4)), Last: uint64(n(5)), Count: uint64(n(6)), Reason: t(7)}
 }
 
 // AckLosses removes published entries with the next commit.
@@ -222,10 +223,10 @@ func (c *committer) writeLosses(t *txn, open map[lossKey]Loss) error {
 		} else {
 			t.n.NextLoss++
 			t.n.Losses++
-			e = Loss{ID: t.n.NextLoss, Lane: r.key.lane, Store: r.key.store, Boot: r.key.boot, Stream: r.key.stream,
+			e = Loss{ID: t.n.NextLoss, Lane: r.key.lane, Run: r.key.run, Stream: r.key.stream,
 				First: r.first, Last: r.last, Count: r.count, Reason: r.key.reason}
-			if err := c.db.exec(`INSERT INTO loss(id, lane, store, boot, stream, first, last, n, reason) VALUES(?,?,?,?,?,?,?,?,?)`,
-				e.ID, int(e.Lane), e.Store, e.Boot, e.Stream, e.First, e.Last, e.Count, e.Reason); err != nil {
+			if err := c.db.exec(`INSERT INTO loss(id, `+lossColumns+`) VALUES(?,?,?,?,?,?,?,?)`,
+				e.ID, int(e.Lane), e.Run, e.Stream, e.First, e.Last, e.Count, e.Reason); err != nil {
 				return err
 			}
 		}

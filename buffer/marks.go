@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// A mark is the last durable sequence number of a stream of this boot.
+// A mark is the last durable sequence number of a stream of this run.
 type mark struct {
 	lane   Lane
 	stream string
 	seq    uint64
 }
 
-// marks returns the last number of every stream of this boot, in the order of
+// marks returns the last number of every stream of this run, in the order of
 // their names. s.mu is held.
 func (s *Store) marks() []mark {
 	var list []mark

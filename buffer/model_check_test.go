@@ -127,7 +127,7 @@ func (m *model) losses() {
 			m.t.Errorf("loss %+v: range and count differ", e)
 		}
 		for seq := e.First; seq <= e.Last; seq++ {
-			r := ref{e.Lane, e.Stream, e.Boot, seq}
+			r := ref{e.Lane, e.Stream, e.Run, seq}
 			if _, ok := m.bodies[r]; !ok {
 				m.t.Errorf("loss of %+v, which was never appended", r)
 			}

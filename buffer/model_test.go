@@ -19,13 +19,16 @@ var modelSeeds = flag.Int("buffer.seeds", 40, "histories of the model test")
 type ref struct {
 	lane   Lane
 	stream string
-	boot   uint32
+	run    string
 	seq    uint64
 }
 
-func refOf(r Record) ref { return ref{r.Lane, r.Stream, r.Boot, r.Seq} }
+func refOf(r Record) ref { return ref{r.Lane, r.Stream, r.Run, r.Seq} }
 
-func (a ref) less(b ref) bool { return a.boot < b.boot || a.boot == b.boot && a.seq < b.seq }
+func (a ref) less(b ref) bool {
+	x, y := number(a.run), number(b.run)
+	return x < y || x == y && a.seq < b.seq
+}
 
 // A model is what a store must be equal to: every record that was ever
 // appended and what became of it.
@@ -218,7 +221,7 @@ func (m *model) append() {
 	if m.seqs[key]++; seq != m.seqs[key] {
 		m.t.Errorf("append %s: seq %d, want %d", stream, seq, m.seqs[key])
 	}
-	r := ref{lane, stream, m.s.Boot(), seq}
+	r := ref{lane, stream, m.s.Run(), seq}
 	m.bodies[r] = body
 	if old {
 		m.old[r] = m.kernel
@@ -252,7 +255,7 @@ func (m *model) ended(clean bool) {
 	}
 	last := map[string]uint64{}
 	for r := range m.bodies {
-		if r.lane == Readings && r.boot == p.Boot && (clean || m.durable[r]) {
+		if r.lane == Readings && r.run == p.Run && (clean || m.durable[r]) {
 			last[r.stream] = max(last[r.stream], r.seq)
 		}
 		if clean {

@@ -9,6 +9,38 @@ import (
 	"testing"
 )
 
+// unreleased makes a store as versions before the first release did, as far as
+// this one looks at it.
+func unreleased(t *testing.T) (path string) {
+	path = filepath.Join(t.TempDir(), "queue.db")
+	sqlite(t, path, fmt.Sprintf(`PRAGMA journal_mode=wal; PRAGMA application_id=%d; PRAGMA user_version=3; CREATE TABLE boot(boot)`, unreleasedID))
+	return path
+}
+
+// A store from before the first release is moved aside, with its log, and a
+// new one begins.
+func TestUnreleasedVersionIsMovedAside(t *testing.T) {
+	path := unreleased(t)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+"-wal", noise(1, 5000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for boot := range uint32(2) {
+		s := openAt(t, path, Options{})
+		if o := s.Opened(); s.Boot() != boot+1 || o.New != (boot == 0) || o.SetAside != "" {
+			t.Errorf("boot %d, %+v", s.Boot(), o)
+		}
+		closeStore(t, s)
+	}
+	after, err := os.ReadFile(path + ".unreleased")
+	if err != nil || string(after) != string(before) || fileSize(path+".unreleased-wal") != 5000 {
+		t.Errorf("moved aside: %v, the same: %v, log of %d bytes", err, string(after) == string(before), fileSize(path+".unreleased-wal"))
+	}
+}
+
 // A store of a newer version is refused as that, whatever else is different in
 // it, and left as it is, also where it seems damaged to this one.
 func TestNewerVersion(t *testing.T) {

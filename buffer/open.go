@@ -5,13 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/mattn/go-sqlite3"
 )
 
 // open opens the file, makes it where there is none, sets a damaged one
-// aside, and commits the new boot.
+// aside, and commits the new run.
 func (c *committer) open() error {
 	s := c.s
 	var err error
@@ -22,6 +23,9 @@ func (c *committer) open() error {
 		return err
 	}
 	if c.lock, err = lockFile(s.path); err != nil {
+		return err
+	}
+	if err = c.moveUnreleased(); err != nil {
 		return err
 	}
 	aside, marked, err := interrupted(s.path)
@@ -71,6 +75,23 @@ func (c *committer) open() error {
 	return nil
 }
 
+// moveUnreleased moves away what a version from before the first release made.
+func (c *committer) moveUnreleased() error {
+	path := c.s.path
+	header, _ := readHeader(path) // inspect meets the same error
+	if application(header) != unreleasedID {
+		return nil
+	}
+	aside := path + ".unreleased"
+	for _, suffix := range []string{"", "-wal"} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return notWritable(path, err)
+		}
+	}
+	c.s.log.Warn("the store was made by a version from before the first release; it was moved aside and its records are not sent", "path", path, "aside", aside)
+	return syncDir(path)
+}
+
 // openError adds what an operator can do about an error of SQLite.
 func (c *committer) openError(err error) error {
 	var e *OpenError
@@ -90,7 +111,7 @@ func (c *committer) openError(err error) error {
 	return fmt.Errorf("buffer: open %s: %w", path, err)
 }
 
-// begin opens the database, creates what is missing and commits the boot.
+// begin opens the database, creates what is missing and commits the run.
 func (c *committer) begin() error {
 	s := c.s
 	defer c.account()
@@ -116,10 +137,10 @@ func (c *committer) begin() error {
 	if err != nil {
 		return err
 	}
-	err = c.beginBoot(version)
+	err = c.beginRun(version)
 	if isFull(err) && c.dropBallast() {
 		c.db.rollback()
-		err = c.beginBoot(version)
+		err = c.beginRun(version)
 	}
 	if err != nil {
 		c.db.rollback()
@@ -159,7 +180,9 @@ func (c *committer) create() error {
 
 func (c *committer) createTables() error {
 	for _, q := range schema {
-		if err := c.db.exec(q); err != nil {
+		if err := c.db.exec(q); hasCode(err, sqlite3.ErrError) {
+			return fmt.Errorf("%w: %w", errBadSchema, err) // it has tables, but its header says that it is new
+		} else if err != nil {
 			return err
 		}
 	}

@@ -179,7 +179,7 @@ func TestDamagedSegment(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := s.TakeLosses(9)
-	if len(l) != 1 || l[0].Reason != "corrupt" || l[0].Count != 1 || l[0].Boot != 1 || l[0].Stream != "" {
+	if len(l) != 1 || l[0].Reason != "corrupt" || l[0].Count != 1 || number(l[0].Run) != 1 || l[0].Stream != "" {
 		t.Errorf("losses %+v", l)
 	}
 	if n := rows(t, s, "readings"); n != 2 {
@@ -200,7 +200,7 @@ func TestClonedCard(t *testing.T) {
 	}
 	mustAppend(t, s, Readings, "a", "y")
 	old, live := s.Take(BacklogQueue, 9, 99), s.Take(LiveQueue, 9, 99)
-	if len(old) != 1 || old[0].Store != id || len(live) != 1 || live[0].Store != s.ID() {
+	if len(old) != 1 || number(old[0].Run) != 1 || len(live) != 1 || live[0].Run != s.Run() {
 		t.Errorf("backlog %+v, live %+v", old, live)
 	}
 }

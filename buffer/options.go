@@ -57,7 +57,7 @@ type Options struct {
 	// WhenFull is applied when MaxBytes or MinFree is reached.
 	WhenFull Policy
 
-	// Thin makes fewer records of adjacent ones of one boot, oldest first. A
+	// Thin makes fewer records of adjacent ones of one run, oldest first. A
 	// bucket is a copy of its first record with another Body, SeqTo and UpTo;
 	// it stands for records of one stream without a hole in their numbers,
 	// which are gone from what Thin returns. Some of the records may be buckets
@@ -75,11 +75,14 @@ type Options struct {
 
 	// Machine identifies the board, for example a hash of its machine id. A
 	// value other than the one in the file gives the store a new ID: the card
-	// was cloned. Records already there keep the ID they were made under.
+	// was cloned.
 	Machine string
 
-	// KernelBoot is the kernel's boot_id; BootInfo returns it for the records
-	// of this boot.
+	// Gateway is what the records of this run are sent under: they keep it
+	// where a later run has another one.
+	Gateway string
+
+	// KernelBoot is the kernel's boot_id, which the records of this run keep.
 	KernelBoot string
 
 	// Now returns the time since power-up (CLOCK_BOOTTIME), which is the

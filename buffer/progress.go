@@ -6,18 +6,18 @@ import (
 )
 
 // counters are kept in memory and written with every commit, so that nothing
-// ever has to be counted. The names are those of versions 1 and 2.
+// ever has to be counted.
 type counters struct {
-	Commit   uint64            `json:"commit"`   // rises with every commit: tells whether a failed one happened
-	Next     uint64            `json:"next"`     // no stored position is as high
-	Records  [classCount]int64 `json:"records"`  // not acknowledged as far as stored
-	Bytes    [classCount]int64 `json:"bytes"`    // of segments
-	Losses   int64             `json:"losses"`   // rows of loss
-	NextLoss int64             `json:"nextLoss"` // id of the next row of loss
-	Dead     int64             `json:"dead"`     // rows of dead
-	DeadSize int64             `json:"deadSize"` // bytes of bodies in dead
+	Commit   uint64            // rises with every commit: tells whether a failed one happened
+	Next     uint64            // no stored position is as high
+	Records  [classCount]int64 // not acknowledged as far as stored
+	Bytes    [classCount]int64 // of segments
+	Losses   int64             // rows of loss
+	NextLoss int64             // id of the next row of loss
+	Dead     int64             // rows of dead
+	DeadSize int64             // bytes of bodies in dead
 
-	Thinned [classCount][ThinLevels]int64 `json:"thinned,omitzero"` // of Bytes, those of each level
+	Thinned [classCount][ThinLevels]int64 // of Bytes, those of each level
 }
 
 // A progress is what every commit writes beside what it is about. It is one

@@ -25,14 +25,14 @@ const (
 	BacklogQueue
 )
 
-// A Record is one thing to deliver. It is identified by (Store, Boot, Lane,
-// Stream, Seq).
+// A Record is one thing to deliver. It is identified by (Run, Lane, Stream,
+// Seq).
 type Record struct {
 	Lane   Lane
-	Store  string        // ID of the store when the record was appended
+	Run    string        // the start of the program that appended it
 	Stream string        // the sensor, or the name of a numbered series of events
-	Boot   uint32        // the start of the program that appended it
-	Seq    uint64        // 1, 2, 3 … per lane, stream and boot, without holes
+	Seq    uint64        // 1, 2, 3 … per lane, stream and run, without holes
+	Pos    uint64        // rises over all that the store holds, in the order of appending; a retried dead letter gets a new one
 	Up     time.Duration // when it was measured (CLOCK_BOOTTIME), as given to Append
 	Body   []byte        // opaque; shared with the store, not to be changed
 
@@ -41,6 +41,9 @@ type Record struct {
 	// as it was appended.
 	SeqTo uint64
 	UpTo  time.Duration
+
+	Gateway string // Options.Gateway of its run; empty where that is not known
+	Kernel  string // Options.KernelBoot of its run, to which Up refers; empty where that is not known
 
 	item *item
 }
@@ -80,7 +83,8 @@ func (it *item) last() uint64 { return it.seq + uint64(it.span) }
 // record returns the item as those outside see it.
 func (it *item) record() Record {
 	b := it.block
-	r := Record{Lane: b.class.lane(), Store: b.store, Stream: it.stream, Boot: b.boot, Seq: it.seq, Up: it.up, Body: it.body, item: it}
+	r := Record{Lane: b.class.lane(), Run: b.run.id, Stream: it.stream, Seq: it.seq, Pos: it.pos, Up: it.up, Body: it.body,
+		Gateway: b.run.gateway, Kernel: b.run.kernel, item: it}
 	if it.span > 0 {
 		r.SeqTo, r.UpTo = it.last(), it.upTo
 	}
@@ -91,12 +95,10 @@ func (it *item) record() Record {
 // become one. Items rise in position. Once sealed its items and its id do not
 // change any more, so that a commit can be repeated.
 type block struct {
-	class  class
-	store  string
-	kernel string // boot_id of the kernel of boot
-	boot   uint32
-	id     uint64 // position of the first item; key of the row
-	items  []*item
+	class class
+	run   *run
+	id    uint64 // position of the first item; key of the row
+	items []*item
 
 	left    int // items that are not done
 	waiting int

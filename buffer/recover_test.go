@@ -161,7 +161,7 @@ func TestDamagedAfterAFailedCommit(t *testing.T) {
 	lost := ""
 	for _, l := range s.TakeLosses(9) {
 		if l.Reason == reasonEvicted {
-			lost += fmt.Sprintf("%s/%d/%d-%d", l.Stream, l.Boot, l.First, l.Last)
+			lost += fmt.Sprintf("%s/%d/%d-%d", l.Stream, number(l.Run), l.First, l.Last)
 		}
 	}
 	if got := seqs(s.Take(LiveQueue, 9, 99)); got != "a/1/2=x a/1/3=x" || lost != "a/1/1-1" {
@@ -174,7 +174,7 @@ func TestDamagedAfterAFailedCommit(t *testing.T) {
 func TestReplacedInUse(t *testing.T) {
 	for _, tt := range []struct{ name, damage string }{
 		{"all can be read", "SELECT 1"},
-		{"without its boots", "DELETE FROM boot"},
+		{"without its runs", "DELETE FROM run"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})

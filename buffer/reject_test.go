@@ -74,27 +74,6 @@ func TestRejectNewBesideSalvage(t *testing.T) {
 	}
 }
 
-func TestRejectNewInAFileOfVersion2(t *testing.T) {
-	path := fixture(t, "v2.db")
-	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, WhenFull: RejectNew, Machine: "machine-1", KernelBoot: "kernel-3",
-		Streams: map[string]StreamOptions{"low": {Priority: Low}, "high": {Priority: High}}}
-	s := openAt(t, path, o)
-	defer s.Close(t.Context())
-	for i, rejected := 0, 0; rejected < 100; i++ {
-		_, err := s.Append(t.Context(), Readings, []string{"low", "a", "high"}[i%3], 0, noise(i, 100))
-		if errors.Is(err, ErrFull) {
-			rejected++
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if i%17 == 0 {
-			if err := s.Flush(t.Context()); err != nil {
-				t.Fatalf("%d readings are in RAM only: %v", s.Stats().Front, err)
-			}
-		}
-	}
-}
-
 // What Append takes when a commit is durable, but not finished, finds room in
 // the next one.
 func TestRejectNewWhileACommitEnds(t *testing.T) {

@@ -39,7 +39,7 @@ func (c *committer) setAside(cause error) error {
 	return nil
 }
 
-// findAside looks for what an earlier boot has set aside.
+// findAside looks for what an earlier run has set aside.
 func (c *committer) findAside() {
 	found, _ := filepath.Glob(escapeGlob(c.s.path) + ".corrupt-*Z")
 	if len(found) > 0 {
@@ -72,7 +72,7 @@ func (c *committer) inherit() (progress, error) {
 const replaceEvery = time.Minute
 
 // replace sets a store aside that was found damaged while it was in use, and
-// goes on with a new file under the same identity: boot and numbers go on in
+// goes on with a new file under the same identity: run and numbers go on in
 // RAM, so nothing is used twice. What is in RAM is stored again; the rest is
 // salvaged.
 func (c *committer) replace(cause error) error {
@@ -108,14 +108,14 @@ func (c *committer) replace(cause error) error {
 	c.checkpoint()
 	c.n = n
 	skip := c.forgetDisk()
-	clear(c.boots)
+	clear(c.runs)
 	os.Remove(damagedPath(s.path))
 	c.startSalvage(c.plan)
 	c.salvage.skip = skip
 	return syncDir(s.path)
 }
 
-// remake makes the tables and rows of a store whose boot goes on.
+// remake makes the tables and rows of a store whose run goes on.
 func (c *committer) remake() (counters, error) {
 	s := c.s
 	if err := c.db.begin(); err != nil {
@@ -129,7 +129,7 @@ func (c *committer) remake() (counters, error) {
 	if err != nil {
 		return n, err
 	}
-	c.plan.Store, c.plan.Boot = s.id, s.boot
+	c.plan.Run = s.run.id
 	s.mu.Lock()
 	n.Next = max(n.Next, s.next)
 	s.next, n.Commit = n.Next, c.n.Commit
@@ -142,7 +142,7 @@ func (c *committer) remake() (counters, error) {
 	t := &txn{n: n, marks: c.marks}
 	err = errors.Join(
 		c.db.setState("store", s.id), c.db.setState("machine", s.o.Machine),
-		c.db.exec(`INSERT OR IGNORE INTO boot(boot, store, kernel, clean) VALUES(?,?,?,0)`, s.boot, s.id, s.o.KernelBoot),
+		c.insertRun(),
 		c.plan.save(c.db), c.writeProgress(t))
 	if err == nil {
 		err = c.db.commit()

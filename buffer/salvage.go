@@ -41,7 +41,7 @@ func (c *committer) startSalvage(plan salvagePlan) {
 	c.s.mu.Unlock()
 }
 
-// resumeSalvage goes on with what an earlier boot did not finish.
+// resumeSalvage goes on with what an earlier run did not finish.
 func (c *committer) resumeSalvage() error {
 	text, err := c.db.stateText("salvage")
 	if err != nil || text == "" {
@@ -126,7 +126,7 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 			}
 			p.Next = uint64(d.ID) + 1
 			size += len(d.Record.Body)
-			if uint64(d.ID) < p.Below && c.knows(d.Record.Boot, p) {
+			if uint64(d.ID) < p.Below {
 				t.dead = append(t.dead, d)
 			}
 			continue
@@ -153,17 +153,16 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 	return done, c.writeDead(t)
 }
 
-func (c *committer) knows(boot uint32, p *salvagePlan) bool {
-	info, err := c.bootInfo(boot)
-	return err == nil && info.known && boot <= p.Boot
-}
-
 // adoptOld stores a segment of the old store and returns its size; a negative
 // one says that there is no room.
 func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 	b, body := r.b, r.b.encoded
-	if b.id >= p.Below || !c.knows(b.boot, p) {
+	if b.id >= p.Below {
 		return 0, nil
+	}
+	var err error
+	if b.run, err = c.run(b.run.id); err != nil {
+		return 0, err
 	}
 	there, err := c.db.number(`SELECT count(*) FROM `+tables[b.class]+` WHERE id=?`, b.id)
 	if err != nil {
@@ -200,10 +199,10 @@ func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 	return len(body), nil
 }
 
-// note keeps the last number of every stream of the last boot: the marks may
+// note keeps the last number of every stream of the last run: the marks may
 // have been lost.
 func (p *salvagePlan) note(b *block) {
-	if b.boot != p.Boot || b.class == eventClass {
+	if b.run.id != p.Run || b.class == eventClass {
 		return
 	}
 	if p.Last == nil {
@@ -215,7 +214,7 @@ func (p *salvagePlan) note(b *block) {
 }
 
 // losses says what was not found: how many records where that is known, and
-// that any number of the last boot may be among them.
+// that any number of the last run may be among them.
 func (p *salvagePlan) losses() (list []removal) {
 	if p.Older != nil {
 		list = p.Older.losses()
@@ -229,10 +228,10 @@ func (p *salvagePlan) losses() (list []removal) {
 	}
 	for stream, last := range p.Last {
 		if last > 0 {
-			list = append(list, removal{lossKey{Readings, p.Store, p.Boot, stream, reasonCorrupt}, 1, last, 0})
+			list = append(list, removal{lossKey{Readings, p.Run, stream, reasonCorrupt}, 1, last, 0})
 		}
 	}
-	return append(list, removal{lossKey{Readings, p.Store, 0, "", reasonCorrupt}, 0, 0, missing})
+	return append(list, removal{lossKey{Readings, "", "", reasonCorrupt}, 0, 0, missing})
 }
 
 // endSalvage closes the old file and keeps it where there is room.

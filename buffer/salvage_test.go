@@ -56,7 +56,7 @@ func TestSalvage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, KernelBoot: "kernel-1", Streams: map[string]StreamOptions{"high": {Priority: High}}}
 	s := openAt(t, path, o)
-	id := s.ID()
+	id, first := s.ID(), s.Run()
 	const n = 2000
 	for i := range n {
 		if _, err := s.Append(t.Context(), Readings, "a", time.Duration(i), noise(i, 500)); err != nil {
@@ -100,9 +100,6 @@ func TestSalvage(t *testing.T) {
 	if v, err := s.Get(t.Context(), "cmd", "1"); string(v) != "done" || err != nil {
 		t.Errorf("value %q, %v", v, err)
 	}
-	if k, ok := s.BootInfo(1); k != "kernel-1" || !ok {
-		t.Errorf("kernel of boot 1: %q, %v", k, ok)
-	}
 	st := s.Stats()
 	total := before.Live + before.Backlog
 	if opened.Salvaged+opened.Lost != total || opened.Lost == 0 || opened.Lost > int64(damaged)*60 || st.Backlog+st.Live != opened.Salvaged+1 || st.Dead != before.Dead {
@@ -113,12 +110,12 @@ func TestSalvage(t *testing.T) {
 	for r := s.Take(BacklogQueue, 100, 1<<20); len(r) > 0; r = s.Take(BacklogQueue, 100, 1<<20) {
 		for _, x := range r {
 			switch {
-			case x.Boot == 1 && (x.Store != id || x.Seq <= last[x.Stream]), x.Boot > 1 && x.Store == id:
-				t.Fatalf("got %s %s/%d/%d after %d", x.Store, x.Stream, x.Boot, x.Seq, last[x.Stream])
-			case x.Boot == 1 && x.Stream == "a" && string(x.Body) != string(noise(int(x.Seq)-1, 500)):
+			case x.Run == first && (x.Kernel != "kernel-1" || x.Seq <= last[x.Stream]), x.Run != first && x.Kernel != "kernel-2":
+				t.Fatalf("got %s %s/%d/%d after %d", x.Kernel, x.Stream, number(x.Run), x.Seq, last[x.Stream])
+			case x.Run == first && x.Stream == "a" && string(x.Body) != string(noise(int(x.Seq)-1, 500)):
 				t.Fatalf("%d has another body", x.Seq)
 			}
-			if x.Boot == 1 {
+			if x.Run == first {
 				last[x.Stream] = x.Seq
 				count++
 			}
@@ -130,8 +127,8 @@ func TestSalvage(t *testing.T) {
 	}
 	reasons := map[string]int{}
 	for _, l := range s.TakeLosses(99) {
-		reasons[fmt.Sprintf("%s %s %d", l.Reason, l.Stream, l.Boot)]++
-		if l.Store != id {
+		reasons[fmt.Sprintf("%s %s %d", l.Reason, l.Stream, number(l.Run))]++
+		if l.Run != first && l.Run != "" {
 			t.Errorf("loss %+v", l)
 		}
 	}
@@ -167,7 +164,7 @@ func TestSetAsideInterrupted(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 		r := s.Take(BacklogQueue, 9, 99)
-		if seqs(r) != "a/1/1=x" || r[0].Store != id || s.ID() == id {
+		if seqs(r) != "a/1/1=x" || s.ID() == id {
 			t.Errorf("got %s", seqs(r))
 		}
 		closeStore(t, s)
@@ -226,8 +223,8 @@ func TestDamageInUse(t *testing.T) {
 			}
 		}
 		for _, x := range r {
-			if drained[x.Seq]++; x.Store != id || x.Boot != 1 || string(x.Body) != string(noise(int(x.Seq)-1, 500)) {
-				t.Fatalf("got %s %d/%d", x.Store, x.Boot, x.Seq)
+			if drained[x.Seq]++; number(x.Run) != 1 || string(x.Body) != string(noise(int(x.Seq)-1, 500)) {
+				t.Fatalf("got %s/%d", x.Run, x.Seq)
 			}
 			if x.Seq <= last {
 				t.Errorf("%d came after %d", x.Seq, last)
@@ -268,7 +265,7 @@ func TestDamageInUse(t *testing.T) {
 	}
 	corrupt := false
 	for _, l := range s.TakeLosses(9) {
-		corrupt = corrupt || l.Reason == reasonCorrupt && l.Stream == "a" && l.Store == id && l.Boot == 1
+		corrupt = corrupt || l.Reason == reasonCorrupt && l.Stream == "a" && number(l.Run) == 1
 	}
 	if !corrupt {
 		t.Error("not in the ledger")

@@ -4,12 +4,13 @@ const (
 	// pageSize is that of a new file; one that is there keeps its own. A commit
 	// writes whole pages: small ones, since it changes little.
 	pageSize      = int64(512)
-	applicationID = int64(0x66676174) // "fgat", at offset 68 of the file
-	schemaVersion = int64(3)
+	applicationID = int64(0x66676477) // "fgdw", at offset 68 of the file
+	schemaVersion = int64(1)
+
+	unreleasedID = int64(0x66676174) // what versions before the first release had as applicationID
 )
 
-// schema is version 3; migrate.go brings older files there. Positions are
-// unique over all tables and boots, given by the program and never used again:
+// schema is version 1. Positions are unique over all tables and runs, given by the program and never used again:
 // SQLite would begin with 1 again when a table is empty.
 var schema = []string{
 	// state has "store", "machine" and, while something is salvaged, "salvage".
@@ -17,12 +18,15 @@ var schema = []string{
 
 	progressTable,
 
-	// boot has one row for each start of the program.
-	`CREATE TABLE boot(
-		boot   INTEGER PRIMARY KEY,
-		store  TEXT NOT NULL,
-		kernel TEXT NOT NULL,            -- boot_id of the kernel
-		clean  INTEGER NOT NULL)`,
+	// run has one row for each start of the program: what its records do not
+	// carry themselves.
+	`CREATE TABLE run(
+		boot    INTEGER PRIMARY KEY,     -- counts them in this file
+		run     TEXT NOT NULL UNIQUE,
+		store   TEXT NOT NULL,
+		gateway TEXT NOT NULL,           -- Options.Gateway when it began
+		kernel  TEXT NOT NULL,           -- boot_id of the kernel
+		clean   INTEGER NOT NULL)`,
 
 	// A row of events or readings is a segment; see segment.go for the body.
 	segmentTable(tables[eventClass]),
@@ -38,8 +42,7 @@ var schema = []string{
 	`CREATE TABLE loss(
 		id     INTEGER PRIMARY KEY,
 		lane   INTEGER NOT NULL,
-		store  TEXT NOT NULL,
-		boot   INTEGER NOT NULL,
+		run    TEXT NOT NULL,
 		stream TEXT NOT NULL,
 		first  INTEGER NOT NULL,
 		last   INTEGER NOT NULL,
@@ -50,8 +53,7 @@ var schema = []string{
 	`CREATE TABLE dead(
 		id     INTEGER PRIMARY KEY,      -- position of the record
 		lane   INTEGER NOT NULL,
-		store  TEXT NOT NULL,
-		boot   INTEGER NOT NULL,
+		run    TEXT NOT NULL,
 		stream TEXT NOT NULL,
 		seq    INTEGER NOT NULL,
 		up     INTEGER NOT NULL,         -- nanoseconds
@@ -70,11 +72,11 @@ const progressTable = `CREATE TABLE progress(id INTEGER PRIMARY KEY, body BLOB N
 func segmentTable(name string) string {
 	return `CREATE TABLE ` + name + `(
 		id    INTEGER PRIMARY KEY,       -- position of the first record
-		boot  INTEGER NOT NULL,
+		run   TEXT NOT NULL,
 		n     INTEGER NOT NULL,          -- records
 		codec INTEGER NOT NULL,          -- bits: 1 zstd, 2 has buckets
 		size  INTEGER NOT NULL,          -- bytes of the plain body
-		crc   INTEGER NOT NULL,          -- CRC-32C of the plain body; SQLite has no checksum of pages
+		crc   INTEGER NOT NULL,          -- CRC-32C of run and plain body; SQLite has no checksum of pages
 		body  BLOB NOT NULL,
 		level INTEGER NOT NULL DEFAULT 0) -- how often it was thinned`
 }

@@ -24,7 +24,7 @@ import (
 //	the bodies
 //
 // Numbers that resemble each other side by side make it a quarter smaller than
-// record after record, which is what versions 1 and 2 wrote.
+// record after record.
 //
 // A stored one is compressed where that makes it smaller.
 
@@ -32,7 +32,6 @@ import (
 const (
 	codecZstd    = int64(1)
 	codecBuckets = int64(2)
-	codecColumns = int64(4)
 
 	// maxSegment bounds what a damaged row can make the decoder allocate.
 	maxSegment = 4 << 20
@@ -41,6 +40,7 @@ const (
 var (
 	errBadSegment = errors.New("damaged segment")
 	errBadState   = errors.New("damaged counters")
+	errBadSchema  = errors.New("damaged schema") // a statement of ours does not fit to the tables of a file of ours
 	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
 )
 
@@ -74,7 +74,7 @@ func (c *codec) encode(b *block) {
 	}
 	streams := make(map[string]*state)
 	var names []string
-	b.codec = codecColumns
+	b.codec = 0
 	for _, it := range b.items {
 		if it.span > 0 {
 			b.codec |= codecBuckets
@@ -120,7 +120,7 @@ func (c *codec) encode(b *block) {
 	for _, it := range b.items {
 		p = append(p, it.body...)
 	}
-	b.crc = int64(crc32.Checksum(p, castagnoli))
+	b.crc = b.checksum(p)
 	b.rawSize = int64(len(p))
 	b.encoded = c.enc.EncodeAll(p, nil)
 	if len(b.encoded) < len(p) {
@@ -133,13 +133,18 @@ func (c *codec) encode(b *block) {
 	}
 }
 
+// checksum covers whose records the segment has as well.
+func (b *block) checksum(plain []byte) int64 {
+	return int64(crc32.Update(crc32.Checksum([]byte(b.run.id), castagnoli), castagnoli, plain))
+}
+
 // decode makes the items of a block from its stored form. The bodies share
 // one allocation.
 func (c *codec) decode(b *block, n int64) error {
 	if b.rawSize < 0 || b.rawSize > maxSegment || n < 1 || n > b.rawSize {
 		return errBadSegment
 	}
-	if b.codec&^(codecZstd|codecBuckets|codecColumns) != 0 {
+	if b.codec&^(codecZstd|codecBuckets) != 0 {
 		return errBadSegment
 	}
 	p := b.encoded
@@ -149,7 +154,7 @@ func (c *codec) decode(b *block, n int64) error {
 			return errBadSegment
 		}
 	}
-	if int64(len(p)) != b.rawSize || int64(crc32.Checksum(p, castagnoli)) != b.crc {
+	if int64(len(p)) != b.rawSize || b.checksum(p) != b.crc {
 		return errBadSegment
 	}
 	d := decoder{p: p}
@@ -166,11 +171,7 @@ func (c *codec) decode(b *block, n int64) error {
 		items[i] = item{block: b, state: waiting}
 		b.items[i] = &items[i]
 	}
-	if b.codec&codecColumns != 0 {
-		d.columns(b, names)
-	} else {
-		d.records(b, names)
-	}
+	d.columns(b, names)
 	if d.bad || len(d.p) != 0 || items[0].pos != b.id {
 		return errBadSegment
 	}
@@ -216,23 +217,6 @@ func (d *decoder) columns(b *block, names []string) {
 	}
 	for i, it := range b.items {
 		it.body = d.take(lengths[i])
-	}
-}
-
-// records reads those of a segment of version 1 or 2, one after the other.
-func (d *decoder) records(b *block, names []string) {
-	pos, up := b.id, time.Duration(0)
-	seqs := make([]uint64, len(names))
-	for _, it := range b.items {
-		pos += d.uvarint()
-		st := d.index(len(names))
-		seqs[st] += d.uvarint()
-		up += time.Duration(d.varint())
-		it.pos, it.stream, it.seq, it.up, it.body = pos, names[st], seqs[st], up, d.bytes()
-		if b.codec&codecBuckets != 0 {
-			it.span = uint32(min(d.uvarint(), math.MaxUint32))
-			it.upTo = up + time.Duration(d.varint())
-		}
 	}
 }
 

@@ -143,7 +143,9 @@ func (d *db) statement(query string, args []any) (*sqlite3.SQLiteStmt, []driver.
 	st := d.prepared[query]
 	if st == nil {
 		var err error
-		if st, err = d.conn.Prepare(query); err != nil {
+		if st, err = d.conn.Prepare(query); hasCode(err, sqlite3.ErrError) {
+			return nil, nil, fmt.Errorf("%w: %w", errBadSchema, err)
+		} else if err != nil {
 			return nil, nil, err
 		}
 		d.prepared[query] = st
@@ -245,7 +247,7 @@ func isFull(err error) bool { return hasCode(err, sqlite3.ErrFull) }
 
 // isDamaged reports that the content of the file is not a valid database.
 func isDamaged(err error) bool {
-	return errors.Is(err, errBadState) || hasCode(err, sqlite3.ErrCorrupt) || hasCode(err, sqlite3.ErrNotADB) || hasCode(err, sqlite3.ErrFormat)
+	return errors.Is(err, errBadState) || errors.Is(err, errBadSchema) || hasCode(err, sqlite3.ErrCorrupt) || hasCode(err, sqlite3.ErrNotADB) || hasCode(err, sqlite3.ErrFormat)
 }
 
 func hasCode(err error, code sqlite3.ErrNo) bool {

@@ -21,9 +21,9 @@ type Stats struct {
 	LogBytes int64  // of them, the log's
 	MaxBytes int64
 
-	OldestBoot uint32        // of the oldest unacknowledged reading
-	OldestUp   time.Duration // of the same
-	HasOldest  bool          // false where there is none, or it was not read yet
+	OldestKernel string        // Record.Kernel of the oldest unacknowledged reading
+	OldestUp     time.Duration // of the same
+	HasOldest    bool          // false where there is none, or it was not read yet
 
 	Appended uint64 // readings; since Open, as are all below
 	Acked    uint64 // readings
@@ -68,7 +68,7 @@ func (s *Store) Stats() Stats {
 	oldest := s.next
 	for i := range s.lanes[:eventClass] {
 		if b, it := s.lanes[i].oldest(); it != nil && it.pos < oldest {
-			st.OldestBoot, st.OldestUp, st.HasOldest = b.boot, it.up, true
+			st.OldestKernel, st.OldestUp, st.HasOldest = b.run.kernel, it.up, true
 			oldest = it.pos
 		}
 	}

@@ -9,12 +9,14 @@ import (
 	"time"
 )
 
-// Previous says how the boot before this one ended.
+// Previous says how the run before this one ended.
 type Previous struct {
-	Exists bool // false in a new store
-	Store  string
-	Boot   uint32
-	Clean  bool // Close was completed
+	Exists  bool // false in a new store
+	Run     string
+	Store   string // ID of the store then
+	Boot    uint32
+	Gateway string // Options.Gateway then
+	Clean   bool   // Close was completed
 
 	// Last is the last sequence number of every stream of readings: after a
 	// clean end all that were assigned, after an unclean one what was durable.
@@ -30,6 +32,7 @@ type Store struct {
 	o       Options
 	log     *slog.Logger
 	limits  limits
+	run     *run // this one
 	id      string
 	boot    uint32
 	prev    Previous
@@ -82,7 +85,7 @@ type round struct {
 func newRound() *round { return &round{done: make(chan struct{})} }
 
 // Open opens the store at path or makes a new one; the directory must exist.
-// The number of the new boot is durable when Open returns. The errors that an
+// The row of the new run is durable when Open returns. The errors that an
 // operator can do something about are *OpenError.
 //
 // A damaged store is set aside as "<path>.corrupt-<time>" and a new one with a
@@ -112,6 +115,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		o:       o,
 		log:     o.Log,
 		limits:  newLimits(o.MaxBytes),
+		run:     newRun(o),
 		ready:   make(chan struct{}, 1),
 		wake:    make(chan struct{}, 1),
 		stopped: make(chan struct{}),
@@ -130,7 +134,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		}
 	}
 	opened := make(chan error, 1)
-	go s.run(opened) // Close waits for it
+	go s.serve(opened) // Close waits for it
 	if err := <-opened; err != nil {
 		return nil, err
 	}
@@ -140,10 +144,14 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 // ID returns the random identity of the store, 8 hexadecimal digits.
 func (s *Store) ID() string { return s.id }
 
+// Run returns the random identity of this start of the program, 12 hexadecimal
+// digits: no other start has it, of whatever copy of the file.
+func (s *Store) Run() string { return s.run.id }
+
 // Boot returns the number of this start of the program in this store.
 func (s *Store) Boot() uint32 { return s.boot }
 
-// Previous returns how the last boot ended.
+// Previous returns how the last run ended.
 func (s *Store) Previous() Previous { return s.prev }
 
 // Ready returns a channel that receives a value when something can be taken

@@ -89,7 +89,7 @@ type thinPart struct {
 	size int64
 }
 
-// read claims and reads the segments to thin: adjacent ones of one boot.
+// read claims and reads the segments to thin: adjacent ones of one run.
 func (in *thinning) read(t *txn, cl class, level int64) error {
 	c := in.c
 	in.before, in.buckets = make(map[string]uint64), make(map[string][]removal)
@@ -99,7 +99,7 @@ func (in *thinning) read(t *txn, cl class, level int64) error {
 		if r, err = c.segment(cl, id, 1<<63-1); err != nil || r == nil {
 			break
 		}
-		if r.b.level != level || in.model != nil && r.b.boot != in.model.boot {
+		if r.b.level != level || in.model != nil && r.b.run != in.model.run {
 			break
 		}
 		size := int64(len(r.b.encoded))
@@ -206,7 +206,7 @@ func (in *thinning) finish() (*block, bool) {
 // for all that was read.
 func (in *thinning) segment() (*block, error) {
 	m := in.model
-	out := &block{class: m.class, store: m.store, kernel: m.kernel, boot: m.boot, level: in.level, sealed: true}
+	out := &block{class: m.class, run: m.run, level: in.level, sealed: true}
 	left := maps.Clone(in.before)
 	for _, r := range in.records {
 		if r.item == nil || r.Stream != r.item.stream || r.Seq != r.item.seq || r.SeqTo != 0 && (r.SeqTo < r.Seq || r.SeqTo-r.Seq > math.MaxUint32) {

@@ -73,7 +73,7 @@ func TestThin(t *testing.T) {
 				t.Fatalf("loss %+v", e)
 			}
 			for seq := e.First; seq <= e.Last; seq++ {
-				r := ref{e.Lane, e.Stream, e.Boot, seq}
+				r := ref{e.Lane, e.Stream, e.Run, seq}
 				if thinned[r] {
 					t.Fatalf("%+v thinned twice", r)
 				}
@@ -109,7 +109,7 @@ func TestThin(t *testing.T) {
 				}
 			}
 			for seq := x.Seq; seq <= max(x.Seq, x.SeqTo); seq++ {
-				if thinned[ref{Readings, x.Stream, x.Boot, seq}] != (x.SeqTo > 0) {
+				if thinned[ref{Readings, x.Stream, x.Run, seq}] != (x.SeqTo > 0) {
 					t.Fatalf("%s %d of %d to %d: in the ledger is %v", x.Stream, seq, x.Seq, x.SeqTo, x.SeqTo == 0)
 				}
 			}

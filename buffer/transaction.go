@@ -181,7 +181,7 @@ func (c *committer) write(t *txn) error {
 	}
 	t.limitMarks()
 	if t.clean {
-		if err := c.db.exec(`UPDATE boot SET clean=1 WHERE boot=?`, c.s.boot); err != nil {
+		if err := c.db.exec(`UPDATE run SET clean=1 WHERE boot=?`, c.s.boot); err != nil {
 			return err
 		}
 	}
@@ -233,8 +233,8 @@ func (c *committer) writeBlocks(t *txn) error {
 func (c *committer) insert(t *txn, b *block, records int) error {
 	t.n.Records[b.class] += int64(records)
 	t.n.addBytes(b.class, b.level, int64(len(b.encoded)))
-	return c.db.exec(`INSERT OR IGNORE INTO `+tables[b.class]+`(id, boot, n, level, codec, size, crc, body) VALUES(?,?,?,?,?,?,?,?)`,
-		b.id, b.boot, records, b.level, b.codec, b.rawSize, b.crc, b.encoded)
+	return c.db.exec(`INSERT OR IGNORE INTO `+tables[b.class]+`(id, run, n, level, codec, size, crc, body) VALUES(?,?,?,?,?,?,?,?)`,
+		b.id, b.run.id, records, b.level, b.codec, b.rawSize, b.crc, b.encoded)
 }
 
 // remove deletes a segment and what is known about it.

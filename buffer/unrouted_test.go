@@ -18,7 +18,7 @@ func unroute(s *Store) {
 // ledger takes all losses and shows them.
 func ledger(s *Store) (out string) {
 	for _, l := range s.TakeLosses(1000) {
-		out += fmt.Sprintf("%s %s/%d %d-%d (%d); ", l.Reason, l.Stream, l.Boot, l.First, l.Last, l.Count)
+		out += fmt.Sprintf("%s %s/%d %d-%d (%d); ", l.Reason, l.Stream, number(l.Run), l.First, l.Last, l.Count)
 	}
 	return out
 }

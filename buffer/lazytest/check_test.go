@@ -79,7 +79,7 @@ func check(t *testing.T, medium string, h *history, cut, maxLoss time.Duration, 
 			wrong.add("appended long before the cut and missing", id)
 		}
 	}
-	clear(h.at) // those that survived are below the marks of their boot
+	clear(h.at) // those that survived are below the marks of their run
 	for id := range h.said[rejected] {
 		if c.found[id] {
 			wrong.add("rejected and there", id)
@@ -98,7 +98,7 @@ func check(t *testing.T, medium string, h *history, cut, maxLoss time.Duration, 
 	for lane, marks := range map[buffer.Lane]map[string]uint64{buffer.Readings: c.previous.Last, buffer.Events: c.previous.LastEvents} {
 		for stream, last := range marks {
 			for seq := uint64(1); seq <= last; seq++ {
-				if id := (ref{lane, c.previous.Boot, stream, seq}); gone(id) {
+				if id := (ref{lane, c.previous.Run, stream, seq}); gone(id) {
 					wrong.add("a hole that is not in the ledger", id)
 				}
 			}
@@ -164,7 +164,7 @@ func open(t *testing.T, path string, wrong complaints, sum *totals) (c content) 
 			t.Errorf("the ledger has %+v", l)
 		}
 		for seq := l.First; seq <= l.Last; seq++ {
-			id := ref{l.Lane, l.Boot, l.Stream, seq}
+			id := ref{l.Lane, l.Run, l.Stream, seq}
 			if c.lost[id] = true; c.found[id] && l.Count == l.Last-l.First+1 {
 				wrong.add("in the ledger and there", id)
 			}

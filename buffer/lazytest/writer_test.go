@@ -59,7 +59,7 @@ func say(a ...any) {
 
 func sayRecords(what string, records []buffer.Record) {
 	for _, r := range records {
-		say(what, r.Lane, r.Boot, r.Stream, r.Seq)
+		say(what, r.Lane, r.Run, r.Stream, r.Seq)
 	}
 }
 
@@ -122,7 +122,7 @@ func (a appender) next(ctx context.Context, s *buffer.Store, seq uint64) (taken 
 	_, err = s.Append(ctx, a.lane, a.stream, 0, body(a.stream, seq))
 	switch {
 	case errors.Is(err, buffer.ErrFull):
-		say(rejected, a.lane, s.Boot(), a.stream, seq)
+		say(rejected, a.lane, s.Run(), a.stream, seq)
 		time.Sleep(pace)
 		return false, nil
 	case a.rejects && errors.Is(err, buffer.ErrNotDurable) && s.Stats().Degraded == nil:
@@ -140,7 +140,7 @@ func (a appender) strict(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		if taken {
-			say(stored, a.lane, s.Boot(), a.stream, seq)
+			say(stored, a.lane, s.Run(), a.stream, seq)
 		}
 	}
 }
@@ -156,7 +156,7 @@ func (a appender) early(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		if taken {
-			say(appended, a.lane, s.Boot(), a.stream, seq, at.Nanoseconds())
+			say(appended, a.lane, s.Run(), a.stream, seq, at.Nanoseconds())
 			open = append(open, seq)
 		}
 		if !a.flushes || seq%flushEvery != 0 {
@@ -166,7 +166,7 @@ func (a appender) early(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		for _, seq := range open {
-			say(stored, a.lane, s.Boot(), a.stream, seq)
+			say(stored, a.lane, s.Run(), a.stream, seq)
 		}
 		open = open[:0]
 	}
@@ -208,7 +208,7 @@ func deliver(ctx context.Context, s *buffer.Store, seldom bool) error {
 			return err
 		}
 		say("update", first+step)
-		say(stored, buffer.Events, s.Boot(), updates, step)
+		say(stored, buffer.Events, s.Run(), updates, step)
 		s.Release(r)
 	}
 }

@@ -132,7 +132,7 @@ func gateway(c *console, tailed chan<- struct{}) error {
 			time.Sleep(20 * time.Millisecond) // it starts
 			continue
 		}
-		var s struct{ Health struct{ Boot uint32 } }
+		var s struct{ Health struct{ Run string } }
 		if err := json.Unmarshal(status, &s); err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func gateway(c *console, tailed chan<- struct{}) error {
 			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 				return fmt.Errorf("tail: %w: %s", err, lines.Text())
 			}
-			c.say("gateway", s.Health.Boot, e.Sensor, e.Seq)
+			c.say("gateway", s.Health.Run, e.Sensor, e.Seq)
 			once.Do(func() { close(tailed) })
 		}
 		_ = tail.Wait()
@@ -184,7 +184,7 @@ func writer(c *console) error {
 				if _, err := s.Append(ctx, buffer.Readings, stream, 0, writerBody(stream, seq)); err != nil {
 					failed <- err
 				}
-				c.say("stored", s.Boot(), stream, seq)
+				c.say("stored", s.Run(), stream, seq)
 			}
 		}()
 	}
@@ -193,7 +193,7 @@ func writer(c *console) error {
 			r := append(s.Take(buffer.BacklogQueue, 10, 1<<20), s.Take(buffer.LiveQueue, 10, 1<<20)...)
 			n := len(r) / 2
 			for _, x := range r[:n] {
-				c.say("acking", x.Boot, x.Stream, x.Seq)
+				c.say("acking", x.Run, x.Stream, x.Seq)
 			}
 			s.Ack(r[:n])
 			refused := r[n:min(n+1, len(r))]
@@ -201,7 +201,7 @@ func writer(c *console) error {
 				refused = nil
 			}
 			for _, x := range refused {
-				c.say("refusing", x.Boot, x.Stream, x.Seq)
+				c.say("refusing", x.Run, x.Stream, x.Seq)
 			}
 			err := s.Refuse(ctx, refused, "test") // commits what was acknowledged too
 			if err == nil {
@@ -211,12 +211,12 @@ func writer(c *console) error {
 				failed <- err
 			}
 			for _, x := range r[:n] {
-				c.say("acked", x.Boot, x.Stream, x.Seq)
+				c.say("acked", x.Run, x.Stream, x.Seq)
 			}
 			for _, x := range refused {
-				c.say("refused", x.Boot, x.Stream, x.Seq)
+				c.say("refused", x.Run, x.Stream, x.Seq)
 			}
-			c.say("update", s.Boot(), i)
+			c.say("update", s.Run(), i)
 			s.Release(r)
 		}
 	}()

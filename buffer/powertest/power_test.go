@@ -42,7 +42,7 @@ const (
 // A ref identifies a record of one of the two stores.
 type ref struct {
 	store  string
-	boot   uint32
+	run    string
 	stream string
 	seq    uint64
 }
@@ -53,7 +53,7 @@ type history struct {
 
 	console bytes.Buffer // of the last machine
 
-	boot   uint32 // in which the value of the writer was last put
+	run    string // in which the value of the writer was last put
 	update int
 }
 
@@ -68,16 +68,14 @@ func (h *history) add(line string) error {
 	case len(words) > 0 && words[0] == "failed":
 		return errors.New(line)
 	case len(words) == 3 && words[0] == "update":
-		boot, _ := strconv.Atoi(words[1])
+		h.run = words[1]
 		h.update, _ = strconv.Atoi(words[2])
-		h.boot = uint32(boot)
 	case len(words) == 4:
-		boot, err := strconv.Atoi(words[1])
-		seq, err2 := strconv.ParseUint(words[3], 10, 64)
-		if err != nil || err2 != nil {
+		seq, err := strconv.ParseUint(words[3], 10, 64)
+		if err != nil {
 			return nil
 		}
-		id := ref{writerStore, uint32(boot), words[2], seq}
+		id := ref{writerStore, words[1], words[2], seq}
 		switch words[0] {
 		case "gateway":
 			id.store = gatewayStore
@@ -297,7 +295,7 @@ func check(t *testing.T, path, name string, h *history, sum *totals) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		id := ref{name, r.Boot, r.Stream, r.Seq}
+		id := ref{name, r.Run, r.Stream, r.Seq}
 		if found[id] {
 			t.Errorf("%+v is there twice", id)
 		}
@@ -311,7 +309,7 @@ func check(t *testing.T, path, name string, h *history, sum *totals) {
 			t.Errorf("%s: %+v", name, l)
 		}
 		for seq := l.First; l.Lane == buffer.Readings && seq <= l.Last; seq++ {
-			lost[ref{name, l.Boot, l.Stream, seq}] = true
+			lost[ref{name, l.Run, l.Stream, seq}] = true
 		}
 	}
 	letters, err := s.DeadLetters(ctx, 0, 100_000)
@@ -319,7 +317,7 @@ func check(t *testing.T, path, name string, h *history, sum *totals) {
 		t.Fatal(err)
 	}
 	for _, d := range letters {
-		dead[ref{name, d.Record.Boot, d.Record.Stream, d.Record.Seq}] = true
+		dead[ref{name, d.Record.Run, d.Record.Stream, d.Record.Seq}] = true
 	}
 	for id := range h.stored {
 		if id.store != name || h.acking[id] || h.refusing[id] {
@@ -349,7 +347,7 @@ func check(t *testing.T, path, name string, h *history, sum *totals) {
 	p := s.Previous()
 	for stream, last := range p.Last {
 		for seq := uint64(1); seq <= last; seq++ {
-			id := ref{name, p.Boot, stream, seq}
+			id := ref{name, p.Run, stream, seq}
 			if !found[id] && !lost[id] && !dead[id] && !h.acking[id] {
 				t.Errorf("%+v is a hole without an entry in the ledger", id)
 			}
@@ -360,7 +358,7 @@ func check(t *testing.T, path, name string, h *history, sum *totals) {
 	}
 	if name == writerStore && h.update > 0 {
 		v, err := s.Get(ctx, "n", "i")
-		if i, _ := strconv.Atoi(string(v)); err != nil || i < h.update && p.Boot == h.boot {
+		if i, _ := strconv.Atoi(string(v)); err != nil || i < h.update && p.Run == h.run {
 			t.Errorf("value %q, %v, want at least %d", v, err, h.update)
 		}
 	}

@@ -93,23 +93,23 @@ max = 90.0
 		}
 		return r
 	}
-	first := command(`{"id":"w1","args":{"sensor":"boiler","values":{"setpoint":61.5,"pump":true}}}`)
-	if first.State != contract.Succeeded || unit.HoldingAt(0) != 605 || !strings.Contains(string(first.Result), `"value":61.5`) || !strings.Contains(string(first.Result), `"value":true`) {
+	first := command(`{"id":"w1","args":{"sensor":"boiler","fields":{"setpoint":61.5,"pump":true}}}`)
+	if first.State != contract.Succeeded || unit.HoldingAt(0) != 605 || !strings.Contains(string(first.Result), `"setpoint":61.5`) || !strings.Contains(string(first.Result), `"pump":true`) {
 		t.Errorf("%+v, %s, register %d", first, first.Result, unit.HoldingAt(0))
 	}
 	unit.Holding(0, 100)
-	if again := command(`{"id":"w1","args":{"sensor":"boiler","values":{"setpoint":61.5,"pump":true}}}`); again.State != contract.Succeeded || unit.HoldingAt(0) != 100 {
+	if again := command(`{"id":"w1","args":{"sensor":"boiler","fields":{"setpoint":61.5,"pump":true}}}`); again.State != contract.Succeeded || unit.HoldingAt(0) != 100 {
 		t.Errorf("the same id once more: %+v, register %d", again, unit.HoldingAt(0))
 	}
 	for i, tt := range []struct{ args, want string }{
-		{`{"sensor":"boiler","values":{"setpoint":91}}`, "min and max"},
-		{`{"sensor":"boiler","values":{"setpoint":"warm"}}`, "is a float"},
-		{`{"sensor":"boiler","values":{"setpoint":null}}`, "set to null"},
-		{`{"sensor":"boiler","values":{"pump": null }}`, "set to null"},
-		{`{"sensor":"boiler","values":{"mode":1}}`, "cannot be written"},
-		{`{"sensor":"boiler","values":{"speed":1}}`, "no such fields"},
-		{`{"sensor":"boiler","values":{}}`, "what to set"},
-		{`{"sensor":"roof","values":{"setpoint":20}}`, "there is no sensor"},
+		{`{"sensor":"boiler","fields":{"setpoint":91}}`, "min and max"},
+		{`{"sensor":"boiler","fields":{"setpoint":"warm"}}`, "is a float"},
+		{`{"sensor":"boiler","fields":{"setpoint":null}}`, "set to null"},
+		{`{"sensor":"boiler","fields":{"pump": null }}`, "set to null"},
+		{`{"sensor":"boiler","fields":{"mode":1}}`, "cannot be written"},
+		{`{"sensor":"boiler","fields":{"speed":1}}`, "no such fields"},
+		{`{"sensor":"boiler","fields":{}}`, "what to set"},
+		{`{"sensor":"roof","fields":{"setpoint":20}}`, "there is no sensor"},
 	} {
 		r := command(fmt.Sprintf(`{"id":"b%d","args":%s}`, i, tt.args))
 		if r.State != contract.Failed || !strings.Contains(r.Error, tt.want) || unit.HoldingAt(0) != 100 {

@@ -89,7 +89,7 @@ func printStatus(out io.Writer, s control.Status) error {
 	if d := h.Flash.Device; d != nil {
 		fmt.Fprintf(w, "card\t%s written to %s by everybody; %s a day%s\n", bytesText(float64(d.Bytes)), d.Name, bytesText(d.BytesPerDay), lifetime(d.Years))
 	}
-	fmt.Fprintf(w, "identity\tstore %s, boot %d; clock synchronised: %v\n", h.Store, h.Boot, h.ClockSync)
+	fmt.Fprintf(w, "identity\trun %s, start %d in store %s; clock synchronised: %v\n", h.Run, h.Boot, h.Store, h.ClockSync)
 	fmt.Fprintf(w, "shadow\tdesired %d, reported %d, rejected %d\n", s.Shadow.DesiredVersion, s.Shadow.Version, len(s.Shadow.Rejected))
 	for _, path := range slices.Sorted(maps.Keys(s.Shadow.Rejected)) {
 		fmt.Fprintf(w, "\trejected %s: %s\n", path, s.Shadow.Rejected[path])
@@ -202,7 +202,7 @@ func tailCommand(o *options) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			lines := json.NewEncoder(out)
-			return dial(o, socket).Tail(cmd.Context(), func(e control.Entry) {
+			return dial(o, socket).Tail(cmd.Context(), func(e contract.Telemetry) {
 				if asJSON {
 					_ = lines.Encode(e)
 					return
@@ -216,23 +216,25 @@ func tailCommand(o *options) *cobra.Command {
 	return c
 }
 
-func printEntry(out io.Writer, e control.Entry) {
-	at := fmt.Sprintf("up %.3f", e.Up)
-	if !e.Time.IsZero() {
-		at = e.Time.Local().Format("15:04:05.000")
-	}
-	var b strings.Builder
-	for _, v := range e.Values {
-		if v.Bad != "" {
-			fmt.Fprintf(&b, "  %s=– (%s)", v.Field, v.Bad)
-			continue
+func printEntry(out io.Writer, e contract.Telemetry) {
+	for _, r := range e.Readings {
+		at := r.TS.Local().Format("15:04:05.000")
+		if r.Up != nil {
+			at = fmt.Sprintf("up %.3f", *r.Up)
 		}
-		fmt.Fprintf(&b, "  %s=%v", v.Field, v.Value)
-		if v.Unit != "" {
-			b.WriteString(" " + v.Unit)
+		var b strings.Builder
+		for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
+			if reason := r.Bad[field]; reason != "" {
+				fmt.Fprintf(&b, "  %s=– (%s)", field, reason)
+				continue
+			}
+			fmt.Fprintf(&b, "  %s=%v", field, r.Fields[field])
+			if unit := r.Units[field]; unit != "" {
+				b.WriteString(" " + unit)
+			}
 		}
+		fmt.Fprintf(out, "%s  %s #%d%s\n", at, e.Sensor, r.Seq, b.String())
 	}
-	fmt.Fprintf(out, "%s  %s #%d%s\n", at, e.Sensor, e.Seq, b.String())
 }
 
 func reloadCommand(o *options) *cobra.Command {

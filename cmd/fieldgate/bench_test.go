@@ -18,11 +18,11 @@ func BenchmarkStart(b *testing.B) {
 		b.Run(map[bool]string{false: "new-store", true: "used-store"}[again], func(b *testing.B) {
 			needBinary(b)
 			m := newMosquitto(b)
-			boots := make(chan string, 1) // of readings; what finds no room is not the first one
+			runs := make(chan string, 1) // of readings; what finds no room is not the first one
 			listen(b, m.url(), func(msg *mqtt.Message) {
 				if strings.HasPrefix(msg.Topic, "fieldgate/gw/telemetry/") {
 					select {
-					case boots <- bootOf(msg.Payload):
+					case runs <- runOf(msg.Payload):
 					default:
 					}
 				}
@@ -39,12 +39,12 @@ func BenchmarkStart(b *testing.B) {
 				}
 				b.StartTimer()
 				g.start()
-				boot := <-boots
-				for seen[boot] { // it was on its way when the gateway before was killed
-					boot = <-boots
+				run := <-runs
+				for seen[run] { // it was on its way when the gateway before was killed
+					run = <-runs
 				}
 				b.StopTimer()
-				seen[boot] = true
+				seen[run] = true
 				g.kill()
 				b.StartTimer()
 			}
@@ -52,8 +52,8 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// bootOf returns what tells the boot of a batch of readings from all others: its identity, without the sensor.
-func bootOf(payload []byte) string {
+// runOf returns what is the same in all batches of readings of one run and in no other: the identity without the sensor.
+func runOf(payload []byte) string {
 	text, _, _ := strings.Cut(string(payload), `,"sensor"`)
 	return text
 }

@@ -158,11 +158,11 @@ func TestExportAsCSV(t *testing.T) {
 	eventually(t, 10*time.Second, "readings wait", func() bool { s, err := g.ask(); return err == nil && s.Health.Queue.Live > 3 })
 	table, code := g.command("queue", "export", "--format", "csv", "-c", g.path("fieldgate.toml"))
 	rows, err := csv.NewReader(strings.NewReader(table)).ReadAll()
-	if err != nil || code != exitDone || len(rows) < 10 || strings.Join(rows[0], ",") != "gateway,store,boot,sensor,seq,seq_to,ts,up,field,value,bad" {
+	if err != nil || code != exitDone || len(rows) < 10 || strings.Join(rows[0], ",") != "gateway,run,sensor,seq,seq_to,ts,up,field,value,bad" {
 		t.Fatalf("exit code %d, %v, %.300s", code, err, table)
 	}
 	for _, r := range rows[1:] {
-		if r[0] != "gw" || r[3] != "board" || r[4] == "" || (r[9] == "") != (r[10] != "") {
+		if r[0] != "gw" || r[2] != "board" || r[3] == "" || (r[8] == "") != (r[9] != "") {
 			t.Errorf("%q", r)
 		}
 	}

@@ -19,13 +19,13 @@ import (
 type witness struct {
 	mu      sync.Mutex
 	tracker *verify.Tracker
-	clean   map[uint32]bool // boots whose clean end was told
+	clean   map[string]bool // runs whose clean end was reported
 	failed  error
 }
 
 func newWitness(t *testing.T, broker string) *witness {
 	t.Helper()
-	w := &witness{tracker: verify.New(), clean: map[uint32]bool{}}
+	w := &witness{tracker: verify.New(), clean: map[string]bool{}}
 	listen(t, broker, func(m *mqtt.Message) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -39,7 +39,7 @@ func newWitness(t *testing.T, broker string) *witness {
 		if err := json.Unmarshal(m.Payload, &e); err != nil {
 			w.failed = err
 		} else if e.Previous != nil && e.Previous.End == contract.EndClean {
-			w.clean[e.Previous.Boot] = true
+			w.clean[e.Previous.Run] = true
 		}
 	})
 	return w
@@ -95,7 +95,7 @@ func TestKillsOfTheGatewayAndStopsOfTheBroker(t *testing.T) {
 		s, err := g.ask()
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return err == nil && s.Health.Queue.Backlog+s.Health.Queue.Live+s.Health.Queue.Events == 0 && w.clean[last.Health.Boot]
+		return err == nil && s.Health.Queue.Backlog+s.Health.Queue.Live+s.Health.Queue.Events == 0 && w.clean[last.Health.Run]
 	})
 
 	w.mu.Lock()
@@ -104,20 +104,20 @@ func TestKillsOfTheGatewayAndStopsOfTheBroker(t *testing.T) {
 		t.Error(w.failed)
 	}
 	var received, again uint64
-	boots := map[uint32]bool{}
+	runs := map[string]bool{}
 	for _, r := range w.tracker.Results() {
 		received += r.Received
 		again += r.Duplicates
-		boots[r.Boot] = true
-		if r.End == "" { // the boot that now runs makes no readings
-			t.Errorf("boot %d, sensor %s: nobody told how it ended", r.Boot, r.Sensor)
+		runs[r.Run] = true
+		if r.End == "" { // the run that now goes on makes no readings
+			t.Errorf("run %s, sensor %s: nobody reports how it ended", r.Run, r.Sensor)
 		}
 		if len(r.Missing) > 0 || r.Lost > 0 || r.Disorder > 0 {
-			t.Errorf("boot %d (%s), sensor %s, last %d: missing %v, in the ledger %d, out of order %d", r.Boot, r.End, r.Sensor, r.Last, r.Missing, r.Lost, r.Disorder)
+			t.Errorf("run %s (%s), sensor %s, last %d: missing %v, in the ledger %d, out of order %d", r.Run, r.End, r.Sensor, r.Last, r.Missing, r.Lost, r.Disorder)
 		}
 	}
-	t.Logf("%d readings of %d boots arrived, none missing, none out of order; %d arrived twice", received, len(boots), again)
-	if received == 0 || len(boots) < rounds {
-		t.Errorf("only %d readings of %d boots: the test did not do its work", received, len(boots))
+	t.Logf("%d readings of %d runs arrived, none missing, none out of order; %d arrived twice", received, len(runs), again)
+	if received == 0 || len(runs) < rounds {
+		t.Errorf("only %d readings of %d runs: the test did not do its work", received, len(runs))
 	}
 }

@@ -61,7 +61,7 @@ func printQueue(out io.Writer, s control.QueueStats) error {
 	fmt.Fprintln(w, "SENSOR\tREADINGS\tBYTES\tOLDEST")
 	for _, name := range slices.Sorted(maps.Keys(s.Sensors)) {
 		v := s.Sensors[name]
-		at := fmt.Sprintf("boot %d, seq %d", v.OldestBoot, v.OldestSeq)
+		at := fmt.Sprintf("run %s, seq %d", v.OldestRun, v.OldestSeq)
 		if !v.Oldest.IsZero() {
 			at = v.Oldest.Local().Format("2006-01-02 15:04:05") + ", " + at
 		}
@@ -130,15 +130,14 @@ func writeFile(file string, stdout io.Writer, write func(io.Writer) error) error
 // exported is a document of the export: always one reading.
 type exported struct {
 	Gateway  string `json:"gateway"`
-	Store    string `json:"store"`
-	Boot     uint32 `json:"boot"`
+	Run      string `json:"run"`
 	Sensor   string `json:"sensor"`
 	Readings []struct {
 		Seq    uint64                     `json:"seq"`
 		SeqTo  *uint64                    `json:"seq_to"`
 		TS     string                     `json:"ts"`
 		Up     *json.Number               `json:"up"`
-		Values map[string]json.RawMessage `json:"values"`
+		Fields map[string]json.RawMessage `json:"fields"`
 		Bad    map[string]string          `json:"bad"`
 	} `json:"readings"`
 }
@@ -149,7 +148,7 @@ func exportCSV(ctx context.Context, client *control.Client, out io.Writer) error
 	go func() { write.CloseWithError(client.Export(ctx, write)) }() // ends when read is closed
 	defer read.Close()
 	w := csv.NewWriter(out)
-	if err := w.Write([]string{"gateway", "store", "boot", "sensor", "seq", "seq_to", "ts", "up", "field", "value", "bad"}); err != nil {
+	if err := w.Write([]string{"gateway", "run", "sensor", "seq", "seq_to", "ts", "up", "field", "value", "bad"}); err != nil {
 		return err
 	}
 	in := json.NewDecoder(bufio.NewReader(read))
@@ -163,15 +162,15 @@ func exportCSV(ctx context.Context, client *control.Client, out io.Writer) error
 			return err
 		}
 		for _, r := range d.Readings {
-			row := []string{d.Gateway, d.Store, strconv.FormatUint(uint64(d.Boot), 10), d.Sensor, strconv.FormatUint(r.Seq, 10), "", r.TS, "", "", "", ""}
+			row := []string{d.Gateway, d.Run, d.Sensor, strconv.FormatUint(r.Seq, 10), "", r.TS, "", "", "", ""}
 			if r.SeqTo != nil {
-				row[5] = strconv.FormatUint(*r.SeqTo, 10)
+				row[4] = strconv.FormatUint(*r.SeqTo, 10)
 			}
 			if r.Up != nil {
-				row[7] = r.Up.String()
+				row[6] = r.Up.String()
 			}
-			for _, field := range slices.Sorted(maps.Keys(r.Values)) {
-				row[8], row[9], row[10] = field, plain(r.Values[field]), r.Bad[field]
+			for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
+				row[7], row[8], row[9] = field, plain(r.Fields[field]), r.Bad[field]
 				if err := w.Write(row); err != nil {
 					return err
 				}

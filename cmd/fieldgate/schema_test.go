@@ -326,7 +326,7 @@ func wantStrict(t *testing.T, name string, s *jsonschema.Schema, document []byte
 func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 	at := contract.Time{Time: time.Date(2026, 11, 20, 15, 4, 5, 123e6, time.UTC)}
 	number := 12.5
-	head := contract.EventHead{V: contract.Version, Gateway: "gw", Store: "9f3a61c2", Boot: 17, N: 3, TS: at, Up: 12.5}
+	head := contract.EventHead{V: contract.Version, Gateway: "gw", Run: "3f9c61a2b07d", N: 3, TS: at, Up: 12.5}
 	state := contract.State{
 		Sensors: map[string]contract.SensorState{"hall": {Every: "1m30s", Enabled: true, Deadband: map[string]float64{"temperature": 0.1}}},
 		Gateway: contract.GatewayState{LogLevel: "warn", HealthEvery: "1m0s"},
@@ -339,13 +339,13 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		schema   string
 		document any
 	}{
-		{"status", contract.Status{V: 1, State: contract.Lost, Since: at, Store: "9f3a61c2", Boot: 17, Version: "v1"}},
-		{"sensor", contract.Sensor{V: 1, Sensor: "hall", Driver: "bme280", Bus: "/dev/i2c-1", Every: "10s", Fields: []contract.Field{{Name: "temperature", Unit: "Cel", Type: "float", Doc: "of the hall", Writable: true}}}},
+		{"status", contract.Status{V: 1, State: contract.Lost, Since: at, Run: "3f9c61a2b07d", Store: "9f3a61c2", Boot: 17, Version: "v1"}},
+		{"sensor", contract.Sensor{V: 1, Sensor: "hall", Driver: "bme280", Bus: "/dev/i2c-1", Every: "10s", Fields: map[string]contract.Field{"temperature": {Unit: "Cel", Type: "float", Doc: "of the hall", Writable: true}}}},
 		{"shadow-desired", contract.Desired{Version: 3, State: stateText}},
 		{"shadow-reported", contract.Reported{V: 1, Version: 4, DesiredVersion: 3, State: state, Rejected: map[string]string{"sensors.hall.every": "must be from 1s to 1h"}, TS: at}},
 		{"command", contract.Command{ID: "c1", Args: json.RawMessage(`{"sensor":"hall"}`)}},
 		{"reply", contract.Reply{V: 1, ID: "c1", Op: "restart", State: contract.Interrupted, Code: "interrupted", Result: json.RawMessage(`{"a":1}`), Error: "the gateway ended", TS: at}},
-		{"health", contract.Health{V: 1, TS: at, Up: 12.5, Store: "9f3a61c2", Boot: 17, Version: "v1", State: "degraded", Reasons: []string{"sensor hall is missing"},
+		{"health", contract.Health{V: 1, TS: at, Up: 12.5, Run: "3f9c61a2b07d", Store: "9f3a61c2", Boot: 17, Version: "v1", State: "degraded", Reasons: []string{"sensor hall is missing"},
 			Queue: contract.QueueHealth{Live: 1, Backlog: 2, Events: 3, InFlight: 4, Bytes: 5, MaxBytes: 6, OldestAge: 7.5, RateIn: 8.5, RateOut: 9.5, HoursToFull: &number, SecondsToDrain: &number,
 				Appended: 10, Delivered: 11, Evicted: 12, Expired: 17, Thinned: 18, Rejected: 13, Refused: 14, Unrouted: 15, Overruns: 16},
 			Link:      contract.LinkHealth{Connected: true, Reconnects: 1, BytesUp: 2, BytesDown: 3, Error: "connection refused"},
@@ -356,15 +356,16 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"event-boot", struct {
 			contract.EventHead
 			contract.BootEvent
-		}{head, contract.BootEvent{Version: "v1", MaxLoss: 1, Previous: &contract.Previous{Store: "9f3a61c2", Boot: 16, End: contract.EndUnclean, Last: map[string]uint64{"hall": 1041}}}}},
+		}{head, contract.BootEvent{Store: "9f3a61c2", Boot: 17, Version: "v1", MaxLoss: 1,
+			Previous: &contract.Previous{Run: "1c40aa90e6f2", Store: "9f3a61c2", Boot: 16, Gateway: "gw", End: contract.EndUnclean, Last: map[string]uint64{"hall": 1041}, Events: 4}}}},
 		{"event-loss", struct {
 			contract.EventHead
 			contract.LossEvent
-		}{head, contract.LossEvent{Loss: []contract.Loss{{Store: "9f3a61c2", Boot: 16, Sensor: "hall", First: 1, Last: 100, Count: 100, Reason: "evicted"}}}}},
+		}{head, contract.LossEvent{Loss: []contract.Loss{{Run: "1c40aa90e6f2", Sensor: "hall", First: 1, Last: 100, Count: 100, Reason: "evicted"}}}}},
 		{"event-clock", struct {
 			contract.EventHead
 			contract.ClockEvent
-		}{head, contract.ClockEvent{Zero: at, Boots: []uint32{16, 17}}}},
+		}{head, contract.ClockEvent{Zero: at, Runs: []string{"1c40aa90e6f2", "3f9c61a2b07d"}}}},
 		{"event-sensor", struct {
 			contract.EventHead
 			contract.SensorEvent
@@ -440,17 +441,17 @@ func TestTelemetryMatchesItsSchemas(t *testing.T) {
 	whole := payload.Reading{Seq: 1042, Time: time.Date(2026, 11, 20, 15, 4, 5, 0, time.UTC), Body: body}
 	untimed := payload.Reading{Seq: 1, Up: 1500 * time.Millisecond, Body: body}
 	encode := func(e payload.Encoder, readings ...payload.Reading) string {
-		text, err := e.Append(nil, &payload.Batch{Gateway: "gw", Store: "9f3a61c2", Boot: 17, Sensor: "hall", Readings: readings})
+		text, err := e.Append(nil, &payload.Batch{Gateway: "gw", Run: "3f9c61a2b07d", Sensor: "hall", Readings: readings})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return string(text)
 	}
 	with := func(readings string) string {
-		return `{"v":1,"gateway":"gw","store":"9f3a61c2","boot":17,"sensor":"hall","readings":[` + readings + `]}`
+		return `{"v":1,"gateway":"gw","run":"3f9c61a2b07d","sensor":"hall","readings":[` + readings + `]}`
 	}
 	flat := func(rest string) string {
-		return `{"v":1,"gateway":"gw","store":"9f3a61c2","boot":17,"sensor":"hall",` + rest + `}`
+		return `{"v":1,"gateway":"gw","run":"3f9c61a2b07d","sensor":"hall",` + rest + `}`
 	}
 	compiled := schemas(t)
 	for _, tt := range []struct {
@@ -462,17 +463,17 @@ func TestTelemetryMatchesItsSchemas(t *testing.T) {
 		{"json, newest without a time", "last", encode(new(jsonformat.Encoder), untimed), true},
 		{"json-flat", "telemetry-flat", encode(new(jsonflat.Encoder), whole), true},
 		{"json-flat without a time", "telemetry-flat", encode(new(jsonflat.Encoder), untimed), true},
-		{"json-flat, newest", "last", encode(new(jsonflat.Encoder), whole), true},
-		{"thinned bucket", "telemetry", with(`{"seq":1,"seq_to":60,"n":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","values":{"temperature":{"mean":21.5,"min":21,"max":22}}}`), true},
+		{"json-flat, newest", "last", encode(new(jsonflat.Encoder), whole), false},
+		{"thinned bucket", "telemetry", with(`{"seq":1,"seq_to":60,"n":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","fields":{"temperature":{"mean":21.5,"min":21,"max":22}}}`), true},
 		{"two newest", "last", encode(new(jsonformat.Encoder), untimed, whole), false},
 		{"format mixed up", "telemetry", encode(new(jsonflat.Encoder), whole), false},
 		{"format mixed up, flat", "telemetry-flat", encode(new(jsonformat.Encoder), whole), false},
-		{"no time and no up", "telemetry", with(`{"seq":1,"ts":null,"values":{"t":1}}`), false},
-		{"time and up", "telemetry", with(`{"seq":1,"ts":"2026-11-20T15:04:00.000Z","up":1,"values":{"t":1}}`), false},
-		{"local time", "telemetry", with(`{"seq":1,"ts":"2026-11-20T15:04:00.000+01:00","values":{"t":1}}`), false},
-		{"seq from 0", "telemetry", with(`{"seq":0,"ts":null,"up":1,"values":{"t":1}}`), false},
-		{"bucket without a count", "telemetry", with(`{"seq":1,"seq_to":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","values":{"t":{"mean":1,"min":1,"max":1}}}`), false},
-		{"bucket with plain values", "telemetry", with(`{"seq":1,"seq_to":60,"n":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","values":{"t":1}}`), false},
+		{"no time and no up", "telemetry", with(`{"seq":1,"ts":null,"fields":{"t":1}}`), false},
+		{"time and up", "telemetry", with(`{"seq":1,"ts":"2026-11-20T15:04:00.000Z","up":1,"fields":{"t":1}}`), false},
+		{"local time", "telemetry", with(`{"seq":1,"ts":"2026-11-20T15:04:00.000+01:00","fields":{"t":1}}`), false},
+		{"seq from 0", "telemetry", with(`{"seq":0,"ts":null,"up":1,"fields":{"t":1}}`), false},
+		{"bucket without a count", "telemetry", with(`{"seq":1,"seq_to":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","fields":{"t":{"mean":1,"min":1,"max":1}}}`), false},
+		{"bucket with plain values", "telemetry", with(`{"seq":1,"seq_to":60,"n":60,"ts":"2026-11-20T15:04:00.000Z","ts_to":"2026-11-20T15:04:59.000Z","fields":{"t":1}}`), false},
 		{"no readings", "telemetry", with(""), false},
 		{"no fields", "telemetry-flat", flat(`"seq":1,"ts":"2026-11-20T15:04:00.000Z"`), false},
 		{"upper case", "telemetry-flat", flat(`"seq":1,"ts":"2026-11-20T15:04:00.000Z","Temp":1`), false},

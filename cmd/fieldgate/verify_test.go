@@ -103,7 +103,7 @@ func TestVerifySQL(t *testing.T) {
 	for _, b := range regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		blocks = append(blocks, b[1])
 	}
-	if len(blocks) != 4 {
+	if len(blocks) != 6 {
 		t.Fatalf("%d blocks of SQL", len(blocks))
 	}
 	found := 0
@@ -116,23 +116,37 @@ func TestVerifySQL(t *testing.T) {
 		if _, err := db.Exec(blocks[0]); err != nil {
 			t.Fatal(err)
 		}
-		tracker := history(t, db, rand.New(rand.NewPCG(seed, 0)))
-		var missing, untold, events []string
+		tracker, newest := history(t, db, rand.New(rand.NewPCG(seed, 0)))
+		var missing, untold, copies, events, reused []string
 		for _, r := range tracker.Results() {
 			for _, m := range r.Missing {
-				missing = append(missing, fmt.Sprint(r.Boot, r.Sensor, m.First, m.Last))
+				missing = append(missing, numbers(r.Run+r.Sensor, m.First, m.Last)...)
+			}
+			if r.Reused > 0 {
+				reused = append(reused, fmt.Sprint(r.Run, r.Sensor, 1))
 			}
 		}
 		for _, g := range tracker.Gaps() {
 			if g.Untold {
-				untold = append(untold, fmt.Sprint(g.Boot))
+				untold = append(untold, fmt.Sprint(g.Gateway, g.Run))
+			}
+			if g.Copies != nil {
+				copies = append(copies, fmt.Sprint(g.Gateway, g.Run, g.Copies[0], g.Copies[len(g.Copies)-1]))
 			}
 			for _, e := range g.Events {
-				events = append(events, fmt.Sprint(g.Boot, e.First, e.Last))
+				events = append(events, numbers(g.Run, e.First, e.Last)...)
 			}
 		}
-		for i, want := range [][]string{missing, untold, events} {
-			if got := query(t, db, blocks[i+1]); !slices.Equal(got, want) {
+		if untold != nil { // SQL does not know which one is the newest
+			untold = append(untold, "g"+newest)
+		}
+		for _, list := range [][]string{missing, untold, copies, events, reused} {
+			slices.Sort(list)
+		}
+		for i, want := range [][]string{missing, untold, copies, events, reused} {
+			got := query(t, db, blocks[i+1])
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
 				t.Errorf("seed %d, query %d: want %v, got %v", seed, i+1, want, got)
 			}
 			found += len(want)
@@ -144,10 +158,11 @@ func TestVerifySQL(t *testing.T) {
 	}
 }
 
-// history makes three boots of two sensors with losses, holes and ends of all kinds, for the tracker and the tables.
-func history(t *testing.T, db *sql.DB, r *rand.Rand) *verify.Tracker {
+// history makes five runs of two sensors with losses, holes, copies that were put back and ends of all kinds, for the tracker and the
+// tables. newest is the run that was heard first as the last one, of those that none names.
+func history(t *testing.T, db *sql.DB, r *rand.Rand) (tracker *verify.Tracker, newest string) {
 	t.Helper()
-	tracker := verify.New()
+	tracker = verify.New()
 	put := func(statement string, args ...any) {
 		if _, err := db.Exec(statement, args...); err != nil {
 			t.Fatal(err)
@@ -158,74 +173,110 @@ func history(t *testing.T, db *sql.DB, r *rand.Rand) *verify.Tracker {
 			t.Fatal(err)
 		}
 	}
-	previous := ""
-	for boot := 1; boot <= 3; boot++ {
-		n := 0
+	type ending struct {
+		run, end string
+		last     map[string]int
+		events   int
+	}
+	var ends []ending // of the runs so far; each follows one of them
+	named := map[string]bool{}
+	var heard []string
+	for i := range 5 {
+		run, n := fmt.Sprint("r", i), 0
+		hear := func() {
+			if !slices.Contains(heard, run) {
+				heard = append(heard, run)
+			}
+		}
 		event := func(kind, fields string) bool {
 			n++
 			if r.IntN(8) == 0 {
 				return false // it did not arrive
 			}
-			message("events/"+kind, `{"v":1,"gateway":"g","store":"x","boot":%d,"n":%d,"ts":null,"up":1%s}`, boot, n, fields)
-			put("INSERT INTO events VALUES ('g','x',?,?)", boot, n)
+			hear()
+			message("events/"+kind, `{"v":1,"gateway":"g","run":%q,"n":%d,"ts":null,"up":1%s}`, run, n, fields)
+			put("INSERT INTO events VALUES ('g',?,?)", run, n)
 			return true
 		}
-		var marks map[string]int
-		ended := "clean"
-		if event("boot", `,"version":"t"`+previous) && boot > 1 {
-			var p struct {
-				Previous struct {
-					End  string
-					Last map[string]int
-				}
+		if i == 0 {
+			event("boot", `,"version":"t"`)
+		} else {
+			before := ends[len(ends)-1]
+			if r.IntN(4) == 0 {
+				before = ends[r.IntN(len(ends))] // an older copy was put back
 			}
-			if err := json.Unmarshal([]byte("{"+previous[1:]+"}"), &p); err != nil {
+			last, err := json.Marshal(before.last)
+			if err != nil {
 				t.Fatal(err)
 			}
-			put("INSERT INTO boot_ends VALUES ('g','x',?,?)", boot-1, p.Previous.End)
-			for sensor, last := range p.Previous.Last {
-				put("INSERT INTO boot_marks VALUES ('g','x',?,?,?)", boot-1, sensor, last)
+			if event("boot", fmt.Sprintf(`,"version":"t","previous":{"run":%q,"gateway":"g","end":%q,"last":%s,"events":%d}`, before.run, before.end, last, before.events)) {
+				named[before.run] = true
+				put("INSERT INTO run_ends VALUES ('g',?,?,?,?)", run, before.run, before.end, before.events)
+				for sensor, last := range before.last {
+					put("INSERT INTO run_marks VALUES (?,?,?)", before.run, sensor, last)
+				}
 			}
 		}
+		end := ending{run: run, end: "clean", last: map[string]int{}}
 		if r.IntN(2) == 0 {
-			ended = "unclean"
+			end.end = "unclean"
 		}
-		marks = map[string]int{}
 		for _, sensor := range []string{"a", "b"} {
 			last := r.IntN(30)
+			telemetry := func(seq, second int, to string) {
+				hear()
+				ts := fmt.Sprintf("2026-11-20T15:00:%02d.%03dZ", second, 10*seq)
+				message("telemetry/"+sensor, `{"gateway":"g","run":%q,"sensor":%q,"readings":[{"seq":%d,"ts":%q%s}]}`, run, sensor, seq, ts, to)
+			}
 			for seq := 1; seq <= last; seq++ {
 				switch r.IntN(12) {
 				case 0: // it is missing
 				case 1:
 					to := seq + r.IntN(4)
-					if event("loss", fmt.Sprintf(`,"loss":[{"store":"x","boot":%d,"sensor":%q,"first":%d,"last":%d,"count":%d,"reason":"evicted"}]`, boot, sensor, seq, to, to-seq+1)) {
-						put("INSERT INTO losses VALUES ('g','x',?,?,?,?)", boot, sensor, seq, to)
+					if event("loss", fmt.Sprintf(`,"loss":[{"run":%q,"sensor":%q,"first":%d,"last":%d,"count":%d,"reason":"evicted"}]`, run, sensor, seq, to, to-seq+1)) {
+						put("INSERT INTO losses VALUES (?,?,?,?)", run, sensor, seq, to)
 					}
 				case 2:
 					to := seq + 1 + r.IntN(4)
-					message("telemetry/"+sensor, `{"gateway":"g","store":"x","boot":%d,"sensor":%q,"readings":[{"seq":%d,"seq_to":%d}]}`, boot, sensor, seq, to)
-					put("INSERT INTO readings VALUES ('g','x',?,?,?,?)", boot, sensor, seq, to)
+					telemetry(seq, 0, fmt.Sprintf(`,"seq_to":%d`, to))
+					put("INSERT INTO readings VALUES ('g',?,?,?,?,'0')", run, sensor, seq, to)
 				default:
 					for range 1 + r.IntN(2) {
-						message("telemetry/"+sensor, `{"gateway":"g","store":"x","boot":%d,"sensor":%q,"readings":[{"seq":%d}]}`, boot, sensor, seq)
-						put("INSERT INTO readings VALUES ('g','x',?,?,?,NULL)", boot, sensor, seq)
+						telemetry(seq, 0, "")
+						put("INSERT INTO readings VALUES ('g',?,?,?,NULL,'0')", run, sensor, seq)
 					}
 				}
 			}
+			if r.IntN(10) == 0 { // a snapshot was resumed, and the first number came again
+				telemetry(1, 0, "")
+				telemetry(1, 1, "")
+				put("INSERT INTO readings VALUES ('g',?,?,1,NULL,'0')", run, sensor)
+				put("INSERT INTO readings VALUES ('g',?,?,1,NULL,'9')", run, sensor)
+			}
 			if r.IntN(5) > 0 {
-				marks[sensor] = r.IntN(last + 3)
+				end.last[sensor] = r.IntN(last + 3)
 			}
 		}
-		last, err := json.Marshal(marks)
-		if err != nil {
-			t.Fatal(err)
-		}
-		previous = fmt.Sprintf(`,"previous":{"store":"x","boot":%d,"end":%q,"last":%s}`, boot, ended, last)
+		end.events = r.IntN(n + 2)
+		ends = append(ends, end)
 	}
-	return tracker
+	for _, run := range heard {
+		if !named[run] {
+			newest = run
+		}
+	}
+	return tracker, newest
 }
 
-// query returns the rows of a query without gateway and store.
+// numbers lists what a hole has.
+func numbers(of string, first, last uint64) (list []string) {
+	for n := first; n <= last; n++ {
+		list = append(list, fmt.Sprint(of, " ", n))
+	}
+	return list
+}
+
+// query returns the rows of a query.
 func query(t *testing.T, db *sql.DB, text string) (list []string) {
 	t.Helper()
 	rows, err := db.Query(text)
@@ -246,8 +297,12 @@ func query(t *testing.T, db *sql.DB, text string) (list []string) {
 			t.Fatal(err)
 		}
 		var row []any
-		for _, v := range values[2:] {
+		for _, v := range values {
 			row = append(row, *v.(*any))
+		}
+		if n := len(columns); columns[n-1] == "last" { // a hole, which may come in pieces
+			list = append(list, numbers(fmt.Sprint(row[:n-2]...), uint64(row[n-2].(int64)), uint64(row[n-1].(int64)))...)
+			continue
 		}
 		list = append(list, fmt.Sprint(row...))
 	}

@@ -69,13 +69,19 @@ func System(trust bool) Source {
 	return s
 }
 
+// Config is what a Clock is made of.
+type Config struct {
+	KernelBoot string // the running one
+	Source     Source
+	Store      Store
+	Built      time.Time     // when the program was built, which has certainly passed
+	Last       time.Time     // a time that was taken for right before, which may have been a mistake
+	Until      time.Duration // since power-up: from then on nobody waits for the time of the running kernel
+}
+
 // A Clock turns times since power-up into wall times. Its methods may be called from any goroutine.
 type Clock struct {
-	source Source
-	boot   string
-	store  Store
-	built  time.Time // of the program
-	last   time.Time // that was known, in whatever kernel boot
+	cfg Config
 
 	mu      sync.Mutex
 	doubted bool
@@ -87,25 +93,23 @@ type Clock struct {
 // trust in the clock. It is not taken.
 var ErrBehind = errors.New("the clock stands before this program was built: set it, or see whether its battery is dead")
 
-// New makes the clock of the running kernel. built is when the program was built, which has certainly passed; last is a time that was taken for
-// right before, which may have been a mistake.
-func New(kernelBoot string, source Source, store Store, built, last time.Time) *Clock {
-	return &Clock{source: source, boot: kernelBoot, store: store, built: built, last: last,
-		offsets: map[string]time.Duration{}, unknown: map[string]bool{}}
+// New makes the clock of the running kernel.
+func New(cfg Config) *Clock {
+	return &Clock{cfg: cfg, offsets: map[string]time.Duration{}, unknown: map[string]bool{}}
 }
 
 // Learn freezes the offset of the running kernel when its clock has become synchronised. It returns true when that
 // happened just now; it must be called now and then until the offset is known. An error says that the offset could not
 // be kept, or ErrBehind, which is told once; then it is not used.
 func (c *Clock) Learn() (learned bool, err error) {
-	if _, known := c.offset(c.boot); known {
+	if _, known := c.offset(c.cfg.KernelBoot); known {
 		return false, nil
 	}
-	if !c.source.Synchronised() {
+	if !c.cfg.Source.Synchronised() {
 		return false, nil
 	}
-	up, wall := c.source.Up(), c.source.Wall()
-	if wall.Before(c.built) {
+	up, wall := c.cfg.Source.Up(), c.cfg.Source.Wall()
+	if wall.Before(c.cfg.Built) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.doubted {
@@ -115,13 +119,13 @@ func (c *Clock) Learn() (learned bool, err error) {
 		return false, fmt.Errorf("%w (it says %s)", ErrBehind, wall.UTC().Format(time.RFC3339))
 	}
 	offset := time.Duration(wall.UnixNano()) - up
-	if err := c.store.Freeze(c.boot, offset); err != nil {
+	if err := c.cfg.Store.Freeze(c.cfg.KernelBoot, offset); err != nil {
 		return false, fmt.Errorf("keeping the clock's offset: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offsets[c.boot] = offset
-	delete(c.unknown, c.boot)
+	c.offsets[c.cfg.KernelBoot] = offset
+	delete(c.unknown, c.cfg.KernelBoot)
 	return true, nil
 }
 
@@ -135,26 +139,26 @@ func (c *Clock) Time(kernelBoot string, up time.Duration) (time.Time, bool) {
 }
 
 // Now returns the wall time of this moment as readings have it; false while it is not known.
-func (c *Clock) Now() (time.Time, bool) { return c.Time(c.boot, c.source.Up()) }
+func (c *Clock) Now() (time.Time, bool) { return c.Time(c.cfg.KernelBoot, c.cfg.Source.Up()) }
 
 // Up returns the time since power-up.
-func (c *Clock) Up() time.Duration { return c.source.Up() }
+func (c *Clock) Up() time.Duration { return c.cfg.Source.Up() }
 
 // Boot returns the id of the running kernel.
-func (c *Clock) Boot() string { return c.boot }
+func (c *Clock) Boot() string { return c.cfg.KernelBoot }
 
 // ForTLS returns the time to check certificates with: the system's, but never one before the program was built, and where the
 // clock is not synchronised not one before the last time that was known, so that a board whose clock stands at 1970 can still connect.
 // A synchronised clock beats what was known before: a wrong battery clock must not lock the board out for ever.
 func (c *Clock) ForTLS() time.Time {
-	now := c.source.Wall()
-	if now.Before(c.built) {
-		now = c.built
-	} else if c.source.Synchronised() {
+	now := c.cfg.Source.Wall()
+	if now.Before(c.cfg.Built) {
+		now = c.cfg.Built
+	} else if c.cfg.Source.Synchronised() {
 		return now
 	}
-	if now.Before(c.last) {
-		return c.last
+	if now.Before(c.cfg.Last) {
+		return c.cfg.Last
 	}
 	return now
 }
@@ -166,7 +170,7 @@ func (c *Clock) offset(boot string) (time.Duration, bool) {
 	if ok || c.unknown[boot] {
 		return offset, ok
 	}
-	offset, ok, err := c.store.Offset(boot)
+	offset, ok, err := c.cfg.Store.Offset(boot)
 	switch {
 	case ok:
 		c.offsets[boot] = offset
@@ -175,6 +179,17 @@ func (c *Clock) offset(boot string) (time.Duration, bool) {
 	}
 	return offset, ok
 }
+
+// Wait returns how long sending still waits for the time of the running kernel to become known.
+func (c *Clock) Wait() time.Duration {
+	if _, known := c.offset(c.cfg.KernelBoot); known {
+		return 0
+	}
+	return max(c.cfg.Until-c.cfg.Source.Up(), 0)
+}
+
+// Pending reports whether the time of the running kernel may still become known soon.
+func (c *Clock) Pending() bool { return c.Wait() > 0 }
 
 // PowerUpAge returns how long ago a kernel boot began; false while that is not known. A nil Clock knows nothing.
 func (c *Clock) PowerUpAge(kernel string) (time.Duration, bool) {

@@ -40,7 +40,7 @@ func TestReadingsBeforeSynchronisationTakeTheFirstOffset(t *testing.T) {
 	right := time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC)
 	b := &board{up: 30 * time.Second, wall: time.Unix(30, 0)}
 	m := &memory{offsets: map[string]time.Duration{}}
-	c := clock.New("k1", b.source(), m, time.Time{}, time.Time{})
+	c := clock.New(clock.Config{KernelBoot: "k1", Source: b.source(), Store: m})
 	if known, err := c.Learn(); known || err != nil {
 		t.Fatalf("unsynchronised: want unknown, got %v, %v", known, err)
 	}
@@ -59,7 +59,7 @@ func TestReadingsBeforeSynchronisationTakeTheFirstOffset(t *testing.T) {
 	}
 	// A clock step afterwards, and a restart of the program in the same kernel, change nothing.
 	b.wall = b.wall.Add(time.Hour)
-	again := clock.New("k1", b.source(), m, time.Time{}, time.Time{})
+	again := clock.New(clock.Config{KernelBoot: "k1", Source: b.source(), Store: m})
 	if got, ok := again.Time("k1", 10*time.Second); !ok || !got.Equal(right.Add(10*time.Second)) {
 		t.Errorf("after a restart: want %v, got %v %v", right.Add(10*time.Second), got, ok)
 	}
@@ -70,7 +70,7 @@ func TestReadingsBeforeSynchronisationTakeTheFirstOffset(t *testing.T) {
 
 func TestOffsetThatCannotBeKeptIsNotUsed(t *testing.T) {
 	b := &board{wall: time.Unix(1e9, 0), synced: true}
-	c := clock.New("k", b.source(), &memory{offsets: map[string]time.Duration{}, err: errors.New("disk full")}, time.Time{}, time.Time{})
+	c := clock.New(clock.Config{KernelBoot: "k", Source: b.source(), Store: &memory{offsets: map[string]time.Duration{}, err: errors.New("disk full")}})
 	if known, err := c.Learn(); known || err == nil {
 		t.Errorf("want an error, got %v, %v", known, err)
 	}
@@ -87,7 +87,7 @@ func TestBootsWithoutAClock(t *testing.T) {
 	for i, boot := range []string{"k1", "k2", "k3"} {
 		for range 2 {
 			b := &board{up: time.Minute, wall: time.Unix(60, 0)}
-			c := clock.New(boot, b.source(), m, time.Time{}, time.Time{})
+			c := clock.New(clock.Config{KernelBoot: boot, Source: b.source(), Store: m})
 			if boot == "k3" {
 				b.wall, b.synced = right, true
 			}
@@ -113,7 +113,7 @@ func TestBootsWithoutAClock(t *testing.T) {
 func TestSuspend(t *testing.T) {
 	right := time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC)
 	b := &board{up: time.Minute, wall: right, synced: true}
-	c := clock.New("k", b.source(), &memory{offsets: map[string]time.Duration{}}, time.Time{}, time.Time{})
+	c := clock.New(clock.Config{KernelBoot: "k", Source: b.source(), Store: &memory{offsets: map[string]time.Duration{}}})
 	if learned, err := c.Learn(); !learned || err != nil {
 		t.Fatal(learned, err)
 	}
@@ -131,7 +131,7 @@ func TestWrongBatteryClock(t *testing.T) {
 	b := &board{up: time.Minute, wall: time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC), synced: true}
 	m := &memory{offsets: map[string]time.Duration{}}
 	ahead := built.AddDate(70, 0, 0)
-	c := clock.New("k", b.source(), m, built, ahead)
+	c := clock.New(clock.Config{KernelBoot: "k", Source: b.source(), Store: m, Built: built, Last: ahead})
 	if learned, err := c.Learn(); learned || !errors.Is(err, clock.ErrBehind) {
 		t.Errorf("the year 2000: %v, %v", learned, err)
 	}
@@ -164,7 +164,7 @@ func TestForTLS(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &board{wall: tt.wall, synced: tt.synced}
-			if got := clock.New("k", b.source(), &memory{}, built, last).ForTLS(); !got.Equal(tt.want) {
+			if got := clock.New(clock.Config{KernelBoot: "k", Source: b.source(), Store: &memory{}, Built: built, Last: last}).ForTLS(); !got.Equal(tt.want) {
 				t.Errorf("want %v, got %v", tt.want, got)
 			}
 		})

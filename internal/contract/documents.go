@@ -40,6 +40,7 @@ type Status struct {
 	V       int    `json:"v"`
 	State   string `json:"state"`
 	Since   Time   `json:"since"`
+	Run     string `json:"run"`
 	Store   string `json:"store"`
 	Boot    uint32 `json:"boot"`
 	Version string `json:"version"`
@@ -47,17 +48,17 @@ type Status struct {
 
 // Sensor is P/sensors/<sensor>.
 type Sensor struct {
-	V      int     `json:"v"`
-	Sensor string  `json:"sensor"`
-	Driver string  `json:"driver"`
-	Bus    string  `json:"bus,omitempty"`
-	Every  string  `json:"every"`
-	Fields []Field `json:"fields"`
+	V      int    `json:"v"`
+	Sensor string `json:"sensor"`
+	Driver string `json:"driver"`
+	Bus    string `json:"bus,omitempty"`
+	Every  string `json:"every"`
+	// Fields has the fields by name, as telemetry has them: fields.temperature is one path in both.
+	Fields map[string]Field `json:"fields"`
 }
 
 // Field describes one field of a sensor: its SenML unit ("" for none) and its type.
 type Field struct {
-	Name string `json:"name"`
 	Unit string `json:"unit,omitempty"`
 	Type string `json:"type"`
 	Doc  string `json:"doc,omitempty"`
@@ -132,6 +133,7 @@ type Health struct {
 	V         int                     `json:"v"`
 	TS        Time                    `json:"ts"`
 	Up        float64                 `json:"up"` // seconds since power-up
+	Run       string                  `json:"run"`
 	Store     string                  `json:"store"`
 	Boot      uint32                  `json:"boot"`
 	Version   string                  `json:"version"`

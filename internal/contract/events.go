@@ -11,38 +11,43 @@ const (
 	EventConfig = "config"
 )
 
-// EventHead begins every event; the fields of its kind follow in the same object. N counts the events of a boot from 1
+// EventHead begins every event; the fields of its kind follow in the same object. N counts the events of a run from 1
 // without holes, so that missing events are seen as well.
 type EventHead struct {
 	V       int     `json:"v"`
 	Gateway string  `json:"gateway"`
-	Store   string  `json:"store"`
-	Boot    uint32  `json:"boot"`
+	Run     string  `json:"run"`
 	N       uint64  `json:"n"`
 	TS      Time    `json:"ts"`
 	Up      float64 `json:"up"` // seconds since power-up
 }
 
-// How a boot ended.
+// How a run ended.
 const (
 	EndClean   = "clean"
 	EndUnclean = "unclean"
 )
 
-// BootEvent is P/events/boot: what is known of the boot before. Last holds the last seq of every sensor: all that there
-// were after a clean end, what was durable after an unclean one.
+// BootEvent is P/events/boot: a run began, and how the one before it in its store ended. The runs that each name their
+// previous one are a chain; where it forks or breaks, an older copy of the store was put back, or a store was lost.
 type BootEvent struct {
+	Store    string    `json:"store"`
+	Boot     uint32    `json:"boot"` // counts the runs of the store
 	Version  string    `json:"version"`
-	MaxLoss  float64   `json:"max_loss"` // seconds: how much of this boot a crash may cost
+	MaxLoss  float64   `json:"max_loss"` // seconds: how much of this run a crash may cost
 	Previous *Previous `json:"previous,omitempty"`
 }
 
-// Previous is how the boot before this one ended.
+// Previous is how the run before this one ended. Last holds the last seq of every sensor and Events the number of the last
+// event: all that there were after a clean end, what was durable after an unclean one.
 type Previous struct {
-	Store string            `json:"store"` // another one than the event's where the card was cloned since
-	Boot  uint32            `json:"boot"`
-	End   string            `json:"end"`
-	Last  map[string]uint64 `json:"last"`
+	Run     string            `json:"run"`
+	Store   string            `json:"store"` // another one than the event's where the card was cloned since
+	Boot    uint32            `json:"boot"`
+	Gateway string            `json:"gateway"` // another one than the event's where the gateway was renamed since
+	End     string            `json:"end"`
+	Last    map[string]uint64 `json:"last"`
+	Events  uint64            `json:"events"`
 }
 
 // LossEvent is P/events/loss: readings that were removed unsent or that nobody got.
@@ -51,10 +56,9 @@ type LossEvent struct {
 }
 
 // Loss is a range of readings of one sensor; both ends are included. Where a damaged store could not be read, what it held
-// is not known: then Sensor is empty and the numbers are 0.
+// is not known: then Sensor is empty and the numbers are 0; Run is empty where that is not known either.
 type Loss struct {
-	Store  string `json:"store"`
-	Boot   uint32 `json:"boot"`
+	Run    string `json:"run"`
 	Sensor string `json:"sensor"`
 	First  uint64 `json:"first"`
 	Last   uint64 `json:"last"`
@@ -64,8 +68,8 @@ type Loss struct {
 
 // ClockEvent is P/events/clock: the wall time of the power-up whose readings may have been sent without a time.
 type ClockEvent struct {
-	Zero  Time     `json:"zero"`  // add a reading's "up"
-	Boots []uint32 `json:"boots"` // the program's starts since that power-up
+	Zero Time     `json:"zero"` // add a reading's "up"
+	Runs []string `json:"runs"` // the program's since that power-up
 }
 
 // SensorEvent is P/events/sensor: a sensor came into another state.

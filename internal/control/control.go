@@ -17,12 +17,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
@@ -39,40 +37,11 @@ type Status struct {
 	Origins map[string]string `json:"origins"` // settings that do not come from the file
 }
 
-// Entry is a line of GET /tail: one reading as it was taken.
-type Entry struct {
-	Time   contract.Time `json:"ts"`
-	Up     float64       `json:"up"`
-	Sensor string        `json:"sensor"`
-	Seq    uint64        `json:"seq"`
-	Values []Value       `json:"values"`
-}
-
-// Value is one field of an Entry.
-type Value struct {
-	Field string `json:"field"`
-	Value any    `json:"value"`
-	Unit  string `json:"unit,omitempty"`
-	Bad   string `json:"bad,omitempty"`
-}
-
-// Values gives measured values their units.
-func Values(fields []drivers.Field, values []drivers.Value) []Value {
-	out := make([]Value, len(values))
-	for i, v := range values {
-		out[i] = Value{Field: v.Field, Value: v.Any(), Bad: v.Reason()}
-		if j := slices.IndexFunc(fields, func(f drivers.Field) bool { return f.Name == v.Field }); j >= 0 {
-			out[i].Unit = fields[j].Unit
-		}
-	}
-	return out
-}
-
 // Gateway is what the socket needs of the gateway.
 type Gateway interface {
 	Status() Status
 	// Tail calls line for every reading until ctx ends or line returns an error.
-	Tail(ctx context.Context, line func(Entry) error) error
+	Tail(ctx context.Context, line func(contract.Telemetry) error) error
 	// Reload checks the configuration and, where it is right, starts over with it. It returns before that.
 	Reload() error
 	Queue
@@ -89,7 +58,7 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) err
 		out := json.NewEncoder(w)
 		flush := http.NewResponseController(w)
 		_ = flush.Flush()
-		_ = g.Tail(r.Context(), func(e Entry) error {
+		_ = g.Tail(r.Context(), func(e contract.Telemetry) error {
 			if err := out.Encode(e); err != nil {
 				return err
 			}
@@ -170,7 +139,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 }
 
 // Tail calls line for every reading that the gateway takes until ctx ends.
-func (c *Client) Tail(ctx context.Context, line func(Entry)) error {
+func (c *Client) Tail(ctx context.Context, line func(contract.Telemetry)) error {
 	body, err := c.do(ctx, http.MethodGet, "/tail")
 	if err != nil {
 		return err
@@ -179,7 +148,7 @@ func (c *Client) Tail(ctx context.Context, line func(Entry)) error {
 	in := json.NewDecoder(body)
 	in.UseNumber()
 	for {
-		var e Entry
+		var e contract.Telemetry
 		switch err := in.Decode(&e); {
 		case ctx.Err() != nil:
 			return nil

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 )
 
@@ -62,17 +63,17 @@ func TestAsk(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	// Whoever looks on sees what is published; when the gateway ends it is told so.
-	got := make(chan control.Entry, 1)
+	got := make(chan contract.Telemetry, 1)
 	ended := make(chan error, 1)
-	go func() { ended <- c.Tail(t.Context(), func(e control.Entry) { got <- e }) }()
+	go func() { ended <- c.Tail(t.Context(), func(e contract.Telemetry) { got <- e }) }()
 	for range 500 {
 		if g.Watched() {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	g.Publish(control.Entry{Sensor: "a", Seq: 7})
-	if e := <-got; e.Sensor != "a" || e.Seq != 7 {
+	g.Publish(contract.Telemetry{Sensor: "a", Readings: []contract.Reading{{Seq: 7}}})
+	if e := <-got; e.Sensor != "a" || e.Readings[0].Seq != 7 {
 		t.Errorf("got %+v", e)
 	}
 	stop()
@@ -138,13 +139,13 @@ func TestSlowWatcherMissesAndDelaysNobody(t *testing.T) {
 	release, done := make(chan struct{}), make(chan error, 1)
 	seen := 0
 	go func() {
-		done <- h.Tail(ctx, func(control.Entry) error { seen++; <-release; return nil })
+		done <- h.Tail(ctx, func(contract.Telemetry) error { seen++; <-release; return nil })
 	}()
 	for !h.Watched() {
 		time.Sleep(time.Millisecond)
 	}
 	for i := range 10000 {
-		h.Publish(control.Entry{Seq: uint64(i)}) // must not block
+		h.Publish(contract.Telemetry{Readings: []contract.Reading{{Seq: uint64(i)}}}) // must not block
 	}
 	close(release)
 	cancel()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
 const (
@@ -16,14 +18,14 @@ const (
 type Hub struct {
 	watched atomic.Int32
 	mu      sync.Mutex
-	tails   map[chan Entry]bool
+	tails   map[chan contract.Telemetry]bool
 }
 
-// Watched tells whether anybody looks on: otherwise there is no need to make an Entry.
+// Watched tells whether anybody looks on: otherwise there is no need to make an contract.Telemetry.
 func (h *Hub) Watched() bool { return h.watched.Load() > 0 }
 
 // Publish hands e to all who look on; who is too slow misses it.
-func (h *Hub) Publish(e Entry) {
+func (h *Hub) Publish(e contract.Telemetry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for c := range h.tails {
@@ -35,15 +37,15 @@ func (h *Hub) Publish(e Entry) {
 }
 
 // Tail calls line for every reading that is published until ctx ends or line returns an error.
-func (h *Hub) Tail(ctx context.Context, line func(Entry) error) error {
-	c := make(chan Entry, tailAhead)
+func (h *Hub) Tail(ctx context.Context, line func(contract.Telemetry) error) error {
+	c := make(chan contract.Telemetry, tailAhead)
 	h.mu.Lock()
 	if len(h.tails) >= maxTails {
 		h.mu.Unlock()
 		return errors.New("too many look on already")
 	}
 	if h.tails == nil {
-		h.tails = map[chan Entry]bool{}
+		h.tails = map[chan contract.Telemetry]bool{}
 	}
 	h.tails[c] = true
 	h.watched.Add(1)

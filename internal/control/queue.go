@@ -27,11 +27,11 @@ type QueueStats struct {
 
 // SensorQueue is what waits of one sensor.
 type SensorQueue struct {
-	Readings   int64         `json:"readings"`
-	Bytes      int64         `json:"bytes"` // before compression
-	Oldest     contract.Time `json:"oldest"`
-	OldestBoot uint32        `json:"oldest_boot"`
-	OldestSeq  uint64        `json:"oldest_seq"`
+	Readings  int64         `json:"readings"`
+	Bytes     int64         `json:"bytes"` // before compression
+	Oldest    contract.Time `json:"oldest"`
+	OldestRun string        `json:"oldest_run"`
+	OldestSeq uint64        `json:"oldest_seq"`
 }
 
 // DeadLetter is a line of GET /dead: something that the broker refused, as it would be sent.

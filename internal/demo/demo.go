@@ -20,6 +20,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/gateway"
+	"github.com/fieldgate/fieldgate/internal/verify"
 )
 
 // Options are what a demo is made of.
@@ -247,7 +248,7 @@ func (d *demo) drain(ctx context.Context) {
 	}
 }
 
-// verdict starts the gateway once more: its boot event tells how the boot that was shown ended, and with which last
+// verdict starts the gateway once more: its boot event reports how the run that was shown ended, and with which last
 // reading of every sensor. What the subscriber has is held against that.
 func (d *demo) verdict(ctx context.Context) error {
 	d.watcher.mu.Lock()
@@ -270,7 +271,7 @@ func (d *demo) verdict(ctx context.Context) error {
 		}
 		d.watcher.mu.Lock()
 		q := d.watcher.health
-		told = d.watcher.boots[1] != nil && q.Boot == 2 && q.Queue.Live+q.Queue.Backlog+q.Queue.InFlight == 0
+		told = d.watcher.first != nil && q.Boot == 2 && q.Queue.Live+q.Queue.Backlog+q.Queue.InFlight == 0
 		d.watcher.mu.Unlock()
 	}
 	stop()
@@ -288,7 +289,8 @@ func (d *demo) judge() error {
 	}
 	var received, again, lost, missing, disorder uint64
 	sensors := map[string]bool{}
-	for _, r := range d.watcher.tracker.Results() {
+	report := d.watcher.tracker.Report()
+	for _, r := range report.Sequences {
 		sensors[r.Sensor] = true
 		received += r.Received
 		again += r.Duplicates
@@ -296,11 +298,11 @@ func (d *demo) judge() error {
 		disorder += r.Disorder
 		for _, m := range r.Missing {
 			missing += m.Last - m.First + 1
-			d.screen.say("missing: %s, boot %d, seq %d to %d", r.Sensor, r.Boot, m.First, m.Last)
+			d.screen.say("missing: %s, run %s, seq %d to %d", r.Sensor, r.Run, m.First, m.Last)
 		}
 	}
 	verdict := "COMPLETE"
-	if end := d.watcher.boots[1]; missing > 0 || end == nil || end.End != "clean" || len(sensors) != len(d.config.Sensors) {
+	if end := d.watcher.first; report.Verdict != verify.Complete || end == nil || end.End != "clean" || len(sensors) != len(d.config.Sensors) {
 		verdict = "INCOMPLETE"
 	}
 	d.screen.say("verdict: %s: %d readings of %d sensors arrived, %d of them late after %d outage(s); %d missing, %d in the loss ledger, %d twice, %d out of order; %s written to flash",

@@ -57,17 +57,17 @@ func picture(w *watcher, headline string) string {
 	q := w.queue.Queue
 	fmt.Fprintf(&b, "%s\n", headline)
 	fmt.Fprintf(&b, "the cloud sees: %s, %d readings arrived, %d of them late\n", orDash(w.status), w.total(), w.late)
-	fmt.Fprintf(&b, "the gateway has: %d readings in its queue, %s written to flash, boot %d\n\n",
-		q.Live+q.Backlog, bytesText(w.queue.Flash.Bytes), w.queue.Boot)
+	fmt.Fprintf(&b, "the gateway has: %d readings in its queue, %s written to flash, run %s\n\n",
+		q.Live+q.Backlog, bytesText(w.queue.Flash.Bytes), orDash(w.queue.Run))
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SENSOR\tFIELD\tVALUE\tUNIT\tAGE\tBOOT/SEQ\tARRIVED\tLATE")
+	fmt.Fprintln(t, "SENSOR\tFIELD\tVALUE\tUNIT\tAGE\tSEQ\tARRIVED\tLATE")
 	for _, name := range slices.Sorted(maps.Keys(w.sensors)) {
 		r := w.sensors[name]
 		age := "–"
 		if !r.taken.IsZero() {
 			age = max(time.Since(r.taken), 0).Round(10 * time.Millisecond).String()
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d/%d\t%d\t%d\n", name, r.field, r.value, r.unit, age, r.boot, r.seq, r.total, r.lates)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", name, r.field, r.value, r.unit, age, r.seq, r.total, r.lates)
 	}
 	_ = t.Flush()
 	b.WriteString("\n")

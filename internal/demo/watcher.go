@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -21,20 +23,19 @@ type watcher struct {
 	mu      sync.Mutex
 	tracker *verify.Tracker
 	sensors map[string]*row
-	fields  map[string][]contract.Field // of each sensor, as its description tells
-	health  contract.Health             // as it arrived
-	queue   contract.Health             // as the gateway has it
+	fields  map[string]map[string]contract.Field // of each sensor, as its description says
+	health  contract.Health                      // as it arrived
+	queue   contract.Health                      // as the gateway has it
 	status  string
-	boots   map[uint32]*contract.Previous // how boots ended, as the boot events tell
-	late    int                           // readings that came on a late topic
-	failed  error                         // the first message that could not be read
+	first   *contract.Previous // how the first run ended, as the second one reports
+	late    int                // readings that came on a late topic
+	failed  error              // the first message that could not be read
 }
 
 // row is the newest reading of a sensor.
 type row struct {
 	field, value string
 	unit         string
-	boot         uint32
 	seq          uint64
 	taken        time.Time
 	late         bool
@@ -42,7 +43,7 @@ type row struct {
 }
 
 func newWatcher(broker string) (*watcher, error) {
-	w := &watcher{tracker: verify.New(), sensors: map[string]*row{}, fields: map[string][]contract.Field{}, boots: map[uint32]*contract.Previous{}}
+	w := &watcher{tracker: verify.New(), sensors: map[string]*row{}, fields: map[string]map[string]contract.Field{}}
 	var err error
 	w.client, err = mqtt.New(mqtt.Config{
 		URLs: []string{"mqtt://" + broker}, ClientID: "demo-subscriber", ReceiveMaximum: 1000,
@@ -90,7 +91,7 @@ func (w *watcher) message(topic string, payload []byte) {
 			var e contract.BootEvent
 			err = json.Unmarshal(payload, &e)
 			if e.Previous != nil {
-				w.boots[e.Previous.Boot] = e.Previous
+				w.first = e.Previous
 			}
 		}
 	}
@@ -102,11 +103,10 @@ func (w *watcher) message(topic string, payload []byte) {
 func (w *watcher) telemetry(payload []byte, late bool) error {
 	var m struct {
 		Sensor   string `json:"sensor"`
-		Boot     uint32 `json:"boot"`
 		Readings []struct {
 			Seq    uint64          `json:"seq"`
 			TS     contract.Time   `json:"ts"`
-			Values json.RawMessage `json:"values"`
+			Fields json.RawMessage `json:"fields"`
 		} `json:"readings"`
 	}
 	if err := json.Unmarshal(payload, &m); err != nil {
@@ -124,24 +124,34 @@ func (w *watcher) telemetry(payload []byte, late bool) error {
 		w.late += n
 	}
 	newest := m.Readings[n-1]
-	if m.Boot < r.boot || m.Boot == r.boot && newest.Seq < r.seq {
+	if newest.Seq < r.seq {
 		return nil
 	}
-	r.boot, r.seq, r.taken, r.late = m.Boot, newest.Seq, newest.TS.Time, late
-	var values map[string]any
-	if err := json.Unmarshal(newest.Values, &values); err != nil {
-		return err
-	}
-	r.field, r.value, r.unit = first(values, w.fields[m.Sensor])
-	return nil
+	r.seq, r.taken, r.late = newest.Seq, newest.TS.Time, late
+	var err error
+	r.field, r.value, err = first(newest.Fields)
+	r.unit = w.fields[m.Sensor][r.field].Unit
+	return err
 }
 
-// first returns the sensor's first field that could be measured, as the table shows it.
-func first(values map[string]any, fields []contract.Field) (field, value, unit string) {
-	for _, f := range fields {
-		if v := values[f.Name]; v != nil {
-			return f.Name, show(v), f.Unit
+// first returns the first field that could be measured, in the driver's order, as the table shows it.
+func first(fields json.RawMessage) (field, value string, err error) {
+	d := json.NewDecoder(bytes.NewReader(fields))
+	if _, err := d.Token(); err != nil {
+		return "", "", err
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return "", "", err
+		}
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return "", "", err
+		}
+		if v != nil {
+			return fmt.Sprint(name), show(v), nil
 		}
 	}
-	return "", "–", ""
+	return "", "–", nil
 }

@@ -29,12 +29,12 @@ func (j Journal) Add(kind string, fields any) {
 	}
 }
 
-// Boot queues what each start tells: how the boot before it ended. When it returns nil that is durable: the next start
+// Boot queues what each start reports: how the run before it ended. When it returns nil that is durable: the next start
 // knows only how this one ended.
 func (j Journal) Boot(ctx context.Context, version string, maxLoss time.Duration) error {
-	e := contract.BootEvent{Version: version, MaxLoss: maxLoss.Seconds()}
+	e := contract.BootEvent{Store: j.Store.ID(), Boot: j.Store.Boot(), Version: version, MaxLoss: maxLoss.Seconds()}
 	if p := j.Store.Previous(); p.Exists {
-		e.Previous = &contract.Previous{Store: p.Store, Boot: p.Boot, End: contract.EndUnclean, Last: p.Last}
+		e.Previous = &contract.Previous{Run: p.Run, Store: p.Store, Boot: p.Boot, Gateway: p.Gateway, End: contract.EndUnclean, Last: p.Last, Events: p.LastEvents[Events]}
 		if p.Clean {
 			e.Previous.End = contract.EndClean
 		}
@@ -59,7 +59,7 @@ func (j Journal) Losses(ctx context.Context) error {
 	var e contract.LossEvent
 	for _, l := range losses {
 		if l.Lane == buffer.Readings {
-			e.Loss = append(e.Loss, contract.Loss{Store: l.Store, Boot: l.Boot, Sensor: l.Stream, First: l.First, Last: l.Last, Count: l.Count, Reason: l.Reason})
+			e.Loss = append(e.Loss, contract.Loss{Run: l.Run, Sensor: l.Stream, First: l.First, Last: l.Last, Count: l.Count, Reason: l.Reason})
 		}
 	}
 	body, err := Encode(contract.EventLoss, e)

@@ -70,7 +70,6 @@ type Gateway struct {
 	store    *buffer.Store
 	card     *flash.Device // below the store; nil where there is none
 	clock    *clock.Clock
-	boots    *clock.Boots
 	journal  event.Journal
 	presence *presence.Presence
 	client   *mqtt.Client
@@ -132,17 +131,19 @@ func (g *Gateway) open(ctx context.Context) error {
 	}
 	o := queue.Options(g.Config)
 	o.PowerUpAge = func(kernel string) (time.Duration, bool) { return g.clock.PowerUpAge(kernel) }
-	o.Machine, o.KernelBoot, o.Now, o.Log = config.MachineHash(), boot, clock.Up, g.Log
+	o.Machine, o.Gateway, o.KernelBoot, o.Now, o.Log = config.MachineHash(), g.Config.Gateway.ID, boot, clock.Up, g.Log
 	if g.store, err = buffer.Open(ctx, g.Config.Buffer.Path, o); err != nil {
 		return err
 	}
 	if g.card, err = flash.Count(g.Config.Buffer.Path); err != nil {
 		g.Log.Info("writes to the card are not counted", "err", err)
 	}
-	g.clock = clock.New(boot, clock.System(g.Config.Gateway.TrustClock), clock.In(g.store), g.Built, clock.Last(ctx, g.store))
-	g.boots = clock.NewBoots(g.clock, g.store, g.started+g.Config.Gateway.WaitForClock)
+	g.clock = clock.New(clock.Config{
+		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Store: clock.In(g.store), Built: g.Built, Last: clock.Last(ctx, g.store),
+		Until: g.started + g.Config.Gateway.WaitForClock,
+	})
 	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
-	g.presence = &presence.Presence{Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
+	g.presence = &presence.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	if err := g.journal.Boot(ctx, g.Version, g.Config.Buffer.MaxLoss); err != nil {
 		return err
 	}
@@ -162,15 +163,15 @@ func (g *Gateway) build(ctx context.Context) error {
 	}
 	g.client = client
 	g.uplink = uplink.New(uplink.Config{
-		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: encoder, BatchMax: g.Config.Telemetry.BatchMax,
+		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: encoder, Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Hold: g.Config.Telemetry.Unrouted == "hold", Last: func(sensor string) bool { return g.station.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
-		Queue: g.store, Client: sender{client}, Clock: g.boots, Log: g.Log,
+		Queue: g.store, Client: sender{client}, Clock: g.clock, Log: g.Log,
 	})
-	g.Queue = queue.New(g.Config.Gateway.ID, g.store, g.boots)
+	g.Queue = queue.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
 	g.station = station.New(station.Config{
-		Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Hub: &g.hub, Changed: g.sensorChanged,
+		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Hub: &g.hub, Changed: g.sensorChanged,
 		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
 	})
 	g.shadow, err = shadow.New(ctx, shadow.Config{
@@ -228,7 +229,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 		tasks = append(tasks, task{"sensor " + name, run})
 	}
 	running := start(runCtx, stopRun, tasks)
-	g.Log.Info("running", "gateway", g.Config.Gateway.ID, "version", g.Version, "store", g.store.ID(), "boot", g.store.Boot(), "sensors", len(g.Config.Sensors))
+	g.Log.Info("running", "gateway", g.Config.Gateway.ID, "version", g.Version, "run", g.store.Run(), "store", g.store.ID(), "boot", g.store.Boot(), "sensors", len(g.Config.Sensors))
 	g.Notify.Ready()
 	if g.Started != nil {
 		g.Started()

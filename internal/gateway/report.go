@@ -94,11 +94,20 @@ func (g *Gateway) learn() {
 	if learned {
 		zero, _ := g.clock.Time(g.clock.Boot(), 0)
 		g.Log.Info("the clock is synchronised", "power_up", zero)
-		g.journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}, Boots: g.boots.SincePowerUp()})
+		g.journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}, Runs: g.runs()})
 		if g.uplink != nil {
 			g.uplink.Wake()
 		}
 	}
+}
+
+// runs returns the program's runs since power-up, or this one alone where the store cannot say.
+func (g *Gateway) runs() []string {
+	runs, err := g.store.Runs(context.Background(), g.clock.Boot())
+	if err != nil || len(runs) == 0 {
+		return []string{g.store.Run()}
+	}
+	return runs
 }
 
 func (g *Gateway) tellHealth() {
@@ -147,12 +156,12 @@ func (g *Gateway) figures() health.Figures {
 	cause := g.cause
 	g.mu.Unlock()
 	f := health.Figures{
-		Store: s, StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted,
-		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.boots.Wait(g.store.Boot()), Sensors: g.station.States(),
+		Store: s, Run: g.store.Run(), StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted,
+		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), Sensors: g.station.States(),
 		Paused: delivered.Paused, OldConfig: len(g.Problems) > 0,
 		Link: contract.LinkHealth{Connected: link.Connected, Reconnects: link.Reconnects, BytesUp: link.BytesOut, BytesDown: link.BytesIn, Error: cause},
 	}
-	if t, ok := g.boots.Time(s.OldestBoot, s.OldestUp); ok && sync && s.HasOldest {
+	if t, ok := g.clock.Time(s.OldestKernel, s.OldestUp); ok && sync && s.HasOldest {
 		f.OldestAge = max(now.Sub(t), 0)
 	}
 	if days, ok := credential.DaysLeft(g.Config.MQTT.TLS, g.clock.ForTLS()); ok {
@@ -173,7 +182,7 @@ func (g *Gateway) Status() control.Status {
 }
 
 // Tail implements control.Gateway.
-func (g *Gateway) Tail(ctx context.Context, line func(control.Entry) error) error {
+func (g *Gateway) Tail(ctx context.Context, line func(contract.Telemetry) error) error {
 	return g.hub.Tail(ctx, line)
 }
 

@@ -15,6 +15,7 @@ import (
 // Figures are what the parts give for a snapshot.
 type Figures struct {
 	Store     buffer.Stats
+	Run       string
 	StoreID   string
 	Boot      uint32
 	Version   string
@@ -54,7 +55,7 @@ func (m *Monitor) Snapshot() contract.Health {
 	m.mu.Unlock()
 
 	h := contract.Health{
-		V: contract.Version, TS: f.Now, Up: f.Up.Seconds(), Store: f.StoreID, Boot: f.Boot, Version: f.Version,
+		V: contract.Version, TS: f.Now, Up: f.Up.Seconds(), Run: f.Run, Store: f.StoreID, Boot: f.Boot, Version: f.Version,
 		State: "ok", Link: f.Link, ClockSync: f.ClockSync, CertDays: f.CertDays, Sensors: map[string]contract.SensorHealth{},
 		Queue: contract.QueueHealth{
 			Live: f.Store.Live, Backlog: f.Store.Backlog, Events: f.Store.Events, InFlight: f.Store.InFlight,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/command"
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 )
 
@@ -26,9 +27,9 @@ type Gateway interface {
 // Sensors is what the operations need of the sensors.
 type Sensors interface {
 	// Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
-	Measure(ctx context.Context, sensor string) ([]control.Value, bool, error)
+	Measure(ctx context.Context, sensor string) (contract.Measured, bool, error)
 	// Write sets writable fields of a sensor to JSON values, and measures; false: there is no such sensor.
-	Write(ctx context.Context, sensor string, values map[string]json.RawMessage) ([]control.Value, bool, error)
+	Write(ctx context.Context, sensor string, values map[string]json.RawMessage) (contract.Measured, bool, error)
 }
 
 // Table returns the operations on a gateway and its sensors.
@@ -54,7 +55,7 @@ func nothing(context.Context, json.RawMessage) (any, error) { return nil, nil }
 
 func (o operations) ping(context.Context, json.RawMessage) (any, error) {
 	s := o.g.Status()
-	return map[string]any{"version": s.Version, "boot": s.Health.Boot, "up": s.Health.Up}, nil
+	return map[string]any{"version": s.Version, "run": s.Health.Run, "up": s.Health.Up}, nil
 }
 
 func (o operations) read(ctx context.Context, args json.RawMessage) (any, error) {
@@ -71,20 +72,20 @@ func (o operations) read(ctx context.Context, args json.RawMessage) (any, error)
 func (o operations) write(ctx context.Context, args json.RawMessage) (any, error) {
 	var a struct {
 		Sensor string                     `json:"sensor"`
-		Values map[string]json.RawMessage `json:"values"`
+		Fields map[string]json.RawMessage `json:"fields"`
 	}
 	if err := arguments(args, &a); err != nil {
 		return nil, err
 	}
-	if len(a.Values) == 0 {
-		return nil, &command.Error{Code: "arguments", Err: errors.New(`args: values must name what to set, such as {"on":true}`)}
+	if len(a.Fields) == 0 {
+		return nil, &command.Error{Code: "arguments", Err: errors.New(`args: fields must name what to set, such as {"on":true}`)}
 	}
-	return measured(a.Sensor)(o.s.Write(ctx, a.Sensor, a.Values))
+	return measured(a.Sensor)(o.s.Write(ctx, a.Sensor, a.Fields))
 }
 
 // measured makes a result of what a sensor said.
-func measured(sensor string) func([]control.Value, bool, error) (any, error) {
-	return func(values []control.Value, known bool, err error) (any, error) {
+func measured(sensor string) func(contract.Measured, bool, error) (any, error) {
+	return func(values contract.Measured, known bool, err error) (any, error) {
 		switch {
 		case !known:
 			return nil, &command.Error{Code: "unknown-sensor", Err: fmt.Errorf("there is no sensor %q", sensor)}

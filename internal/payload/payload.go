@@ -12,11 +12,10 @@ import (
 	"github.com/fieldgate/fieldgate/internal/reading"
 )
 
-// A Batch is readings of one sensor from one boot, oldest first.
+// A Batch is readings of one sensor from one run, oldest first.
 type Batch struct {
-	Gateway, Store, Sensor string
-	Boot                   uint32
-	Readings               []Reading
+	Gateway, Run, Sensor string
+	Readings             []Reading
 }
 
 // A Reading is one reading to render.
@@ -46,10 +45,8 @@ type Encoder interface {
 func AppendIdentity(dst []byte, b *Batch) []byte {
 	dst = append(dst, `{"v":1,"gateway":`...)
 	dst = AppendString(dst, b.Gateway)
-	dst = append(dst, `,"store":`...)
-	dst = AppendString(dst, b.Store)
-	dst = append(dst, `,"boot":`...)
-	dst = strconv.AppendUint(dst, uint64(b.Boot), 10)
+	dst = append(dst, `,"run":`...)
+	dst = AppendString(dst, b.Run)
 	dst = append(dst, `,"sensor":`...)
 	return AppendString(dst, b.Sensor)
 }

@@ -12,6 +12,7 @@ import (
 
 // A Presence makes the documents of one start of the program.
 type Presence struct {
+	Run     string
 	Store   string
 	Boot    uint32
 	Version string
@@ -22,7 +23,7 @@ type Presence struct {
 func (p *Presence) Document(state string) []byte {
 	now, _ := p.Now()
 	text, err := json.Marshal(contract.Status{V: contract.Version, State: state, Since: contract.Time{Time: now},
-		Store: p.Store, Boot: p.Boot, Version: p.Version})
+		Run: p.Run, Store: p.Store, Boot: p.Boot, Version: p.Version})
 	if err != nil {
 		panic(err) // a struct of strings and numbers
 	}

@@ -18,8 +18,8 @@ func TestDeadLetters(t *testing.T) {
 	lines, ids := r.dead()
 	slices.Sort(lines) // events and readings are numbered by when they were refused
 	same(t, lines, []string{
-		`refused with reason code 0x99: {"boot":1,"bytes":6,"sensor":"hall","seq":1}`,
 		`refused with reason code 0x99: {"bytes":10,"event":"replies"}`,
+		`refused with reason code 0x99: {"bytes":6,"run":"RUN","sensor":"hall","seq":1}`,
 		"refused with reason code 0x99: " + document("roof", `"seq":1,"ts":"2026-11-20T12:00:01.000Z"`, `{"temperature":-4}`),
 	})
 	if s := r.stats(); s.Dead != 3 || s.Readings+s.Events != 0 || s.Losses == 0 {

@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,9 +27,9 @@ type Store interface {
 	DropDead(ctx context.Context, ids ...int64) (int, error)
 }
 
-// Clock tells the wall time of a moment of one of the store's boots; false where it is not known.
+// Clock gives the wall time of a moment of a kernel's boot; false where it is not known.
 type Clock interface {
-	Time(boot uint32, up time.Duration) (time.Time, bool)
+	Time(kernelBoot string, up time.Duration) (time.Time, bool)
 }
 
 // Queue implements the part of control.Gateway that is about the queue.
@@ -53,8 +54,8 @@ func (q *Queue) QueueStats(ctx context.Context) (control.QueueStats, error) {
 		Sensors: map[string]control.SensorQueue{},
 	}
 	for name, st := range streams {
-		v := control.SensorQueue{Readings: st.Records, Bytes: st.Bytes, OldestBoot: st.OldestBoot, OldestSeq: st.OldestSeq}
-		if t, ok := q.clock.Time(st.OldestBoot, st.OldestUp); ok {
+		v := control.SensorQueue{Readings: st.Records, Bytes: st.Bytes, OldestRun: st.Oldest.Run, OldestSeq: st.Oldest.Seq}
+		if t, ok := q.clock.Time(st.Oldest.Kernel, st.Oldest.Up); ok {
 			v.Oldest = contract.Time{Time: t}
 		}
 		out.Sensors[name] = v
@@ -84,11 +85,11 @@ func (q *Queue) Export(ctx context.Context, line func([]byte) error) error {
 // batch returns a record as a batch of one reading.
 func (q *Queue) batch(r *buffer.Record) *payload.Batch {
 	one := payload.Reading{Seq: r.Seq, Up: r.Up, Body: r.Body, SeqTo: r.SeqTo, UpTo: r.UpTo}
-	one.Time, _ = q.clock.Time(r.Boot, r.Up)
+	one.Time, _ = q.clock.Time(r.Kernel, r.Up)
 	if r.SeqTo > 0 {
-		one.TimeTo, _ = q.clock.Time(r.Boot, r.UpTo)
+		one.TimeTo, _ = q.clock.Time(r.Kernel, r.UpTo)
 	}
-	return &payload.Batch{Gateway: q.gateway, Store: r.Store, Boot: r.Boot, Sensor: r.Stream, Readings: []payload.Reading{one}}
+	return &payload.Batch{Gateway: cmp.Or(r.Gateway, q.gateway), Run: r.Run, Sensor: r.Stream, Readings: []payload.Reading{one}}
 }
 
 // DeadLetters returns up to max dead letters with an id above after: a reading as it would be sent; of an event, and of a reading that cannot be
@@ -106,7 +107,7 @@ func (q *Queue) DeadLetters(ctx context.Context, after int64, max int) ([]contro
 		if r.Lane == buffer.Events {
 			v.Document, err = json.Marshal(map[string]any{"event": r.Stream, "bytes": len(r.Body)})
 		} else if v.Document, err = encoder.Append(nil, q.batch(r)); err != nil {
-			v.Document, err = json.Marshal(map[string]any{"sensor": r.Stream, "boot": r.Boot, "seq": r.Seq, "bytes": len(r.Body)})
+			v.Document, err = json.Marshal(map[string]any{"sensor": r.Stream, "run": r.Run, "seq": r.Seq, "bytes": len(r.Body)})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("dead letter %d: %w", d.ID, err)

@@ -23,11 +23,11 @@ import (
 // noon is when the tests' board was powered up.
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// fixed is a clock that knows the boots up to a number.
-type fixed uint32
+// fixed is a clock that knows one boot of the kernel.
+type fixed string
 
-func (f fixed) Time(boot uint32, up time.Duration) (time.Time, bool) {
-	if boot > uint32(f) {
+func (f fixed) Time(kernelBoot string, up time.Duration) (time.Time, bool) {
+	if kernelBoot != string(f) {
 		return time.Time{}, false
 	}
 	return noon.Add(up), true
@@ -40,21 +40,21 @@ type rig struct {
 	store *buffer.Store
 }
 
-// newRig opens a store at its first boot, whose time the clock knows.
+// newRig opens a store in a boot of the kernel whose time the clock knows.
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	return openRig(t, filepath.Join(t.TempDir(), "q.db"), buffer.Options{})
+	return openRig(t, filepath.Join(t.TempDir(), "q.db"), buffer.Options{KernelBoot: "k"})
 }
 
 func openRig(t *testing.T, path string, o buffer.Options) *rig {
 	t.Helper()
-	o.Machine, o.KernelBoot, o.Log = "m", "k", slog.New(slog.DiscardHandler)
+	o.Machine, o.Log = "m", slog.New(slog.DiscardHandler)
 	store, err := buffer.Open(t.Context(), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close(context.Background()) }) // a second time, where the test has closed it
-	return &rig{New("gw", store, fixed(1)), t, store}
+	return &rig{New("gw", store, fixed("k")), t, store}
 }
 
 func (r *rig) append(lane buffer.Lane, stream string, up time.Duration, body []byte) {
@@ -101,12 +101,12 @@ func (r *rig) stats() control.QueueStats {
 	return s
 }
 
-// export returns the documents, with the store's random id as STORE.
+// export returns the documents, with the random run as RUN.
 func (r *rig) export() []string {
 	r.t.Helper()
 	lines := []string{}
 	if err := r.Export(r.t.Context(), func(line []byte) error {
-		lines = append(lines, strings.ReplaceAll(string(line), r.store.ID(), "STORE"))
+		lines = append(lines, strings.ReplaceAll(string(line), r.store.Run(), "RUN"))
 		return nil
 	}); err != nil {
 		r.t.Fatal(err)
@@ -131,7 +131,7 @@ func (r *rig) dead() (lines []string, ids []int64) {
 		d := letters[0]
 		after = d.ID
 		ids = append(ids, d.ID)
-		lines = append(lines, fmt.Sprintf("%s: %s", d.Reason, strings.ReplaceAll(string(d.Document), r.store.ID(), "STORE")))
+		lines = append(lines, fmt.Sprintf("%s: %s", d.Reason, strings.ReplaceAll(string(d.Document), r.store.Run(), "RUN")))
 	}
 }
 
@@ -144,7 +144,7 @@ func same(t *testing.T, got, want []string) {
 
 // document is what the cloud would get of one reading.
 func document(sensor, moment, values string) string {
-	return fmt.Sprintf(`{"v":1,"gateway":"gw","store":"STORE","boot":1,"sensor":%q,"readings":[{%s,"values":%s}]}`, sensor, moment, values)
+	return fmt.Sprintf(`{"v":1,"gateway":"gw","run":"RUN","sensor":%q,"readings":[{%s,"fields":%s}]}`, sensor, moment, values)
 }
 
 func TestExport(t *testing.T) {
@@ -194,28 +194,29 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// What an earlier boot left has its own number, and no time where the clock does not know that of its boot.
-func TestExportOfSeveralBoots(t *testing.T) {
+// What an earlier run left keeps the run and the gateway's id of then; it has no time where the clock does not know its kernel boot.
+func TestExportOfSeveralRuns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "q.db")
-	r := openRig(t, path, buffer.Options{})
+	r := openRig(t, path, buffer.Options{KernelBoot: "k", Gateway: "gw-before"})
+	first := r.store.Run()
 	r.measure("hall", time.Second, 21.5)
 	if err := r.store.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r = openRig(t, path, buffer.Options{})
+	r = openRig(t, path, buffer.Options{KernelBoot: "later", Gateway: "gw"})
 	r.measure("hall", 2500*time.Millisecond, 22)
 	same(t, r.export(), []string{
-		document("hall", `"seq":1,"ts":"2026-11-20T12:00:01.000Z"`, `{"temperature":21.5}`),
-		strings.Replace(document("hall", `"seq":1,"ts":null,"up":2.500`, `{"temperature":22}`), `"boot":1`, `"boot":2`, 1),
+		strings.NewReplacer("RUN", first, `"gw"`, `"gw-before"`).Replace(document("hall", `"seq":1,"ts":"2026-11-20T12:00:01.000Z"`, `{"temperature":21.5}`)),
+		document("hall", `"seq":1,"ts":null,"up":2.500`, `{"temperature":22}`),
 	})
-	if s := r.stats().Sensors["hall"]; s.Readings != 2 || s.OldestBoot != 1 || s.OldestSeq != 1 || !s.Oldest.Equal(noon.Add(time.Second)) {
+	if s := r.stats().Sensors["hall"]; s.Readings != 2 || s.OldestRun != first || s.OldestSeq != 1 || !s.Oldest.Equal(noon.Add(time.Second)) {
 		t.Errorf("stats: %+v", s)
 	}
 }
 
 // A bucket of thinned readings has both of its ends.
 func TestExportOfBuckets(t *testing.T) {
-	r := openRig(t, filepath.Join(t.TempDir(), "q.db"), buffer.Options{MaxLoss: time.Hour, MaxBytes: buffer.MinMaxBytes, WhenFull: buffer.Thin, Thin: thin.Records})
+	r := openRig(t, filepath.Join(t.TempDir(), "q.db"), buffer.Options{KernelBoot: "k", MaxLoss: time.Hour, MaxBytes: buffer.MinMaxBytes, WhenFull: buffer.Thin, Thin: thin.Records})
 	noise := rand.NewChaCha8([32]byte{}) // which compresses to half at most
 	for i := range 20000 {
 		text := make([]byte, 256)
@@ -277,9 +278,9 @@ func TestStats(t *testing.T) {
 	}
 	size := int64(len(reading.Append(nil, []drivers.Value{drivers.Float("temperature", 22)})))
 	for name, want := range map[string]control.SensorQueue{
-		"hall":   {Readings: 2, Bytes: 2 * size, OldestBoot: 1, OldestSeq: 2},
-		"roof":   {Readings: 1, Bytes: size, OldestBoot: 1, OldestSeq: 1},
-		"cellar": {Readings: 1, Bytes: 6, OldestBoot: 1, OldestSeq: 1},
+		"hall":   {Readings: 2, Bytes: 2 * size, OldestRun: r.store.Run(), OldestSeq: 2},
+		"roof":   {Readings: 1, Bytes: size, OldestRun: r.store.Run(), OldestSeq: 1},
+		"cellar": {Readings: 1, Bytes: 6, OldestRun: r.store.Run(), OldestSeq: 1},
 	} {
 		got := s.Sensors[name]
 		got.Oldest.Time = time.Time{}

@@ -35,7 +35,7 @@ func run(t *testing.T, buses drivers.Buses, sensors ...config.Sensor) *Station {
 	for i := range sensors {
 		sensors[i].Every, sensors[i].Enabled = 1000*time.Hour, true
 	}
-	s := New(Config{Sensors: sensors, Buses: buses, Store: store, Clock: clock.New("k", clock.System(true), clock.In(store), time.Time{}, time.Time{}),
+	s := New(Config{Sensors: sensors, Buses: buses, Store: store, Clock: clock.New(clock.Config{KernelBoot: "k", Source: clock.System(true), Store: clock.In(store)}),
 		Hub: new(control.Hub), Changed: func(sampling.State) {}, Describe: func(string, []byte) {}, Log: log})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -199,11 +199,11 @@ func TestTwoDevicesOnOneLine(t *testing.T) {
 		t.Errorf("want the one in the way named, got: %v", err)
 	}
 	close(answers)
-	if got := <-value; got != "[{a 11  }] <nil>" {
+	if got := <-value; got != "{map[a:11] map[] map[]} <nil>" {
 		t.Errorf("slow measured %s", got)
 	}
 	values, _, err := s.Measure(t.Context(), "quick")
-	if got := fmt.Sprint(values, err); got != "[{a 22  }] <nil>" {
+	if got := fmt.Sprint(values, err); got != "{map[a:22] map[] map[]} <nil>" {
 		t.Errorf("quick measured %s", got)
 	}
 	if n := quick.Load() - before; n != 1 {

@@ -27,6 +27,7 @@ import (
 
 // Config is what a Station is made of.
 type Config struct {
+	Gateway string // its id
 	Sensors []config.Sensor
 	Buses   drivers.Buses
 	Store   *buffer.Store
@@ -102,7 +103,12 @@ func (s *Station) keep(ctx context.Context, v *sensor, up time.Duration, values 
 	seq, err := s.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
 	if err == nil && s.Hub.Watched() {
 		t, _ := s.Clock.Time(s.Clock.Boot(), up)
-		s.Hub.Publish(control.Entry{Time: contract.Time{Time: t}, Up: up.Seconds(), Sensor: v.config.Name, Seq: seq, Values: control.Values(v.fields, values)})
+		r := contract.Reading{Seq: seq, TS: contract.Time{Time: t}, Measured: v.measured(values)}
+		if t.IsZero() {
+			seconds := up.Seconds()
+			r.Up = &seconds
+		}
+		s.Hub.Publish(contract.Telemetry{V: contract.Version, Gateway: s.Gateway, Run: s.Store.Run(), Sensor: v.config.Name, Readings: []contract.Reading{r}})
 	}
 	return err
 }
@@ -131,9 +137,9 @@ func (s *Station) Apply(settings map[string]shadow.Sensor) {
 
 // describe renders P/sensors/<sensor>.
 func (v *sensor) describe() []byte {
-	d := contract.Sensor{V: contract.Version, Sensor: v.config.Name, Driver: v.config.Driver, Bus: v.config.Bus, Every: v.settings.Every.String(), Fields: []contract.Field{}}
+	d := contract.Sensor{V: contract.Version, Sensor: v.config.Name, Driver: v.config.Driver, Bus: v.config.Bus, Every: v.settings.Every.String(), Fields: map[string]contract.Field{}}
 	for _, f := range v.fields {
-		d.Fields = append(d.Fields, contract.Field{Name: f.Name, Unit: f.Unit, Type: f.Kind.String(), Doc: f.Doc, Writable: f.Writable})
+		d.Fields[f.Name] = contract.Field{Unit: f.Unit, Type: f.Kind.String(), Doc: f.Doc, Writable: f.Writable}
 	}
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -143,16 +149,38 @@ func (v *sensor) describe() []byte {
 }
 
 // Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
-func (s *Station) Measure(ctx context.Context, name string) ([]control.Value, bool, error) {
+func (s *Station) Measure(ctx context.Context, name string) (contract.Measured, bool, error) {
 	v := s.sensors[name]
 	if v == nil {
-		return nil, false, nil
+		return contract.Measured{}, false, nil
 	}
 	values, err := v.sampler.ReadNow(ctx)
 	if err != nil {
-		return nil, true, err
+		return contract.Measured{}, true, err
 	}
-	return control.Values(v.fields, values), true, nil
+	return v.measured(values), true, nil
+}
+
+// measured gives measured values the form that documents have.
+func (v *sensor) measured(values []drivers.Value) contract.Measured {
+	m := contract.Measured{Fields: make(map[string]any, len(values))}
+	for i := range values {
+		x := &values[i]
+		m.Fields[x.Field] = x.Any()
+		if reason := x.Reason(); reason != "" {
+			if m.Bad == nil {
+				m.Bad = map[string]string{}
+			}
+			m.Bad[x.Field] = reason
+		}
+		if j := slices.IndexFunc(v.fields, func(f drivers.Field) bool { return f.Name == x.Field }); j >= 0 && v.fields[j].Unit != "" {
+			if m.Units == nil {
+				m.Units = map[string]string{}
+			}
+			m.Units[x.Field] = v.fields[j].Unit
+		}
+	}
+	return m
 }
 
 // Numeric returns the fields of every sensor that can have a deadband.
@@ -169,10 +197,10 @@ func (s *Station) Numeric() map[string][]string {
 }
 
 // Write sets writable fields of a sensor to JSON values and returns what a reading after that says; false: there is no such sensor.
-func (s *Station) Write(ctx context.Context, name string, members map[string]json.RawMessage) ([]control.Value, bool, error) {
+func (s *Station) Write(ctx context.Context, name string, members map[string]json.RawMessage) (contract.Measured, bool, error) {
 	v := s.sensors[name]
 	if v == nil {
-		return nil, false, nil
+		return contract.Measured{}, false, nil
 	}
 	var values []drivers.Value
 	for i, f := range v.config.Spec.Fields(v.config.Options) {
@@ -183,25 +211,25 @@ func (s *Station) Write(ctx context.Context, name string, members map[string]jso
 		case !named:
 			continue
 		case !f.Writable:
-			return nil, true, fmt.Errorf("%s of sensor %s cannot be written", f.Name, name)
+			return contract.Measured{}, true, fmt.Errorf("%s of sensor %s cannot be written", f.Name, name)
 		}
 		value, err := valueOf(f, text)
 		if err == nil {
 			value, err = v.config.Fields[f.Name].Revert(value, kind)
 		}
 		if err != nil {
-			return nil, true, err
+			return contract.Measured{}, true, err
 		}
 		values = append(values, value)
 	}
 	if len(values) < len(members) {
-		return nil, true, fmt.Errorf("sensor %s has no such fields: it can set %q", name, v.writable())
+		return contract.Measured{}, true, fmt.Errorf("sensor %s has no such fields: it can set %q", name, v.writable())
 	}
 	measured, err := v.sampler.Write(ctx, values)
 	if err != nil {
-		return nil, true, err
+		return contract.Measured{}, true, err
 	}
-	return control.Values(v.fields, measured), true, nil
+	return v.measured(measured), true, nil
 }
 
 func (v *sensor) writable() (names []string) {

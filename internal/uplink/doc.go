@@ -13,7 +13,7 @@
 //
 // # From take to acknowledgement
 //
-// Records are taken from the store a lane at a time and staged as groups: readings of one sensor and boot, one event. A
+// Records are taken from the store a lane at a time and staged as groups: readings of one sensor and run, one event. A
 // group becomes one PUBLISH. From then on the client owns it: over reconnections it resends the same bytes. When the
 // PUBACK was processed the store forgets the records. Groups that are still staged when the connection is lost go back to
 // the store.

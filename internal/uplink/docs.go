@@ -178,9 +178,21 @@ func (u *Uplink) remember(g *group) {
 		n = &newest{}
 		u.last[r.Stream] = n
 	}
-	if have := n.record; r.Boot > have.Boot || r.Boot == have.Boot && r.Seq > have.Seq {
+	if u.newer(&r, &n.record) {
 		n.record, n.dirty = r, true
 	}
+}
+
+// newer reports whether a was measured after b, of the same sensor. A dead letter that is retried has a new position: of
+// earlier runs that is all that is known.
+func (u *Uplink) newer(a, b *buffer.Record) bool {
+	switch now := u.Queue.Run(); {
+	case a.Run == b.Run:
+		return a.Seq > b.Seq
+	case a.Run == now || b.Run == now:
+		return a.Run == now
+	}
+	return a.Pos > b.Pos
 }
 
 // sendNewest sends the newest readings that are due, in what the lanes left of the window.
@@ -202,7 +214,7 @@ func (u *Uplink) sendNewest(link Link) {
 			continue
 		}
 		b := u.batch([]buffer.Record{n.record})
-		text, err := u.Encoder.Append(nil, &b)
+		text, err := u.Newest.Append(nil, &b)
 		n.dirty = false
 		if err != nil {
 			continue // its own message was buried and said so
@@ -210,7 +222,7 @@ func (u *Uplink) sendNewest(link Link) {
 		n.flying, n.sent = true, now
 		room--
 		u.newestFlying(+1)
-		u.sendDoc(Message{Topic: u.Topics.Last(sensor), Payload: text, Retain: true, ContentType: u.Encoder.ContentType()})
+		u.sendDoc(Message{Topic: u.Topics.Last(sensor), Payload: text, Retain: true, ContentType: u.Newest.ContentType()})
 	}
 }
 

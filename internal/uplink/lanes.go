@@ -25,7 +25,7 @@ type lane struct {
 	passed   int // messages that other lanes sent while this one waited
 }
 
-// group is what becomes one PUBLISH: readings of one sensor and boot, or one event.
+// group is what becomes one PUBLISH: readings of one sensor and run, or one event.
 type group struct {
 	lane    *lane
 	topic   string
@@ -66,7 +66,7 @@ func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
 		}
 		wait = min(wait, max(p.until.Sub(u.now()), 0)+time.Millisecond)
 	}
-	if u.Clock.Pending(u.Queue.Boot()) {
+	if u.Clock.Pending() {
 		wait = min(wait, clockPoll)
 	}
 	return min(wait, u.newestDue())
@@ -103,7 +103,7 @@ func (u *Uplink) stage(l *lane) bool {
 	if len(l.staged) > 0 {
 		return true
 	}
-	if l.queue != buffer.EventQueue && (u.held >= heldMax || u.Clock.Pending(u.Queue.Boot())) {
+	if l.queue != buffer.EventQueue && (u.held >= heldMax || u.Clock.Pending()) {
 		return false
 	}
 	limit := takeBytes
@@ -115,16 +115,13 @@ func (u *Uplink) stage(l *lane) bool {
 	return len(l.staged) > 0
 }
 
-// groups sorts records into messages: the readings of a sensor and boot together, in the order of their first ones.
+// groups sorts records into messages: the readings of a sensor and run together, in the order of their first ones.
 func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 	batch := u.BatchMax
 	if n := u.Encoder.BatchMax(); n > 0 {
 		batch = min(batch, n)
 	}
-	type key struct {
-		stream, store string
-		boot          uint32
-	}
+	type key struct{ stream, run string }
 	var groups []*group
 	open := map[key]*group{}
 	for _, r := range records {
@@ -132,7 +129,7 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 			groups = append(groups, &group{lane: l, records: []buffer.Record{r}})
 			continue
 		}
-		k := key{r.Stream, r.Store, r.Boot}
+		k := key{r.Stream, r.Run}
 		g := open[k]
 		if g == nil || len(g.records) >= batch {
 			topic := u.Topics.Telemetry(r.Stream)

@@ -80,7 +80,7 @@ func (g *group) reply() bool {
 func insert(groups []*group, g *group) []*group {
 	i := slices.IndexFunc(groups, func(o *group) bool {
 		a, b := &o.records[0], &g.records[0]
-		return o.topic == g.topic && (a.Boot > b.Boot || a.Boot == b.Boot && a.Seq > b.Seq)
+		return o.topic == g.topic && a.Pos > b.Pos
 	})
 	if i < 0 {
 		i = len(groups)

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,8 +59,8 @@ func (u *Uplink) render(g *group) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	head := contract.EventHead{V: contract.Version, Gateway: u.Gateway, Store: r.Store, Boot: r.Boot, N: r.Seq, Up: r.Up.Seconds()}
-	if t, ok := u.Clock.Time(r.Boot, r.Up); ok {
+	head := contract.EventHead{V: contract.Version, Gateway: cmp.Or(r.Gateway, u.Gateway), Run: r.Run, N: r.Seq, Up: r.Up.Seconds()}
+	if t, ok := u.Clock.Time(r.Kernel, r.Up); ok {
 		head.TS = contract.Time{Time: t}
 	}
 	text, err := json.Marshal(head)
@@ -79,16 +80,16 @@ func (u *Uplink) renderReadings(g *group) (Message, error) {
 }
 
 func (u *Uplink) batch(records []buffer.Record) payload.Batch {
-	b := payload.Batch{Gateway: u.Gateway, Store: records[0].Store, Sensor: records[0].Stream, Boot: records[0].Boot,
+	b := payload.Batch{Gateway: cmp.Or(records[0].Gateway, u.Gateway), Run: records[0].Run, Sensor: records[0].Stream,
 		Readings: make([]payload.Reading, len(records))}
 	for i := range records {
 		r := &records[i]
-		t, _ := u.Clock.Time(r.Boot, r.Up)
+		t, _ := u.Clock.Time(r.Kernel, r.Up)
 		b.Readings[i] = payload.Reading{Seq: r.Seq, Up: r.Up, Time: t, Body: r.Body}
 		if r.SeqTo > 0 {
 			x := &b.Readings[i]
 			x.SeqTo, x.UpTo = r.SeqTo, r.UpTo
-			x.TimeTo, _ = u.Clock.Time(r.Boot, r.UpTo)
+			x.TimeTo, _ = u.Clock.Time(r.Kernel, r.UpTo)
 		}
 	}
 	return b

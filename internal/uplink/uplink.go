@@ -15,7 +15,7 @@ import (
 
 // Queue is what the uplink needs of the store; *buffer.Store has it.
 type Queue interface {
-	Boot() uint32
+	Run() string
 	Split()
 	Take(q buffer.Queue, max, maxBytes int) []buffer.Record
 	Ack([]buffer.Record)
@@ -50,10 +50,10 @@ type Message struct {
 
 // Clock gives readings their time.
 type Clock interface {
-	// Time returns the wall time of a moment of a boot of the store; false where it is not known.
-	Time(boot uint32, up time.Duration) (time.Time, bool)
-	// Pending tells whether the time of a boot may still become known soon: sending waits for it.
-	Pending(boot uint32) bool
+	// Time returns the wall time of a moment of a kernel's boot; false where it is not known.
+	Time(kernelBoot string, up time.Duration) (time.Time, bool)
+	// Pending reports whether the time of the running kernel may still become known soon: sending waits for it.
+	Pending() bool
 }
 
 // Config is what an uplink is made of.
@@ -61,6 +61,7 @@ type Config struct {
 	Gateway  string
 	Topics   contract.Topics
 	Encoder  payload.Encoder
+	Newest   payload.Encoder           // of P/last
 	BatchMax int                       // readings in one message
 	Hold     bool                      // PUBACK 0x10 means held, not delivered
 	Last     func(sensor string) bool  // whether P/last is kept for a sensor

@@ -49,13 +49,13 @@ func (b *broker) take() []flight {
 	return sent
 }
 
-// wall is a clock that knows all times but those of boots in pending.
-type wall struct{ pending map[uint32]bool }
+// wall is a clock that knows all times unless it is pending.
+type wall struct{ pending bool }
 
-func (w *wall) Time(boot uint32, up time.Duration) (time.Time, bool) {
-	return time.Unix(0, int64(up)), !w.pending[boot]
+func (w *wall) Time(_ string, up time.Duration) (time.Time, bool) {
+	return time.Unix(0, int64(up)), !w.pending
 }
-func (w *wall) Pending(boot uint32) bool { return w.pending[boot] }
+func (w *wall) Pending() bool { return w.pending }
 
 // rig is an uplink on a real store before a scripted broker, in a bubble.
 type rig struct {
@@ -71,7 +71,7 @@ type rig struct {
 
 func newRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, broker: &broker{}, clock: &wall{map[uint32]bool{}}, ended: make(chan error, 1)}
+	r := &rig{t: t, broker: &broker{}, clock: &wall{}, ended: make(chan error, 1)}
 	began := time.Now()
 	var err error
 	r.store, err = buffer.Open(t.Context(), filepath.Join(t.TempDir(), "q.db"), buffer.Options{
@@ -79,7 +79,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), BatchMax: 100,
+	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), Newest: new(payloadjson.Encoder), BatchMax: 100,
 		Last: func(string) bool { return false }, Alarm: func(a contract.AlarmEvent) { r.alarms = append(r.alarms, a) },
 		Queue: r.store, Client: r.broker, Clock: r.clock, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
@@ -407,7 +407,7 @@ func TestCulpritOfABadBatchIsBuriedAlone(t *testing.T) {
 func TestReadingsWaitForTheClockAndEventsDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
-		r.clock.pending[r.store.Boot()] = true
+		r.clock.pending = true
 		r.uplink.SetLink(Link{Up: true, Window: 20})
 		synctest.Wait()
 		r.measure("a", 1)
@@ -417,7 +417,7 @@ func TestReadingsWaitForTheClockAndEventsDoNot(t *testing.T) {
 		if text := string(flights[0].Payload); !strings.Contains(text, `"ts":null,"up":1`) {
 			t.Errorf("event without a clock: %s", text)
 		}
-		delete(r.clock.pending, r.store.Boot())
+		r.clock.pending = false
 		r.uplink.Wake()
 		r.want("telemetry/a 1-1", r.settled())
 		r.close()

@@ -17,19 +17,25 @@ type Result struct {
 	Lost       uint64  `json:"lost"`              // numbers that did not arrive and stand in the ledger
 	Crashed    []Range `json:"crashed,omitempty"` // numbers that did not arrive and that an unclean end explains: they were not durable yet
 	Missing    []Range `json:"missing,omitempty"` // numbers that did not arrive and that nothing explains
+	Reused     uint64  `json:"reused,omitempty"`  // readings that have the number of another one: a machine was resumed from a snapshot of its memory
 	Disorder   uint64  `json:"disorder"`          // first arrivals that came after a higher number of the same lane
-	End        string  `json:"end,omitempty"`     // clean, unclean, or "" while the boot runs or its end was not told
+	End        string  `json:"end,omitempty"`     // clean, unclean, or "" while the run goes on or its end was not reported
 }
 
-// Gap is what a boot lacks besides readings, so that nothing can be proven of it.
+// Gap is what a run lacks besides readings, so that nothing can be proven of it.
 type Gap struct {
-	Gateway string  `json:"gateway"`
-	Store   string  `json:"store"`
-	Boot    uint32  `json:"boot"`
-	Events  []Range `json:"events,omitempty"`  // events that did not arrive: they may have told of losses or of how a boot ended
-	Before  bool    `json:"before,omitempty"`  // there was a boot before it, of which nothing is known
-	Untold  bool    `json:"untold,omitempty"`  // a later boot is known, but none told how this one ended
-	Unknown uint64  `json:"unknown,omitempty"` // losses of a damaged store, which nobody could count
+	Gateway string   `json:"gateway"`
+	Run     string   `json:"run"`
+	Events  []Range  `json:"events,omitempty"`  // events that did not arrive: they may have been about losses, or about how a run ended
+	Untold  bool     `json:"untold,omitempty"`  // it is not the newest run of its gateway, and none names it as its previous one
+	Copies  []string `json:"copies,omitempty"`  // runs of one gateway that all name this one: an older copy of the store was put back
+	Unknown uint64   `json:"unknown,omitempty"` // losses of a damaged store, which nobody could count
+}
+
+// Silence is a gateway that its status says is not there, although something of it was heard.
+type Silence struct {
+	Gateway string        `json:"gateway"`
+	Since   contract.Time `json:"since"` // when the connection began that was lost
 }
 
 // Results returns what is known of every sequence, ordered by key.
@@ -41,16 +47,16 @@ func (t *Tracker) Results() []Result {
 		}
 	}
 	slices.SortFunc(out, func(a, b Result) int {
-		return cmp.Or(cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.Store, b.Store), cmp.Compare(a.Boot, b.Boot), cmp.Compare(a.Sensor, b.Sensor))
+		return cmp.Or(cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(t.runs[a.Run].first, t.runs[b.Run].first), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Sensor, b.Sensor))
 	})
 	return out
 }
 
 // result returns what is known of one sequence; false where nothing is expected of it.
-func (t *Tracker) result(k Key, s *sequence) (Result, bool) {
-	b := t.boots[boot{k.Gateway, k.Store, k.Boot}]
+func (t *Tracker) result(k seqKey, s *sequence) (Result, bool) {
+	b := t.runs[k.run]
 	r := Result{
-		Key: k, Received: s.received.count(), Thinned: s.thinned.count(), Duplicates: s.duplicates, Disorder: s.disorder,
+		Key: Key{b.gateway, k.run, k.sensor}, Received: s.received.count(), Thinned: s.thinned.count(), Duplicates: s.duplicates, Reused: s.reused, Disorder: s.disorder,
 		Last: max(s.received.last(), s.lost.last()),
 	}
 	explained := slices.Clone(s.received)
@@ -64,7 +70,7 @@ func (t *Tracker) result(k Key, s *sequence) (Result, bool) {
 	}
 	durable := uint64(0)
 	if b.end != nil {
-		r.End, durable = b.end.End, b.end.Last[k.Sensor]
+		r.End, durable = b.end.End, b.end.Last[k.sensor]
 		r.Last = max(r.Last, durable)
 	}
 	for _, l := range s.lost {
@@ -97,35 +103,54 @@ func (t *Tracker) result(k Key, s *sequence) (Result, bool) {
 	return r, true
 }
 
-// Gaps returns the boots of which something other than readings is missing, in order.
+// Gaps returns the runs of which something other than readings is missing, in order.
 func (t *Tracker) Gaps() []Gap {
-	newest := map[[2]string]uint32{}
-	for k := range t.boots {
-		store := [2]string{k.gateway, k.store}
-		newest[store] = max(newest[store], k.n)
-	}
+	untold := t.untold()
 	var out []Gap
-	for k, b := range t.boots {
-		g := Gap{Gateway: k.gateway, Store: k.store, Boot: k.n, Unknown: b.unknown}
+	for id, b := range t.runs {
+		g := Gap{Gateway: b.gateway, Run: id, Unknown: b.unknown, Untold: untold[id], Copies: b.copies()}
 		seen := slices.Clone(b.events)
 		if t.Partial && !b.began && len(seen) > 0 && seen[0].First > 1 {
 			seen.add(1, seen[0].First-1)
 		}
-		g.Events = seen.holes(seen.last())
-		over := k.n < newest[[2]string{k.gateway, k.store}] && (b.began || !t.Partial) || b.replaced && (b.heard || !t.Partial)
-		g.Untold = over && b.end == nil
-		if !t.Partial && len(seen) == 0 { // not even its boot event
-			g.Events = []Range{{1, 1}}
-		}
-		if !t.Partial && !b.opens && len(seen) > 0 && t.boots[boot{k.gateway, k.store, k.n - 1}] == nil {
-			g.Before = true
-		}
-		if g.Events != nil || g.Untold || g.Before || g.Unknown > 0 {
+		g.Events = seen.holes(max(seen.last(), b.lastEvent(t.Partial)))
+		if g.Events != nil || g.Untold || g.Copies != nil || g.Unknown > 0 {
 			out = append(out, g)
 		}
 	}
 	slices.SortFunc(out, func(a, b Gap) int {
-		return cmp.Or(cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.Store, b.Store), cmp.Compare(a.Boot, b.Boot))
+		return cmp.Or(cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(t.runs[a.Run].first, t.runs[b.Run].first), cmp.Compare(a.Run, b.Run))
 	})
+	return out
+}
+
+// untold returns the runs that no boot event names as its previous one, but for the newest of each gateway. Whoever did not
+// listen from the beginning can miss only the successor of a run that was under way meanwhile.
+func (t *Tracker) untold() map[string]bool {
+	newest, ends := map[string]int{}, map[string]bool{}
+	for id, b := range t.runs {
+		if b.first == 0 || b.end != nil || t.Partial && !b.present {
+			continue
+		}
+		ends[id] = true
+		newest[b.gateway] = max(newest[b.gateway], b.first)
+	}
+	for id := range ends {
+		if b := t.runs[id]; b.first == newest[b.gateway] {
+			delete(ends, id)
+		}
+	}
+	return ends
+}
+
+// Silent returns the gateways that were heard and whose connection is lost: what they have taken since is not known.
+func (t *Tracker) Silent() []Silence {
+	var out []Silence
+	for gateway, s := range t.status {
+		if s.State == contract.Lost && t.runs[s.Run] != nil && t.runs[s.Run].first > 0 {
+			out = append(out, Silence{gateway, s.Since})
+		}
+	}
+	slices.SortFunc(out, func(a, b Silence) int { return cmp.Compare(a.Gateway, b.Gateway) })
 	return out
 }

@@ -1,46 +1,75 @@
 package verify
 
-import "github.com/fieldgate/fieldgate/internal/contract"
+import (
+	"slices"
 
-// A boot is one start of a gateway's program.
-type boot struct {
-	gateway, store string
-	n              uint32
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+// A runState is what is known of a run.
+type runState struct {
+	gateway string
+	first   int                // its place in the order in which something of the runs themselves arrived, from 1; 0: nothing did
+	present bool               // it was under way while somebody listened: something arrived from it live, or it began
+	began   bool               // its first reading is expected: it was listened to from the beginning
+	heard   bool               // a reading of it arrived
+	end     *contract.Previous // as later runs report
+	next    map[string]string  // the runs that name it as their previous one, with their gateways
+	events  ranges
+	unknown uint64     // losses that cannot be counted
+	maxLoss float64    // seconds, as its boot event reports
+	newest  [3]float64 // when its newest reading was measured, by base
 }
 
-// A bootState is what is known of a boot.
-type bootState struct {
-	began    bool               // its first reading is expected: it was listened to from the beginning
-	opens    bool               // its boot event tells of no boot before it in this store
-	heard    bool               // a reading of it arrived
-	replaced bool               // after it was heard another store took the place of its store
-	end      *contract.Previous // as later boots tell
-	events   ranges
-	unknown  uint64     // losses that cannot be counted
-	maxLoss  float64    // seconds, as its boot event told
-	newest   [3]float64 // when its newest reading was measured, by base
+// copies returns the runs of one gateway that all name this run as their previous one, if there are several: from a copy of
+// its store more than one of them went on.
+func (b *runState) copies() []string {
+	of := map[string][]string{}
+	for run, gateway := range b.next {
+		of[gateway] = append(of[gateway], run)
+	}
+	for _, runs := range of {
+		if len(runs) > 1 {
+			slices.Sort(runs)
+			return runs
+		}
+	}
+	return nil
 }
 
-// ended notes how a boot ended. Where that is told differently, the stronger counts: a clean end, and the higher number.
-func (b *bootState) ended(p *contract.Previous) {
+// lastEvent returns the number of the last event that is known to exist beside those that arrived. Each run has at least its
+// boot event, unless it ended before that was durable. Partial: somebody began to listen, who may have missed all of them.
+func (b *runState) lastEvent(partial bool) uint64 {
+	switch {
+	case partial && !b.began && len(b.events) == 0:
+		return 0
+	case b.end != nil:
+		return b.end.Events
+	}
+	return 1
+}
+
+// ended notes how a run ended. Where that is reported differently, the stronger counts: a clean end, and the higher number.
+func (b *runState) ended(p *contract.Previous) {
 	if b.end == nil {
-		b.end = &contract.Previous{Store: p.Store, Boot: p.Boot, End: p.End, Last: map[string]uint64{}}
+		b.end = &contract.Previous{Run: p.Run, Store: p.Store, Boot: p.Boot, Gateway: p.Gateway, End: p.End, Last: map[string]uint64{}}
 	}
 	if p.End == contract.EndClean {
 		b.end.End = contract.EndClean
 	}
+	b.end.Events = max(b.end.Events, p.Events)
 	for sensor, last := range p.Last {
 		b.end.Last[sensor] = max(b.end.Last[sensor], last)
 	}
 }
 
-// crashSlack is how much longer than max_loss before the end of a boot a hole may be that a crash explains, in seconds: what is on
+// crashSlack is how much longer than max_loss before the end of a run a hole may be that a crash explains, in seconds: what is on
 // its way, and clocks.
 const crashSlack = 5
 
 // costs reports whether a crash explains a hole before a reading that was measured at that moment. A reading may be in RAM only for
 // max_loss, so the hole has to be near the end. Where the time was not told it counts as explained.
-func (b *bootState) costs(at moment) bool {
+func (b *runState) costs(at moment) bool {
 	return at.base == untold || at.seconds >= b.newest[at.base]-b.maxLoss-crashSlack
 }
 
@@ -67,7 +96,32 @@ type sequence struct {
 	duplicates uint64
 	disorder   uint64
 	high       [2]uint64 // per lane: live, late
+	newest     [3]mark   // the reading with the highest number, by base of its time
+	reused     uint64    // readings that have the number of another one
 }
+
+// A mark is a reading's number and its time in seconds.
+type mark struct {
+	seq uint64
+	at  float64
+}
+
+// check compares the time of a reading with that of the one with the highest number. Times rise with numbers, so a lower
+// number at a later time is a number that was given twice: a machine was resumed from a snapshot of its memory.
+func (s *sequence) check(seq uint64, at moment) {
+	if at.base == untold {
+		return
+	}
+	switch high := &s.newest[at.base]; {
+	case seq > high.seq:
+		*high = mark{seq, at.seconds}
+	case at.seconds > high.at+clockSlack, seq == high.seq && at.seconds < high.at-clockSlack:
+		s.reused++
+	}
+}
+
+// clockSlack is how far the times of one reading may be apart, in seconds: a millisecond and its rounding.
+const clockSlack = 0.002
 
 // note remembers when the first reading of a run was measured.
 func (s *sequence) note(seq uint64, at moment) {

@@ -7,15 +7,18 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
 // A Report is what Results and Gaps tell, put together for people and for programs.
 type Report struct {
-	Verdict   string   `json:"verdict"`          // complete, incomplete, nothing
-	Unread    uint64   `json:"unread,omitempty"` // messages that could not be read
-	Errors    []string `json:"errors,omitempty"` // what was wrong with the first of them
-	Sequences []Result `json:"sequences"`
-	Gaps      []Gap    `json:"gaps"`
+	Verdict   string    `json:"verdict"`          // complete, incomplete, nothing
+	Unread    uint64    `json:"unread,omitempty"` // messages that could not be read
+	Errors    []string  `json:"errors,omitempty"` // what was wrong with the first of them
+	Sequences []Result  `json:"sequences"`
+	Gaps      []Gap     `json:"gaps"`
+	Silent    []Silence `json:"silent,omitempty"`
 }
 
 // The verdicts. Nothing is missing: every reading arrived, or is in the ledger, or an unclean end explains it.
@@ -27,31 +30,31 @@ const (
 
 // Report returns the report of what was taken in so far.
 func (t *Tracker) Report() Report {
-	r := Report{Verdict: Complete, Unread: t.unreadN, Errors: t.unread, Sequences: t.Results(), Gaps: t.Gaps()}
+	r := Report{Verdict: Complete, Unread: t.unreadN, Errors: t.unread, Sequences: t.Results(), Gaps: t.Gaps(), Silent: t.Silent()}
 	if len(r.Sequences) == 0 {
 		r.Verdict = Nothing
 	}
-	if r.Unread > 0 || len(r.Gaps) > 0 || slices.ContainsFunc(r.Sequences, func(s Result) bool { return len(s.Missing) > 0 }) {
+	if r.Unread > 0 || len(r.Gaps) > 0 || len(r.Silent) > 0 || slices.ContainsFunc(r.Sequences, func(s Result) bool { return len(s.Missing) > 0 || s.Reused > 0 }) {
 		r.Verdict = Incomplete
 	}
 	return r
 }
 
-// A total is what a report tells of one sensor, over all boots.
+// A total is what a report tells of one sensor, over all runs.
 type total struct {
 	gateway, sensor                                                 string
-	boots                                                           int
+	runs                                                            int
 	received, duplicates, thinned, lost, crashed, missing, disarray uint64
 }
 
 // Print writes the table of a report, one line for each sensor, then everything that is missing, and the verdict.
 func (r Report) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "GATEWAY\tSENSOR\tBOOTS\tARRIVED\tTWICE\tDISORDER\tTHINNED\tIN THE LEDGER\tCRASHED\tMISSING")
+	fmt.Fprintln(w, "GATEWAY\tSENSOR\tRUNS\tARRIVED\tTWICE\tDISORDER\tTHINNED\tIN THE LEDGER\tCRASHED\tMISSING")
 	var all total
 	for _, s := range r.totals() {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
-			s.gateway, s.sensor, s.boots, s.received, s.duplicates, s.disarray, s.thinned, s.lost, s.crashed, s.missing)
+			s.gateway, s.sensor, s.runs, s.received, s.duplicates, s.disarray, s.thinned, s.lost, s.crashed, s.missing)
 		all.received += s.received
 		all.lost += s.lost
 		all.crashed += s.crashed
@@ -78,23 +81,34 @@ func (r Report) complaints(b *strings.Builder) {
 	}
 	for _, s := range r.Sequences {
 		for _, m := range s.Missing {
-			fmt.Fprintf(b, "missing: %s %s, store %s, boot %d, seq %v\n", s.Gateway, s.Sensor, s.Store, s.Boot, m)
+			fmt.Fprintf(b, "missing: %s %s, run %s, seq %v\n", s.Gateway, s.Sensor, s.Run, m)
+		}
+		if s.Reused > 0 {
+			fmt.Fprintf(b, "unproven: %s %s, run %s: %d readings have the number of another one; was the machine resumed from a snapshot of its memory?\n",
+				s.Gateway, s.Sensor, s.Run, s.Reused)
 		}
 	}
 	for _, g := range r.Gaps {
-		where := fmt.Sprintf("%s, store %s, boot %d", g.Gateway, g.Store, g.Boot)
+		where := fmt.Sprintf("%s, run %s", g.Gateway, g.Run)
 		for _, e := range g.Events {
-			fmt.Fprintf(b, "missing: events %v of %s: they may have told of losses\n", e, where)
-		}
-		if g.Before {
-			fmt.Fprintf(b, "unproven: nothing is known of the boot before %s\n", where)
+			fmt.Fprintf(b, "missing: events %v of %s: they may have been about losses\n", e, where)
 		}
 		if g.Untold {
-			fmt.Fprintf(b, "unproven: no boot event told how %s ended\n", where)
+			fmt.Fprintf(b, "unproven: no later run reports how %s ended: its store was lost, or an older copy was put back\n", where)
+		}
+		if g.Copies != nil {
+			fmt.Fprintf(b, "unproven: runs %s all follow %s: an older copy of the store was put back\n", strings.Join(g.Copies, " and "), where)
 		}
 		if g.Unknown > 0 {
 			fmt.Fprintf(b, "unproven: %s found a damaged store; what could not be read of it is not known (%d entries)\n", where, g.Unknown)
 		}
+	}
+	for _, s := range r.Silent {
+		since := "its connection was lost"
+		if !s.Since.IsZero() {
+			since = "its connection of " + s.Since.UTC().Format(contract.TimeFormat) + " was lost"
+		}
+		fmt.Fprintf(b, "unproven: %s is silent, %s: what it has taken since then is not known\n", s.Gateway, since)
 	}
 }
 
@@ -109,7 +123,7 @@ func (r Report) totals() []*total {
 			of[k] = t
 			list = append(list, t)
 		}
-		t.boots++
+		t.runs++
 		t.received += s.Received
 		t.duplicates += s.Duplicates
 		t.thinned += s.Thinned

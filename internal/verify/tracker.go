@@ -9,13 +9,15 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// Key names a sequence: one sensor within one boot of one store of one gateway.
+// Key names a sequence: one sensor within one run of one gateway.
 type Key struct {
-	Gateway string `json:"gateway"`
-	Store   string `json:"store"`
-	Boot    uint32 `json:"boot"`
+	Gateway string `json:"gateway"` // that the run began with
+	Run     string `json:"run"`
 	Sensor  string `json:"sensor"`
 }
+
+// seqKey is a Key without the gateway: a run is of one gateway, whoever reports of it.
+type seqKey struct{ run, sensor string }
 
 // Tracker follows what arrives. It is not safe for use by several goroutines. Its memory grows with the number of sequences and
 // of their holes, not with that of readings.
@@ -24,16 +26,17 @@ type Tracker struct {
 	// the first that is expected.
 	Partial bool
 
-	sequences map[Key]*sequence
-	boots     map[boot]*bootState
-	first     map[[2]string]uint32 // the boot of each gateway and store of which something was heard first
-	unread    []string             // the first messages that could not be read
+	sequences map[seqKey]*sequence
+	runs      map[string]*runState
+	spoke     int                        // runs of which something arrived
+	status    map[string]contract.Status // P/status of each gateway
+	unread    []string                   // the first messages that could not be read
 	unreadN   uint64
 }
 
 // New makes a tracker that has seen nothing.
 func New() *Tracker {
-	return &Tracker{sequences: map[Key]*sequence{}, boots: map[boot]*bootState{}, first: map[[2]string]uint32{}}
+	return &Tracker{sequences: map[seqKey]*sequence{}, runs: map[string]*runState{}, status: map[string]contract.Status{}}
 }
 
 // The lanes of telemetry, within each of which readings keep their order.
@@ -49,8 +52,7 @@ const maxSeq = 1 << 62
 // telemetry is what the tracker reads of a telemetry message of either format.
 type telemetry struct {
 	Gateway  string `json:"gateway"`
-	Store    string `json:"store"`
-	Boot     uint32 `json:"boot"`
+	Run      string `json:"run"`
 	Sensor   string `json:"sensor"`
 	item            // json-flat
 	Readings []item `json:"readings"`
@@ -73,8 +75,8 @@ func (i *item) moment() moment {
 	return moment{}
 }
 
-// Message takes one message in. Topics that are not fieldgate's telemetry or events are passed over. A message that cannot be read
-// changes nothing and is an error, which the report tells too.
+// Message takes one message in. Topics that are not fieldgate's telemetry, events or status are passed over. A message that cannot be read
+// changes nothing and is an error, which is in the report as well.
 func (t *Tracker) Message(topic string, payload []byte) error {
 	if err := t.message(topic, payload); err != nil {
 		return t.notRead(topic, err)
@@ -92,6 +94,8 @@ func (t *Tracker) message(topic string, payload []byte) error {
 		return t.telemetry(payload, late)
 	case n >= 2 && levels[n-2] == "events":
 		return t.event(payload)
+	case n >= 2 && levels[n-1] == "status":
+		return t.present(levels[n-2], payload)
 	}
 	return nil
 }
@@ -121,9 +125,13 @@ func (t *Tracker) telemetry(payload []byte, lane int) error {
 			return errors.New("telemetry: a reading without a proper seq")
 		}
 	}
-	s := t.sequence(Key{m.Gateway, m.Store, m.Boot, m.Sensor})
-	b := t.boot(boot{m.Gateway, m.Store, m.Boot})
+	if m.Run == "" {
+		return errors.New("telemetry: a message without a run")
+	}
+	b := t.speaks(m.Run, m.Gateway)
 	b.heard = true
+	b.present = b.present || lane == live
+	s := t.sequence(m.Run, m.Sensor, m.Gateway)
 	for _, r := range m.Readings {
 		last := max(r.Seq, r.SeqTo)
 		if s.base == 0 {
@@ -136,6 +144,7 @@ func (t *Tracker) telemetry(payload []byte, lane int) error {
 		s.duplicates += again
 		at := r.moment()
 		s.note(r.Seq, at)
+		s.check(r.Seq, at)
 		b.newest[at.base] = max(b.newest[at.base], at.seconds)
 		if lane == unknownLane {
 			continue
@@ -157,18 +166,21 @@ type eventMessage struct {
 	Previous *contract.Previous `json:"previous"`
 }
 
-// event takes in what an event tells of its number, of losses, and of how the boot before ended.
+// event takes in what an event says of its number, of losses, and of how the run before ended.
 func (t *Tracker) event(payload []byte) error {
 	var m eventMessage
 	if err := json.Unmarshal(payload, &m); err != nil {
 		return fmt.Errorf("event: %w", err)
 	}
 	for _, l := range m.Loss {
-		if l.Sensor != "" && (l.First == 0 || l.Last < l.First || l.Last > maxSeq) {
-			return fmt.Errorf("loss event: %s has the range %d to %d", l.Sensor, l.First, l.Last)
+		if l.Sensor != "" && (l.Run == "" || l.First == 0 || l.Last < l.First || l.Last > maxSeq) {
+			return fmt.Errorf("loss event: %s has the range %d to %d of run %q", l.Sensor, l.First, l.Last, l.Run)
 		}
 	}
-	b := t.boot(boot{m.Gateway, m.Store, m.Boot})
+	if m.Run == "" || m.Previous != nil && (m.Previous.Run == "" || m.Previous.Run == m.Run) {
+		return errors.New("event: a message without a proper run")
+	}
+	b := t.speaks(m.Run, m.Gateway)
 	if m.N > 0 && b.events.add(m.N, m.N) > 0 {
 		return nil // it came twice
 	}
@@ -177,55 +189,70 @@ func (t *Tracker) event(payload []byte) error {
 			b.unknown += max(l.Count, 1) // what a damaged store held
 		}
 		if l.Sensor != "" {
-			t.sequence(Key{m.Gateway, l.Store, l.Boot, l.Sensor}).lose(l)
+			t.sequence(l.Run, l.Sensor, m.Gateway).lose(l)
 		}
 	}
 	if m.Version != nil {
 		b.maxLoss = m.MaxLoss
-		b.opens = m.Previous == nil || m.Previous.Store != m.Store
-		b.began = b.began || !b.heard && m.Boot > t.first[[2]string{m.Gateway, m.Store}] // and not an event that a later boot sends again
-		t.replaces(m.Gateway, m.Store)
 	}
-	if m.Previous != nil {
-		t.boot(boot{m.Gateway, m.Previous.Store, m.Previous.Boot}).ended(m.Previous)
-		for sensor := range m.Previous.Last {
-			t.sequence(Key{m.Gateway, m.Previous.Store, m.Previous.Boot, sensor})
+	if p := m.Previous; p != nil {
+		before := t.run(p.Run, p.Gateway)
+		if before.first > 0 && before.first < b.first && !b.heard { // else it is an event that a later run sends again
+			b.began, b.present = true, true
+		}
+		before.ended(p)
+		before.next[m.Run] = m.Gateway
+		for sensor := range p.Last {
+			t.sequence(p.Run, sensor, p.Gateway)
 		}
 	}
 	return nil
 }
 
-// replaces notes that a boot of a store began: the newest boots of the gateway's other stores that were heard before are over.
-func (t *Tracker) replaces(gateway, store string) {
-	newest := map[string]boot{}
-	for k := range t.boots {
-		if k.gateway == gateway && k.store != store && k.n >= newest[k.store].n {
-			newest[k.store] = k
-		}
+// present takes in P/status of a gateway: a run that says that it is there exists, whatever else arrives of it.
+func (t *Tracker) present(gateway string, payload []byte) error {
+	if len(payload) == 0 {
+		delete(t.status, gateway)
+		return nil
 	}
-	for _, k := range newest {
-		t.boots[k].replaced = true
+	var s contract.Status
+	if err := json.Unmarshal(payload, &s); err != nil {
+		return fmt.Errorf("status: %w", err)
 	}
+	t.status[gateway] = s
+	if s.State == contract.Online && s.Run != "" {
+		t.speaks(s.Run, gateway).present = true
+	}
+	return nil
 }
 
-func (t *Tracker) sequence(k Key) *sequence {
+// run returns the state of a run. gateway is whose it is said to be.
+func (t *Tracker) run(id, gateway string) *runState {
+	b := t.runs[id]
+	if b == nil {
+		b = &runState{gateway: gateway, next: map[string]string{}}
+		t.runs[id] = b
+	}
+	return b
+}
+
+// speaks returns the state of a run of which a message arrived.
+func (t *Tracker) speaks(id, gateway string) *runState {
+	b := t.run(id, gateway)
+	if b.first == 0 {
+		t.spoke++
+		b.first, b.gateway = t.spoke, gateway
+	}
+	return b
+}
+
+func (t *Tracker) sequence(run, sensor, gateway string) *sequence {
+	k := seqKey{run, sensor}
 	s := t.sequences[k]
 	if s == nil {
 		s = &sequence{starts: map[uint64]moment{}}
 		t.sequences[k] = s
-		t.boot(boot{k.Gateway, k.Store, k.Boot})
+		t.run(run, gateway)
 	}
 	return s
-}
-
-func (t *Tracker) boot(k boot) *bootState {
-	b := t.boots[k]
-	if b == nil {
-		b = &bootState{}
-		t.boots[k] = b
-		if store := [2]string{k.gateway, k.store}; t.first[store] == 0 {
-			t.first[store] = k.n
-		}
-	}
-	return b
 }

@@ -44,17 +44,17 @@ func TestRangesAgainstASet(t *testing.T) {
 	}
 }
 
-func readings(boot int, late bool, seqs ...int) (topic, payload string) {
+func readings(run int, late bool, seqs ...int) (topic, payload string) {
 	topic = "fieldgate/g/telemetry/s"
 	if late {
 		topic += "/late"
 	}
-	payload = fmt.Sprintf(`{"v":1,"gateway":"g","store":"x","boot":%d,"sensor":"s","readings":[`, boot)
+	payload = fmt.Sprintf(`{"v":1,"gateway":"g","run":"r%d","sensor":"s","readings":[`, run)
 	for i, s := range seqs {
 		if i > 0 {
 			payload += ","
 		}
-		payload += fmt.Sprintf(`{"seq":%d,"ts":null,"up":1,"values":{}}`, s)
+		payload += fmt.Sprintf(`{"seq":%d,"ts":null,"up":1,"fields":{}}`, s)
 	}
 	return topic, payload + "]}"
 }
@@ -62,10 +62,10 @@ func readings(boot int, late bool, seqs ...int) (topic, payload string) {
 func TestTracker(t *testing.T) {
 	bootEvent := func(end string, last int) [2]string {
 		return [2]string{"fieldgate/g/events/boot", fmt.Sprintf(
-			`{"v":1,"gateway":"g","store":"x","boot":2,"n":1,"ts":null,"up":1,"version":"t","previous":{"store":"x","boot":1,"end":%q,"last":{"s":%d}}}`, end, last)}
+			`{"v":1,"gateway":"g","run":"r2","n":1,"ts":null,"up":1,"version":"t","previous":{"run":"r1","gateway":"g","end":%q,"last":{"s":%d}}}`, end, last)}
 	}
 	loss := [2]string{"fieldgate/g/events/loss",
-		`{"v":1,"gateway":"g","store":"x","boot":2,"n":2,"ts":null,"up":1,"loss":[{"store":"","boot":0,"sensor":"","first":0,"last":0,"count":0,"reason":"corrupt"},{"store":"x","boot":1,"sensor":"s","first":3,"last":4,"count":2,"reason":"evicted"}]}`}
+		`{"v":1,"gateway":"g","run":"r2","n":2,"ts":null,"up":1,"loss":[{"run":"","sensor":"","first":0,"last":0,"count":0,"reason":"corrupt"},{"run":"r1","sensor":"s","first":3,"last":4,"count":2,"reason":"evicted"}]}`}
 	message := func(late bool, seqs ...int) [2]string {
 		topic, payload := readings(1, late, seqs...)
 		return [2]string{topic, payload}
@@ -79,7 +79,7 @@ func TestTracker(t *testing.T) {
 			Result{Received: 3, Last: 5, Missing: []Range{{3, 4}}}},
 		{"hole at the end, seen by the clean end", [][2]string{message(false, 1, 2), bootEvent("clean", 4)},
 			Result{Received: 2, Last: 4, Missing: []Range{{3, 4}}, End: "clean"}},
-		{"nothing arrived of a boot that ended clean", [][2]string{bootEvent("clean", 2)},
+		{"nothing arrived of a run that ended clean", [][2]string{bootEvent("clean", 2)},
 			Result{Last: 2, Missing: []Range{{1, 2}}, End: "clean"}},
 		{"out of order within a lane", [][2]string{message(false, 1, 3), message(false, 2)},
 			Result{Received: 3, Last: 3, Disorder: 1}},
@@ -88,7 +88,7 @@ func TestTracker(t *testing.T) {
 		{"OK ledger that is beaten by what arrived", [][2]string{message(false, 1, 2, 3, 4, 5), loss},
 			Result{Received: 5, Last: 5}},
 		{"OK hole that nobody had subscribed for, but for one that arrived", [][2]string{message(false, 1, 2, 4, 7), {"fieldgate/g/events/loss",
-			`{"gateway":"g","store":"x","boot":1,"n":2,"loss":[{"store":"x","boot":1,"sensor":"s","first":3,"last":6,"count":4,"reason":"unrouted"}]}`}},
+			`{"gateway":"g","run":"r1","n":2,"loss":[{"run":"r1","sensor":"s","first":3,"last":6,"count":4,"reason":"unrouted"}]}`}},
 			Result{Received: 4, Last: 7, Lost: 3}},
 		{"OK late after live, duplicates", [][2]string{message(false, 4, 5), message(true, 1, 2, 3), message(true, 2)},
 			Result{Received: 5, Last: 5, Duplicates: 1}},
@@ -103,7 +103,7 @@ func TestTracker(t *testing.T) {
 				}
 			}
 			got := tr.Results()
-			tt.want.Key = Key{"g", "x", 1, "s"}
+			tt.want.Key = Key{"g", "r1", "s"}
 			if len(got) != 1 || fmt.Sprint(got[0]) != fmt.Sprint(tt.want) || !slices.Equal(got[0].Missing, tt.want.Missing) {
 				t.Errorf("want %+v\n got %+v", tt.want, got)
 			}

@@ -40,6 +40,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 		Subscriptions: []mqtt.Subscription{
 			{Filter: prefix + "/" + gateway + "/telemetry/#", QoS: mqtt.AtLeastOnce},
 			{Filter: prefix + "/" + gateway + "/events/+", QoS: mqtt.AtLeastOnce},
+			{Filter: prefix + "/" + gateway + "/status", QoS: mqtt.AtLeastOnce},
 		},
 		OnEvent: func(e mqtt.Event) {
 			switch {

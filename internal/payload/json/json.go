@@ -32,7 +32,7 @@ func (e *Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		dst = payload.AppendMoment(append(dst, '{'), r)
-		dst = append(dst, `,"values":{`...)
+		dst = append(dst, `,"fields":{`...)
 		for j := range fields {
 			if j > 0 {
 				dst = append(dst, ',')

@@ -19,7 +19,7 @@ func (*Encoder) ContentType() string { return "application/json" }
 // BatchMax implements payload.Encoder.
 func (*Encoder) BatchMax() int { return 1 }
 
-var members = []string{"v", "gateway", "store", "boot", "sensor", "seq", "seq_to", "n", "ts", "ts_to", "up", "up_to", "bad"}
+var members = []string{"v", "gateway", "run", "sensor", "seq", "seq_to", "n", "ts", "ts_to", "up", "up_to", "bad"}
 
 // Append implements payload.Encoder. The batch has one reading.
 func (e *Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
