@@ -62,6 +62,7 @@ func (c *committer) apply(t *txn) {
 		s.losses.open[k] = e
 	}
 	s.stats.Dead = t.n.Dead
+	t.settle()
 	for i := range s.lanes {
 		s.compact(&s.lanes[i])
 	}
@@ -146,6 +147,7 @@ func (c *committer) undo(t *txn) {
 		}
 		b.private = false
 	}
+	t.settle()
 	for i := range s.lanes {
 		s.compact(&s.lanes[i])
 	}

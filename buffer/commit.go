@@ -118,6 +118,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
 		}
 	}
+	s.noRoom = len(t.unstored) > 0
 	for i, skipped := range t.skipped {
 		if skipped {
 			s.retryAt = now + time.Second

@@ -92,8 +92,9 @@ func (it *item) record() Record {
 }
 
 // A block is a resident segment: the records of one row, or those that will
-// become one. Items rise in position. Once sealed its items and its id do not
-// change any more, so that a commit can be repeated.
+// become one. Items rise in position. While it is sealed its items and its id
+// do not change, so that a commit can be repeated; one that was acknowledged
+// in part and certainly is on no disk is opened again.
 type block struct {
 	class class
 	run   *run
@@ -107,6 +108,7 @@ type block struct {
 	cost    int
 
 	sealed   bool
+	writing  bool // in the transaction that runs, or whose outcome is not known
 	stored   bool
 	private  bool   // made by a Tx; not visible before its commit
 	evicting bool   // being removed by the commit that runs

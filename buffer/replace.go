@@ -167,6 +167,7 @@ func (c *committer) forgetDisk() map[uint64]bool {
 				s.clean(b)
 				s.cached -= b.cost
 				b.stored, b.bits = false, 0
+				b.unseal()
 				for _, it := range b.items {
 					if it.state != done {
 						s.front += it.cost()

@@ -17,6 +17,7 @@ type Stats struct {
 
 	Full     bool   // readings find no room: they are rejected, or the oldest are removed from RAM
 	Limit    string // the option that limits the readings: "max_bytes" or "min_free"; "" before the first commit
+	NoRoom   bool   // what is in RAM only could not be stored: max_loss does not hold
 	Bytes    int64  // database, log, ballast and front
 	LogBytes int64  // of them, the log's
 	MaxBytes int64
@@ -59,6 +60,7 @@ func (s *Store) Stats() Stats {
 	st.MaxBytes = s.o.MaxBytes
 	st.Degraded = s.degraded
 	st.Full = s.full[normalClass]
+	st.NoRoom = s.noRoom
 	for i := range s.lanes {
 		for _, b := range s.lanes[i].unstored() {
 			st.Front += int64(b.left)

@@ -65,6 +65,7 @@ type Store struct {
 	full     [classCount]bool
 	space    [classCount]int64 // bytes that can be stored without removing anything; less one commit's other pages
 	fullTold [classCount]bool
+	noRoom   bool          // the last commit left something of the front
 	expire   bool          // the next commit removes what is expired to make room
 	expireAt time.Duration // not before
 	degraded error

@@ -211,7 +211,8 @@ func (s *Store) finish(it *item, now time.Duration) {
 		}
 	default:
 		s.front -= it.cost()
-		if !b.sealed {
+		if !b.writing {
+			b.unseal()
 			it.body = nil
 		}
 	}
@@ -241,15 +242,41 @@ func (s *Store) drop(b *block) {
 	b.items = []*item{&last}
 }
 
+// unseal opens a block of the front that is in no transaction. s.mu is held.
+func (b *block) unseal() { b.sealed, b.encoded = false, nil }
+
+// pruneSlack is how many acknowledged items a block may keep besides as many
+// as there are others.
+const pruneSlack = 16
+
+// prune leaves out what was acknowledged of a block that is not sealed. The
+// others move to memory of their own. s.mu is held.
+func (b *block) prune() {
+	kept := make([]*item, 0, b.left)
+	b.cost = 0
+	for _, it := range b.items {
+		if it.state != done {
+			kept = append(kept, it)
+			b.cost += it.cost()
+		}
+	}
+	b.items, b.scan = kept, 0
+}
+
 // compact removes blocks of the front that were acknowledged before they were
-// committed: they never reach the disk. s.mu is held.
+// committed, and most of what was acknowledged of others: it never reaches the
+// disk. s.mu is held.
 func (s *Store) compact(l *lane) {
 	front := l.unstored()
 	kept := front[:0]
 	for _, b := range front {
-		if b.left > 0 || b.sealed {
-			kept = append(kept, b)
+		if b.left == 0 && !b.writing {
+			continue
 		}
+		if !b.writing && len(b.items) > 2*b.left+pruneSlack {
+			b.prune()
+		}
+		kept = append(kept, b)
 	}
 	clear(front[len(kept):])
 	l.blocks = l.blocks[:len(l.blocks)-len(front)+len(kept)]

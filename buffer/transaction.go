@@ -69,6 +69,7 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 				t.private = append(t.private, b)
 			}
 			if b.left > 0 {
+				b.writing = true
 				t.blocks = append(t.blocks, b)
 			}
 		}
@@ -103,8 +104,7 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 	}
 	for i := range s.lanes {
 		for _, b := range s.lanes[i].blocks {
-			late := !b.stored && b.left > 0 && b.left < len(b.items) // acknowledged since a commit that had no room for it
-			if b.dirty || touched[b] || late {
+			if b.dirty || touched[b] {
 				t.acks = append(t.acks, snapshotAcks(b, refused))
 			}
 		}
@@ -130,16 +130,32 @@ func (s *Store) seal(l *lane) {
 		if b.sealed {
 			continue
 		}
-		kept := b.items[:0]
-		b.cost = 0
-		for _, it := range b.items {
-			if it.state != done {
-				kept = append(kept, it)
-				b.cost += it.cost()
-			}
+		if b.left < len(b.items) {
+			b.prune()
 		}
-		clear(b.items[len(kept):])
-		b.items, b.id, b.scan, b.sealed = kept, kept[0].pos, 0, true
+		b.id, b.sealed = b.items[0].pos, true
+	}
+}
+
+// settle ends the part of blocks in a transaction whose outcome is known. Those
+// that are on no disk can be acknowledged as if it had never been. s.mu is held.
+func (t *txn) settle() {
+	for _, list := range [][]*block{t.blocks, t.unstored} {
+		for _, b := range list {
+			b.settle()
+		}
+	}
+	for _, e := range t.evicted {
+		if e.b != nil {
+			e.b.settle()
+		}
+	}
+}
+
+func (b *block) settle() {
+	b.writing = false
+	if !b.stored && b.left < len(b.items) {
+		b.unseal()
 	}
 }
 
