@@ -98,7 +98,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	if t.oldest >= 0 && s.o.MaxLoss > 0 && now-t.oldest > s.o.MaxLoss {
 		s.stats.Overruns++
 	}
-	if s.degraded != nil {
+	if s.degraded != nil && c.nameless == nil {
 		s.log.Info("store is durable again", "path", s.path, "front", s.front)
 		s.degraded = nil
 	}

@@ -28,10 +28,14 @@ type committer struct {
 
 	thinWrong bool // Options.Thin broke its promise: told once
 
-	backoff time.Duration
-	written ioCounter
-	counted uint64 // of it
-	lock    *os.File
+	backoff  time.Duration
+	written  ioCounter
+	counted  uint64 // of it
+	lock     *os.File
+	names    names         // of what db has open
+	lookAt   time.Duration // when to look at them again
+	gone     bool          // at the last look there was neither a connection nor a file
+	nameless error         // why the database has no name; nil: it has one
 }
 
 // serve opens the store, reports that, and works until Close.
@@ -75,6 +79,9 @@ func (c *committer) loop() {
 		}
 		switch {
 		case closing:
+			if c.nameless != nil {
+				c.look()
+			}
 			// The log is copied before the last commit, which begins it anew: the next Open reads only that.
 			if c.commit(false) == nil {
 				c.checkpoint()
@@ -92,10 +99,13 @@ func (c *committer) loop() {
 			c.salvageSome()
 			c.tendLog()
 			continue
+		case s.o.Now() >= c.lookAt:
+			c.look()
+			continue
 		case c.salvage != nil:
 			wait = min(wait, max(c.salvage.at-s.o.Now(), time.Second))
 		}
-		timer.Reset(wait)
+		timer.Reset(min(wait, max(c.lookAt-s.o.Now(), 0)))
 		select {
 		case <-s.wake:
 		case <-timer.C:

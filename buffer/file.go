@@ -96,6 +96,16 @@ func readHeader(path string) ([]byte, error) {
 	return header[:n], nil
 }
 
+// createPrivate makes an empty file for the owner alone where there is none:
+// SQLite would let everyone read it. The log gets the same rights.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return notWritable(path, err)
+	}
+	return f.Close()
+}
+
 // identify tells from a header whether it is SQLite's and whether the file is
 // one of this package.
 func identify(header []byte) (sqlite, ours bool) {

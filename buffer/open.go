@@ -116,12 +116,10 @@ func (c *committer) begin() error {
 	s := c.s
 	defer c.account()
 	fresh := fileSize(s.path) == 0
-	if fresh { // SQLite would let everyone read it; the log gets the same rights
-		f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return notWritable(s.path, err)
+	if fresh {
+		if err := createPrivate(s.path); err != nil {
+			return err
 		}
-		f.Close()
 	}
 	var err error
 	if c.db, err = connect(s.path, s.limits, true); err != nil {
@@ -149,6 +147,7 @@ func (c *committer) begin() error {
 	if version == 0 {
 		c.checkpoint() // identity and schema of a store are not in its log alone
 	}
+	c.names, c.lookAt = namesAt(s.path), s.o.Now()+lookEvery
 	used, err := c.used()
 	if err != nil {
 		return err

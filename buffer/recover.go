@@ -59,6 +59,9 @@ func (c *committer) recover() (*txn, error) {
 	if c.db != nil {
 		return nil, nil
 	}
+	if fileSize(c.s.path) == 0 {
+		return nil, errVanished
+	}
 	d, err := connect(c.s.path, c.s.limits, false)
 	if err != nil {
 		return nil, fmt.Errorf("opening it again: %w", err)
@@ -79,7 +82,7 @@ func (c *committer) recover() (*txn, error) {
 		d.close()
 		return nil, fmt.Errorf("reading it again: %w", err)
 	}
-	c.db = d
+	c.db, c.names = d, namesAt(c.s.path)
 	t := c.inDoubt
 	c.inDoubt = nil
 	switch {

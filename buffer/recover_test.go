@@ -18,11 +18,11 @@ func away(t *testing.T, s *Store) (back func()) {
 	if err := s.submit(t.Context(), &job{read: func(c *committer) error { c.disconnect(); return nil }}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(s.path, s.path+".away"); err != nil {
+	if err := errors.Join(os.Rename(s.path, s.path+".away"), os.Mkdir(s.path, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
-		if err := os.Rename(s.path+".away", s.path); err != nil {
+		if err := errors.Join(os.Remove(s.path), os.Rename(s.path+".away", s.path)); err != nil {
 			t.Fatal(err)
 		}
 	}

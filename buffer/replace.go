@@ -78,10 +78,15 @@ const replaceEvery = time.Minute
 func (c *committer) replace(cause error) error {
 	s := c.s
 	now := s.o.Now()
-	if c.replacedAt > 0 && now < c.replacedAt+replaceEvery {
+	if errors.Is(cause, errVanished) {
+		if err := c.keepLock(); err != nil {
+			return err
+		}
+	} else if c.replacedAt > 0 && now < c.replacedAt+replaceEvery {
 		return errors.New("damaged again at once")
+	} else {
+		c.replacedAt = now
 	}
-	c.replacedAt = now
 	if c.inDoubt != nil {
 		c.undo(c.inDoubt)
 		c.inDoubt = nil
@@ -92,6 +97,9 @@ func (c *committer) replace(cause error) error {
 	}
 	c.salvage = nil
 	if err := c.setAside(cause); err != nil {
+		return err
+	}
+	if err := createPrivate(s.path); err != nil {
 		return err
 	}
 	d, err := connect(s.path, s.limits, true)
@@ -106,6 +114,7 @@ func (c *committer) replace(cause error) error {
 		return fmt.Errorf("making a new store: %w", err)
 	}
 	c.checkpoint()
+	c.names = namesAt(s.path)
 	c.n = n
 	skip := c.forgetDisk()
 	clear(c.runs)
