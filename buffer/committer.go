@@ -34,6 +34,7 @@ type committer struct {
 	lock     *os.File
 	names    names         // of what db has open
 	lookAt   time.Duration // when to look at them again
+	begun    bool          // the row of this run is durable
 	gone     bool          // at the last look there was neither a connection nor a file
 	nameless error         // why the database has no name; nil: it has one
 }
@@ -45,7 +46,12 @@ func (s *Store) serve(opened chan<- error) {
 	c := &committer{s: s, runs: make(map[string]*run), written: newIOCounter()}
 	defer c.written.close()
 	c.counted = c.written.read() // the thread may have had another life
-	if err := c.open(); err != nil {
+	switch err := c.open(); {
+	case mayPass(err) && c.begun:
+		c.degrade(err)
+	case mayPass(err):
+		c.beginUnopened(err)
+	case err != nil:
 		c.release()
 		opened <- err
 		return

@@ -54,6 +54,12 @@ func networkFileSystem(magic uint32, mount func() string) string {
 	return ""
 }
 
+// isReadOnly reports whether the file system of a store cannot be written.
+func isReadOnly(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(filepath.Dir(path), &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
+}
+
 // InRAM names the file system that holds a store where it is one that a power
 // cut empties, or an overlay that keeps its changes on such a one; else it
 // returns "".

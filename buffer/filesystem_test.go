@@ -78,8 +78,10 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Skipf("remounting: %v", err)
 	}
-	_, err := Open(t.Context(), path, Options{MaxBytes: MinMaxBytes})
-	for _, err := range []error{err, Examine(path)} {
+	s = openAt(t, path, Options{MaxBytes: MinMaxBytes})
+	degraded := s.Stats().Degraded
+	_ = s.Close(t.Context())
+	for _, err := range []error{degraded, Examine(path)} {
 		if !errors.Is(err, ErrNotWritable) || !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), "remount") {
 			t.Errorf("got %v", err)
 		}

@@ -16,8 +16,10 @@ import (
 func (c *committer) open() error {
 	s := c.s
 	var err error
-	if c.codec, err = newCodec(); err != nil {
-		return err
+	if c.codec == nil {
+		if c.codec, err = newCodec(); err != nil {
+			return err
+		}
 	}
 	if err = checkFileSystem(s.path); err != nil {
 		return err
@@ -33,7 +35,9 @@ func (c *committer) open() error {
 		return err
 	}
 	if c.aside = aside; aside != "" {
+		s.mu.Lock()
 		s.opened = Opened{SetAside: aside, Cause: "it was found damaged"}
+		s.mu.Unlock()
 	}
 	damage, err := inspect(s.path, marked)
 	if err != nil {
@@ -167,7 +171,9 @@ func (c *committer) create() error {
 	}
 	begin := progress{counters: counters{Next: 1}}
 	if c.aside == "" {
+		c.s.mu.Lock()
 		c.s.opened.New = true
+		c.s.mu.Unlock()
 	} else {
 		var err error
 		if begin, err = c.inherit(); err != nil {
@@ -214,6 +220,8 @@ func (c *committer) identify() error {
 			return err
 		}
 	}
+	s.mu.Lock()
 	s.id = id
+	s.mu.Unlock()
 	return nil
 }

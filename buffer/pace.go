@@ -68,6 +68,9 @@ func (s *Store) due(now time.Duration) time.Duration {
 	if s.degraded != nil {
 		at = max(at, s.retryAt)
 	}
+	if s.unopened {
+		at = s.retryAt
+	}
 	s.timerAt = at
 	return at - now
 }

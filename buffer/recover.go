@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // degrade notes that the storage fails: records are kept in RAM, can be
@@ -14,6 +16,9 @@ func (c *committer) degrade(err error) {
 	if isDamaged(err) {
 		err = fmt.Errorf("the database is damaged; the next start sets it aside: %w", err)
 		c.markDamaged()
+	}
+	if isReadOnly(c.s.path) && !errors.Is(err, unix.EROFS) {
+		err = fmt.Errorf("%w: %w", notWritable(c.s.path, unix.EROFS), err) // SQLite does not say it
 	}
 	c.backoff = min(max(2*c.backoff, time.Second), time.Minute)
 	s.mu.Lock()
@@ -53,6 +58,9 @@ func (c *committer) disconnect() {
 // undoes it. What it finds is durable: a checkpoint has written it anew, since
 // the kernel may hold pages for clean that it could not write.
 func (c *committer) recover() (*txn, error) {
+	if c.s.isUnopened() {
+		return nil, c.openLate()
+	}
 	if c.inDoubt != nil {
 		c.disconnect()
 	}

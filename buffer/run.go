@@ -43,10 +43,13 @@ func (c *committer) beginRun(version int64) error {
 	if err := c.identify(); err != nil {
 		return err
 	}
-	if s.prev, err = c.previous(last.marks); err != nil {
+	prev, err := c.previous(last.marks)
+	if err != nil {
 		return err
 	}
-	s.boot = s.prev.Boot + 1
+	s.mu.Lock()
+	s.prev, s.boot = prev, prev.Boot+1
+	s.mu.Unlock()
 	if err := c.insertRun(); err != nil {
 		return err
 	}
@@ -64,18 +67,26 @@ func (c *committer) beginRun(version int64) error {
 }
 
 // resume sets the state in RAM after the run was committed. It reads nothing
-// but the counters: what is stored is loaded when it is taken.
+// but the counters: what is stored is loaded when it is taken. What was taken
+// in before a late Open gets positions behind it.
 func (c *committer) resume(n counters) error {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.n, c.marks = n, nil
-	s.next = n.Next
+	c.n, c.marks, c.begun = n, nil, true
+	s.next += n.Next
 	waiting := n.Losses
 	for i := range s.lanes {
 		l := &s.lanes[i]
-		l.depth = n.Records[i]
-		l.liveFrom = n.Next
+		for _, b := range l.blocks {
+			b.unseal()
+			b.id += n.Next
+			for _, it := range b.items {
+				it.pos += n.Next
+			}
+		}
+		l.depth += n.Records[i]
+		l.liveFrom += n.Next
 		l.gapLo, l.gapHi = 0, n.Next
 		waiting += l.depth
 	}

@@ -69,6 +69,7 @@ type Store struct {
 	expire   bool          // the next commit removes what is expired to make room
 	expireAt time.Duration // not before
 	degraded error
+	unopened bool // it works from RAM alone until it can be opened
 	retryAt  time.Duration
 	timerAt  time.Duration // when the committer looks at the state again
 	closing  bool
@@ -88,6 +89,10 @@ func newRound() *round { return &round{done: make(chan struct{})} }
 // Open opens the store at path or makes a new one; the directory must exist.
 // The row of the new run is durable when Open returns. The errors that an
 // operator can do something about are *OpenError.
+//
+// Where the storage cannot be written now, because it is read-only, full or
+// failing, Open returns a store that works from RAM, is degraded, and opens its
+// file as soon as that can be done; see IsOpen.
 //
 // A damaged store is set aside as "<path>.corrupt-<time>" and a new one with a
 // new ID takes its place, with all that can be read of the old one: see Opened.
@@ -142,18 +147,41 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// ID returns the random identity of the store, 8 hexadecimal digits.
-func (s *Store) ID() string { return s.id }
+// ID returns the random identity of the store, 8 hexadecimal digits; empty
+// while the store could not be opened.
+func (s *Store) ID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id
+}
+
+// IsOpen reports whether the store has its file. Until it has, ID, Boot and
+// Previous return nothing.
+func (s *Store) IsOpen() bool { return !s.isUnopened() }
+
+func (s *Store) isUnopened() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unopened
+}
 
 // Run returns the random identity of this start of the program, 12 hexadecimal
 // digits: no other start has it, of whatever copy of the file.
 func (s *Store) Run() string { return s.run.id }
 
 // Boot returns the number of this start of the program in this store.
-func (s *Store) Boot() uint32 { return s.boot }
+func (s *Store) Boot() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.boot
+}
 
 // Previous returns how the last run ended.
-func (s *Store) Previous() Previous { return s.prev }
+func (s *Store) Previous() Previous {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.prev
+}
 
 // Ready returns a channel that receives a value when something can be taken
 // that could not be taken before: a record of any queue or a loss.

@@ -48,6 +48,9 @@ func namesAt(path string) names { return names{identity(path), identity(path + "
 func (c *committer) look() {
 	s := c.s
 	c.lookAt = s.o.Now() + lookEvery
+	if c.lock == nil { // it could not be opened yet
+		return
+	}
 	if err := c.keepLock(); err != nil {
 		s.log.Error("the lock of the store was removed and cannot be taken again", "path", s.path, "err", err)
 	}
