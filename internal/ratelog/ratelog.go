@@ -48,7 +48,9 @@ func New(next slog.Handler, burst int, period time.Duration, by ...string) *Hand
 }
 
 // Enabled implements slog.Handler.
-func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool { return h.next.Enabled(ctx, level) }
+func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
 
 // WithAttrs implements slog.Handler; the limits are shared with h.
 func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
