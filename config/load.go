@@ -1,8 +1,6 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,11 +102,18 @@ func Parse(sources []Source, catalogue []drivers.Spec) (*Config, error) {
 	b.check(&c)
 	b.checkSensors(c.Sensors, catalogue)
 	r.nameSensors(c.Sensors)
+	if c.Gateway.ID == "" && !b.set("gateway.id") {
+		if id, err := thisMachine(); err != nil {
+			b.report(b.at("gateway"), "gateway.id is missing, and there is no default for it: %v", err)
+		} else {
+			c.Gateway.ID = defaultID(id.hash)
+			if id.warning != "" {
+				c.identity = []string{id.warning}
+			}
+		}
+	}
 	if err := r.err(); err != nil {
 		return nil, err
-	}
-	if c.Gateway.ID == "" {
-		c.Gateway.ID = DefaultID()
 	}
 	if c.MQTT.ClientID == "" {
 		c.MQTT.ClientID = c.Gateway.ID
@@ -134,14 +139,18 @@ func SaveGood(file string, sources []Source) error {
 	if old, err := os.ReadFile(file); err == nil && string(old) == string(text) {
 		return nil
 	}
+	return replaceFile(file, text, 0o600)
+}
+
+// replaceFile writes a file that is there as a whole, or not at all.
+func replaceFile(file string, text []byte, mode fs.FileMode) error {
 	tmp := file + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp, file)
@@ -158,30 +167,4 @@ func LoadGood(file string) ([]Source, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return sources, nil
-}
-
-// DefaultID returns the host name and 6 hex digits of the hashed machine id.
-func DefaultID() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "gateway"
-	}
-	host, _, _ = strings.Cut(host, ".")
-	host = strings.Map(func(r rune) rune {
-		if badName(string(r)) != "" {
-			return '-'
-		}
-		return r
-	}, host)
-	return host[:min(len(host), 57)] + "-" + MachineHash()[:6]
-}
-
-// MachineHash returns a hash of this machine's id that does not tell the id (machine-id(5) asks for that): 64 hex digits.
-func MachineHash() string {
-	id, err := os.ReadFile("/etc/machine-id")
-	if err != nil {
-		id = nil
-	}
-	sum := sha256.Sum256(append([]byte("fieldgate "), id...))
-	return hex.EncodeToString(sum[:])
 }

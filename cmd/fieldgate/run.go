@@ -94,6 +94,9 @@ func (p *program) run(ctx context.Context, l loaded) error {
 		p.log.Error("the configuration does not come to work: the last good one runs on", "problem", problem)
 	}
 	cfg := l.config
+	for _, w := range cfg.Warnings() {
+		p.log.Warn("configuration", "warning", w)
+	}
 	cfg.Buffer.Path = storePath(cfg, p.stateDir)
 	cfg.Control.Socket = controlSocket(cfg)
 	buses := openBuses(p.log)

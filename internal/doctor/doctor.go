@@ -46,6 +46,9 @@ type Patient struct {
 // Examine makes all checks, which takes as long as the sensors and the broker take, and stops at the end of ctx.
 func Examine(ctx context.Context, p Patient) []Check {
 	checks := []Check{p.gateway(), p.clock()}
+	for _, w := range p.Config.Warnings() {
+		checks = append(checks, Check{"configuration", Warn, w, ""})
+	}
 	checks = append(checks, p.store()...)
 	checks = append(checks, p.certificate()...)
 	checks = append(checks, p.password()...)
