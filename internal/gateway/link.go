@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/command"
@@ -66,9 +67,13 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 	if !ok || m.Retain && len(m.Payload) == 0 {
 		return nil // an empty retained command clears the topic
 	}
+	var expiry *time.Duration
+	if m.Expiry > 0 {
+		expiry = &m.Expiry
+	}
 	return g.runner.Accept(ctx, command.Request{
 		Operation: op, Payload: m.Payload, ResponseTopic: m.ResponseTopic,
-		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: m.Expiry,
+		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: expiry,
 	})
 }
 
