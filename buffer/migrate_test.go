@@ -79,7 +79,7 @@ func testMigration(t *testing.T, path, id, readings string, priorities [3]int64)
 	s := openAt(t, path, o)
 	defer closeStore(t, s)
 	mustAppend(t, s, Readings, "b", "high")
-	if n, err := s.RetryDead(t.Context()); n != 1 || err != nil {
+	if n, err := s.RetryAllDead(t.Context()); n != 1 || err != nil {
 		t.Errorf("retried %d, %v", n, err)
 	}
 	s.Split()

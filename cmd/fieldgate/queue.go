@@ -226,7 +226,7 @@ func deadLetterCommand(o *options) *cobra.Command {
 	return c
 }
 
-func deadCommand(o *options, socket *string, name, short, done string, do func(*control.Client, context.Context, []int64) (int, error)) *cobra.Command {
+func deadCommand(o *options, socket *string, name, short, done string, do func(*control.Client, context.Context, control.Choice) (int, error)) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use: name + " <id>... | --all", Short: short, Args: cobra.ArbitraryArgs,
@@ -242,7 +242,7 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 				}
 				ids = append(ids, id)
 			}
-			n, err := do(dial(o, *socket), cmd.Context(), ids)
+			n, err := do(dial(o, *socket), cmd.Context(), control.Choice{All: all, IDs: ids})
 			if err != nil {
 				return err
 			}

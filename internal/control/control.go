@@ -1,7 +1,8 @@
 // Package control is the unix socket on which the commands `status`, `tail`, `queue` and `reload` ask the running gateway. The
 // store has one owner, the gateway; nobody else opens it. The protocol is HTTP, so that curl --unix-socket works too:
 // GET /status, GET /tail (JSON lines until the caller hangs up), POST /reload, GET /queue, GET /queue/export and GET /dead (JSON lines), POST
-// /dead/retry and /dead/drop (with ?id=…, or all).
+// /dead/retry and /dead/drop (with ?id=…, or ?all=1). Parameters that a path does not have are refused: what was misspelt must not
+// mean something else.
 //
 // Who may connect is decided by the socket's file mode: owner and group.
 package control
@@ -16,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +25,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/bounded"
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
@@ -84,25 +87,26 @@ const lastAnswers = time.Second
 // Serve answers on a socket until ctx ends, and closes it.
 func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) error {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(g.Status()) })
-	mux.HandleFunc("GET /tail", func(w http.ResponseWriter, r *http.Request) {
+	handle(mux, "GET /status", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(g.Status()) })
+	handle(mux, "GET /tail", func(w http.ResponseWriter, r *http.Request) {
 		out := json.NewEncoder(w)
 		flush := http.NewResponseController(w)
 		_ = flush.Flush()
 		_ = g.Tail(r.Context(), func(e Entry) error {
-			if err := out.Encode(e); err != nil {
+			if err := errors.Join(bounded.Extend(w), out.Encode(e)); err != nil {
 				return err
 			}
 			return flush.Flush()
 		})
 	})
-	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
+	handle(mux, "POST /reload", func(w http.ResponseWriter, _ *http.Request) {
 		if err := g.Reload(); err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
 	handleQueue(mux, g)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	s := bounded.Server(mux)
+	s.BaseContext, s.ErrorLog = func(net.Listener) context.Context { return ctx }, slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
@@ -111,7 +115,7 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) err
 		_ = s.Shutdown(patience) // the answer to a reload that ends ctx is still to be written
 		_ = s.Close()
 	})
-	err := s.Serve(l)
+	err := s.Serve(bounded.Listener(l))
 	if !stop() {
 		<-ended
 	}
@@ -119,6 +123,24 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) err
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil
+}
+
+// handle serves a path that has no parameters but those that are named.
+func handle(mux *http.ServeMux, pattern string, serve http.HandlerFunc, parameters ...string) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("the parameters cannot be read: %v", err), http.StatusBadRequest)
+			return
+		}
+		for name := range query {
+			if !slices.Contains(parameters, name) {
+				http.Error(w, fmt.Sprintf("%s has no parameter %q; it has %q", pattern, name, parameters), http.StatusBadRequest)
+				return
+			}
+		}
+		serve(w, r)
+	})
 }
 
 // Listen opens the socket. One that a crash left behind is replaced; one that answers is not.
@@ -155,7 +177,7 @@ func NewClient(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
-	return &Client{path, http.Client{Transport: &http.Transport{DialContext: dial}}}
+	return &Client{path, http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 // Status asks how the gateway does.
