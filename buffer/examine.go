@@ -23,20 +23,14 @@ func Examine(path string) error {
 	if err := checkDirectory(path); err != nil {
 		return err
 	}
+	if err := checkRegular(path); err != nil {
+		return err
+	}
 	if err := unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK); err != nil {
 		return notWritable(path, err)
 	}
 	for _, name := range []string{path, path + "-wal", path + ".lock", ballastPath(path)} {
-		st, err := os.Stat(name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err == nil && !st.Mode().IsRegular():
-			err = errors.New(name + " is no regular file")
-		case err == nil:
-			err = unix.Access(name, unix.R_OK|unix.W_OK)
-		}
-		if err != nil {
+		if err := unix.Access(name, unix.R_OK|unix.W_OK); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return notWritable(path, err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/regular"
 )
 
 // Source is the text of one configuration file.
@@ -21,6 +22,12 @@ type Source struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
 }
+
+const (
+	maxFile  = 1 << 20  // bytes of one configuration file
+	maxFiles = 4 << 20  // bytes of all
+	maxGood  = 32 << 20 // bytes of the last good configuration: they are escaped there
+)
 
 // ReadSources reads the file and the conf.d/*.toml beside it, in the order of their names.
 func ReadSources(file string) ([]Source, error) {
@@ -34,17 +41,23 @@ func ReadSources(file string) ([]Source, error) {
 			names = append(names, name)
 		}
 	}
-	sources := make([]Source, len(names))
+	sources, total := make([]Source, len(names)), 0
 	for i, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := regular.Read(name, maxFile)
 		if errors.Is(err, fs.ErrNotExist) && i == 0 {
 			return nil, fmt.Errorf("%w: write it, or name another one with -c", err)
 		}
 		if errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("reading the configuration: %w: %s", err, readers(name))
 		}
+		if errors.Is(err, regular.ErrIrregular) {
+			return nil, fmt.Errorf("reading the configuration: %w: move it away, or name another file with -c", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the configuration: %w", err)
+		}
+		if total += len(text); total > maxFiles {
+			return nil, fmt.Errorf("reading the configuration: %s: the files have more than %d KiB together: are they the right ones?", name, maxFiles>>10)
 		}
 		sources[i] = Source{Name: name, Text: string(text)}
 	}
@@ -136,7 +149,7 @@ func SaveGood(file string, sources []Source) error {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(file); err == nil && string(old) == string(text) {
+	if old, err := regular.Read(file, maxGood); err == nil && string(old) == string(text) {
 		return nil
 	}
 	return replaceFile(file, text, 0o600)
@@ -145,7 +158,10 @@ func SaveGood(file string, sources []Source) error {
 // replaceFile writes a file that is there as a whole, or not at all.
 func replaceFile(file string, text []byte, mode fs.FileMode) error {
 	tmp := file + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
@@ -158,7 +174,7 @@ func replaceFile(file string, text []byte, mode fs.FileMode) error {
 
 // LoadGood returns the sources that SaveGood kept; the error is fs.ErrNotExist where there never were any.
 func LoadGood(file string) ([]Source, error) {
-	text, err := os.ReadFile(file)
+	text, err := regular.Read(file, maxGood)
 	if err != nil {
 		return nil, err
 	}
