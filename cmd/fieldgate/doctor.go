@@ -73,9 +73,9 @@ func patient(ctx context.Context, o *options, socket string, c *config.Config, b
 func printChecks(out io.Writer, checks []doctor.Check) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, c := range checks {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Level, c.Subject, c.Detail)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Level, c.Subject, oneLine(c.Detail))
 		if c.Remedy != "" {
-			fmt.Fprintf(w, "\t\t→ %s\n", c.Remedy)
+			fmt.Fprintf(w, "\t\t→ %s\n", oneLine(c.Remedy))
 		}
 	}
 	return w.Flush()

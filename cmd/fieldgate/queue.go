@@ -207,7 +207,7 @@ func deadLetterCommand(o *options) *cobra.Command {
 				if asJSON {
 					return lines.Encode(d)
 				}
-				_, err := fmt.Fprintf(out, "%d  %s  %s\n", d.ID, d.Reason, d.Document)
+				_, err := fmt.Fprintf(out, "%d  %s  %s\n", d.ID, oneLine(d.Reason), d.Document)
 				return err
 			})
 			if err == nil && n == 0 && !asJSON {

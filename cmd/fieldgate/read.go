@@ -142,9 +142,9 @@ func readOnce(ctx context.Context, out io.Writer, s *config.Sensor) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, v := range values {
-		shown := fmt.Sprint(v.Any())
+		shown := oneLine(fmt.Sprint(v.Any()))
 		if v.Kind() == drivers.KindBad {
-			shown = "– (" + v.Reason() + ")"
+			shown = "– (" + oneLine(v.Reason()) + ")"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Field, shown, units[v.Field].Unit, units[v.Field].Doc)
 	}
