@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -49,6 +50,22 @@ func Examine(path string) error {
 		return foreign(path, header[:n])
 	}
 	return nil
+}
+
+// InUse tells whether a process has the store open. An error means that this
+// cannot be seen.
+func InUse(path string) (bool, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	f, err := os.OpenFile(path+".lock", os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("buffer: looking at %s: %w", path, err)
+	}
+	f.Close()
+	return errors.Is(examineLock(path), ErrInUse), nil
 }
 
 // examineLock tells whether a process has the store open. For that it takes a

@@ -30,7 +30,9 @@ func doctorCommand(o *options) *cobra.Command {
 		Long: `Doctor examines the clock, the store's place, the broker, and each sensor of the configuration. It exits with 1 where something does not work.
 
 It changes nothing. While the gateway runs it takes the sensors' state from it; otherwise it opens each sensor and measures once, but none that can be written
-to. Run it as the service does, so that it has the same rights: sudo -u fieldgate fieldgate doctor.`,
+to. Run it as the service does, so that it has the same rights: 
+
+  sudo systemd-run --pipe --wait -q -p User=fieldgate -p LoadCredential=mqtt-password:/etc/fieldgate/mqtt-password fieldgate doctor`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(o.config, all.Specs())
 			if err != nil {
@@ -62,11 +64,7 @@ func patient(ctx context.Context, o *options, socket string, c *config.Config, b
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}
-	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if s, err := dial(o, socket).Status(asking); err == nil {
-		p.Running = &s
-	}
+	p.Running, p.Unknown = runningGateway(ctx, o, socket, c)
 	return p
 }
 

@@ -40,10 +40,7 @@ func runCommand(o *options) *cobra.Command {
 
 // stateFlag adds --state-dir.
 func stateFlag(c *cobra.Command, o *options) {
-	state := os.Getenv("STATE_DIRECTORY")
-	if state == "" {
-		state = defaultStateDir
-	}
+	state := stateDir(&options{})
 	c.Flags().StringVar(&o.stateDir, "state-dir", state, "`directory` of the store and of the last good configuration")
 }
 

@@ -19,7 +19,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/user"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -166,6 +169,26 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
+// ErrNobody says that no gateway is at the socket. Any other error leaves open whether one runs.
+var ErrNobody = errors.New("no fieldgate answers")
+
+// groupOf returns the group that a file belongs to, or the directory above it that can be seen.
+func groupOf(path string) string {
+	for ; ; path = filepath.Dir(path) {
+		var st syscall.Stat_t
+		if err := syscall.Stat(path, &st); err == nil {
+			id := strconv.FormatUint(uint64(st.Gid), 10)
+			if g, err := user.LookupGroupId(id); err == nil {
+				return g.Name
+			}
+			return id
+		}
+		if path == filepath.Dir(path) {
+			return "fieldgate"
+		}
+	}
+}
+
 // A Client asks a running gateway.
 type Client struct {
 	path string
@@ -231,9 +254,9 @@ func (c *Client) do(ctx context.Context, method, path string) (io.ReadCloser, er
 	resp, err := c.http.Do(req)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("no fieldgate answers at %s: is it running? (systemctl status fieldgate; -c names another configuration, --socket another socket)", c.path)
+		return nil, fmt.Errorf("%w at %s: is it running? (systemctl status fieldgate; -c names another configuration, --socket another socket)", ErrNobody, c.path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("control socket %s: permission denied: use sudo, or join the group that owns it", c.path)
+		return nil, fmt.Errorf("control socket %s: %w: use sudo, or join the group %q (sudo usermod -aG %s $USER, and log in again)", c.path, fs.ErrPermission, groupOf(c.path), groupOf(c.path))
 	case err != nil:
 		return nil, fmt.Errorf("control socket %s: %w", c.path, err)
 	}
