@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,7 +59,7 @@ type ledger struct {
 }
 
 func openLedger(ctx context.Context, c Config) (*ledger, error) {
-	total := min(ledgerMax, int(c.Store.Stats().MaxBytes/40))
+	total := int(min(ledgerMax, c.Store.Stats().MaxBytes/40))
 	l := &ledger{store: c.Store, share: total / max(len(c.Operations), 1), keep: c.Keep, up: c.Up, now: c.Now,
 		harmless: map[string]bool{}, entries: map[string]entry{}, used: map[string]int{}, refused: map[string]refusal{}}
 	for _, op := range c.Operations {
@@ -117,7 +118,7 @@ func (l *ledger) unfinished() []entry {
 			out = append(out, e)
 		}
 	}
-	slices.SortFunc(out, func(a, b entry) int { return int(int64(a.N) - int64(b.N)) })
+	slices.SortFunc(out, func(a, b entry) int { return cmp.Compare(a.N, b.N) })
 	return out
 }
 
@@ -133,7 +134,7 @@ func (l *ledger) room(op string, cost int) ([]string, error) {
 			old = append(old, e)
 		}
 	}
-	slices.SortFunc(old, func(a, b entry) int { return int(int64(a.N) - int64(b.N)) })
+	slices.SortFunc(old, func(a, b entry) int { return cmp.Compare(a.N, b.N) })
 	var keys []string
 	for _, e := range old {
 		if over <= 0 {
