@@ -17,8 +17,8 @@ type deadGateway struct {
 	chosen []control.Choice
 }
 
-func (g *deadGateway) RetryDead(_ context.Context, c control.Choice) (int, error) {
-	return g.DropDead(nil, c)
+func (g *deadGateway) RetryDead(ctx context.Context, c control.Choice) (int, error) {
+	return g.DropDead(ctx, c)
 }
 
 func (g *deadGateway) DropDead(_ context.Context, c control.Choice) (int, error) {
