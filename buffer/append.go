@@ -44,7 +44,7 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 	sr.last++
 	seq = sr.last
 	if s.makeRoom(sr.class, len(body)+itemOverhead, now) {
-		s.put(sr, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil)
+		s.put(sr, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0) // else ErrNotDurable: it can be taken
 	} else {
 		s.lose(removal{lossKey{lane, s.run.id, sr.name, reasonRejected}, seq, seq, 1}, now)
 		s.stats.Rejected++

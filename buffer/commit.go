@@ -93,6 +93,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	defer s.mu.Unlock()
 	now := s.o.Now()
 	s.stats.Commits++
+	s.stats.EventBytes = t.n.Bytes[eventClass]
 	s.stats.LastCommit = now - start
 	s.slow.note(now-start, now)
 	if t.oldest >= 0 && s.o.MaxLoss > 0 && now-t.oldest > s.o.MaxLoss {
@@ -122,6 +123,8 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	for i, skipped := range t.skipped {
 		if skipped {
 			s.retryAt = now + time.Second
+			s.release()
+			s.signal()
 			return fmt.Errorf("%s do not fit into the store: %w", tables[i], ErrNotDurable)
 		}
 	}

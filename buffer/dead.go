@@ -25,21 +25,31 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []D
 }
 
 // RetryDead puts dead letters back: they are sent again as the readings or
-// events that they were, with the same run, stream and number, behind
-// the backlog. What is live then becomes backlog. Without ids it takes all
-// that there are. It returns how many there were; that is durable.
+// events that they were, with the same run, stream and number, behind the
+// backlog. What is live then becomes backlog. It returns how many there were;
+// that is durable.
 func (s *Store) RetryDead(ctx context.Context, ids ...int64) (int, error) {
-	return s.forDead(ctx, ids, true)
+	return s.forDead(ctx, &deadJob{ids: ids, retry: true})
 }
 
-// DropDead removes dead letters, without ids all. The ledger had them when
-// they were refused. It returns how many there were; that is durable.
+// RetryAllDead is RetryDead for all dead letters.
+func (s *Store) RetryAllDead(ctx context.Context) (int, error) {
+	return s.forDead(ctx, &deadJob{all: true, retry: true})
+}
+
+// DropDead removes dead letters. The ledger had them when they were refused.
+// It returns how many there were; that is durable.
 func (s *Store) DropDead(ctx context.Context, ids ...int64) (int, error) {
-	return s.forDead(ctx, ids, false)
+	return s.forDead(ctx, &deadJob{ids: ids})
 }
 
-func (s *Store) forDead(ctx context.Context, ids []int64, retry bool) (int, error) {
-	j := &job{dead: &deadJob{ids: ids, retry: retry}}
+// DropAllDead is DropDead for all dead letters.
+func (s *Store) DropAllDead(ctx context.Context) (int, error) {
+	return s.forDead(ctx, &deadJob{all: true})
+}
+
+func (s *Store) forDead(ctx context.Context, d *deadJob) (int, error) {
+	j := &job{dead: d}
 	err := s.submit(ctx, j)
 	if err != nil {
 		return 0, err
@@ -49,7 +59,8 @@ func (s *Store) forDead(ctx context.Context, ids []int64, retry bool) (int, erro
 
 // A deadJob takes dead letters out of their table.
 type deadJob struct {
-	ids   []int64 // none: all
+	all   bool
+	ids   []int64 // where all is not set
 	retry bool
 	count int
 }
@@ -124,7 +135,7 @@ func (c *committer) removeDead(t *txn, d DeadLetter) error {
 func (c *committer) takeDead(t *txn) error {
 	for _, j := range t.deadJobs {
 		j.count = 0
-		if len(j.ids) == 0 {
+		if j.all {
 			for more := true; more; {
 				list, err := c.deadLetters(0, 16)
 				if err != nil {

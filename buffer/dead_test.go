@@ -80,14 +80,14 @@ func TestDeadLetters(t *testing.T) {
 	if err := s.Refuse(t.Context(), r[3:], "again"); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.RetryDead(t.Context()); n != 2 || err != nil {
+	if n, err := s.RetryAllDead(t.Context()); n != 2 || err != nil {
 		t.Errorf("retried %d, %v", n, err)
 	}
 	mustAppend(t, s, Readings, "a", "newest")
 	if got, want := seqs(s.Take(BacklogQueue, 9, 99))+" "+seqs(s.Take(LiveQueue, 9, 99)), "a/1/3=2 a/3/1=newest"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if n, err := s.DropDead(t.Context()); n != 0 || err != nil {
+	if n, err := s.DropAllDead(t.Context()); n != 0 || err != nil {
 		t.Errorf("dropped %d, %v", n, err)
 	}
 	closeStore(t, s)

@@ -11,6 +11,7 @@ var (
 	ErrNewer       = errors.New("made by a newer version")
 	ErrNotWritable = errors.New("not writable")
 	ErrInUse       = errors.New("in use by another process")
+	ErrNotRegular  = errors.New("not a regular file")
 	ErrNoDirectory = errors.New("directory does not exist")
 	ErrFileSystem  = errors.New("on a network file system, which cannot keep a store")
 	ErrSettings    = errors.New("sqlite does not accept a setting that durability needs")

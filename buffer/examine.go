@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,20 +24,14 @@ func Examine(path string) error {
 	if err := checkDirectory(path); err != nil {
 		return err
 	}
+	if err := checkRegular(path); err != nil {
+		return err
+	}
 	if err := unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK); err != nil {
 		return notWritable(path, err)
 	}
 	for _, name := range []string{path, path + "-wal", path + ".lock", ballastPath(path)} {
-		st, err := os.Stat(name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err == nil && !st.Mode().IsRegular():
-			err = errors.New(name + " is no regular file")
-		case err == nil:
-			err = unix.Access(name, unix.R_OK|unix.W_OK)
-		}
-		if err != nil {
+		if err := unix.Access(name, unix.R_OK|unix.W_OK); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return notWritable(path, err)
 		}
 	}
@@ -55,6 +50,22 @@ func Examine(path string) error {
 		return foreign(path, header[:n])
 	}
 	return nil
+}
+
+// InUse tells whether a process has the store open. An error means that this
+// cannot be seen.
+func InUse(path string) (bool, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	f, err := os.OpenFile(path+".lock", os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("buffer: looking at %s: %w", path, err)
+	}
+	f.Close()
+	return errors.Is(examineLock(path), ErrInUse), nil
 }
 
 // examineLock tells whether a process has the store open. For that it takes a

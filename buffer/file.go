@@ -53,6 +53,18 @@ func checkDirectory(path string) error {
 	return nil
 }
 
+// checkRegular returns an error where something else than a file has the name
+// of one of the store: opening it could block, or mean something.
+func checkRegular(path string) error {
+	for _, name := range []string{path, path + "-wal", path + "-journal", path + "-shm", path + ".lock", ballastPath(path), damagedPath(path)} {
+		st, err := os.Stat(name)
+		if err == nil && !st.Mode().IsRegular() {
+			return &OpenError{Path: path, Problem: ErrNotRegular, Err: errors.New(name + " is no regular file"), Remedy: "move " + name + " away, or choose another path"}
+		}
+	}
+	return nil
+}
+
 // inspect looks at the header before SQLite does. It returns damage where the
 // file is a store of this package that has to be set aside, and an error
 // where it is something else, which must not be overwritten.
@@ -203,7 +215,7 @@ func setAsideLog(path, aside string) error {
 // the new one being made as far as is known, or "", and whether the store is
 // still to be set aside.
 func interrupted(path string) (aside string, marked bool, err error) {
-	mark, _ := os.ReadFile(damagedPath(path))
+	mark := readMark(path)
 	aside = string(mark)
 	if !strings.HasPrefix(aside, path+".corrupt-") || fileSize(aside) == 0 {
 		return "", len(mark) > 0, nil
@@ -212,6 +224,17 @@ func interrupted(path string) (aside string, marked bool, err error) {
 		return aside, false, setAsideLog(path, aside)
 	}
 	return aside, false, nil
+}
+
+// readMark returns the mark of a damaged store, or nil where there is none.
+func readMark(path string) []byte {
+	f, err := os.Open(damagedPath(path))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	mark, _ := io.ReadAll(io.LimitReader(f, 2*unix.PathMax))
+	return mark
 }
 
 func escapeGlob(path string) string {

@@ -123,7 +123,7 @@ func notWritable(path string, err error) error {
 	default:
 		for _, name := range []string{path, path + ".lock", path + "-wal", filepath.Dir(path)} {
 			if unix.Stat(name, &st) == nil && int(st.Uid) != os.Geteuid() && unix.Access(name, unix.W_OK) != nil {
-				e.Remedy = fmt.Sprintf("%s belongs to user %d and this is user %d: run as that user, or chown the store, its -wal, .lock and .ballast, and the directory", name, st.Uid, os.Geteuid())
+				e.Remedy = fmt.Sprintf("%s belongs to user %d and this is user %d: run it as that user", name, st.Uid, os.Geteuid())
 				break
 			}
 		}

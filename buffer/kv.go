@@ -54,28 +54,40 @@ func (t *Tx) Delete(bucket, key string) error {
 	return t.db.exec(`DELETE FROM kv WHERE bucket=? AND key=?`, bucket, key)
 }
 
+// eachPage is how many values of a bucket are in memory at a time.
+const eachPage = 16
+
 // Each calls f for every key of a bucket in the order of the keys, until f
-// returns an error. f may change the bucket.
+// returns an error. f may change the bucket; of the keys that follow soon f
+// may still get the old values.
 func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
-	after, first := "", true
+	type pair struct {
+		key   string
+		value []byte
+	}
+	from, after := "key>=?", ""
 	for {
-		var key string
-		var value []byte
-		found := false
-		err := t.db.query(`SELECT key, value FROM kv WHERE bucket=? AND (key>? OR ?) ORDER BY key LIMIT 1`,
+		var page []pair
+		err := t.db.query(`SELECT key, value FROM kv WHERE bucket=? AND `+from+` ORDER BY key LIMIT ?`,
 			func(v []driver.Value) bool {
-				key, _ = v[0].(string)
-				value, _ = v[1].([]byte)
-				found = true
-				return false
-			}, bucket, after, boolean(first))
-		if err != nil || !found {
+				var p pair
+				p.key, _ = v[0].(string)
+				p.value, _ = v[1].([]byte)
+				page = append(page, p)
+				return true
+			}, bucket, after, eachPage)
+		if err != nil {
 			return err
 		}
-		if err := f(key, value); err != nil {
-			return err
+		for _, p := range page {
+			if err := f(p.key, p.value); err != nil {
+				return err
+			}
 		}
-		after, first = key, false
+		if len(page) < eachPage {
+			return nil
+		}
+		from, after = "key>?", page[len(page)-1].key
 	}
 }
 
@@ -110,13 +122,6 @@ func (s *Store) Each(ctx context.Context, bucket string, f func(key string, valu
 // least a part of the front is in RAM only.
 func (s *Store) Flush(ctx context.Context) error {
 	return s.submit(ctx, &job{flush: true})
-}
-
-func boolean(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // A job is work for the committer's goroutine; exactly one of read, update,

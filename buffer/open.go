@@ -24,6 +24,9 @@ func (c *committer) open() error {
 	if err = checkFileSystem(s.path); err != nil {
 		return err
 	}
+	if err = checkRegular(s.path); err != nil {
+		return err
+	}
 	if c.lock, err = lockFile(s.path); err != nil {
 		return err
 	}

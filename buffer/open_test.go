@@ -55,7 +55,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}
-		}, want: ErrNotWritable, text: "writable"},
+		}, want: ErrNotRegular, text: "move "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := tt.path

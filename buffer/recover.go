@@ -28,6 +28,13 @@ func (c *committer) degrade(err error) {
 	}
 	s.degraded = err
 	s.retryAt = s.o.Now() + c.backoff
+	s.release()
+	s.signal()
+}
+
+// release lets Take have what waits in the front to become durable: for now it
+// does not. s.mu is held.
+func (s *Store) release() {
 	for i := range s.lanes {
 		for _, b := range s.lanes[i].unstored() {
 			if b.private {
@@ -41,7 +48,6 @@ func (c *committer) degrade(err error) {
 			}
 		}
 	}
-	s.signal()
 }
 
 // disconnect gives up the connection after an error that leaves its state

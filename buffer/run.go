@@ -91,7 +91,7 @@ func (c *committer) resume(n counters) error {
 		waiting += l.depth
 	}
 	s.losses = lossState{rows: n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
-	s.stats.Dead = n.Dead
+	s.stats.Dead, s.stats.EventBytes = n.Dead, n.Bytes[eventClass]
 	if waiting > 0 {
 		s.signal()
 	}

@@ -13,6 +13,8 @@ type Stats struct {
 	Losses   int64 // entries of the ledger
 	Dead     int64 // dead letters
 
+	EventBytes int64 // of the events that wait, as they are stored, or in RAM
+
 	Priorities [3]int64 // unacknowledged readings, low, normal and high
 
 	Full     bool   // readings find no room: they are rejected, or the oldest are removed from RAM
@@ -64,6 +66,9 @@ func (s *Store) Stats() Stats {
 	for i := range s.lanes {
 		for _, b := range s.lanes[i].unstored() {
 			st.Front += int64(b.left)
+			if class(i) == eventClass {
+				st.EventBytes += int64(b.cost)
+			}
 		}
 	}
 	st.Bytes += int64(s.front)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
@@ -38,6 +39,12 @@ func (b *binder) check(c *Config) {
 	b.between("shadow.every_min", c.Shadow.EveryMin, time.Microsecond, c.Shadow.EveryMax)
 	for i, name := range c.Commands.Allow {
 		b.oneOf(fmt.Sprintf("commands.allow.%d", i), name, CommandNames...)
+	}
+	for i, filter := range c.Commands.ReplyTopics {
+		path := fmt.Sprintf("commands.reply_topics.%d", i)
+		if msg := badFilter(filter); msg != "" {
+			b.report(b.at(path), "%s: %q %s", path, filter, msg)
+		}
 	}
 	if l := c.Metrics.Listen; l != "" {
 		host, _, err := net.SplitHostPort(l)
@@ -98,6 +105,7 @@ func (b *binder) checkMQTT(m *MQTT) {
 	if (m.TLS.CertFile == "") != (m.TLS.KeyFile == "") {
 		b.report(b.at("mqtt.tls"), "mqtt.tls: cert_file and key_file go together")
 	}
+	b.checkSecurity(m, sources > 0)
 	b.between("mqtt.keep_alive", m.KeepAlive, time.Second, 65535*time.Second)
 	b.between("mqtt.reconnect_max", m.ReconnectMax, time.Second, time.Hour)
 	b.between("mqtt.session_expiry", m.SessionExpiry, 0, 365*24*time.Hour)
@@ -287,4 +295,28 @@ func sortedMapKeys[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// badFilter says what is wrong with a filter of Response Topics, or "".
+func badFilter(filter string) string {
+	levels := strings.Split(filter, "/")
+	for i, level := range levels {
+		switch {
+		case level == "#" && i < len(levels)-1:
+			return "has levels behind #"
+		case len(level) > 1 && strings.ContainsAny(level, "+#"):
+			return "has a wildcard that is not alone in its level"
+		}
+	}
+	switch {
+	case filter == "":
+		return "matches nothing"
+	case filter[0] == '$':
+		return "begins with $: replies never go to the broker's own topics"
+	case len(filter) > 1<<10:
+		return "is longer than 1024 bytes"
+	case strings.ContainsFunc(filter, unicode.IsControl):
+		return "has control characters"
+	}
+	return ""
 }

@@ -21,6 +21,8 @@ type Config struct {
 	Control   Control   `toml:"control"`
 	Metrics   Metrics   `toml:"metrics"`
 	Sensors   []Sensor  `toml:"sensor"`
+
+	identity []string // what is to be said of where the default of gateway.id comes from
 }
 
 // Gateway is [gateway].
@@ -83,6 +85,9 @@ type Shadow struct {
 // Commands is [commands].
 type Commands struct {
 	Allow []string `toml:"allow"` // of CommandNames
+	// ReplyTopics are the topic filters of the Response Topics that replies may go to; none: anything outside of
+	// gateway.topic_prefix and of the broker's own topics.
+	ReplyTopics []string `toml:"reply_topics"`
 }
 
 // Control is [control].

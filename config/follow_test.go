@@ -32,7 +32,7 @@ func TestOneMistakeAValue(t *testing.T) {
 		{"table for the sensors", minimal + "[sensor]\nname = \"s\"\n", "sensor must be a list, not a table"},
 		{"bus of a number", minimal + "[[sensor]]\nname = \"s\"\nevery = \"1s\"\ndriver = \"bme280\"\nbus = 1\n", "bus must be a string, not 1"},
 		{"bus of the environment", minimal + "[[sensor]]\nname = \"s\"\nevery = \"1s\"\ndriver = \"bme280\"\nbus = \"${NO_SUCH_VARIABLE}\"\n", "has no variable NO_SUCH_VARIABLE"},
-		{"number for a certificate", minimal + "[mqtt.tls]\ncert_file = 5\nkey_file = \"/k\"\n", "mqtt.tls.cert_file must be a string, not 5"},
+		{"number for a certificate", "[mqtt]\nurls = [\"mqtts://localhost\"]\n[mqtt.tls]\ncert_file = 5\nkey_file = \"/k\"\n", "mqtt.tls.cert_file must be a string, not 5"},
 		{"number for a sensor's name", minimal + "[[sensor]]\nname = 5\nevery = \"1s\"\ndriver = \"host\"\n", "name must be a string, not 5"},
 		{"named tables for the sensors", minimal + "[sensor.hall]\nevery = 5\n[sensor.yard]\nevery = 5\n", "sensor must be a list, not a table"},
 	} {

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/regular"
 )
 
 // Source is the text of one configuration file.
@@ -23,6 +22,12 @@ type Source struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
 }
+
+const (
+	maxFile  = 1 << 20  // bytes of one configuration file
+	maxFiles = 4 << 20  // bytes of all
+	maxGood  = 32 << 20 // bytes of the last good configuration: they are escaped there
+)
 
 // ReadSources reads the file and the conf.d/*.toml beside it, in the order of their names.
 func ReadSources(file string) ([]Source, error) {
@@ -36,17 +41,23 @@ func ReadSources(file string) ([]Source, error) {
 			names = append(names, name)
 		}
 	}
-	sources := make([]Source, len(names))
+	sources, total := make([]Source, len(names)), 0
 	for i, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := regular.Read(name, maxFile)
 		if errors.Is(err, fs.ErrNotExist) && i == 0 {
 			return nil, fmt.Errorf("%w: write it, or name another one with -c", err)
 		}
 		if errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("reading the configuration: %w: %s", err, readers(name))
 		}
+		if errors.Is(err, regular.ErrIrregular) {
+			return nil, fmt.Errorf("reading the configuration: %w: move it away, or name another file with -c", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the configuration: %w", err)
+		}
+		if total += len(text); total > maxFiles {
+			return nil, fmt.Errorf("reading the configuration: %s: the files have more than %d KiB together: are they the right ones?", name, maxFiles>>10)
 		}
 		sources[i] = Source{Name: name, Text: string(text)}
 	}
@@ -104,11 +115,18 @@ func Parse(sources []Source, catalogue []drivers.Spec) (*Config, error) {
 	b.check(&c)
 	b.checkSensors(c.Sensors, catalogue)
 	r.nameSensors(c.Sensors)
+	if c.Gateway.ID == "" && !b.set("gateway.id") {
+		if id, err := thisMachine(); err != nil {
+			b.report(b.at("gateway"), "gateway.id is missing, and there is no default for it: %v", err)
+		} else {
+			c.Gateway.ID = defaultID(id.hash)
+			if id.warning != "" {
+				c.identity = []string{id.warning}
+			}
+		}
+	}
 	if err := r.err(); err != nil {
 		return nil, err
-	}
-	if c.Gateway.ID == "" {
-		c.Gateway.ID = DefaultID()
 	}
 	if c.MQTT.ClientID == "" {
 		c.MQTT.ClientID = c.Gateway.ID
@@ -131,17 +149,24 @@ func SaveGood(file string, sources []Source) error {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(file); err == nil && string(old) == string(text) {
+	if old, err := regular.Read(file, maxGood); err == nil && string(old) == string(text) {
 		return nil
 	}
+	return replaceFile(file, text, 0o600)
+}
+
+// replaceFile writes a file that is there as a whole, or not at all.
+func replaceFile(file string, text []byte, mode fs.FileMode) error {
 	tmp := file + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp, file)
@@ -149,7 +174,7 @@ func SaveGood(file string, sources []Source) error {
 
 // LoadGood returns the sources that SaveGood kept; the error is fs.ErrNotExist where there never were any.
 func LoadGood(file string) ([]Source, error) {
-	text, err := os.ReadFile(file)
+	text, err := regular.Read(file, maxGood)
 	if err != nil {
 		return nil, err
 	}
@@ -158,30 +183,4 @@ func LoadGood(file string) ([]Source, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return sources, nil
-}
-
-// DefaultID returns the host name and 6 hex digits of the hashed machine id.
-func DefaultID() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "gateway"
-	}
-	host, _, _ = strings.Cut(host, ".")
-	host = strings.Map(func(r rune) rune {
-		if badName(string(r)) != "" {
-			return '-'
-		}
-		return r
-	}, host)
-	return host[:min(len(host), 57)] + "-" + MachineHash()[:6]
-}
-
-// MachineHash returns a hash of this machine's id that does not tell the id (machine-id(5) asks for that): 64 hex digits.
-func MachineHash() string {
-	id, err := os.ReadFile("/etc/machine-id")
-	if err != nil {
-		id = nil
-	}
-	sum := sha256.Sum256(append([]byte("fieldgate "), id...))
-	return hex.EncodeToString(sum[:])
 }

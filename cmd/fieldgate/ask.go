@@ -67,7 +67,7 @@ func printStatus(out io.Writer, s control.Status) error {
 	fmt.Fprintf(w, "gateway\t%s\t(fieldgate %s, process %d)\n", s.Gateway, s.Version, s.PID)
 	fmt.Fprintf(w, "state\t%s\n", h.State)
 	for _, r := range h.Reasons {
-		fmt.Fprintf(w, "\t%s\n", r)
+		fmt.Fprintf(w, "\t%s\n", oneLine(r))
 	}
 	if s.Config != "current" {
 		fmt.Fprintf(w, "config\t%s: the files are wrong, this is the last configuration that worked\n", s.Config)
@@ -78,7 +78,7 @@ func printStatus(out io.Writer, s control.Status) error {
 	if h.Link.Connected {
 		fmt.Fprintf(w, "link\tonline at %s, %s up, %s down, %d reconnections\n", s.Broker, bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
 	} else {
-		fmt.Fprintf(w, "link\toffline: %s\n", h.Link.Error)
+		fmt.Fprintf(w, "link\toffline: %s\n", oneLine(h.Link.Error))
 	}
 	q := h.Queue
 	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge))
@@ -92,7 +92,7 @@ func printStatus(out io.Writer, s control.Status) error {
 	fmt.Fprintf(w, "identity\trun %s, start %d in store %s; clock synchronised: %v\n", h.Run, h.Boot, h.Store, h.ClockSync)
 	fmt.Fprintf(w, "shadow\tdesired %d, reported %d, rejected %d\n", s.Shadow.DesiredVersion, s.Shadow.Version, len(s.Shadow.Rejected))
 	for _, path := range slices.Sorted(maps.Keys(s.Shadow.Rejected)) {
-		fmt.Fprintf(w, "\trejected %s: %s\n", path, s.Shadow.Rejected[path])
+		fmt.Fprintf(w, "\trejected %s: %s\n", oneLine(path), oneLine(s.Shadow.Rejected[path]))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -128,7 +128,7 @@ func printSensors(out io.Writer, s control.Status) error {
 			continue
 		}
 		for _, line := range complaints(h.Sensors[name]) {
-			text.WriteString("    " + line + "\n")
+			text.WriteString("    " + oneLine(line) + "\n")
 		}
 	}
 	_, err := io.WriteString(out, text.String())
@@ -225,10 +225,10 @@ func printEntry(out io.Writer, e contract.Telemetry) {
 		var b strings.Builder
 		for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
 			if reason := r.Bad[field]; reason != "" {
-				fmt.Fprintf(&b, "  %s=– (%s)", field, reason)
+				fmt.Fprintf(&b, "  %s=– (%s)", field, oneLine(reason))
 				continue
 			}
-			fmt.Fprintf(&b, "  %s=%v", field, r.Fields[field])
+			fmt.Fprintf(&b, "  %s=%s", field, oneLine(fmt.Sprint(r.Fields[field])))
 			if unit := r.Units[field]; unit != "" {
 				b.WriteString(" " + unit)
 			}

@@ -19,6 +19,9 @@ func checkCommand(o *options) *cobra.Command {
 				return usageError{err}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: gateway %s, %s, broker %s\n", o.config, c.Gateway.ID, several(len(c.Sensors), "sensor"), strings.Join(c.MQTT.URLs, ", "))
+			for _, w := range c.Warnings() {
+				fmt.Fprintf(cmd.OutOrStdout(), "warning: %s\n", w)
+			}
 			return nil
 		},
 	}

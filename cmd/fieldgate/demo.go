@@ -22,8 +22,13 @@ func demoCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			buses := openBuses(slog.New(slog.DiscardHandler))
 			defer buses.Close()
+			out := cmd.OutOrStdout()
+			var drawing func(string)
+			if term.IsTerminal(int(os.Stdout.Fd())) {
+				drawing = func(sequence string) { draw(out, sequence) }
+			}
 			return demo.Run(cmd.Context(), demo.Options{
-				For: length, Out: cmd.OutOrStdout(), Terminal: term.IsTerminal(int(os.Stdout.Fd())), Outage: enters(length),
+				For: length, Out: out, Draw: drawing, Outage: enters(length),
 				Specs: all.Specs(), Buses: buses, Version: version,
 			})
 		},

@@ -30,7 +30,9 @@ func doctorCommand(o *options) *cobra.Command {
 		Long: `Doctor examines the clock, the store's place, the broker, and each sensor of the configuration. It exits with 1 where something does not work.
 
 It changes nothing. While the gateway runs it takes the sensors' state from it; otherwise it opens each sensor and measures once, but none that can be written
-to. Run it as the service does, so that it has the same rights: sudo -u fieldgate fieldgate doctor.`,
+to. Run it as the service does, so that it has the same rights: 
+
+  sudo systemd-run --pipe --wait -q -p User=fieldgate -p LoadCredential=mqtt-password:/etc/fieldgate/mqtt-password fieldgate doctor`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(o.config, all.Specs())
 			if err != nil {
@@ -62,20 +64,16 @@ func patient(ctx context.Context, o *options, socket string, c *config.Config, b
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}
-	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if s, err := dial(o, socket).Status(asking); err == nil {
-		p.Running = &s
-	}
+	p.Running, p.Unknown = runningGateway(ctx, o, socket, c)
 	return p
 }
 
 func printChecks(out io.Writer, checks []doctor.Check) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, c := range checks {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Level, c.Subject, c.Detail)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Level, c.Subject, oneLine(c.Detail))
 		if c.Remedy != "" {
-			fmt.Fprintf(w, "\t\t→ %s\n", c.Remedy)
+			fmt.Fprintf(w, "\t\t→ %s\n", oneLine(c.Remedy))
 		}
 	}
 	return w.Flush()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -48,7 +49,7 @@ func run(args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(os.Stderr, describe(cmd, err))
+	complain(cmd.ErrOrStderr(), cmd, err)
 	var usage usageError
 	var problems config.Problems
 	if errors.As(err, &usage) || errors.As(err, &problems) {
@@ -56,6 +57,9 @@ func run(args []string) int {
 	}
 	return exitFailed
 }
+
+// complain prints why a command failed.
+func complain(out io.Writer, cmd *cobra.Command, err error) { fmt.Fprintln(out, describe(cmd, err)) }
 
 func describe(cmd *cobra.Command, err error) string {
 	var problems config.Problems
@@ -82,6 +86,8 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.NoArgs,
 	}
+	root.SetOut(&plainWriter{out: os.Stdout})
+	root.SetErr(&plainWriter{out: os.Stderr})
 	root.PersistentFlags().StringVarP(&o.config, "config", "c", config.DefaultFile, "configuration `file`; conf.d/*.toml beside it is read as well")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}

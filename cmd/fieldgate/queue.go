@@ -206,7 +206,7 @@ func deadLetterCommand(o *options) *cobra.Command {
 				if asJSON {
 					return lines.Encode(d)
 				}
-				_, err := fmt.Fprintf(out, "%d  %s  %s\n", d.ID, d.Reason, d.Document)
+				_, err := fmt.Fprintf(out, "%d  %s  %s\n", d.ID, oneLine(d.Reason), d.Document)
 				return err
 			})
 			if err == nil && n == 0 && !asJSON {
@@ -225,7 +225,7 @@ func deadLetterCommand(o *options) *cobra.Command {
 	return c
 }
 
-func deadCommand(o *options, socket *string, name, short, done string, do func(*control.Client, context.Context, []int64) (int, error)) *cobra.Command {
+func deadCommand(o *options, socket *string, name, short, done string, do func(*control.Client, context.Context, control.Choice) (int, error)) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use: name + " <id>... | --all", Short: short, Args: cobra.ArbitraryArgs,
@@ -241,7 +241,7 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 				}
 				ids = append(ids, id)
 			}
-			n, err := do(dial(o, *socket), cmd.Context(), ids)
+			n, err := do(dial(o, *socket), cmd.Context(), control.Choice{All: all, IDs: ids})
 			if err != nil {
 				return err
 			}

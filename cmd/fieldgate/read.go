@@ -26,14 +26,22 @@ const (
 )
 
 func readCommand(o *options) *cobra.Command {
-	return &cobra.Command{
+	var socket string
+	c := &cobra.Command{
 		Use: "read <sensor>", Short: "Measure once with a configured sensor and print what it returns",
 		Args:              oneSensor(o),
 		ValidArgsFunction: completeSensor(o),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := sensorNamed(o, args[0])
+			c, s, err := sensorNamed(o, args[0])
 			if err != nil {
 				return err
+			}
+			if s.Spec.Bus != drivers.NoBus {
+				if status, err := runningGateway(cmd.Context(), o, socket, c); err != nil {
+					return err
+				} else if status != nil {
+					return fmt.Errorf("the gateway is running (process %d) and reads the sensors: fieldgate tail shows them; to read one here stop it first (sudo systemctl stop fieldgate)", status.PID)
+				}
 			}
 			timeout := cmp.Or(s.Timeout, patience)
 			said := sayWaiting(os.Stderr, silence, fmt.Sprintf("waiting up to %s for %s", lengthText(timeout), s.Name))
@@ -46,6 +54,8 @@ func readCommand(o *options) *cobra.Command {
 			return nil
 		},
 	}
+	socketFlag(c, &socket)
+	return c
 }
 
 // oneSensor takes one argument, and tells which there are where it is missing.
@@ -75,17 +85,17 @@ func completeSensor(o *options) cobra.CompletionFunc {
 	}
 }
 
-// sensorNamed returns a sensor of the configuration.
-func sensorNamed(o *options, name string) (*config.Sensor, error) {
+// sensorNamed returns the configuration, and a sensor of it.
+func sensorNamed(o *options, name string) (*config.Config, *config.Sensor, error) {
 	c, err := config.Load(o.config, all.Specs())
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
 	i := slices.IndexFunc(c.Sensors, func(s config.Sensor) bool { return s.Name == name })
 	if i < 0 {
-		return nil, usageError{fmt.Errorf("there is no sensor %q; %s", name, sensorsOf(c))}
+		return nil, nil, usageError{fmt.Errorf("there is no sensor %q; %s", name, sensorsOf(c))}
 	}
-	return &c.Sensors[i], nil
+	return c, &c.Sensors[i], nil
 }
 
 // sensorsOf says which sensors a configuration has.
@@ -142,9 +152,9 @@ func readOnce(ctx context.Context, out io.Writer, s *config.Sensor) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, v := range values {
-		shown := fmt.Sprint(v.Any())
+		shown := oneLine(fmt.Sprint(v.Any()))
 		if v.Kind() == drivers.KindBad {
-			shown = "– (" + v.Reason() + ")"
+			shown = "– (" + oneLine(v.Reason()) + ")"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Field, shown, units[v.Field].Unit, units[v.Field].Doc)
 	}

@@ -26,16 +26,16 @@ measures, and nothing else of the configuration than the sensor's options. The g
 		Args:              oneSensor(o),
 		ValidArgsFunction: completeSensor(o),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := sensorNamed(o, args[0])
+			c, s, err := sensorNamed(o, args[0])
 			if err != nil {
 				return err
 			}
 			if s.Spec.Bus == drivers.NoBus {
 				return usageError{fmt.Errorf("driver %q is attached to no bus: there is nothing to record", s.Driver)}
 			}
-			asking, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
-			defer cancel()
-			if status, err := dial(o, socket).Status(asking); err == nil {
+			if status, err := runningGateway(cmd.Context(), o, socket, c); err != nil {
+				return err
+			} else if status != nil {
 				return fmt.Errorf("the gateway is running (process %d) and reads the sensors: stop it first (sudo systemctl stop fieldgate)", status.PID)
 			}
 			var r *record.Recording

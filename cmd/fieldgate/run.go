@@ -40,10 +40,7 @@ func runCommand(o *options) *cobra.Command {
 
 // stateFlag adds --state-dir.
 func stateFlag(c *cobra.Command, o *options) {
-	state := os.Getenv("STATE_DIRECTORY")
-	if state == "" {
-		state = defaultStateDir
-	}
+	state := stateDir(&options{})
 	c.Flags().StringVar(&o.stateDir, "state-dir", state, "`directory` of the store and of the last good configuration")
 }
 
@@ -94,6 +91,9 @@ func (p *program) run(ctx context.Context, l loaded) error {
 		p.log.Error("the configuration does not come to work: the last good one runs on", "problem", problem)
 	}
 	cfg := l.config
+	for _, w := range cfg.Warnings() {
+		p.log.Warn("configuration", "warning", w)
+	}
 	cfg.Buffer.Path = storePath(cfg, p.stateDir)
 	cfg.Control.Socket = controlSocket(cfg)
 	buses := openBuses(p.log)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +45,10 @@ Addresses that a kernel driver has are never asked, nor serial ports opened, nor
 			if asJSON && asTOML {
 				return usageError{errors.New("--json or --toml, not both")}
 			}
-			f := scan(cmd.Context(), o, socket, identify)
+			f, unknown := scan(cmd.Context(), o, socket, identify)
+			if unknown != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "buses that the configuration names are left alone: %v\n", unknown)
+			}
 			out := cmd.OutOrStdout()
 			switch {
 			case asJSON:
@@ -70,15 +73,13 @@ func writeJSON(out io.Writer, v any) error {
 }
 
 // scan looks what there is. The configuration is of help and need not be right.
-func scan(ctx context.Context, o *options, socket string, identify bool) *found {
+func scan(ctx context.Context, o *options, socket string, identify bool) (*found, error) {
 	c, err := config.Load(o.config, all.Specs())
 	if err != nil {
 		c = &config.Config{}
 	}
-	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	_, err = dial(o, socket).Status(asking)
-	running := err == nil
+	status, unknown := runningGateway(ctx, o, socket, c)
+	running := status != nil || unknown != nil
 
 	host := openBuses(slog.New(slog.DiscardHandler))
 	defer host.Close()
@@ -86,7 +87,7 @@ func scan(ctx context.Context, o *options, socket string, identify bool) *found 
 	for _, name := range bus.I2CBuses() {
 		f.I2C = append(f.I2C, scanBus(ctx, host, name, configuredOn(c, name), running, identify))
 	}
-	return f
+	return f, unknown
 }
 
 // list makes an empty list of none, which is what JSON is to show.

@@ -146,14 +146,14 @@ func showReports(ctx context.Context, out io.Writer, mu *sync.Mutex, t *verify.T
 	for {
 		select {
 		case <-ctx.Done():
-			fmt.Fprint(out, "\x1b[H\x1b[2J")
+			draw(out, "\x1b[H\x1b[2J")
 			return
 		case <-tick.C:
 		}
 		mu.Lock()
 		r := t.Report()
 		mu.Unlock()
-		fmt.Fprint(out, "\x1b[H\x1b[2J")
+		draw(out, "\x1b[H\x1b[2J")
 		_ = r.Print(out)
 	}
 }

@@ -9,17 +9,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/event"
 )
 
 const (
-	maxWaiting = 16  // commands of one operation that wait behind the running one
-	maxID      = 128 // bytes of an id
+	maxWaiting = 16       // commands of one operation that wait behind the running one
+	maxID      = 128      // bytes of an id
+	maxName    = 64       // bytes of an operation's name
+	maxPayload = 16 << 10 // bytes of a command
+	maxAnswer  = 1 << 10  // bytes of a Response Topic, and of Correlation Data
 )
 
 // An Operation is one thing that can be asked of the gateway.
@@ -50,7 +54,7 @@ type Request struct {
 	ResponseTopic string
 	Correlation   []byte
 	Retained      bool
-	Expiry        time.Duration // what was left of the Message Expiry Interval when it arrived; 0: none
+	Expiry        *time.Duration // what was left of the Message Expiry Interval when it arrived; nil: it never expires
 }
 
 // Config is what a Runner is made of.
@@ -58,10 +62,14 @@ type Config struct {
 	Operations []Operation // all there are
 	Allowed    []string    // names of those that may run
 	Topics     contract.Topics
-	Store      *buffer.Store
-	Up         func() time.Duration
-	Now        func() (time.Time, bool)
-	Log        *slog.Logger
+	// ReplyTopics are the filters of the Response Topics that replies may go to; none: see contract.Topics.MayReply.
+	ReplyTopics []string
+	// Keep is how long the broker may deliver a command once more: so long no entry of the ledger is forgotten.
+	Keep  time.Duration
+	Store *buffer.Store
+	Up    func() time.Duration
+	Now   func() (time.Time, bool)
+	Log   *slog.Logger
 }
 
 // A Runner accepts and runs commands.
@@ -73,75 +81,126 @@ type Runner struct {
 
 // job is one accepted command on its way through a worker.
 type job struct {
-	request Request
-	id      string
+	entry   entry // as it stands in the ledger
 	args    json.RawMessage
-	expires time.Duration // on the clock of Up; 0: never
+	expires *time.Duration // on the clock of Up; nil: never
 }
 
-// New makes a runner and answers the commands that the last end of the program interrupted.
+// A refusal is why a command does not run.
+type refusal struct{ code, why string }
+
+// New makes a runner and answers the commands that the last end of the program interrupted. A store without room does not
+// keep it from that: they are then answered from memory.
 func New(ctx context.Context, c Config) (*Runner, error) {
 	r := &Runner{Config: c, queues: map[string]chan job{}}
 	for _, op := range c.Operations {
 		r.queues[op.Name] = make(chan job, maxWaiting)
 	}
 	var err error
-	if r.ledger, err = openLedger(ctx, c.Store); err != nil {
+	if r.ledger, err = openLedger(ctx, c); err != nil {
 		return nil, fmt.Errorf("commands: reading the ledger: %w", err)
 	}
-	for _, e := range r.ledger.unfinished() {
-		reply := r.reply(e.Op, e.ID, contract.Interrupted)
-		reply.Code, reply.Error = "interrupted", "the gateway ended while the command ran; it is not run again"
-		if err := r.end(ctx, e, reply); err != nil {
-			return nil, fmt.Errorf("commands: answering %s %s: %w", e.Op, e.ID, err)
-		}
-	}
-	return r, nil
+	return r, r.answerInterrupted(ctx)
 }
 
 // Accept takes a command in. When it returns nil the broker may get its PUBACK: the command was answered or stands in
 // the ledger. An error is the store's, and the broker must deliver the command again.
 func (r *Runner) Accept(ctx context.Context, q Request) error {
-	var c contract.Command
-	if err := decodeStrict(q.Payload, &c); err != nil {
-		return r.reject(ctx, q, "", "malformed", fmt.Sprintf(`the payload must be {"id":"…","args":{…}}: %v`, err))
+	if st := r.Store.Stats(); st.EventBytes > st.MaxBytes/40 {
+		r.Log.Warn("command ignored: too many replies wait for the broker", "op", q.Operation, "bytes", st.EventBytes)
+		return nil
 	}
+	q, c, no := inspect(q)
 	op := r.operation(q.Operation)
 	switch {
-	case q.Retained:
-		return r.reject(ctx, q, c.ID, "retained", "a retained command would run at every connection: publish it without retain")
+	case no != (refusal{}):
 	case op == nil:
-		return r.reject(ctx, q, c.ID, "unknown", fmt.Sprintf("there is no operation %q", q.Operation))
-	case !r.allowed(op.Name):
-		return r.reject(ctx, q, c.ID, "not-allowed", fmt.Sprintf("[commands] allow does not list %q", op.Name))
-	case len(c.ID) > maxID:
-		return r.reject(ctx, q, "", "malformed", fmt.Sprintf("the id is longer than %d bytes", maxID))
+		no = refusal{"unknown", fmt.Sprintf("there is no operation %q", q.Operation)}
 	case c.ID == "" && !op.Harmless:
-		return r.reject(ctx, q, "", "id-missing", fmt.Sprintf("%s changes something: it needs an id, so that a repeat does not do it twice", op.Name))
+		no = refusal{"id-missing", fmt.Sprintf("%s changes something: it needs an id, so that a repeat does not do it twice", op.Name)}
 	}
-	j := job{request: q, id: c.ID, args: c.Args}
-	if q.Expiry > 0 {
-		j.expires = r.Up() + q.Expiry
+	if no != (refusal{}) {
+		return r.reject(ctx, q, c.ID, no)
 	}
-	key, hash := op.Name+"/"+c.ID, hashOf(c.Args)
+	e := entry{Op: op.Name, ID: c.ID, Args: hashOf(c.Args), Topic: r.replyTopic(q), Correlation: q.Correlation}
 	if c.ID != "" {
-		if before := r.ledger.find(key); before != nil {
-			return r.repeat(ctx, q, before, hash)
+		if before := r.ledger.find(e.key()); before != nil {
+			return r.repeat(ctx, q, before, e.Args)
+		}
+		if no, ok := r.ledger.refusalOf(e.key()); ok {
+			return r.reject(ctx, q, c.ID, no)
 		}
 	}
-	if len(r.queues[op.Name]) == maxWaiting {
-		return r.reject(ctx, q, c.ID, "busy", fmt.Sprintf("%d commands of this operation wait already", maxWaiting))
+	switch {
+	case !r.allowed(op.Name):
+		no = refusal{"not-allowed", fmt.Sprintf("[commands] allow does not list %q", op.Name)}
+	case q.Expiry != nil && *q.Expiry <= 0:
+		no = expired
+	case len(r.queues[op.Name]) == maxWaiting:
+		no = refusal{"busy", fmt.Sprintf("%d commands of this operation wait already", maxWaiting)}
+	}
+	if no != (refusal{}) {
+		return r.refuse(ctx, q, e, no)
+	}
+	j := job{entry: e, args: c.Args}
+	if q.Expiry != nil {
+		expires := r.Up() + *q.Expiry
+		j.expires = &expires
 	}
 	if c.ID != "" {
-		e := entry{Op: op.Name, ID: c.ID, Args: hash, Topic: r.replyTopic(q), Correlation: q.Correlation}
-		if err := r.ledger.begin(ctx, key, e); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
-			return fmt.Errorf("commands: keeping %s: %w", key, err) // stopping: the broker delivers it to the next start
-		} else if err != nil {
-			return r.reject(ctx, q, c.ID, "store", fmt.Sprintf("the ledger cannot be written: %v", err))
+		err := r.ledger.put(ctx, e, nil)
+		switch {
+		case err == nil:
+		case errors.Is(err, errLedgerFull):
+			no = refusal{"ledger-full", fmt.Sprintf("%d bytes of %q stand in the ledger, and none may be forgotten before mqtt.session_expiry is over", r.ledger.share, op.Name)}
+		case errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil:
+			return fmt.Errorf("commands: keeping %s: %w", e.key(), err) // stopping: the broker delivers it to the next start
+		default:
+			no = refusal{"store", fmt.Sprintf("the ledger cannot be written: %v", err)}
+		}
+		if no != (refusal{}) {
+			r.ledger.refuse(e.key(), no)
+			return r.reject(ctx, q, c.ID, no)
 		}
 	}
 	r.queues[op.Name] <- j // Accept is the only sender and saw room
 	return nil
+}
+
+var expired = refusal{"expired", "the command's Message Expiry passed before it could run"}
+
+// inspect reads a command and refuses what is wrong with it by itself. What it returns is bounded.
+func inspect(q Request) (Request, contract.Command, refusal) {
+	var c contract.Command
+	var no refusal
+	if len(q.Operation) > maxName {
+		q.Operation = cut(q.Operation, maxName)
+		no = refusal{"unknown", fmt.Sprintf("the operation's name is longer than %d bytes", maxName)}
+	}
+	if len(q.ResponseTopic) > maxAnswer {
+		q.ResponseTopic = ""
+		no = refusal{"too-large", fmt.Sprintf("the Response Topic is longer than %d bytes", maxAnswer)}
+	}
+	if len(q.Correlation) > maxAnswer {
+		q.Correlation = nil
+		no = refusal{"too-large", fmt.Sprintf("the Correlation Data are longer than %d bytes", maxAnswer)}
+	}
+	if len(q.Payload) > maxPayload {
+		return q, c, refusal{"too-large", fmt.Sprintf("the payload is longer than %d bytes", maxPayload)}
+	}
+	if err := decodeStrict(q.Payload, &c); err != nil {
+		return q, contract.Command{}, refusal{"malformed", fmt.Sprintf(`the payload must be {"id":"…","args":{…}}: %v`, err)}
+	}
+	switch {
+	case len(c.ID) > maxID:
+		return q, contract.Command{}, refusal{"malformed", fmt.Sprintf("the id is longer than %d bytes", maxID)}
+	case strings.ContainsFunc(c.ID, unicode.IsControl):
+		return q, contract.Command{}, refusal{"malformed", "the id has control characters"}
+	case no != (refusal{}):
+	case q.Retained:
+		no = refusal{"retained", "a retained command would run at every connection: publish it without retain"}
+	}
+	return q, c, no
 }
 
 // Run works off what was accepted until ctx ends. A command that runs then is given until its timeout's context ends.
@@ -165,15 +224,8 @@ func (r *Runner) work(ctx context.Context, op Operation) {
 			if ctx.Err() != nil && reply.State == contract.Failed {
 				return // interrupted: answered at the next start
 			}
-			e := entry{Op: op.Name, ID: j.id, Args: hashOf(j.args), Topic: r.replyTopic(j.request), Correlation: j.request.Correlation}
-			// The reply belongs to a command that has already run: it is kept even when the gateway is stopping. Where the
-			// ledger cannot be written it is answered from memory; a later start finds it interrupted.
-			if err := r.end(context.WithoutCancel(ctx), e, reply); err != nil {
-				r.Log.Warn("the ledger cannot be written", "op", op.Name, "id", j.id, "err", err)
-				if err := r.answer(ctx, e, reply); err != nil {
-					r.Log.Warn("a command stays unanswered", "op", op.Name, "id", j.id, "err", err)
-				}
-			}
+			// The reply belongs to a command that has already run: it is kept even when the gateway is stopping.
+			r.end(context.WithoutCancel(ctx), j.entry, reply)
 			if op.After != nil && reply.State == contract.Succeeded {
 				op.After()
 			}
@@ -182,9 +234,9 @@ func (r *Runner) work(ctx context.Context, op Operation) {
 }
 
 func (r *Runner) run(ctx context.Context, op Operation, j job) contract.Reply {
-	reply := r.reply(op.Name, j.id, contract.Succeeded)
-	if j.expires > 0 && r.Up() > j.expires {
-		reply.State, reply.Code, reply.Error = contract.Rejected, "expired", "the command's Message Expiry passed before it could run"
+	reply := r.reply(op.Name, j.entry.ID, contract.Succeeded)
+	if j.expires != nil && r.Up() > *j.expires {
+		reply.State, reply.Code, reply.Error = contract.Rejected, expired.code, expired.why
 		return reply
 	}
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout)
@@ -201,86 +253,12 @@ func (r *Runner) run(ctx context.Context, op Operation, j job) contract.Reply {
 		} else if errors.Is(err, context.DeadlineExceeded) {
 			reply.Code = "timeout"
 		}
-		r.Log.Warn("command failed", "op", op.Name, "id", j.id, "err", err)
+		r.Log.Warn("command failed", "op", op.Name, "id", j.entry.ID, "err", err)
 	} else {
-		r.Log.Info("command succeeded", "op", op.Name, "id", j.id)
+		r.Log.Info("command succeeded", "op", op.Name, "id", j.entry.ID)
 	}
 	reply.TS = r.time()
 	return reply
-}
-
-// repeat answers a command whose id is known.
-func (r *Runner) repeat(ctx context.Context, q Request, before *entry, hash string) error {
-	switch {
-	case before.Args != hash:
-		return r.reject(ctx, q, before.ID, "id-reused", "this id was used before with other arguments")
-	case before.Reply == nil:
-		return nil // it runs; its reply will come
-	}
-	return r.append(ctx, event.Reply{Topic: r.replyTopic(q), Correlation: q.Correlation, Payload: before.Reply})
-}
-
-func (r *Runner) reject(ctx context.Context, q Request, id, code, why string) error {
-	reply := r.reply(q.Operation, id, contract.Rejected)
-	reply.Code, reply.Error = code, why
-	r.Log.Warn("command rejected", "op", q.Operation, "id", id, "code", code)
-	text, err := json.Marshal(reply)
-	if err != nil {
-		return err
-	}
-	return r.append(ctx, event.Reply{Topic: r.replyTopic(q), Correlation: q.Correlation, Payload: text})
-}
-
-// end records the reply of a command and queues it, in one transaction where the command has an id.
-func (r *Runner) end(ctx context.Context, e entry, reply contract.Reply) error {
-	text, err := json.Marshal(reply)
-	if err != nil {
-		return err
-	}
-	e.Reply = text
-	answer := event.Reply{Topic: e.Topic, Correlation: e.Correlation, Payload: text}
-	if e.ID == "" {
-		return r.append(ctx, answer)
-	}
-	return r.ledger.end(ctx, e.Op+"/"+e.ID, e, func(tx *buffer.Tx) error {
-		return tx.Append(buffer.Events, event.Replies, r.Up(), event.EncodeReply(answer))
-	})
-}
-
-// answer queues a reply without the ledger.
-func (r *Runner) answer(ctx context.Context, e entry, reply contract.Reply) error {
-	text, err := json.Marshal(reply)
-	if err != nil {
-		return err
-	}
-	return r.append(ctx, event.Reply{Topic: e.Topic, Correlation: e.Correlation, Payload: text})
-}
-
-// append queues a reply. What the store has taken but cannot make durable now is on its way all the same.
-func (r *Runner) append(ctx context.Context, answer event.Reply) error {
-	_, err := r.Store.Append(ctx, buffer.Events, event.Replies, r.Up(), event.EncodeReply(answer))
-	if errors.Is(err, buffer.ErrNotDurable) || errors.Is(err, buffer.ErrFull) {
-		r.Log.Warn("a reply is not durable", "topic", answer.Topic, "err", err)
-		return nil
-	}
-	return err
-}
-
-func (r *Runner) reply(op, id, state string) contract.Reply {
-	return contract.Reply{V: contract.Version, ID: id, Op: op, State: state, TS: r.time()}
-}
-
-func (r *Runner) time() contract.Time {
-	t, _ := r.Now()
-	return contract.Time{Time: t}
-}
-
-// replyTopic is the Response Topic where it is one that replies may go to, else the operation's own.
-func (r *Runner) replyTopic(q Request) string {
-	if contract.MayReply(q.ResponseTopic) {
-		return q.ResponseTopic
-	}
-	return r.Topics.Reply(q.Operation)
 }
 
 func (r *Runner) operation(name string) *Operation {

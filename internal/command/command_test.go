@@ -28,10 +28,20 @@ type rig struct {
 	runs   atomic.Int32
 	block  chan struct{} // `slow` waits for it
 	after  atomic.Int32
+
+	maxBytes int64 // of the store; 0: the default
+	allowed  []string
 }
 
-func newRig(t *testing.T) *rig {
-	r := &rig{t: t, path: filepath.Join(t.TempDir(), "q.db"), began: time.Now(), block: make(chan struct{})}
+// keep is how long the ledger of a rig forgets nothing.
+const keep = 24 * time.Hour
+
+func expiry(d time.Duration) *time.Duration { return &d }
+
+func newRig(t *testing.T) *rig { return newRigOf(t, 0) }
+
+func newRigOf(t *testing.T, maxBytes int64) *rig {
+	r := &rig{t: t, path: filepath.Join(t.TempDir(), "q.db"), began: time.Now(), block: make(chan struct{}), maxBytes: maxBytes, allowed: []string{"look", "do", "fail", "slow", "large"}}
 	r.open()
 	return r
 }
@@ -41,7 +51,7 @@ func (r *rig) up() time.Duration { return time.Since(r.began) + time.Hour }
 func (r *rig) open() {
 	r.t.Helper()
 	var err error
-	r.store, err = buffer.Open(r.t.Context(), r.path, buffer.Options{Machine: "m", KernelBoot: "k", Now: r.up, Log: slog.New(slog.DiscardHandler)})
+	r.store, err = buffer.Open(r.t.Context(), r.path, buffer.Options{MaxBytes: r.maxBytes, Machine: "m", KernelBoot: "k", Now: r.up, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -64,9 +74,15 @@ func (r *rig) open() {
 					return nil, ctx.Err()
 				}
 			}},
+			{Name: "large", Timeout: time.Second, Run: func(_ context.Context, args json.RawMessage) (any, error) {
+				var n int
+				err := json.Unmarshal(args, &n)
+				r.runs.Add(1)
+				return strings.Repeat("x", n), err
+			}},
 			{Name: "forbidden", Timeout: time.Second, Run: count},
 		},
-		Allowed: []string{"look", "do", "fail", "slow"}, Topics: contract.NewTopics("fieldgate", "g"), Store: r.store,
+		Allowed: r.allowed, Keep: keep, Topics: contract.NewTopics("fieldgate", "g"), Store: r.store,
 		Up: r.up, Now: func() (time.Time, bool) { return time.Now(), true }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -217,7 +233,7 @@ func TestOneAtATimeFewWaitAndExpiredOnesAreRejected(t *testing.T) {
 		go func() { ended <- r.runner.Run(ctx) }()
 		r.accept("slow", `{"id":"first"}`, nil)
 		synctest.Wait()
-		r.accept("slow", `{"id":"expires"}`, func(q *Request) { q.Expiry = 10 * time.Second })
+		r.accept("slow", `{"id":"expires"}`, func(q *Request) { q.Expiry = expiry(10 * time.Second) })
 		for i := 1; i < maxWaiting; i++ {
 			r.accept("slow", fmt.Sprintf(`{"id":"%d"}`, i), nil)
 		}
@@ -255,30 +271,5 @@ func TestTimeout(t *testing.T) {
 		r.want("me c 1 failed timeout")
 		cancel()
 		<-ended
-	})
-}
-
-func TestLedgerForgetsTheOldestThatEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		defer r.close()
-		for i := range ledgerMax + 10 {
-			e := entry{Op: "do", ID: fmt.Sprint(i)}
-			if err := r.runner.ledger.begin(t.Context(), "do/"+e.ID, e); err != nil {
-				t.Fatal(err)
-			}
-			if i == 0 {
-				continue // never ends: it must stay
-			}
-			e.Reply = json.RawMessage(`{}`)
-			if err := r.runner.ledger.end(t.Context(), "do/"+e.ID, e, func(*buffer.Tx) error { return nil }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for id, known := range map[int]bool{0: true, 1: false, 10: false, 11: true, ledgerMax + 9: true} {
-			if got := r.runner.ledger.find(fmt.Sprintf("do/%d", id)) != nil; got != known {
-				t.Errorf("command %d: remembered %v, want %v", id, got, known)
-			}
-		}
 	})
 }

@@ -1,15 +1,19 @@
 package contract
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
 
 // Topics names the topics of one gateway.
-type Topics struct{ p string }
+type Topics struct {
+	prefix string // of all gateways
+	p      string // of this one
+}
 
 // NewTopics returns the topics below prefix/gateway.
-func NewTopics(prefix, gateway string) Topics { return Topics{prefix + "/" + gateway} }
+func NewTopics(prefix, gateway string) Topics { return Topics{prefix, prefix + "/" + gateway} }
 
 // Prefix is what all topics of the gateway begin with, without the slash.
 func (t Topics) Prefix() string { return t.p }
@@ -33,18 +37,36 @@ func (t Topics) Operation(topic string) (string, bool) {
 	return op, ok && op != "" && !strings.Contains(op, "/")
 }
 
-// MayReply tells whether a reply may go to a Response Topic: a name, neither below any gateway's cmd or shadow, which
-// would make one gateway command another, nor a broker's own.
-func MayReply(topic string) bool {
+// MayReply tells whether a reply may go to a Response Topic. Whoever may write commands makes the gateway write there with
+// the gateway's rights. So below the prefix of the gateways it may only be some <gateway>/reply/…; outside of it, what
+// filters list; without filters anything but a broker's own topics and those of gateways with another prefix, which a level
+// cmd or shadow gives away.
+func (t Topics) MayReply(topic string, filters []string) bool {
 	if topic == "" || topic[0] == '$' || strings.ContainsAny(topic, "+#") || strings.ContainsFunc(topic, unicode.IsControl) {
 		return false
 	}
-	for level := range strings.SplitSeq(topic, "/") {
-		if level == "cmd" || level == "shadow" {
+	if below, ok := strings.CutPrefix(topic+"/", t.prefix+"/"); ok {
+		levels := strings.Split(strings.TrimSuffix(below, "/"), "/")
+		return len(levels) >= 3 && levels[1] == "reply"
+	}
+	levels := strings.Split(topic, "/")
+	if len(filters) == 0 {
+		return !slices.Contains(levels, "cmd") && !slices.Contains(levels, "shadow")
+	}
+	return slices.ContainsFunc(filters, func(f string) bool { return matches(strings.Split(f, "/"), levels) })
+}
+
+// matches tells whether the levels of a topic match those of an MQTT topic filter.
+func matches(filter, topic []string) bool {
+	for i, level := range filter {
+		switch {
+		case level == "#":
+			return true
+		case i >= len(topic) || level != "+" && level != topic[i]:
 			return false
 		}
 	}
-	return true
+	return len(filter) == len(topic)
 }
 
 // LastSensor returns the sensor whose newest reading a topic holds.

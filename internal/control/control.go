@@ -1,7 +1,8 @@
 // Package control is the unix socket on which the commands `status`, `tail`, `queue` and `reload` ask the running gateway. The
 // store has one owner, the gateway; nobody else opens it. The protocol is HTTP, so that curl --unix-socket works too:
 // GET /status, GET /tail (JSON lines until the caller hangs up), POST /reload, GET /queue, GET /queue/export and GET /dead (JSON lines), POST
-// /dead/retry and /dead/drop (with ?id=…, or all).
+// /dead/retry and /dead/drop (with ?id=…, or ?all=1). Parameters that a path does not have are refused: what was misspelt must not
+// mean something else.
 //
 // Who may connect is decided by the socket's file mode: owner and group.
 package control
@@ -16,11 +17,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/fieldgate/fieldgate/internal/bounded"
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
@@ -53,25 +60,26 @@ const lastAnswers = time.Second
 // Serve answers on a socket until ctx ends, and closes it.
 func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) error {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(g.Status()) })
-	mux.HandleFunc("GET /tail", func(w http.ResponseWriter, r *http.Request) {
+	handle(mux, "GET /status", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(g.Status()) })
+	handle(mux, "GET /tail", func(w http.ResponseWriter, r *http.Request) {
 		out := json.NewEncoder(w)
 		flush := http.NewResponseController(w)
 		_ = flush.Flush()
 		_ = g.Tail(r.Context(), func(e contract.Telemetry) error {
-			if err := out.Encode(e); err != nil {
+			if err := errors.Join(bounded.Extend(w), out.Encode(e)); err != nil {
 				return err
 			}
 			return flush.Flush()
 		})
 	})
-	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
+	handle(mux, "POST /reload", func(w http.ResponseWriter, _ *http.Request) {
 		if err := g.Reload(); err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
 	handleQueue(mux, g)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	s := bounded.Server(mux)
+	s.BaseContext, s.ErrorLog = func(net.Listener) context.Context { return ctx }, slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
@@ -80,7 +88,7 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) err
 		_ = s.Shutdown(patience) // the answer to a reload that ends ctx is still to be written
 		_ = s.Close()
 	})
-	err := s.Serve(l)
+	err := s.Serve(bounded.Listener(l))
 	if !stop() {
 		<-ended
 	}
@@ -88,6 +96,24 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) err
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil
+}
+
+// handle serves a path that has no parameters but those that are named.
+func handle(mux *http.ServeMux, pattern string, serve http.HandlerFunc, parameters ...string) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("the parameters cannot be read: %v", err), http.StatusBadRequest)
+			return
+		}
+		for name := range query {
+			if !slices.Contains(parameters, name) {
+				http.Error(w, fmt.Sprintf("%s has no parameter %q; it has %q", pattern, name, parameters), http.StatusBadRequest)
+				return
+			}
+		}
+		serve(w, r)
+	})
 }
 
 // Listen opens the socket. One that a crash left behind is replaced; one that answers is not.
@@ -113,6 +139,26 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
+// ErrNobody says that no gateway is at the socket. Any other error leaves open whether one runs.
+var ErrNobody = errors.New("no fieldgate answers")
+
+// groupOf returns the group that a file belongs to, or the directory above it that can be seen.
+func groupOf(path string) string {
+	for ; ; path = filepath.Dir(path) {
+		var st syscall.Stat_t
+		if err := syscall.Stat(path, &st); err == nil {
+			id := strconv.FormatUint(uint64(st.Gid), 10)
+			if g, err := user.LookupGroupId(id); err == nil {
+				return g.Name
+			}
+			return id
+		}
+		if path == filepath.Dir(path) {
+			return "fieldgate"
+		}
+	}
+}
+
 // A Client asks a running gateway.
 type Client struct {
 	path string
@@ -124,7 +170,7 @@ func NewClient(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
-	return &Client{path, http.Client{Transport: &http.Transport{DialContext: dial}}}
+	return &Client{path, http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 // Status asks how the gateway does.
@@ -178,9 +224,9 @@ func (c *Client) do(ctx context.Context, method, path string) (io.ReadCloser, er
 	resp, err := c.http.Do(req)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("no fieldgate answers at %s: is it running? (systemctl status fieldgate; -c names another configuration, --socket another socket)", c.path)
+		return nil, fmt.Errorf("%w at %s: is it running? (systemctl status fieldgate; -c names another configuration, --socket another socket)", ErrNobody, c.path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("control socket %s: permission denied: use sudo, or join the group that owns it", c.path)
+		return nil, fmt.Errorf("control socket %s: %w: use sudo, or join the group %q (sudo usermod -aG %s $USER, and log in again)", c.path, fs.ErrPermission, groupOf(c.path), groupOf(c.path))
 	case err != nil:
 		return nil, fmt.Errorf("control socket %s: %w", c.path, err)
 	}

@@ -25,7 +25,7 @@ type gateway struct {
 func (*gateway) Status() control.Status { return control.Status{Gateway: "gw", PID: 42} }
 func (g *gateway) Reload() error        { return g.reload }
 
-func serve(t *testing.T, g *gateway) (path string, stop func()) {
+func serve(t *testing.T, g control.Gateway) (path string, stop func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "control.sock")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
+	"github.com/fieldgate/fieldgate/internal/bounded"
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
@@ -41,6 +43,45 @@ type DeadLetter struct {
 	Document json.RawMessage `json:"document"`
 }
 
+// A Choice names dead letters: all that there are, or some by their ids.
+type Choice struct {
+	All bool
+	IDs []int64
+}
+
+// query returns the choice as parameters.
+func (c Choice) query() string {
+	q := url.Values{}
+	if c.All {
+		q.Set("all", "1")
+	}
+	for _, id := range c.IDs {
+		q.Add("id", strconv.FormatInt(id, 10))
+	}
+	return q.Encode()
+}
+
+// choice reads what query wrote.
+func choice(q url.Values) (c Choice, err error) {
+	switch all := q["all"]; {
+	case len(all) == 1 && all[0] == "1":
+		c.All = true
+	case len(all) > 0:
+		return c, fmt.Errorf("all=%s: want all=1", strings.Join(all, ","))
+	}
+	for _, text := range q["id"] {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return c, fmt.Errorf("%q is no id", text)
+		}
+		c.IDs = append(c.IDs, id)
+	}
+	if c.All == (len(c.IDs) > 0) {
+		return c, errors.New("name dead letters by id=…, or all of them by all=1")
+	}
+	return c, nil
+}
+
 // Queue is what the socket needs of the gateway's store.
 type Queue interface {
 	QueueStats(ctx context.Context) (QueueStats, error)
@@ -48,9 +89,9 @@ type Queue interface {
 	Export(ctx context.Context, line func([]byte) error) error
 	// DeadLetters returns up to max dead letters with an id above after.
 	DeadLetters(ctx context.Context, after int64, max int) ([]DeadLetter, error)
-	// RetryDead and DropDead take dead letters away, without ids all, and tell how many.
-	RetryDead(ctx context.Context, ids []int64) (int, error)
-	DropDead(ctx context.Context, ids []int64) (int, error)
+	// RetryDead and DropDead take the chosen dead letters away and return how many.
+	RetryDead(ctx context.Context, c Choice) (int, error)
+	DropDead(ctx context.Context, c Choice) (int, error)
 }
 
 // deadPage is how many dead letters are in memory at a time.
@@ -58,7 +99,7 @@ const deadPage = 50
 
 func handleQueue(mux *http.ServeMux, q Queue) {
 	fail := func(w http.ResponseWriter, err error) { http.Error(w, err.Error(), http.StatusInternalServerError) }
-	mux.HandleFunc("GET /queue", func(w http.ResponseWriter, r *http.Request) {
+	handle(mux, "GET /queue", func(w http.ResponseWriter, r *http.Request) {
 		s, err := q.QueueStats(r.Context())
 		if err != nil {
 			fail(w, err)
@@ -67,16 +108,16 @@ func handleQueue(mux *http.ServeMux, q Queue) {
 		_ = json.NewEncoder(w).Encode(s)
 	})
 	// A list that ends early is cut off, so that the caller sees that it is not whole.
-	mux.HandleFunc("GET /queue/export", func(w http.ResponseWriter, r *http.Request) {
+	handle(mux, "GET /queue/export", func(w http.ResponseWriter, r *http.Request) {
 		err := q.Export(r.Context(), func(line []byte) error {
 			_, err := w.Write(append(line, '\n'))
-			return err
+			return errors.Join(err, bounded.Extend(w))
 		})
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	mux.HandleFunc("GET /dead", func(w http.ResponseWriter, r *http.Request) {
+	handle(mux, "GET /dead", func(w http.ResponseWriter, r *http.Request) {
 		out := json.NewEncoder(w)
 		for after := int64(0); ; {
 			letters, err := q.DeadLetters(r.Context(), after, deadPage)
@@ -88,30 +129,26 @@ func handleQueue(mux *http.ServeMux, q Queue) {
 			}
 			for _, d := range letters {
 				after = d.ID
-				if out.Encode(d) != nil {
+				if bounded.Extend(w) != nil || out.Encode(d) != nil {
 					return
 				}
 			}
 		}
 	})
-	for path, do := range map[string]func(context.Context, []int64) (int, error){"POST /dead/retry": q.RetryDead, "POST /dead/drop": q.DropDead} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			var ids []int64
-			for _, text := range r.URL.Query()["id"] {
-				id, err := strconv.ParseInt(text, 10, 64)
-				if err != nil {
-					http.Error(w, fmt.Sprintf("%q is no id", text), http.StatusBadRequest)
-					return
-				}
-				ids = append(ids, id)
+	for path, do := range map[string]func(context.Context, Choice) (int, error){"POST /dead/retry": q.RetryDead, "POST /dead/drop": q.DropDead} {
+		handle(mux, path, func(w http.ResponseWriter, r *http.Request) {
+			c, err := choice(r.URL.Query())
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
 			}
-			n, err := do(r.Context(), ids)
+			n, err := do(r.Context(), c)
 			if err != nil {
 				fail(w, err)
 				return
 			}
 			_ = json.NewEncoder(w).Encode(n)
-		})
+		}, "id", "all")
 	}
 }
 
@@ -161,22 +198,18 @@ func (c *Client) DeadLetters(ctx context.Context, line func(DeadLetter) error) e
 	}
 }
 
-// RetryDead has dead letters sent once more, without ids all, and tells how many there were.
-func (c *Client) RetryDead(ctx context.Context, ids []int64) (int, error) {
-	return c.dead(ctx, "/dead/retry", ids)
+// RetryDead has dead letters sent once more and returns how many there were.
+func (c *Client) RetryDead(ctx context.Context, which Choice) (int, error) {
+	return c.dead(ctx, "/dead/retry", which)
 }
 
-// DropDead removes dead letters, without ids all, and tells how many there were.
-func (c *Client) DropDead(ctx context.Context, ids []int64) (int, error) {
-	return c.dead(ctx, "/dead/drop", ids)
+// DropDead removes dead letters and returns how many there were.
+func (c *Client) DropDead(ctx context.Context, which Choice) (int, error) {
+	return c.dead(ctx, "/dead/drop", which)
 }
 
-func (c *Client) dead(ctx context.Context, path string, ids []int64) (n int, err error) {
-	var query []string
-	for _, id := range ids {
-		query = append(query, "id="+strconv.FormatInt(id, 10))
-	}
-	body, err := c.do(ctx, http.MethodPost, path+"?"+strings.Join(query, "&"))
+func (c *Client) dead(ctx context.Context, path string, which Choice) (n int, err error) {
+	body, err := c.do(ctx, http.MethodPost, path+"?"+which.query())
 	if err != nil {
 		return 0, err
 	}

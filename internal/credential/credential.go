@@ -13,6 +13,12 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/regular"
+)
+
+const (
+	maxPassword = 64 << 10 // bytes of a password's file
+	maxPEM      = 4 << 20  // bytes of a file of certificates or of a key
 )
 
 // Password returns the password that the configuration names, or nil where it names none.
@@ -34,7 +40,7 @@ func Password(m config.MQTT) ([]byte, error) {
 	case file == "":
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := regular.Read(file, maxPassword)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt password: %w", err)
 	}
@@ -45,7 +51,7 @@ func Password(m config.MQTT) ([]byte, error) {
 func TLS(t config.TLS, now func() time.Time) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, Time: now}
 	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
+		pem, err := regular.Read(t.CAFile, maxPEM)
 		if err != nil {
 			return nil, fmt.Errorf("mqtt.tls.ca_file: %w", err)
 		}
@@ -55,7 +61,7 @@ func TLS(t config.TLS, now func() time.Time) (*tls.Config, error) {
 		}
 	}
 	if t.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		cert, err := keyPair(t)
 		if err != nil {
 			return nil, fmt.Errorf("mqtt.tls.cert_file: %w", err)
 		}
@@ -64,12 +70,25 @@ func TLS(t config.TLS, now func() time.Time) (*tls.Config, error) {
 	return c, nil
 }
 
+// keyPair reads the client's certificate and its key.
+func keyPair(t config.TLS) (tls.Certificate, error) {
+	cert, err := regular.Read(t.CertFile, maxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := regular.Read(t.KeyFile, maxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
 // DaysLeft returns how many days the client's certificate is still valid; false where there is none.
 func DaysLeft(t config.TLS, now time.Time) (float64, bool) {
 	if t.CertFile == "" {
 		return 0, false
 	}
-	cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	cert, err := keyPair(t)
 	if err != nil || cert.Leaf == nil {
 		return 0, false
 	}

@@ -25,13 +25,14 @@ import (
 
 // Options are what a demo is made of.
 type Options struct {
-	For      time.Duration // 0: until ctx ends
-	Out      io.Writer
-	Terminal bool            // Out can be drawn on
-	Outage   <-chan struct{} // asks for an outage
-	Specs    []drivers.Spec
-	Buses    drivers.Buses
-	Version  string
+	For time.Duration // 0: until ctx ends
+	Out io.Writer
+	// Draw writes a control sequence for the terminal that Out is; nil: it is none.
+	Draw    func(sequence string)
+	Outage  <-chan struct{} // asks for an outage
+	Specs   []drivers.Spec
+	Buses   drivers.Buses
+	Version string
 }
 
 const (
@@ -118,7 +119,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	w.local = control.NewClient(c.Control.Socket)
-	d := &demo{Options: o, screen: screen{out: o.Out, terminal: o.Terminal}, watcher: w, link: line, config: c}
+	d := &demo{Options: o, screen: screen{out: o.Out, draw: o.Draw}, watcher: w, link: line, config: c}
 	d.screen.say("broker at mqtt://%s (topics fieldgate/demo/#), store in %s\n", address, dir)
 	if err := d.show(ctx); err != nil {
 		return err
@@ -203,7 +204,7 @@ func (d *demo) show(ctx context.Context) error {
 			d.screen.say("── the link is back: the backlog arrives ──")
 		}
 		d.watcher.look(ctx)
-		d.screen.draw(d.watcher, d.headline(now.Sub(began), cut, mendAt))
+		d.screen.show(d.watcher, d.headline(now.Sub(began), cut, mendAt))
 		select {
 		case err := <-ended:
 			return err
@@ -239,7 +240,7 @@ func (d *demo) drain(ctx context.Context) {
 			return
 		}
 		d.watcher.look(ctx)
-		d.screen.draw(d.watcher, "waiting for the backlog")
+		d.screen.show(d.watcher, "waiting for the backlog")
 		select {
 		case <-ctx.Done():
 			return

@@ -13,17 +13,17 @@ import (
 
 // screen draws the table: again and again in place on a terminal, now and then below each other elsewhere.
 type screen struct {
-	out      io.Writer
-	terminal bool
-	lines    int // of the last picture
-	next     time.Time
+	out   io.Writer
+	draw  func(sequence string) // a control sequence; nil: it is no terminal
+	lines int                   // of the last picture
+	next  time.Time
 }
 
 const plainEvery = 5 * time.Second
 
-// draw shows what the watcher sees under a headline.
-func (s *screen) draw(w *watcher, headline string) {
-	if !s.terminal {
+// show shows what the watcher sees under a headline.
+func (s *screen) show(w *watcher, headline string) {
+	if s.draw == nil {
 		if time.Now().Before(s.next) {
 			return
 		}
@@ -36,8 +36,8 @@ func (s *screen) draw(w *watcher, headline string) {
 	}
 	text := picture(w, headline)
 	s.next = time.Now().Add(plainEvery)
-	if s.terminal && s.lines > 0 {
-		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.lines)
+	if s.draw != nil && s.lines > 0 {
+		s.draw(fmt.Sprintf("\x1b[%dA\x1b[J", s.lines))
 	}
 	s.lines = strings.Count(text, "\n")
 	_, _ = io.WriteString(s.out, text)

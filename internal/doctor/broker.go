@@ -91,7 +91,7 @@ func (p *Patient) connect(ctx context.Context, s string) *problem {
 func passwordRemedy(m config.MQTT) string {
 	switch {
 	case m.PasswordCredential != "":
-		return "a systemd credential is there for the service only: try with password_file or password_env"
+		return "a systemd credential is there for the service only; " + AsService
 	case m.PasswordEnv != "":
 		return "the service has it from EnvironmentFile= or Environment= in its unit, this shell needs it too"
 	}

@@ -37,6 +37,7 @@ type Patient struct {
 	Store        string // file of the store
 	Buses        drivers.Buses
 	Running      *control.Status // of the gateway; nil: it does not run
+	Unknown      error           // why it is not known whether it runs: then neither sensors nor broker are touched
 	Synchronised bool            // the clock
 	Now          time.Time       // to check certificates with
 	// Dial connects to a broker.
@@ -46,9 +47,15 @@ type Patient struct {
 // Examine makes all checks, which takes as long as the sensors and the broker take, and stops at the end of ctx.
 func Examine(ctx context.Context, p Patient) []Check {
 	checks := []Check{p.gateway(), p.clock()}
+	for _, w := range p.Config.Warnings() {
+		checks = append(checks, Check{"configuration", Warn, w, ""})
+	}
 	checks = append(checks, p.store()...)
 	checks = append(checks, p.certificate()...)
 	checks = append(checks, p.password()...)
+	if p.Unknown != nil {
+		return checks
+	}
 	checks = append(checks, p.broker(ctx)...)
 	for i := range p.Config.Sensors {
 		checks = append(checks, p.sensor(ctx, &p.Config.Sensors[i]))
@@ -67,6 +74,9 @@ func Failed(checks []Check) bool {
 }
 
 func (p *Patient) gateway() Check {
+	if p.Unknown != nil {
+		return Check{"gateway", Fail, p.Unknown.Error(), ""}
+	}
 	if p.Running == nil {
 		return Check{"gateway", OK, "it does not run: its sensors and its broker are tried from here", ""}
 	}
@@ -88,6 +98,10 @@ func (p *Patient) clock() Check {
 	return Check{"clock", Warn, fmt.Sprintf("not synchronised: readings wait for it up to %v (gateway.wait_for_clock), and have no time then", p.Config.Gateway.WaitForClock),
 		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 to be open"}
 }
+
+// AsService is how a command runs with the rights of the service, and with the credentials that systemd passes to it. To change
+// the owner of the service's files instead would keep the service from them.
+const AsService = "run it as the service's user: sudo systemd-run --pipe --wait -q -p User=fieldgate fieldgate COMMAND (with -p LoadCredential=NAME:FILE for each one of the unit, and -p SupplementaryGroups=\"dialout i2c gpio\" for sensors)"
 
 // soon is how many days before its end a certificate is worth a warning.
 const soon = 14

@@ -35,6 +35,9 @@ func (p *Patient) store() []Check {
 		if refused.Err != nil {
 			c.Detail += ": " + refused.Err.Error()
 		}
+		if errors.Is(err, fs.ErrPermission) {
+			c.Remedy = AsService
+		}
 		if errors.Is(err, buffer.ErrNoDirectory) {
 			return []Check{c}
 		}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -21,16 +22,23 @@ type Journal struct {
 // Add queues an event. An error of the store is told in the log: an event has no other way.
 func (j Journal) Add(kind string, fields any) {
 	body, err := Encode(kind, fields)
-	if err == nil {
-		_, err = j.Store.Append(context.Background(), buffer.Events, Events, j.Up(), body)
-	}
 	if err != nil {
+		j.Log.Warn("event lost", "kind", kind, "err", err)
+		return
+	}
+	j.append(context.Background(), kind, body)
+}
+
+// append queues an event, in RAM at least.
+func (j Journal) append(ctx context.Context, kind string, body []byte) {
+	_, err := j.Store.Append(ctx, buffer.Events, Events, j.Up(), body)
+	if err != nil && !errors.Is(err, buffer.ErrNotDurable) {
 		j.Log.Warn("event lost", "kind", kind, "err", err)
 	}
 }
 
-// Boot queues what each start reports: how the run before it ended. When it returns nil that is durable: the next start
-// knows only how this one ended.
+// Boot queues what each start reports: how the run before it ended. That is durable when Boot returns, because the next start
+// knows only how this one ended; where the store has no room it waits in RAM, and the log says so.
 func (j Journal) Boot(ctx context.Context, version string, maxLoss time.Duration) error {
 	e := contract.BootEvent{Store: j.Store.ID(), Boot: j.Store.Boot(), Version: version, MaxLoss: maxLoss.Seconds()}
 	if p := j.Store.Previous(); p.Exists {
@@ -46,7 +54,13 @@ func (j Journal) Boot(ctx context.Context, version string, maxLoss time.Duration
 	if err != nil {
 		return err
 	}
-	return j.keep(ctx, body)
+	err = j.keep(ctx, body)
+	if err == nil || errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
+		return err
+	}
+	j.Log.Error("the boot event is not durable: if the program ends before it is sent, nobody learns how the last boot ended", "err", err)
+	j.append(ctx, contract.EventBoot, body)
+	return nil
 }
 
 // Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the event is durable: after

@@ -27,6 +27,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
 	"github.com/fieldgate/fieldgate/internal/presence"
 	"github.com/fieldgate/fieldgate/internal/queue"
+	"github.com/fieldgate/fieldgate/internal/ratelog"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/station"
@@ -42,6 +43,10 @@ const (
 	offlineWait = 3 * time.Second // for the PUBACK of "offline"
 	closeWait   = time.Second     // for a DISCONNECT
 	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
+
+	// Of one kind of record that others cause, so many are logged within the period; the rest is counted.
+	peerLines  = 10
+	peerPeriod = time.Minute
 )
 
 // Options are what a gateway is made of.
@@ -78,6 +83,7 @@ type Gateway struct {
 	runner   *command.Runner
 	monitor  *health.Monitor
 	hub      control.Hub
+	peerLog  *ratelog.Handler // for what others can make the gateway log
 	station  *station.Station
 	*queue.Queue
 	started time.Duration // on the clock of clock.Up
@@ -100,6 +106,7 @@ type Gateway struct {
 func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
 		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
+		peerLog: ratelog.New(o.Log.Handler(), peerLines, peerPeriod, "op"),
 		changed: map[string]sampling.State{}, healthNow: make(chan struct{}, 1), restart: make(chan struct{}, 1),
 	}
 	err := g.open(ctx)
@@ -178,14 +185,15 @@ func (g *Gateway) build(ctx context.Context) error {
 		Base:   shadow.Base(g.Config),
 		Limits: shadow.Limits{Allow: g.Config.Shadow.Allow, EveryMin: g.Config.Shadow.EveryMin, EveryMax: g.Config.Shadow.EveryMax, Fields: g.station.Numeric()},
 		Store:  g.store, Now: g.clock.Now, Apply: g.apply,
-		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: g.Log,
+		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: slog.New(g.peerLog),
 	})
 	if err != nil {
 		return err
 	}
 	g.runner, err = command.New(ctx, command.Config{
 		Operations: operation.Table(g, g.station), Allowed: g.Config.Commands.Allow, Topics: g.topics, Store: g.store,
-		Up: g.clock.Up, Now: g.clock.Now, Log: g.Log,
+		ReplyTopics: g.Config.Commands.ReplyTopics, Keep: g.Config.MQTT.SessionExpiry + 2*g.Config.MQTT.KeepAlive,
+		Up: g.clock.Up, Now: g.clock.Now, Log: slog.New(g.peerLog),
 	})
 	if err != nil {
 		return err
@@ -257,6 +265,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	stopLink()
 	link.Wait()
 	g.uplink.Settle(context.WithoutCancel(ctx))
+	g.peerLog.Flush(context.WithoutCancel(ctx), true)
 	return result
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/command"
@@ -37,7 +39,7 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
-		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store},
+		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store, slog.New(g.peerLog)},
 		Subscriptions: []mqtt.Subscription{
 			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true},
 			{Filter: g.topics.Desired(), QoS: mqtt.AtLeastOnce},
@@ -66,9 +68,13 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 	if !ok || m.Retain && len(m.Payload) == 0 {
 		return nil // an empty retained command clears the topic
 	}
+	var expiry *time.Duration
+	if m.Expiry > 0 {
+		expiry = &m.Expiry
+	}
 	return g.runner.Accept(ctx, command.Request{
 		Operation: op, Payload: m.Payload, ResponseTopic: m.ResponseTopic,
-		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: m.Expiry,
+		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: expiry,
 	})
 }
 
@@ -170,7 +176,10 @@ func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
 }
 
 // sessionStore keeps the client's session facts in the store.
-type sessionStore struct{ s *buffer.Store }
+type sessionStore struct {
+	s   *buffer.Store
+	log *slog.Logger
+}
 
 // Load implements mqtt.SessionStore.
 func (s sessionStore) Load(ctx context.Context) (facts mqtt.SessionFacts, err error) {
@@ -187,5 +196,12 @@ func (s sessionStore) Save(ctx context.Context, facts mqtt.SessionFacts) error {
 	if err != nil {
 		return err
 	}
-	return s.s.Update(ctx, func(tx *buffer.Tx) error { return tx.Put("mqtt", "session", text) })
+	err = s.s.Update(ctx, func(tx *buffer.Tx) error { return tx.Put("mqtt", "session", text) })
+	if err == nil || errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
+		return err
+	}
+	// A store without room is emptied by what is sent: it must not keep the client from its broker, which holds the facts in
+	// memory meanwhile.
+	s.log.Warn("the session with the broker cannot be kept: after a crash commands that wait there may be lost", "err", err)
+	return nil
 }

@@ -75,6 +75,7 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			g.tellSensors()
+			g.peerLog.Flush(ctx, false)
 		case <-g.healthNow:
 			pace.Soon()
 		case <-g.Hangup:

@@ -6,19 +6,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/fieldgate/fieldgate/internal/bounded"
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
 // Serve serves the page on l until ctx ends, and closes l.
 func Serve(ctx context.Context, l net.Listener, m *Monitor) error {
-	s := &http.Server{Handler: Handler(m), ReadHeaderTimeout: 5 * time.Second}
+	s := bounded.Server(Handler(m))
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(bounded.Listener(l)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("metrics.listen: %w", err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/control"
 )
 
 // Every dead letter is listed, whatever is in it: the list is how the operator gets at the ids.
@@ -37,18 +38,20 @@ func TestDeadLetters(t *testing.T) {
 // A dead letter that is tried again is the reading that it was; one that is dropped is gone; ids that are not there count for nothing.
 func TestRetryAndDropDead(t *testing.T) {
 	type ids = []int64
+	type choice = control.Choice
 	for _, tt := range []struct {
 		name        string
-		choose      func(ids) ids
+		choose      func(ids) choice
 		retry, drop int // how many either takes
 	}{
-		{"all", func(ids) ids { return nil }, 3, 3},
-		{"one", func(all ids) ids { return all[1:2] }, 1, 1},
-		{"two of them, in any order", func(all ids) ids { return ids{all[2], all[0]} }, 2, 2},
-		{"one, named twice", func(all ids) ids { return ids{all[0], all[0]} }, 1, 1},
-		{"one that is not there", func(all ids) ids { return ids{all[2] + 1} }, 0, 0},
-		{"numbers that cannot be", func(ids) ids { return ids{0, -1, -1 << 63, 1<<63 - 1} }, 0, 0},
-		{"one and one that is not there", func(all ids) ids { return ids{all[2] + 1, all[1]} }, 1, 1},
+		{"all", func(ids) choice { return choice{All: true} }, 3, 3},
+		{"none", func(ids) choice { return choice{} }, 0, 0},
+		{"one", func(all ids) choice { return choice{IDs: all[1:2]} }, 1, 1},
+		{"two of them, in any order", func(all ids) choice { return choice{IDs: ids{all[2], all[0]}} }, 2, 2},
+		{"one, named twice", func(all ids) choice { return choice{IDs: ids{all[0], all[0]}} }, 1, 1},
+		{"one that is not there", func(all ids) choice { return choice{IDs: ids{all[2] + 1}} }, 0, 0},
+		{"numbers that cannot be", func(ids) choice { return choice{IDs: ids{0, -1, -1 << 63, 1<<63 - 1}} }, 0, 0},
+		{"one and one that is not there", func(all ids) choice { return choice{IDs: ids{all[2] + 1, all[1]}} }, 1, 1},
 	} {
 		for _, retry := range []bool{true, false} {
 			name := map[bool]string{true: "retry ", false: "drop "}[retry] + tt.name

@@ -25,6 +25,8 @@ type Store interface {
 	DeadLetters(ctx context.Context, after int64, max int) ([]buffer.DeadLetter, error)
 	RetryDead(ctx context.Context, ids ...int64) (int, error)
 	DropDead(ctx context.Context, ids ...int64) (int, error)
+	RetryAllDead(ctx context.Context) (int, error)
+	DropAllDead(ctx context.Context) (int, error)
 }
 
 // Clock gives the wall time of a moment of a kernel's boot; false where it is not known.
@@ -117,12 +119,18 @@ func (q *Queue) DeadLetters(ctx context.Context, after int64, max int) ([]contro
 	return out, nil
 }
 
-// RetryDead has dead letters sent once more, without ids all, and tells how many.
-func (q *Queue) RetryDead(ctx context.Context, ids []int64) (int, error) {
-	return q.store.RetryDead(ctx, ids...)
+// RetryDead has dead letters sent once more and returns how many.
+func (q *Queue) RetryDead(ctx context.Context, c control.Choice) (int, error) {
+	if c.All {
+		return q.store.RetryAllDead(ctx)
+	}
+	return q.store.RetryDead(ctx, c.IDs...)
 }
 
-// DropDead removes dead letters, without ids all, and tells how many.
-func (q *Queue) DropDead(ctx context.Context, ids []int64) (int, error) {
-	return q.store.DropDead(ctx, ids...)
+// DropDead removes dead letters and returns how many.
+func (q *Queue) DropDead(ctx context.Context, c control.Choice) (int, error) {
+	if c.All {
+		return q.store.DropAllDead(ctx)
+	}
+	return q.store.DropDead(ctx, c.IDs...)
 }

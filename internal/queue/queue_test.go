@@ -302,8 +302,8 @@ func TestClosedStore(t *testing.T) {
 	}
 	_, stats := r.QueueStats(t.Context())
 	_, dead := r.DeadLetters(t.Context(), 0, 1)
-	_, retry := r.RetryDead(t.Context(), nil)
-	_, drop := r.DropDead(t.Context(), nil)
+	_, retry := r.RetryDead(t.Context(), control.Choice{All: true})
+	_, drop := r.DropDead(t.Context(), control.Choice{IDs: []int64{1}})
 	export := r.Export(t.Context(), func([]byte) error { return nil })
 	for name, err := range map[string]error{"stats": stats, "dead letters": dead, "retry": retry, "drop": drop, "export": export} {
 		if !errors.Is(err, buffer.ErrClosed) {

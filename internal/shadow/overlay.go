@@ -33,17 +33,39 @@ func overlay(base Settings, limits Limits, state json.RawMessage) (Settings, map
 			o.reject(key, "the gateway knows sensors and gateway")
 		}
 	})
+	if o.more > 0 {
+		o.rejected["…"] = fmt.Sprintf("and %d more", o.more)
+	}
 	return o.settings, o.origins, o.rejected
 }
+
+const (
+	maxRejected = 50  // paths that are told one by one
+	maxText     = 128 // bytes of a path, and of a reason
+)
 
 type overlayer struct {
 	settings          Settings
 	limits            Limits
 	origins, rejected map[string]string
+	more              int // paths that were refused beyond maxRejected
 }
 
 func (o *overlayer) reject(path, format string, args ...any) {
-	o.rejected[path] = fmt.Sprintf(format, args...)
+	path = cut(path)
+	if _, known := o.rejected[path]; !known && len(o.rejected) >= maxRejected {
+		o.more++
+		return
+	}
+	o.rejected[path] = cut(fmt.Sprintf(format, args...))
+}
+
+// cut bounds a text to maxText bytes, at the border of a character.
+func cut(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText-len("…")], "") + "…"
 }
 
 // object calls member for every member of a JSON object in the order of the names.

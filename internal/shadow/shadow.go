@@ -78,33 +78,81 @@ func New(ctx context.Context, c Config) (*Shadow, error) {
 			return nil, fmt.Errorf("shadow: the stored documents: %w", err)
 		}
 	}
-	return s, s.adopt(ctx, s.kept.Desired)
+	return s, s.adopt(ctx, s.kept.Desired, "")
 }
 
-// Desired takes a desired document in. When it returns nil the document was applied, ignored or, where it cannot be
-// read, told so in the log; an error is the store's, and the broker must deliver it again.
+// Desired takes a desired document in. When it returns nil the document was applied, or was ignored, which the log and the
+// reported document say; an error is the store's, and the broker must deliver it again.
 func (s *Shadow) Desired(ctx context.Context, payload []byte) error {
 	var d contract.Desired
-	if len(bytes.TrimSpace(payload)) > 0 {
-		if err := json.Unmarshal(payload, &d); err != nil {
-			s.Log.Warn(`desired shadow ignored: it must be {"version":…,"state":{…}}`, "err", err)
-			return nil
-		}
-		s.mu.Lock()
-		have := s.kept.Desired.Version
-		s.mu.Unlock()
-		if d.Version <= have {
-			s.Log.Debug("desired shadow ignored: not newer", "version", d.Version, "have", have)
-			return nil
-		}
+	if len(bytes.TrimSpace(payload)) == 0 {
+		return s.adopt(ctx, d, "")
 	}
-	return s.adopt(ctx, d)
+	s.mu.Lock()
+	have := s.kept.Desired
+	s.mu.Unlock()
+	if why := read(payload, &d); why != "" {
+		return s.ignore(ctx, payload, why)
+	}
+	same := d.Version == have.Version && bytes.Equal(compact(d.State), compact(have.State)) // it comes with every connection
+	if d.Version <= have.Version && !same {
+		return s.ignore(ctx, payload, fmt.Sprintf("version %d is not above %d, the version in force: raise it with every change", d.Version, have.Version))
+	}
+	return s.adopt(ctx, d, "")
 }
 
-// adopt makes d the desired document.
-func (s *Shadow) adopt(ctx context.Context, d contract.Desired) error {
+// MaxDocument is the size of a desired document, in bytes, beyond which it is refused.
+const MaxDocument = 64 << 10
+
+// read decodes a desired document. It returns why it cannot be taken, or "".
+func read(payload []byte, d *contract.Desired) string {
+	if len(payload) > MaxDocument {
+		return fmt.Sprintf("it has %d bytes, at most %d", len(payload), MaxDocument)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &members); err != nil || members == nil {
+		return `it is no JSON object: it must be {"version":1,"state":{…}}`
+	}
+	if state := (map[string]json.RawMessage{}); json.Unmarshal(members["state"], &state) == nil && state["desired"] != nil {
+		return `it has the form of AWS IoT, {"state":{"desired":{…}}}: it must be {"version":1,"state":{…}}`
+	}
+	if members["version"] == nil {
+		return `it has no version: it must be {"version":1,"state":{…}}, with a version that rises`
+	}
+	if err := json.Unmarshal(payload, d); err != nil {
+		return cut(fmt.Sprintf(`it must be {"version":1,"state":{…}}: %v`, err))
+	}
+	return ""
+}
+
+// whole is the path in reported.rejected of a document that was ignored as a whole.
+const whole = "document"
+
+// ignore says that a desired document is not taken; what is in force stays. The entry goes with the next one that is taken.
+func (s *Shadow) ignore(ctx context.Context, payload []byte, why string) error {
+	s.Log.Warn("desired shadow ignored", "why", why, "bytes", len(payload))
+	s.mu.Lock()
+	d := s.kept.Desired
+	s.mu.Unlock()
+	return s.adopt(ctx, d, why)
+}
+
+// compact returns a JSON value without white space.
+func compact(v json.RawMessage) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, v) != nil {
+		return v
+	}
+	return b.Bytes()
+}
+
+// adopt makes d the desired document. ignored is why a newer one was not taken, or "".
+func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) error {
 	settings, origins, rejected := overlay(s.Base, s.Limits, d.State)
 	s.mu.Lock()
+	if ignored != "" {
+		rejected[whole] = cut(ignored)
+	}
 	next := kept{Desired: d, Reported: contract.Reported{
 		V: contract.Version, Version: s.kept.Reported.Version, DesiredVersion: d.Version,
 		State: stateOf(settings), Rejected: rejected, TS: s.kept.Reported.TS,

@@ -94,15 +94,17 @@ func TestDesiredWinsOverTheFileUntilItIsCleared(t *testing.T) {
 	if s := r.applied.Sensors["hall"]; s.Every != 5*time.Second || s.Deadband["temperature"] != 0.5 || !s.Enabled {
 		t.Errorf("applied %+v", s)
 	}
-	for _, old := range []string{`{"version":4,"state":{"sensors":{"hall":{"every":"1s"}}}}`, `{"version":3,"state":{}}`, `not JSON`} {
+	for i, old := range []string{`{"version":4,"state":{"sensors":{"hall":{"every":"1s"}}}}`, `{"version":3,"state":{}}`, `not JSON`} {
 		r.desired(old)
-		r.want("2/4 5s []")
+		r.want(fmt.Sprintf("%d/4 5s [document]", 3+i))
 	}
+	r.desired(`{"version":4, "state":{"sensors":{"hall":{"every":"5s","deadband":{"temperature":0.5}}}}}`) // as it comes with every connection
+	r.want("6/4 5s []")
 	// It survives a restart, also one with another file; what the document does not name comes from the file.
 	r.close()
 	r.base.Sensors["hall"] = Sensor{Every: 30 * time.Second, Enabled: false}
 	r.open()
-	r.want("3/4 5s []")
+	r.want("7/4 5s []")
 	if r.applied.Sensors["hall"].Enabled {
 		t.Error("a setting that only the file has is not the file's")
 	}
@@ -111,18 +113,18 @@ func TestDesiredWinsOverTheFileUntilItIsCleared(t *testing.T) {
 	}
 	// The document is whole: what a newer one does not name is the file's again.
 	r.desired(`{"version":5,"state":{"gateway":{"log_level":"debug"}}}`)
-	r.want("4/5 30s []")
+	r.want("8/5 30s []")
 	if r.applied.LogLevel != "debug" {
 		t.Errorf("log level %q", r.applied.LogLevel)
 	}
 	r.desired("")
-	r.want("5/0 30s []")
+	r.want("9/0 30s []")
 	if r.applied.LogLevel != "info" {
 		t.Errorf("cleared: log level %q", r.applied.LogLevel)
 	}
 	r.close()
 	r.open()
-	r.want("5/0 30s []") // nothing changed: nothing counts
+	r.want("9/0 30s []") // nothing changed: nothing counts
 	r.close()
 }
 
@@ -172,4 +174,62 @@ func TestWhatIsRefusedStandsInRejected(t *testing.T) {
 		r.desired(`{"version":1,"state":{"sensors":{"hall":{"every":"2s","deadband":{"temperature":1}}},"gateway":{"log_level":"warn","health_every":"2m"}}}`)
 		r.want("2/1 10s [gateway.health_every gateway.log_level sensors.hall.deadband sensors.hall.every]")
 	})
+}
+
+// A wish that is not granted is answered: by an entry in rejected and a line in the log.
+func TestNoWishVanishes(t *testing.T) {
+	for _, tt := range []struct{ name, text, says string }{
+		{"no JSON", `every: 5s`, "no JSON object"},
+		{"no object", `[1]`, "no JSON object"},
+		{"no version", `{"state":{}}`, "it has no version"},
+		{"AWS form", `{"version":7,"state":{"desired":{"sensors":{}}}}`, "form of AWS IoT"},
+		{"version of the wrong type", `{"version":"7","state":{}}`, "it must be"},
+		{"same version", `{"version":4,"state":{"gateway":{}}}`, "version 4 is not above 4"},
+		{"lower version", `{"version":3,"state":{}}`, "version 3 is not above 4"},
+		{"too large", `{"version":7,"state":{"x":"` + strings.Repeat("x", MaxDocument) + `"}}`, "at most 65536"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			defer r.close()
+			var log strings.Builder
+			r.shadow.Log = slog.New(slog.NewTextHandler(&log, nil))
+			r.desired(`{"version":4,"state":{"sensors":{"hall":{"every":"5s"}}}}`)
+			r.desired(tt.text)
+			d := r.published[len(r.published)-1]
+			if d.DesiredVersion != 4 || d.State.Sensors["hall"].Every != "5s" || len(d.Rejected) != 1 || !strings.Contains(d.Rejected["document"], tt.says) || len(d.Rejected["document"]) > 128 {
+				t.Errorf("got %+v", d)
+			}
+			if !strings.Contains(log.String(), "level=WARN") {
+				t.Errorf("the log says %s", log.String())
+			}
+			r.desired(`{"version":5,"state":{}}`)
+			if d := r.published[len(r.published)-1]; len(d.Rejected) != 0 || d.DesiredVersion != 5 {
+				t.Errorf("got %+v", d)
+			}
+		})
+	}
+}
+
+// What a peer sends decides little of what is reported.
+func TestRejectedIsBounded(t *testing.T) {
+	r := newRig(t)
+	defer r.close()
+	var b strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&b, `,"%d":{}`, i)
+	}
+	r.desired(`{"version":1,"state":{"sensors":{"` + strings.Repeat("ü", 500) + `":{}` + b.String() + `}}}`)
+	d := r.published[len(r.published)-1]
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Rejected) != 51 || d.Rejected["…"] != "and 1951 more" || len(text) > 51*300 {
+		t.Errorf("%d paths, %q, %d bytes", len(d.Rejected), d.Rejected["…"], len(text))
+	}
+	for path, why := range d.Rejected {
+		if len(path) > 128 || len(why) > 128 {
+			t.Errorf("%q: %q", path, why)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/fieldgate/fieldgate/buffer"
@@ -35,7 +36,7 @@ func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[s
 	if len(added) == 0 {
 		return nil
 	}
-	return store.Update(ctx, func(tx *buffer.Tx) error {
+	err := store.Update(ctx, func(tx *buffer.Tx) error {
 		for _, topic := range added {
 			if err := tx.Put(registry, topic, []byte{}); err != nil {
 				return err
@@ -43,4 +44,10 @@ func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[s
 		}
 		return nil
 	})
+	if err != nil && !errors.Is(err, buffer.ErrClosed) && ctx.Err() == nil {
+		// The next start tries again.
+		log.Warn("new retained topics cannot be remembered: they are not cleared if the configuration drops them before the next start", "topics", len(added), "err", err)
+		return nil
+	}
+	return err
 }

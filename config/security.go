@@ -1,0 +1,57 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+)
+
+// checkSecurity reports protection that the file asks for and that would silently not be there.
+func (b *binder) checkSecurity(m *MQTT, password bool) {
+	if password && m.Username == "" {
+		b.report(b.at("mqtt"), "mqtt: there is a password and no mqtt.username: a broker takes that for a guest, or refuses it")
+	}
+	if !b.set("mqtt.tls") {
+		return
+	}
+	for i, s := range m.URLs {
+		if u, err := url.Parse(s); err == nil && (u.Scheme == "mqtt" || u.Scheme == "ws") {
+			path := fmt.Sprintf("mqtt.urls.%d", i)
+			b.report(b.at(path), "%s: [mqtt.tls] is set, and %s:// connects without TLS: write %ss://, or remove [mqtt.tls]", path, u.Scheme, u.Scheme)
+		}
+	}
+	if len(m.URLs) > 0 && allUnix(m.URLs) {
+		b.report(b.at("mqtt.tls"), "mqtt.tls: unix:// connects without TLS: remove [mqtt.tls], or name a mqtts:// broker")
+	}
+}
+
+func allUnix(urls []string) bool {
+	for _, s := range urls {
+		if u, err := url.Parse(s); err != nil || u.Scheme != "unix" {
+			return false
+		}
+	}
+	return true
+}
+
+// Warnings says what of a configuration works and may not be meant, a sentence each.
+func (c *Config) Warnings() []string {
+	var list []string
+	m := c.MQTT
+	for _, s := range m.URLs {
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "mqtt" && u.Scheme != "ws" || isLocal(u.Hostname()) {
+			continue
+		}
+		if m.PasswordCredential != "" || m.PasswordFile != "" || m.PasswordEnv != "" {
+			list = append(list, fmt.Sprintf("%s: the password goes over the network readable by everyone on the way: use %ss:// where the broker offers it", s, u.Scheme))
+		}
+	}
+	return append(list, c.identity...)
+}
+
+// isLocal tells whether a host is this machine.
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
