@@ -84,6 +84,7 @@ func (n *conn) handleAll(b []byte) (rest []byte, err error) {
 			}
 			b = nil
 		}
+		n.heard = n.heard || h.Type != packet.DISCONNECT
 		if err := n.handle(h, body); err != nil {
 			return nil, err
 		}
@@ -166,7 +167,7 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 		if err := p.Decode(h, body); err != nil {
 			return err
 		}
-		n.pinged = 0
+		n.pinged, n.gate = 0, false
 		n.poke() // its alarm is for the answer, the next ping may be due before
 		return nil
 	case packet.AUTH:
