@@ -43,10 +43,11 @@ type conn struct {
 	lastAck   time.Duration      // mu: last answer to a PUBLISH or a request, since start
 	pinged    time.Duration      // mu: when the PINGREQ that waits for an answer was written, since start; 0: none
 
-	held     []*receipt          // mu: inbound QoS 1 and 2 messages without PUBACK or PUBREC, in the order of arrival
-	unacked1 int                 // mu: how many of them have QoS 1
-	unacked2 map[uint16]struct{} // mu: inbound QoS 2 messages of this connection without PUBCOMP
-	excess   time.Duration       // mu: since when the broker exceeds the Receive Maximum, since start; 0: it does not
+	held      []*receipt          // mu: inbound QoS 1 and 2 messages without PUBACK or PUBREC, in the order of arrival
+	heldBytes int                 // mu: what they take
+	unacked1  int                 // mu: how many of them have QoS 1
+	unacked2  map[uint16]struct{} // mu: inbound QoS 2 messages of this connection without PUBCOMP
+	excess    time.Duration       // mu: since when the broker exceeds the Receive Maximum, since start; 0: it does not
 
 	aliases map[uint16]string // the reader's: topic aliases of the broker, at most TopicAliasMaximum
 
@@ -78,6 +79,8 @@ const (
 	minPacketSize = 4
 	// maxControl is how many bytes of answers may wait for a broker that does not read before reading stops.
 	maxControl = 64 << 10
+	// heldPackets times Config.MaximumPacketSize is how many bytes of messages may wait for the handler before reading stops.
+	heldPackets = 4
 )
 
 func newConn(c *Client, nc net.Conn) *conn {

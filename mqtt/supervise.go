@@ -37,7 +37,9 @@ func (c *Client) supervise() {
 		var wait time.Duration
 		switch {
 		case followed, err == errTokenEnds:
-		case c.will.refused(c.offered, err), c.suspect.pending() && attempts <= eagerAttempts:
+		case c.will.refused(c.offered, err):
+			wait = c.cfg.Backoff.delay(1, nil)
+		case c.suspect.pending() && attempts <= eagerAttempts:
 			wait = c.cfg.Backoff.delay(1, err)
 		case c.cfg.Credentials != nil && !refused && credentialsRefused(err):
 			refused = true

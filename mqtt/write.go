@@ -217,7 +217,7 @@ func (n *conn) watch() (next time.Duration, err error) {
 	next = time.Hour
 	now := n.now()
 	read := time.Duration(n.lastRead.Load())
-	if n.pinged > 0 {
+	if n.pinged > 0 && !n.full() { // the answer may wait to be read
 		deadline := max(n.pinged, read) + pingTimeout
 		if n.c.cfg.AckTimeout > 0 {
 			deadline = min(deadline, n.pinged+max(n.c.cfg.AckTimeout, pingTimeout))
