@@ -68,6 +68,20 @@ func mismatch(first []byte) error {
 	return &ProtocolMismatch{"a text protocol", first}
 }
 
+// CheckAnswer judges the first bytes of an answer to CONNECT, with the error that ended reading them: ErrSilent, ErrNoConnack, a
+// *ProtocolMismatch, or nil for what may be MQTT.
+func CheckAnswer(first []byte, err error) error {
+	switch {
+	case len(first) > 0 && mayGreet(first[0]) && first[0] != byte(packet.CONNACK)<<4:
+		return mismatch(first)
+	case len(first) > 0 || err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: %w", ErrSilent, err)
+	}
+	return fmt.Errorf("%w: %w", ErrNoConnack, err)
+}
+
 // mayGreet reports whether an answer that begins with b may be in a protocol other than MQTT.
 func mayGreet(b byte) bool { return b == 0x15 || b == 0x16 || b > ' ' && b <= '~' }
 
