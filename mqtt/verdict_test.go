@@ -92,6 +92,7 @@ func TestVerdictOnMessage(t *testing.T) {
 						send("good", 10)
 					}
 					time.Sleep(time.Minute)
+					synctest.Wait()
 					if good != behind+20 || poisoned != 1 {
 						t.Errorf("%d good, %d poisoned", good, poisoned)
 					}
@@ -124,6 +125,7 @@ func TestBadLinkBlamesNobody(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if arrived != 2000 || k.Stats().Republished != 0 {
 				t.Errorf("%d, %+v", arrived, k.Stats())
 			}
@@ -222,6 +224,7 @@ func TestSessionCannotBeResumed(t *testing.T) {
 			b.Behave(func(do *mqtttest.Behavior) { do.NoPuback = false; v(do) })
 			b.Cut()
 			time.Sleep(15 * time.Second)
+			synctest.Wait()
 			wantList(t, "outcomes", o.list, "t: 0x00 success")
 			if !k.Stats().Connected {
 				t.Error("not connected")
@@ -248,6 +251,7 @@ func TestAliasVerdict(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if arrived != 800 || len(b.Connects()) != 2 {
 				t.Errorf("%v: %d arrived over %d connections", code, arrived, len(b.Connects()))
 			}
@@ -308,6 +312,7 @@ func TestBurstIsBoundedByBytes(t *testing.T) {
 			t.Errorf("%d bytes wait, at most %d", held, limit)
 		}
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		if n := len(k.received); n != 100 || k.Stats().Connects != 1 {
 			t.Errorf("%d arrived, %+v", n, k.Stats())
 		}

@@ -1,19 +1,16 @@
 package doctor
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/credential"
-	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
@@ -77,7 +74,7 @@ func (p *Patient) connect(ctx context.Context, s string) *problem {
 	}
 	conn, err := p.Dial(ctx, u, cfg)
 	if err != nil {
-		return diagnose(err)
+		return diagnosed(err)
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(step)); err != nil {
@@ -140,14 +137,14 @@ func (p *Patient) handshake(conn net.Conn, password []byte) *problem {
 	_, err := conn.Write(c.Append(nil))
 	var answer *packet.Connack
 	if err == nil {
-		answer, err = readConnack(conn)
+		answer, err = probe.ReadConnack(conn)
 	}
 	if err != nil {
-		return diagnose(err)
+		return diagnosed(err)
 	}
 	if answer.Code != packet.Success {
-		err := &mqtt.ReasonError{Packet: packet.CONNACK.String(), Code: answer.Code, Reason: answer.Properties.ReasonString, ServerReference: answer.Properties.ServerReference}
-		return diagnose(err)
+		err := probe.Refusal(answer)
+		return diagnosed(err)
 	}
 	var bye packet.Disconnect
 	if !answer.SessionPresent && m.SessionExpiry > 0 { // this connection made it
@@ -157,47 +154,8 @@ func (p *Patient) handshake(conn net.Conn, password []byte) *problem {
 	return nil
 }
 
-// keys are what the library's words are called in the configuration.
-var keys = strings.NewReplacer("the CA file", "mqtt.tls.ca_file", "the certificate and the key", "mqtt.tls.cert_file and key_file",
-	"the user name and the password", "mqtt.username and the password", "the URL", "mqtt.urls", "the TLS server name", "mqtt.tls.server_name")
-
-// diagnose makes the library's judgement a problem.
-func diagnose(err error) *problem {
-	d := mqtt.Diagnose(err)
-	return &problem{fmt.Errorf("%s: %w", d.Cause, err), keys.Replace(d.Remedy)}
-}
-
-// readConnack reads the first packet that a broker sends.
-func readConnack(conn net.Conn) (*packet.Connack, error) {
-	r := bufio.NewReaderSize(conn, 128<<10)
-	first, err := r.Peek(4)
-	if err := mqtt.CheckAnswer(first, err); err != nil {
-		return nil, err
-	}
-	for n := 2; n <= packet.MaxHeaderSize; n++ {
-		head, err := r.Peek(n)
-		if err != nil {
-			return nil, err
-		}
-		h, size, err := packet.DecodeHeader(head)
-		if err != nil {
-			return nil, err
-		}
-		if size == 0 {
-			continue
-		}
-		if h.Type != packet.CONNACK || h.Length > 64<<10 {
-			return nil, fmt.Errorf("a packet of type %v and %d bytes came, want CONNACK", h.Type, h.Length)
-		}
-		if h.Length == 2 {
-			return nil, mqtt.ErrNotMQTT5
-		}
-		body, err := r.Peek(size + h.Length)
-		if err != nil {
-			return nil, err
-		}
-		answer := new(packet.Connack)
-		return answer, answer.Decode(h, body[size:])
-	}
-	return nil, errors.New("what came is no MQTT packet")
+// diagnosed makes the judgement of the MQTT library a problem.
+func diagnosed(err error) *problem {
+	err, remedy := probe.Diagnose(err)
+	return &problem{err, remedy}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/mqtttest"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -93,7 +94,7 @@ func TestSessionIsLeftAsItWas(t *testing.T) {
 		if _, err := conn.Write(before.Append(nil)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readConnack(conn); err != nil {
+		if _, err := probe.ReadConnack(conn); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Write((&packet.Disconnect{}).Append(nil)); err != nil {
