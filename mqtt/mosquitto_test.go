@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
 func TestMosquittoPublishSubscribe(t *testing.T) {
@@ -232,4 +234,20 @@ func newCertificate(t *testing.T, dir, name string, ca *certificate) *certificat
 	must(os.WriteFile(c.cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644))
 	must(os.WriteFile(c.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o644))
 	return c
+}
+
+// TestMosquittoSizeLimit has a limit that the broker does not announce: the message is refused with 0x95, and the next one arrives on the
+// same connection.
+func TestMosquittoSizeLimit(t *testing.T) {
+	u := tcpMosquitto(t, "message_size_limit 32768\n")
+	k := start(t, Config{URLs: []string{u}, ClientID: "large"})
+	k.await(t, Connected)
+	_, err := k.Publish(t.Context(), &Message{Topic: "t", QoS: 1, Payload: make([]byte, 40_000)})
+	if reasonCode(err) != packet.PacketTooLarge {
+		t.Errorf("%v", err)
+	}
+	k.publish(t, &Message{Topic: "t", QoS: 1})
+	if s := k.Stats(); s.Connects != 1 {
+		t.Errorf("%+v", s)
+	}
 }
