@@ -31,8 +31,16 @@
 // # Errors
 //
 // Of a message: before it was queued ErrInvalid, ErrQueueFull or ErrClosed; not sent ErrExpired, ErrNotSupported, ErrTooLarge or ErrClosed;
-// in limbo ErrUncertain, also together with another one; refused a *ReasonError. IsPermanent tells whether trying again is likely to be of no
+// ended for good ErrPoison; in limbo ErrUncertain, also together with another one; refused a *ReasonError. IsPermanent tells whether trying again is likely to be of no
 // use. Of a connection: see Event.Err; the client goes on by itself.
+//
+// # Brokers that cannot bear a packet
+//
+// Many brokers give their verdict on one message, filter or will by ending the connection. The client finds out which: a message at which
+// the connection ends twice in a row, or once with a code that is about it, is ErrPoison and its session begun anew so that it is not
+// repeated; a filter is left out (Negotiated.Granted); a will is reduced (Negotiated.Will); topic aliases are given up; a session with
+// which three connections in a row come to nothing is begun anew. A merely bad link leads to none of these: the connection that decides begins
+// with a ping and repeats one message at a time. Diagnose says what an error means and what to do.
 //
 // # Finding dead connections
 //

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
 func TestMosquittoPublishSubscribe(t *testing.T) {
@@ -37,7 +39,7 @@ func roundTrip(t *testing.T, k *tester) {
 	t.Helper()
 	for q := AtMostOnce; q <= ExactlyOnce; q++ {
 		m := &Message{
-			Topic: fmt.Sprintf("t/%d", q), Payload: []byte("hello"), QoS: q, Expiry: time.Hour, ContentType: "text/plain",
+			Topic: fmt.Sprintf("t/%d", q), Payload: []byte("hello"), QoS: q, Expiry: new(time.Hour), ContentType: "text/plain",
 			ResponseTopic: "r/1", CorrelationData: []byte{0, 1}, UTF8: true,
 			UserProperties: []UserProperty{{Key: "a", Value: "1"}, {Key: "a", Value: "2"}},
 		}
@@ -47,7 +49,7 @@ func roundTrip(t *testing.T, k *tester) {
 		got := k.message(t)
 		want := *m
 		want.Expiry = got.Expiry
-		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", &want) || got.Expiry < time.Hour-time.Minute {
+		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", &want) || *got.Expiry < time.Hour-time.Minute {
 			t.Errorf("want %+v\ngot  %+v", &want, got)
 		}
 	}
@@ -232,4 +234,20 @@ func newCertificate(t *testing.T, dir, name string, ca *certificate) *certificat
 	must(os.WriteFile(c.cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644))
 	must(os.WriteFile(c.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o644))
 	return c
+}
+
+// TestMosquittoSizeLimit has a limit that the broker does not announce: the message is refused with 0x95, and the next one arrives on the
+// same connection.
+func TestMosquittoSizeLimit(t *testing.T) {
+	u := tcpMosquitto(t, "message_size_limit 32768\n")
+	k := start(t, Config{URLs: []string{u}, ClientID: "large"})
+	k.await(t, Connected)
+	_, err := k.Publish(t.Context(), &Message{Topic: "t", QoS: 1, Payload: make([]byte, 40_000)})
+	if reasonCode(err) != packet.PacketTooLarge {
+		t.Errorf("%v", err)
+	}
+	k.publish(t, &Message{Topic: "t", QoS: 1})
+	if s := k.Stats(); s.Connects != 1 {
+		t.Errorf("%+v", s)
+	}
 }

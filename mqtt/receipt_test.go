@@ -91,7 +91,10 @@ func TestManualAckWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
 		defer b.Close()
-		k := manual(t, b, nil)
+		cfg := subscribed(b)
+		cfg.ManualAck, cfg.ReceiveMaximum = true, 32
+		k := start(t, cfg)
+		k.await(t, Connected)
 		for range 100 {
 			b.Publish(packet.Publish{QoS: 1, Topic: "t"})
 		}

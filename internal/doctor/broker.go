@@ -2,19 +2,15 @@ package doctor
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
@@ -78,13 +74,13 @@ func (p *Patient) connect(ctx context.Context, s string) *problem {
 	}
 	conn, err := p.Dial(ctx, u, cfg)
 	if err != nil {
-		return &problem{err, dialRemedy(u, err)}
+		return diagnosed(err)
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(step)); err != nil {
 		return &problem{err, ""}
 	}
-	return p.handshake(conn, u, password)
+	return p.handshake(conn, password)
 }
 
 // passwordRemedy says what to do about a password that is not there.
@@ -129,36 +125,8 @@ func resolve(ctx context.Context, u *url.URL) *problem {
 	return nil
 }
 
-// dialRemedy says what to do about a connection that could not be made.
-func dialRemedy(u *url.URL, err error) string {
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	switch {
-	case errors.As(err, &unknown):
-		return "nobody that this machine trusts has signed the broker's certificate: set mqtt.tls.ca_file to the certificate of who did"
-	case errors.As(err, &name):
-		return "the broker's certificate is for another name: correct the host in mqtt.urls, or set mqtt.tls.server_name"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the broker's certificate has ended or not begun: is this machine's clock right (timedatectl)?"
-	case errors.As(err, &record):
-		return "this port does not speak TLS: use mqtt:// for it, or the broker's TLS port, which is 8883 as a rule"
-	case errors.As(err, &alert):
-		return "the broker did not accept the TLS handshake: does it ask for a client's certificate (mqtt.tls.cert_file and key_file)?"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("nothing listens there: is the broker running, and is %q its port (1883, with TLS 8883)?", u.Port())
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return "no answer: a firewall may drop the packets, or the address is wrong"
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return "there is no way to that network: ip addr and ip route show this machine's"
-	}
-	return "check mqtt.urls and that the broker is running"
-}
-
 // handshake connects as the gateway would, with its session, and leaves that as it was.
-func (p *Patient) handshake(conn net.Conn, u *url.URL, password []byte) *problem {
+func (p *Patient) handshake(conn net.Conn, password []byte) *problem {
 	m := p.Config.MQTT
 	c := packet.Connect{ClientID: m.ClientID, KeepAlive: uint16(m.KeepAlive / time.Second), HasUsername: m.Username != "", Username: m.Username,
 		HasPassword: password != nil, Password: password}
@@ -169,21 +137,14 @@ func (p *Patient) handshake(conn net.Conn, u *url.URL, password []byte) *problem
 	_, err := conn.Write(c.Append(nil))
 	var answer *packet.Connack
 	if err == nil {
-		answer, err = readConnack(conn)
+		answer, err = probe.ReadConnack(conn)
 	}
 	if err != nil {
-		remedy := "is it an MQTT broker that knows version 5.0?"
-		if u.Scheme == "mqtt" || u.Scheme == "ws" {
-			remedy += " A port with TLS needs mqtts:// or wss://"
-		}
-		return &problem{fmt.Errorf("no answer to CONNECT: %w", err), remedy}
+		return diagnosed(err)
 	}
 	if answer.Code != packet.Success {
-		err := fmt.Errorf("the broker refuses: %v", answer.Code)
-		if answer.Properties.Present.Has(packet.PropReasonString) {
-			err = fmt.Errorf("%w (%s)", err, answer.Properties.ReasonString)
-		}
-		return &problem{err, refusalRemedy(answer.Code)}
+		err := probe.Refusal(answer)
+		return diagnosed(err)
 	}
 	var bye packet.Disconnect
 	if !answer.SessionPresent && m.SessionExpiry > 0 { // this connection made it
@@ -193,49 +154,8 @@ func (p *Patient) handshake(conn net.Conn, u *url.URL, password []byte) *problem
 	return nil
 }
 
-// readConnack reads the first packet that a broker sends.
-func readConnack(conn net.Conn) (*packet.Connack, error) {
-	var head [packet.MaxHeaderSize]byte
-	for i := range head {
-		if _, err := io.ReadFull(conn, head[i:i+1]); err != nil {
-			return nil, err
-		}
-		h, size, err := packet.DecodeHeader(head[:i+1])
-		if err != nil {
-			return nil, err
-		}
-		if size == 0 {
-			continue
-		}
-		if h.Type != packet.CONNACK || h.Length > 64<<10 {
-			return nil, fmt.Errorf("a packet of type %v and %d bytes came, want CONNACK", h.Type, h.Length)
-		}
-		body := make([]byte, h.Length)
-		if _, err := io.ReadFull(conn, body); err != nil {
-			return nil, err
-		}
-		answer := new(packet.Connack)
-		return answer, answer.Decode(h, body)
-	}
-	return nil, errors.New("what came is no MQTT packet")
-}
-
-func refusalRemedy(code packet.ReasonCode) string {
-	switch code {
-	case 0x84:
-		return "the broker does not know MQTT 5.0, which fieldgate speaks: update it"
-	case 0x85:
-		return "the broker wants another client identifier: set mqtt.client_id"
-	case 0x86:
-		return "check mqtt.username and the password"
-	case 0x87:
-		return "check mqtt.username and the password, the client's certificate, and the broker's access list for this client identifier"
-	case 0x8A:
-		return "the broker has banned this client: ask who runs it"
-	case 0x88, 0x89, 0x97, 0x9F:
-		return "the broker is overloaded or limits connections: wait, or ask who runs it"
-	case 0x9C, 0x9D:
-		return "the broker has moved: set mqtt.urls to its new address"
-	}
-	return "ask who runs the broker; its log tells more"
+// diagnosed makes the judgement of the MQTT library a problem.
+func diagnosed(err error) *problem {
+	err, remedy := probe.Diagnose(err)
+	return &problem{err, remedy}
 }

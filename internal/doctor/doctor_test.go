@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/mqtttest"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -93,7 +94,7 @@ func TestSessionIsLeftAsItWas(t *testing.T) {
 		if _, err := conn.Write(before.Append(nil)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readConnack(conn); err != nil {
+		if _, err := probe.ReadConnack(conn); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Write((&packet.Disconnect{}).Append(nil)); err != nil {
@@ -127,13 +128,13 @@ func TestBroker(t *testing.T) {
 		want   string
 	}{
 		{"refused", func(_ *Patient, h *mqtttest.Behavior) { h.Refuse = 0x86 },
-			"fail broker mqtt://127.0.0.1:1883: the broker refuses: 0x86 bad user name or password → check mqtt.username"},
+			"fail broker mqtt://127.0.0.1:1883: the broker refuses with 0x86 bad user name or password: mqtt: broker answered CONNACK 0x86 bad user name or password → check mqtt.username"},
 		{"nobody listens", func(p *Patient, _ *mqtttest.Behavior) {
 			p.Dial = dial(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
-		}, `→ nothing listens there: is the broker running, and is "1883" its port`},
-		{"TLS to a port without", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = dial(tls.RecordHeaderError{Msg: "x"}) }, "→ this port does not speak TLS"},
-		{"no answer", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = dial(context.DeadlineExceeded) }, "→ no answer: a firewall"},
-		{"not MQTT 5.0", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = closed }, "no answer to CONNECT: EOF → is it an MQTT broker that knows version 5.0? A port with TLS needs mqtts://"},
+		}, `nothing listens at the port: dial: connect: connection refused → check that the broker is running, and its port`},
+		{"TLS to a port without", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = dial(tls.RecordHeaderError{Msg: "x"}) }, "the port does not speak TLS: tls: x → use mqtt://"},
+		{"no answer", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = dial(context.DeadlineExceeded) }, "the broker does not answer: context deadline exceeded → a firewall"},
+		{"not MQTT 5.0", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = closed }, "the connection was closed after CONNECT without an answer: EOF → check whether the broker knows MQTT 5.0"},
 		{"no such name", func(p *Patient, _ *mqtttest.Behavior) {
 			p.Config.MQTT.URLs = []string{"mqtt://no-such-host.invalid:1883"}
 		}, "→ check the host's name in mqtt.urls"},

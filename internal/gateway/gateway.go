@@ -90,7 +90,6 @@ type Gateway struct {
 
 	healthEvery atomic.Int64 // nanoseconds
 	leaving     atomic.Bool  // what arrives now is for the next start
-	noRetain    atomic.Bool  // the broker keeps no retained messages
 	stays       atomic.Bool  // the next start is the same gateway at the same broker
 	healthNow   chan struct{}
 	restart     chan struct{}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/command"
@@ -21,9 +20,6 @@ import (
 
 // topicAliases is how many topics are replaced by a number on the way up, where the broker allows it.
 const topicAliases = 32
-
-// codeRetainNotSupported is the reason code of a broker that keeps no retained messages.
-const codeRetainNotSupported = 0x9a
 
 // inFlight is how many messages the gateway leaves unacknowledged where the broker allows more.
 const inFlight = 100
@@ -68,13 +64,9 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 	if !ok || m.Retain && len(m.Payload) == 0 {
 		return nil // an empty retained command clears the topic
 	}
-	var expiry *time.Duration
-	if m.Expiry > 0 {
-		expiry = &m.Expiry
-	}
 	return g.runner.Accept(ctx, command.Request{
 		Operation: op, Payload: m.Payload, ResponseTopic: m.ResponseTopic,
-		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: expiry,
+		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: m.Expiry,
 	})
 }
 
@@ -98,9 +90,6 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 		g.uplink.Repeat(g.topics.Status())
 		g.uplink.SetLink(uplink.Link{Up: true, Fresh: !n.SessionPresent, Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
 	case mqtt.Disconnected:
-		if refused := (*mqtt.ReasonError)(nil); errors.As(e.Err, &refused) && refused.Code == codeRetainNotSupported {
-			g.noRetain.Store(true)
-		}
 		g.uplink.SetLink(uplink.Link{})
 	default:
 		return
@@ -135,7 +124,7 @@ func (g *Gateway) disconnect(restarting bool) {
 }
 
 func (g *Gateway) will() *mqtt.Will {
-	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: !g.noRetain.Load(), ContentType: "application/json"}}
+	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
 }
 
 func (g *Gateway) credentials(context.Context) (mqtt.Credentials, error) {
@@ -156,8 +145,10 @@ func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
 		CorrelationData: m.Correlation}, func(a mqtt.Ack, err error) {
 		var refused *mqtt.ReasonError
 		switch {
-		case errors.As(err, &refused):
+		case errors.As(err, &refused): // by PUBACK, or by a DISCONNECT that came at this message again and again
 			done(byte(refused.Code), nil)
+		case errors.Is(err, mqtt.ErrPoison):
+			done(0, uplink.ErrPoison)
 		case errors.Is(err, mqtt.ErrTooLarge):
 			done(0, uplink.ErrTooLarge)
 		case errors.Is(err, mqtt.ErrClosed), errors.Is(err, mqtt.ErrUncertain):

@@ -34,6 +34,8 @@ type Client interface {
 
 // Errors that an adapter of the client makes its own into.
 var (
+	// ErrPoison means that the broker ends the connection at this message, each time and at no other.
+	ErrPoison   = errors.New("the broker ends the connection at this message")
 	ErrTooLarge = errors.New("larger than the broker accepts")
 	ErrInvalid  = errors.New("no message that MQTT can carry")
 	ErrEnded    = errors.New("the client has ended")

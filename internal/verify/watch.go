@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
@@ -27,10 +28,11 @@ const keepSession = time.Hour
 func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected func(url string), disconnected func(err error), take func(topic string, payload []byte)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	var reason error // of there being no connection now
-	heard := false   // there was one
+	var reason error    // of there being no connection now
+	heard := false      // there was one
+	var until time.Time // it ended, zero while there is one
 	client, err := mqtt.New(mqtt.Config{
-		URLs: m.URLs, ClientID: "fieldgate-verify-" + rand.Text()[:10], CleanStart: true, SessionExpiry: keepSession, ReceiveMaximum: 1000,
+		URLs: m.URLs, ClientID: "fieldgate-verify-" + rand.Text()[:10], SessionExpiry: keepSession, // the id is new: no Clean Start, see mqtt.Config
 		Dial: ws.Dialer{}.Dial,
 		Credentials: func(context.Context) (mqtt.Credentials, error) {
 			password, err := credential.Password(m)
@@ -45,7 +47,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 		OnEvent: func(e mqtt.Event) {
 			switch {
 			case e.Kind == mqtt.SessionLost:
-				stop(ErrInterrupted)
+				stop(fmt.Errorf("not heard from %s to %s: %w", until.UTC().Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339), ErrInterrupted))
 			case e.Kind == mqtt.Connected:
 				for _, code := range e.Negotiated.Granted {
 					if code.Failed() {
@@ -53,10 +55,15 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 					}
 				}
 				reason, heard = nil, true
+				until = time.Time{}
 				connected(e.URL)
-			case e.Kind == mqtt.Disconnected && mqtt.IsPermanent(e.Err):
-				stop(e.Err)
+			case e.Kind == mqtt.Disconnected && !heard && mqtt.Diagnose(e.Err).Permanent:
+				d := mqtt.Diagnose(e.Err)
+				stop(fmt.Errorf("%s: %s (%w)", d.Cause, d.Remedy, e.Err))
 			case e.Kind == mqtt.Disconnected && e.Err != nil && ctx.Err() == nil:
+				if until.IsZero() {
+					until = time.Now()
+				}
 				if reason == nil || reason.Error() != e.Err.Error() {
 					disconnected(e.Err)
 				}

@@ -1,0 +1,64 @@
+// Package probe judges what answers at the broker's port, with the judgement of the MQTT library, for those who try a connection by hand.
+package probe
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+// keys are what the library's words are called in the configuration.
+var keys = strings.NewReplacer("the CA file", "mqtt.tls.ca_file", "the certificate and the key", "mqtt.tls.cert_file and key_file",
+	"the user name and the password", "mqtt.username and the password", "the URL", "mqtt.urls", "the TLS server name", "mqtt.tls.server_name")
+
+// Diagnose returns err with its cause, and what to do in the words of the configuration.
+func Diagnose(err error) (cause error, remedy string) {
+	d := mqtt.Diagnose(err)
+	return fmt.Errorf("%s: %w", d.Cause, err), keys.Replace(d.Remedy)
+}
+
+// Refusal returns the error of a CONNACK that refuses.
+func Refusal(answer *packet.Connack) error {
+	p := &answer.Properties
+	return &mqtt.ReasonError{Packet: packet.CONNACK.String(), Code: answer.Code, Reason: p.ReasonString, ServerReference: p.ServerReference}
+}
+
+// ReadConnack reads the first packet that a broker sends.
+func ReadConnack(conn net.Conn) (*packet.Connack, error) {
+	r := bufio.NewReaderSize(conn, 128<<10)
+	first, err := r.Peek(4)
+	if err := mqtt.CheckAnswer(first, err); err != nil {
+		return nil, err
+	}
+	for n := 2; n <= packet.MaxHeaderSize; n++ {
+		head, err := r.Peek(n)
+		if err != nil {
+			return nil, err
+		}
+		h, size, err := packet.DecodeHeader(head)
+		if err != nil {
+			return nil, err
+		}
+		if size == 0 {
+			continue
+		}
+		if h.Type != packet.CONNACK || h.Length > 64<<10 {
+			return nil, fmt.Errorf("a packet of type %v and %d bytes came, want CONNACK", h.Type, h.Length)
+		}
+		if h.Length == 2 {
+			return nil, mqtt.ErrNotMQTT5
+		}
+		body, err := r.Peek(size + h.Length)
+		if err != nil {
+			return nil, err
+		}
+		answer := new(packet.Connack)
+		return answer, answer.Decode(h, body[size:])
+	}
+	return nil, errors.New("what came is no MQTT packet")
+}
