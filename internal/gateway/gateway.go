@@ -21,12 +21,14 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/flash"
 	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/operation"
 	"github.com/fieldgate/fieldgate/internal/payload"
 	"github.com/fieldgate/fieldgate/internal/payload/json"
 	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
 	"github.com/fieldgate/fieldgate/internal/presence"
 	"github.com/fieldgate/fieldgate/internal/queue"
+	"github.com/fieldgate/fieldgate/internal/quiet"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/station"
@@ -39,6 +41,7 @@ import (
 var ErrRestart = errors.New("restart requested")
 
 const (
+	tellWait    = 2 * time.Second // for the acknowledgement of what the ledger has to tell
 	offlineWait = 3 * time.Second // for the PUBACK of "offline"
 	closeWait   = time.Second     // for a DISCONNECT
 	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
@@ -74,6 +77,8 @@ type Gateway struct {
 	journal  event.Journal
 	presence *presence.Presence
 	client   *mqtt.Client
+	link     *link.Link
+	peers    *slog.Logger // for what a peer can cause
 	uplink   *uplink.Uplink
 	shadow   *shadow.Shadow
 	runner   *command.Runner
@@ -85,14 +90,13 @@ type Gateway struct {
 
 	healthEvery atomic.Int64 // nanoseconds
 	leaving     atomic.Bool  // what arrives now is for the next start
-	noRetain    atomic.Bool  // the broker keeps no retained messages
+	noRetain    atomic.Bool  // the broker takes no retained will
 	stays       atomic.Bool  // the next start is the same gateway at the same broker
 	healthNow   chan struct{}
 	restart     chan struct{}
+	oneByOne    chan struct{} // the broker takes no wildcards: the operations are subscribed one by one
 
 	mu      sync.Mutex
-	broker  string
-	cause   string                    // why there is no connection
 	changed map[string]sampling.State // sensors whose state is still to be told
 }
 
@@ -102,6 +106,7 @@ func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
 		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
 		changed: map[string]sampling.State{}, healthNow: make(chan struct{}, 1), restart: make(chan struct{}, 1),
+		oneByOne: make(chan struct{}, 1), peers: slog.New(quiet.Handler(o.Log.Handler())),
 	}
 	err := g.open(ctx)
 	if err == nil {
@@ -161,11 +166,12 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	g.client = client
+	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Needs: g.needs(), Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: encoder, BatchMax: g.Config.Telemetry.BatchMax,
 		Hold: g.Config.Telemetry.Unrouted == "hold", Last: func(sensor string) bool { return g.station.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
-		Queue: g.store, Client: sender{client}, Clock: g.boots, Log: g.Log,
+		Queue: g.store, Client: sender{client}, Clock: g.boots, Log: g.peers,
 	})
 	g.Queue = queue.New(g.Config.Gateway.ID, g.store, g.boots)
 	g.monitor = health.New(g.figures)
@@ -177,7 +183,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		Base:   shadow.Base(g.Config),
 		Limits: shadow.Limits{Allow: g.Config.Shadow.Allow, EveryMin: g.Config.Shadow.EveryMin, EveryMax: g.Config.Shadow.EveryMax, Fields: g.station.Numeric()},
 		Store:  g.store, Now: g.clock.Now, Apply: g.apply,
-		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: g.Log,
+		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: g.peers,
 	})
 	if err != nil {
 		return err
@@ -207,7 +213,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep},
+	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep}, {"subscriptions", g.subscribe},
 		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)
@@ -223,7 +229,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	runCtx, stopRun := context.WithCancelCause(ctx)
 	defer stopRun(nil)
 
-	link := start(linkCtx, stopRun, []task{{"mqtt", g.client.Run}, {"uplink", g.uplink.Run}})
+	links := start(linkCtx, stopRun, []task{{"mqtt", g.client.Run}, {"uplink", g.uplink.Run}})
 	for name, run := range g.station.Runs() {
 		tasks = append(tasks, task{"sensor " + name, run})
 	}
@@ -254,7 +260,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	g.Log.Info("stopping", "restart", errors.Is(result, ErrRestart))
 	g.disconnect(errors.Is(result, ErrRestart) && g.stays.Load())
 	stopLink()
-	link.Wait()
+	links.Wait()
 	g.uplink.Settle(context.WithoutCancel(ctx))
 	return result
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -39,12 +40,46 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store},
 		Subscriptions: []mqtt.Subscription{
-			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true},
+			commands(g.topics.Commands()),
 			{Filter: g.topics.Desired(), QoS: mqtt.AtLeastOnce},
 			{Filter: g.topics.Status(), QoS: mqtt.AtLeastOnce, RetainHandling: 2}, // only what overwrites it from now on
 		},
-		Handler: g.receive, OnEvent: g.linkChanged, Log: g.Log,
+		Handler: g.receive, OnEvent: g.linkChanged, Log: g.peers,
 	})
+}
+
+// needs says what the subscriptions of newClient are for, in their order.
+func (g *Gateway) needs() []link.Need {
+	return []link.Need{
+		{Filter: g.topics.Commands(), Without: "no command arrives"},
+		{Filter: g.topics.Desired(), Without: "no desired shadow arrives"},
+		{Filter: g.topics.Status(), Without: "a P/status that somebody overwrites stays wrong"},
+	}
+}
+
+func commands(filter string) mqtt.Subscription {
+	return mqtt.Subscription{Filter: filter, QoS: mqtt.AtLeastOnce, RetainAsPublished: true}
+}
+
+// subscribe subscribes the operations one by one wherever the broker takes no wildcards.
+func (g *Gateway) subscribe(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-g.oneByOne:
+		}
+		for _, op := range g.Config.Commands.Allow {
+			topic := g.topics.Command(op)
+			answer, err := g.client.Subscribe(ctx, commands(topic))
+			if len(answer.Codes) == 1 {
+				g.link.Granted(topic, answer.Codes[0])
+			} else if err != nil && ctx.Err() == nil {
+				g.peers.Warn("a command cannot be subscribed", "topic", topic, "err", err)
+			}
+		}
+		g.healthSoon()
+	}
 }
 
 // receive takes in what the cloud sends; the PUBACK follows when it returns nil.
@@ -59,6 +94,10 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 	case g.topics.Status():
 		if g.presence.Overwritten(m.Payload) {
 			g.uplink.Repeat(g.topics.Status())
+		} else if id, ok := g.presence.Twin(m.Payload); ok {
+			g.peers.Warn("another gateway has the same id: set gateway.id on one of them", "id", g.Config.Gateway.ID, "other", id)
+			g.link.Twin(id)
+			g.healthSoon()
 		}
 		return nil
 	}
@@ -74,26 +113,25 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 
 // linkChanged follows the connection.
 func (g *Gateway) linkChanged(e mqtt.Event) {
-	g.mu.Lock()
-	switch e.Kind {
-	case mqtt.Connected:
-		g.broker, g.cause = e.URL, ""
-	case mqtt.Disconnected:
-		g.cause = "not connected"
-		if e.Err != nil {
-			g.cause = e.Err.Error()
-		}
-	}
-	g.mu.Unlock()
+	g.link.Event(e)
 	switch e.Kind {
 	case mqtt.Connected:
 		n := e.Negotiated
+		if !n.WildcardSubscriptionAvailable {
+			g.link.Instead(g.topics.Commands())
+			select {
+			case g.oneByOne <- struct{}{}:
+			default:
+			}
+		}
 		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Online), nil)
 		g.uplink.Repeat(g.topics.Status())
-		g.uplink.SetLink(uplink.Link{Up: true, Fresh: !n.SessionPresent, Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
+		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
+			Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
 	case mqtt.Disconnected:
 		if refused := (*mqtt.ReasonError)(nil); errors.As(e.Err, &refused) && refused.Code == codeRetainNotSupported {
 			g.noRetain.Store(true)
+			g.link.NoRetain()
 		}
 		g.uplink.SetLink(uplink.Link{})
 	default:
@@ -102,8 +140,11 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 	g.healthSoon()
 }
 
-// disconnect says good-bye: "offline" and, if it was acknowledged, a DISCONNECT that discards the will.
+// disconnect says good-bye: what the ledger has to tell, "offline" and, if that was acknowledged, a DISCONNECT that discards the will.
 func (g *Gateway) disconnect(restarting bool) {
+	if !restarting {
+		g.tellRest()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), offlineWait)
 	defer cancel()
 	clean := restarting
@@ -126,6 +167,22 @@ func (g *Gateway) disconnect(restarting bool) {
 	if err := g.client.Close(closing, farewell); err != nil {
 		g.Log.Debug("closing the connection", "err", err)
 	}
+}
+
+// tellRest publishes the losses that were not told yet, also readings that nobody got until now: there may be no next start that tells.
+func (g *Gateway) tellRest() {
+	ctx, cancel := context.WithTimeout(context.Background(), tellWait)
+	defer cancel()
+	g.uplink.Retire()
+	g.uplink.Idle(ctx)
+	err := g.store.Flush(ctx)
+	if err == nil {
+		err = g.journal.Losses(ctx)
+	}
+	if err != nil {
+		g.Log.Warn("the loss ledger cannot be told: the next start does it", "err", err)
+	}
+	g.uplink.Idle(ctx)
 }
 
 func (g *Gateway) will() *mqtt.Will {

@@ -5,6 +5,7 @@ package presence
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
@@ -35,6 +36,18 @@ func (p *Presence) Overwritten(document []byte) bool {
 	if err := json.Unmarshal(document, &s); err != nil || s.State != contract.Online {
 		return true
 	}
-	// Another store that says it is online is another gateway of our name: answering it would be a fight without an end.
-	return s.Store == p.Store && s.Boot < p.Boot
+	// Another gateway of our name is not answered: that would be a fight without an end.
+	return !p.foreign(&s) && s.Boot < p.Boot
 }
+
+// Twin returns what tells another gateway of our name from this one, where a document on the topic is its birth.
+func (p *Presence) Twin(document []byte) (id string, ok bool) {
+	var s contract.Status
+	if err := json.Unmarshal(document, &s); err != nil || s.State != contract.Online || !p.foreign(&s) {
+		return "", false
+	}
+	return fmt.Sprintf("store %.40q", s.Store), true
+}
+
+// foreign tells whether a document comes from another gateway.
+func (p *Presence) foreign(s *contract.Status) bool { return s.Store != p.Store }

@@ -28,5 +28,9 @@ func TestOverwritten(t *testing.T) {
 		if got := p.Overwritten(tt.document); got != tt.want {
 			t.Errorf("%s: want %v, got %v", tt.name, tt.want, got)
 		}
+		id, twin := p.Twin(tt.document)
+		if want := tt.name == "OK another gateway of our name"; twin != want || want && id != `store "bb"` {
+			t.Errorf("%s: twin %q, %v", tt.name, id, twin)
+		}
 	}
 }
