@@ -29,6 +29,11 @@ const (
 	exitUsage  = 2 // wrong configuration or usage: starting again does not help
 )
 
+// An exitCode ends the program with a code of its own; whoever returns it has said why.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
 // usageError is a mistake of whoever started the program.
 type usageError struct{ error }
 
@@ -47,6 +52,10 @@ func run(args []string) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
+	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
 	}
 	fmt.Fprintln(os.Stderr, describe(cmd, err))
 	var usage usageError

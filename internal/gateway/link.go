@@ -42,7 +42,7 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 		Subscriptions: []mqtt.Subscription{
 			commands(g.topics.Commands()),
 			{Filter: g.topics.Desired(), QoS: mqtt.AtLeastOnce},
-			{Filter: g.topics.Status(), QoS: mqtt.AtLeastOnce, RetainHandling: 2}, // only what overwrites it from now on
+			{Filter: g.topics.Status(), QoS: mqtt.AtLeastOnce},
 		},
 		Handler: g.receive, OnEvent: g.linkChanged, Log: g.peers,
 	})
@@ -92,12 +92,13 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 	case g.topics.Desired():
 		return g.shadow.Desired(ctx, m.Payload)
 	case g.topics.Status():
-		if g.presence.Overwritten(m.Payload) {
-			g.uplink.Repeat(g.topics.Status())
-		} else if id, ok := g.presence.Twin(m.Payload); ok {
-			g.peers.Warn("another gateway has the same id: set gateway.id on one of them", "id", g.Config.Gateway.ID, "other", id)
+		if id, ok := g.presence.Twin(m.Payload); ok {
+			g.peers.Warn("P/status says that another gateway has the same id", "id", g.Config.Gateway.ID, "other", id)
 			g.link.Twin(id)
 			g.healthSoon()
+		}
+		if !m.Retain && g.presence.Overwritten(m.Payload) { // what was there at connecting is overwritten by our birth
+			g.uplink.Repeat(g.topics.Status())
 		}
 		return nil
 	}

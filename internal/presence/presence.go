@@ -40,10 +40,11 @@ func (p *Presence) Overwritten(document []byte) bool {
 	return !p.foreign(&s) && s.Boot < p.Boot
 }
 
-// Twin returns what tells another gateway of our name from this one, where a document on the topic is its birth.
+// Twin returns what tells another gateway of our name from this one, if a document on the topic is its birth or its will: where two push
+// each other off the broker, each finds the other's at connecting, again and again. One of a store that was replaced is found once.
 func (p *Presence) Twin(document []byte) (id string, ok bool) {
 	var s contract.Status
-	if err := json.Unmarshal(document, &s); err != nil || s.State != contract.Online || !p.foreign(&s) {
+	if err := json.Unmarshal(document, &s); err != nil || s.State == contract.Offline || s.Store == "" || !p.foreign(&s) {
 		return "", false
 	}
 	return fmt.Sprintf("store %.40q", s.Store), true

@@ -3,6 +3,7 @@ package uplink
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
@@ -229,7 +230,7 @@ func (u *Uplink) clear(topics ...string) {
 	}
 }
 
-// Refusals returns the topics that the broker refuses now, by name.
+// Refusals returns the topics that the broker refuses now: those of readings first, then by name.
 func (u *Uplink) Refusals() []Refusal {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -237,6 +238,14 @@ func (u *Uplink) Refusals() []Refusal {
 	for topic, why := range u.refusals {
 		list = append(list, Refusal{topic, why})
 	}
-	slices.SortFunc(list, func(a, b Refusal) int { return cmp.Compare(a.Topic, b.Topic) })
+	slices.SortFunc(list, func(a, b Refusal) int {
+		if x := strings.HasPrefix(a.Topic, u.Topics.Telemetry("")); x != strings.HasPrefix(b.Topic, u.Topics.Telemetry("")) {
+			if x {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Topic, b.Topic)
+	})
 	return list
 }
