@@ -177,7 +177,8 @@ func (g *Gateway) tellRest() {
 	g.uplink.Retire()
 	g.uplink.Idle(ctx)
 	err := g.store.Flush(ctx)
-	if err == nil {
+	for left := int64(-1); err == nil && g.store.Stats().Losses != left; {
+		left = g.store.Stats().Losses
 		err = g.journal.Losses(ctx)
 	}
 	if err != nil {
