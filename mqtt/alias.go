@@ -73,6 +73,7 @@ func (n *conn) shorten(p *packet.Publish, size int) {
 	if number == 0 {
 		return
 	}
+	n.aliased = n.now()
 	p.Properties.TopicAlias = number
 	p.Properties.Present |= packet.Props(packet.PropTopicAlias)
 	if known {

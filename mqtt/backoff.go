@@ -31,7 +31,7 @@ func (b Backoff) delay(attempts int, err error) time.Duration {
 	if errors.Is(err, errStranger) {
 		return 0
 	}
-	if refused, ok := errors.AsType[*ReasonError](err); errors.Is(err, errNotMQTT5) || ok && refused.Packet == "CONNACK" && IsPermanent(err) {
+	if refused, ok := errors.AsType[*ReasonError](err); err != nil && Diagnose(err).Permanent && (!ok || refused.Packet == "CONNACK") {
 		return b.Max/2 + jitter(b.Max/2)
 	}
 	limit := b.Min

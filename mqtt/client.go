@@ -25,6 +25,10 @@ type Client struct {
 	inbox     inbox
 	storing   sync.Mutex // held around calls of the session store
 	facts     factsState // the supervisor's
+	suspect   suspicion  // the supervisor's
+	will      willLimit  // the supervisor's
+	offered   *Will      // the will of the last CONNECT; the supervisor's
+	noAliases bool       // the broker cannot bear topic aliases; the supervisor's
 	told      string     // the failure that was logged last; the supervisor's
 	responses responses
 	auth      *authentication // nil without Config.Authenticator

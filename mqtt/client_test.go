@@ -188,7 +188,7 @@ func TestResend(t *testing.T) {
 		k := start(t, connectTo(b))
 		k.await(t, Connected)
 		var o outcomes
-		for _, m := range []Message{{Topic: "a", QoS: 1}, {Topic: "b", QoS: 2}, {Topic: "c", QoS: 1}, {Topic: "d", QoS: 1, Expiry: time.Minute}} {
+		for _, m := range []Message{{Topic: "a", QoS: 1}, {Topic: "b", QoS: 2}, {Topic: "c", QoS: 1}, {Topic: "d", QoS: 1, Expiry: new(time.Minute)}} {
 			k.send(t, &o, m)
 		}
 		synctest.Wait()
@@ -357,8 +357,8 @@ func TestExpiry(t *testing.T) {
 		defer b.Close()
 		k := start(t, connectTo(b))
 		var o outcomes
-		k.send(t, &o, Message{Topic: "short", QoS: 1, Expiry: 10 * time.Second})
-		k.send(t, &o, Message{Topic: "long", QoS: 1, Expiry: time.Hour})
+		k.send(t, &o, Message{Topic: "short", QoS: 1, Expiry: new(10 * time.Second)})
+		k.send(t, &o, Message{Topic: "long", QoS: 1, Expiry: new(time.Hour)})
 		k.send(t, &o, Message{Topic: "ever", QoS: 1})
 		time.Sleep(30 * time.Minute)
 		b.Behave(func(h *mqtttest.Behavior) { h.DialError = nil })
@@ -418,7 +418,7 @@ func TestInvalidMessages(t *testing.T) {
 		{Topic: "a", CorrelationData: make([]byte, 65536)},
 		{Topic: "a", UserProperties: []UserProperty{{Key: "\xed\xa0\x80"}}},
 		{Topic: "a", UTF8: true, Payload: []byte{0xff}},
-		{Topic: "a", Expiry: -1},
+		{Topic: "a", Expiry: new(time.Duration(-1))},
 	} {
 		if err := c.Send(&m, nil); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%.100v: %v", m, err)

@@ -25,7 +25,8 @@ type Config struct {
 	Dial func(ctx context.Context, u *url.URL, tls *tls.Config) (net.Conn, error)
 	// ClientID names the session at the broker; "" asks the broker to assign one, which is kept.
 	ClientID string
-	// CleanStart discards a session that an earlier process left at the broker.
+	// CleanStart discards a session that an earlier process left at the broker. Mosquitto keeps over its own restart only sessions that
+	// began without it: a client whose id is new every time does better without.
 	CleanStart bool
 	// KeepAlive is the longest silence in either direction before a ping: default 60s, negative for none. The broker may shorten it.
 	// A dead peer is found after 3/4 of it and at most 20s more.
@@ -53,9 +54,11 @@ type Config struct {
 	NoProblemInformation bool
 	// Will is asked before every attempt; nil, or a nil result: none.
 	Will func() *Will
-	// ReceiveMaximum is how many QoS 1 and 2 messages the broker may send without acknowledgement: default 32. A broker that sends more
+	// ReceiveMaximum is how many QoS 1 and 2 messages the broker may send without acknowledgement: default 1000, since there are brokers
+	// that take it for the length of their queue and drop what exceeds it (FlashMQ, online and offline). A broker that sends more
 	// is not read until the handler has caught up, and left (0x93) when that takes longer than 2s.
-	// Memory for received messages is bounded by it times MaximumPacketSize.
+	// Memory for received messages is bounded by four times MaximumPacketSize instead: beyond it the connection is not read until the
+	// handler has caught up.
 	ReceiveMaximum uint16
 	// MaximumPacketSize is the largest packet to accept, in bytes: default 1 MiB.
 	MaximumPacketSize uint32
@@ -116,7 +119,7 @@ func (c Config) withDefaults() (Config, []*url.URL, error) {
 	setDefault(&c.SessionExpiry, 24*time.Hour)
 	setDefault(&c.ConnectTimeout, 30*time.Second)
 	setDefault(&c.AckTimeout, 60*time.Second)
-	setDefault(&c.ReceiveMaximum, 32)
+	setDefault(&c.ReceiveMaximum, 1000)
 	setDefault(&c.MaximumPacketSize, 1<<20)
 	setDefault(&c.MaxInFlight, 1000)
 	setDefault(&c.MaxQueued, 4096)

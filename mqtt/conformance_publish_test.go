@@ -154,8 +154,8 @@ func TestExpiredInFlight(t *testing.T) {
 		p.accept(t, false, packet.Properties{})
 		k.await(t, Connected)
 		var o outcomes
-		k.send(t, &o, Message{Topic: "a", QoS: 2, Expiry: time.Second})
-		k.send(t, &o, Message{Topic: "b", QoS: 2, Expiry: time.Second})
+		k.send(t, &o, Message{Topic: "a", QoS: 2, Expiry: new(time.Second)})
+		k.send(t, &o, Message{Topic: "b", QoS: 2, Expiry: new(time.Second)})
 		p.send(&packet.Ack{Type: packet.PUBREC, ID: 1})
 		wantList(t, "first", p.sent(t), "PUBLISH 1 a", "PUBLISH 2 b", "PUBREL 1")
 		time.Sleep(10 * time.Second)

@@ -23,22 +23,31 @@ type conn struct {
 	room       chan struct{} // signals that control was taken or a message accepted
 	dead       chan struct{} // closed by fail
 	readerDone chan struct{}
+	silent     bool          // no byte came; the supervisor's
+	will       *Will         // of the CONNECT
+	begun      time.Duration // CONNACK, since start
 
 	lastRead atomic.Int64 // time.Duration since start
 
-	idle    bool               // mu: the writer waits for wake
-	control []byte             // mu: encoded packets other than PUBLISH, SUBSCRIBE and UNSUBSCRIBE
-	parting *parting           // mu: the end in order, once asked for
-	err     error              // mu: why the connection ended
-	auth    chan<- packet.Auth // mu: takes the broker's answers to a re-authentication, one at a time
-	ready   bool               // mu: Connected was reported
-	lastAck time.Duration      // mu: last answer to a PUBLISH or a request, since start
-	pinged  time.Duration      // mu: when the PINGREQ that waits for an answer was written, since start; 0: none
+	idle      bool               // mu: the writer waits for wake
+	control   []byte             // mu: encoded packets other than PUBLISH, SUBSCRIBE and UNSUBSCRIBE
+	parting   *parting           // mu: the end in order, once asked for
+	err       error              // mu: why the connection ended
+	auth      chan<- packet.Auth // mu: takes the broker's answers to a re-authentication, one at a time
+	ready     bool               // mu: Connected was reported
+	careful   bool               // mu: one thing at a time, see suspicion
+	gate      bool               // mu: a careful connection waits for the answer to its first ping
+	heard     bool               // mu: something came after CONNACK
+	published time.Duration      // mu: last PUBLISH, since start; 0: none
+	aliased   time.Duration      // mu: last one with a topic alias, since start; 0: none
+	lastAck   time.Duration      // mu: last answer to a PUBLISH or a request, since start
+	pinged    time.Duration      // mu: when the PINGREQ that waits for an answer was written, since start; 0: none
 
-	held     []*receipt          // mu: inbound QoS 1 and 2 messages without PUBACK or PUBREC, in the order of arrival
-	unacked1 int                 // mu: how many of them have QoS 1
-	unacked2 map[uint16]struct{} // mu: inbound QoS 2 messages of this connection without PUBCOMP
-	excess   time.Duration       // mu: since when the broker exceeds the Receive Maximum, since start; 0: it does not
+	held      []*receipt          // mu: inbound QoS 1 and 2 messages without PUBACK or PUBREC, in the order of arrival
+	heldBytes int                 // mu: what they take
+	unacked1  int                 // mu: how many of them have QoS 1
+	unacked2  map[uint16]struct{} // mu: inbound QoS 2 messages of this connection without PUBCOMP
+	excess    time.Duration       // mu: since when the broker exceeds the Receive Maximum, since start; 0: it does not
 
 	aliases map[uint16]string // the reader's: topic aliases of the broker, at most TopicAliasMaximum
 
@@ -70,11 +79,13 @@ const (
 	minPacketSize = 4
 	// maxControl is how many bytes of answers may wait for a broker that does not read before reading stops.
 	maxControl = 64 << 10
+	// heldPackets times Config.MaximumPacketSize is how many bytes of messages may wait for the handler before reading stops.
+	heldPackets = 4
 )
 
 func newConn(c *Client, nc net.Conn) *conn {
 	return &conn{
-		c: c, nc: nc, start: time.Now(),
+		c: c, nc: nc, start: time.Now(), silent: true,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		dead: make(chan struct{}), readerDone: make(chan struct{}),
 		unacked2: make(map[uint16]struct{}), aliases: make(map[uint16]string),
@@ -159,10 +170,12 @@ func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
 	goroutines.Wait()
 
 	n.c.mu.Lock()
-	defer n.c.mu.Unlock()
+	e := n.ending()
 	n.c.conn = nil
 	n.c.session.suspend()
 	n.c.resetRequests()
+	n.c.mu.Unlock()
+	n.c.learn(e)
 	return n.err
 }
 
@@ -172,19 +185,27 @@ func (n *conn) subscribeAll(deadline time.Time) (wait func() error) {
 	granted := make([]ReasonCode, len(n.c.cfg.Subscriptions))
 	var requests []*request
 	places := make(map[*request][]int) // in granted
-	add := func(s Subscription) *request {
+	add := func(place int, s Subscription) *request {
 		i := slices.IndexFunc(requests, func(r *request) bool { return r.subs[0].ID == s.ID })
-		if i < 0 {
+		if i < 0 || n.c.suspect.single {
 			i = len(requests)
-			requests = append(requests, &request{answer: make(chan answer, 1), once: true})
+			requests = append(requests, &request{answer: make(chan answer, 1), once: true, place: place})
 		}
 		requests[i].subs = append(requests[i].subs, s)
 		requests[i].user = append(requests[i].user, s.UserProperties...)
 		return requests[i]
 	}
 	for i, s := range n.c.cfg.Subscriptions {
-		if granted[i] = n.unsupported(s); granted[i] == 0 {
-			r := add(s)
+		if o := n.c.suspect.leftOut[i]; time.Now().Before(o.until) {
+			granted[i] = o.code
+			continue
+		}
+		for j, f := range n.filters(s) {
+			if code := n.unsupported(f); code != 0 {
+				granted[i] = worst(granted[i], code, j == 0)
+				continue
+			}
+			r := add(i, f)
 			places[r] = append(places[r], i)
 		}
 	}
@@ -200,6 +221,7 @@ func (n *conn) subscribeAll(deadline time.Time) (wait func() error) {
 
 // awaitSubscriptions waits for the answers to requests; places has where their codes belong in granted.
 func (n *conn) awaitSubscriptions(deadline time.Time, requests []*request, places map[*request][]int, granted []ReasonCode) error {
+	noted := make(map[int]bool) // places that have an answer
 	timeout := time.NewTimer(time.Until(deadline))
 	defer timeout.Stop()
 	for _, r := range requests {
@@ -212,7 +234,8 @@ func (n *conn) awaitSubscriptions(deadline time.Time, requests []*request, place
 				return a.err
 			}
 			for j, i := range places[r] {
-				granted[i] = a.ack.Codes[j]
+				granted[i] = worst(granted[i], a.ack.Codes[j], !noted[i])
+				noted[i] = true
 			}
 		case <-timeout.C:
 			return violation("no SUBACK within %v", n.c.cfg.ConnectTimeout)
@@ -224,4 +247,30 @@ func (n *conn) awaitSubscriptions(deadline time.Time, requests []*request, place
 	n.negotiated.Granted = granted
 	n.ready = n.err == nil
 	return n.err
+}
+
+// filters returns what is asked for instead of s on this connection: s itself, or its Alternatives.
+func (n *conn) filters(s Subscription) []Subscription {
+	if len(s.Alternatives) == 0 || n.unsupported(s) != packet.WildcardSubscriptionsRefused {
+		return []Subscription{s}
+	}
+	instead := make([]Subscription, len(s.Alternatives))
+	for i, f := range s.Alternatives {
+		instead[i] = s
+		instead[i].Filter = f
+	}
+	return instead
+}
+
+// worst returns the worse of two answers to what stands for one subscription: a refusal, or the lower QoS.
+func worst(a, b ReasonCode, first bool) ReasonCode {
+	switch {
+	case first:
+		return b
+	case a.Failed():
+		return a
+	case b.Failed():
+		return b
+	}
+	return min(a, b)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"syscall"
 	"time"
 
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -19,7 +20,7 @@ func (c *Client) connect(ctx context.Context, u *url.URL) (n *conn, lost bool, e
 	if err := c.loadFacts(ctx); err != nil {
 		return nil, false, err
 	}
-	request, expires, err := c.connectPacket(ctx)
+	request, will, expires, err := c.connectPacket(ctx)
 	if err != nil {
 		return nil, false, err
 	}
@@ -45,11 +46,16 @@ func (c *Client) connect(ctx context.Context, u *url.URL) (n *conn, lost bool, e
 		return nil, false, err
 	}
 	n = newConn(c, nc)
-	n.expires = expires
+	n.expires, n.will = expires, will
+	n.careful = c.suspect.careful
+	c.offered = will
 	release := context.AfterFunc(ctx, func() { nc.Close() })
 	answer, err := n.introduce(ctx, request)
 	if !release() {
 		err = context.Cause(ctx)
+		if n.silent && c.stop.Err() == nil {
+			err = fmt.Errorf("%w: %w", ErrSilent, err)
+		}
 	}
 	if err == nil {
 		err = n.negotiate(u, request, answer)
@@ -98,11 +104,12 @@ var errStranger = errors.New("mqtt: the broker holds a session of somebody else 
 // cleanStart tells whether the next CONNECT asks for a clean start. A client without a session of its own does not, unless
 // a session is in its way or none is wanted: mosquitto 2.0 does not keep a session that began with one over a restart.
 func (c *Client) cleanStart() bool {
-	return !c.facts.resumable && (c.facts.stranger || c.cfg.CleanStart || c.cfg.SessionExpiry <= 0)
+	return c.facts.anew || !c.facts.resumable && (c.facts.stranger || c.cfg.CleanStart || c.cfg.SessionExpiry <= 0)
 }
 
-// connectPacket makes the CONNECT of the next attempt, but for enhanced authentication. It also returns when its credentials expire.
-func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, expires time.Time, err error) {
+// connectPacket makes the CONNECT of the next attempt, but for enhanced authentication. It also returns its will, and when its
+// credentials expire.
+func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, will *Will, expires time.Time, err error) {
 	p = &packet.Connect{CleanStart: c.cleanStart(), ClientID: c.clientID}
 	if c.cfg.KeepAlive > 0 {
 		p.KeepAlive = uint16(seconds(c.cfg.KeepAlive))
@@ -131,16 +138,17 @@ func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, expires 
 		q.Present |= packet.Props(packet.PropRequestResponseInformation)
 	}
 	if expires, err = c.identify(ctx, p); err != nil {
-		return nil, expires, err
+		return nil, nil, expires, err
 	}
 	if c.cfg.Will != nil {
-		if w := c.cfg.Will(); w != nil {
+		if w := c.will.reduce(c.cfg.Will()); w != nil {
 			if p.Will, err = w.encode(); err != nil {
-				return nil, expires, err
+				return nil, nil, expires, err
 			}
+			will = w
 		}
 	}
-	return p, expires, nil
+	return p, will, expires, nil
 }
 
 // identify asks for credentials and adds them to a CONNECT. It returns when they expire, zero for never.
@@ -189,9 +197,9 @@ func (n *conn) introduce(ctx context.Context, request *packet.Connect) (*packet.
 				return nil, err
 			}
 		case h.Type != packet.CONNACK: // [MQTT-3.2.0-1] [MQTT-4.12.0-6]
-			return nil, violation("%v instead of CONNACK", h.Type)
+			return nil, early(h.Type)
 		case h.Length == 2:
-			return nil, errNotMQTT5
+			return nil, ErrNotMQTT5
 		default:
 			return n.accepted(ctx, h, body)
 		}
@@ -228,7 +236,16 @@ func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 			return h, nil, violation("no fixed header")
 		}
 		if _, err := io.ReadFull(n.nc, head[i:i+1]); err != nil {
+			if n.silent && (err == io.EOF || errors.Is(err, syscall.ECONNRESET)) {
+				return h, nil, fmt.Errorf("%w: %w", ErrNoConnack, err)
+			}
 			return h, nil, fmt.Errorf("mqtt: waiting for CONNACK: %w", err)
+		}
+		n.silent = false
+		if i == 0 && mayGreet(head[0]) {
+			if err := n.greeting(head[0]); err != nil {
+				return h, nil, err
+			}
 		}
 		if h, size, err = packet.DecodeHeader(head[:i+1]); err != nil {
 			return h, nil, err
@@ -244,6 +261,35 @@ func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 	n.c.bytesIn.Add(uint64(size + h.Length))
 	return h, body, nil
 }
+
+// greeting looks at what follows the first byte of an answer that no broker should begin with, and says what is wrong with it.
+func (n *conn) greeting(first byte) error {
+	b := [16]byte{first}
+	if err := n.nc.SetReadDeadline(time.Now().Add(lingerTimeout)); err != nil {
+		return fmt.Errorf("mqtt: waiting for CONNACK: %w", err)
+	}
+	filled := 1
+	for filled < 4 {
+		m, err := n.nc.Read(b[filled:])
+		filled += m
+		if err != nil {
+			break
+		}
+	}
+	if err := mismatch(b[:filled]); err != nil {
+		return err
+	}
+	h, _, err := packet.DecodeHeader(b[:filled])
+	if err != nil {
+		return err
+	}
+	return early(h.Type) // [MQTT-3.2.0-1] [MQTT-4.12.0-6]
+}
+
+// errEarly is a packet that comes before the CONNACK: a broker that resumes a session may forget to send that.
+var errEarly = errors.New("instead of CONNACK")
+
+func early(t packet.Type) error { return violation("%v %w", t, errEarly) }
 
 // refuse ends a connection that did not come to be, with the DISCONNECT that err asks for.
 func (n *conn) refuse(err error) {

@@ -345,7 +345,7 @@ func TestProviders(t *testing.T) {
 			return Credentials{Username: "u", Password: []byte(token)}, nil
 		}
 		cfg.Will = func() *Will {
-			return &Will{Message: Message{Topic: "w", Payload: []byte(tokens[0]), QoS: 1, Retain: true, Expiry: time.Hour}, Delay: 1500 * time.Millisecond}
+			return &Will{Message: Message{Topic: "w", Payload: []byte(tokens[0]), QoS: 1, Retain: true, Expiry: new(time.Hour)}, Delay: 1500 * time.Millisecond}
 		}
 		tokens = append(tokens, "three", "four")
 		k := start(t, cfg)

@@ -32,8 +32,8 @@ func (m *Message) check() error {
 	if err := checkProperties(m.UserProperties); err != nil {
 		return err
 	}
-	if m.Expiry < 0 {
-		return fmt.Errorf("%w: negative expiry %v", ErrInvalid, m.Expiry)
+	if m.Expiry != nil && *m.Expiry < 0 {
+		return fmt.Errorf("%w: negative expiry %v", ErrInvalid, *m.Expiry)
 	}
 	if m.UTF8 && !utf8.Valid(m.Payload) {
 		return fmt.Errorf("%w: payload for %q is not UTF-8", ErrInvalid, m.Topic)
@@ -90,12 +90,17 @@ func (m *Message) properties(p *packet.Properties) {
 // message returns the received message in p.
 func message(p *packet.Publish) *Message {
 	q := &p.Properties
+	var expiry *time.Duration
+	if q.Present.Has(packet.PropMessageExpiry) {
+		d := time.Duration(q.MessageExpiry) * time.Second
+		expiry = &d
+	}
 	return &Message{
 		Topic:           p.Topic,
 		Payload:         p.Payload,
 		QoS:             QoS(p.QoS),
 		Retain:          p.Retain,
-		Expiry:          time.Duration(q.MessageExpiry) * time.Second,
+		Expiry:          expiry,
 		ContentType:     q.ContentType,
 		ResponseTopic:   q.ResponseTopic,
 		CorrelationData: q.CorrelationData,
@@ -116,8 +121,8 @@ func (w *Will) encode() (*packet.Will, error) {
 	}
 	p := &packet.Will{QoS: byte(w.QoS), Retain: w.Retain, Topic: w.Topic, Payload: w.Payload}
 	w.properties(&p.Properties)
-	if w.Expiry > 0 {
-		p.Properties.MessageExpiry = seconds(w.Expiry)
+	if w.Expiry != nil {
+		p.Properties.MessageExpiry = seconds(*w.Expiry)
 		p.Properties.Present |= packet.Props(packet.PropMessageExpiry)
 	}
 	if w.Delay > 0 {
@@ -140,6 +145,11 @@ func (s Subscription) check() error {
 	}
 	if !validFilter(s.Filter) {
 		return fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, s.Filter)
+	}
+	for _, f := range s.Alternatives {
+		if !validFilter(f) {
+			return fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
+		}
 	}
 	if s.ID > packet.MaxLength {
 		return fmt.Errorf("%w: subscription identifier %d, at most %d", ErrInvalid, s.ID, packet.MaxLength)

@@ -22,6 +22,9 @@ var (
 	ErrNotSupported = errors.New("mqtt: not supported by the broker")
 	// ErrExpired means that the message's Expiry was over before it could be sent.
 	ErrExpired = errors.New("mqtt: message expired before it was sent")
+	// ErrPoison means that the broker ends the connection at this message, each time and at no other; it is not sent again. The error is a
+	// *ReasonError too where the broker's DISCONNECT gave a code.
+	ErrPoison = errors.New("mqtt: the broker ends the connection at this message")
 	// ErrStale means that a message was not acknowledged because the connection on which it came has ended. It comes again.
 	ErrStale = errors.New("mqtt: the message came on a connection that has ended")
 	// ErrInvalid means that a message or a subscription breaks the rules of MQTT; nothing was queued.
@@ -53,10 +56,13 @@ func (e *ReasonError) Error() string {
 // IsPermanent reports whether trying the same again is likely to end the same: the message, the request or the credentials have
 // to change first. Lost connections, full quotas and busy brokers are not permanent.
 func IsPermanent(err error) bool {
-	for _, e := range []error{ErrClosed, ErrTooLarge, ErrNotSupported, ErrExpired, ErrInvalid, errNotMQTT5} {
+	for _, e := range []error{ErrClosed, ErrTooLarge, ErrNotSupported, ErrExpired, ErrInvalid, ErrNotMQTT5} {
 		if errors.Is(err, e) {
 			return true
 		}
+	}
+	if _, ok := errors.AsType[*ProtocolMismatch](err); ok {
+		return true
 	}
 	re, ok := errors.AsType[*ReasonError](err)
 	if !ok {
@@ -73,8 +79,8 @@ func IsPermanent(err error) bool {
 	return false
 }
 
-// errNotMQTT5 is the cause of a Disconnected event after an MQTT 3.1.1 CONNACK.
-var errNotMQTT5 = errors.New("mqtt: broker does not speak MQTT 5")
+// errNoAck is why a connection is left on which the broker acknowledges nothing.
+var errNoAck = errors.New("none acknowledged")
 
 // reasonError returns the refusal in a packet.
 func reasonError(t packet.Type, code ReasonCode, p *packet.Properties) *ReasonError {

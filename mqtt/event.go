@@ -69,7 +69,11 @@ type Negotiated struct {
 	ResponseInformation             string
 	Reason                          string
 	UserProperties                  []UserProperty
-	// Granted are the broker's answers to Config.Subscriptions, in their order. A refused one is not an error
-	// of the connection.
+	// Will is the will as the broker took it, nil for none: RETAIN, the QoS or all of it may have been given up because the broker refuses
+	// it.
+	Will *Will
+	// Granted are the answers to Config.Subscriptions, one for each, in their order: the QoS, which may be lower than asked, or a refusal,
+	// also by what the CONNACK rules out. One that is left out because the broker ends the connection at it has the code that the
+	// broker gave, else 0x80. A refused one is not an error of the connection.
 	Granted []ReasonCode
 }

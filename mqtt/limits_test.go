@@ -90,7 +90,11 @@ func TestExpiryOffline(t *testing.T) {
 				var got []string
 				for _, s := range []int{20, 10, 40, 0, 30} {
 					topic := fmt.Sprint(s)
-					if err := k.Send(&Message{Topic: topic, QoS: 1, Expiry: time.Duration(s) * time.Second}, func(_ Ack, err error) {
+					lifetime := new(time.Duration(s) * time.Second)
+					if s == 0 {
+						lifetime = nil
+					}
+					if err := k.Send(&Message{Topic: topic, QoS: 1, Expiry: lifetime}, func(_ Ack, err error) {
 						if want := map[bool]error{true: ErrClosed, false: ErrExpired}[s == 0]; !errors.Is(err, want) || errors.Is(err, ErrUncertain) {
 							t.Errorf("%s: %v", topic, err)
 						}
@@ -107,7 +111,7 @@ func TestExpiryOffline(t *testing.T) {
 				}
 				got = nil
 				for i := range 5 { // many at nearly the same time: a look at the queue for several
-					k.send(t, &o, Message{Topic: fmt.Sprint("e", i), QoS: 1, Expiry: time.Duration(1000+i) * time.Millisecond})
+					k.send(t, &o, Message{Topic: fmt.Sprint("e", i), QoS: 1, Expiry: new(time.Duration(1000+i) * time.Millisecond)})
 				}
 				time.Sleep(1200 * time.Millisecond)
 				synctest.Wait()
@@ -130,7 +134,7 @@ func TestExpiryAfterSessionLost(t *testing.T) {
 		result := make(chan error, 1)
 		var o outcomes
 		k.send(t, &o, Message{Topic: "first", QoS: 1})
-		if err := k.Send(&Message{Topic: "second", QoS: 1, Expiry: 30 * time.Second}, func(_ Ack, err error) { result <- err }); err != nil {
+		if err := k.Send(&Message{Topic: "second", QoS: 1, Expiry: new(30 * time.Second)}, func(_ Ack, err error) { result <- err }); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(40 * time.Second)

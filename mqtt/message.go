@@ -28,10 +28,10 @@ type Message struct {
 	Payload []byte
 	QoS     QoS
 	Retain  bool
-	// Expiry is the message's lifetime; 0 means that it never expires. It is counted down while the message waits
-	// for its first transmission; a message whose time is over before that is not sent (ErrExpired). It is sent in whole
-	// seconds, rounded up.
-	Expiry          time.Duration
+	// Expiry is the message's lifetime; nil means that it never expires, 0 that it has expired: of a received message that its time was
+	// over when it was delivered. It is counted down while the message waits for its first transmission; a message whose time
+	// is over before that is not sent (ErrExpired). It is sent in whole seconds, rounded up.
+	Expiry          *time.Duration
 	ContentType     string
 	ResponseTopic   string
 	CorrelationData []byte
@@ -65,7 +65,9 @@ type Ack struct {
 
 // A Subscription asks for the messages of the topics that match Filter, at most with the given QoS.
 type Subscription struct {
-	Filter            string
+	Filter string
+	// Alternatives are asked for instead where the broker takes no wildcards (CONNACK); Granted has the worst answer to them.
+	Alternatives      []string
 	QoS               QoS
 	NoLocal           bool // not the messages that this client published
 	RetainAsPublished bool // keep the retain flag as the publisher set it

@@ -168,8 +168,8 @@ func inherit(m StoredMessage, now time.Time) (*exchange, error) {
 		return nil, err
 	}
 	x := &exchange{msg: message(&p), stored: m.Serial, id: p.ID, qos: QoS(p.QoS), sentAt: now}
-	if x.msg.Expiry > 0 { // how long the program was away is not known
-		x.expiry, x.expires = p.Properties.MessageExpiry, now.Add(x.msg.Expiry)
+	if x.msg.Expiry != nil { // how long the program was away is not known
+		x.expiry, x.expires = p.Properties.MessageExpiry, now.Add(*x.msg.Expiry)
 	}
 	return x, nil
 }

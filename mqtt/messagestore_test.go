@@ -149,7 +149,7 @@ func TestMessagesOfLostSession(t *testing.T) {
 				cfg.Session = FileStore(dir)
 				first := start(t, cfg)
 				for i := range 2 {
-					if err := first.Send(&Message{Topic: "m", Payload: []byte(strconv.Itoa(i + 1)), QoS: QoS(i + 1), Expiry: time.Hour}, nil); err != nil {
+					if err := first.Send(&Message{Topic: "m", Payload: []byte(strconv.Itoa(i + 1)), QoS: QoS(i + 1), Expiry: new(time.Hour)}, nil); err != nil {
 						t.Fatal(err)
 					}
 				}

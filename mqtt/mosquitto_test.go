@@ -37,7 +37,7 @@ func roundTrip(t *testing.T, k *tester) {
 	t.Helper()
 	for q := AtMostOnce; q <= ExactlyOnce; q++ {
 		m := &Message{
-			Topic: fmt.Sprintf("t/%d", q), Payload: []byte("hello"), QoS: q, Expiry: time.Hour, ContentType: "text/plain",
+			Topic: fmt.Sprintf("t/%d", q), Payload: []byte("hello"), QoS: q, Expiry: new(time.Hour), ContentType: "text/plain",
 			ResponseTopic: "r/1", CorrelationData: []byte{0, 1}, UTF8: true,
 			UserProperties: []UserProperty{{Key: "a", Value: "1"}, {Key: "a", Value: "2"}},
 		}
@@ -47,7 +47,7 @@ func roundTrip(t *testing.T, k *tester) {
 		got := k.message(t)
 		want := *m
 		want.Expiry = got.Expiry
-		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", &want) || got.Expiry < time.Hour-time.Minute {
+		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", &want) || *got.Expiry < time.Hour-time.Minute {
 			t.Errorf("want %+v\ngot  %+v", &want, got)
 		}
 	}

@@ -46,13 +46,17 @@ func (n *conn) negotiate(u *url.URL, request *packet.Connect, answer *packet.Con
 		g.AssignedClientID = q.AssignedClientID
 		g.ClientID = q.AssignedClientID
 	}
+	g.Will = n.will
+	if n.c.noAliases {
+		g.TopicAliasMaximum = 0
+	}
 	n.given.limit = int(min(n.c.cfg.OutboundTopicAliases, g.TopicAliasMaximum)) // [MQTT-3.2.2-17] [MQTT-3.2.2-18]
 	switch {
 	case g.MaximumPacketSize < minPacketSize: // [MQTT-3.2.2-15]
 		return violation("the broker takes packets of %d bytes, an acknowledgement has %d", g.MaximumPacketSize, minPacketSize)
 	case answer.SessionPresent && request.CleanStart: // [MQTT-3.2.2-2] [MQTT-3.2.2-4]
 		return violation("session present after a clean start")
-	case answer.SessionPresent && !n.c.facts.resumable:
+	case answer.SessionPresent && !n.c.facts.resumable && !n.c.facts.anew:
 		n.c.facts.stranger = true
 		return errStranger
 	case has(packet.PropAssignedClientID) && request.ClientID != "":
@@ -98,7 +102,14 @@ func (c *Client) adopt(n *conn) (lost bool, err error) {
 	c.facts.stranger = false
 	c.responses.topic = n.responseTopic()
 	n.epoch = c.epoch
-	n.lastAck = n.now()
+	n.begun = n.now()
+	n.lastAck = n.begun
+	n.c.facts.anew = false
+	n.heard = false
+	if n.gate = n.careful; n.gate {
+		n.pinged = n.begun
+		n.control = (&packet.Ping{Type: packet.PINGREQ}).Append(n.control)
+	}
 	c.conn = n
 	c.stats.Connects++
 	c.stats.Reconnects = c.stats.Connects - 1

@@ -84,6 +84,7 @@ func (n *conn) handleAll(b []byte) (rest []byte, err error) {
 			}
 			b = nil
 		}
+		n.heard = n.heard || h.Type != packet.DISCONNECT
 		if err := n.handle(h, body); err != nil {
 			return nil, err
 		}
@@ -120,7 +121,7 @@ func (n *conn) readLarge(begin []byte, length int) ([]byte, error) {
 // awaitRoom waits while too many answers wait to be written, or more messages for the handler than the Receive Maximum: a broker that
 // sends without reading, or too much, must not fill the memory. mu is held, but not while it waits.
 func (n *conn) awaitRoom() error {
-	for len(n.control) > maxControl || len(n.held) > int(n.c.cfg.ReceiveMaximum) {
+	for len(n.control) > maxControl || len(n.held) > int(n.c.cfg.ReceiveMaximum) || n.full() {
 		n.c.mu.Unlock()
 		select {
 		case <-n.room:
@@ -133,6 +134,9 @@ func (n *conn) awaitRoom() error {
 	}
 	return nil
 }
+
+// full reports whether the messages that wait for the handler take so much memory that no more are read. mu is held.
+func (n *conn) full() bool { return n.heldBytes > heldPackets*int(n.c.cfg.MaximumPacketSize) }
 
 // handle handles one packet. mu is held.
 func (n *conn) handle(h packet.Header, body []byte) error {
@@ -166,7 +170,7 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 		if err := p.Decode(h, body); err != nil {
 			return err
 		}
-		n.pinged = 0
+		n.pinged, n.gate = 0, false
 		n.poke() // its alarm is for the answer, the next ping may be due before
 		return nil
 	case packet.AUTH:
@@ -224,7 +228,8 @@ func (n *conn) handlePublish(h packet.Header, body []byte) error {
 		n.unacked2[p.ID] = struct{}{}
 	}
 	if p.QoS > 0 {
-		a.receipt = &receipt{conn: n, id: p.ID, qos: a.message.QoS}
+		a.receipt = &receipt{conn: n, id: p.ID, qos: a.message.QoS, bytes: h.Length}
+		n.heldBytes += h.Length
 		n.held = append(n.held, a.receipt)
 		if n.c.cfg.ManualAck {
 			a.message.receipt = a.receipt

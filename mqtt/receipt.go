@@ -12,6 +12,7 @@ type receipt struct {
 	conn     *conn
 	id       uint16
 	qos      QoS
+	bytes    int  // of the packet
 	accepted bool // Client.mu: nothing but the order holds it back
 }
 
@@ -77,6 +78,7 @@ func (n *conn) acknowledge() {
 	for len(n.held) > 0 && n.held[0].accepted {
 		r := n.held[0]
 		n.held = n.held[1:]
+		n.heldBytes -= r.bytes
 		t := packet.PUBREC
 		if r.qos == AtLeastOnce {
 			t = packet.PUBACK

@@ -29,8 +29,8 @@ func (c *Client) send(m *Message, done func(Ack, error)) (x *exchange, serial ui
 		return nil, 0, fmt.Errorf("mqtt: %d bytes of payload for %q: %w", len(m.Payload), m.Topic, ErrTooLarge)
 	}
 	var expires time.Time
-	if m.Expiry > 0 {
-		expires = time.Now().Add(m.Expiry)
+	if m.Expiry != nil {
+		expires = time.Now().Add(*m.Expiry)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,6 +119,10 @@ func (c *Client) withdraw(x *exchange, serial uint64) withdrawal {
 func (m *Message) clone() *Message {
 	d := *m
 	d.Payload = slices.Clone(m.Payload)
+	if m.Expiry != nil {
+		expiry := *m.Expiry
+		d.Expiry = &expiry
+	}
 	d.CorrelationData = slices.Clone(m.CorrelationData)
 	d.UserProperties = slices.Clone(m.UserProperties)
 	d.SubscriptionIDs = slices.Clone(m.SubscriptionIDs)

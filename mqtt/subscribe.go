@@ -18,6 +18,7 @@ type request struct {
 	id        uint16         // 0 while it is not sent on this connection
 	sentAt    time.Time
 	once      bool // of a connection's own subscriptions: not repeated on the next
+	place     int  // of subs[0] in Config.Subscriptions, with once
 	responses bool // subs[0] is to be the one to the response topic
 	abandoned bool // nobody waits; its identifier stays in use until the answer or the connection's end
 	answer    chan answer
@@ -221,6 +222,7 @@ func (n *conn) answered(p *packet.Suback) error {
 	n.c.session.ids.remove(r.id)
 	n.c.dropRequest(r)
 	n.lastAck = n.now()
+	n.poke()
 	var err error
 	if j := slices.IndexFunc(p.Codes, ReasonCode.Failed); j >= 0 {
 		err = reasonError(p.Type, p.Codes[j], &p.Properties)

@@ -12,6 +12,12 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
+// slowConnect is how long an attempt may take before the log says that it is under way.
+const slowConnect = 5 * time.Second
+
+// eagerAttempts is how many attempts in a row may come soon to find out what the broker cannot bear.
+const eagerAttempts = 6
+
 // supervise connects again and again until the client is to end.
 func (c *Client) supervise() {
 	r := route{urls: slices.Clone(c.urls)}
@@ -31,6 +37,10 @@ func (c *Client) supervise() {
 		var wait time.Duration
 		switch {
 		case followed, err == errTokenEnds:
+		case c.will.refused(c.offered, err):
+			wait = c.cfg.Backoff.delay(1, nil)
+		case c.suspect.pending() && attempts <= eagerAttempts:
+			wait = c.cfg.Backoff.delay(1, err)
 		case c.cfg.Credentials != nil && !refused && credentialsRefused(err):
 			refused = true
 			wait = c.cfg.Backoff.delay(1, nil)
@@ -90,8 +100,13 @@ func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 	ctx, cancel := context.WithDeadlineCause(c.stop, deadline,
 		fmt.Errorf("mqtt: no connection to %v within %v: %w", u, c.cfg.ConnectTimeout, context.DeadlineExceeded))
 	defer cancel()
+	slow := time.AfterFunc(slowConnect, func() { c.cfg.Log.Info("connecting: no answer yet", "url", u.String(), "after", slowConnect) })
 	n, lost, err := c.connect(ctx, u)
+	slow.Stop()
 	if err != nil {
+		if errors.Is(err, errEarly) && c.facts.resumable {
+			c.strikeResume(err)
+		}
 		return 0, err
 	}
 	if lost {
@@ -104,8 +119,11 @@ func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 		c.told = ""
 		c.cfg.Log.Info("connected", "url", g.URL, "client_id", g.ClientID, "session_present", g.SessionPresent)
 		for i, code := range g.Granted {
-			if code.Failed() {
-				c.cfg.Log.Warn("subscription refused", "filter", c.cfg.Subscriptions[i].Filter, "code", code.String())
+			switch s := c.cfg.Subscriptions[i]; {
+			case code.Failed():
+				c.cfg.Log.Warn("subscription refused", "filter", s.Filter, "code", code.String())
+			case QoS(code) < s.QoS:
+				c.cfg.Log.Warn("subscription granted with a lower QoS", "filter", s.Filter, "qos", s.QoS, "granted", code)
 			}
 		}
 		c.cfg.OnEvent(Event{Kind: Connected, URL: u.String(), Negotiated: g})
@@ -125,6 +143,8 @@ type factsState struct {
 	stranger bool
 	// announced: it is durable that the broker may hold a session.
 	announced bool
+	// anew: the session is to be begun anew because the broker cannot go on with it.
+	anew bool
 }
 
 // loadFacts asks the store once. Facts of another client id are none of this session.

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -65,8 +66,14 @@ func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
 	if n.parting != nil {
 		return b, written
 	}
+	if n.gate {
+		return b, written
+	}
 	now := time.Now()
 	for i := 0; i < len(n.c.requests) && len(b) < flushSize; {
+		if n.careful && len(b) > 0 || n.subscribing() {
+			return b, written
+		}
 		if r := n.c.requests[i]; r.id == 0 {
 			if b = n.appendRequest(b, r, now); r.id == 0 {
 				continue // it was dropped
@@ -74,7 +81,16 @@ func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
 		}
 		i++
 	}
+	if n.subscribing() {
+		return b, written
+	}
 	for x := n.c.session.next(); x != nil; x = n.c.session.next() {
+		if n.careful && (n.c.session.inFlight() > 0 || len(b) > 0) {
+			break
+		}
+		if x.sentAt.IsZero() {
+			n.careful = false // what was sent before has been answered
+		}
 		size, err := n.prepare(x, now)
 		if err != nil {
 			n.c.session.settle(x)
@@ -94,6 +110,7 @@ func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
 			n.shorten(&n.publish, size)
 		}
 		b = n.publish.Append(b)
+		n.published = n.now()
 		n.c.stats.Published++
 		if dup {
 			n.c.stats.Retransmitted++
@@ -105,6 +122,11 @@ func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
 	}
 	n.publish = packet.Publish{} // it refers to what may belong to somebody else soon
 	return b, written
+}
+
+// subscribing reports whether a careful connection waits for the answer to one of its own subscriptions. mu is held.
+func (n *conn) subscribing() bool {
+	return n.careful && slices.ContainsFunc(n.c.requests, func(r *request) bool { return r.once && r.id != 0 })
 }
 
 // prepare makes n.publish the packet of x, but for Dup and ID, and returns its size, or why it cannot be sent on this connection.
@@ -195,7 +217,7 @@ func (n *conn) watch() (next time.Duration, err error) {
 	next = time.Hour
 	now := n.now()
 	read := time.Duration(n.lastRead.Load())
-	if n.pinged > 0 {
+	if n.pinged > 0 && !n.full() { // the answer may wait to be read
 		deadline := max(n.pinged, read) + pingTimeout
 		if n.c.cfg.AckTimeout > 0 {
 			deadline = min(deadline, n.pinged+max(n.c.cfg.AckTimeout, pingTimeout))
@@ -224,7 +246,7 @@ func (n *conn) watch() (next time.Duration, err error) {
 	if since, ok := n.oldestUnanswered(); ok && n.c.cfg.AckTimeout > 0 {
 		stalled := time.Until(since.Add(n.c.cfg.AckTimeout))
 		if stalled <= 0 {
-			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("%d messages in flight, none acknowledged for %v", n.c.session.inFlight(), n.c.cfg.AckTimeout)}
+			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("%d messages in flight, %w for %v", n.c.session.inFlight(), errNoAck, n.c.cfg.AckTimeout)}
 		}
 		next = min(next, stalled)
 	}

@@ -50,7 +50,7 @@ type Request struct {
 	ResponseTopic string
 	Correlation   []byte
 	Retained      bool
-	Expiry        time.Duration // what was left of the Message Expiry Interval when it arrived; 0: none
+	Expiry        *time.Duration // what was left of the Message Expiry Interval when it arrived; nil: none
 }
 
 // Config is what a Runner is made of.
@@ -120,8 +120,8 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 		return r.reject(ctx, q, "", "id-missing", fmt.Sprintf("%s changes something: it needs an id, so that a repeat does not do it twice", op.Name))
 	}
 	j := job{request: q, id: c.ID, args: c.Args}
-	if q.Expiry > 0 {
-		j.expires = r.Up() + q.Expiry
+	if q.Expiry != nil {
+		j.expires = r.Up() + *q.Expiry
 	}
 	key, hash := op.Name+"/"+c.ID, hashOf(c.Args)
 	if c.ID != "" {

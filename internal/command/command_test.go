@@ -217,7 +217,7 @@ func TestOneAtATimeFewWaitAndExpiredOnesAreRejected(t *testing.T) {
 		go func() { ended <- r.runner.Run(ctx) }()
 		r.accept("slow", `{"id":"first"}`, nil)
 		synctest.Wait()
-		r.accept("slow", `{"id":"expires"}`, func(q *Request) { q.Expiry = 10 * time.Second })
+		r.accept("slow", `{"id":"expires"}`, func(q *Request) { q.Expiry = new(10 * time.Second) })
 		for i := 1; i < maxWaiting; i++ {
 			r.accept("slow", fmt.Sprintf(`{"id":"%d"}`, i), nil)
 		}

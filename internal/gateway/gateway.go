@@ -90,11 +90,9 @@ type Gateway struct {
 
 	healthEvery atomic.Int64 // nanoseconds
 	leaving     atomic.Bool  // what arrives now is for the next start
-	noRetain    atomic.Bool  // the broker takes no retained will
 	stays       atomic.Bool  // the next start is the same gateway at the same broker
 	healthNow   chan struct{}
 	restart     chan struct{}
-	oneByOne    chan struct{} // the broker takes no wildcards: the operations are subscribed one by one
 
 	mu      sync.Mutex
 	changed map[string]sampling.State // sensors whose state is still to be told
@@ -106,7 +104,7 @@ func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
 		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
 		changed: map[string]sampling.State{}, healthNow: make(chan struct{}, 1), restart: make(chan struct{}, 1),
-		oneByOne: make(chan struct{}, 1), peers: slog.New(quiet.Handler(o.Log.Handler())),
+		peers: slog.New(quiet.Handler(o.Log.Handler())),
 	}
 	err := g.open(ctx)
 	if err == nil {
@@ -213,7 +211,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep}, {"subscriptions", g.subscribe},
+	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep},
 		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)

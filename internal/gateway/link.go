@@ -21,9 +21,6 @@ import (
 // topicAliases is how many topics are replaced by a number on the way up, where the broker allows it.
 const topicAliases = 32
 
-// codeRetainNotSupported is the reason code of a broker that keeps no retained messages.
-const codeRetainNotSupported = 0x9a
-
 // inFlight is how many messages the gateway leaves unacknowledged where the broker allows more.
 const inFlight = 100
 
@@ -34,13 +31,17 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 	if expiry == 0 {
 		expiry = -1
 	}
+	var alternatives []string // for a broker without wildcards
+	for _, op := range g.Config.Commands.Allow {
+		alternatives = append(alternatives, g.topics.Command(op))
+	}
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store},
 		Subscriptions: []mqtt.Subscription{
-			commands(g.topics.Commands()),
+			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true, Alternatives: alternatives},
 			{Filter: g.topics.Desired(), QoS: mqtt.AtLeastOnce},
 			{Filter: g.topics.Status(), QoS: mqtt.AtLeastOnce},
 		},
@@ -54,31 +55,6 @@ func (g *Gateway) needs() []link.Need {
 		{Filter: g.topics.Commands(), Without: "no command arrives"},
 		{Filter: g.topics.Desired(), Without: "no desired shadow arrives"},
 		{Filter: g.topics.Status(), Without: "a P/status that somebody overwrites stays wrong"},
-	}
-}
-
-func commands(filter string) mqtt.Subscription {
-	return mqtt.Subscription{Filter: filter, QoS: mqtt.AtLeastOnce, RetainAsPublished: true}
-}
-
-// subscribe subscribes the operations one by one wherever the broker takes no wildcards.
-func (g *Gateway) subscribe(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-g.oneByOne:
-		}
-		for _, op := range g.Config.Commands.Allow {
-			topic := g.topics.Command(op)
-			answer, err := g.client.Subscribe(ctx, commands(topic))
-			if len(answer.Codes) == 1 {
-				g.link.Granted(topic, answer.Codes[0])
-			} else if err != nil && ctx.Err() == nil {
-				g.peers.Warn("a command cannot be subscribed", "topic", topic, "err", err)
-			}
-		}
-		g.healthSoon()
 	}
 }
 
@@ -118,22 +94,11 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 	switch e.Kind {
 	case mqtt.Connected:
 		n := e.Negotiated
-		if !n.WildcardSubscriptionAvailable {
-			g.link.Instead(g.topics.Commands())
-			select {
-			case g.oneByOne <- struct{}{}:
-			default:
-			}
-		}
 		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Online), nil)
 		g.uplink.Repeat(g.topics.Status())
 		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
 			Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
 	case mqtt.Disconnected:
-		if refused := (*mqtt.ReasonError)(nil); errors.As(e.Err, &refused) && refused.Code == codeRetainNotSupported {
-			g.noRetain.Store(true)
-			g.link.NoRetain()
-		}
 		g.uplink.SetLink(uplink.Link{})
 	default:
 		return
@@ -188,7 +153,7 @@ func (g *Gateway) tellRest() {
 }
 
 func (g *Gateway) will() *mqtt.Will {
-	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: !g.noRetain.Load(), ContentType: "application/json"}}
+	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
 }
 
 func (g *Gateway) credentials(context.Context) (mqtt.Credentials, error) {
@@ -211,6 +176,8 @@ func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
 		switch {
 		case errors.As(err, &refused):
 			done(byte(refused.Code), nil)
+		case errors.Is(err, mqtt.ErrPoison):
+			done(0, uplink.ErrPoison)
 		case errors.Is(err, mqtt.ErrTooLarge):
 			done(0, uplink.ErrTooLarge)
 		case errors.Is(err, mqtt.ErrClosed), errors.Is(err, mqtt.ErrUncertain):

@@ -61,7 +61,6 @@ type Link struct {
 	twin     sightings
 	lacks    []string // what the broker does not offer on this connection
 	granted  map[string]mqtt.ReasonCode
-	noRetain bool
 }
 
 // sightings are the signs of another gateway of the same name.
@@ -109,7 +108,7 @@ func (l *Link) Event(e mqtt.Event) {
 		}
 		l.up, l.cause = false, "not connected"
 		if e.Err != nil {
-			l.cause = e.Err.Error()
+			l.cause = mqtt.Diagnose(e.Err).Cause
 		}
 		l.next = up + e.Retry
 	}
@@ -122,29 +121,6 @@ func (l *Link) Twin(id string) {
 	defer l.mu.Unlock()
 	l.twin.add(up)
 	l.twin.id = id
-}
-
-// Granted notes the answer to a subscription that stands for a part of one of the Needs.
-func (l *Link) Granted(filter string, code mqtt.ReasonCode) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.granted != nil {
-		l.granted[filter] = code
-	}
-}
-
-// Instead notes that other subscriptions are made in the place of one that the broker cannot carry.
-func (l *Link) Instead(filter string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.granted, filter)
-}
-
-// NoRetain notes that the broker refused a will for being retained.
-func (l *Link) NoRetain() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.noRetain = true
 }
 
 // Broker returns the URL of the connection, or of the last one.
@@ -199,17 +175,9 @@ func (l *Link) troubles(up time.Duration, s mqtt.Stats) (list []string) {
 		list = append(list, fmt.Sprintf("the connection broke %d times within %v", len(recent(l.breaks, up, flapWithin)), flapWithin))
 	}
 	list = append(list, l.lacks...)
-	if l.noRetain {
-		list = append(list, "the broker refuses a retained will: whoever comes later does not learn from P/status that the gateway was lost")
-	}
 	for _, n := range l.Needs {
 		if code, ok := l.granted[n.Filter]; ok {
 			list = append(list, subscription(n.Filter, n.Without, code)...)
-		}
-	}
-	for filter, code := range l.granted {
-		if !slices.ContainsFunc(l.Needs, func(n Need) bool { return n.Filter == filter }) {
-			list = append(list, subscription(filter, "these commands do not arrive", code)...)
 		}
 	}
 	return list
@@ -233,6 +201,14 @@ func lacks(n *mqtt.Negotiated) (list []string) {
 	}
 	if !n.RetainAvailable {
 		list = append(list, "the broker keeps no retained messages: whoever comes later sees no P/status, P/last, P/sensors or P/health until the next one")
+	}
+	switch w := n.Will; {
+	case w == nil:
+		list = append(list, "the broker takes no will: nobody learns from P/status that the gateway was lost")
+	case !w.Retain && n.RetainAvailable:
+		list = append(list, "the broker takes no retained will: whoever comes later does not learn from P/status that the gateway was lost")
+	case w.QoS == mqtt.AtMostOnce && n.MaximumQoS > mqtt.AtMostOnce:
+		list = append(list, "the broker takes the will with QoS 0 only: that the gateway was lost may not arrive")
 	}
 	return list
 }

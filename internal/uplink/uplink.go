@@ -36,8 +36,9 @@ type Client interface {
 
 // Errors that an adapter of the client makes its own into.
 var (
+	// ErrPoison means that the broker ends the connection at this message, each time and at no other.
+	ErrPoison   = errors.New("the broker ends the connection at this message")
 	ErrTooLarge = errors.New("larger than the broker accepts")
-	ErrPoison   = errors.New("the broker closed the connection at it twice")
 	ErrInvalid  = errors.New("no message that MQTT can carry")
 	ErrEnded    = errors.New("the client has ended")
 )

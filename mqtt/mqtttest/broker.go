@@ -33,6 +33,23 @@ type Behavior struct {
 	AckCode              packet.ReasonCode // of PUBACK and PUBREC
 	LoseSession          bool              // sessions are forgotten at every CONNECT
 	IgnoreReceiveMaximum bool              // the client's Receive Maximum is not obeyed
+	// CloseAt ends the connection at a PUBLISH to a topic that matches it, FilterCloseAt at a SUBSCRIBE to that filter, LargeCloseAt at a
+	// PUBLISH packet of so many bytes; before the broker answers. CloseCode, where it is not 0, is that of the DISCONNECT.
+	CloseAt       string
+	FilterCloseAt string
+	LargeCloseAt  int
+	CloseCode     packet.ReasonCode
+	// AliasCloseAt ends the connection with CloseCode at the use of this topic alias.
+	AliasCloseAt uint16
+	// SubackCode answers a filter instead of its QoS.
+	SubackCode map[string]packet.ReasonCode
+	// RefuseWill answers a CONNECT with a will with a code, 0 for success.
+	RefuseWill func(w *packet.Will) packet.ReasonCode
+	// NoResume closes a connection to a session that the broker has, after the CONNACK; EarlyPublish sends a PUBLISH before that instead.
+	NoResume     bool
+	EarlyPublish bool
+	// Greeting is written instead of an answer to CONNECT, and the connection closed.
+	Greeting string
 	// Deaf makes the broker stop reading after the CONNECT.
 	Deaf bool
 	// Authenticate is the broker's side of enhanced authentication, where a CONNECT has a method. It gets the data of each CONNECT and

@@ -211,11 +211,24 @@ func (c *conn) handle(t packet.Type, p packet.Packet) error {
 	return nil
 }
 
+// cut ends the connection because of what the client sent, with the behavior's DISCONNECT where it has a code. mu is held.
+func (c *conn) cut() error {
+	if code := c.broker.behavior.CloseCode; code != 0 {
+		c.leave(&packet.Disconnect{Code: code})
+		return nil
+	}
+	return errLeft
+}
+
 func (c *conn) connect(p *packet.Connect) error {
 	b, do := c.broker, &c.broker.behavior
 	b.connects = append(b.connects, *p)
 	switch {
 	case do.Mute:
+		return nil
+	case do.Greeting != "":
+		c.write([]byte(do.Greeting))
+		c.last = true
 		return nil
 	case do.MQTT311:
 		c.write([]byte{0x20, 2, 0, 1})
@@ -225,6 +238,13 @@ func (c *conn) connect(p *packet.Connect) error {
 		c.send(&packet.Connack{Code: do.Refuse, Properties: do.Properties})
 		c.last = true
 		return nil
+	}
+	if p.Will != nil && do.RefuseWill != nil {
+		if code := do.RefuseWill(p.Will); code != 0 {
+			c.send(&packet.Connack{Code: code})
+			c.last = true
+			return nil
+		}
 	}
 	if p.Properties.Present.Has(packet.PropAuthenticationMethod) && do.Authenticate != nil {
 		c.waiting, c.method = p, p.Properties.AuthenticationMethod
@@ -271,7 +291,16 @@ func (c *conn) accept(p *packet.Connect, data []byte) error {
 		c.will = &packet.Publish{QoS: w.QoS, Retain: w.Retain, Topic: w.Topic, Payload: append([]byte(nil), w.Payload...), Properties: w.Properties}
 		c.will.Properties.Present &^= packet.Props(packet.PropWillDelay)
 	}
+	if answer.SessionPresent && do.EarlyPublish {
+		c.send(&packet.Publish{Topic: "early"})
+		c.last = true
+		return nil
+	}
 	c.send(&answer)
+	if answer.SessionPresent && do.NoResume {
+		c.last = true
+		return nil
+	}
 	s.repeat()
 	return nil
 }
@@ -289,11 +318,16 @@ func (c *conn) publish(p *packet.Publish) error {
 		default:
 			c.aliases[alias] = p.Topic
 		}
+		if do.AliasCloseAt == alias {
+			return c.cut()
+		}
 	}
 	kept := *p
 	kept.Payload = append([]byte(nil), p.Payload...)
 	b.published = append(b.published, Publication{ClientID: c.session.clientID, Connection: c.number, Aliased: aliased, Publish: kept})
 	switch {
+	case do.CloseAt != "" && Match(do.CloseAt, p.Topic), do.LargeCloseAt > 0 && p.Size() >= do.LargeCloseAt:
+		return c.cut()
 	case limits.Present.Has(packet.PropMaximumQoS) && p.QoS > limits.MaximumQoS:
 		return b.violation("PUBLISH with QoS %d, at most %d", p.QoS, limits.MaximumQoS)
 	case limits.Present.Has(packet.PropRetainAvailable) && limits.RetainAvailable == 0 && p.Retain:
@@ -348,6 +382,18 @@ func (c *conn) subscribe(p *packet.Subscribe) error {
 		}
 	}
 	for _, f := range p.Subscriptions {
+		if do := &c.broker.behavior; do.FilterCloseAt != "" && do.FilterCloseAt == f.Filter {
+			return c.cut()
+		}
+		if code, ok := c.broker.behavior.SubackCode[f.Filter]; ok {
+			a.Codes = append(a.Codes, code)
+			if code.Failed() {
+				continue
+			}
+			f.QoS = byte(code)
+			c.session.filters[f.Filter] = subscription{f, id}
+			continue
+		}
 		c.session.filters[f.Filter] = subscription{f, id}
 		a.Codes = append(a.Codes, packet.ReasonCode(f.QoS))
 	}

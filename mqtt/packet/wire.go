@@ -176,9 +176,17 @@ func (r *reader) id() uint16 {
 	return id
 }
 
-// code returns a reason code of the packet's table.
+// code returns a reason code of the packet's table. An answer to one message or one filter may have any code from 0x80 on: it refuses
+// that and no more, while a protocol error would end the connection and make the client send the same again. Mosquitto answers a
+// message above its message_size_limit with PUBACK 0x95, which is not in the table.
 func (r *reader) code() ReasonCode {
 	c := ReasonCode(r.byte())
+	switch r.typ {
+	case PUBACK, PUBREC, SUBACK, UNSUBACK:
+		if c.Failed() {
+			return c
+		}
+	}
 	if r.err == nil && !c.In(r.typ) {
 		r.fail(violation(r.typ, "reason code "+c.String()+" is not in its table"))
 	}

@@ -121,7 +121,7 @@ func control(ctx context.Context) error {
 	for _, command := range []string{"on", "status", "dance", "off"} {
 		answer, err := client.Request(ctx, &mqtt.Message{
 			Topic: commands(), Payload: []byte(command), QoS: mqtt.AtLeastOnce,
-			Expiry: 10 * time.Second, // an old command is worse than none
+			Expiry: new(10 * time.Second), // an old command is worse than none
 		})
 		if err != nil {
 			return errors.Join(err, client.Close(ctx, mqtt.Farewell{}))

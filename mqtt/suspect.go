@@ -1,0 +1,244 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/fieldgate/fieldgate/mqtt/packet"
+)
+
+const (
+	// suspiciousTime is how soon after the packet that caused it a broker ends a connection, the way there and back included.
+	suspiciousTime = 1500 * time.Millisecond
+	// resumeTime is within what a broker ends a connection because it cannot go on with the session.
+	resumeTime = 2 * time.Second
+	// resumeTries is how many connections in a row must end so before the session is begun anew.
+	resumeTries = 3
+	// leftOutTime is how long a subscription is left out at which connections end.
+	leftOutTime = 10 * time.Minute
+)
+
+// A suspicion is what connections that ended tell about the packet that a broker cannot bear. It belongs to the supervisor.
+//
+// Many brokers give their verdict on one topic, filter or size by ending the connection, with or without a code, and a client that
+// repeats the packet never gets any further. A link that is merely bad ends connections too, but at no packet in particular and without
+// regard to what the client does. So nothing is concluded from one end without a code, and the connection that decides is a careful one: it
+// begins with a ping, whose answer shows that the link and the session work, subscribes next, and then repeats one message at a
+// time.
+type suspicion struct {
+	careful  bool // the next connection is to be
+	message  *exchange
+	serial   uint64 // of message, since exchanges are used again
+	ends     int    // in a row at message
+	resumes  int    // connections in a row that ended before the broker said anything in the resumed session
+	requests int    // in a row at a SUBSCRIBE
+	single   bool   // subscriptions go one filter per SUBSCRIBE
+	leftOut  map[int]omission
+}
+
+// pending reports whether the next connection is to find something out, so that it should come soon.
+func (s *suspicion) pending() bool { return s.careful || s.resumes > 0 }
+
+// An omission is a subscription that is left out, by its place in Config.Subscriptions.
+type omission struct {
+	until time.Time
+	code  ReasonCode
+}
+
+// An ending is what a connection was doing when it ended.
+type ending struct {
+	err       error
+	lasted    time.Duration // since CONNACK
+	resumed   bool
+	heard     bool // something came after CONNACK
+	acked     bool // a message or a request was answered
+	careful   bool
+	oldest    *exchange     // unacknowledged
+	unacked   int           // messages
+	published time.Duration // since the last PUBLISH
+	waiting   int           // SUBSCRIBEs of Config.Subscriptions that wait for their answers
+	filter    int           // place of the only filter that waits, -1 otherwise
+	asked     time.Duration // since the SUBSCRIBE
+	aliased   time.Duration // since the last use of a topic alias
+}
+
+// ending describes the connection at its end. mu is held.
+func (n *conn) ending() ending {
+	s := &n.c.session
+	e := ending{
+		err: n.err, lasted: n.now() - n.begun, resumed: n.negotiated.SessionPresent, careful: n.careful, heard: n.heard, acked: n.lastAck > n.begun,
+		oldest: s.unacked.head, unacked: s.inFlight(), published: n.since(n.published), aliased: n.since(n.aliased), filter: -1, asked: math.MaxInt64,
+	}
+	for _, r := range n.c.requests {
+		if !r.once || r.id == 0 {
+			continue
+		}
+		e.waiting++
+		e.asked = time.Since(r.sentAt)
+		if e.filter = -1; e.waiting == 1 && len(r.subs) == 1 && !r.responses {
+			e.filter = r.place
+		}
+	}
+	return e
+}
+
+// since returns how long ago t was, for ever where it never was.
+func (n *conn) since(t time.Duration) time.Duration {
+	if t == 0 {
+		return math.MaxInt64
+	}
+	return n.now() - t
+}
+
+// endedByPeer reports whether the other side closed the connection, with a DISCONNECT that may be a verdict on a packet or without one.
+func endedByPeer(err error) bool {
+	if re, ok := errors.AsType[*ReasonError](err); ok {
+		switch re.Code {
+		case packet.UnspecifiedError, packet.MalformedPacket, packet.ProtocolError, packet.ImplementationSpecificError:
+			return re.Packet == packet.DISCONNECT.String()
+		}
+		return isVerdict(err)
+	}
+	if leaveCode(err) != 0 || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+		return false
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// isVerdict reports whether err is a DISCONNECT whose code is about a packet, not about the connection.
+func isVerdict(err error) bool {
+	re, ok := errors.AsType[*ReasonError](err)
+	if !ok || re.Packet != packet.DISCONNECT.String() {
+		return false
+	}
+	switch re.Code {
+	case packet.NotAuthorized, packet.TopicFilterInvalid, packet.TopicNameInvalid, packet.PacketTooLarge, packet.QuotaExceeded,
+		packet.PayloadFormatInvalid, packet.RetainNotSupported, packet.QoSNotSupported, packet.SharedSubscriptionsRefused,
+		packet.SubscriptionIDsRefused, packet.WildcardSubscriptionsRefused:
+		return true
+	}
+	return false
+}
+
+// learn draws the conclusions from the end of a connection that the broker had accepted. It runs while no connection is there.
+func (c *Client) learn(e ending) {
+	c.learnAliases(e)
+	c.learnResume(e)
+	s := &c.suspect
+	s.careful = s.resumes == resumeTries-1
+	if !endedByPeer(e.err) {
+		return
+	}
+	switch {
+	case e.waiting > 0 && e.asked <= suspiciousTime:
+		c.learnFilter(e)
+	case e.oldest != nil && e.published <= suspiciousTime:
+		s.requests = 0
+		c.learnMessage(e)
+	default:
+		s.requests = 0
+	}
+}
+
+// learnMessage looks for the PUBLISH at which connections end.
+func (c *Client) learnMessage(e ending) {
+	s := &c.suspect
+	x := e.oldest
+	if x != s.message || x.serial != s.serial {
+		s.message, s.serial, s.ends = x, x.serial, 0
+	}
+	s.ends++
+	verdict := isVerdict(e.err)
+	if e.unacked > 1 {
+		s.careful = s.careful || verdict || s.ends >= 2
+		return
+	}
+	if !verdict && s.ends < 2 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cfg.Log.Warn("the broker ends the connection at a message: it is given up, and the session begun anew so that it is not repeated; what the broker kept for this client is lost",
+		"topic", x.msg.Topic, "bytes", len(x.msg.Payload), "err", e.err)
+	c.session.settle(x)
+	c.settle(x, Ack{}, fmt.Errorf("%w: topic %q, %d bytes: %w", ErrPoison, x.msg.Topic, len(x.msg.Payload), e.err))
+	c.facts.anew = true
+	s.message, s.ends = nil, 0
+	s.careful = true // there may be more of its kind
+}
+
+// learnFilter looks for the SUBSCRIBE at which connections end.
+func (c *Client) learnFilter(e ending) {
+	s := &c.suspect
+	s.requests++
+	s.careful = true
+	if e.careful && (s.requests >= 2 || isVerdict(e.err)) || s.single {
+		s.single = true
+	}
+	if !s.single || !e.careful || e.filter < 0 || s.requests < 2 && !isVerdict(e.err) {
+		return
+	}
+	code := reasonCode(e.err)
+	if !code.Failed() {
+		code = packet.UnspecifiedError
+	}
+	if s.leftOut == nil {
+		s.leftOut = make(map[int]omission)
+	}
+	s.leftOut[e.filter] = omission{time.Now().Add(leftOutTime), code}
+	s.requests = 1 // the next one has only itself to blame
+	c.cfg.Log.Warn("the broker ends the connection at a subscription: it is left out", "filter", c.cfg.Subscriptions[e.filter].Filter,
+		"for", leftOutTime, "err", e.err)
+}
+
+// learnResume tells a broker that cannot go on with the session: connections to it end at once and say nothing, not even to the ping of a
+// careful one, or acknowledge nothing.
+func (c *Client) learnResume(e ending) {
+	s := &c.suspect
+	stuck := errors.Is(e.err, errNoAck) && !e.acked
+	mute := endedByPeer(e.err) && e.lasted <= resumeTime && !e.heard
+	if !e.resumed || !stuck && !mute {
+		s.resumes = 0
+		return
+	}
+	c.strikeResume(e.err)
+}
+
+// strikeResume counts a connection that did not come to anything in a resumed session.
+func (c *Client) strikeResume(err error) {
+	s := &c.suspect
+	if s.resumes++; s.resumes < resumeTries {
+		s.careful = s.resumes == resumeTries-1
+		return
+	}
+	s.resumes, s.careful = 0, false
+	c.facts.anew = true
+	c.cfg.Log.Warn("the broker cannot go on with the session: it is begun anew; what the broker kept for this client is lost", "err", err)
+}
+
+// learnAliases gives up topic aliases where the broker announced more than it can bear.
+func (c *Client) learnAliases(e ending) {
+	re, ok := errors.AsType[*ReasonError](e.err)
+	if !ok || c.noAliases || re.Packet != packet.DISCONNECT.String() {
+		return
+	}
+	switch re.Code {
+	case packet.MalformedPacket, packet.ProtocolError:
+		if e.aliased > suspiciousTime {
+			return
+		}
+	case packet.TopicAliasInvalid:
+	default:
+		return
+	}
+	c.noAliases = true
+	c.cfg.Log.Warn("the broker ends the connection at a topic alias: none are used from now on", "err", e.err)
+}
