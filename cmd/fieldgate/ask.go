@@ -18,6 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
@@ -40,11 +41,16 @@ func dial(o *options, socket string) *control.Client {
 
 func statusCommand(o *options) *cobra.Command {
 	var socket string
-	var asJSON bool
+	var asJSON, check bool
 	c := &cobra.Command{
 		Use: "status", Short: "Tell how the running gateway does",
+		Long: "Status tells how the running gateway does. With --check it prints one line for monitoring, and the exit code says it: 0 ok, 1 degraded,\n" +
+			"2 wrong usage, 3 no gateway answers.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := dial(o, socket).Status(cmd.Context())
+			if check {
+				return checkStatus(cmd.OutOrStdout(), s, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -58,7 +64,28 @@ func statusCommand(o *options) *cobra.Command {
 	}
 	socketFlag(c, &socket)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&check, "check", false, "print one line, and exit with 1 if the state is degraded, 3 if no gateway answers")
+	c.MarkFlagsMutuallyExclusive("json", "check")
 	return c
+}
+
+// Exit codes of status --check beside exitDone and exitUsage; monitoring plug-ins take them for warning and unknown.
+const (
+	exitDegraded = 1
+	exitUnknown  = 3
+)
+
+// checkStatus prints a line and returns the exit code that says the same.
+func checkStatus(out io.Writer, s control.Status, err error) error {
+	if err != nil {
+		fmt.Fprintln(out, "unknown:", err)
+		return exitCode(exitUnknown)
+	}
+	fmt.Fprintln(out, health.StatusLine(s.Health))
+	if s.Health.State != "ok" {
+		return exitCode(exitDegraded)
+	}
+	return nil
 }
 
 func printStatus(out io.Writer, s control.Status) error {
@@ -76,9 +103,9 @@ func printStatus(out io.Writer, s control.Status) error {
 		}
 	}
 	if h.Link.Connected {
-		fmt.Fprintf(w, "link\tonline at %s, %s up, %s down, %d reconnections\n", s.Broker, bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
+		fmt.Fprintf(w, "link\tonline at %s for %v, %s up, %s down, %d reconnections\n", s.Broker, seconds(h.Up-h.Link.Since), bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
 	} else {
-		fmt.Fprintf(w, "link\toffline: %s\n", oneLine(h.Link.Error))
+		fmt.Fprintf(w, "link\toffline for %v%s\n", seconds(h.Up-h.Link.Since), attempts(h.Link))
 	}
 	q := h.Queue
 	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge))
@@ -161,6 +188,20 @@ func lifetime(years *float64) string {
 		return ""
 	}
 	return fmt.Sprintf("; a new card lasts %.1f years", *years)
+}
+
+// attempts says what is done about a link that is down, and why it is.
+func attempts(l contract.LinkHealth) (text string) {
+	if l.Attempts > 0 {
+		text = fmt.Sprintf(", %d failed attempts", l.Attempts)
+	}
+	if l.NextAttempt != nil {
+		text += fmt.Sprintf(", the next in %v", seconds(*l.NextAttempt))
+	}
+	if l.Error != "" {
+		text += ": " + l.Error
+	}
+	return text
 }
 
 func oldest(age float64) string {

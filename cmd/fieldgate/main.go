@@ -30,6 +30,11 @@ const (
 	exitUsage  = 2 // wrong configuration or usage: starting again does not help
 )
 
+// An exitCode ends the program with a code of its own; whoever returns it has said why.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
 // usageError is a mistake of whoever started the program.
 type usageError struct{ error }
 
@@ -48,6 +53,10 @@ func run(args []string) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
+	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
 	}
 	complain(cmd.ErrOrStderr(), cmd, err)
 	var usage usageError

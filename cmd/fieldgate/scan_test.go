@@ -170,7 +170,7 @@ func TestDoctorCommand(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor+"[[sensor]]\nname = \"hall\"\ndriver = \"bme280\"\nbus = \"/dev/i2c-99\"\nevery = \"1s\"\n")
 	args := []string{"doctor", "-c", g.path("fieldgate.toml"), "--state-dir", g.dir}
 	out, code := g.command(args...)
-	for _, want := range []string{"ok    gateway", "ok    sensor wave", "fail  broker mqtt://127.0.0.1:1", "→ nothing listens there", "fail  sensor hall", "I2C bus /dev/i2c-99 does not exist: on Raspberry Pi OS enable it",
+	for _, want := range []string{"ok    gateway", "ok    sensor wave", "fail  broker mqtt://127.0.0.1:1", "nothing listens at the port", "fail  sensor hall", "I2C bus /dev/i2c-99 does not exist: on Raspberry Pi OS enable it",
 		"ok    store", "something does not work"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("want %q in\n%s", want, out)

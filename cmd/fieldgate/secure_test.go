@@ -148,7 +148,11 @@ func TestMetricsPage(t *testing.T) {
 		}
 		defer r.Body.Close()
 		text, err := io.ReadAll(r.Body)
-		if err != nil || r.StatusCode != http.StatusOK {
+		want := http.StatusOK
+		if path == "/healthz" { // it is offline
+			want = http.StatusServiceUnavailable
+		}
+		if err != nil || r.StatusCode != want {
 			t.Fatalf("%s: %s %v", path, r.Status, err)
 		}
 		return string(text)
@@ -161,7 +165,7 @@ func TestMetricsPage(t *testing.T) {
 			t.Errorf("want %q in\n%s", want, text)
 		}
 	}
-	if text := get("/healthz"); !strings.HasPrefix(text, "offline (") || !strings.Contains(text, "1 of 1 sensors ok") {
+	if text := get("/healthz"); !strings.HasPrefix(text, "offline; 1 of 1 sensors ok") || !strings.Contains(text, "degraded: no connection to the broker") || !strings.Contains(text, "nothing listens") {
 		t.Errorf("healthz: %q", text)
 	}
 }

@@ -41,8 +41,8 @@ type Status struct {
 	State   string `json:"state"`
 	Since   Time   `json:"since"`
 	Run     string `json:"run"`
-	Store   string `json:"store"`
-	Boot    uint32 `json:"boot"`
+	Store   string `json:"store,omitempty"` // missing while the store cannot be opened, as Boot is
+	Boot    uint32 `json:"boot,omitempty"`
 	Version string `json:"version"`
 }
 
@@ -134,8 +134,8 @@ type Health struct {
 	TS        Time                    `json:"ts"`
 	Up        float64                 `json:"up"` // seconds since power-up
 	Run       string                  `json:"run"`
-	Store     string                  `json:"store"`
-	Boot      uint32                  `json:"boot"`
+	Store     string                  `json:"store,omitempty"` // missing while the store cannot be opened, as Boot is
+	Boot      uint32                  `json:"boot,omitempty"`
 	Version   string                  `json:"version"`
 	State     string                  `json:"state"` // ok, degraded
 	Reasons   []string                `json:"reasons,omitempty"`
@@ -173,11 +173,15 @@ type QueueHealth struct {
 
 // LinkHealth says how the connection does.
 type LinkHealth struct {
-	Connected  bool   `json:"connected"`
-	Reconnects uint64 `json:"reconnects"`
-	BytesUp    uint64 `json:"bytes_up"`
-	BytesDown  uint64 `json:"bytes_down"`
-	Error      string `json:"error,omitempty"` // why it is not connected
+	Connected  bool    `json:"connected"`
+	Since      float64 `json:"since"` // seconds since power-up when the connection began, or when there was none any more
+	Reconnects uint64  `json:"reconnects"`
+	BytesUp    uint64  `json:"bytes_up"`
+	BytesDown  uint64  `json:"bytes_down"`
+	Error      string  `json:"error,omitempty"` // why it is not connected
+	// Attempts are those that failed since there was a connection; NextAttempt is in how many seconds the next begins.
+	Attempts    int      `json:"attempts,omitempty"`
+	NextAttempt *float64 `json:"next_attempt,omitempty"`
 }
 
 // FlashHealth says what the store wrote since the program started.

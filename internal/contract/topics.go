@@ -29,11 +29,11 @@ func (t Topics) Health() string                  { return t.p + "/health" }
 func (t Topics) Event(kind string) string        { return t.p + "/events/" + kind }
 func (t Topics) Commands() string                { return t.p + "/cmd/+" }
 func (t Topics) Reply(operation string) string   { return t.p + "/reply/" + operation }
-func (t Topics) command(operation string) string { return t.p + "/cmd/" + operation }
+func (t Topics) Command(operation string) string { return t.p + "/cmd/" + operation }
 
 // Operation returns the operation that a command's topic names.
 func (t Topics) Operation(topic string) (string, bool) {
-	op, ok := strings.CutPrefix(topic, t.command(""))
+	op, ok := strings.CutPrefix(topic, t.Command(""))
 	return op, ok && op != "" && !strings.Contains(op, "/")
 }
 

@@ -156,6 +156,6 @@ func (p *Patient) handshake(conn net.Conn, password []byte) *problem {
 
 // diagnosed makes the judgement of the MQTT library a problem.
 func diagnosed(err error) *problem {
-	err, remedy := probe.Diagnose(err)
+	remedy, err := probe.Diagnose(err)
 	return &problem{err, remedy}
 }

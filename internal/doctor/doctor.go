@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
@@ -46,7 +47,8 @@ type Patient struct {
 
 // Examine makes all checks, which takes as long as the sensors and the broker take, and stops at the end of ctx.
 func Examine(ctx context.Context, p Patient) []Check {
-	checks := []Check{p.gateway(), p.clock()}
+	checks := append([]Check{p.gateway()}, p.reasons()...)
+	checks = append(checks, p.clock())
 	for _, w := range p.Config.Warnings() {
 		checks = append(checks, Check{"configuration", Warn, w, ""})
 	}
@@ -86,6 +88,19 @@ func (p *Patient) gateway() Check {
 		c.Remedy = "fieldgate reload"
 	}
 	return c
+}
+
+// reasons are what the running gateway says is kept from working. Its sensors and a link that is down have checks of their own.
+func (p *Patient) reasons() (checks []Check) {
+	if p.Running == nil || !p.Running.Health.Link.Connected {
+		return nil
+	}
+	for _, r := range p.Running.Health.Reasons {
+		if !strings.HasPrefix(r, "sensor ") {
+			checks = append(checks, Check{"gateway", Warn, r, ""})
+		}
+	}
+	return checks
 }
 
 func (p *Patient) clock() Check {

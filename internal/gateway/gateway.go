@@ -21,6 +21,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/flash"
 	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/operation"
 	"github.com/fieldgate/fieldgate/internal/payload"
 	"github.com/fieldgate/fieldgate/internal/payload/json"
@@ -40,6 +41,7 @@ import (
 var ErrRestart = errors.New("restart requested")
 
 const (
+	tellWait    = 2 * time.Second // for the acknowledgement of what the ledger has to tell
 	offlineWait = 3 * time.Second // for the PUBACK of "offline"
 	closeWait   = time.Second     // for a DISCONNECT
 	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
@@ -78,6 +80,8 @@ type Gateway struct {
 	journal  event.Journal
 	presence *presence.Presence
 	client   *mqtt.Client
+	link     *link.Link
+	peers    *slog.Logger // to peerLog
 	uplink   *uplink.Uplink
 	shadow   *shadow.Shadow
 	runner   *command.Runner
@@ -95,8 +99,6 @@ type Gateway struct {
 	restart     chan struct{}
 
 	mu      sync.Mutex
-	broker  string
-	cause   string                    // why there is no connection
 	changed map[string]sampling.State // sensors whose state is still to be told
 }
 
@@ -108,6 +110,7 @@ func Run(ctx context.Context, o Options) error {
 		peerLog: ratelog.New(o.Log.Handler(), peerLines, peerPeriod, "op"),
 		changed: map[string]sampling.State{}, healthNow: make(chan struct{}, 1), restart: make(chan struct{}, 1),
 	}
+	g.peers = slog.New(g.peerLog)
 	err := g.open(ctx)
 	if err == nil {
 		err = g.build(ctx)
@@ -168,11 +171,12 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	g.client = client
+	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Needs: g.needs(), Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: encoder, Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Hold: g.Config.Telemetry.Unrouted == "hold", Last: func(sensor string) bool { return g.station.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
-		Queue: g.store, Client: sender{client}, Clock: g.clock, Log: g.Log,
+		Queue: g.store, Client: sender{client}, Clock: g.clock, Log: g.peers,
 	})
 	g.Queue = queue.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
@@ -184,7 +188,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		Base:   shadow.Base(g.Config),
 		Limits: shadow.Limits{Allow: g.Config.Shadow.Allow, EveryMin: g.Config.Shadow.EveryMin, EveryMax: g.Config.Shadow.EveryMax, Fields: g.station.Numeric()},
 		Store:  g.store, Now: g.clock.Now, Apply: g.apply,
-		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: slog.New(g.peerLog),
+		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: g.peers,
 	})
 	if err != nil {
 		return err
@@ -192,7 +196,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.runner, err = command.New(ctx, command.Config{
 		Operations: operation.Table(g, g.station), Allowed: g.Config.Commands.Allow, Topics: g.topics, Store: g.store,
 		ReplyTopics: g.Config.Commands.ReplyTopics, Keep: g.Config.MQTT.SessionExpiry + 2*g.Config.MQTT.KeepAlive,
-		Up: g.clock.Up, Now: g.clock.Now, Log: slog.New(g.peerLog),
+		Up: g.clock.Up, Now: g.clock.Now, Log: g.peers,
 	})
 	if err != nil {
 		return err
@@ -231,7 +235,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	runCtx, stopRun := context.WithCancelCause(ctx)
 	defer stopRun(nil)
 
-	link := start(linkCtx, stopRun, []task{{"mqtt", g.client.Run}, {"uplink", g.uplink.Run}})
+	links := start(linkCtx, stopRun, []task{{"mqtt", g.client.Run}, {"uplink", g.uplink.Run}})
 	for name, run := range g.station.Runs() {
 		tasks = append(tasks, task{"sensor " + name, run})
 	}
@@ -262,7 +266,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	g.Log.Info("stopping", "restart", errors.Is(result, ErrRestart))
 	g.disconnect(errors.Is(result, ErrRestart) && g.stays.Load())
 	stopLink()
-	link.Wait()
+	links.Wait()
 	g.uplink.Settle(context.WithoutCancel(ctx))
 	g.peerLog.Flush(context.WithoutCancel(ctx), true)
 	return result

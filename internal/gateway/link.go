@@ -12,6 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -31,18 +32,31 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 	if expiry == 0 {
 		expiry = -1
 	}
+	var alternatives []string // for a broker without wildcards
+	for _, op := range g.Config.Commands.Allow {
+		alternatives = append(alternatives, g.topics.Command(op))
+	}
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store, slog.New(g.peerLog)},
 		Subscriptions: []mqtt.Subscription{
-			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true},
+			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true, Alternatives: alternatives},
 			{Filter: g.topics.Desired(), QoS: mqtt.AtLeastOnce},
-			{Filter: g.topics.Status(), QoS: mqtt.AtLeastOnce, RetainHandling: 2}, // only what overwrites it from now on
+			{Filter: g.topics.Status(), QoS: mqtt.AtLeastOnce},
 		},
-		Handler: g.receive, OnEvent: g.linkChanged, Log: g.Log,
+		Handler: g.receive, OnEvent: g.linkChanged, Log: g.peers,
 	})
+}
+
+// needs says what the subscriptions of newClient are for, in their order.
+func (g *Gateway) needs() []link.Need {
+	return []link.Need{
+		{Filter: g.topics.Commands(), Without: "no command arrives"},
+		{Filter: g.topics.Desired(), Without: "no desired shadow arrives"},
+		{Filter: g.topics.Status(), Without: "a P/status that somebody overwrites stays wrong"},
+	}
 }
 
 // receive takes in what the cloud sends; the PUBACK follows when it returns nil.
@@ -55,7 +69,12 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 	case g.topics.Desired():
 		return g.shadow.Desired(ctx, m.Payload)
 	case g.topics.Status():
-		if g.presence.Overwritten(m.Payload) {
+		if id, ok := g.presence.Twin(m.Payload); ok {
+			g.peers.Warn("P/status says that another gateway has the same id", "id", g.Config.Gateway.ID, "other", id)
+			g.link.Twin(id)
+			g.healthSoon()
+		}
+		if !m.Retain && g.presence.Overwritten(m.Payload) { // what was there at connecting is overwritten by our birth
 			g.uplink.Repeat(g.topics.Status())
 		}
 		return nil
@@ -72,23 +91,14 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 
 // linkChanged follows the connection.
 func (g *Gateway) linkChanged(e mqtt.Event) {
-	g.mu.Lock()
-	switch e.Kind {
-	case mqtt.Connected:
-		g.broker, g.cause = e.URL, ""
-	case mqtt.Disconnected:
-		g.cause = "not connected"
-		if e.Err != nil {
-			g.cause = e.Err.Error()
-		}
-	}
-	g.mu.Unlock()
+	g.link.Event(e)
 	switch e.Kind {
 	case mqtt.Connected:
 		n := e.Negotiated
 		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Online), nil)
 		g.uplink.Repeat(g.topics.Status())
-		g.uplink.SetLink(uplink.Link{Up: true, Fresh: !n.SessionPresent, Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
+		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
+			Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
 	case mqtt.Disconnected:
 		g.uplink.SetLink(uplink.Link{})
 	default:
@@ -97,8 +107,11 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 	g.healthSoon()
 }
 
-// disconnect says good-bye: "offline" and, if it was acknowledged, a DISCONNECT that discards the will.
+// disconnect says good-bye: what the ledger has to tell, "offline" and, if that was acknowledged, a DISCONNECT that discards the will.
 func (g *Gateway) disconnect(restarting bool) {
+	if !restarting {
+		g.tellRest()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), offlineWait)
 	defer cancel()
 	clean := restarting
@@ -123,6 +136,23 @@ func (g *Gateway) disconnect(restarting bool) {
 	}
 }
 
+// tellRest publishes the losses that were not told yet, also readings that nobody got until now: there may be no next start that tells.
+func (g *Gateway) tellRest() {
+	ctx, cancel := context.WithTimeout(context.Background(), tellWait)
+	defer cancel()
+	g.uplink.Retire()
+	g.uplink.Idle(ctx)
+	err := g.store.Flush(ctx)
+	for left := int64(-1); err == nil && g.store.Stats().Losses != left; {
+		left = g.store.Stats().Losses
+		err = g.journal.Losses(ctx)
+	}
+	if err != nil {
+		g.Log.Warn("the loss ledger cannot be told: the next start does it", "err", err)
+	}
+	g.uplink.Idle(ctx)
+}
+
 func (g *Gateway) will() *mqtt.Will {
 	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
 }
@@ -145,7 +175,7 @@ func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
 		CorrelationData: m.Correlation}, func(a mqtt.Ack, err error) {
 		var refused *mqtt.ReasonError
 		switch {
-		case errors.As(err, &refused): // by PUBACK, or by a DISCONNECT that came at this message again and again
+		case errors.As(err, &refused):
 			done(byte(refused.Code), nil)
 		case errors.Is(err, mqtt.ErrPoison):
 			done(0, uplink.ErrPoison)

@@ -151,16 +151,16 @@ func (g *Gateway) healthSoon() {
 
 // figures gives the monitor what it makes snapshots of.
 func (g *Gateway) figures() health.Figures {
-	s, up, delivered, link := g.store.Stats(), g.clock.Up(), g.uplink.Stats(), g.client.Stats()
+	s, up, delivered := g.store.Stats(), g.clock.Up(), g.uplink.Stats()
 	now, sync := g.clock.Now()
-	g.mu.Lock()
-	cause := g.cause
-	g.mu.Unlock()
 	f := health.Figures{
 		Store: s, Run: g.store.Run(), StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted,
 		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), Sensors: g.station.States(),
-		Paused: delivered.Paused, OldConfig: len(g.Problems) > 0,
-		Link: contract.LinkHealth{Connected: link.Connected, Reconnects: link.Reconnects, BytesUp: link.BytesOut, BytesDown: link.BytesIn, Error: cause},
+		OldConfig: len(g.Problems) > 0,
+	}
+	f.Link, f.Trouble = g.link.Snapshot()
+	for _, r := range g.uplink.Refusals() {
+		f.Refused = append(f.Refused, r.Why)
 	}
 	if t, ok := g.clock.Time(s.OldestKernel, s.OldestUp); ok && sync && s.HasOldest {
 		f.OldestAge = max(now.Sub(t), 0)
@@ -175,10 +175,7 @@ func (g *Gateway) figures() health.Figures {
 // Status implements control.Gateway.
 func (g *Gateway) Status() control.Status {
 	reported, origins := g.shadow.Reported()
-	g.mu.Lock()
-	broker := g.broker
-	g.mu.Unlock()
-	return control.Status{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: broker, Config: g.ConfigState,
+	return control.Status{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Config: g.ConfigState,
 		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins}
 }
 

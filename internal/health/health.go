@@ -29,7 +29,8 @@ type Figures struct {
 	CertDays  *float64      // until the client's certificate ends; nil: there is none
 	Flash     *flash.Usage  // of the store's device; nil: not known
 	Endurance int64         // bytes that the card stands; 0: not known
-	Paused    int           // topics that the broker refuses
+	Trouble   []string      // what the link keeps from working
+	Refused   []string      // topics that the broker refuses, a sentence each
 	ClockWait time.Duration // how long readings still wait for a clock
 	OldConfig bool          // the newest configuration is wrong
 	Sensors   []sampling.State
@@ -85,6 +86,8 @@ func (m *Monitor) Snapshot() contract.Health {
 			full = "the file system has less free than buffer.min_free"
 		}
 		h.Reasons = append(h.Reasons, fmt.Sprintf("%s: %.0f readings a minute are dropped", full, max(r.dropped*60, 1)))
+	} else if f.Store.Full && f.Store.Limit == "min_free" {
+		h.Reasons = append(h.Reasons, "the file system has less free than buffer.min_free: readings are in RAM only, and a power cut loses those that are not acknowledged")
 	}
 	for _, s := range f.Sensors {
 		h.Sensors[s.Sensor] = contract.SensorHealth{State: string(s.Condition), Error: s.Err, Since: s.Since.Seconds(),
@@ -113,9 +116,8 @@ func (f *Figures) reasons() (list []string) {
 	if f.ClockWait > 0 {
 		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", f.ClockWait.Round(time.Second)))
 	}
-	if f.Paused > 0 {
-		list = append(list, fmt.Sprintf("the broker refuses %d topics: check its access list", f.Paused))
-	}
+	list = append(list, some(f.Trouble, "faults of the link")...)
+	list = append(list, some(f.Refused, "refused topics")...)
 	if f.Store.Degraded != nil {
 		list = append(list, "the store does not commit: "+f.Store.Degraded.Error())
 	}
@@ -129,6 +131,17 @@ func (f *Figures) reasons() (list []string) {
 		list = append(list, "the configuration is wrong; the last good one runs")
 	}
 	return list
+}
+
+// someMax is how many sentences of a kind are told one by one.
+const someMax = 8
+
+// some returns the first of a list and how many there are beyond.
+func some(list []string, what string) []string {
+	if len(list) <= someMax {
+		return list
+	}
+	return append(list[:someMax:someMax], fmt.Sprintf("and %d more %s", len(list)-someMax, what))
 }
 
 // device tells what a card has to bear.
@@ -151,7 +164,7 @@ func StatusLine(h contract.Health) string {
 		b.WriteString("online")
 	} else {
 		b.WriteString("offline")
-		if h.Link.Error != "" {
+		if h.Link.Error != "" && len(h.Reasons) == 0 { // else the first reason says it
 			fmt.Fprintf(&b, " (%s)", h.Link.Error)
 		}
 	}
@@ -164,6 +177,12 @@ func StatusLine(h contract.Health) string {
 	fmt.Fprintf(&b, "; %d of %d sensors ok; %d readings waiting", good, len(h.Sensors), h.Queue.Live+h.Queue.Backlog)
 	if n := h.Queue.Evicted + h.Queue.Rejected; n > 0 {
 		fmt.Fprintf(&b, "; %d readings dropped", n)
+	}
+	if len(h.Reasons) > 0 {
+		fmt.Fprintf(&b, "; %s: %s", h.State, h.Reasons[0])
+		if n := len(h.Reasons) - 1; n > 0 {
+			fmt.Fprintf(&b, " (and %d more)", n)
+		}
 	}
 	return b.String()
 }

@@ -149,7 +149,7 @@ func TestReasons(t *testing.T) {
 	if h.State != "degraded" || len(h.Reasons) != 1 || !strings.Contains(h.Reasons[0], "sensor b is missing") || h.Sensors["b"].Error != "no bus" {
 		t.Errorf("got %s %q", h.State, h.Reasons)
 	}
-	if line := health.StatusLine(h); line != "offline; 1 of 3 sensors ok; 0 readings waiting" {
+	if line := health.StatusLine(h); line != "offline; 1 of 3 sensors ok; 0 readings waiting; degraded: sensor b is missing" {
 		t.Errorf("status line %q", line)
 	}
 	f.Sensors = f.Sensors[:1]

@@ -24,7 +24,8 @@ func Serve(ctx context.Context, l net.Listener, m *Monitor) error {
 	return nil
 }
 
-// Handler serves /metrics in Prometheus' text format and /healthz: 200 while snapshots can be made, with the status line.
+// Handler serves /metrics in Prometheus' text format and /healthz: the status line, with 200 while all is well and 503
+// while something is kept from working.
 func Handler(m *Monitor) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
@@ -34,7 +35,11 @@ func Handler(m *Monitor) http.Handler {
 		metrics.WriteProcessMetrics(w)
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, StatusLine(m.Snapshot()))
+		h := m.Snapshot()
+		if h.State != "ok" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fmt.Fprintln(w, StatusLine(h))
 	})
 	return mux
 }

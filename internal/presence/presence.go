@@ -5,6 +5,7 @@ package presence
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
@@ -36,6 +37,25 @@ func (p *Presence) Overwritten(document []byte) bool {
 	if err := json.Unmarshal(document, &s); err != nil || s.State != contract.Online {
 		return true
 	}
-	// Another store that says it is online is another gateway of our name: answering it would be a fight without an end.
-	return s.Store == p.Store && s.Boot < p.Boot
+	// Another gateway of our name is not answered: that would be a fight without an end.
+	return !p.foreign(&s) && s.Run != p.Run
+}
+
+// Twin returns what tells another gateway of our name from this one, if a document on the topic is its birth or its will: where two push
+// each other off the broker, each finds the other's at connecting, again and again. One of a store that was replaced is found once.
+func (p *Presence) Twin(document []byte) (id string, ok bool) {
+	var s contract.Status
+	if err := json.Unmarshal(document, &s); err != nil || s.State == contract.Offline || s.Run == "" || !p.foreign(&s) {
+		return "", false
+	}
+	return fmt.Sprintf("run %.40q, store %.40q", s.Run, s.Store), true
+}
+
+// foreign reports whether a document comes from another gateway: one with another store, or with a copy of ours, which began
+// as many runs as we did or more. Without a store of our own it cannot be told from an earlier run of ours.
+func (p *Presence) foreign(s *contract.Status) bool {
+	if p.Store == "" || s.Store == "" || s.Run == p.Run {
+		return false
+	}
+	return s.Store != p.Store || s.Boot >= p.Boot
 }

@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -10,9 +11,11 @@ import (
 
 func TestOverwritten(t *testing.T) {
 	now := func() (time.Time, bool) { return time.Unix(1e9, 0), true }
-	p := &presence.Presence{Store: "aa", Boot: 3, Version: "v", Now: now}
-	other := &presence.Presence{Store: "bb", Boot: 9, Version: "v", Now: now}
-	older := &presence.Presence{Store: "aa", Boot: 2, Version: "v", Now: now}
+	p := &presence.Presence{Run: "p", Store: "aa", Boot: 3, Version: "v", Now: now}
+	other := &presence.Presence{Run: "o", Store: "bb", Boot: 9, Version: "v", Now: now}
+	older := &presence.Presence{Run: "before", Store: "aa", Boot: 2, Version: "v", Now: now}
+	copied := &presence.Presence{Run: "copied", Store: "aa", Boot: 3, Version: "v", Now: now}
+	unopened := &presence.Presence{Run: "unopened", Version: "v", Now: now}
 	for _, tt := range []struct {
 		name     string
 		document []byte
@@ -22,11 +25,19 @@ func TestOverwritten(t *testing.T) {
 		{"the birth of an earlier start", older.Document(contract.Online), true},
 		{"cleared by somebody", nil, true},
 		{"nonsense", []byte("online"), true},
+		{"the will of another gateway of our name", other.Document(contract.Lost), true},
+		{"another gateway of our name was stopped", other.Document(contract.Offline), true},
 		{"OK another gateway of our name", other.Document(contract.Online), false},
+		{"OK another gateway with a copy of our store, another gateway of our name", copied.Document(contract.Online), false},
+		{"an earlier start whose store could not be opened", unopened.Document(contract.Online), true},
 		{"OK our own", p.Document(contract.Online), false},
 	} {
 		if got := p.Overwritten(tt.document); got != tt.want {
 			t.Errorf("%s: want %v, got %v", tt.name, tt.want, got)
+		}
+		id, twin := p.Twin(tt.document)
+		if want := strings.HasSuffix(tt.name, "another gateway of our name"); twin != want || want && !strings.HasPrefix(id, `run "`) {
+			t.Errorf("%s: twin %q, %v", tt.name, id, twin)
 		}
 	}
 }

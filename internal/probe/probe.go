@@ -17,9 +17,9 @@ var keys = strings.NewReplacer("the CA file", "mqtt.tls.ca_file", "the certifica
 	"the user name and the password", "mqtt.username and the password", "the URL", "mqtt.urls", "the TLS server name", "mqtt.tls.server_name")
 
 // Diagnose returns err with its cause, and what to do in the words of the configuration.
-func Diagnose(err error) (cause error, remedy string) {
+func Diagnose(err error) (remedy string, cause error) {
 	d := mqtt.Diagnose(err)
-	return fmt.Errorf("%s: %w", d.Cause, err), keys.Replace(d.Remedy)
+	return keys.Replace(d.Remedy), fmt.Errorf("%s: %w", d.Cause, err)
 }
 
 // Refusal returns the error of a CONNACK that refuses.

@@ -18,13 +18,19 @@
 // PUBACK was processed the store forgets the records. Groups that are still staged when the connection is lost go back to
 // the store.
 //
-// # Refusals
+// # Verdicts
 //
-// 0x10 (nobody subscribed) is a delivery, unless the configuration says hold; readings that nobody got stand in the loss
-// ledger. A loss event that nobody got is told again, or else nobody would learn of them (unheard). 0x90, 0x99 and a
-// message that is too large for the broker are halved until the culprit is alone, which is buried in the store's dead
-// letters. Every other refusal is taken for a state of the broker or its access list: the topic pauses, also over
-// reconnections, its groups are held, and one of them is tried again with growing delay until it passes. What is held is
-// bounded; beyond it the lane waits, and nothing is dropped. The reply to a command is not worth that: its topic is the
-// asker's, and it is buried at once.
+// What the broker says is a verdict on one message, on a topic or on a size, and never taken for another of these (verdict.go). 0x10 (nobody
+// subscribed) is a delivery, unless the configuration says hold; readings that nobody got stand in the loss ledger. A loss event that nobody
+// got is told again, or else nobody would learn of them (unheard.go).
+//
+// A message that is wrong in itself (0x99) is halved until the culprit is alone, which is buried in the store's dead letters; a few in a row
+// say that it is not the readings, and pause the topic. Every other refusal is taken for a state of the broker or its access list: the topic
+// pauses, also over reconnections, its groups are held, and one of them is tried again with growing delay until it passes (refusal.go). What
+// is held is bounded; beyond it the lane waits, and nothing is dropped. Events of the ledger are never buried: a loss event is divided by its
+// ranges, and what still does not pass is held. Documents have gates of their own (gates.go). The reply to a command is not worth that: its
+// topic is the asker's, and it is buried at once.
+//
+// Messages are built to fit what the broker announced and what is known of limits that it does not announce (size.go). A broker that closes
+// the connection may mean either: one reading alone is sent then, which tells the topic from the size.
 package uplink

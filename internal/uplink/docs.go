@@ -23,8 +23,7 @@ type doc struct {
 	text   []byte // nil: the topic is to be cleared
 	dirty  bool
 	flying bool
-	failed bool // the client or the broker did not take it; tried again at a connection after retry
-	retry  time.Time
+	failed bool   // the client did not take it; tried again at the next connection
 	sent   func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
 }
 
@@ -71,9 +70,9 @@ func (d *docs) mark(topic string) {
 }
 
 // connected marks the documents that could not be sent, and all of them where the broker may have forgotten them.
-func (d *docs) connected(fresh bool, now time.Time) {
+func (d *docs) connected(fresh bool) {
 	for topic, e := range d.entries {
-		if (fresh || e.failed) && !now.Before(e.retry) {
+		if fresh || e.failed {
 			e.failed = false
 			d.mark(topic)
 		}
@@ -92,42 +91,76 @@ func (u *Uplink) sendDirty(link Link) {
 	for i := range u.lanes {
 		used += u.lanes[i].inFlight
 	}
+	now := u.now()
 	u.mu.Lock()
 	var batch []Message
 	waiting := u.docs.dirty[:0]
 	for _, topic := range u.docs.dirty {
 		d := u.docs.entries[topic]
-		if d.flying || used+u.docs.flying >= link.Window || u.docs.flying >= max(link.Window/2, 1) {
+		if d.flying || used+u.docs.flying >= link.Window || u.docs.flying >= max(link.Window/2, 1) || !u.gates.enter(topic, now) {
 			waiting = append(waiting, topic)
 			continue
 		}
 		d.dirty, d.flying = false, true
 		u.docs.flying++
-		batch = append(batch, Message{Topic: topic, Payload: d.text, Retain: true, ContentType: "application/json"})
+		batch = append(batch, Message{Topic: topic, Payload: d.text, ContentType: "application/json"})
 	}
 	u.docs.dirty = waiting
 	u.mu.Unlock()
 	for _, m := range batch {
-		u.sendDoc(m)
+		u.sendDoc(m, link)
 	}
 }
 
-func (u *Uplink) sendDoc(m Message) {
-	sent := u.now()
+// docsDue returns how long until a document may be sent that its topic's refusal keeps back.
+func (u *Uplink) docsDue() time.Duration {
+	now, wait := u.now(), time.Hour
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, topic := range u.docs.dirty {
+		if !u.docs.entries[topic].flying {
+			if d := u.gates.due(topic, now); d > 0 {
+				wait = min(wait, d)
+			}
+		}
+	}
+	return wait
+}
+
+// sendDoc sends a document that has entered its topic's gate.
+func (u *Uplink) sendDoc(m Message, link Link) {
+	m.Retain = !link.NoRetain
+	o := outcome{doc: m.Topic, weight: m.size(), sent: u.now()}
+	o.announced = link.MaxPacket > 0 && o.weight+packetOverhead > link.MaxPacket
 	err := u.Client.Send(m, func(code byte, err error) {
-		u.report(outcome{doc: m.Topic, code: code, err: err, sent: sent})
+		o := o
+		o.code, o.err = code, err
+		u.report(o)
 	})
 	if err != nil {
-		u.report(outcome{doc: m.Topic, err: err, sent: sent})
+		o.err = err
+		u.report(o)
 	}
 }
 
 func (u *Uplink) settleDoc(o outcome) {
+	v := o.verdict()
+	switch v {
+	case accepted:
+		u.clear(u.gates.passed(o.doc)...)
+	case noVerdict:
+		u.gates.leave(o.doc)
+	default:
+		if v == badSize && !o.announced {
+			u.sizes.failed(o.weight, u.now())
+		}
+		for _, topic := range u.gates.refused(o.doc, v == poisoned, u.now()) {
+			u.raise(topic, o.why(topic))
+		}
+	}
 	if n := u.newestOf(o.doc); n != nil {
 		n.flying = false
-		if o.code >= codeRefused {
-			n.sent = u.now().Add(pauseMax)
-		}
+		n.dirty = n.dirty || v != accepted
 		u.newestFlying(-1)
 		return
 	}
@@ -137,22 +170,20 @@ func (u *Uplink) settleDoc(o outcome) {
 	u.docs.flying--
 	var sent func()
 	switch {
-	case o.err != nil:
+	case v == noVerdict:
 		d.failed = true
-	case o.code >= codeRefused: // mosquitto ends the connection after it: the next one must not begin with it
-		d.failed, d.retry = true, u.now().Add(pauseMax)
+	case v != accepted:
+		u.docs.mark(o.doc)
 	case !d.dirty:
+		d.failed = false
 		sent, d.sent = d.sent, nil
 		if d.text == nil {
 			delete(u.docs.entries, o.doc)
 		}
 	}
 	u.mu.Unlock()
-	if o.err != nil && !errors.Is(o.err, ErrEnded) {
-		u.Log.Warn("a retained document cannot be sent", "topic", o.doc, "err", o.err)
-	}
-	if o.code >= codeRefused {
-		u.Log.Warn("the broker refuses a retained document: check its access list", "topic", o.doc, "code", o.code)
+	if v == noVerdict && !errors.Is(o.err, ErrEnded) {
+		u.Log.Warn("a retained document cannot be sent on this connection", "topic", o.doc, "err", o.err)
 	}
 	if sent != nil {
 		sent()
@@ -210,28 +241,31 @@ func (u *Uplink) sendNewest(link Link) {
 		if room <= 0 {
 			return
 		}
-		if !n.dirty || n.flying || now.Sub(n.sent) < lastEvery {
+		topic := u.Topics.Last(sensor)
+		if !n.dirty || n.flying || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
 			continue
 		}
 		b := u.batch([]buffer.Record{n.record})
 		text, err := u.Newest.Append(nil, &b)
 		n.dirty = false
 		if err != nil {
+			u.gates.leave(topic)
 			continue // its own message was buried and said so
 		}
 		n.flying, n.sent = true, now
 		room--
 		u.newestFlying(+1)
-		u.sendDoc(Message{Topic: u.Topics.Last(sensor), Payload: text, Retain: true, ContentType: u.Newest.ContentType()})
+		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.Newest.ContentType()}, link)
 	}
 }
 
 // newestDue returns how long until a newest reading may be sent that had to wait since its sensor's last one.
 func (u *Uplink) newestDue() time.Duration {
 	wait := time.Hour
-	for _, n := range u.last {
+	now := u.now()
+	for sensor, n := range u.last {
 		if n.dirty && !n.flying {
-			wait = min(wait, max(lastEvery-u.now().Sub(n.sent), time.Millisecond))
+			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(u.Topics.Last(sensor), now), time.Millisecond))
 		}
 	}
 	return wait

@@ -1,10 +1,12 @@
 package uplink
 
 import (
-	"context"
+	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/event"
 )
 
 const (
@@ -12,6 +14,7 @@ const (
 	takeBytes   = 128 << 10   // and their bodies
 	flightBytes = 256 << 10   // of a lane's payloads on their way, which stay in RAM; one message may be more
 	heldMax     = 5000        // records held back for paused topics
+	heldBytes   = 1 << 20     // and their bodies
 	docsShare   = 4           // newest readings (P/last) take at most this part of the window
 	clockPoll   = time.Second // how often a boot without a time is looked at again
 )
@@ -28,15 +31,21 @@ type lane struct {
 // group is what becomes one PUBLISH: readings of one sensor and run, or one event.
 type group struct {
 	lane    *lane
-	topic   string
+	topic   string // that of a reply is known when it is rendered
 	records []buffer.Record
+	whole   *whole          // of a part of a loss event: what it has in common with the others
+	loss    []contract.Loss // and what it tells
 }
 
+func (l *lane) stageFirst(g *group) { l.staged = slices.Insert(l.staged, 0, g) }
+
+func (l *lane) stageInOrder(g *group) { l.staged = insert(l.staged, g) }
+
 // fill sends as long as the window has room and returns when to look again without being woken.
-func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
+func (u *Uplink) fill(link Link) time.Duration {
 	u.sendDirty(link)
 	retry := u.unheard.retry(u.now())
-	for !u.leaving.Load() {
+	for u.leaving.Load() != leaving {
 		l := u.next(link)
 		if l == nil {
 			break
@@ -47,8 +56,10 @@ func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
 		if p := u.pauses[g.topic]; p != nil && !p.probe(u.now()) {
 			u.hold(p, g)
 			continue
+		} else if p != nil && p.alone && u.pieces(g) > 1 {
+			u.hold(p, u.cut(g, 1))
 		}
-		if !u.send(ctx, g, link) {
+		if !u.send(g, link) {
 			break // its outcome first: settle halves it, or buries it
 		}
 		for i := range u.lanes {
@@ -69,7 +80,7 @@ func (u *Uplink) fill(ctx context.Context, link Link) time.Duration {
 	if u.Clock.Pending() {
 		wait = min(wait, clockPoll)
 	}
-	return min(wait, u.newestDue())
+	return min(wait, u.newestDue(), u.docsDue())
 }
 
 // next chooses the lane that sends now: events first, then live, then the backlog, except that a lane which has nothing
@@ -82,6 +93,9 @@ func (u *Uplink) next(link Link) *lane {
 	}
 	if u.stage(events) {
 		return events
+	}
+	if u.leaving.Load() != staying {
+		return nil
 	}
 	if used > 0 && used >= link.Window-1 && link.Window > 1 { // the last slot is kept for events
 		return nil
@@ -103,7 +117,7 @@ func (u *Uplink) stage(l *lane) bool {
 	if len(l.staged) > 0 {
 		return true
 	}
-	if l.queue != buffer.EventQueue && (u.held >= heldMax || u.Clock.Pending()) {
+	if l.queue != buffer.EventQueue && (u.held >= heldMax || u.heldBytes >= heldBytes || u.Clock.Pending()) {
 		return false
 	}
 	limit := takeBytes
@@ -126,7 +140,7 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 	open := map[key]*group{}
 	for _, r := range records {
 		if r.Lane == buffer.Events {
-			groups = append(groups, &group{lane: l, records: []buffer.Record{r}})
+			groups = append(groups, &group{lane: l, topic: u.eventTopic(&r), records: []buffer.Record{r}})
 			continue
 		}
 		k := key{r.Stream, r.Run}
@@ -145,21 +159,44 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 	return groups
 }
 
+// eventTopic returns where an event goes; "" for a reply, and for what cannot be read.
+func (u *Uplink) eventTopic(r *buffer.Record) string {
+	if r.Stream == event.Replies {
+		return ""
+	}
+	kind, _, err := event.Decode(r.Body)
+	if err != nil {
+		return ""
+	}
+	return u.Topics.Event(kind)
+}
+
+// giveBack returns a group to the store. The parts of an event stay: others of them may be on their way.
+func (u *Uplink) giveBack(g *group) {
+	if g.whole != nil {
+		g.lane.staged = append(g.lane.staged, g)
+		return
+	}
+	u.Queue.Release(g.records)
+}
+
 // unstage gives everything that is not in flight back to the store.
 func (u *Uplink) unstage() {
 	u.release()
 	for i := range u.lanes {
 		l := &u.lanes[i]
-		for _, g := range l.staged {
-			u.Queue.Release(g.records)
-		}
+		staged := l.staged
 		l.staged = nil
+		for _, g := range staged {
+			u.giveBack(g)
+		}
 	}
 	for _, p := range u.pauses { // they go on: the next connection must not begin with what ended the last one
 		for _, g := range p.held {
-			u.Queue.Release(g.records)
+			u.giveBack(g)
 		}
 		u.held -= p.records
-		p.held, p.records, p.staged = nil, 0, false
+		u.heldBytes -= p.bytes
+		p.held, p.records, p.bytes, p.staged = nil, 0, 0, false
 	}
 }

@@ -1,8 +1,9 @@
 package uplink
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
@@ -10,18 +11,15 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 )
 
-// Reason codes of PUBACK, MQTT 5.0 table 2-6.
 const (
-	codeNoSubscribers  = 0x10
-	codeRefused        = 0x80 // and above
-	codeTopicInvalid   = 0x90
-	codePayloadInvalid = 0x99
+	pauseMin  = 5 * time.Second
+	pauseMax  = 10 * time.Minute
+	poisonMin = time.Minute // a probe of a topic at which the broker closes costs two connections
+	poisonMax = time.Hour
 )
 
-const (
-	pauseMin = 5 * time.Second
-	pauseMax = 10 * time.Minute
-)
+// culpritsMax is how many messages in a row a topic may lose as dead letters. What refuses more is the topic.
+const culpritsMax = 3
 
 // pause holds back what goes to a topic that the broker refuses.
 type pause struct {
@@ -29,8 +27,13 @@ type pause struct {
 	delay   time.Duration
 	staged  bool // one group is staged to find out
 	probing bool // and is on its way
+	alone   bool // a probe is one reading
+	newest  bool // the next probe is the newest reading, not the oldest, which may be a culprit
+	swap    bool // oldest and newest take turns
+	size    int  // of the message at which the broker closed; 0: that is not the question
 	held    []*group
 	records int
+	bytes   int // of their bodies
 }
 
 // probe tells whether a message may try the topic now.
@@ -42,38 +45,100 @@ func (p *pause) probe(now time.Time) bool {
 	return true
 }
 
-// pause keeps a refused group and its topic back.
-func (u *Uplink) pause(g *group, code byte) {
-	p := u.pauses[g.topic]
-	if p == nil {
-		p = &pause{delay: pauseMin}
-		u.pauses[g.topic] = p
-		u.counts.paused.Add(1)
-		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: g.topic,
-			Detail: fmt.Sprintf("the broker answers 0x%02x to %s: %s; nothing is dropped, one message is tried again from time to time", code, g.topic, remedy(code))})
-	} else if p.probing {
-		p.delay = min(2*p.delay, pauseMax)
+// takeProbe removes the group to probe with: where that is a matter of one reading alone, only that.
+func (u *Uplink) takeProbe(p *pause) *group {
+	i := 0
+	if p.newest {
+		i = len(p.held) - 1
 	}
-	p.probing = false
-	p.until = u.now().Add(p.delay)
-	p.held = insert(p.held, g)
-	p.records += len(g.records)
-	u.held += len(g.records)
+	g := p.held[i]
+	u.count(p, g, -1)
+	n := u.pieces(g)
+	if !p.alone || n == 1 {
+		p.held = slices.Delete(p.held, i, i+1)
+		return g
+	}
+	var rest *group
+	if p.newest {
+		g, rest = u.cut(g, n-1), g
+	} else {
+		rest = u.cut(g, 1)
+	}
+	p.held[i] = rest
+	u.count(p, rest, +1)
+	return g
 }
 
-func remedy(code byte) string {
-	switch code {
-	case codeNoSubscribers:
-		return "nobody has subscribed, and telemetry.unrouted is hold"
-	case 0x97:
-		return "its quota is exceeded"
+// refuse pauses the topic of a group because of what the broker says, or keeps on pausing it.
+func (u *Uplink) refuse(g *group, why string) *pause {
+	return u.pause(g, why, pauseMin, pauseMax)
+}
+
+func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *pause {
+	p := u.pauses[g.topic]
+	if p == nil {
+		p = &pause{}
+		u.pauses[g.topic] = p
 	}
-	return "check its access list"
+	switch {
+	case p.delay == 0:
+		p.delay = shortest
+	case p.probing:
+		p.delay = min(2*p.delay, longest)
+	}
+	p.probing, p.size = false, 0
+	p.until = u.now().Add(p.delay)
+	p.held = insert(p.held, g)
+	u.count(p, g, +1)
+	if u.isLoss(g) {
+		u.Queue.HoldLosses(true) // what else is to be told grows together meanwhile
+	}
+	u.sizes.doubted = 0
+	u.raise(g.topic, why)
+	return p
+}
+
+// doubt pauses the topic of a batch at which the broker closed, until one reading alone has shown whether it was the size.
+func (u *Uplink) doubt(g *group, size int) {
+	p := u.pauses[g.topic]
+	if p == nil {
+		p = &pause{}
+		u.pauses[g.topic] = p
+	}
+	p.probing, p.alone, p.size = false, true, size
+	p.held = insert(p.held, g)
+	u.count(p, g, +1)
+	u.sizes.doubted = size
+}
+
+// count keeps account of what is held.
+func (u *Uplink) count(p *pause, g *group, sign int) {
+	n, bytes := len(g.records), 0
+	for i := range g.records {
+		bytes += len(g.records[i].Body)
+	}
+	p.records += sign * n
+	p.bytes += sign * bytes
+	u.held += sign * n
+	u.heldBytes += sign * bytes
 }
 
 // reply tells whether a group is the reply to a command. Its topic is the asker's, so a refusal is final.
 func (g *group) reply() bool {
 	return g.records[0].Lane == buffer.Events && g.records[0].Stream == event.Replies
+}
+
+// ledger tells whether a group is an event without which nothing can be proven: it is held, and never becomes a dead letter.
+func (u *Uplink) ledger(g *group) bool {
+	if g.lane.queue != buffer.EventQueue || g.reply() {
+		return false
+	}
+	for _, kind := range []string{contract.EventBoot, contract.EventLoss, contract.EventClock, contract.EventStore} {
+		if g.topic == u.Topics.Event(kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // insert puts a group that came back before the later ones of its topic: several were on their way, and come back one by one.
@@ -91,23 +156,19 @@ func insert(groups []*group, g *group) []*group {
 // hold keeps a group back behind those that were refused.
 func (u *Uplink) hold(p *pause, g *group) {
 	p.held = append(p.held, g)
-	p.records += len(g.records)
-	u.held += len(g.records)
+	u.count(p, g, +1)
 }
 
-// resume stages the first held group of every pause that is over, as a probe.
+// resume stages a held group of every pause that is over, as a probe.
 func (u *Uplink) resume() {
 	now := u.now()
 	for _, p := range u.pauses {
 		if p.staged || p.probing || now.Before(p.until) || len(p.held) == 0 {
 			continue
 		}
-		g := p.held[0]
-		p.staged = true
-		p.held = p.held[1:]
-		p.records -= len(g.records)
-		u.held -= len(g.records)
-		g.lane.staged = append([]*group{g}, g.lane.staged...)
+		g := u.takeProbe(p)
+		p.staged, p.newest = true, p.swap && !p.newest
+		g.lane.stageFirst(g)
 	}
 }
 
@@ -120,16 +181,71 @@ func (u *Uplink) undecided(topic string) {
 
 // passed ends the pause of a topic to which a message was delivered.
 func (u *Uplink) passed(topic string) {
+	delete(u.culprits, topic)
 	p := u.pauses[topic]
 	if p == nil || !p.probing {
 		return
 	}
 	delete(u.pauses, topic)
-	u.counts.paused.Add(-1)
-	u.held -= p.records
-	for i := len(p.held) - 1; i >= 0; i-- {
-		g := p.held[i]
-		g.lane.staged = append([]*group{g}, g.lane.staged...)
+	if p.size > 0 {
+		u.sizes.failed(p.size, u.now())
 	}
-	u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Topic: topic, Detail: "the broker accepts " + topic + " again"})
+	u.held -= p.records
+	u.heldBytes -= p.bytes
+	for i := len(p.held) - 1; i >= 0; i-- {
+		p.held[i].lane.stageFirst(p.held[i])
+	}
+	u.clear(topic)
+}
+
+// A Refusal is a topic that the broker does not take, and why, in a sentence that names it.
+type Refusal struct{ Topic, Why string }
+
+// raise notes that a topic is refused and tells it, the first time as an alarm.
+func (u *Uplink) raise(topic, why string) {
+	u.mu.Lock()
+	_, known := u.refusals[topic]
+	u.refusals[topic] = why
+	u.mu.Unlock()
+	if known {
+		return
+	}
+	u.Log.Warn("the broker refuses a topic", "topic", topic, "reason", why)
+	u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: topic,
+		Detail: why + "; nothing is dropped, one message is tried again from time to time"})
+}
+
+// clear notes that topics are accepted again.
+func (u *Uplink) clear(topics ...string) {
+	for _, topic := range topics {
+		u.mu.Lock()
+		_, known := u.refusals[topic]
+		delete(u.refusals, topic)
+		u.mu.Unlock()
+		if !known {
+			continue
+		}
+		u.Log.Info("the broker accepts a topic again", "topic", topic)
+		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Topic: topic, Detail: "the broker accepts " + topic + " again"})
+	}
+}
+
+// Refusals returns the topics that the broker refuses now: those of readings first, then by name.
+func (u *Uplink) Refusals() []Refusal {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list := make([]Refusal, 0, len(u.refusals))
+	for topic, why := range u.refusals {
+		list = append(list, Refusal{topic, why})
+	}
+	slices.SortFunc(list, func(a, b Refusal) int {
+		if x := strings.HasPrefix(a.Topic, u.Topics.Telemetry("")); x != strings.HasPrefix(b.Topic, u.Topics.Telemetry("")) {
+			if x {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Topic, b.Topic)
+	})
+	return list
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,31 +17,34 @@ import (
 const packetOverhead = 128
 
 // send renders a group and hands it to the client; false: the client did not get it, and its outcome waits for settle.
-func (u *Uplink) send(ctx context.Context, g *group, link Link) bool {
-	m, err := u.render(g)
-	broken := err != nil
-	if err == nil && len(g.records) > 1 && link.MaxPacket > 0 && len(m.Payload)+len(m.Topic)+len(m.Correlation)+packetOverhead > link.MaxPacket {
-		err = ErrTooLarge
-	}
-	g.topic = m.Topic
-	sent, size := u.now(), len(m.Payload)
+func (u *Uplink) send(g *group, link Link) bool {
+	m, err := u.fit(g, link)
+	o := outcome{group: g, weight: m.size(), sent: u.now()}
+	o.announced = link.MaxPacket > 0 && o.weight+packetOverhead > link.MaxPacket
 	if err == nil {
 		g.lane.inFlight++
-		g.lane.bytes += size
+		o.bytes = len(m.Payload)
+		g.lane.bytes += o.bytes
+		u.sizes.trying(o.weight, o.sent)
 		err = u.Client.Send(m, func(code byte, err error) {
-			u.report(outcome{group: g, code: code, err: err, bytes: size, sent: sent})
+			o := o
+			o.code, o.err = code, err
+			u.report(o)
 		})
 		if err == nil {
 			u.counts.messages.Add(1)
-			u.counts.bytes.Add(uint64(size))
+			u.counts.bytes.Add(uint64(o.bytes))
 			u.remember(g)
 			return true
 		}
 		g.lane.inFlight--
-		g.lane.bytes -= size
+		g.lane.bytes -= o.bytes
+	} else {
+		o.broken = true
 	}
 	// Nothing of it left: the outcome is known now, and nothing of the topic may pass it.
-	u.report(outcome{group: g, err: err, broken: broken, local: true, sent: sent})
+	o.err, o.local = err, true
+	u.report(o)
 	return false
 }
 
@@ -66,6 +68,11 @@ func (u *Uplink) render(g *group) (Message, error) {
 	text, err := json.Marshal(head)
 	if err != nil {
 		return Message{}, fmt.Errorf("event %s: %w", kind, err)
+	}
+	if g.loss != nil {
+		if fields, err = json.Marshal(contract.LossEvent{Loss: g.loss}); err != nil {
+			return Message{}, fmt.Errorf("event %s: %w", kind, err)
+		}
 	}
 	if len(fields) > len("{}") {
 		text = append(append(text[:len(text)-1], ','), fields[1:]...)
@@ -103,8 +110,11 @@ type outcome struct {
 	err    error
 	broken bool // it cannot be rendered
 	local  bool // it never reached the client
-	bytes  int
-	sent   time.Time
+	bytes  int  // of the payload
+	weight int  // of the message, as limits count it
+	// announced: it is larger than the broker said that it takes.
+	announced bool
+	sent      time.Time
 }
 
 // report is called from the client's goroutine.
@@ -136,78 +146,4 @@ func (u *Uplink) settle(ctx context.Context) {
 		}
 		u.settleGroup(ctx, o)
 	}
-}
-
-func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
-	g := o.group
-	unrouted := o.code == codeNoSubscribers
-	if o.err == nil && o.code < codeRefused && !g.reply() {
-		u.routed(g.topic, !unrouted)
-	}
-	if u.isLoss(g) {
-		u.unheard.trying = false
-		if !unrouted {
-			u.release()
-		}
-	}
-	switch {
-	case o.err == nil && o.code < codeRefused && !(unrouted && u.keeps(g)):
-		u.delivered(g, unrouted)
-		if g.lane.queue == buffer.BacklogQueue {
-			u.pacer.acked(o.bytes, u.now().Sub(o.sent))
-		}
-		u.passed(g.topic)
-		return
-	case o.err == nil && unrouted && u.isLoss(g):
-		u.keepUnheard(g)
-		u.passed(g.topic)
-		return
-	case o.err == nil && o.code != codeTopicInvalid && o.code != codePayloadInvalid && !g.reply():
-		u.pause(g, o.code)
-		return
-	}
-	u.undecided(g.topic)
-	if o.err != nil && !o.broken && !errors.Is(o.err, ErrTooLarge) && !errors.Is(o.err, ErrInvalid) {
-		// The client takes nothing more: until the next connection there is nothing to try.
-		if !errors.Is(o.err, ErrEnded) {
-			u.Log.Warn("readings cannot be sent on this connection", "topic", g.topic, "err", o.err)
-		}
-		u.Queue.Release(g.records)
-		u.mu.Lock()
-		u.link = Link{}
-		u.mu.Unlock()
-		return
-	}
-	// The message itself is wrong: halve it until the culprit is alone.
-	if n := len(g.records); n > 1 {
-		for _, half := range [][]buffer.Record{g.records[:n/2], g.records[n/2:]} {
-			g.lane.staged = insert(g.lane.staged, &group{lane: g.lane, topic: g.topic, records: half})
-		}
-		u.poke()
-		return
-	}
-	reason := fmt.Sprintf("refused with reason code 0x%02x", o.code)
-	if o.err != nil {
-		reason = o.err.Error()
-	}
-	u.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
-	if err := u.Queue.Refuse(ctx, g.records, reason); err != nil {
-		u.Log.Warn("the dead letter cannot be kept now: it is tried again", "err", err)
-		u.pause(g, o.code)
-		return
-	}
-	u.counts.refused.Add(1)
-}
-
-// delivered lets the store forget what the broker took. Readings that nobody got go to the ledger.
-func (u *Uplink) delivered(g *group, unrouted bool) {
-	if g.lane.queue != buffer.EventQueue {
-		u.counts.delivered.Add(uint64(len(g.records)))
-		if unrouted {
-			u.counts.unrouted.Add(uint64(len(g.records)))
-			u.Queue.AckUnrouted(g.records)
-			return
-		}
-	}
-	u.Queue.Ack(g.records)
 }

@@ -75,6 +75,6 @@ func (h *unheard) retry(now time.Time) time.Duration {
 	g := h.groups[0]
 	h.groups = h.groups[1:]
 	h.trying = true
-	g.lane.staged = append([]*group{g}, g.lane.staged...)
+	g.lane.stageFirst(g)
 	return time.Hour
 }

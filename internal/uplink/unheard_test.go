@@ -161,10 +161,15 @@ func TestKeptLossEventsEnd(t *testing.T) {
 			time.Sleep(unheardEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0)
 		}, rangeOf(2, 3, 3)},
-		{"a dead letter", func(r *rig) {
+		{"its payload is refused: it is held and never buried", func(r *rig) {
 			time.Sleep(unheardEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), codePayloadInvalid)
-		}, rangeOf(2, 3, 3)},
+			r.want("", r.settled())
+			time.Sleep(pauseMin + time.Second)
+			r.answer(rangeOf(1, 1, 1), codePayloadInvalid)
+			time.Sleep(2*pauseMin + time.Second)
+			r.answer(rangeOf(2, 3, 3), 0) // oldest and newest take turns
+		}, rangeOf(1, 1, 1)},
 		{"not authorized", func(r *rig) {
 			time.Sleep(unheardEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0x87)

@@ -23,11 +23,13 @@ type Queue interface {
 	HoldLosses(hold bool)
 	Release([]buffer.Record)
 	Refuse(ctx context.Context, r []buffer.Record, reason string) error
+	Get(ctx context.Context, bucket, key string) ([]byte, error)
+	Update(ctx context.Context, f func(*buffer.Tx) error) error
 	Ready() <-chan struct{}
 }
 
 // Client is what the uplink needs of the MQTT client. Send never blocks. Where it returns nil, done is called exactly
-// once, from a goroutine of the client, with the reason code of the PUBACK or an error: ErrTooLarge, ErrEnded.
+// once, from a goroutine of the client, with the reason code of the PUBACK or an error: ErrTooLarge, ErrPoison, ErrEnded.
 type Client interface {
 	Send(m Message, done func(code byte, err error)) error
 }
@@ -79,34 +81,42 @@ type Uplink struct {
 	Config
 	wake    chan struct{}
 	counts  counts
-	leaving atomic.Bool
+	leaving atomic.Int32
 
 	mu       sync.Mutex // guards what follows; held only for moments
 	link     Link
 	linkNew  bool // a connection came or went since Run looked
 	outcomes []outcome
 	docs     docs
+	idle     chan struct{}     // closed when there is nothing to do; nil: nobody waits
+	refusals map[string]string // topic -> why
 
-	lanes   [3]lane
-	pauses  map[string]*pause
-	held    int // records in pauses
-	unheard unheard
-	last    map[string]*newest
-	pacer   pacer
-	now     func() time.Time
+	lanes     [3]lane
+	retired   bool
+	pauses    map[string]*pause
+	held      int            // records in pauses
+	heldBytes int            // of their bodies
+	culprits  map[string]int // messages of a topic that became dead letters since one of it passed
+	sizes     sizes
+	gates     gates
+	unheard   unheard
+	last      map[string]*newest
+	pacer     pacer
+	now       func() time.Time
 }
 
 // Link is what a connection lets us do. The zero value is: not connected.
 type Link struct {
 	Up        bool
-	Fresh     bool // the broker had no session: retained documents are sent anew
-	Window    int  // messages unacknowledged
-	MaxPacket int  // bytes of a packet
+	Broker    string // its URL
+	Fresh     bool   // the broker had no session: retained documents are sent anew
+	Window    int    // messages unacknowledged
+	MaxPacket int    // bytes of a packet that it announced; 0: no limit
+	NoRetain  bool   // it keeps no retained messages: documents go without RETAIN
 }
 
 type counts struct {
 	delivered, unrouted, refused, messages, bytes atomic.Uint64
-	paused                                        atomic.Int64
 }
 
 // Stats is what was delivered since the start.
@@ -116,13 +126,14 @@ type Stats struct {
 	Refused   uint64 // buried as dead letters
 	Messages  uint64
 	Bytes     uint64 // of payloads
-	Paused    int    // topics that the broker refuses now
 }
 
 // New makes an uplink. It does nothing before Run.
 func New(c Config) *Uplink {
-	u := &Uplink{Config: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, last: map[string]*newest{}, now: time.Now}
+	u := &Uplink{Config: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
+		refusals: map[string]string{}, last: map[string]*newest{}, now: time.Now}
 	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
+	u.gates = gates{families: []string{c.Topics.Last(""), c.Topics.Sensor("")}, of: map[string]*gate{}}
 	u.unheard.nobody = map[string]bool{}
 	for q := range u.lanes {
 		u.lanes[q].queue = buffer.Queue(q)
@@ -138,10 +149,46 @@ func (u *Uplink) SetLink(l Link) {
 	u.poke()
 }
 
+// How far an uplink has gone in leaving.
+const (
+	staying  = iota
+	retiring // readings stay
+	leaving  // events stay as well
+)
+
+// Retire ends the lanes of readings: events still go, also loss events that nobody got before.
+func (u *Uplink) Retire() {
+	u.leaving.Store(retiring)
+	u.poke()
+}
+
 // Leave ends the lanes: what is in flight is still settled, retained documents still go, and nothing else is sent.
 func (u *Uplink) Leave() {
-	u.leaving.Store(true)
+	u.leaving.Store(leaving)
 	u.poke()
+}
+
+// Idle waits until nothing is in flight and no event is left that may be sent; at once where there is no connection.
+func (u *Uplink) Idle(ctx context.Context) {
+	idle := make(chan struct{})
+	u.mu.Lock()
+	u.idle = idle
+	u.mu.Unlock()
+	u.poke()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+}
+
+// rested tells Idle that there is nothing to do.
+func (u *Uplink) rested() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.idle != nil {
+		close(u.idle)
+		u.idle = nil
+	}
 }
 
 // Wake makes Run look again, for instance because a clock became known.
@@ -149,7 +196,7 @@ func (u *Uplink) Wake() { u.poke() }
 
 // Stats returns what was delivered.
 func (u *Uplink) Stats() Stats {
-	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load(), int(u.counts.paused.Load())}
+	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
 }
 
 func (u *Uplink) poke() {
@@ -184,11 +231,12 @@ func (u *Uplink) Settle(ctx context.Context) { u.settle(ctx) }
 // step does everything that can be done now and returns how long to wait for what only time brings.
 func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.settle(ctx)
+	u.keepSizes(ctx)
 	u.mu.Lock()
 	link, changed := u.link, u.linkNew
 	u.linkNew = false
 	if changed && link.Up {
-		u.docs.connected(link.Fresh, u.now())
+		u.docs.connected(link.Fresh)
 	}
 	u.mu.Unlock()
 	if changed {
@@ -196,14 +244,24 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 		u.pacer = newPacer()
 		if link.Up {
 			u.Queue.Split()
+			u.know(ctx, link.Broker)
 		}
 		for _, n := range u.last {
 			n.dirty = n.dirty || link.Fresh
 		}
 	}
 	if !link.Up || link.Window < 1 {
+		u.rested()
 		return time.Hour
 	}
+	if u.leaving.Load() == retiring && !u.retired {
+		u.retired = true
+		u.release()
+	}
 	u.resume()
-	return u.fill(ctx, link)
+	wait := u.fill(link)
+	if u.lanes[0].inFlight+u.lanes[1].inFlight+u.lanes[2].inFlight+len(u.lanes[buffer.EventQueue].staged) == 0 {
+		u.rested()
+	}
+	return wait
 }

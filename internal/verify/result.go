@@ -108,7 +108,7 @@ func (t *Tracker) Gaps() []Gap {
 	untold := t.untold()
 	var out []Gap
 	for id, b := range t.runs {
-		g := Gap{Gateway: b.gateway, Run: id, Unknown: b.unknown, Untold: untold[id], Copies: b.copies()}
+		g := Gap{Gateway: b.gateway, Run: id, Unknown: b.uncounted(), Untold: untold[id], Copies: b.copies()}
 		seen := slices.Clone(b.events)
 		if t.Partial && !b.began && len(seen) > 0 && seen[0].First > 1 {
 			seen.add(1, seen[0].First-1)

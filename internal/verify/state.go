@@ -16,9 +16,23 @@ type runState struct {
 	end     *contract.Previous // as later runs report
 	next    map[string]string  // the runs that name it as their previous one, with their gateways
 	events  ranges
-	unknown uint64     // losses that cannot be counted
+	unknown map[unknown]bool
 	maxLoss float64    // seconds, as its boot event reports
 	newest  [3]float64 // when its newest reading was measured, by base
+}
+
+// An unknown is a loss that cannot be assigned to readings, in the event of that number.
+type unknown struct {
+	event uint64
+	loss  contract.Loss
+}
+
+// uncounted returns how many readings the unknown losses are, as far as they say it, and at least one for each.
+func (b *runState) uncounted() (n uint64) {
+	for u := range b.unknown {
+		n += max(u.loss.Count, 1)
+	}
+	return n
 }
 
 // copies returns the runs of one gateway that all name this run as their previous one, if there are several: from a copy of

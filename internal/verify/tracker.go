@@ -181,12 +181,12 @@ func (t *Tracker) event(payload []byte) error {
 		return errors.New("event: a message without a proper run")
 	}
 	b := t.speaks(m.Run, m.Gateway)
-	if m.N > 0 && b.events.add(m.N, m.N) > 0 {
-		return nil // it came twice
+	if m.N > 0 {
+		b.events.add(m.N, m.N)
 	}
-	for _, l := range m.Loss {
+	for _, l := range m.Loss { // each as often as it comes: a large event is sent in parts, with one number
 		if l.Sensor == "" || l.Count == 0 {
-			b.unknown += max(l.Count, 1) // what a damaged store held
+			b.unknown[unknown{m.N, l}] = true // what a damaged store held
 		}
 		if l.Sensor != "" {
 			t.sequence(l.Run, l.Sensor, m.Gateway).lose(l)
@@ -230,7 +230,7 @@ func (t *Tracker) present(gateway string, payload []byte) error {
 func (t *Tracker) run(id, gateway string) *runState {
 	b := t.runs[id]
 	if b == nil {
-		b = &runState{gateway: gateway, next: map[string]string{}}
+		b = &runState{gateway: gateway, next: map[string]string{}, unknown: map[unknown]bool{}}
 		t.runs[id] = b
 	}
 	return b

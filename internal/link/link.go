@@ -1,0 +1,234 @@
+// Package link knows how the connection to the broker does: whether there is one, since when, why not, and what of it is kept from
+// working although there is one. It is told the client's events and asked for the snapshot that health shows.
+//
+// # When the link is not well
+//
+// A gateway without a connection is not well once an attempt has failed, or outageMin has passed: a reload connects again within that.
+// With a connection it is not well
+//
+//   - until something is acknowledged, if the connection before ended without that,
+//   - while a message has been waiting for its acknowledgement for ackMax,
+//   - if connections broke flapMin times within flapWithin,
+//   - if another client pushes it out, or another gateway says on P/status that it is there, twiceMin times within twinWithin,
+//   - if the broker does not offer what the gateway needs: a subscription, QoS 1, retained messages.
+package link
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/mqtt"
+)
+
+const (
+	outageMin  = 10 * time.Second
+	ackMax     = 30 * time.Second
+	flapMin    = 3
+	flapWithin = 5 * time.Minute
+	twinMin    = 2
+	twinWithin = 10 * time.Minute
+)
+
+// Config is what a Link is made of.
+type Config struct {
+	Gateway string // its id
+	// Needs are the subscriptions that the gateway makes with every connection, in the order of mqtt.Config.Subscriptions.
+	Needs []Need
+	Up    func() time.Duration // since power-up
+	Stats func() mqtt.Stats    // of the client
+}
+
+// A Need is a subscription and what does not work without it.
+type Need struct{ Filter, Without string }
+
+// A Link follows one client. Its methods may be called from any goroutine.
+type Link struct {
+	Config
+
+	mu       sync.Mutex
+	up       bool
+	broker   string
+	since    time.Duration // of the connection, or since when there is none
+	cause    string        // of the last end
+	attempts int           // failed ones since there was a connection
+	next     time.Duration // when the next attempt begins; 0: it is under way
+	acked    uint64        // when the connection began
+	barren   int           // connections in a row in which nothing was acknowledged
+	breaks   []time.Duration
+	twin     sightings
+	lacks    []string // what the broker does not offer on this connection
+	granted  map[string]mqtt.ReasonCode
+}
+
+// sightings are the signs of another gateway of the same name.
+type sightings struct {
+	at []time.Duration
+	id string // of it, as P/status has it; "" where that was not seen
+}
+
+// New makes a Link that has no connection yet.
+func New(c Config) *Link { return &Link{Config: c, since: c.Up()} }
+
+// Event takes in an event of the client.
+func (l *Link) Event(e mqtt.Event) {
+	up, acked := l.Up(), l.Stats().Acked
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch e.Kind {
+	case mqtt.Connecting:
+		l.next = 0
+	case mqtt.Connected:
+		l.up, l.since, l.broker, l.acked = true, up, e.URL, acked
+		l.cause, l.attempts, l.next = "", 0, 0
+		l.granted = map[string]mqtt.ReasonCode{}
+		l.lacks = lacks(&e.Negotiated)
+		for i, code := range e.Negotiated.Granted {
+			if i < len(l.Needs) {
+				l.granted[l.Needs[i].Filter] = code
+			}
+		}
+	case mqtt.TakenOver:
+		l.twin.add(up)
+	case mqtt.Disconnected:
+		if l.up {
+			l.since = up
+			if e.Err != nil {
+				l.breaks = recent(append(l.breaks, up), up, flapWithin)
+			}
+			if acked > l.acked {
+				l.barren = 0
+			} else if e.Err != nil {
+				l.barren++
+			}
+		} else {
+			l.attempts++
+		}
+		l.up, l.cause = false, "not connected"
+		if e.Err != nil {
+			l.cause = mqtt.Diagnose(e.Err).Cause
+		}
+		l.next = up + e.Retry
+	}
+}
+
+// Twin notes that another gateway of the same id said on P/status that it is there.
+func (l *Link) Twin(id string) {
+	up := l.Up()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.twin.add(up)
+	l.twin.id = id
+}
+
+// Broker returns the URL of the connection, or of the last one.
+func (l *Link) Broker() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broker
+}
+
+// Snapshot returns how the link does, and what is wrong with it, a sentence each.
+func (l *Link) Snapshot() (contract.LinkHealth, []string) {
+	up, s := l.Up(), l.Stats()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := contract.LinkHealth{Connected: l.up, Since: l.since.Seconds(), Reconnects: s.Reconnects, BytesUp: s.BytesOut, BytesDown: s.BytesIn}
+	if l.up {
+		return h, append(l.troubles(up, s), l.twinTrouble(up)...)
+	}
+	h.Error, h.Attempts = l.cause, l.attempts
+	if wait := (l.next - up).Seconds(); wait > 0 {
+		h.NextAttempt = &wait
+	}
+	if outage := up - l.since; l.attempts > 0 || l.barren > 0 || outage >= outageMin {
+		return h, append([]string{l.offline(outage, up)}, l.twinTrouble(up)...)
+	}
+	return h, l.twinTrouble(up)
+}
+
+// offline says that there is no connection.
+func (l *Link) offline(outage, up time.Duration) string {
+	text := fmt.Sprintf("no connection to the broker for %v", outage.Round(time.Second))
+	if l.attempts > 0 {
+		text += fmt.Sprintf(", %d failed attempts", l.attempts)
+	}
+	if wait := l.next - up; wait > 0 {
+		text += fmt.Sprintf(", the next in %v", wait.Round(time.Second))
+	}
+	if l.cause != "" {
+		text += ": " + l.cause
+	}
+	return text
+}
+
+// troubles says what is wrong with a connection.
+func (l *Link) troubles(up time.Duration, s mqtt.Stats) (list []string) {
+	switch {
+	case l.barren > 0 && s.Acked == l.acked:
+		list = append(list, fmt.Sprintf("%d connections in a row ended before the broker acknowledged anything, and this one has acknowledged nothing yet", l.barren))
+	case s.InFlight > 0 && s.OldestInFlight >= ackMax:
+		list = append(list, fmt.Sprintf("the broker has left a message unacknowledged for %v", s.OldestInFlight.Round(time.Second)))
+	case len(recent(l.breaks, up, flapWithin)) >= flapMin:
+		list = append(list, fmt.Sprintf("the connection broke %d times within %v", len(recent(l.breaks, up, flapWithin)), flapWithin))
+	}
+	list = append(list, l.lacks...)
+	for _, n := range l.Needs {
+		if code, ok := l.granted[n.Filter]; ok {
+			list = append(list, subscription(n.Filter, n.Without, code)...)
+		}
+	}
+	return list
+}
+
+// subscription says what is wrong with the answer to a subscription.
+func subscription(filter, without string, code mqtt.ReasonCode) []string {
+	switch {
+	case code.Failed():
+		return []string{fmt.Sprintf("the broker refuses the subscription to %s (%v): %s; check its access list", filter, code, without)}
+	case code == 0:
+		return []string{fmt.Sprintf("the broker delivers %s with QoS 0 only: what it sends while the link breaks is lost", filter)}
+	}
+	return nil
+}
+
+// lacks says what the broker does not offer.
+func lacks(n *mqtt.Negotiated) (list []string) {
+	if n.MaximumQoS == mqtt.AtMostOnce {
+		list = append(list, "the broker takes messages with QoS 0 only (Maximum QoS): readings need QoS 1, and nothing is delivered")
+	}
+	if !n.RetainAvailable {
+		list = append(list, "the broker keeps no retained messages: whoever comes later sees no P/status, P/last, P/sensors or P/health until the next one")
+	}
+	switch w := n.Will; {
+	case w == nil:
+		list = append(list, "the broker takes no will: nobody learns from P/status that the gateway was lost")
+	case !w.Retain && n.RetainAvailable:
+		list = append(list, "the broker takes no retained will: whoever comes later does not learn from P/status that the gateway was lost")
+	case w.QoS == mqtt.AtMostOnce && n.MaximumQoS > mqtt.AtMostOnce:
+		list = append(list, "the broker takes the will with QoS 0 only: that the gateway was lost may not arrive")
+	}
+	return list
+}
+
+// twinTrouble says that another gateway has the same id.
+func (l *Link) twinTrouble(up time.Duration) []string {
+	if l.twin.at = recent(l.twin.at, up, twinWithin); len(l.twin.at) < twinMin {
+		return nil
+	}
+	who := "another client"
+	if l.twin.id != "" {
+		who = "another gateway (" + l.twin.id + ")"
+	}
+	return []string{fmt.Sprintf("%s uses the id %q, and each pushes the other off the broker: set gateway.id on one of them", who, l.Gateway)}
+}
+
+func (s *sightings) add(up time.Duration) { s.at = recent(append(s.at, up), up, twinWithin) }
+
+// recent drops what is older than within; it keeps no more than the newest hundred.
+func recent(list []time.Duration, up, within time.Duration) []time.Duration {
+	list = slices.DeleteFunc(list, func(at time.Duration) bool { return up-at > within })
+	return list[max(len(list)-100, 0):]
+}

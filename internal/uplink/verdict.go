@@ -1,0 +1,180 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fieldgate/fieldgate/buffer"
+)
+
+// Reason codes of PUBACK, MQTT 5.0 table 2-6.
+const (
+	codeNoSubscribers  = 0x10
+	codeRefused        = 0x80 // and above
+	codeTopicInvalid   = 0x90
+	codeTooLarge       = 0x95
+	codeQuota          = 0x97
+	codePayloadInvalid = 0x99
+)
+
+// A verdict is what an outcome is about. One is never taken for another: a broker that takes no topic of ours must not cost readings,
+// and a reading that cannot be sent must not keep the others.
+type verdict int
+
+const (
+	accepted   verdict = iota // the message is the broker's
+	badTopic                  // whatever is sent there is refused
+	badSize                   // a smaller message may pass
+	badContent                // something in this message is refused
+	poisoned                  // the broker closed at it twice: because of its topic, or of its size
+	noVerdict                 // the client takes nothing more on this connection
+)
+
+func (o *outcome) verdict() verdict {
+	switch {
+	case o.broken, errors.Is(o.err, ErrInvalid), o.err == nil && o.code == codePayloadInvalid:
+		return badContent
+	case errors.Is(o.err, ErrTooLarge), o.err == nil && o.code == codeTooLarge:
+		return badSize
+	case errors.Is(o.err, ErrPoison):
+		return poisoned
+	case o.err != nil:
+		return noVerdict
+	case o.code >= codeRefused:
+		return badTopic
+	}
+	return accepted
+}
+
+// why says what a refusal of a topic is about.
+func (o *outcome) why(topic string) string {
+	switch o.verdict() {
+	case poisoned:
+		return fmt.Sprintf("the broker closes the connection at each message to %s: check its access list and its limits", topic)
+	case badSize:
+		return fmt.Sprintf("the broker takes no message as large as those to %s (%d bytes with the topic): raise its limit", topic, o.weight)
+	case badContent:
+		if o.err != nil {
+			return fmt.Sprintf("what goes to %s cannot be sent: %v", topic, o.err)
+		}
+		return fmt.Sprintf("the broker answers 0x%02x to %s: check what it expects there", o.code, topic)
+	}
+	remedy := "check its access list"
+	switch o.code {
+	case codeNoSubscribers:
+		remedy = "nobody has subscribed, and telemetry.unrouted is hold"
+	case codeTopicInvalid:
+		remedy = "it allows no topic of this name (gateway.topic_prefix)"
+	case codeQuota:
+		remedy = "its quota is exceeded"
+	}
+	return fmt.Sprintf("the broker answers 0x%02x to %s: %s", o.code, topic, remedy)
+}
+
+// settleGroup tells the store what became of a group.
+func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
+	g, v := o.group, o.verdict()
+	unrouted := v == accepted && o.code == codeNoSubscribers
+	if v == accepted && !g.reply() {
+		u.routed(g.topic, !unrouted)
+	}
+	if u.isLoss(g) {
+		u.unheard.trying = false
+		if !unrouted {
+			u.release()
+		}
+	}
+	switch {
+	case unrouted && u.isLoss(g) && u.keeps(g):
+		u.keepUnheard(g)
+		u.passed(g.topic)
+	case unrouted && u.keeps(g):
+		u.refuse(g, o.why(g.topic))
+	case v == accepted:
+		u.sizes.passed(o.weight)
+		u.delivered(g, unrouted)
+		if g.lane.queue == buffer.BacklogQueue {
+			u.pacer.acked(o.bytes, u.now().Sub(o.sent))
+		}
+		u.passed(g.topic)
+	case v == noVerdict:
+		u.undecided(g.topic)
+		if !errors.Is(o.err, ErrEnded) {
+			u.Log.Warn("readings cannot be sent on this connection", "topic", g.topic, "err", o.err)
+		}
+		u.giveBack(g)
+		u.mu.Lock()
+		u.link = Link{} // until the next connection there is nothing to try
+		u.mu.Unlock()
+	case g.reply():
+		u.bury(ctx, o)
+	case v == badTopic:
+		u.refuse(g, o.why(g.topic))
+	case v == poisoned && u.pieces(g) > 1:
+		u.doubt(g, o.weight)
+	case v == poisoned:
+		u.pause(g, o.why(g.topic), poisonMin, poisonMax).alone = true
+	default:
+		if v == badSize && !o.announced {
+			u.sizes.failed(o.weight, u.now())
+		}
+		u.divide(ctx, o)
+	}
+}
+
+// divide halves a message that is wrong in itself until the culprit is alone.
+func (u *Uplink) divide(ctx context.Context, o outcome) {
+	g := o.group
+	if n := u.pieces(g); n > 1 {
+		g.lane.stageInOrder(u.cut(g, n/2))
+		g.lane.stageInOrder(g)
+		u.undecided(g.topic)
+		u.poke()
+		return
+	}
+	if u.ledger(g) || u.culprits[g.topic] >= culpritsMax {
+		p := u.refuse(g, o.why(g.topic))
+		p.alone, p.swap = true, true
+		return
+	}
+	if u.bury(ctx, o) {
+		u.culprits[g.topic]++
+		u.undecided(g.topic)
+	}
+}
+
+// bury sets a message aside as a dead letter; false: the store cannot keep it now, and it is tried again.
+func (u *Uplink) bury(ctx context.Context, o outcome) bool {
+	g := o.group
+	reason := fmt.Sprintf("refused with reason code 0x%02x", o.code)
+	if o.err != nil {
+		reason = o.err.Error()
+	}
+	u.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
+	if err := u.Queue.Refuse(ctx, g.records, reason); err != nil {
+		u.Log.Warn("the dead letter cannot be kept now: it is tried again", "err", err)
+		u.refuse(g, o.why(g.topic))
+		return false
+	}
+	u.counts.refused.Add(1)
+	return true
+}
+
+// delivered lets the store forget what the broker took. Readings that nobody got go to the ledger.
+func (u *Uplink) delivered(g *group, unrouted bool) {
+	if g.lane.queue != buffer.EventQueue {
+		u.counts.delivered.Add(uint64(len(g.records)))
+		if unrouted {
+			u.counts.unrouted.Add(uint64(len(g.records)))
+			u.Queue.AckUnrouted(g.records)
+			return
+		}
+	}
+	if g.whole != nil {
+		if g.whole.left--; g.whole.left > 0 {
+			return
+		}
+	}
+	u.Queue.Ack(g.records)
+}
