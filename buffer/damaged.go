@@ -174,11 +174,11 @@ func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err
 			next = max(next, maxPosition)
 		}
 	}
-	begin.counters = counters{Next: next + 1<<20, NextLoss: begin.NextLoss} // beyond what a lost commit may have used
+	begin.counters = counters{Next: next + 1<<20, Boot: begin.Boot, NextLoss: begin.NextLoss} // beyond what a lost commit may have used
 	plan.Below = begin.Next
 	newest := int64(0)
 	err = d.rows("boot, run, store, gateway, kernel, clean", "run", "boot", func(v []driver.Value) error {
-		if boot, _ := v[0].(int64); boot >= newest {
+		if boot, _ := v[0].(int64); boot >= newest && (begin.Boot == 0 || uint64(boot) <= begin.Boot) {
 			newest = boot
 			plan.Run, _ = v[1].(string)
 		}
@@ -186,6 +186,7 @@ func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err
 	})
 	if err == nil && !plan.Counted {
 		// A clean end without its marks proves nothing.
+		begin.Boot = uint64(newest)
 		err = to.exec(`UPDATE run SET clean=0 WHERE boot=?`, newest)
 	}
 	if err != nil {

@@ -75,7 +75,7 @@
 // power cut but damage, which Open looks for itself (log.go). So of each of these, everything or nothing is found:
 //
 //	operation   before                   the transaction                        nil or the effect after
-//	Open        last run                 run row, progress without marks         Open returned
+//	Open        last run                 run row                                Open returned
 //	Append      record in RAM            segment, progress                       MaxLoss; strict: Append returned
 //	Ack         segment                  row deleted, or bits of its ack row     the next commit, at most 5 s
 //	Refuse      taken record             dead letter, ledger, bits               Refuse returned
@@ -102,8 +102,8 @@
 // may deliver twice. A cut inside a checkpoint leaves the log, which is copied
 // again. The names of new files are made durable by syncing the directory.
 //
-// Marks are the last durable sequence number of each stream; Previous reports
-// them. After a clean end every hole in the numbers is in the ledger. After
+// Marks are the last durable sequence number of each stream of the run that
+// committed last; Previous reports them. After a clean end every hole in the numbers is in the ledger. After
 // an unclean one only numbers above a mark can be missing, and of those below it
 // what nobody got in the last 5 minutes.
 //

@@ -82,8 +82,9 @@ func TestMarkBelowWhatIsRemovedMeanwhile(t *testing.T) {
 	}
 }
 
-// A boot that stores nothing has no marks, whatever the one before had.
-func TestMarksAreOfOneBoot(t *testing.T) {
+// A run that commits nothing leaves nothing: the next one still reports how the
+// one before it ended. One that commits has marks of its own.
+func TestMarksOfARunThatCommitsNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{})
 	mustAppend(t, s, Readings, "a", "x")
@@ -92,7 +93,14 @@ func TestMarksAreOfOneBoot(t *testing.T) {
 	path = crash(t, s, path)
 	s = openAt(t, path, Options{})
 	defer closeStore(t, s)
-	if p := s.Previous(); p.Boot != 2 || len(p.Last) > 0 {
+	if p := s.Previous(); p.Boot != 1 || p.Clean || p.Last["a"] != 1 || s.Boot() != 3 {
+		t.Errorf("%+v, boot %d", p, s.Boot())
+	}
+	mustAppend(t, s, Readings, "b", "x")
+	path = crash(t, s, path)
+	last := openAt(t, path, Options{})
+	defer closeStore(t, last)
+	if p := last.Previous(); p.Boot != 3 || p.Last["a"] != 0 || p.Last["b"] != 1 {
 		t.Errorf("%+v", p)
 	}
 }

@@ -53,6 +53,9 @@ type model struct {
 	held    [3][]Record       // taken, by queue
 	last    [3]map[string]ref // last taken of a stream, by queue
 	seqs    map[string]uint64 // of this boot
+
+	before    string // the run that Previous is to report
+	committed bool   // the last one has committed something
 }
 
 func TestModel(t *testing.T) {
@@ -172,11 +175,16 @@ func (m *model) step(crashy bool) {
 	case n < 96:
 		m.flush()
 	case n < 98:
+		m.before, m.committed = m.s.Run(), true
 		closeStore(m.t, m.s)
 		m.open()
 		m.ended(true)
 	case crashy:
-		m.path = crash(m.t, m.s, m.path)
+		run := m.s.Run()
+		m.path, m.committed = crashOf(m.t, m.s, m.path)
+		if m.committed {
+			m.before = run
+		}
 		m.crashes++
 		for r := range m.bodies {
 			if !m.durable[r] {
@@ -250,8 +258,11 @@ func (m *model) flush() {
 // ended checks what the store says about the last boot.
 func (m *model) ended(clean bool) {
 	p := m.s.Previous()
-	if p.Boot != m.s.Boot()-1 || p.Clean != clean {
-		m.t.Errorf("previous %+v, want boot %d, clean %v", p, m.s.Boot()-1, clean)
+	if p.Run != m.before || p.Clean != clean && m.committed {
+		m.t.Errorf("previous %+v, want run %s, clean %v", p, m.before, clean)
+	}
+	if !m.committed { // how the run before that ended was checked then
+		return
 	}
 	last := map[string]uint64{}
 	for r := range m.bodies {

@@ -10,6 +10,7 @@ import (
 type counters struct {
 	Commit   uint64            // rises with every commit: tells whether a failed one happened
 	Next     uint64            // no stored position is as high
+	Boot     uint64            // of the run that committed last, whose marks stand beside; 0: none has
 	Records  [classCount]int64 // not acknowledged as far as stored
 	Bytes    [classCount]int64 // of segments
 	Losses   int64             // rows of loss
@@ -39,6 +40,7 @@ func (p progress) encode() []byte {
 	b := make([]byte, 4, 4*progressStep)
 	b = binary.AppendUvarint(b, p.Commit)
 	b = binary.AppendUvarint(b, p.Next)
+	b = binary.AppendUvarint(b, p.Boot)
 	for _, n := range p.numbers() {
 		b = binary.AppendVarint(b, *n)
 	}
@@ -59,7 +61,7 @@ func decodeProgress(b []byte) (p progress, err error) {
 		return p, errBadState
 	}
 	d := decoder{p: b[4:]}
-	p.Commit, p.Next = d.uvarint(), d.uvarint()
+	p.Commit, p.Next, p.Boot = d.uvarint(), d.uvarint(), d.uvarint()
 	for _, n := range p.numbers() {
 		*n = d.varint()
 	}

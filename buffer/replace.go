@@ -140,11 +140,11 @@ func (c *committer) remake() (counters, error) {
 	}
 	c.plan.Run = s.run.id
 	s.mu.Lock()
-	n.Next = max(n.Next, s.next)
+	n.Next, n.Boot = max(n.Next, s.next), c.n.Boot
 	s.next, n.Commit = n.Next, c.n.Commit
 	s.mu.Unlock()
 	for _, m := range c.marks {
-		if m.lane == Readings {
+		if m.lane == Readings && c.n.Boot == uint64(s.boot) {
 			c.plan.Last[m.stream] = m.seq
 		}
 	}

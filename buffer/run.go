@@ -25,7 +25,9 @@ func newRun(o Options) *run {
 }
 
 // beginRun stores the row of this run, after the schema where that is missing,
-// in one transaction.
+// in one transaction. The marks stay those of the run before until this one
+// commits something: where it ends before that, the next one still learns how
+// that run ended.
 func (c *committer) beginRun(version int64) error {
 	s := c.s
 	if err := c.db.begin(); err != nil {
@@ -43,12 +45,16 @@ func (c *committer) beginRun(version int64) error {
 	if err := c.identify(); err != nil {
 		return err
 	}
-	prev, err := c.previous(last.marks)
+	prev, err := c.previous(last)
+	if err != nil {
+		return err
+	}
+	newest, err := c.db.number(`SELECT max(boot) FROM run`)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.prev, s.boot = prev, prev.Boot+1
+	s.prev, s.boot = prev, uint32(newest)+1
 	s.mu.Unlock()
 	if err := c.insertRun(); err != nil {
 		return err
@@ -56,24 +62,24 @@ func (c *committer) beginRun(version int64) error {
 	if err := c.forgetRuns(); err != nil {
 		return err
 	}
-	t := &txn{n: last.counters}
+	t := &txn{n: last.counters, marks: last.marks}
 	if err := c.writeProgress(t); err != nil {
 		return err
 	}
 	if err := c.db.commit(); err != nil {
 		return err
 	}
-	return c.resume(t.n)
+	return c.resume(t.n, t.marks)
 }
 
 // resume sets the state in RAM after the run was committed. It reads nothing
 // but the counters: what is stored is loaded when it is taken. What was taken
 // in before a late Open gets positions behind it.
-func (c *committer) resume(n counters) error {
+func (c *committer) resume(n counters, marks []mark) error {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.n, c.marks, c.begun = n, nil, true
+	c.n, c.marks, c.begun = n, marks, true
 	s.next += n.Next
 	waiting := n.Losses
 	for i := range s.lanes {
@@ -136,9 +142,9 @@ func (c *committer) run(id string) (*run, error) {
 	return r, nil
 }
 
-// previous reads how the last run ended, which left these marks.
-func (c *committer) previous(marks []mark) (p Previous, err error) {
-	err = c.db.query(`SELECT boot, run, store, gateway, clean FROM run ORDER BY boot DESC LIMIT 1`, func(v []driver.Value) bool {
+// previous reads how the last run ended that committed anything.
+func (c *committer) previous(last progress) (p Previous, err error) {
+	err = c.db.query(`SELECT boot, run, store, gateway, clean FROM run WHERE boot=?`, func(v []driver.Value) bool {
 		boot, _ := v[0].(int64)
 		clean, _ := v[4].(int64)
 		p.Exists, p.Boot, p.Clean = true, uint32(boot), clean != 0
@@ -146,12 +152,12 @@ func (c *committer) previous(marks []mark) (p Previous, err error) {
 		p.Store, _ = v[2].(string)
 		p.Gateway, _ = v[3].(string)
 		return false
-	})
+	}, last.Boot)
 	if err != nil || !p.Exists {
 		return p, err
 	}
 	p.Last, p.LastEvents = make(map[string]uint64), make(map[string]uint64)
-	for _, m := range marks {
+	for _, m := range last.marks {
 		if m.lane == Readings {
 			p.Last[m.stream] = m.seq
 		} else {

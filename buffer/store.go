@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Previous says how the run before this one ended.
+// Previous says how the run before this one ended. A run that ended before it
+// committed anything has left nothing, and is passed over.
 type Previous struct {
 	Exists  bool // false in a new store
 	Run     string

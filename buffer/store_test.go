@@ -256,13 +256,23 @@ func TestRefuse(t *testing.T) {
 // between two commits is copied, and the new path returned.
 func crash(t testing.TB, s *Store, path string) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "queue.db")
-	err := s.submit(context.Background(), &job{read: func(*committer) error { return copyStore(path, to) }})
+	to, _ := crashOf(t, s, path)
+	return to
+}
+
+// crashOf also reports whether the run had committed anything.
+func crashOf(t testing.TB, s *Store, path string) (to string, committed bool) {
+	t.Helper()
+	to = filepath.Join(t.TempDir(), "queue.db")
+	err := s.submit(context.Background(), &job{read: func(c *committer) error {
+		committed = c.n.Boot == uint64(s.Boot())
+		return copyStore(path, to)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Close(context.Background())
-	return to
+	return to, committed
 }
 
 func copyStore(from, to string) error {

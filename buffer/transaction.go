@@ -74,7 +74,7 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 			}
 		}
 	}
-	t.marks = s.marks()
+	t.marks, t.n.Boot = s.marks(), uint64(s.boot)
 	t.expire, s.expire = s.expire, false
 	for _, b := range t.blocks {
 		if at := b.items[0].at; t.oldest < 0 || at < t.oldest {

@@ -129,6 +129,15 @@ func (c *Clock) Learn() (learned bool, err error) {
 	return true, nil
 }
 
+// Keep freezes the offset of the running kernel once more, if it is known.
+func (c *Clock) Keep() error {
+	offset, known := c.offset(c.cfg.KernelBoot)
+	if !known {
+		return nil
+	}
+	return c.cfg.Store.Freeze(c.cfg.KernelBoot, offset)
+}
+
 // Time returns the wall time of a moment of a kernel's boot in UTC; false while its offset is not known.
 func (c *Clock) Time(kernelBoot string, up time.Duration) (time.Time, bool) {
 	offset, ok := c.offset(kernelBoot)

@@ -25,8 +25,12 @@ func (o offsets) Offset(boot string) (time.Duration, bool, error) {
 	return d, err == nil, err
 }
 
-// Freeze implements Store.
+// Freeze implements Store. While the store has no file there is nothing that a later start could send again with another
+// time: then nothing is kept, and Keep is called when it has one.
 func (o offsets) Freeze(boot string, offset time.Duration) error {
+	if !o.store.IsOpen() {
+		return nil
+	}
 	return o.store.Update(context.Background(), func(tx *buffer.Tx) error { return tx.Put(bucket, boot, []byte(offset.String())) })
 }
 

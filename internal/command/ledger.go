@@ -76,6 +76,10 @@ func openLedger(ctx context.Context, c Config) (*ledger, error) {
 		l.set(e, len(value))
 		return nil
 	})
+	if errors.Is(err, buffer.ErrNotDurable) {
+		c.Log.Warn("the command ledger cannot be read: commands with an id are refused until the store can be opened", "err", err)
+		err = nil
+	}
 	return l, err
 }
 

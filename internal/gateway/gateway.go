@@ -153,8 +153,10 @@ func (g *Gateway) open(ctx context.Context) error {
 	})
 	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
 	g.presence = &presence.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
-	if err := g.journal.Boot(ctx, g.Version, g.Config.Buffer.MaxLoss); err != nil {
-		return err
+	if g.store.IsOpen() {
+		if err := g.journal.Boot(ctx, g.Version, g.Config.Buffer.MaxLoss); err != nil {
+			return err
+		}
 	}
 	g.learn()
 	return nil

@@ -40,7 +40,7 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
-		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store, slog.New(g.peerLog)},
+		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store, m.ClientID, g.peers},
 		Subscriptions: []mqtt.Subscription{
 			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true, Alternatives: alternatives},
 			{Filter: g.topics.Desired(), QoS: mqtt.AtLeastOnce},
@@ -198,12 +198,16 @@ func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
 
 // sessionStore keeps the client's session facts in the store.
 type sessionStore struct {
-	s   *buffer.Store
-	log *slog.Logger
+	s      *buffer.Store
+	client string // its id
+	log    *slog.Logger
 }
 
 // Load implements mqtt.SessionStore.
 func (s sessionStore) Load(ctx context.Context) (facts mqtt.SessionFacts, err error) {
+	if !s.s.IsOpen() { // the session is most likely there, with the commands that wait in it
+		return mqtt.SessionFacts{ClientID: s.client, Established: true}, nil
+	}
 	text, err := s.s.Get(ctx, "mqtt", "session")
 	if err != nil || text == nil {
 		return facts, err

@@ -32,12 +32,16 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	_, known := g.clock.Now()
-	degraded, trouble := false, ""
+	degraded, trouble, open := false, "", g.store.IsOpen()
 	var opened buffer.Opened
 	var lossAt time.Duration
 	var pace health.Pace
 	for {
 		g.Notify.Watchdog()
+		if !open && g.store.IsOpen() {
+			open = true
+			g.storeOpened(ctx)
+		}
 		if !known {
 			g.learn()
 			_, known = g.clock.Now()
@@ -82,6 +86,16 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 			_ = g.Reload() // told in the log
 		}
 	}
+}
+
+// storeOpened begins anew with the store that could not be opened at the start, and with what it keeps of shadow, commands and
+// session. What was measured meanwhile is stored by then, under the run of this start.
+func (g *Gateway) storeOpened(ctx context.Context) {
+	if err := errors.Join(g.clock.Keep(), g.journal.Boot(ctx, g.Version, g.Config.Buffer.MaxLoss)); err != nil {
+		g.Log.Warn("the first entries of the store", "err", err)
+	}
+	g.Log.Info("the store can be opened: starting anew with what it keeps")
+	g.Restart()
 }
 
 // learn asks whether the clock has become known just now, and tells so.

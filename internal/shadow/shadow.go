@@ -70,7 +70,9 @@ type Shadow struct {
 func New(ctx context.Context, c Config) (*Shadow, error) {
 	s := &Shadow{Config: c}
 	text, err := c.Store.Get(ctx, bucket, "documents")
-	if err != nil {
+	if errors.Is(err, buffer.ErrNotDurable) {
+		c.Log.Warn("what the shadow set cannot be read: the configuration holds until the store can be opened", "err", err)
+	} else if err != nil {
 		return nil, fmt.Errorf("shadow: %w", err)
 	}
 	if text != nil {

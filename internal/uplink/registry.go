@@ -14,7 +14,9 @@ const registry = "retained"
 // an earlier one did.
 func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[string]bool, log *slog.Logger) error {
 	known := map[string]bool{}
-	if err := store.Each(ctx, registry, func(topic string, _ []byte) error { known[topic] = true; return nil }); err != nil {
+	if err := store.Each(ctx, registry, func(topic string, _ []byte) error { known[topic] = true; return nil }); errors.Is(err, buffer.ErrNotDurable) {
+		return nil // the start that has a store does it
+	} else if err != nil {
 		return err
 	}
 	var added []string

@@ -127,20 +127,35 @@ func (t *Tracker) Gaps() []Gap {
 // untold returns the runs that no boot event names as its previous one, but for the newest of each gateway. Whoever did not
 // listen from the beginning can miss only the successor of a run that was under way meanwhile.
 func (t *Tracker) untold() map[string]bool {
-	newest, ends := map[string]int{}, map[string]bool{}
+	ends, newest := map[string]bool{}, map[string]int{}
 	for id, b := range t.runs {
-		if b.first == 0 || b.end != nil || t.Partial && !b.present {
-			continue
+		if b.first > 0 && b.end == nil && (b.present || !t.Partial) {
+			ends[id] = true
+			newest[b.gateway] = max(newest[b.gateway], b.first)
 		}
-		ends[id] = true
-		newest[b.gateway] = max(newest[b.gateway], b.first)
 	}
 	for id := range ends {
-		if b := t.runs[id]; b.first == newest[b.gateway] {
+		if b := t.runs[id]; b.first == newest[b.gateway] && !t.succeeded(id) {
 			delete(ends, id)
 		}
 	}
 	return ends
+}
+
+// succeeded reports whether a run of the same gateway was under way after this one was, although neither follows from the other: what
+// came in between is not known.
+func (t *Tracker) succeeded(id string) bool {
+	last := t.runs[id]
+	before := map[string]bool{id: true}
+	for run := last.before; run != "" && !before[run]; run = t.runs[run].before {
+		before[run] = true
+	}
+	for other, b := range t.runs {
+		if b.gateway == last.gateway && b.seen > max(last.seen, last.first) && !before[other] {
+			return true
+		}
+	}
+	return false
 }
 
 // Silent returns the gateways that were heard and whose connection is lost: what they have taken since is not known.

@@ -10,7 +10,9 @@ import (
 type runState struct {
 	gateway string
 	first   int                // its place in the order in which something of the runs themselves arrived, from 1; 0: nothing did
-	present bool               // it was under way while somebody listened: something arrived from it live, or it began
+	seen    int                // the same for what only a run sends that is under way: live readings, and that it is online
+	present bool               // it was under way while somebody listened: it was seen, or it began
+	before  string             // the run that it names as its previous one
 	began   bool               // its first reading is expected: it was listened to from the beginning
 	heard   bool               // a reading of it arrived
 	end     *contract.Previous // as later runs report

@@ -28,7 +28,7 @@ type Tracker struct {
 
 	sequences map[seqKey]*sequence
 	runs      map[string]*runState
-	spoke     int                        // runs of which something arrived
+	spoke     int                        // counts for runState.first and seen
 	status    map[string]contract.Status // P/status of each gateway
 	unread    []string                   // the first messages that could not be read
 	unreadN   uint64
@@ -130,7 +130,9 @@ func (t *Tracker) telemetry(payload []byte, lane int) error {
 	}
 	b := t.speaks(m.Run, m.Gateway)
 	b.heard = true
-	b.present = b.present || lane == live
+	if lane != late {
+		t.sees(b)
+	}
 	s := t.sequence(m.Run, m.Sensor, m.Gateway)
 	for _, r := range m.Readings {
 		last := max(r.Seq, r.SeqTo)
@@ -196,6 +198,7 @@ func (t *Tracker) event(payload []byte) error {
 		b.maxLoss = m.MaxLoss
 	}
 	if p := m.Previous; p != nil {
+		b.before = p.Run
 		before := t.run(p.Run, p.Gateway)
 		if before.first > 0 && before.first < b.first && !b.heard { // else it is an event that a later run sends again
 			b.began, b.present = true, true
@@ -221,7 +224,7 @@ func (t *Tracker) present(gateway string, payload []byte) error {
 	}
 	t.status[gateway] = s
 	if s.State == contract.Online && s.Run != "" {
-		t.speaks(s.Run, gateway).present = true
+		t.sees(t.speaks(s.Run, gateway))
 	}
 	return nil
 }
@@ -244,6 +247,15 @@ func (t *Tracker) speaks(id, gateway string) *runState {
 		b.first, b.gateway = t.spoke, gateway
 	}
 	return b
+}
+
+// sees notes that a run is under way.
+func (t *Tracker) sees(b *runState) {
+	b.present = true
+	if b.seen == 0 {
+		t.spoke++
+		b.seen = t.spoke
+	}
 }
 
 func (t *Tracker) sequence(run, sensor, gateway string) *sequence {
