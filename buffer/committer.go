@@ -34,6 +34,7 @@ type committer struct {
 	lock     *os.File
 	names    names         // of what db has open
 	lookAt   time.Duration // when to look at them again
+	first    uint64        // number of the event of Options.First; 0: not given yet
 	begun    bool          // the row of this run is durable
 	gone     bool          // at the last look there was neither a connection nor a file
 	nameless error         // why the database has no name; nil: it has one

@@ -75,7 +75,7 @@
 // power cut but damage, which Open looks for itself (log.go). So of each of these, everything or nothing is found:
 //
 //	operation   before                   the transaction                        nil or the effect after
-//	Open        last run                 run row                                Open returned
+//	Open        last run                 run row, its first event               Open returned
 //	Append      record in RAM            segment, progress                       MaxLoss; strict: Append returned
 //	Ack         segment                  row deleted, or bits of its ack row     the next commit, at most 5 s
 //	Refuse      taken record             dead letter, ledger, bits               Refuse returned

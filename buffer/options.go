@@ -82,6 +82,12 @@ type Options struct {
 	// where a later run has another one.
 	Gateway string
 
+	// First returns an event that is stored together with the row of this run,
+	// in one transaction: what is to be known of each run, whatever becomes of
+	// it. It is called before that, on the committer's goroutine, and again
+	// where the transaction failed. Nil: there is none.
+	First func(p Previous, store string, boot uint32) (stream string, body []byte)
+
 	// KernelBoot is the kernel's boot_id, which the records of this run keep.
 	KernelBoot string
 

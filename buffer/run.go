@@ -25,9 +25,9 @@ func newRun(o Options) *run {
 }
 
 // beginRun stores the row of this run, after the schema where that is missing,
-// in one transaction. The marks stay those of the run before until this one
-// commits something: where it ends before that, the next one still learns how
-// that run ended.
+// in one transaction, and with it the event that reports how the run before
+// ended. Without such an event the marks stay those of that run until this one
+// commits something: where it ends before that, the next one still learns of it.
 func (c *committer) beginRun(version int64) error {
 	s := c.s
 	if err := c.db.begin(); err != nil {
@@ -63,6 +63,9 @@ func (c *committer) beginRun(version int64) error {
 		return err
 	}
 	t := &txn{n: last.counters, marks: last.marks}
+	if err := c.insertFirst(t); err != nil {
+		return err
+	}
 	if err := c.writeProgress(t); err != nil {
 		return err
 	}
@@ -70,6 +73,32 @@ func (c *committer) beginRun(version int64) error {
 		return err
 	}
 	return c.resume(t.n, t.marks)
+}
+
+// insertFirst stores the event of Options.First. It has the same number however
+// often that is tried. The marks are this run's from then on.
+func (c *committer) insertFirst(t *txn) error {
+	s := c.s
+	if s.o.First == nil {
+		return nil
+	}
+	stream, body := s.o.First(s.prev, s.id, s.boot)
+	if err := s.check(Events, stream, body); err != nil {
+		return err
+	}
+	if c.first == 0 {
+		s.mu.Lock()
+		sr := s.stream(Events, stream)
+		sr.last++
+		c.first = sr.last
+		s.mu.Unlock()
+	}
+	b := &block{class: eventClass, run: s.run, id: t.n.Next, sealed: true}
+	b.items = []*item{{block: b, pos: b.id, seq: c.first, up: s.o.Now(), stream: stream, body: body}}
+	c.codec.encode(b)
+	t.n.Next++
+	t.n.Boot, t.marks = uint64(s.boot), []mark{{Events, stream, c.first}}
+	return c.insert(t, b, 1)
 }
 
 // resume sets the state in RAM after the run was committed. It reads nothing

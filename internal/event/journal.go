@@ -26,22 +26,16 @@ func (j Journal) Add(kind string, fields any) {
 		j.Log.Warn("event lost", "kind", kind, "err", err)
 		return
 	}
-	j.append(context.Background(), kind, body)
-}
-
-// append queues an event, in RAM at least.
-func (j Journal) append(ctx context.Context, kind string, body []byte) {
-	_, err := j.Store.Append(ctx, buffer.Events, Events, j.Up(), body)
+	_, err = j.Store.Append(context.Background(), buffer.Events, Events, j.Up(), body)
 	if err != nil && !errors.Is(err, buffer.ErrNotDurable) {
 		j.Log.Warn("event lost", "kind", kind, "err", err)
 	}
 }
 
-// Boot queues what each start reports: how the run before it ended. That is durable when Boot returns, because the next start
-// knows only how this one ended; where the store has no room it waits in RAM, and the log says so.
-func (j Journal) Boot(ctx context.Context, version string, maxLoss time.Duration) error {
-	e := contract.BootEvent{Store: j.Store.ID(), Boot: j.Store.Boot(), Version: version, MaxLoss: maxLoss.Seconds()}
-	if p := j.Store.Previous(); p.Exists {
+// Boot returns the body of what each start reports: how the run before it ended. The store keeps it with the row of the run.
+func Boot(p buffer.Previous, store string, boot uint32, version string, maxLoss time.Duration) ([]byte, error) {
+	e := contract.BootEvent{Store: store, Boot: boot, Version: version, MaxLoss: maxLoss.Seconds()}
+	if p.Exists {
 		e.Previous = &contract.Previous{Run: p.Run, Store: p.Store, Boot: p.Boot, Gateway: p.Gateway, End: contract.EndUnclean, Last: p.Last, Events: p.LastEvents[Events]}
 		if p.Clean {
 			e.Previous.End = contract.EndClean
@@ -50,17 +44,7 @@ func (j Journal) Boot(ctx context.Context, version string, maxLoss time.Duration
 			e.Previous.Last = map[string]uint64{}
 		}
 	}
-	body, err := Encode(contract.EventBoot, e)
-	if err != nil {
-		return err
-	}
-	err = j.keep(ctx, body)
-	if err == nil || errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
-		return err
-	}
-	j.Log.Error("the boot event is not durable: if the program ends before it is sent, nobody learns how the last boot ended", "err", err)
-	j.append(ctx, contract.EventBoot, body)
-	return nil
+	return Encode(contract.EventBoot, e)
 }
 
 // Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the event is durable: after

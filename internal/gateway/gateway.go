@@ -141,6 +141,13 @@ func (g *Gateway) open(ctx context.Context) error {
 	o := queue.Options(g.Config)
 	o.PowerUpAge = func(kernel string) (time.Duration, bool) { return g.clock.PowerUpAge(kernel) }
 	o.Machine, o.Gateway, o.KernelBoot, o.Now, o.Log = config.MachineHash(), g.Config.Gateway.ID, boot, clock.Up, g.Log
+	o.First = func(p buffer.Previous, store string, boot uint32) (string, []byte) {
+		body, err := event.Boot(p, store, boot, g.Version, g.Config.Buffer.MaxLoss)
+		if err != nil {
+			panic(err) // a struct of strings and numbers
+		}
+		return event.Events, body
+	}
 	if g.store, err = buffer.Open(ctx, g.Config.Buffer.Path, o); err != nil {
 		return err
 	}
@@ -153,11 +160,6 @@ func (g *Gateway) open(ctx context.Context) error {
 	})
 	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
 	g.presence = &presence.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
-	if g.store.IsOpen() {
-		if err := g.journal.Boot(ctx, g.Version, g.Config.Buffer.MaxLoss); err != nil {
-			return err
-		}
-	}
 	g.learn()
 	return nil
 }

@@ -40,7 +40,7 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 		g.Notify.Watchdog()
 		if !open && g.store.IsOpen() {
 			open = true
-			g.storeOpened(ctx)
+			g.storeOpened()
 		}
 		if !known {
 			g.learn()
@@ -90,9 +90,9 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 
 // storeOpened begins anew with the store that could not be opened at the start, and with what it keeps of shadow, commands and
 // session. What was measured meanwhile is stored by then, under the run of this start.
-func (g *Gateway) storeOpened(ctx context.Context) {
-	if err := errors.Join(g.clock.Keep(), g.journal.Boot(ctx, g.Version, g.Config.Buffer.MaxLoss)); err != nil {
-		g.Log.Warn("the first entries of the store", "err", err)
+func (g *Gateway) storeOpened() {
+	if err := g.clock.Keep(); err != nil {
+		g.Log.Warn("the time of this power-up cannot be kept", "err", err)
 	}
 	g.Log.Info("the store can be opened: starting anew with what it keeps")
 	g.Restart()

@@ -94,16 +94,20 @@ func (w *world) copyFiles(from string) (to string) {
 	return to
 }
 
-func (w *world) start(c *card, boot bool) {
+func (w *world) start(c *card) {
 	var err error
 	c.store, err = buffer.Open(w.t.Context(), c.path, buffer.Options{MaxBytes: 2 << 20, Machine: c.machine, Gateway: c.gateway,
-		KernelBoot: w.name("kernel"), Now: func() time.Duration { return w.up }})
+		KernelBoot: w.name("kernel"), Now: func() time.Duration { return w.up },
+		First: func(p buffer.Previous, store string, boot uint32) (string, []byte) {
+			body, err := event.Boot(p, store, boot, "t", 0)
+			if err != nil {
+				panic(err)
+			}
+			return event.Events, body
+		}})
 	w.check(err)
 	w.taken[c.store.Run()] = map[string]uint64{}
 	w.steps = append(w.steps, "("+c.store.Run()+")")
-	if boot {
-		w.check(w.journal(c).Boot(w.t.Context(), "t", 0))
-	}
 }
 
 func (w *world) journal(c *card) event.Journal {
@@ -261,11 +265,11 @@ func (w *world) step() {
 		c.backup, c.during = w.copyFiles(c.path), ""
 	case 6:
 		say("start-and-crash")
-		w.start(c, false)
+		w.start(c)
 		w.crash(c)
 	default:
 		say("start")
-		w.start(c, true)
+		w.start(c)
 	}
 }
 
@@ -311,12 +315,12 @@ func TestChainOfRuns(t *testing.T) {
 		for _, c := range w.cards { // the end: everything that is left is delivered, and each last end is reported
 			for range 2 {
 				if c.store == nil {
-					w.start(c, true)
+					w.start(c)
 				}
 				w.deliver(c, 1_000_000)
 				w.stop(c)
 			}
-			w.start(c, true)
+			w.start(c)
 			w.deliver(c, 1_000_000)
 			w.stop(c)
 		}
