@@ -154,10 +154,11 @@ func (d *damagedStore) dead(from uint64) (DeadLetter, bool) {
 // transplant copies the small tables into the database of a new store, in
 // whose transaction it runs: the runs, the losses not told yet, and the
 // values of Update. It returns what is to be salvaged, and what the new store
-// begins with.
-func (d *damagedStore) transplant(to *db) (plan salvagePlan, begin progress, err error) {
+// begins with. Without the end of its log, its counters are those of before.
+func (d *damagedStore) transplant(to *db, whole bool) (plan salvagePlan, begin progress, err error) {
 	plan.Last = make(map[string]uint64)
 	begin, plan.Counted = d.progress()
+	plan.Counted = plan.Counted && whole
 	for _, records := range begin.Records {
 		plan.Expected += records
 	}

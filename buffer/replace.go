@@ -56,8 +56,7 @@ func (c *committer) inherit() (progress, error) {
 	logDamage, _ := inspectLog(c.aside) // before SQLite, which removes the log
 	old, err := openDamaged(c.aside)
 	if err == nil {
-		c.plan, begin, err = old.transplant(c.db)
-		c.plan.Counted = c.plan.Counted && logDamage == nil // the counters are those of before the damage
+		c.plan, begin, err = old.transplant(c.db, logDamage == nil)
 		_ = old.db.close()
 		if err != nil {
 			return begin, err
