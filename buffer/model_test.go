@@ -50,9 +50,10 @@ type model struct {
 	old     map[ref]int  // above the time to live when appended: kernel boot
 	kernel  int          // that runs now
 	crashes int
-	held    [3][]Record       // taken, by queue
-	last    [3]map[string]ref // last taken of a stream, by queue
-	seqs    map[string]uint64 // of this boot
+	held    [3][]Record        // taken, by queue
+	passing [3]map[string]bool // given to Hold, by queue
+	last    [3]map[string]ref  // last taken of a stream, by queue
+	seqs    map[string]uint64  // of this boot
 }
 
 func TestModel(t *testing.T) {
@@ -117,6 +118,9 @@ func (m *model) open() {
 		m.o.KernelBoot = fmt.Sprint("kernel ", m.kernel)
 	}
 	m.s = openAt(m.t, m.path, m.o)
+	for q := range Queue(3) {
+		m.s.Hold(q, m.passing[q])
+	}
 	m.seqs = map[string]uint64{}
 	for i := range m.held {
 		m.held[i] = nil
@@ -167,8 +171,10 @@ func (m *model) step(crashy bool) {
 	case n < 90:
 		m.s.Split()
 		m.last[LiveQueue] = map[string]ref{}
-	case n < 93:
+	case n < 91:
 		m.losses()
+	case n < 94:
+		m.hold(q)
 	case n < 96:
 		m.flush()
 	case n < 98:
