@@ -11,6 +11,13 @@ import (
 	"github.com/fieldgate/fieldgate/buffer"
 )
 
+// plenty makes the store one for many readings: they are not stored one by one.
+func (r *rig) plenty(change func(*Config)) {
+	r.maxLoss = time.Second
+	r.arrived = map[string]map[uint64]bool{}
+	r.again(change)
+}
+
 // serve answers what is sent until nothing more comes: code to telemetry of a, 0 to all else. It returns what arrived of each topic, whose
 // readings come in their order.
 func (r *rig) serve(code byte) map[string]uint64 {
@@ -56,9 +63,7 @@ func TestRefusedTopicStopsNoOther(t *testing.T) {
 		t.Run(fmt.Sprint("together ", together), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
-				r.maxLoss = time.Second // not a commit a reading
-				r.again(nil)
-				r.arrived = map[string]map[uint64]bool{}
+				r.plenty(nil)
 				const a, b = "fieldgate/g/telemetry/a", "fieldgate/g/telemetry/b"
 				for i := range n {
 					if r.measure("a", 1); together {
@@ -111,6 +116,7 @@ func TestRefusedTopicStopsNoOther(t *testing.T) {
 func TestCulpritsAheadOfGoodReadingsAreLookedPast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
+		r.plenty(nil)
 		r.measure("a", 600)
 		r.uplink.SetLink(Link{Up: true, Window: 20})
 		for range 2000 {
@@ -152,8 +158,8 @@ func (q *taking) Hold(of buffer.Queue, streams map[string]bool) {
 func TestPauseOfATopicIsToldTheStoreOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &taking{}
-		r := newRig(t, func(c *Config) { q.Store = c.Queue.(*buffer.Store); c.Queue = q })
-		r.arrived = map[string]map[uint64]bool{}
+		r := newRig(t, nil)
+		r.plenty(func(c *Config) { q.Store = c.Queue.(*buffer.Store); c.Queue = q })
 		r.measure("a", 3000)
 		r.uplink.SetLink(Link{Up: true, Window: 20})
 		for range 100 {
