@@ -127,6 +127,47 @@ func TestHoldInEachQueue(t *testing.T) {
 	}
 }
 
+// What changes on the disk while a stream is free for a probe is not passed
+// over afterwards.
+func TestGapAfterAProbe(t *testing.T) {
+	a := map[string]bool{"a": true}
+	passing := func() *lane { // over the segments 10 to 29
+		l := &lane{gapLo: 30, gapHi: 40, liveFrom: 100}
+		for id := uint64(10); id < 30; id++ {
+			b := &block{class: normalClass, id: id}
+			b.items = []*item{{block: b, pos: id, stream: "a", state: waiting}}
+			l.pass(b)
+		}
+		return l
+	}
+	for _, tt := range []struct {
+		name    string
+		between func(*lane)
+		lo, hi  uint64
+	}{
+		{"nothing", func(*lane) {}, 30, 40},
+		{"the first was read", func(l *lane) { l.shrink(10, 11) }, 30, 40},
+		{"more was read than passed over", func(l *lane) { l.shrink(10, 35) }, 35, 40},
+		{"another takes the place of some", func(l *lane) { l.cover(20, 21) }, 10, 40},
+		{"another stream is held", func(l *lane) { l.hold(nil, map[string]bool{"b": true}) }, 30, 40},
+		{"reading began before it was free", func(l *lane) { l.shrink(30, 35) }, 30, 40},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := passing()
+			if l.hold(a, nil); l.gapLo != 10 || l.gapHi != 40 {
+				t.Fatalf("free: the gap is from %d to %d", l.gapLo, l.gapHi)
+			}
+			tt.between(l)
+			if l.hold(nil, a); l.gapLo != tt.lo || l.gapHi != tt.hi {
+				t.Errorf("held again: the gap is from %d to %d, want %d to %d", l.gapLo, l.gapHi, tt.lo, tt.hi)
+			}
+			if l.hold(a, nil); l.gapLo > 11 && tt.lo == 30 {
+				t.Errorf("free again: the gap is from %d", l.gapLo)
+			}
+		})
+	}
+}
+
 // BenchmarkTakeHeld holds a stream that has a million readings: looking at them
 // once, then taking those of another stream, and a reading to probe with.
 func BenchmarkTakeHeld(b *testing.B) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 )
 
 func (m *model) take(q Queue, n, maxBytes int) int {
@@ -56,18 +57,24 @@ func (m *model) take(q Queue, n, maxBytes int) int {
 	return len(got)
 }
 
-// hold lets Take pass over other streams than before.
+// hold lets Take pass over other streams than before: over any, over one less,
+// or over those of before that.
 func (m *model) hold(q Queue) {
-	streams := map[string]bool{"event": m.rng.IntN(3) == 0}
-	for i := range 4 {
-		streams[fmt.Sprint("sensor-", i)] = m.rng.IntN(3) == 0
-	}
-	for stream, held := range streams {
-		if !held {
-			delete(streams, stream)
+	streams := maps.Clone(m.passing[q])
+	switch m.rng.IntN(3) {
+	case 0:
+		streams = map[string]bool{}
+		for _, stream := range []string{"event", "sensor-0", "sensor-1", "sensor-2", "sensor-3"} {
+			if m.rng.IntN(3) == 0 {
+				streams[stream] = true
+			}
 		}
+	case 1:
+		delete(streams, fmt.Sprint("sensor-", m.rng.IntN(4)))
+	default:
+		streams = m.earlier[q]
 	}
-	m.passing[q] = streams
+	m.earlier[q], m.passing[q] = m.passing[q], streams
 	m.s.Hold(q, streams)
 }
 

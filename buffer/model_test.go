@@ -52,6 +52,7 @@ type model struct {
 	crashes int
 	held    [3][]Record        // taken, by queue
 	passing [3]map[string]bool // given to Hold, by queue
+	earlier [3]map[string]bool // and before that
 	last    [3]map[string]ref  // last taken of a stream, by queue
 	seqs    map[string]uint64  // of this boot
 }
@@ -86,6 +87,9 @@ func runModel(t *testing.T, seed uint64) {
 	crashy := rng.IntN(2) == 0
 	for range 300 {
 		m.step(crashy)
+		if rng.IntN(10) == 0 {
+			m.hold(Queue(rng.IntN(3)))
+		}
 		if t.Failed() {
 			t.Fatalf("seed %d, options %+v", seed, m.o)
 		}
@@ -171,10 +175,8 @@ func (m *model) step(crashy bool) {
 	case n < 90:
 		m.s.Split()
 		m.last[LiveQueue] = map[string]ref{}
-	case n < 91:
+	case n < 93:
 		m.losses()
-	case n < 94:
-		m.hold(q)
 	case n < 96:
 		m.flush()
 	case n < 98:
