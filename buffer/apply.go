@@ -50,7 +50,9 @@ func (c *committer) apply(t *txn) {
 	for _, a := range t.added {
 		l := &s.lanes[a.class]
 		l.depth += a.records
-		l.cover(a.id, a.last+1)
+		if a.b == nil || !s.staysPassed(l, a.b) {
+			l.cover(a.id, a.last+1)
+		}
 	}
 	c.marks = t.marks
 	s.losses.rows = t.n.Losses
@@ -158,6 +160,7 @@ func (c *committer) undo(t *txn) {
 func (s *Store) trim() {
 	for i := range s.lanes {
 		l := &s.lanes[i]
+		s.unloadPassed(l)
 		count := len(l.blocks) - len(l.unstored())
 		for j := 0; j < len(l.blocks) && l.blocks[j].stored; {
 			b := l.blocks[j]

@@ -43,6 +43,12 @@
 // ever raise, and each queue is taken in the order of positions: that keeps the
 // order of every stream. A dead letter that is retried gets a new position.
 //
+// Hold makes Take pass over some streams of a queue. Segments that hold nothing
+// else are read once and left to the disk again: the range above does not cover
+// them any more, and per stream only the lowest of them is remembered, to which
+// the range reaches again when the stream is free (hold.go). Where acknowledged
+// records lie among them a commit stores the bits first.
+//
 // Limits remove the oldest segments that are not pinned, in the transaction of
 // the commit that needs their room, which also has their ranges for the
 // ledger. What is wholly expired goes first, whatever policy and class; else a

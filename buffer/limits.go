@@ -9,6 +9,10 @@ const (
 	// starts a commit.
 	maxDirty = 256
 
+	// maxHeldBack is the cost of segments in RAM that is more than a commit: all
+	// that keeps them there are pending acknowledgements, the rest is passed over.
+	maxHeldBack = 8 * blockCost
+
 	// maxCached is the number of stored segments kept in RAM.
 	maxCached = 128
 

@@ -28,48 +28,53 @@ func (c *committer) load(cl class) error {
 		if r == nil && complete < high {
 			return errIncomplete
 		}
-		if r == nil {
-			s.mu.Lock()
-			l.gapLo, l.gapHi = 0, 0
-			s.mu.Unlock()
-			s.signal()
-			return nil
-		}
-		s.mu.Lock()
-		known := l.resident(r.b.id) != nil
-		s.mu.Unlock()
-		if known {
-			c.shrinkGap(l, r.b.id)
+		if r != nil {
+			if c.adopt(r, low) {
+				s.signal()
+				return nil
+			}
 			continue
 		}
-		found := c.adopt(r)
-		c.shrinkGap(l, r.b.id)
-		if found {
-			s.signal()
-			return nil
-		}
+		s.mu.Lock()
+		l.shrink(low, high)
+		s.mu.Unlock()
+		s.signal()
 	}
 }
 
-func (c *committer) shrinkGap(l *lane, id uint64) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if l.gapLo = id + 1; l.gapLo >= l.gapHi {
+// shrink takes [low, to) out of the gap, unless Hold has changed where it
+// begins since that was looked for. s.mu is held.
+func (l *lane) shrink(low, to uint64) {
+	if l.gapLo != low {
+		return
+	}
+	if l.gapLo = to; l.gapLo >= l.gapHi {
 		l.gapLo, l.gapHi = 0, 0
 	}
 }
 
-// adopt makes a segment resident and reports whether it has anything to take.
-// One that cannot be read is a loss.
-func (c *committer) adopt(r *row) bool {
+// adopt makes the segment resident that was found first in the gap from low
+// on, and reports whether it has anything to take. One that cannot be read is a
+// loss.
+func (c *committer) adopt(r *row, low uint64) bool {
 	s := c.s
 	b := r.b
+	l := &s.lanes[b.class]
 	b.bits = popcount(r.bits)
+	s.mu.Lock()
+	known := l.resident(b.id) != nil
+	if known {
+		l.shrink(low, b.id+1)
+	}
+	s.mu.Unlock()
+	if known {
+		return false
+	}
 	err := c.decode(r)
 	now := s.o.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &s.lanes[b.class]
+	l.shrink(low, b.id+1)
 	if err != nil {
 		n := r.records - int64(b.bits)
 		b.items = []*item{{block: b, pos: b.id, state: done}}
@@ -82,6 +87,7 @@ func (c *committer) adopt(r *row) bool {
 		s.log.Error("segment cannot be read", "path", s.path, "lane", tables[b.class], "segment", b.id, "records", n)
 		return false
 	}
+	s.unloadPassed(l)
 	b.waiting = b.left
 	l.insert(b)
 	s.cached += b.cost

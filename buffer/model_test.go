@@ -33,29 +33,30 @@ func (a ref) less(b ref) bool {
 // A model is what a store must be equal to: every record that was ever
 // appended and what became of it.
 type model struct {
-	t       *testing.T
-	rng     *rand.Rand
-	o       Options
-	path    string
-	s       *Store
-	bodies  map[ref][]byte
-	durable map[ref]bool // must survive a crash
-	acked   map[ref]bool
-	lost    map[ref]bool // in the ledger
-	gone    map[ref]bool // not durable at a crash: may be missing
-	thinned map[ref]bool // in the ledger as part of a bucket
-	refused map[ref]bool // were dead letters
-	nobody  map[ref]bool // delivered to nobody; true: in the ledger
-	retried map[ref]bool // and may come again, out of order
-	old     map[ref]int  // above the time to live when appended: kernel boot
-	kernel  int          // that runs now
-	crashes int
-	held    [3][]Record       // taken, by queue
-	last    [3]map[string]ref // last taken of a stream, by queue
-	seqs    map[string]uint64 // of this boot
-
-	before    string // the run that Previous is to report
-	committed bool   // the last one has committed something
+	t         *testing.T
+	rng       *rand.Rand
+	o         Options
+	path      string
+	s         *Store
+	bodies    map[ref][]byte
+	durable   map[ref]bool // must survive a crash
+	acked     map[ref]bool
+	lost      map[ref]bool // in the ledger
+	gone      map[ref]bool // not durable at a crash: may be missing
+	thinned   map[ref]bool // in the ledger as part of a bucket
+	refused   map[ref]bool // were dead letters
+	nobody    map[ref]bool // delivered to nobody; true: in the ledger
+	retried   map[ref]bool // and may come again, out of order
+	old       map[ref]int  // above the time to live when appended: kernel boot
+	kernel    int          // that runs now
+	crashes   int
+	before    string             // the run that Previous is to report
+	committed bool               // the last one has committed something
+	held      [3][]Record        // taken, by queue
+	passing   [3]map[string]bool // given to Hold, by queue
+	earlier   [3]map[string]bool // and before that
+	last      [3]map[string]ref  // last taken of a stream, by queue
+	seqs      map[string]uint64  // of this boot
 }
 
 func TestModel(t *testing.T) {
@@ -88,6 +89,9 @@ func runModel(t *testing.T, seed uint64) {
 	crashy := rng.IntN(2) == 0
 	for range 300 {
 		m.step(crashy)
+		if rng.IntN(10) == 0 {
+			m.hold(Queue(rng.IntN(3)))
+		}
 		if t.Failed() {
 			t.Fatalf("seed %d, options %+v", seed, m.o)
 		}
@@ -120,6 +124,9 @@ func (m *model) open() {
 		m.o.KernelBoot = fmt.Sprint("kernel ", m.kernel)
 	}
 	m.s = openAt(m.t, m.path, m.o)
+	for q := range Queue(3) {
+		m.s.Hold(q, m.passing[q])
+	}
 	m.seqs = map[string]uint64{}
 	for i := range m.held {
 		m.held[i] = nil

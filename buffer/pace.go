@@ -62,7 +62,7 @@ func (s *Store) due(now time.Duration) time.Duration {
 	if len(s.unrouted.pending) > 0 {
 		at = min(at, s.unrouted.since+unroutedDelay)
 	}
-	if s.dirty >= maxDirty || s.expire {
+	if s.tooDirty() || s.expire {
 		at = now
 	}
 	if s.degraded != nil {

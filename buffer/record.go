@@ -23,6 +23,7 @@ const (
 	LiveQueue
 	// BacklogQueue holds the readings from before it.
 	BacklogQueue
+	queueCount
 )
 
 // A Record is one thing to deliver. It is identified by (Run, Lane, Stream,
@@ -104,7 +105,7 @@ type block struct {
 	left    int // items that are not done
 	waiting int
 	taken   int
-	scan    int // no item before it is waiting
+	scan    [queueCount]int // of each queue: Take finds nothing before it
 	cost    int
 
 	sealed   bool
@@ -130,10 +131,11 @@ func (b *block) last() uint64 { return b.items[len(b.items)-1].pos }
 // A lane is the resident part of one class. Blocks rise in id: first those
 // loaded from the disk, then those kept after their commit, then the front,
 // which is not stored yet. Stored segments that are not resident have ids in
-// [gapLo, gapHi).
+// [gapLo, gapHi), or Take has passed over them (hold.go).
 type lane struct {
 	blocks       []*block
 	gapLo, gapHi uint64
+	passed       passed
 	depth        int64  // unacknowledged records, resident or not
 	liveFrom     uint64 // records from this position on are live
 	live         int64  // unacknowledged live records
@@ -197,6 +199,9 @@ func (l *lane) split(from uint64) {
 // cover makes the range of what is only on the disk include [low, high). s.mu
 // is held.
 func (l *lane) cover(low, high uint64) {
+	if low < l.passed.to {
+		l.passed.to = 0
+	}
 	if !l.gap() {
 		l.gapLo, l.gapHi = low, high
 	} else {

@@ -168,6 +168,7 @@ func (c *committer) forgetDisk() map[uint64]bool {
 	for i := range s.lanes {
 		l := &s.lanes[i]
 		l.depth = 0
+		l.passed = passed{}
 		kept := l.blocks[:0]
 		for _, b := range l.blocks {
 			skip[b.id] = true

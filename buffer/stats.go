@@ -86,7 +86,7 @@ func (s *Store) Stats() Stats {
 // or where it was not read yet. s.mu is held.
 func (l *lane) oldest() (*block, *item) {
 	for _, b := range l.blocks {
-		if l.gap() && b.id >= l.gapLo {
+		if l.gap() && b.id >= l.gapLo || l.passed.before(b.id) {
 			break
 		}
 		if b.left == 0 {

@@ -46,12 +46,13 @@ type Store struct {
 	mu       sync.Mutex
 	lanes    [classCount]lane
 	series   [laneCount]map[string]*series
-	powerUps map[string]time.Duration // of earlier kernel boots: how long before this one's
-	next     uint64                   // position of the next record
-	inFlight int64                    // taken records
-	front    int                      // cost of the unacknowledged records that are not stored
-	slow     slowness                 // of commits
-	cached   int                      // cost of the resident records that are stored
+	passing  [queueCount]map[string]bool // streams over which Take passes
+	powerUps map[string]time.Duration    // of earlier kernel boots: how long before this one's
+	next     uint64                      // position of the next record
+	inFlight int64                       // taken records
+	front    int                         // cost of the unacknowledged records that are not stored
+	slow     slowness                    // of commits
+	cached   int                         // cost of the resident records that are stored
 	removed  []removal
 	dirtyAt  time.Duration // when the oldest acknowledgement became pending
 	dirty    int           // blocks with pending acknowledgements

@@ -9,7 +9,7 @@ import (
 // oldest first within a priority, the higher ones first; at least one where
 // there is any. They are pinned: no limit removes them before Ack, Release or
 // Refuse. Take reads from the disk where the backlog is not in RAM; it returns
-// nil while that fails.
+// nil while that fails. It passes over the streams that Hold names.
 func (s *Store) Take(q Queue, max, maxBytes int) []Record {
 	s.learnPowerUps()
 	s.mu.Lock()
@@ -41,9 +41,9 @@ func (s *Store) takeClass(c class, q Queue, out []Record, max, maxBytes int) ([]
 		if out, enough = s.takeResident(l, q, out, max, maxBytes); enough || q == LiveQueue || !l.gap() || s.closing {
 			break
 		}
-		if enough = loads >= maxLoads || s.degraded != nil && s.dirty > maxDirty; enough {
+		if enough = loads >= maxLoads || s.degraded != nil && s.tooDirty(); enough {
 			if s.degraded == nil {
-				s.signal() // only what is expired was read so far
+				s.signal() // only what is expired or held was read so far
 			}
 			break
 		}
@@ -67,7 +67,7 @@ func (s *Store) takeClass(c class, q Queue, out []Record, max, maxBytes int) ([]
 func (s *Store) ahead(l *lane) int {
 	n := 0
 	for _, b := range l.blocks[:l.find(l.gapLo)] {
-		if b.waiting > 0 {
+		if b.waiting > 0 && !b.passedOver() {
 			n++
 		}
 	}
@@ -85,6 +85,7 @@ func (s *Store) takeResident(l *lane, q Queue, out []Record, max, maxBytes int) 
 	if len(s.ttl) > 0 { // asking costs as much as all the rest
 		now = s.o.Now()
 	}
+	pass := s.passing[q]
 	for _, b := range l.blocks {
 		if q != LiveQueue && l.gap() && b.id >= l.gapLo {
 			break // older ones are on the disk
@@ -92,36 +93,33 @@ func (s *Store) takeResident(l *lane, q Queue, out []Record, max, maxBytes int) 
 		if b.waiting == 0 || b.evicting || b.private {
 			continue
 		}
-		for i := b.scan; i < len(b.items) && b.waiting > 0; i++ {
+		for i := b.scan[q]; i < len(b.items) && b.waiting > 0; i++ {
 			it := b.items[i]
-			if it.state != waiting {
-				if b.scan == i && it.state != held {
-					b.scan = i + 1
-				}
+			switch {
+			case it.state == held:
 				continue
-			}
-			if q == LiveQueue && it.pos < l.liveFrom {
-				continue
-			}
-			if q == BacklogQueue && it.pos >= l.liveFrom {
+			case it.state != waiting, q == LiveQueue && it.pos < l.liveFrom:
+			case q == BacklogQueue && it.pos >= l.liveFrom:
 				return out, false
-			}
-			if s.expired(b, it, now) {
+			case s.expired(b, it, now):
 				s.loseItem(b, it, reasonExpired, now)
-				continue
-			}
-			if len(out) > 0 && (len(out) >= max || bytes+len(it.body) > maxBytes) {
+			case pass[it.stream]:
+			case len(out) > 0 && (len(out) >= max || bytes+len(it.body) > maxBytes):
 				return out, true
+			default:
+				it.state = taken
+				b.waiting--
+				b.taken++
+				s.inFlight++
+				if out == nil {
+					out = make([]Record, 0, min(max, maxBytes/(len(it.body)+1)+1, int(l.depth)))
+				}
+				out = append(out, it.record())
+				bytes += len(it.body)
 			}
-			it.state = taken
-			b.waiting--
-			b.taken++
-			s.inFlight++
-			if b.scan == i {
-				b.scan = i + 1
+			if b.scan[q] == i {
+				b.scan[q] = i + 1
 			}
-			out = append(out, it.record())
-			bytes += len(it.body)
 		}
 	}
 	return out, len(out) > 0 && len(out) >= max
@@ -148,7 +146,7 @@ func (s *Store) acknowledge(r []Record, unrouted bool) {
 	for i := range s.lanes {
 		s.compact(&s.lanes[i])
 	}
-	urgent := s.dirty >= maxDirty || s.dirty > 0 && s.dirtyAt+ackDelay < s.timerAt ||
+	urgent := s.tooDirty() || s.dirty > 0 && s.dirtyAt+ackDelay < s.timerAt ||
 		len(s.unrouted.pending) > 0 && s.unrouted.since+unroutedDelay < s.timerAt
 	s.mu.Unlock()
 	if urgent {
@@ -165,7 +163,7 @@ func (s *Store) Release(r []Record) {
 			it.state = waiting
 			it.block.waiting++
 			it.block.taken--
-			it.block.scan = 0
+			it.block.scan = [queueCount]int{}
 			s.inFlight--
 		}
 	}
@@ -236,7 +234,7 @@ func (s *Store) markDirty(b *block, now time.Duration) {
 func (s *Store) drop(b *block) {
 	s.cached -= b.cost
 	b.cost = 0
-	b.scan = 0
+	b.scan = [queueCount]int{}
 	last := *b.items[len(b.items)-1]
 	last.body = nil
 	b.items = []*item{&last}
@@ -260,7 +258,7 @@ func (b *block) prune() {
 			b.cost += it.cost()
 		}
 	}
-	b.items, b.scan = kept, 0
+	b.items, b.scan = kept, [queueCount]int{}
 }
 
 // compact removes blocks of the front that were acknowledged before they were

@@ -62,7 +62,7 @@ func (c *committer) thin(t *txn, cl class) (int, error) {
 				}
 			}
 			t.removed = append(t.removed, in.removals(out)...)
-			t.added = append(t.added, added{class: cl, id: out.id, last: out.last(), records: int64(len(out.items))})
+			t.added = append(t.added, added{class: cl, id: out.id, last: out.last(), records: int64(len(out.items)), b: out})
 			return len(in.parts), c.insert(t, out, len(out.items))
 		}
 		for _, e := range t.evicted[first:] {

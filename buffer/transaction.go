@@ -43,6 +43,7 @@ type added struct {
 	class    class
 	id, last uint64 // positions of its first and last record
 	records  int64
+	b        *block // of one that took the place of others
 }
 
 // build seals the front and takes a snapshot of everything that is pending.

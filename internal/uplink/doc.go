@@ -26,8 +26,8 @@
 //
 // A message that is wrong in itself (0x99) is halved until the culprit is alone, which is buried in the store's dead letters; a few in a row
 // say that it is not the readings, and pause the topic. Every other refusal is taken for a state of the broker or its access list: the topic
-// pauses, also over reconnections, its groups are held, and one of them is tried again with growing delay until it passes (refusal.go). What
-// is held is bounded; beyond it the lane waits, and nothing is dropped. Events of the ledger are never buried: a loss event is divided by its
+// pauses, also over reconnections, its groups are held, and one of them is tried again with growing delay until it passes (refusal.go). Of
+// readings only some to probe with are held here: the store passes over the rest, so that no topic keeps another waiting (withhold.go). Events of the ledger are never buried: a loss event is divided by its
 // ranges, and what still does not pass is held. Documents have gates of their own (gates.go). The reply to a command is not worth that: its
 // topic is the asker's, and it is buried at once.
 //

@@ -13,8 +13,6 @@ const (
 	takeRecords = 1000        // taken from the store at once
 	takeBytes   = 128 << 10   // and their bodies
 	flightBytes = 256 << 10   // of a lane's payloads on their way, which stay in RAM; one message may be more
-	heldMax     = 5000        // records held back for paused topics
-	heldBytes   = 1 << 20     // and their bodies
 	docsShare   = 4           // newest readings (P/last) take at most this part of the window
 	clockPoll   = time.Second // how often a boot without a time is looked at again
 )
@@ -22,6 +20,7 @@ const (
 // lane is one of the store's queues on its way out.
 type lane struct {
 	queue    buffer.Queue
+	withheld map[string]bool // streams over which the store passes
 	staged   []*group
 	inFlight int // messages
 	bytes    int // of their payloads
@@ -54,10 +53,10 @@ func (u *Uplink) fill(link Link) time.Duration {
 		l.staged[0] = nil
 		l.staged = l.staged[1:]
 		if p := u.pauses[g.topic]; p != nil && !p.probe(u.now()) {
-			u.hold(p, g)
+			u.keep(p, g)
 			continue
 		} else if p != nil && p.alone && u.pieces(g) > 1 {
-			u.hold(p, u.cut(g, 1))
+			u.keep(p, u.cut(g, 1))
 		}
 		if !u.send(g, link) {
 			break // its outcome first: settle halves it, or buries it
@@ -117,8 +116,11 @@ func (u *Uplink) stage(l *lane) bool {
 	if len(l.staged) > 0 {
 		return true
 	}
-	if l.queue != buffer.EventQueue && (u.held >= heldMax || u.heldBytes >= heldBytes || u.Clock.Pending()) {
-		return false
+	if l.queue != buffer.EventQueue {
+		if u.Clock.Pending() {
+			return false
+		}
+		u.withhold(l)
 	}
 	limit := takeBytes
 	if l.queue == buffer.BacklogQueue {
@@ -136,6 +138,10 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 		batch = min(batch, n)
 	}
 	type key struct{ stream, run string }
+	left := map[key]int{}
+	for i := range records {
+		left[key{records[i].Stream, records[i].Run}]++
+	}
 	var groups []*group
 	open := map[key]*group{}
 	for _, r := range records {
@@ -150,7 +156,9 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 			if l.queue == buffer.BacklogQueue {
 				topic = u.Topics.Late(r.Stream)
 			}
-			g = &group{lane: l, topic: topic}
+			n := min(left[k], batch)
+			left[k] -= n
+			g = &group{lane: l, topic: topic, records: make([]buffer.Record, 0, n)}
 			open[k] = g
 			groups = append(groups, g)
 		}
@@ -195,8 +203,6 @@ func (u *Uplink) unstage() {
 		for _, g := range p.held {
 			u.giveBack(g)
 		}
-		u.held -= p.records
-		u.heldBytes -= p.bytes
 		p.held, p.records, p.bytes, p.staged = nil, 0, 0, false
 	}
 }

@@ -23,6 +23,8 @@ const culpritsMax = 3
 
 // pause holds back what goes to a topic that the broker refuses.
 type pause struct {
+	lane    *lane
+	stream  string // of readings: all of the lane's go to the topic
 	until   time.Time
 	delay   time.Duration
 	staged  bool // one group is staged to find out
@@ -30,10 +32,12 @@ type pause struct {
 	alone   bool // a probe is one reading
 	newest  bool // the next probe is the newest reading, not the oldest, which may be a culprit
 	swap    bool // oldest and newest take turns
+	reach   int  // how far ahead the newest is looked for, in probeRecords
 	size    int  // of the message at which the broker closed; 0: that is not the question
 	held    []*group
 	records int
-	bytes   int // of their bodies
+	bytes   int    // of their bodies
+	from    uint64 // position of the first reading that the store keeps meanwhile; 0: it keeps none
 }
 
 // probe tells whether a message may try the topic now.
@@ -50,9 +54,10 @@ func (u *Uplink) takeProbe(p *pause) *group {
 	i := 0
 	if p.newest {
 		i = len(p.held) - 1
+		p.reach = min(2*p.reach, reachMax)
 	}
 	g := p.held[i]
-	u.count(p, g, -1)
+	p.count(g, -1)
 	n := u.pieces(g)
 	if !p.alone || n == 1 {
 		p.held = slices.Delete(p.held, i, i+1)
@@ -65,7 +70,7 @@ func (u *Uplink) takeProbe(p *pause) *group {
 		rest = u.cut(g, 1)
 	}
 	p.held[i] = rest
-	u.count(p, rest, +1)
+	p.count(rest, +1)
 	return g
 }
 
@@ -75,11 +80,7 @@ func (u *Uplink) refuse(g *group, why string) *pause {
 }
 
 func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *pause {
-	p := u.pauses[g.topic]
-	if p == nil {
-		p = &pause{}
-		u.pauses[g.topic] = p
-	}
+	p := u.pauseOf(g)
 	switch {
 	case p.delay == 0:
 		p.delay = shortest
@@ -88,8 +89,7 @@ func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *p
 	}
 	p.probing, p.size = false, 0
 	p.until = u.now().Add(p.delay)
-	p.held = insert(p.held, g)
-	u.count(p, g, +1)
+	u.keep(p, g)
 	if u.isLoss(g) {
 		u.Queue.HoldLosses(true) // what else is to be told grows together meanwhile
 	}
@@ -98,29 +98,31 @@ func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *p
 	return p
 }
 
-// doubt pauses the topic of a batch at which the broker closed, until one reading alone has shown whether it was the size.
-func (u *Uplink) doubt(g *group, size int) {
+func (u *Uplink) pauseOf(g *group) *pause {
 	p := u.pauses[g.topic]
 	if p == nil {
-		p = &pause{}
+		p = &pause{lane: g.lane, stream: g.records[0].Stream, reach: 1}
 		u.pauses[g.topic] = p
 	}
+	return p
+}
+
+// doubt pauses the topic of a batch at which the broker closed, until one reading alone has shown whether it was the size.
+func (u *Uplink) doubt(g *group, size int) {
+	p := u.pauseOf(g)
 	p.probing, p.alone, p.size = false, true, size
-	p.held = insert(p.held, g)
-	u.count(p, g, +1)
+	u.keep(p, g)
 	u.sizes.doubted = size
 }
 
-// count keeps account of what is held.
-func (u *Uplink) count(p *pause, g *group, sign int) {
+// count keeps account of what a pause holds.
+func (p *pause) count(g *group, sign int) {
 	n, bytes := len(g.records), 0
 	for i := range g.records {
 		bytes += len(g.records[i].Body)
 	}
 	p.records += sign * n
 	p.bytes += sign * bytes
-	u.held += sign * n
-	u.heldBytes += sign * bytes
 }
 
 // reply tells whether a group is the reply to a command. Its topic is the asker's, so a refusal is final.
@@ -151,12 +153,6 @@ func insert(groups []*group, g *group) []*group {
 		i = len(groups)
 	}
 	return slices.Insert(groups, i, g)
-}
-
-// hold keeps a group back behind those that were refused.
-func (u *Uplink) hold(p *pause, g *group) {
-	p.held = append(p.held, g)
-	u.count(p, g, +1)
 }
 
 // resume stages a held group of every pause that is over, as a probe.
@@ -190,8 +186,6 @@ func (u *Uplink) passed(topic string) {
 	if p.size > 0 {
 		u.sizes.failed(p.size, u.now())
 	}
-	u.held -= p.records
-	u.heldBytes -= p.bytes
 	for i := len(p.held) - 1; i >= 0; i-- {
 		p.held[i].lane.stageFirst(p.held[i])
 	}

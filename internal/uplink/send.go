@@ -86,19 +86,21 @@ func (u *Uplink) renderReadings(g *group) (Message, error) {
 	return Message{Topic: g.topic, Payload: text, ContentType: u.Encoder.ContentType()}, err
 }
 
+// batch returns readings to render; it is valid until the next call.
 func (u *Uplink) batch(records []buffer.Record) payload.Batch {
 	b := payload.Batch{Gateway: cmp.Or(records[0].Gateway, u.Gateway), Run: records[0].Run, Sensor: records[0].Stream,
-		Readings: make([]payload.Reading, len(records))}
+		Readings: u.rendered[:0]}
 	for i := range records {
 		r := &records[i]
 		t, _ := u.Clock.Time(r.Kernel, r.Up)
-		b.Readings[i] = payload.Reading{Seq: r.Seq, Up: r.Up, Time: t, Body: r.Body}
+		x := payload.Reading{Seq: r.Seq, Up: r.Up, Time: t, Body: r.Body}
 		if r.SeqTo > 0 {
-			x := &b.Readings[i]
 			x.SeqTo, x.UpTo = r.SeqTo, r.UpTo
 			x.TimeTo, _ = u.Clock.Time(r.Kernel, r.UpTo)
 		}
+		b.Readings = append(b.Readings, x)
 	}
+	u.rendered = b.Readings
 	return b
 }
 

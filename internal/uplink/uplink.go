@@ -18,6 +18,7 @@ type Queue interface {
 	Run() string
 	Split()
 	Take(q buffer.Queue, max, maxBytes int) []buffer.Record
+	Hold(q buffer.Queue, streams map[string]bool)
 	Ack([]buffer.Record)
 	AckUnrouted([]buffer.Record)
 	HoldLosses(hold bool)
@@ -91,18 +92,17 @@ type Uplink struct {
 	idle     chan struct{}     // closed when there is nothing to do; nil: nobody waits
 	refusals map[string]string // topic -> why
 
-	lanes     [3]lane
-	retired   bool
-	pauses    map[string]*pause
-	held      int            // records in pauses
-	heldBytes int            // of their bodies
-	culprits  map[string]int // messages of a topic that became dead letters since one of it passed
-	sizes     sizes
-	gates     gates
-	unheard   unheard
-	last      map[string]*newest
-	pacer     pacer
-	now       func() time.Time
+	lanes    [3]lane
+	retired  bool
+	pauses   map[string]*pause
+	culprits map[string]int // messages of a topic that became dead letters since one of it passed
+	sizes    sizes
+	gates    gates
+	unheard  unheard
+	last     map[string]*newest
+	pacer    pacer
+	rendered []payload.Reading // of the batch that was rendered last
+	now      func() time.Time
 }
 
 // Link is what a connection lets us do. The zero value is: not connected.

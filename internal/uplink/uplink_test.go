@@ -59,15 +59,17 @@ func (w *wall) Pending() bool { return w.pending }
 
 // rig is an uplink on a real store before a scripted broker, in a bubble.
 type rig struct {
-	t      *testing.T
-	file   string
-	store  *buffer.Store
-	broker *broker
-	uplink *Uplink
-	clock  *wall
-	alarms []contract.AlarmEvent
-	cancel context.CancelFunc
-	ended  chan error
+	t       *testing.T
+	file    string
+	store   *buffer.Store
+	broker  *broker
+	uplink  *Uplink
+	clock   *wall
+	alarms  []contract.AlarmEvent
+	maxLoss time.Duration              // of the store, from the next again on
+	arrived map[string]map[uint64]bool // sequence numbers, by topic; see serve
+	cancel  context.CancelFunc
+	ended   chan error
 }
 
 func newRig(t *testing.T, change func(*Config)) *rig {
@@ -90,7 +92,7 @@ func (r *rig) begin(change func(*Config)) {
 	began := time.Now()
 	var err error
 	r.store, err = buffer.Open(t.Context(), r.file, buffer.Options{
-		Machine: "m", KernelBoot: "k", Now: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
+		MaxLoss: r.maxLoss, Machine: "m", KernelBoot: "k", Now: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

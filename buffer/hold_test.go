@@ -1,0 +1,232 @@
+package buffer
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// segments stores n segments, each with a record of every stream.
+func segments(t testing.TB, s *Store, n int, streams ...string) {
+	t.Helper()
+	for range n {
+		for _, stream := range streams {
+			mustAppend(t, s, Readings, stream, "x")
+		}
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// takeAll takes and acknowledges until two Takes in a row find nothing, and
+// returns how many records of each stream came. They come in their order.
+func takeAll(t testing.TB, s *Store, q Queue) map[string]int {
+	t.Helper()
+	got, last := map[string]int{}, map[string]uint64{}
+	for empty := 0; empty < 2; {
+		for ready(s) {
+		}
+		r := s.Take(q, 50, 1<<20)
+		if len(r) == 0 && !ready(s) {
+			empty++
+		}
+		for _, x := range r {
+			if x.Seq <= last[x.Stream] {
+				t.Errorf("%s %d after %d", x.Stream, x.Seq, last[x.Stream])
+			}
+			last[x.Stream] = x.Seq
+			got[x.Stream]++
+		}
+		s.Ack(r)
+	}
+	return got
+}
+
+// resident returns how many segments of readings are in RAM, and whether
+// others are still to be looked at.
+func (s *Store) resident() (int, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := &s.lanes[normalClass]
+	return len(l.blocks), l.gap()
+}
+
+// What is held stays on the disk and is looked at once; the rest flows.
+func TestHeldStreamsStopNoOther(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		fill   func(t *testing.T, s *Store)
+		others int
+	}{
+		{"in segments of their own", func(t *testing.T, s *Store) { segments(t, s, 3*maxLoads, "a"); segments(t, s, 10, "b") }, 10},
+		{"in the same segments", func(t *testing.T, s *Store) { segments(t, s, 3*maxLoads, "a", "b") }, 3 * maxLoads},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "queue.db")
+			s := openAt(t, path, Options{MaxLoss: time.Hour})
+			tt.fill(t, s)
+			closeStore(t, s)
+			s = openAt(t, path, Options{MaxLoss: time.Hour})
+			defer closeStore(t, s)
+			s.Hold(BacklogQueue, map[string]bool{"a": true})
+			if got := takeAll(t, s, BacklogQueue); got["b"] != tt.others || got["a"] != 0 {
+				t.Fatalf("took %v", got)
+			}
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			takeAll(t, s, BacklogQueue)
+			if n, more := s.resident(); n > 1 || more {
+				t.Errorf("%d segments in RAM, more to look at: %v", n, more)
+			}
+			if st := s.Stats(); st.Backlog != 3*maxLoads {
+				t.Errorf("%d records wait", st.Backlog)
+			}
+			// One record to see whether the stream may go on; the others are not looked at again.
+			s.Hold(BacklogQueue, nil)
+			probe := s.Take(BacklogQueue, 1, 1)
+			s.Hold(BacklogQueue, map[string]bool{"a": true})
+			if _, more := s.resident(); len(probe) != 1 || probe[0].Seq != 1 || more {
+				t.Errorf("probe %s, more to look at: %v", seqs(probe), more)
+			}
+			s.Release(probe)
+			s.Hold(BacklogQueue, map[string]bool{"b": true})
+			if got := takeAll(t, s, BacklogQueue); got["a"] != 3*maxLoads || got["b"] != 0 {
+				t.Errorf("then took %v", got)
+			}
+		})
+	}
+}
+
+// Live readings and events are held as well; the front is stored all the same.
+func TestHoldInEachQueue(t *testing.T) {
+	s := newStore(t, Options{MaxLoss: time.Hour})
+	s.Hold(LiveQueue, map[string]bool{"a": true})
+	s.Hold(EventQueue, map[string]bool{"e": true})
+	for range 2 {
+		mustAppend(t, s, Readings, "a", "x")
+		mustAppend(t, s, Readings, "b", "x")
+		mustAppend(t, s, Events, "e", "x")
+		mustAppend(t, s, Events, "f", "x")
+	}
+	if got := fmt.Sprint(takeAll(t, s, LiveQueue), takeAll(t, s, EventQueue)); got != "map[b:2] map[f:2]" {
+		t.Errorf("took %s", got)
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Stats().Front; n != 0 {
+		t.Errorf("%d records are in RAM only", n)
+	}
+	s.Split() // the backlog is another queue
+	s.Hold(EventQueue, nil)
+	if got := fmt.Sprint(takeAll(t, s, BacklogQueue), takeAll(t, s, EventQueue)); got != "map[a:2] map[e:2]" {
+		t.Errorf("then took %s", got)
+	}
+}
+
+// What changes on the disk while a stream is free for a probe is not passed
+// over afterwards.
+func TestGapAfterAProbe(t *testing.T) {
+	a := map[string]bool{"a": true}
+	passing := func() *lane { // over the segments 10 to 29
+		l := &lane{gapLo: 30, gapHi: 40, liveFrom: 100}
+		for id := uint64(10); id < 30; id++ {
+			b := &block{class: normalClass, id: id}
+			b.items = []*item{{block: b, pos: id, stream: "a", state: waiting}}
+			l.pass(b)
+		}
+		return l
+	}
+	for _, tt := range []struct {
+		name    string
+		between func(*lane)
+		lo, hi  uint64
+	}{
+		{"nothing", func(*lane) {}, 30, 40},
+		{"the first was read", func(l *lane) { l.shrink(10, 11) }, 30, 40},
+		{"more was read than passed over", func(l *lane) { l.shrink(10, 35) }, 35, 40},
+		{"another takes the place of some", func(l *lane) { l.cover(20, 21) }, 10, 40},
+		{"another stream is held", func(l *lane) { l.hold(nil, map[string]bool{"b": true}) }, 30, 40},
+		{"reading began before it was free", func(l *lane) { l.shrink(30, 35) }, 30, 40},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := passing()
+			if l.hold(a, nil); l.gapLo != 10 || l.gapHi != 40 {
+				t.Fatalf("free: the gap is from %d to %d", l.gapLo, l.gapHi)
+			}
+			tt.between(l)
+			if l.hold(nil, a); l.gapLo != tt.lo || l.gapHi != tt.hi {
+				t.Errorf("held again: the gap is from %d to %d, want %d to %d", l.gapLo, l.gapHi, tt.lo, tt.hi)
+			}
+			if l.hold(a, nil); l.gapLo > 11 && tt.lo == 30 {
+				t.Errorf("free again: the gap is from %d", l.gapLo)
+			}
+		})
+	}
+}
+
+// BenchmarkTakeHeld holds a stream that has a million readings: looking at them
+// once, then taking those of another stream, and a reading to probe with.
+func BenchmarkTakeHeld(b *testing.B) {
+	const n = 1_000_000
+	path := filepath.Join(b.TempDir(), "queue.db")
+	o := Options{MaxLoss: time.Second, MaxBytes: 1 << 30}
+	s := openAt(b, path, o)
+	for i := range n {
+		if _, err := s.Append(b.Context(), Readings, "a", 0, reading(i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	closeStore(b, s)
+	hold := map[string]bool{"a": true}
+	b.Run("look", func(b *testing.B) {
+		takes := 0
+		for b.Loop() {
+			s = openAt(b, path, o)
+			s.Hold(BacklogQueue, hold)
+			for more := true; more; takes++ {
+				for ready(s) {
+				}
+				if len(s.Take(BacklogQueue, 200, 64<<10)) > 0 {
+					b.Fatal("took what is held")
+				}
+				more = ready(s)
+			}
+			b.ReportMetric(residentMiB(), "rss-MiB")
+			closeStore(b, s)
+		}
+		b.ReportMetric(float64(takes)/float64(b.N), "takes/op")
+	})
+	s = openAt(b, path, o)
+	defer closeStore(b, s)
+	s.Hold(BacklogQueue, hold)
+	takeAll(b, s, BacklogQueue)
+	b.Run("other", func(b *testing.B) {
+		for b.Loop() {
+			mustAppend(b, s, Readings, "b", "x")
+			s.Split()
+			r := s.Take(BacklogQueue, 200, 64<<10)
+			if len(r) != 1 {
+				b.Fatalf("took %d", len(r))
+			}
+			s.Ack(r)
+		}
+	})
+	b.Run("probe", func(b *testing.B) {
+		for b.Loop() {
+			s.Hold(BacklogQueue, nil)
+			r := s.Take(BacklogQueue, 1, 1)
+			s.Hold(BacklogQueue, hold)
+			if len(r) != 1 || r[0].Seq != 1 {
+				b.Fatalf("took %d", len(r))
+			}
+			s.Release(r)
+			if r := s.Take(BacklogQueue, 200, 64<<10); len(r) > 0 {
+				b.Fatal("took what is held")
+			}
+		}
+	})
+}

@@ -1,0 +1,99 @@
+package uplink
+
+import (
+	"maps"
+	"slices"
+)
+
+const (
+	probeRecords = 50       // readings of a paused topic that stay here, to probe with
+	probeBytes   = 16 << 10 // and their bodies; one may be more
+	reachMax     = 64       // how many times as many the pauses have together that try the newest reading as well
+)
+
+// withhold makes the store pass over the streams of a lane whose topic is paused, before more is taken: they wait there, however many
+// they are, and all others flow. A pause has the oldest of what was on its way to probe with, and gives the rest back.
+func (u *Uplink) withhold(l *lane) {
+	if len(u.pauses)+len(l.withheld) == 0 {
+		return
+	}
+	swaps := 0
+	for _, p := range u.pauses {
+		if p.swap {
+			swaps++
+		}
+	}
+	share := reachMax / max(swaps, 1)
+	streams := map[string]bool{}
+	var full []*pause
+	for _, p := range u.pauses {
+		switch {
+		case p.lane != l:
+		case p.full(share):
+			streams[p.stream] = true
+			full = append(full, p)
+		default:
+			p.from = 0
+		}
+	}
+	if !maps.Equal(streams, l.withheld) {
+		l.withheld = streams
+		u.Queue.Hold(l.queue, streams)
+	}
+	for _, p := range full {
+		u.shed(p, share)
+	}
+}
+
+// full reports whether a pause needs no more to probe with. One that tries the newest reading as well looks further ahead each time.
+func (p *pause) full(share int) bool {
+	switch n := p.times(share); {
+	case p.staged, p.probing:
+		return true
+	case p.swap:
+		return p.records >= n*probeRecords || p.bytes >= n*probeBytes
+	}
+	return len(p.held) > 0
+}
+
+// times returns how many times probeRecords and probeBytes a pause may have.
+func (p *pause) times(share int) int { return max(min(p.reach, share), 1) }
+
+// shed gives back what a pause does not need to probe with.
+func (u *Uplink) shed(p *pause, share int) {
+	most := p.times(share)
+	records, bytes := 0, 0
+	for i, g := range p.held {
+		n := 0
+		for n < len(g.records) && (records == 0 || records < most*probeRecords && bytes+len(g.records[n].Body) <= most*probeBytes) {
+			bytes += len(g.records[n].Body)
+			records++
+			n++
+		}
+		if n == len(g.records) {
+			continue
+		}
+		rest := slices.Clone(p.held[i:])
+		p.held = slices.Delete(p.held, i, len(p.held))
+		if n > 0 {
+			rest[0] = u.cut(g, n)
+			g.records = slices.Clone(g.records) // holds no memory of the rest
+			p.held = append(p.held, g)
+		}
+		p.records, p.bytes, p.from = records, bytes, rest[0].records[0].Pos
+		for _, g := range rest {
+			u.Queue.Release(g.records)
+		}
+		return
+	}
+}
+
+// keep holds back what goes to a paused topic. What is newer than what the store has of it goes there.
+func (u *Uplink) keep(p *pause, g *group) {
+	if p.from > 0 && g.records[0].Pos > p.from {
+		u.Queue.Release(g.records)
+		return
+	}
+	p.held = insert(p.held, g)
+	p.count(g, +1)
+}
