@@ -46,8 +46,10 @@ type Behavior struct {
 	// RefuseWill answers a CONNECT with a will with a code, 0 for success.
 	RefuseWill func(w *packet.Will) packet.ReasonCode
 	// NoResume closes a connection to a session that the broker has, after the CONNACK; EarlyPublish sends a PUBLISH before that instead.
+	// With StuckSession it goes on, but is not answered.
 	NoResume     bool
 	EarlyPublish bool
+	StuckSession bool
 	// Greeting is written instead of an answer to CONNECT, and the connection closed.
 	Greeting string
 	// Deaf makes the broker stop reading after the CONNECT.
