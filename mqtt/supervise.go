@@ -27,7 +27,7 @@ func (c *Client) supervise() {
 		u, detour := r.next()
 		lasted, err := c.attempt(u)
 		attempts++
-		if lasted >= c.cfg.Backoff.StableAfter {
+		if lasted >= c.cfg.Backoff.StableAfter || lasted > 0 && c.suspect.explained() {
 			attempts, r.redirects = 1, 0
 		}
 		followed := r.follow(u, err, c.cfg.Redirect)

@@ -105,6 +105,24 @@ func TestVerdictOnMessage(t *testing.T) {
 	}
 }
 
+// TestRefusalThenClose has a broker that closes behind each refusal: such ends do not add up to long pauses.
+func TestRefusalThenClose(t *testing.T) {
+	scripted(t, mqtttest.Behavior{RefuseAt: "bad"}, nil, func(t *testing.T, b *mqtttest.Broker, k *tester) {
+		k.await(t, Connected)
+		for i := range 12 {
+			k.publish(t, &Message{Topic: "good", QoS: 1})
+			_, err := k.Publish(t.Context(), &Message{Topic: "bad", QoS: 1})
+			if re, ok := errors.AsType[*ReasonError](err); !ok || re.Code != packet.NotAuthorized {
+				t.Error(err)
+			}
+			if e := k.await(t, Disconnected); e.Retry > time.Second {
+				t.Errorf("refusal %d: away for %v", i, e.Retry)
+			}
+			k.await(t, Connected)
+		}
+	})
+}
+
 // TestBadLinkBlamesNobody cuts the connection at random moments: every message arrives and the session is kept.
 func TestBadLinkBlamesNobody(t *testing.T) {
 	scripted(t, mqtttest.Behavior{}, func(c *Config) { c.Backoff = Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond} },

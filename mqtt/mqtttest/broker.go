@@ -39,6 +39,8 @@ type Behavior struct {
 	FilterCloseAt string
 	LargeCloseAt  int
 	CloseCode     packet.ReasonCode
+	// RefuseAt answers a PUBLISH to a topic that matches it with 0x87 and closes, as mosquitto 2.0.11 does.
+	RefuseAt string
 	// AliasCloseAt ends the connection with CloseCode at the use of this topic alias.
 	AliasCloseAt uint16
 	// SubackCode answers a filter instead of its QoS.

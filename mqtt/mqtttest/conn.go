@@ -330,6 +330,10 @@ func (c *conn) publish(p *packet.Publish) error {
 	switch {
 	case do.CloseAt != "" && Match(do.CloseAt, p.Topic), do.LargeCloseAt > 0 && p.Size() >= do.LargeCloseAt:
 		return c.cut()
+	case do.RefuseAt != "" && Match(do.RefuseAt, p.Topic):
+		c.send(&packet.Ack{Type: packet.PUBACK, ID: p.ID, Code: packet.NotAuthorized})
+		c.last = true
+		return nil
 	case limits.Present.Has(packet.PropMaximumQoS) && p.QoS > limits.MaximumQoS:
 		return b.violation("PUBLISH with QoS %d, at most %d", p.QoS, limits.MaximumQoS)
 	case limits.Present.Has(packet.PropRetainAvailable) && limits.RetainAvailable == 0 && p.Retain:
