@@ -41,6 +41,8 @@ type conn struct {
 	published time.Duration      // mu: last PUBLISH, since start; 0: none
 	aliased   time.Duration      // mu: last one with a topic alias, since start; 0: none
 	lastAck   time.Duration      // mu: last answer to a PUBLISH or a request, since start
+	refused   time.Duration      // mu: last refusal of a message, since start; 0: none
+	taken     bool               // mu: a message was accepted
 	pinged    time.Duration      // mu: when the PINGREQ that waits for an answer was written, since start; 0: none
 
 	held      []*receipt          // mu: inbound QoS 1 and 2 messages without PUBACK or PUBREC, in the order of arrival

@@ -316,7 +316,9 @@ func (n *conn) handleAck(p *packet.Ack) error {
 		var err error
 		if ack.Code.Failed() {
 			err = reasonError(p.Type, p.Code, &p.Properties)
+			n.refused = n.now()
 		}
+		n.taken = n.taken || err == nil
 		n.c.settle(x, ack, err)
 		n.poke() // there is room in the window
 	}

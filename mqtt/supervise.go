@@ -27,7 +27,7 @@ func (c *Client) supervise() {
 		u, detour := r.next()
 		lasted, err := c.attempt(u)
 		attempts++
-		if lasted >= c.cfg.Backoff.StableAfter {
+		if lasted >= c.cfg.Backoff.StableAfter || lasted > 0 && c.suspect.explained() {
 			attempts, r.redirects = 1, 0
 		}
 		followed := r.follow(u, err, c.cfg.Redirect)
@@ -39,7 +39,7 @@ func (c *Client) supervise() {
 		case followed, err == errTokenEnds:
 		case c.will.refused(c.offered, err):
 			wait = c.cfg.Backoff.delay(1, nil)
-		case c.suspect.pending() && attempts <= eagerAttempts:
+		case (c.facts.anew || c.suspect.pending()) && attempts <= eagerAttempts:
 			wait = c.cfg.Backoff.delay(1, err)
 		case c.cfg.Credentials != nil && !refused && credentialsRefused(err):
 			refused = true

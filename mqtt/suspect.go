@@ -37,6 +37,9 @@ type suspicion struct {
 	message  *exchange
 	serial   uint64 // of message, since exchanges are used again
 	ends     int    // in a row at message
+	fresh    bool   // the last connection ended at a message, so that the next one may tell more
+	refused  bool   // it ended right after the refusal of a message: some brokers close behind their PUBACK
+	progress bool   // it accepted other messages
 	resumes  int    // connections in a row that ended before the broker said anything in the resumed session
 	requests int    // in a row at a SUBSCRIBE
 	single   bool   // subscriptions go one filter per SUBSCRIBE
@@ -44,7 +47,11 @@ type suspicion struct {
 }
 
 // pending reports whether the next connection is to find something out, so that it should come soon.
-func (s *suspicion) pending() bool { return s.careful || s.resumes > 0 }
+func (s *suspicion) pending() bool { return s.careful || s.resumes > 0 || s.fresh || s.refused }
+
+// explained reports whether the last connection ended because of a message that is settled, and was of use otherwise. Its end is no sign
+// of a broker that should be left in peace.
+func (s *suspicion) explained() bool { return s.refused && s.progress }
 
 // An omission is a subscription that is left out, by its place in Config.Subscriptions.
 type omission struct {
@@ -57,8 +64,10 @@ type ending struct {
 	err       error
 	lasted    time.Duration // since CONNACK
 	resumed   bool
-	heard     bool // something came after CONNACK
-	acked     bool // a message or a request was answered
+	heard     bool          // something came after CONNACK
+	acked     bool          // a message or a request was answered
+	taken     bool          // a message was accepted
+	refused   time.Duration // since the last refusal of one
 	careful   bool
 	oldest    *exchange     // unacknowledged
 	unacked   int           // messages
@@ -74,7 +83,8 @@ func (n *conn) ending() ending {
 	s := &n.c.session
 	e := ending{
 		err: n.err, lasted: n.now() - n.begun, resumed: n.negotiated.SessionPresent, careful: n.careful, heard: n.heard, acked: n.lastAck > n.begun,
-		oldest: s.unacked.head, unacked: s.inFlight(), published: n.since(n.published), aliased: n.since(n.aliased), filter: -1, asked: math.MaxInt64,
+		oldest: s.unacked.head, unacked: s.inFlight(), published: n.since(n.published),
+		taken: n.taken, refused: n.since(n.refused), aliased: n.since(n.aliased), filter: -1, asked: math.MaxInt64,
 	}
 	for _, r := range n.c.requests {
 		if !r.once || r.id == 0 {
@@ -134,6 +144,8 @@ func (c *Client) learn(e ending) {
 	c.learnResume(e)
 	s := &c.suspect
 	s.careful = s.resumes == resumeTries-1
+	s.fresh, s.progress = false, e.taken
+	s.refused = endedByPeer(e.err) && e.refused <= suspiciousTime
 	if !endedByPeer(e.err) {
 		return
 	}
@@ -156,6 +168,7 @@ func (c *Client) learnMessage(e ending) {
 		s.message, s.serial, s.ends = x, x.serial, 0
 	}
 	s.ends++
+	s.fresh = true
 	verdict := isVerdict(e.err)
 	if e.unacked > 1 {
 		s.careful = s.careful || verdict || s.ends >= 2

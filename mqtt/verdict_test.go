@@ -105,6 +105,24 @@ func TestVerdictOnMessage(t *testing.T) {
 	}
 }
 
+// TestRefusalThenClose has a broker that closes behind each refusal: such ends do not add up to long pauses.
+func TestRefusalThenClose(t *testing.T) {
+	scripted(t, mqtttest.Behavior{RefuseAt: "bad"}, nil, func(t *testing.T, b *mqtttest.Broker, k *tester) {
+		k.await(t, Connected)
+		for i := range 12 {
+			k.publish(t, &Message{Topic: "good", QoS: 1})
+			_, err := k.Publish(t.Context(), &Message{Topic: "bad", QoS: 1})
+			if re, ok := errors.AsType[*ReasonError](err); !ok || re.Code != packet.NotAuthorized {
+				t.Error(err)
+			}
+			if e := k.await(t, Disconnected); e.Retry > time.Second {
+				t.Errorf("refusal %d: away for %v", i, e.Retry)
+			}
+			k.await(t, Connected)
+		}
+	})
+}
+
 // TestBadLinkBlamesNobody cuts the connection at random moments: every message arrives and the session is kept.
 func TestBadLinkBlamesNobody(t *testing.T) {
 	scripted(t, mqtttest.Behavior{}, func(c *Config) { c.Backoff = Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond} },
@@ -231,6 +249,53 @@ func TestSessionCannotBeResumed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNothingAcknowledged has a broker that takes a resumed session, answers pings and acknowledges nothing: the session is begun anew after
+// three such connections of AckTimeout each, which is reported, and nothing is lost. A broker that acknowledges something is left alone.
+func TestNothingAcknowledged(t *testing.T) {
+	for _, qos := range []QoS{1, 2} {
+		scripted(t, mqtttest.Behavior{}, nil, func(t *testing.T, b *mqtttest.Broker, k *tester) {
+			k.await(t, Connected)
+			b.Behave(func(do *mqtttest.Behavior) { do.NoPuback = true })
+			var o outcomes
+			k.send(t, &o, Message{Topic: "t", QoS: qos})
+			synctest.Wait()
+			b.Behave(func(do *mqtttest.Behavior) { do.NoPuback, do.StuckSession = false, true })
+			b.Cut()
+			begin := time.Now()
+			k.await(t, SessionLost)
+			if d := time.Since(begin); d < 3*time.Minute || d > 3*time.Minute+15*time.Second {
+				t.Errorf("begun anew after %v", d)
+			}
+			k.await(t, Connected)
+			synctest.Wait()
+			wantList(t, "outcomes", o.list, "t: 0x00 success")
+			if connects := b.Connects(); len(connects) != 5 || !connects[4].CleanStart {
+				t.Errorf("%d connections", len(connects))
+			}
+		})
+	}
+	scripted(t, mqtttest.Behavior{}, nil, func(t *testing.T, b *mqtttest.Broker, k *tester) {
+		k.await(t, Connected)
+		for range 6 { // each connection acknowledges one message and then no more
+			b.Behave(func(do *mqtttest.Behavior) { do.NoPuback = false })
+			b.Cut()
+			k.await(t, Connected)
+			time.Sleep(time.Millisecond)
+			k.publish(t, &Message{Topic: "first", QoS: 1})
+			b.Behave(func(do *mqtttest.Behavior) { do.NoPuback = true })
+			if err := k.Send(&Message{Topic: "t", QoS: 1}, nil); err != nil {
+				t.Fatal(err)
+			}
+			k.await(t, Disconnected)
+		}
+		for _, p := range b.Connects()[1:] {
+			if p.CleanStart {
+				t.Error("a session that works is begun anew")
+			}
+		}
+	})
 }
 
 // TestAliasVerdict has a broker that announces more aliases than it bears: the client does without for good.

@@ -129,14 +129,20 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 		defer stop()
 		showing.Go(func() { showReports(shown, cmd.OutOrStdout(), &mu, t) })
 	}
-	return verify.Watch(ctx, f.mqtt, f.prefix, f.gateway,
-		func(url string) { fmt.Fprintf(said, "listening at %s to %s/%s\n", url, f.prefix, f.gateway) },
-		func(err error) { fmt.Fprintf(said, "not connected: %v\n", err) },
-		func(topic string, payload []byte) {
+	return verify.Watch(ctx, f.mqtt, f.prefix, f.gateway, verify.Watcher{
+		Connected:    func(url string) { fmt.Fprintf(said, "listening at %s to %s/%s\n", url, f.prefix, f.gateway) },
+		Disconnected: func(err error) { fmt.Fprintf(said, "not connected: %v\n", err) },
+		Unheard: func(from, to time.Time) {
+			mu.Lock()
+			defer mu.Unlock()
+			t.Unheard(from, to)
+		},
+		Message: func(topic string, payload []byte) {
 			mu.Lock()
 			defer mu.Unlock()
 			_ = t.Message(topic, payload) // the report tells what could not be read
-		})
+		},
+	})
 }
 
 // showReports draws the table anew every second until ctx ends.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,6 +83,67 @@ func TestVerifyWatches(t *testing.T) {
 	if text, code := g.command("verify", g.path("none")); code != exitUsage {
 		t.Errorf("a file that is not there: exit code %d, %s", code, text)
 	}
+}
+
+// TestVerifyOverBrokerRestarts restarts mosquitto under `fieldgate verify`. It keeps the session of the verifier, so the verdict is complete; once
+// it has lost it, the verdict says from when to when nothing was heard, and the watch goes on.
+func TestVerifyOverBrokerRestarts(t *testing.T) {
+	m := newMosquitto(t)
+	g := newGateway(t, m.url(), "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"20ms\"\n")
+	g.start()
+	for _, lose := range []bool{false, true} {
+		g.online()
+		watch := exec.Command(needBinary(t), "verify", "--broker", m.url(), "--json")
+		var out, said syncBuffer
+		watch.Stdout, watch.Stderr = &out, &said
+		if err := watch.Start(); err != nil {
+			t.Fatal(err)
+		}
+		delivered := func() uint64 {
+			s, err := g.ask()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s.Health.Queue.Delivered
+		}
+		listens := func(times int) {
+			eventually(t, 20*time.Second, "verify listens and readings arrive", func() bool { return strings.Count(said.String(), "listening at ") >= times })
+			before := delivered()
+			eventually(t, 20*time.Second, "readings arrive", func() bool { return delivered() > before+50 })
+		}
+		listens(1)
+		for i := range 3 {
+			m.stop()
+			if lose && i == 1 {
+				if err := os.Remove(filepath.Join(m.dir, "mosquitto.db")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.start()
+			listens(i + 2)
+		}
+		if err := watch.Process.Signal(syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		err := watch.Wait()
+		var r verify.Report
+		if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+			t.Fatal(err)
+		}
+		want, gaps := verify.Complete, 0
+		if lose {
+			want, gaps = verify.Incomplete, 1
+		}
+		if r.Verdict != want || len(r.Unheard) != gaps || (err == nil) == lose || len(r.Sequences) == 0 {
+			t.Errorf("lost %v: %v, %+v\n%s", lose, err, r, &said)
+		}
+		for _, u := range r.Unheard {
+			if d := u.To.Sub(u.From.Time); d <= 0 || d > 20*time.Second {
+				t.Errorf("not heard for %v", d)
+			}
+		}
+	}
+	g.stop()
 }
 
 // TestVerifyWithoutABroker: that nothing was heard has a reason.

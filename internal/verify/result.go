@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
@@ -36,6 +37,25 @@ type Gap struct {
 type Silence struct {
 	Gateway string        `json:"gateway"`
 	Since   contract.Time `json:"since"` // when the connection began that was lost
+}
+
+// Unheard is a time in which what was sent may have passed the receiver by.
+type Unheard struct {
+	From contract.Time `json:"from"`
+	To   contract.Time `json:"to"`
+}
+
+// unheardMax is how many times are told apart; the last one then grows.
+const unheardMax = 100
+
+// Unheard notes that nobody knows what was sent in that time.
+func (t *Tracker) Unheard(from, to time.Time) {
+	u := Unheard{contract.Time{Time: from}, contract.Time{Time: to}}
+	if n := len(t.unheard); n >= unheardMax {
+		t.unheard[n-1].To = u.To
+		return
+	}
+	t.unheard = append(t.unheard, u)
 }
 
 // Results returns what is known of every sequence, ordered by key.

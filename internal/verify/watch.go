@@ -15,21 +15,26 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
-// ErrInterrupted says that the broker forgot the subscriber's session: what was sent meanwhile is not known, so nothing is
-// proven.
-var ErrInterrupted = errors.New("the broker lost the session of the verifier: readings may have passed it by; begin again")
-
 // keepSession is how long a broker has to keep messages for a verifier whose connection is interrupted.
 const keepSession = time.Hour
 
-// Watch subscribes to everything that the gateways below the prefix send, gateway being one id or "+", and hands each message to take, which
-// is not called concurrently. connected is called each time a connection is there, disconnected each time that there is none for a new reason.
-// Watch returns nil when ctx ends; where there never was a connection by then, why.
-func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected func(url string), disconnected func(err error), take func(topic string, payload []byte)) error {
+// A Watcher takes in what Watch hears. Message is called on a goroutine of its own, one at a time; so are the others.
+type Watcher struct {
+	Connected    func(url string) // each time
+	Disconnected func(err error)  // each time that there is no connection for a new reason
+	// Unheard gets a time of which nobody knows what was sent: the broker lost the session, or the watch ended without a connection.
+	Unheard func(from, to time.Time)
+	Message func(topic string, payload []byte)
+}
+
+// Watch subscribes to everything that the gateways below the prefix send, gateway being one id or "+". It goes on over restarts of the
+// broker and returns nil when ctx ends; where there never was a connection by then, why.
+func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var reason error    // of there being no connection now
 	heard := false      // there was one
+	lost := false       // with its session
 	var until time.Time // it ended, zero while there is one
 	client, err := mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: "fieldgate-verify-" + rand.Text()[:10], SessionExpiry: keepSession, // the id is new: no Clean Start, see mqtt.Config
@@ -47,16 +52,19 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 		OnEvent: func(e mqtt.Event) {
 			switch {
 			case e.Kind == mqtt.SessionLost:
-				stop(fmt.Errorf("not heard from %s to %s: %w", until.UTC().Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339), ErrInterrupted))
+				lost = true
 			case e.Kind == mqtt.Connected:
 				for _, code := range e.Negotiated.Granted {
 					if code.Failed() {
 						stop(errors.New("the broker refused the subscription: " + code.String()))
 					}
 				}
-				reason, heard = nil, true
+				if heard && lost {
+					w.Unheard(until, time.Now())
+				}
+				reason, heard, lost = nil, true, false
 				until = time.Time{}
-				connected(e.URL)
+				w.Connected(e.URL)
 			case e.Kind == mqtt.Disconnected && !heard && mqtt.Diagnose(e.Err).Permanent:
 				d := mqtt.Diagnose(e.Err)
 				stop(fmt.Errorf("%s: %s (%w)", d.Cause, d.Remedy, e.Err))
@@ -65,13 +73,13 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 					until = time.Now()
 				}
 				if reason == nil || reason.Error() != e.Err.Error() {
-					disconnected(e.Err)
+					w.Disconnected(e.Err)
 				}
 				reason = e.Err
 			}
 		},
 		Handler: func(_ context.Context, m *mqtt.Message) error {
-			take(m.Topic, m.Payload)
+			w.Message(m.Topic, m.Payload)
 			return nil
 		},
 	})
@@ -90,6 +98,9 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, connected
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
+	}
+	if heard && !until.IsZero() {
+		w.Unheard(until, time.Now())
 	}
 	if !heard {
 		return cmp.Or(reason, errors.New("no broker answered in that time"))

@@ -39,6 +39,8 @@ type Behavior struct {
 	FilterCloseAt string
 	LargeCloseAt  int
 	CloseCode     packet.ReasonCode
+	// RefuseAt answers a PUBLISH to a topic that matches it with 0x87 and closes, as mosquitto 2.0.11 does.
+	RefuseAt string
 	// AliasCloseAt ends the connection with CloseCode at the use of this topic alias.
 	AliasCloseAt uint16
 	// SubackCode answers a filter instead of its QoS.
@@ -46,8 +48,10 @@ type Behavior struct {
 	// RefuseWill answers a CONNECT with a will with a code, 0 for success.
 	RefuseWill func(w *packet.Will) packet.ReasonCode
 	// NoResume closes a connection to a session that the broker has, after the CONNACK; EarlyPublish sends a PUBLISH before that instead.
+	// With StuckSession it goes on, but is not answered.
 	NoResume     bool
 	EarlyPublish bool
+	StuckSession bool
 	// Greeting is written instead of an answer to CONNECT, and the connection closed.
 	Greeting string
 	// Deaf makes the broker stop reading after the CONNECT.

@@ -25,6 +25,7 @@ type conn struct {
 	waiting        *packet.Connect // accepted when its authentication is over
 	method         string          // of authentication
 	authenticating bool
+	stuck          bool // no PUBACK, PUBREC and PUBCOMP is sent
 	out            []byte
 	last           bool // close when out is written
 	bytes          int  // read
@@ -175,7 +176,7 @@ func (c *conn) handle(t packet.Type, p packet.Packet) error {
 				code = packet.PacketIdentifierNotFound
 			}
 			delete(c.session.incoming, p.ID)
-			if !do.NoPuback {
+			if !do.NoPuback && !c.stuck {
 				delete(c.unacked, p.ID)
 				c.send(&packet.Ack{Type: packet.PUBCOMP, ID: p.ID, Code: code})
 			}
@@ -296,6 +297,7 @@ func (c *conn) accept(p *packet.Connect, data []byte) error {
 		c.last = true
 		return nil
 	}
+	c.stuck = answer.SessionPresent && do.StuckSession
 	c.send(&answer)
 	if answer.SessionPresent && do.NoResume {
 		c.last = true
@@ -328,6 +330,10 @@ func (c *conn) publish(p *packet.Publish) error {
 	switch {
 	case do.CloseAt != "" && Match(do.CloseAt, p.Topic), do.LargeCloseAt > 0 && p.Size() >= do.LargeCloseAt:
 		return c.cut()
+	case do.RefuseAt != "" && Match(do.RefuseAt, p.Topic):
+		c.send(&packet.Ack{Type: packet.PUBACK, ID: p.ID, Code: packet.NotAuthorized})
+		c.last = true
+		return nil
 	case limits.Present.Has(packet.PropMaximumQoS) && p.QoS > limits.MaximumQoS:
 		return b.violation("PUBLISH with QoS %d, at most %d", p.QoS, limits.MaximumQoS)
 	case limits.Present.Has(packet.PropRetainAvailable) && limits.RetainAvailable == 0 && p.Retain:
@@ -350,7 +356,7 @@ func (c *conn) publish(p *packet.Publish) error {
 	if !again && !do.AckCode.Failed() {
 		b.route(c, *p)
 	}
-	if p.QoS == 0 || do.NoPuback {
+	if p.QoS == 0 || do.NoPuback || c.stuck {
 		return nil
 	}
 	a := packet.Ack{Type: packet.PUBACK, ID: p.ID, Code: do.AckCode}
