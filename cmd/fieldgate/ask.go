@@ -26,25 +26,13 @@ func socketFlag(c *cobra.Command, socket *string) {
 	c.Flags().StringVar(socket, "socket", "", "control `socket` of the gateway (default: the configuration's)")
 }
 
-// dial makes a client of the running gateway.
-func dial(o *options, socket string) *control.Client {
-	if socket == "" {
-		c, err := config.Load(o.config, all.Specs())
-		if err != nil {
-			c = &config.Config{} // the gateway may run on its last good one
-		}
-		socket = controlSocket(c)
-	}
-	return control.NewClient(socket)
-}
-
 func statusCommand(o *options) *cobra.Command {
 	var socket string
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "status", Short: "Tell how the running gateway does",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := dial(o, socket).Status(cmd.Context())
+			s, err := dial(o, socket, cmd.ErrOrStderr()).Status(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -202,7 +190,7 @@ func tailCommand(o *options) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			lines := json.NewEncoder(out)
-			return dial(o, socket).Tail(cmd.Context(), func(e contract.Telemetry) {
+			return dial(o, socket, cmd.ErrOrStderr()).Tail(cmd.Context(), func(e contract.Telemetry) {
 				if asJSON {
 					_ = lines.Encode(e)
 					return
@@ -248,7 +236,7 @@ func reloadCommand(o *options) *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 			defer cancel()
-			return dial(o, socket).Reload(ctx)
+			return dial(o, socket, cmd.ErrOrStderr()).Reload(ctx)
 		},
 	}
 	socketFlag(c, &socket)
