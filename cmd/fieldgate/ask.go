@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/sampling"
@@ -223,22 +220,4 @@ func printEntry(out io.Writer, e contract.Telemetry) {
 		}
 		fmt.Fprintf(out, "%s  %s #%d%s\n", at, e.Sensor, r.Seq, b.String())
 	}
-}
-
-func reloadCommand(o *options) *cobra.Command {
-	var socket string
-	c := &cobra.Command{
-		Use: "reload", Short: "Make the running gateway take its configuration anew",
-		Long: "Reload lets the running gateway check its configuration. Where that is right, the gateway stops in order and starts\nwith it at once, as the same process; where it is wrong, the mistakes are printed and nothing changes.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := config.Load(o.config, all.Specs()); err != nil {
-				return usageError{err}
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
-			defer cancel()
-			return dial(o, socket, cmd.ErrOrStderr()).Reload(ctx)
-		},
-	}
-	socketFlag(c, &socket)
-	return c
 }

@@ -115,8 +115,13 @@ func TestAnOrdinaryUserRunsAGateway(t *testing.T) {
 		if out := p.says("queue", "stats", "-c", "fg.toml"); !strings.Contains(out, "room") {
 			t.Errorf("queue: %s", out)
 		}
-		if out := p.says("reload", "-c", "fg.toml"); strings.Contains(out, "no fieldgate") {
+		// Reload says what happened, and when it returns the gateway answers.
+		if out := p.says("reload", "-c", "fg.toml"); !strings.HasPrefix(out, "reloaded: gateway mine works again, with 1 sensor (run ") {
 			t.Errorf("reload: %s\n%s", out, log)
+		}
+		before := s.Health.Run
+		if out, err := p.command("status", "-c", "fg.toml", "--json").Output(); err != nil || json.Unmarshal(out, &s) != nil || s.Health.Run == before {
+			t.Errorf("after the reload: %v, run %s, before %s", err, s.Health.Run, before)
 		}
 	}
 }
