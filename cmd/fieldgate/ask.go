@@ -74,7 +74,10 @@ func printStatus(out io.Writer, s control.Status) error {
 	if d := h.Flash.Device; d != nil {
 		fmt.Fprintf(w, "card\t%s written to %s by everybody; %s a day%s\n", bytesText(float64(d.Bytes)), d.Name, bytesText(d.BytesPerDay), lifetime(d.Years))
 	}
-	fmt.Fprintf(w, "identity\trun %s, start %d in store %s; clock synchronised: %v\n", h.Run, h.Boot, h.Store, h.ClockSync)
+	fmt.Fprintf(w, "identity\trun %s in store %s, start %d\n", h.Run, h.Store, h.Boot)
+	if s.Clock != "" { // an older gateway does not say it
+		fmt.Fprintf(w, "clock\t%s\n", oneLine(s.Clock))
+	}
 	fmt.Fprintf(w, "shadow\tdesired %d, reported %d, rejected %d\n", s.Shadow.DesiredVersion, s.Shadow.Version, len(s.Shadow.Rejected))
 	for _, path := range slices.Sorted(maps.Keys(s.Shadow.Rejected)) {
 		fmt.Fprintf(w, "\trejected %s: %s\n", oneLine(path), oneLine(s.Shadow.Rejected[path]))

@@ -32,6 +32,11 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	_, known := g.clock.Now()
+	waits := g.clock.Pending()
+	if waits {
+		g.Log.Info("nothing is sent yet: the clock is not set", "wait", g.clock.Wait().Round(time.Second),
+			"ends", "when NTP sets the clock, or after gateway.wait_for_clock; with gateway.trust_clock = true at once")
+	}
 	degraded, trouble := false, ""
 	var opened buffer.Opened
 	var lossAt time.Duration
@@ -41,6 +46,11 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 		if !known {
 			g.learn()
 			_, known = g.clock.Now()
+		}
+		if waits && !g.clock.Pending() {
+			if waits = false; !known {
+				g.Log.Warn("readings go without a time: the clock was not set within gateway.wait_for_clock")
+			}
 		}
 		up := g.clock.Up()
 		if up >= lossAt {
@@ -94,7 +104,7 @@ func (g *Gateway) learn() {
 	}
 	if learned {
 		zero, _ := g.clock.Time(g.clock.Boot(), 0)
-		g.Log.Info("the clock is synchronised", "power_up", zero)
+		g.Log.Info("the time is known", "clock", g.clock.State(), "power_up", zero)
 		g.journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}, Runs: g.runs()})
 		if g.uplink != nil {
 			g.uplink.Wake()
@@ -178,7 +188,7 @@ func (g *Gateway) Status() control.Status {
 	g.mu.Lock()
 	broker := g.broker
 	g.mu.Unlock()
-	return control.Status{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: broker, Config: g.ConfigState,
+	return control.Status{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: broker, Clock: g.clock.State(), Config: g.ConfigState,
 		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins}
 }
 
