@@ -20,6 +20,7 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/gateway"
+	"github.com/fieldgate/fieldgate/internal/loghandler"
 	"github.com/fieldgate/fieldgate/systemd"
 )
 
@@ -225,18 +226,9 @@ func restart() error {
 	return nil
 }
 
-// newLogger logs to standard error; without times under systemd, whose journal has its own.
+// newLogger logs to standard error, in the form for whoever reads that.
 func newLogger(level *slog.LevelVar) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(loghandler.New(os.Stderr, loghandler.FormOf(os.Stderr, os.Getenv), level))
 }
 
 // limitMemory makes the collector keep the heap small, unless the environment says otherwise.
