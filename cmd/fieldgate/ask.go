@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/health"
@@ -27,18 +24,6 @@ func socketFlag(c *cobra.Command, socket *string) {
 	c.Flags().StringVar(socket, "socket", "", "control `socket` of the gateway (default: the configuration's)")
 }
 
-// dial makes a client of the running gateway.
-func dial(o *options, socket string) *control.Client {
-	if socket == "" {
-		c, err := config.Load(o.config, all.Specs())
-		if err != nil {
-			c = &config.Config{} // the gateway may run on its last good one
-		}
-		socket = controlSocket(c)
-	}
-	return control.NewClient(socket)
-}
-
 func statusCommand(o *options) *cobra.Command {
 	var socket string
 	var asJSON, check bool
@@ -47,7 +32,7 @@ func statusCommand(o *options) *cobra.Command {
 		Long: "Status tells how the running gateway does. With --check it prints one line for monitoring, and the exit code says it: 0 ok, 1 degraded,\n" +
 			"2 wrong usage, 3 no gateway answers.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := dial(o, socket).Status(cmd.Context())
+			s, err := dial(o, socket, cmd.ErrOrStderr()).Status(cmd.Context())
 			if check {
 				return checkStatus(cmd.OutOrStdout(), s, err)
 			}
@@ -116,7 +101,10 @@ func printStatus(out io.Writer, s control.Status) error {
 	if d := h.Flash.Device; d != nil {
 		fmt.Fprintf(w, "card\t%s written to %s by everybody; %s a day%s\n", bytesText(float64(d.Bytes)), d.Name, bytesText(d.BytesPerDay), lifetime(d.Years))
 	}
-	fmt.Fprintf(w, "identity\trun %s, start %d in store %s; clock synchronised: %v\n", h.Run, h.Boot, h.Store, h.ClockSync)
+	fmt.Fprintf(w, "identity\trun %s in store %s, start %d\n", h.Run, h.Store, h.Boot)
+	if s.Clock != "" { // an older gateway does not say it
+		fmt.Fprintf(w, "clock\t%s\n", oneLine(s.Clock))
+	}
 	fmt.Fprintf(w, "shadow\tdesired %d, reported %d, rejected %d\n", s.Shadow.DesiredVersion, s.Shadow.Version, len(s.Shadow.Rejected))
 	for _, path := range slices.Sorted(maps.Keys(s.Shadow.Rejected)) {
 		fmt.Fprintf(w, "\trejected %s: %s\n", oneLine(path), oneLine(s.Shadow.Rejected[path]))
@@ -243,7 +231,7 @@ func tailCommand(o *options) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			lines := json.NewEncoder(out)
-			return dial(o, socket).Tail(cmd.Context(), func(e contract.Telemetry) {
+			return dial(o, socket, cmd.ErrOrStderr()).Tail(cmd.Context(), func(e contract.Telemetry) {
 				if asJSON {
 					_ = lines.Encode(e)
 					return
@@ -276,22 +264,4 @@ func printEntry(out io.Writer, e contract.Telemetry) {
 		}
 		fmt.Fprintf(out, "%s  %s #%d%s\n", at, e.Sensor, r.Seq, b.String())
 	}
-}
-
-func reloadCommand(o *options) *cobra.Command {
-	var socket string
-	c := &cobra.Command{
-		Use: "reload", Short: "Make the running gateway take its configuration anew",
-		Long: "Reload lets the running gateway check its configuration. Where that is right, the gateway stops in order and starts\nwith it at once, as the same process; where it is wrong, the mistakes are printed and nothing changes.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := config.Load(o.config, all.Specs()); err != nil {
-				return usageError{err}
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
-			defer cancel()
-			return dial(o, socket).Reload(ctx)
-		},
-	}
-	socketFlag(c, &socket)
-	return c
 }

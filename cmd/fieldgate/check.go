@@ -12,8 +12,11 @@ import (
 
 func checkCommand(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use: "check", Short: "Check the configuration and tell every mistake",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "check [FILE]", Args: cobra.MaximumNArgs(1), Short: "Check the configuration and tell every mistake",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.file(cmd, args); err != nil {
+				return err
+			}
 			c, err := config.Load(o.config, all.Specs())
 			if err != nil {
 				return usageError{err}

@@ -60,7 +60,7 @@ to. Run it as the service does, so that it has the same rights:
 
 // patient is this machine.
 func patient(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Patient {
-	p := doctor.Patient{Config: c, Store: storePath(c, o.stateDir), Buses: buses, Synchronised: clock.Synchronised(), Now: time.Now(), Dial: ws.Dialer{}.Dial}
+	p := doctor.Patient{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: ws.Dialer{}.Dial}
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}

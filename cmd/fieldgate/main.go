@@ -87,16 +87,29 @@ type options struct {
 	stateDir string
 }
 
+// file takes a configuration file that was named without -c.
+func (o *options) file(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.Flags().Changed("config") && args[0] != o.config {
+		return usageError{fmt.Errorf("-c names %s, and %s is named as well: which of them?", o.config, args[0])}
+	}
+	return cmd.Flags().Set("config", args[0])
+}
+
 func newRoot() *cobra.Command {
 	o := &options{}
 	root := &cobra.Command{
 		Use:           "fieldgate",
 		Short:         "An edge gateway that can prove what it delivered",
+		Version:       versionText(),
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.NoArgs,
 	}
 	root.SetOut(&plainWriter{out: os.Stdout})
 	root.SetErr(&plainWriter{out: os.Stderr})
+	root.SetVersionTemplate("fieldgate {{.Version}}\n")
 	root.PersistentFlags().StringVarP(&o.config, "config", "c", config.DefaultFile, "configuration `file`; conf.d/*.toml beside it is read as well")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
@@ -128,7 +141,7 @@ func newRoot() *cobra.Command {
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version",
-		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "fieldgate", versionText()) },
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "fieldgate", cmd.Root().Version) },
 	}
 }
 

@@ -35,7 +35,7 @@ func queueStatsCommand(o *options) *cobra.Command {
 		Use: "stats", Short: "Tell what waits, by sensor",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := dial(o, socket).QueueStats(cmd.Context())
+			s, err := dial(o, socket, cmd.ErrOrStderr()).QueueStats(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -84,9 +84,9 @@ for each field.`,
 			}
 			return writeFile(file, cmd.OutOrStdout(), func(out io.Writer) error {
 				if format == "json" {
-					return dial(o, socket).Export(cmd.Context(), out)
+					return dial(o, socket, cmd.ErrOrStderr()).Export(cmd.Context(), out)
 				}
-				return exportCSV(cmd.Context(), dial(o, socket), out)
+				return exportCSV(cmd.Context(), dial(o, socket, cmd.ErrOrStderr()), out)
 			})
 		},
 	}
@@ -201,7 +201,7 @@ func deadLetterCommand(o *options) *cobra.Command {
 			out := cmd.OutOrStdout()
 			lines := json.NewEncoder(out)
 			n := 0
-			err := dial(o, socket).DeadLetters(cmd.Context(), func(d control.DeadLetter) error {
+			err := dial(o, socket, cmd.ErrOrStderr()).DeadLetters(cmd.Context(), func(d control.DeadLetter) error {
 				n++
 				if asJSON {
 					return lines.Encode(d)
@@ -241,7 +241,7 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 				}
 				ids = append(ids, id)
 			}
-			n, err := do(dial(o, *socket), cmd.Context(), control.Choice{All: all, IDs: ids})
+			n, err := do(dial(o, *socket, cmd.ErrOrStderr()), cmd.Context(), control.Choice{All: all, IDs: ids})
 			if err != nil {
 				return err
 			}

@@ -20,17 +20,19 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/gateway"
+	"github.com/fieldgate/fieldgate/internal/loghandler"
 	"github.com/fieldgate/fieldgate/systemd"
 )
 
-const defaultStateDir = "/var/lib/fieldgate"
-
 func runCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use: "run", Short: "Run the gateway until SIGTERM",
+		Use: "run [FILE]", Args: cobra.MaximumNArgs(1), Short: "Run the gateway until SIGTERM",
 		Long: "Run reads the configuration and works until SIGTERM or Ctrl-C. SIGHUP is the same as `fieldgate reload`.\n" +
 			"Where the configuration has become wrong, the last one that worked runs on, and says so.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.file(cmd, args); err != nil {
+				return err
+			}
 			return runGateway(cmd.Context(), o, cmd.Flags().Changed("config"))
 		},
 	}
@@ -40,8 +42,11 @@ func runCommand(o *options) *cobra.Command {
 
 // stateFlag adds --state-dir.
 func stateFlag(c *cobra.Command, o *options) {
-	state := stateDir(&options{})
-	c.Flags().StringVar(&o.stateDir, "state-dir", state, "`directory` of the store and of the last good configuration")
+	usage := "`directory` of the store and of the last good configuration"
+	if p, err := config.ThisProcess().Places(); err == nil {
+		usage += fmt.Sprintf(" (default %s)", p.State)
+	}
+	c.Flags().StringVar(&o.stateDir, "state-dir", "", usage)
 }
 
 // runGateway runs the gateway; named says that the configuration file was named by whoever started it.
@@ -55,28 +60,38 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 	if err != nil {
 		return err
 	}
-	good := filepath.Join(o.stateDir, "last-good.json")
+	places, err := o.places()
+	if err != nil {
+		return err
+	}
+	good := filepath.Join(places.State, "last-good.json")
 	loaded, err := loadConfig(o.config, good, named)
 	if err != nil {
 		return err
 	}
 	limitMemory()
-	p := &program{options: o, good: good, hangup: hangup, level: level, log: log, notify: notify}
+	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, notify: notify}
 	err = p.run(ctx, loaded)
 	if err != nil && !p.started && loaded.state == current && ctx.Err() == nil {
 		if before, e := p.fallBack(loaded, err); e == nil {
 			err = p.run(ctx, before)
 		}
 	}
-	if errors.Is(err, gateway.ErrRestart) {
-		return restart()
+	if !errors.Is(err, gateway.ErrRestart) {
+		return err
 	}
-	return err
+	// A signal that asks for the end while a restart is under way would be lost with this program.
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return restart()
 }
 
 // program is what the runs of a gateway have in common.
 type program struct {
 	*options
+	places  config.Places
 	good    string // file of the last configuration that worked
 	hangup  <-chan os.Signal
 	level   *slog.LevelVar
@@ -94,8 +109,10 @@ func (p *program) run(ctx context.Context, l loaded) error {
 	for _, w := range cfg.Warnings() {
 		p.log.Warn("configuration", "warning", w)
 	}
-	cfg.Buffer.Path = storePath(cfg, p.stateDir)
-	cfg.Control.Socket = controlSocket(cfg)
+	if err := p.places.Make(cfg); err != nil {
+		return err
+	}
+	cfg.Buffer.Path, cfg.Control.Socket = p.places.Store(cfg), p.places.Socket(cfg)
 	buses := openBuses(p.log)
 	err := gateway.Run(ctx, gateway.Options{
 		Config: cfg, ConfigState: l.state, Problems: l.problems,
@@ -133,7 +150,7 @@ func (p *program) fallBack(failed loaded, why error) (loaded, error) {
 		return loaded{}, err
 	}
 	var store *buffer.OpenError
-	if errors.As(why, &store) && storePath(c, p.stateDir) == storePath(failed.config, p.stateDir) {
+	if errors.As(why, &store) && p.places.Store(c) == p.places.Store(failed.config) {
 		return loaded{}, errors.New("it has the same store")
 	}
 	return loaded{c, before, lastGood, []string{why.Error()}}, nil
@@ -209,18 +226,9 @@ func restart() error {
 	return nil
 }
 
-// newLogger logs to standard error; without times under systemd, whose journal has its own.
+// newLogger logs to standard error, in the form for whoever reads that.
 func newLogger(level *slog.LevelVar) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(loghandler.New(os.Stderr, loghandler.FormOf(os.Stderr, os.Getenv), level))
 }
 
 // memoryLimit is what Go's runtime may take of memory, itself included: its own share is 8 MiB, and a limit near that
@@ -236,25 +244,6 @@ func limitMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(65)
 	}
-}
-
-// storePath is where the gateway of a configuration keeps its readings.
-func storePath(c *config.Config, stateDir string) string {
-	if c.Buffer.Path != "" {
-		return c.Buffer.Path
-	}
-	return filepath.Join(stateDir, "queue.db")
-}
-
-// controlSocket is where the gateway of a configuration listens.
-func controlSocket(c *config.Config) string {
-	if c.Control.Socket != "" {
-		return c.Control.Socket
-	}
-	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
-		return filepath.Join(dir, "control.sock")
-	}
-	return "/run/fieldgate/control.sock"
 }
 
 func versionText() string {

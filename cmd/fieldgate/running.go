@@ -1,14 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"net"
 	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/doctor"
 )
@@ -16,38 +24,101 @@ import (
 // askPatience is how long a gateway that runs may take to say so.
 const askPatience = 2 * time.Second
 
+// dial makes a client of the running gateway. Where several run, it says on out which of them it is.
+func dial(o *options, socket string, out io.Writer) *control.Client {
+	if socket != "" {
+		return control.NewClient(socket)
+	}
+	c, err := config.Load(o.config, all.Specs())
+	if err != nil {
+		c = &config.Config{} // the gateway may run on its last good one
+	}
+	candidates := sockets(c)
+	running := slices.DeleteFunc(slices.Clone(candidates), nobodyAt)
+	switch len(running) {
+	case 0:
+		// The one that is missed is where a directory was made for it.
+		i := slices.IndexFunc(candidates, func(path string) bool { _, err := os.Stat(filepath.Dir(path)); return err == nil })
+		return control.NewClient(candidates[max(i, 0)])
+	case 1:
+	default:
+		fmt.Fprintf(out, "Several gateways run on this machine: this is the one at %s; there is another at %s (--socket chooses).\n", running[0], running[1])
+	}
+	return control.NewClient(running[0])
+}
+
+// sockets returns where a gateway with this configuration may listen, the most likely first.
+func sockets(c *config.Config) (paths []string) {
+	for _, p := range config.ThisProcess().Running() {
+		if path := p.Socket(c); !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// nobodyAt tells that certainly nobody listens at a socket.
+func nobodyAt(path string) bool {
+	c, err := net.DialTimeout("unix", path, askPatience)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+	}
+	c.Close()
+	return false
+}
+
 // runningGateway returns the status of the gateway that runs with a configuration, or nil where none does: nobody is at the
 // socket, and nobody has the store open. An error means that it may run: whoever gets it touches neither sensor nor broker.
 func runningGateway(ctx context.Context, o *options, socket string, c *config.Config) (*control.Status, error) {
-	if socket == "" {
-		socket = controlSocket(c)
+	candidates := sockets(c)
+	if socket != "" {
+		candidates = []string{socket}
 	}
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	s, err := control.NewClient(socket).Status(ctx)
-	if err == nil {
-		return &s, nil
+	for _, path := range candidates {
+		s, err := control.NewClient(path).Status(ctx)
+		if err == nil {
+			return &s, nil
+		}
+		if !errors.Is(err, control.ErrNobody) {
+			return nil, fmt.Errorf("whether the gateway runs is not known, so nothing was tried: %w", err)
+		}
 	}
-	if !errors.Is(err, control.ErrNobody) {
-		return nil, fmt.Errorf("whether the gateway runs is not known, so nothing was tried: %w", err)
-	}
-	store := storePath(c, stateDir(o))
+	store := storeInUse(o, c)
 	switch used, err := buffer.InUse(store); {
 	case err != nil:
 		return nil, fmt.Errorf("whether a gateway has the store open cannot be seen by this user, so nothing was tried: %w: %s", err, doctor.AsService)
 	case used:
-		return nil, fmt.Errorf("a gateway has the store %s open, and none answers at %s, so nothing was tried: name its socket with --socket, or stop it", store, socket)
+		return nil, fmt.Errorf("a gateway has the store %s open, and none answers at %s, so nothing was tried: name its socket with --socket, or stop it", store, candidates[0])
 	}
 	return nil, nil
 }
 
-// stateDir is where the store is unless the configuration says otherwise.
-func stateDir(o *options) string {
+// storeInUse returns the store that a gateway with this configuration uses: the first that there is of the places where one may run.
+func storeInUse(o *options, c *config.Config) string {
+	places := config.ThisProcess().Running()
 	if o.stateDir != "" {
-		return o.stateDir
+		return config.Places{State: o.stateDir}.Store(c)
 	}
-	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
-		return dir
+	for _, p := range places {
+		if _, err := os.Stat(p.State); err == nil {
+			return p.Store(c)
+		}
 	}
-	return defaultStateDir
+	return places[0].Store(c)
+}
+
+// places returns where a gateway that is started here has its directories.
+func (o *options) places() (config.Places, error) {
+	p, err := config.ThisProcess().Places()
+	if o.stateDir != "" {
+		p.State = o.stateDir
+		p.Runtime = cmp.Or(p.Runtime, p.State)
+		return p, nil
+	}
+	if err != nil {
+		return p, usageError{err}
+	}
+	return p, nil
 }

@@ -82,7 +82,7 @@ func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
 		d.chans = append(d.chans, channel{
 			config: inputs()[c.Input]<<configMux | gains()[c.fullScale()]<<configGain | configSingle | rates(o.variant)[o.Rate]<<configRate | configNoComp,
 			volts:  volts, scale: c.factor(), offset: c.Offset,
-			perUnit: math.Pow10(1 + int(math.Ceil(-math.Log10(volts*math.Abs(c.factor()))))),
+			perUnit: math.Pow10(max(0, 1+int(math.Ceil(-math.Log10(volts*math.Abs(c.factor())))))),
 		})
 	}
 	return d, nil

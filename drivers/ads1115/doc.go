@@ -15,6 +15,7 @@
 //	[sensor.options.channels.battery]          # through a divider of 10 to 1
 //	input = "1"
 //	scale = 11
+//	unit = "V"
 //	[sensor.options.channels.bridge]
 //	input = "2-3"
 //	range = 0.256

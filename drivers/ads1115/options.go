@@ -26,7 +26,7 @@ type Channel struct {
 	Range  float64 `toml:"range" doc:"the largest voltage, in V: 6.144, 4.096 (default), 2.048, 1.024, 0.512 or 0.256. The inputs must never be above the supply"`
 	Scale  float64 `toml:"scale" doc:"units per volt, default 1"`
 	Offset float64 `toml:"offset" doc:"added after the scale, in units"`
-	Unit   string  `toml:"unit" doc:"of the field, a SenML symbol; default V"`
+	Unit   string  `toml:"unit" doc:"of the field, a SenML symbol; default V, and none with a scale or an offset"`
 }
 
 // factor returns the units per volt.
@@ -98,7 +98,7 @@ func fields(o *Options) []drivers.Field {
 	for _, name := range names {
 		c := all[name]
 		f := chip.Field(name, drivers.Voltage, "input "+c.Input)
-		if c.Unit != "" {
+		if c.Unit != "" || c.factor() != 1 || c.Offset != 0 {
 			f.Unit = c.Unit
 		}
 		fields = append(fields, f)

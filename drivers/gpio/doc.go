@@ -17,7 +17,8 @@
 //	edges = "rising"
 //	debounce = "20ms"
 //	[sensor.field.count]
-//	scale = 0.001               # m³
+//	scale = 0.001
+//	unit = "m3"
 //	[[sensor]]
 //	name = "pump"
 //	driver = "gpio-out"

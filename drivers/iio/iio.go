@@ -119,14 +119,14 @@ func find(folder, channel string) (func() (float64, error), error) {
 			if err != nil {
 				return 0, err
 			}
-			v += o
+			v = drivers.NewLinear(1, o).Apply(v)
 		}
 		if scale != "" {
 			s, err := sysfs.Number(scale)
 			if err != nil {
 				return 0, err
 			}
-			v *= s
+			v = drivers.NewLinear(s, 0).Apply(v)
 		}
 		return q.InUnit(v), nil
 	}, nil

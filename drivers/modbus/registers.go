@@ -56,6 +56,7 @@ type entry struct {
 	table table
 	size  int // registers, or bits
 	kind  drivers.Kind
+	line  drivers.Linear // Scale and Offset
 }
 
 // sizes are the numbers of registers of the types.
@@ -95,6 +96,7 @@ func (s *settings) entries() []entry {
 		e.ByteOrder = cmp.Or(r.ByteOrder, s.byteOrder)
 		e.WordOrder = cmp.Or(r.WordOrder, s.wordOrder)
 		e.Scale = cmp.Or(r.Scale, 1)
+		e.line = drivers.NewLinear(e.Scale, e.Offset)
 		e.size = sizes()[e.Type]
 		switch e.Type {
 		case "string":

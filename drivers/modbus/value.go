@@ -58,10 +58,10 @@ func (e *entry) value(registers []byte) drivers.Value {
 		if math.IsNaN(v) { // how devices say that they have no value
 			return drivers.Bad(e.Field, "not measured")
 		}
-		return drivers.Float(e.Field, v*e.Scale+e.Offset)
+		return drivers.Float(e.Field, e.line.Apply(v))
 	case "uint16", "uint32", "uint64":
 		if e.kind == drivers.KindFloat {
-			return drivers.Float(e.Field, float64(raw)*e.Scale+e.Offset)
+			return drivers.Float(e.Field, e.line.Apply(float64(raw)))
 		}
 		if raw > math.MaxInt64 {
 			return drivers.Bad(e.Field, "range")
@@ -71,7 +71,7 @@ func (e *entry) value(registers []byte) drivers.Value {
 	unused := 64 - 8*len(data)
 	signed := int64(raw<<unused) >> unused
 	if e.kind == drivers.KindFloat {
-		return drivers.Float(e.Field, float64(signed)*e.Scale+e.Offset)
+		return drivers.Float(e.Field, e.line.Apply(float64(signed)))
 	}
 	return drivers.Int(e.Field, signed)
 }
@@ -79,7 +79,7 @@ func (e *entry) value(registers []byte) drivers.Value {
 // float reads four or eight bytes, high byte first.
 func float(data []byte) float64 {
 	if len(data) == 4 {
-		return float64(math.Float32frombits(uint32(unsigned(data))))
+		return drivers.Float32(math.Float32frombits(uint32(unsigned(data))))
 	}
 	return math.Float64frombits(unsigned(data))
 }
@@ -116,7 +116,7 @@ func (e *entry) registers(v drivers.Value) ([]byte, error) {
 	data := make([]byte, 2*e.size)
 	switch e.Type {
 	case "float32":
-		f := (v.Float() - e.Offset) / e.Scale
+		f := e.line.Revert(v.Float())
 		if math.Abs(f) > math.MaxFloat32 {
 			return nil, fmt.Errorf("%s: %v does not fit a float32", e.Field, v.Any())
 		}
@@ -147,7 +147,7 @@ func (e *entry) integer(v drivers.Value) (uint64, bool) {
 		}
 		return uint64(n), n >= 0 && (bits == 64 || n>>bits == 0)
 	}
-	f := math.Round((v.Float() - e.Offset) / e.Scale)
+	f := math.Round(e.line.Revert(v.Float()))
 	low, high := 0.0, math.Ldexp(1, bits)
 	if signed {
 		low, high = -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)

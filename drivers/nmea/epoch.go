@@ -123,7 +123,8 @@ func angle(p *nmea.Parser, i int, limit float64) optional {
 		p.SetErr("angle", number)
 		return optional{}
 	}
-	return optional{Value: v, Valid: true}
+	_, fraction, _ := strings.Cut(number, ".") // of minutes, of which 60 are a degree: three digits more keep them apart
+	return optional{Value: drivers.Round(v, len(fraction)+3), Valid: true}
 }
 
 func knots(o optional) optional {

@@ -18,7 +18,7 @@ type Quantity struct {
 }
 
 // InUnit returns the kernel's number in the unit.
-func (q Quantity) InUnit(v float64) float64 { return v * q.Times / q.Per }
+func (q Quantity) InUnit(v float64) float64 { return drivers.NewLinear(q.Times/q.Per, 0).Apply(v) }
 
 // QuantityOf returns that of a channel; false: there is none.
 func QuantityOf(all []Quantity, channel string) (Quantity, bool) {

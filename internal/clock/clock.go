@@ -57,13 +57,23 @@ type Source struct {
 	Up           func() time.Duration
 	Wall         func() time.Time
 	Synchronised func() bool
+	Basis        string // why Synchronised is true although the kernel does not say so; "": the kernel says so
 }
 
-// System returns this machine's clocks. Where trust is set its wall clock is taken as right at once: for machines whose
-// clock is kept by a host or a battery and whose kernel does not know.
-func System(trust bool) Source {
+// System returns this machine's clocks. Where trust is true its wall clock is taken as right at once, and where trust is nil that is
+// done if somebody keeps the clock of whom the kernel does not know: see Kept.
+func System(trust *bool) Source {
 	s := Source{Up: Up, Wall: time.Now, Synchronised: Synchronised}
-	if trust {
+	trusted := trust != nil && *trust
+	switch {
+	case Synchronised():
+	case trusted:
+		s.Basis = "trust_clock is set"
+	case trust == nil:
+		s.Basis = Kept("/", s.Wall())
+		trusted = s.Basis != ""
+	}
+	if trusted {
 		s.Synchronised = func() bool { return true }
 	}
 	return s
@@ -195,6 +205,20 @@ func (c *Clock) Wait() time.Duration {
 		return 0
 	}
 	return max(c.cfg.Until-c.cfg.Source.Up(), 0)
+}
+
+// State says for people whether the time of the running kernel is known, why, and what waits for it.
+func (c *Clock) State() string {
+	_, known := c.offset(c.cfg.KernelBoot)
+	switch wait := c.Wait(); {
+	case known && c.cfg.Source.Basis != "":
+		return "taken as right: " + c.cfg.Source.Basis
+	case known:
+		return "synchronised"
+	case wait > 0:
+		return fmt.Sprintf("not set: nothing is sent for another %v, unless it is set before", wait.Round(time.Second))
+	}
+	return "not set: readings go without a time"
 }
 
 // Pending reports whether the time of the running kernel may still become known soon.

@@ -37,6 +37,7 @@ type Status struct {
 	Version string            `json:"version"`
 	PID     int               `json:"pid"`
 	Broker  string            `json:"broker"`
+	Clock   string            `json:"clock"`  // whether the time is known, why, and what waits for it
 	Config  string            `json:"config"` // current, last-good
 	Problem []string          `json:"problems,omitempty"`
 	Health  contract.Health   `json:"health"`

@@ -40,6 +40,7 @@ type Patient struct {
 	Running      *control.Status // of the gateway; nil: it does not run
 	Unknown      error           // why it is not known whether it runs: then neither sensors nor broker are touched
 	Synchronised bool            // the clock
+	ClockBasis   string          // why the clock is taken as right although the kernel does not say so; "": it is not
 	Now          time.Time       // to check certificates with
 	// Dial connects to a broker.
 	Dial func(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error)
@@ -107,8 +108,8 @@ func (p *Patient) clock() Check {
 	switch {
 	case p.Synchronised:
 		return Check{"clock", OK, "synchronised", ""}
-	case p.Config.Gateway.TrustClock:
-		return Check{"clock", OK, "not synchronised as far as the kernel knows; gateway.trust_clock takes it as right", ""}
+	case p.ClockBasis != "":
+		return Check{"clock", OK, "not synchronised as far as the kernel knows; taken as right: " + p.ClockBasis, ""}
 	}
 	return Check{"clock", Warn, fmt.Sprintf("not synchronised: readings wait for it up to %v (gateway.wait_for_clock), and have no time then", p.Config.Gateway.WaitForClock),
 		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 to be open"}

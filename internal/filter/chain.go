@@ -22,7 +22,8 @@ type Chain struct {
 type field struct {
 	name     string
 	config   FieldConfig
-	deadband float64 // config.Deadband or what SetDeadbands put in its place
+	line     drivers.Linear // config.Scale and config.Offset
+	deadband float64        // config.Deadband or what SetDeadbands put in its place
 	window   mean
 	kept     drivers.Value // as last kept
 	outside  bool          // the last value was outside of min and max
@@ -40,7 +41,7 @@ func New(fields map[string]FieldConfig) *Chain {
 }
 
 func (c *Chain) add(name string, config FieldConfig) *field {
-	f := &field{name: name, config: config, deadband: config.Deadband}
+	f := &field{name: name, config: config, line: config.line(), deadband: config.Deadband}
 	if config.Average > 1 {
 		f.window.values = make([]float64, config.Average)
 	}
@@ -133,14 +134,7 @@ func (f *field) convert(v *drivers.Value) {
 		return
 	}
 	if f.config.Scale != nil || f.config.Offset != nil {
-		x := v.Float()
-		if f.config.Scale != nil {
-			x *= *f.config.Scale
-		}
-		if f.config.Offset != nil {
-			x += *f.config.Offset
-		}
-		*v = drivers.Float(v.Field, x)
+		*v = drivers.Float(v.Field, f.line.Apply(v.Float()))
 	}
 	if f.config.Min != nil && v.Float() < *f.config.Min || f.config.Max != nil && v.Float() > *f.config.Max {
 		f.outside, f.came = true, v.Float()

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
@@ -12,12 +14,18 @@ import (
 // MaxAverage bounds the window of a moving mean, which is kept in memory.
 const MaxAverage = 1000
 
+// maxUnit bounds a unit's symbol, in bytes.
+const maxUnit = 32
+
 // A FieldConfig is what happens to one field. The zero value leaves it as it is.
 type FieldConfig struct {
 	Scale  *float64 `toml:"scale"`  // factor; nil is 1
 	Offset *float64 `toml:"offset"` // added after scaling, in the field's unit; nil is 0
-	Min    *float64 `toml:"min"`    // the smallest plausible value after scaling; nil is none
-	Max    *float64 `toml:"max"`    // the greatest plausible value after scaling; nil is none
+	// Unit is the unit's symbol after scaling; "" is the driver's, or none where scale or offset change the number.
+	Unit string `toml:"unit"`
+
+	Min *float64 `toml:"min"` // the smallest plausible value after scaling; nil is none
+	Max *float64 `toml:"max"` // the greatest plausible value after scaling; nil is none
 
 	// Average is how many readings the moving mean spans, 2 to MaxAverage; 0 and 1 are off. Bad values do not enter.
 	Average int `toml:"average"`
@@ -33,6 +41,28 @@ type FieldConfig struct {
 
 // makesFloat tells whether the configuration makes a float out of an int.
 func (c FieldConfig) makesFloat() bool { return c.Scale != nil || c.Offset != nil || c.Average > 1 }
+
+// line returns what scale and offset do.
+func (c FieldConfig) line() drivers.Linear {
+	scale, offset := 1.0, 0.0
+	if c.Scale != nil {
+		scale = *c.Scale
+	}
+	if c.Offset != nil {
+		offset = *c.Offset
+	}
+	return drivers.NewLinear(scale, offset)
+}
+
+// Field returns what a driver's field is after the filter. One that scale or offset change has no unit but the configuration's: nobody knows what
+// it is now. An int that is scaled, shifted or averaged is a float.
+func (c FieldConfig) Field(f drivers.Field) drivers.Field {
+	if c.Unit != "" || c.line() != drivers.NewLinear(1, 0) {
+		f.Unit = c.Unit
+	}
+	f.Kind = c.Kind(f.Kind)
+	return f
+}
 
 // Kind returns the kind of a field after the filter: an int that is scaled, shifted or averaged is a float.
 func (c FieldConfig) Kind(k drivers.Kind) drivers.Kind {
@@ -52,12 +82,7 @@ func (c FieldConfig) Revert(v drivers.Value, k drivers.Kind) (drivers.Value, err
 	if c.Min != nil && x < *c.Min || c.Max != nil && x > *c.Max {
 		return v, fmt.Errorf("%s: %v is outside of min and max", v.Field, v.Any())
 	}
-	if c.Offset != nil {
-		x -= *c.Offset
-	}
-	if c.Scale != nil {
-		x /= *c.Scale
-	}
+	x = c.line().Revert(x)
 	switch {
 	case c.Offset == nil && c.Scale == nil && v.Kind() == k:
 		return v, nil
@@ -94,6 +119,9 @@ func (c FieldConfig) Check(k drivers.Kind) error {
 	}
 	if c.Min != nil && c.Max != nil && *c.Min > *c.Max {
 		wrong("min", "%v is above max, which is %v", *c.Min, *c.Max)
+	}
+	if len(c.Unit) > maxUnit || strings.ContainsFunc(c.Unit, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		wrong("unit", "%.40q; want a symbol such as %q, of at most %d bytes", c.Unit, "Cel", maxUnit)
 	}
 	if c.Average != 0 {
 		average := float64(c.Average)

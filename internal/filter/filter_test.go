@@ -38,6 +38,10 @@ func TestOneField(t *testing.T) {
 	}{
 		{"nothing", FieldConfig{}, []float64{1, 1, bad}, "1 1 bad(range)"},
 		{"scale and offset", FieldConfig{Scale: ptr(2), Offset: ptr(-1)}, []float64{0, 10}, "-1 19"},
+		{"scale in decimal", FieldConfig{Scale: ptr(0.01)}, []float64{23773, 5.5}, "237.73 0.055"},
+		{"offset in decimal", FieldConfig{Scale: ptr(0.1), Offset: ptr(-273.15)}, []float64{2931, 2730.3}, "19.95 -0.12"},
+		{"average in decimal", FieldConfig{Average: 3}, []float64{0.1, 0.2, 0.3}, "0.1 0.15 0.2"},
+		{"average with no more digits than tell something", FieldConfig{Average: 3}, []float64{1.5, 1.6, 1.6}, "1.5 1.55 1.5667"},
 		{"scale beyond what a float can tell", FieldConfig{Scale: ptr(1e300)}, []float64{1e300}, "bad(range)"},
 		{"min and max", FieldConfig{Min: ptr(0), Max: ptr(10)}, []float64{-0.1, 0, 10, 10.1}, "bad(range) 0 10 bad(range)"},
 		{"min is of the scaled value", FieldConfig{Scale: ptr(10), Min: ptr(5)}, []float64{0.4, 0.6}, "bad(range) 6"},
@@ -245,5 +249,41 @@ func BenchmarkApply(b *testing.B) {
 		up += time.Second
 		values[2] = drivers.Float("a", float64(up%7))
 		c.Apply(up, values)
+	}
+}
+
+// TestRevertIsTheWayBack writes what Apply made of a number.
+func TestRevertIsTheWayBack(t *testing.T) {
+	for _, test := range []struct{ scale, offset, want, v float64 }{
+		{0.1, 0, 3, 0.3}, {0.01, 0, 23773, 237.73}, {0.1, -273.15, 2931, 19.95}, {3, 0.1, 0.1, 0.4}, {10, 0, 0.03, 0.3},
+	} {
+		c := FieldConfig{Scale: &test.scale, Offset: &test.offset}
+		got, err := c.Revert(drivers.Float("v", test.v), drivers.KindFloat)
+		if err != nil || got.Float() != test.want {
+			t.Errorf("(%v - %v) / %v = %#v, %v; want %v", test.v, test.offset, test.scale, got, err, test.want)
+		}
+	}
+}
+
+// TestUnitIsTheDriversOnlyForTheDriversNumbers: a number that was changed is of another unit, or of one that nobody knows.
+func TestUnitIsTheDriversOnlyForTheDriversNumbers(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		config FieldConfig
+		want   string
+	}{
+		{"as it is", FieldConfig{Min: ptr(0), Average: 3}, "Cel"},
+		{"scaled", FieldConfig{Scale: ptr(1.8)}, ""},
+		{"shifted", FieldConfig{Offset: ptr(273.15)}, ""},
+		{"scaled by one", FieldConfig{Scale: ptr(1), Offset: ptr(0)}, "Cel"},
+		{"scaled, and said", FieldConfig{Scale: ptr(1.8), Offset: ptr(32), Unit: "[degF]"}, "[degF]"},
+		{"said", FieldConfig{Unit: "K"}, "K"},
+	} {
+		if got := test.config.Field(drivers.Field{Name: "v", Unit: "Cel", Kind: drivers.KindFloat}); got.Unit != test.want {
+			t.Errorf("%s: want %q, got %q", test.name, test.want, got.Unit)
+		}
+	}
+	if err := (FieldConfig{Unit: "\x1b[2J"}).Check(drivers.KindFloat); err == nil || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("a unit that a terminal obeys: %v", err)
 	}
 }

@@ -1,5 +1,7 @@
 package filter
 
+import "github.com/fieldgate/fieldgate/drivers"
+
 // A mean is the moving mean of as many numbers as values has room for.
 type mean struct {
 	values []float64 // a ring
@@ -17,5 +19,5 @@ func (m *mean) add(x float64) float64 {
 	for _, v := range m.values[:m.n] {
 		sum += v / float64(m.n) // divided first: the sum of great numbers might not be finite
 	}
-	return sum
+	return drivers.RoundMean(sum, m.values[:m.n]...)
 }

@@ -33,6 +33,11 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 	defer ticker.Stop()
 	_, known := g.clock.Now()
 	degraded, trouble, open := false, "", g.store.IsOpen()
+	waits := g.clock.Pending()
+	if waits {
+		g.Log.Info("nothing is sent yet: the clock is not set", "wait", g.clock.Wait().Round(time.Second),
+			"ends", "when NTP sets the clock, or after gateway.wait_for_clock; with gateway.trust_clock = true at once")
+	}
 	var opened buffer.Opened
 	var lossAt time.Duration
 	var pace health.Pace
@@ -45,6 +50,11 @@ func (g *Gateway) housekeep(ctx context.Context) error {
 		if !known {
 			g.learn()
 			_, known = g.clock.Now()
+		}
+		if waits && !g.clock.Pending() {
+			if waits = false; !known {
+				g.Log.Warn("readings go without a time: the clock was not set within gateway.wait_for_clock")
+			}
 		}
 		up := g.clock.Up()
 		if up >= lossAt {
@@ -108,7 +118,7 @@ func (g *Gateway) learn() {
 	}
 	if learned {
 		zero, _ := g.clock.Time(g.clock.Boot(), 0)
-		g.Log.Info("the clock is synchronised", "power_up", zero)
+		g.Log.Info("the time is known", "clock", g.clock.State(), "power_up", zero)
 		g.journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}, Runs: g.runs()})
 		if g.uplink != nil {
 			g.uplink.Wake()
@@ -189,7 +199,7 @@ func (g *Gateway) figures() health.Figures {
 // Status implements control.Gateway.
 func (g *Gateway) Status() control.Status {
 	reported, origins := g.shadow.Reported()
-	return control.Status{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Config: g.ConfigState,
+	return control.Status{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Clock: g.clock.State(), Config: g.ConfigState,
 		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins}
 }
 

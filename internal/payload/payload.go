@@ -89,7 +89,7 @@ func AppendMember(dst []byte, a *reading.Aggregate, bucket bool) []byte {
 	dst = AppendString(dst, v.Field)
 	dst = append(dst, ':')
 	if bucket && a.N > 0 {
-		dst = AppendFloat(append(dst, `{"mean":`...), a.Mean)
+		dst = AppendFloat(append(dst, `{"mean":`...), drivers.RoundMean(a.Mean, a.Min, a.Max))
 		dst = AppendFloat(append(dst, `,"min":`...), a.Min)
 		dst = AppendFloat(append(dst, `,"max":`...), a.Max)
 		return append(dst, '}')

@@ -35,7 +35,7 @@ func run(t *testing.T, buses drivers.Buses, sensors ...config.Sensor) *Station {
 	for i := range sensors {
 		sensors[i].Every, sensors[i].Enabled = 1000*time.Hour, true
 	}
-	s := New(Config{Sensors: sensors, Buses: buses, Store: store, Clock: clock.New(clock.Config{KernelBoot: "k", Source: clock.System(true), Store: clock.In(store)}),
+	s := New(Config{Sensors: sensors, Buses: buses, Store: store, Clock: clock.New(clock.Config{KernelBoot: "k", Source: clock.System(new(true)), Store: clock.In(store)}),
 		Hub: new(control.Hub), Changed: func(sampling.State) {}, Describe: func(string, []byte) {}, Log: log})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup

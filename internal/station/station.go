@@ -77,8 +77,7 @@ func New(c Config) *Station {
 func (s *Station) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 	v := &sensor{config: c, fields: slices.Clone(c.Spec.Fields(c.Options))}
 	for i := range v.fields {
-		f := &v.fields[i]
-		f.Kind = c.Fields[f.Name].Kind(f.Kind)
+		v.fields[i] = c.Fields[v.fields[i].Name].Field(v.fields[i])
 	}
 	v.sampler = sampling.New(sampling.Config{
 		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, FrozenAfter: c.FrozenAfter, Fields: c.Fields,

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/internal/control"
+)
+
+const (
+	reloadWait  = 30 * time.Second // for the gateway to stop in order and to start again
+	reloadEvery = 100 * time.Millisecond
+)
+
+func reloadCommand(o *options) *cobra.Command {
+	var socket string
+	c := &cobra.Command{
+		Use: "reload", Short: "Make the running gateway take its configuration anew",
+		Long: "Reload lets the running gateway check its configuration. Where that is right, the gateway stops in order and starts with it at once,\n" +
+			"as the same process, and reload waits until it works again; where it is wrong, the mistakes are printed and nothing changes.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := config.Load(o.config, all.Specs()); err != nil {
+				return usageError{err}
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), reloadWait)
+			defer cancel()
+			client := dial(o, socket, cmd.ErrOrStderr())
+			before, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if err := client.Reload(ctx); err != nil {
+				return err
+			}
+			// Its socket may be another one now.
+			now, err := started(ctx, before.Health.Run, client, dial(o, socket, io.Discard))
+			if err != nil {
+				return err
+			}
+			if now.Config != current {
+				return fmt.Errorf("the gateway came back with the last configuration that worked:\n%s", strings.Join(now.Problem, "\n"))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "reloaded: gateway %s works again, with %s (run %s)\n", now.Gateway, several(len(now.Health.Sensors), "sensor"), now.Health.Run)
+			return nil
+		},
+	}
+	socketFlag(c, &socket)
+	return c
+}
+
+// started waits until a gateway with another run answers.
+func started(ctx context.Context, run string, clients ...*control.Client) (control.Status, error) {
+	ticker := time.NewTicker(reloadEvery)
+	defer ticker.Stop()
+	last := errors.New("it is still the old one that answers")
+	for {
+		for _, c := range clients {
+			s, err := c.Status(ctx)
+			if err == nil && s.Health.Run != run {
+				return s, nil
+			}
+			if err != nil && ctx.Err() == nil {
+				last = err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return control.Status{}, fmt.Errorf("the gateway took the configuration and is not back after %v: %w", reloadWait, last)
+		case <-ticker.C:
+		}
+	}
+}
