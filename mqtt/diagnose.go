@@ -243,7 +243,7 @@ func diagnoseAlert(alert string) Diagnosis {
 	}
 	switch {
 	case has("certificate required"):
-		d.Remedy = "the broker wants a client certificate: set the certificate and the key"
+		d.Remedy = "the broker wants a client certificate that its CA signed: set the certificate and the key"
 	case has("expired certificate"):
 		d.Remedy = "the client's certificate has ended or not begun: check this machine's clock, then renew the certificate"
 	case has("revoked"):
