@@ -216,7 +216,7 @@ func diagnoseTLS(err error) (Diagnosis, bool) {
 		}
 		return d, true
 	}
-	if strings.Contains(text, "TLS with ") && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+	if strings.Contains(text, "TLS with ") && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)) {
 		return Diagnosis{Cause: "the connection is closed during the TLS handshake",
 			Remedy: "the port may speak no TLS (use mqtt://), or the broker wants a client certificate: its log tells"}, true
 	}
