@@ -216,7 +216,7 @@ func diagnoseTLS(err error) (Diagnosis, bool) {
 		}
 		return d, true
 	}
-	if strings.Contains(text, "TLS with ") && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+	if strings.Contains(text, "TLS with ") && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)) {
 		return Diagnosis{Cause: "the connection is closed during the TLS handshake",
 			Remedy: "the port may speak no TLS (use mqtt://), or the broker wants a client certificate: its log tells"}, true
 	}
@@ -243,7 +243,7 @@ func diagnoseAlert(alert string) Diagnosis {
 	}
 	switch {
 	case has("certificate required"):
-		d.Remedy = "the broker wants a client certificate: set the certificate and the key"
+		d.Remedy = "the broker wants a client certificate that its CA signed: set the certificate and the key"
 	case has("expired certificate"):
 		d.Remedy = "the client's certificate has ended or not begun: check this machine's clock, then renew the certificate"
 	case has("revoked"):

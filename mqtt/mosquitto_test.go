@@ -203,8 +203,8 @@ type certificate struct {
 	private   *ecdsa.PrivateKey
 }
 
-// newCertificate makes a certificate for 127.0.0.1, signed by ca, or a CA where that is nil.
-func newCertificate(t *testing.T, dir, name string, ca *certificate) *certificate {
+// newCertificate makes a certificate for 127.0.0.1, signed by ca, or a CA where that is nil. change may make it a bad one.
+func newCertificate(t *testing.T, dir, name string, ca *certificate, change ...func(*x509.Certificate)) *certificate {
 	t.Helper()
 	must := func(err error) {
 		if err != nil {
@@ -217,6 +217,9 @@ func newCertificate(t *testing.T, dir, name string, ca *certificate) *certificat
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	for _, f := range change {
+		f(template)
 	}
 	parent, signer := template, key
 	if ca == nil {

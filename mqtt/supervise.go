@@ -87,7 +87,8 @@ func (c *Client) report(u *url.URL, err error, wait time.Duration) {
 		c.cfg.Log.Debug("disconnected", "url", u.String(), "err", err, "retry", wait)
 	default:
 		c.told = err.Error()
-		c.cfg.Log.Warn("disconnected", "url", u.String(), "err", err, "retry", wait)
+		d := Diagnose(err)
+		c.cfg.Log.Warn("disconnected", "url", u.String(), "cause", d.Cause, "remedy", d.Remedy, "err", err, "retry", wait)
 	}
 	c.cfg.OnEvent(Event{Kind: Disconnected, URL: u.String(), Err: err, Retry: wait})
 }

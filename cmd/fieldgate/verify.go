@@ -15,6 +15,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/internal/verify"
 )
 
@@ -130,8 +131,12 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 		showing.Go(func() { showReports(shown, cmd.OutOrStdout(), &mu, t) })
 	}
 	return verify.Watch(ctx, f.mqtt, f.prefix, f.gateway, verify.Watcher{
-		Connected:    func(url string) { fmt.Fprintf(said, "listening at %s to %s/%s\n", url, f.prefix, f.gateway) },
-		Disconnected: func(err error) { fmt.Fprintf(said, "not connected: %v\n", err) },
+		Connecting: func(url string) { fmt.Fprintf(said, "connecting to %s\n", url) },
+		Connected:  func(url string) { fmt.Fprintf(said, "listening at %s to %s/%s\n", url, f.prefix, f.gateway) },
+		Disconnected: func(err error) {
+			remedy, cause := probe.Diagnose(err)
+			fmt.Fprintf(said, "not connected: %v; %s\n", cause, remedy)
+		},
 		Unheard: func(from, to time.Time) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -20,6 +20,7 @@ const keepSession = time.Hour
 
 // A Watcher takes in what Watch hears. Message is called on a goroutine of its own, one at a time; so are the others.
 type Watcher struct {
+	Connecting   func(url string) // the first time
 	Connected    func(url string) // each time
 	Disconnected func(err error)  // each time that there is no connection for a new reason
 	// Unheard gets a time of which nobody knows what was sent: the broker lost the session, or the watch ended without a connection.
@@ -33,6 +34,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var reason error    // of there being no connection now
+	tried := false      // to make one
 	heard := false      // there was one
 	lost := false       // with its session
 	var until time.Time // it ended, zero while there is one
@@ -51,6 +53,9 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 		},
 		OnEvent: func(e mqtt.Event) {
 			switch {
+			case e.Kind == mqtt.Connecting && !tried:
+				tried = true
+				w.Connecting(e.URL)
 			case e.Kind == mqtt.SessionLost:
 				lost = true
 			case e.Kind == mqtt.Connected:
