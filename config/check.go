@@ -196,7 +196,10 @@ func (b *binder) bindOptions(s *Sensor, path string) bool {
 	if c, ok := s.Options.(interface{ Check() error }); ok {
 		b.optionErrors(c.Check(), path+".options")
 	}
-	if len(b.problems) > mistakes {
+	if len(b.problems) > mistakes { // which fields there are is not known, but what is wrong in any of them is
+		for _, name := range sortedMapKeys(s.Fields) {
+			b.optionErrors(s.Fields[name].Check(drivers.KindFloat), path+".field."+name)
+		}
 		return false
 	}
 	fields := s.Spec.Fields(s.Options)

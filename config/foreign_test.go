@@ -41,3 +41,11 @@ func TestForeignWordsGetTheRightKey(t *testing.T) {
 		}
 	}
 }
+
+// TestAWrongOptionHidesNoWrongField: all mistakes of a sensor are told at once.
+func TestAWrongOptionHidesNoWrongField(t *testing.T) {
+	_, err := Parse([]Source{{Name: "f.toml", Text: "[mqtt]\nurls = [\"mqtt://b\"]\n[[sensor]]\nname = \"r\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nshape = \"round\"\n[sensor.field.value]\nscale = 0\n"}}, all.Specs())
+	if err == nil || !strings.Contains(err.Error(), "round") || !strings.Contains(err.Error(), "0 would make every value the same") {
+		t.Errorf("got %v", err)
+	}
+}
