@@ -68,11 +68,18 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 		i, ok := fields[k]
 		if !ok {
 			known := slices.Sorted(maps.Keys(fields))
-			hint := didYouMean(k, known)
+			hint := foreignKey(k, path)
+			if hint == "" {
+				hint = didYouMean(k, known)
+			}
 			if hint == "" && strings.HasSuffix(path, ".options") && len(known) > 0 {
 				hint = "; its options: " + strings.Join(known, ", ")
 			}
-			b.report(n.table[k].key, "unknown key %q%s%s", k, inTable(path), hint)
+			report := b.report
+			if secretKey(k) {
+				report = b.reportSecret
+			}
+			report(n.table[k].key, "unknown key %q%s%s", k, inTable(path), hint)
 			continue
 		}
 		b.bind(n.table[k], v.Field(i), join(path, k))
@@ -96,7 +103,11 @@ func (b *binder) mapping(n *node, v reflect.Value, path string) {
 
 func (b *binder) list(n *node, v reflect.Value, path string) {
 	if n.list == nil {
-		b.wrong(n, path, "a list")
+		if n.table != nil {
+			b.misfit(n, "%s must be a list, not a table: write [[%s]], with two brackets, before each", path, path)
+		} else {
+			b.wrong(n, path, "a list")
+		}
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1)) // so that nobody calls it empty
 		return
 	}

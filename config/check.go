@@ -83,6 +83,8 @@ func (b *binder) checkMQTT(m *MQTT) {
 			b.report(b.at(path), "%s: %q is no URL: write mqtt://host:1883, mqtts://host:8883, wss://host/mqtt or unix:///path", path, s)
 		case u.User != nil:
 			b.reportSecret(b.at(path), "%s: user names and passwords do not belong into the URL: use mqtt.username and mqtt.password_file", path)
+		case foreignScheme[u.Scheme] != "":
+			b.report(b.at(path), "%s: %s:// is %s:// here: write %s://%s", path, u.Scheme, foreignScheme[u.Scheme], foreignScheme[u.Scheme], u.Host)
 		case !slices.Contains(schemes, u.Scheme):
 			b.report(b.at(path), "%s: the scheme must be mqtt, mqtts, ws, wss or unix, not %q%s", path, u.Scheme, didYouMean(u.Scheme, schemes))
 		case u.Scheme == "unix" && u.Path == "":
@@ -194,7 +196,10 @@ func (b *binder) bindOptions(s *Sensor, path string) bool {
 	if c, ok := s.Options.(interface{ Check() error }); ok {
 		b.optionErrors(c.Check(), path+".options")
 	}
-	if len(b.problems) > mistakes {
+	if len(b.problems) > mistakes { // which fields there are is not known, but what is wrong in any of them is
+		for _, name := range sortedMapKeys(s.Fields) {
+			b.optionErrors(s.Fields[name].Check(drivers.KindFloat), path+".field."+name)
+		}
 		return false
 	}
 	fields := s.Spec.Fields(s.Options)

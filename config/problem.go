@@ -63,6 +63,14 @@ func (r *reporter) addFile(name, text string) {
 	r.lines[name] = strings.Split(text, "\n")
 }
 
+// line returns the text of a line; "" where there is none.
+func (r *reporter) line(at pos) string {
+	if lines := r.lines[at.file]; at.line >= 1 && at.line <= len(lines) {
+		return lines[at.line-1]
+	}
+	return ""
+}
+
 func (r *reporter) report(at pos, format string, args ...any) {
 	p := Problem{File: at.file, Line: at.line, Col: at.col, Msg: excerpt(fmt.Sprintf(format, args...), maxMessage), follows: r.wrong[at]}
 	if lines := r.lines[at.file]; at.line >= 1 && at.line <= len(lines) {

@@ -36,7 +36,16 @@ func parse(r *reporter, name string, text []byte) *node {
 		if d := (*toml.DecodeError)(nil); errors.As(err, &d) {
 			at.line, at.col = d.Position()
 		}
-		r.report(at, "%s", strings.TrimPrefix(err.Error(), "toml: "))
+		message := strings.TrimPrefix(err.Error(), "toml: ")
+		line := r.line(at)
+		if advice := syntaxAdvice(line, message); advice != "" {
+			message += ": " + advice
+		}
+		report := r.report
+		if key, _, _ := strings.Cut(line, "="); secretKey(key) {
+			report = r.reportSecret
+		}
+		report(at, "%s", message)
 		return nil
 	}
 	places := findPlaces(name, text)

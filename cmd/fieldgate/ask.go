@@ -99,7 +99,7 @@ func printStatus(out io.Writer, s control.Status) error {
 		q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused, unrouted(q.Unrouted))
 	fmt.Fprintf(w, "flash\t%s in %d commits; %s a day\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, bytesText(h.Flash.BytesPerDay))
 	if d := h.Flash.Device; d != nil {
-		fmt.Fprintf(w, "card\t%s written to %s by everybody; %s a day%s\n", bytesText(float64(d.Bytes)), d.Name, bytesText(d.BytesPerDay), lifetime(d.Years))
+		fmt.Fprintf(w, "card\t%s written to %s by everybody%s%s\n", bytesText(float64(d.Bytes)), d.Name, aDay(d.BytesPerDay), lifetime(d.Years))
 	}
 	fmt.Fprintf(w, "identity\trun %s in store %s, start %d\n", h.Run, h.Store, h.Boot)
 	if s.Clock != "" { // an older gateway does not say it
@@ -169,6 +169,14 @@ func unrouted(n uint64) string {
 		return ""
 	}
 	return fmt.Sprintf("; %d went to nobody (no subscriber)", n)
+}
+
+// aDay is what is written in a day at the present rate; nothing where the gateway has not run long enough to say so.
+func aDay(bytes float64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s a day", bytesText(bytes))
 }
 
 func lifetime(years *float64) string {

@@ -49,6 +49,21 @@ func clocks(root string) []string {
 func networkTime(root string) bool {
 	return slices.ContainsFunc([]string{
 		"run/systemd/timesync", "run/chrony", "run/chronyd.pid", "run/ntpd.pid", "run/ntp.pid", "run/ntpd.sock", "run/ntpd-rs", "run/ptp4l", "run/gpsd.sock",
+	}, func(pattern string) bool {
+		found, _ := filepath.Glob(filepath.Join(root, pattern))
+		return len(found) > 0
+	}) || starts(root)
+}
+
+// starts tells whether the machine starts such a service that may not have come to work yet. What is enabled in a container without a
+// service manager never runs.
+func starts(root string) bool {
+	if _, err := os.Stat(filepath.Join(root, "run/systemd/system")); err != nil {
+		if _, err := os.Stat(filepath.Join(root, "run/openrc")); err != nil {
+			return false
+		}
+	}
+	return slices.ContainsFunc([]string{
 		"etc/systemd/system/*.wants/systemd-timesyncd.service", "etc/systemd/system/*.wants/chrony*.service", "etc/systemd/system/*.wants/ntp*.service",
 		"etc/systemd/system/*.wants/openntpd.service", "etc/runlevels/*/*ntpd", "etc/runlevels/*/chronyd",
 	}, func(pattern string) bool {

@@ -144,10 +144,13 @@ func some(list []string, what string) []string {
 	return append(list[:someMax:someMax], fmt.Sprintf("and %d more %s", len(list)-someMax, what))
 }
 
+// flashSpan is from when on what was written to a card says what a day writes: a start writes more than the hours after it.
+const flashSpan = 10 * time.Minute
+
 // device tells what a card has to bear.
 func device(u flash.Usage, readings uint64, endurance int64) *contract.FlashDevice {
 	d := &contract.FlashDevice{Name: u.Device, Bytes: u.Bytes, BytesPerReading: float64(u.Bytes) / float64(max(readings, 1))}
-	if u.Span > 0 {
+	if u.Span >= flashSpan {
 		d.BytesPerDay = float64(u.Bytes) / u.Span.Hours() * 24
 	}
 	if endurance > 0 && d.BytesPerDay > 0 {

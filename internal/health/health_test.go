@@ -169,3 +169,14 @@ func TestReasons(t *testing.T) {
 		t.Errorf("long after: %s %q", h.State, h.Reasons)
 	}
 }
+
+// The first seconds of a gateway say nothing of a day.
+func TestNoRateBeforeThereIsASpan(t *testing.T) {
+	for span, rate := range map[time.Duration]float64{3 * time.Second: 0, 9 * time.Minute: 0, 12 * time.Hour: 2e9} {
+		f := health.Figures{Flash: &flash.Usage{Device: "mmcblk0", Bytes: 1e9, Span: span}, Endurance: 30e12}
+		m := health.New(func() health.Figures { return f })
+		if d := m.Snapshot().Flash.Device; d.BytesPerDay != rate || (d.Years != nil) != (rate > 0) {
+			t.Errorf("after %v: %+v", span, d)
+		}
+	}
+}
