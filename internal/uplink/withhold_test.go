@@ -135,9 +135,8 @@ func TestCulpritsAheadOfGoodReadingsAreLookedPast(t *testing.T) {
 			}
 			time.Sleep(pauseMax)
 		}
-		// The last few have no good one behind them.
-		if s := r.store.Stats(); s.Dead < 400-culpritsMax || r.uplink.Stats().Delivered != 200 {
-			t.Errorf("%d dead letters, %d delivered", s.Dead, r.uplink.Stats().Delivered)
+		if n := r.uplink.Stats().Delivered; n != 200 { // culprits that have no good one behind them may wait
+			t.Errorf("%d delivered, %d dead letters", n, r.store.Stats().Dead)
 		}
 		r.close()
 	})
