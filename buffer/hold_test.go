@@ -3,6 +3,7 @@ package buffer
 import (
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -165,6 +166,74 @@ func TestGapAfterAProbe(t *testing.T) {
 				t.Errorf("free again: the gap is from %d", l.gapLo)
 			}
 		})
+	}
+}
+
+// What was passed over is salvaged from a damaged file, and still held.
+func TestHoldOutlivesTheFile(t *testing.T) {
+	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})
+	segments(t, s, 2*maxCached, "a", "b")
+	s.Split()
+	s.Hold(BacklogQueue, map[string]bool{"a": true})
+	r := s.Take(BacklogQueue, 100, 1<<20)
+	s.Ack(r)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	told := false
+	err := s.submit(t.Context(), &job{read: func(*committer) error {
+		if told {
+			return nil
+		}
+		told = true
+		return errBadState
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is salvaged", func() bool { o := s.Opened(); return o.SetAside != "" && !o.Salvaging })
+	if got := takeAll(t, s, BacklogQueue); got["a"] != 0 || got["b"] != 2*maxCached-len(r) {
+		t.Errorf("held: took %v", got)
+	}
+	s.Hold(BacklogQueue, nil)
+	if got := takeAll(t, s, BacklogQueue); got["a"] != 2*maxCached || s.Stats().Losses != 0 {
+		t.Errorf("then: took %v, %d losses", got, s.Stats().Losses)
+	}
+}
+
+// A store that opens late holds what it finds in its file as well.
+func TestHoldBeforeALateOpen(t *testing.T) {
+	dir, readOnly := readOnlyDir(t)
+	path := filepath.Join(dir, "queue.db")
+	o := Options{MaxLoss: time.Hour, MaxBytes: 2 << 20}
+	s := openAt(t, path, o)
+	segments(t, s, 20, "a", "b")
+	closeStore(t, s)
+	readOnly(true)
+	var now atomic.Int64
+	o.Now = func() time.Duration { return time.Duration(now.Add(1)) }
+	s = openAt(t, path, o)
+	defer closeStore(t, s)
+	for q := range Queue(3) {
+		s.Hold(q, map[string]bool{"a": true})
+	}
+	mustAppend(t, s, Readings, "a", "x")
+	mustAppend(t, s, Readings, "b", "x")
+	if got := fmt.Sprint(takeAll(t, s, LiveQueue)); got != "map[b:1]" {
+		t.Errorf("before: took %s", got)
+	}
+	readOnly(false)
+	now.Add(int64(time.Hour))
+	s.kick()
+	eventually(t, "it is open", func() bool { return s.IsOpen() && s.Stats().Degraded == nil })
+	if got := fmt.Sprint(takeAll(t, s, BacklogQueue), takeAll(t, s, LiveQueue)); got != "map[b:20] map[]" {
+		t.Errorf("held: took %s", got)
+	}
+	for q := range Queue(3) {
+		s.Hold(q, nil)
+	}
+	if got := fmt.Sprint(takeAll(t, s, BacklogQueue), takeAll(t, s, LiveQueue)); got != "map[a:20] map[a:1]" {
+		t.Errorf("then: took %s", got)
 	}
 }
 

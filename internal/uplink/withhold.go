@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	probeRecords = 50       // readings of a paused topic that stay here, to probe with
-	probeBytes   = 16 << 10 // and their bodies; one may be more
-	reachMax     = 64       // how many times as many the pauses have together that try the newest reading as well
+	probeRecords = 20      // readings of a paused topic that stay here, to probe with
+	probeBytes   = 4 << 10 // and their bodies; one may be more
+	reachMax     = 160     // how many times as many the pauses have together that try the newest reading as well
 )
 
 // withhold makes the store pass over the streams of a lane whose topic is paused, before more is taken: they wait there, however many
