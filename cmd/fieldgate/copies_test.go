@@ -171,9 +171,9 @@ func TestReadOnlyCard(t *testing.T) {
 		t.Errorf("%+v, %v", s.Health, err)
 	}
 	readOnly(0)
-	eventually(t, 90*time.Second, "the store is open", func() bool {
-		s, err := g.ask()
-		return err == nil && s.Health.Store != "" && s.Health.State == "ok"
+	eventually(t, 90*time.Second, "the gateway has begun anew with the store", func() bool {
+		now, err := g.ask()
+		return err == nil && now.Health.Run != s.Health.Run && now.Health.Store != "" && now.Health.State == "ok"
 	})
 	arrive()
 	if code := g.stop(); code != exitDone {

@@ -168,7 +168,7 @@ func TestConfigurationThatCannotWorkDoesNotStopAGateway(t *testing.T) {
 			g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 			g.running()
 			g.configure("mqtt://127.0.0.1:1", tt.text+waveSensor)
-			if out, code := g.command("reload", "-c", g.path("fieldgate.toml")); code != exitDone {
+			if out, code := g.command("reload", "-c", g.path("fieldgate.toml")); code != exitFailed || !strings.Contains(out, tt.says) {
 				t.Fatalf("reload: %d: %s", code, out)
 			}
 			eventually(t, 10*time.Second, "the last good configuration runs", func() bool {
