@@ -88,14 +88,69 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
+// BenchmarkDrain is what a gateway of its own costs while it drains 400,000 readings of ten sensors through mosquitto: as shipped, without
+// a limit of memory, and without any setting of the collector. They take turns, two rounds; -benchtime has no say.
+func BenchmarkDrain(b *testing.B) {
+	const backlog = 400_000
+	sensors := ""
+	for i := range 10 {
+		sensors += fmt.Sprintf("[[sensor]]\nname = \"s%d\"\ndriver = \"sim\"\nevery = \"1ms\"\n", i)
+	}
+	g := newGateway(b, "mqtt://127.0.0.1:1", sensors)
+	g.running()
+	eventually(b, 2*time.Minute, "the backlog is there", func() bool { s, err := g.ask(); return err == nil && s.Health.Queue.Appended >= backlog })
+	if code := g.stop(); code != exitDone {
+		b.Fatalf("exit code %d", code)
+	}
+	copyStore(b, g.path("queue.db"), g.path("backlog"))
+	m := newMosquitto(b)
+	g.configure(m.url(), strings.ReplaceAll(sensors, "every", "enabled = false\nevery"))
+	settings := []struct {
+		name string
+		env  []string
+	}{{"as-shipped", nil}, {"no-limit", []string{"GOMEMLIMIT=off"}}, {"no-limit-GOGC-100", []string{"GOMEMLIMIT=off", "GOGC=100"}}}
+	cpu, peak := map[string]float64{}, map[string]int{}
+	const rounds = 2
+	for range rounds {
+		for _, set := range settings {
+			copyStore(b, g.path("backlog"), g.path("queue.db"))
+			g.env = set.env
+			g.running()
+			delivered := uint64(0)
+			eventually(b, time.Minute, "the backlog is drained", func() bool {
+				s, err := g.ask()
+				delivered = s.Health.Queue.Delivered
+				return err == nil && delivered >= backlog && s.Health.Queue.Backlog+s.Health.Queue.Live == 0
+			})
+			peak[set.name] = max(peak[set.name], g.memory("VmHWM:"))
+			state := g.cmd
+			if code := g.stop(); code != exitDone {
+				b.Fatalf("exit code %d", code)
+			}
+			used := state.ProcessState.UserTime() + state.ProcessState.SystemTime()
+			cpu[set.name] += float64(used.Microseconds()) / float64(delivered) / rounds
+		}
+	}
+	for _, set := range settings {
+		b.Run(set.name, func(b *testing.B) {
+			b.ReportMetric(cpu[set.name], "CPU-µs/reading")
+			b.ReportMetric(float64(peak[set.name])/1024, "peak-MiB")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
 // resident returns the resident memory of the process in KiB.
-func (g *gatewayRig) resident() int {
+func (g *gatewayRig) resident() int { return g.memory("VmRSS:") }
+
+// memory returns a figure of the process's memory in KiB.
+func (g *gatewayRig) memory(figure string) int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.cmd.Process.Pid))
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	var kib int
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	_, rest, _ := strings.Cut(string(text), figure)
 	if _, err := fmt.Sscan(rest, &kib); err != nil {
 		g.t.Fatal(err)
 	}

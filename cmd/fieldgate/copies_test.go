@@ -13,7 +13,7 @@ import (
 )
 
 // copyStore copies the store of a gateway that is stopped.
-func copyStore(t *testing.T, from, to string) {
+func copyStore(t testing.TB, from, to string) {
 	t.Helper()
 	for _, suffix := range []string{"", "-wal"} {
 		b, err := os.ReadFile(from + suffix)

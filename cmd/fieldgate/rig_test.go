@@ -151,6 +151,7 @@ type gatewayRig struct {
 	binary string
 	cmd    *exec.Cmd
 	log    *syncBuffer
+	env    []string // beside that of the test
 }
 
 func newGateway(t testing.TB, broker, rest string) *gatewayRig {
@@ -180,7 +181,7 @@ func (g *gatewayRig) path(name string) string { return filepath.Join(g.dir, name
 func (g *gatewayRig) start() {
 	g.t.Helper()
 	g.cmd = exec.Command(g.binary, "run", "-c", g.path("fieldgate.toml"), "--state-dir", g.dir)
-	g.cmd.Stderr = g.log
+	g.cmd.Stderr, g.cmd.Env = g.log, append(os.Environ(), g.env...)
 	if err := g.cmd.Start(); err != nil {
 		g.t.Fatal(err)
 	}
