@@ -48,14 +48,42 @@ type total struct {
 	received, duplicates, thinned, lost, crashed, missing, disarray uint64
 }
 
+// A column of the table is left out if it has nothing but zeros.
+type column struct {
+	name   string
+	of     func(*total) uint64
+	always bool
+}
+
+var columns = []column{
+	{"TWICE", func(s *total) uint64 { return s.duplicates }, false},
+	{"DISORDER", func(s *total) uint64 { return s.disarray }, false},
+	{"THINNED", func(s *total) uint64 { return s.thinned }, false},
+	{"LEDGER", func(s *total) uint64 { return s.lost }, false},
+	{"CRASHED", func(s *total) uint64 { return s.crashed }, false},
+	{"MISSING", func(s *total) uint64 { return s.missing }, true},
+}
+
 // Print writes the table of a report, one line for each sensor, then everything that is missing, and the verdict.
 func (r Report) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "GATEWAY\tSENSOR\tRUNS\tARRIVED\tTWICE\tDISORDER\tTHINNED\tIN THE LEDGER\tCRASHED\tMISSING")
+	totals := r.totals()
+	head := "GATEWAY\tSENSOR\tRUNS\tARRIVED"
+	var shown []column
+	for _, c := range columns {
+		if c.always || slices.ContainsFunc(totals, func(s *total) bool { return c.of(s) > 0 }) {
+			shown = append(shown, c)
+			head += "\t" + c.name
+		}
+	}
+	fmt.Fprintln(w, head)
 	var all total
-	for _, s := range r.totals() {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
-			s.gateway, s.sensor, s.runs, s.received, s.duplicates, s.disarray, s.thinned, s.lost, s.crashed, s.missing)
+	for _, s := range totals {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d", s.gateway, s.sensor, s.runs, s.received)
+		for _, c := range shown {
+			fmt.Fprintf(w, "\t%d", c.of(s))
+		}
+		fmt.Fprintln(w)
 		all.received += s.received
 		all.lost += s.lost
 		all.crashed += s.crashed
