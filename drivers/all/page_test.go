@@ -8,6 +8,7 @@ import (
 	"go/doc/comment"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -95,7 +96,7 @@ func writeDriver(t *testing.T, b *bytes.Buffer, folder string, specs []drivers.S
 		t.Errorf("drivers/%s/doc.go lacks the sections %s", folder, strings.Join(missing, ", "))
 	}
 	b.WriteString("\n**Configuration.**\n")
-	if !strings.Contains(about, "[[sensor]]") {
+	if !strings.Contains(about+strings.Join(slices.Collect(maps.Values(parts)), ""), "[[sensor]]") {
 		writeExample(b, specs[0])
 	}
 	writeOptions(b, specs)

@@ -4,6 +4,10 @@
 // The numbers of /sys/class/hwmon/hwmonN change from start to start; the name in it does not. Where several devices have one name,
 // the option device tells them apart by where they are attached.
 //
+//	[[sensor]]
+//	name = "board-temperature"
+//	driver = "hwmon"
+//	every = "10s"
 //	[sensor.options]
 //	name = "emc1413"
 //	device = "1-004c"

@@ -4,6 +4,10 @@
 // The numbers of /sys/bus/iio/devices/iio:deviceN change from start to start; the name in it does not. A channel that has a file in_…_input
 // is given by the kernel in the ABI's unit, others as (raw + offset) · scale.
 //
+//	[[sensor]]
+//	name = "air"
+//	driver = "iio"
+//	every = "10s"
 //	[sensor.options]
 //	name = "dps310"
 //	channels.temperature = "temp"

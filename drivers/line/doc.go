@@ -14,6 +14,11 @@
 //
 // The device's own manual. The regular expressions are RE2's; write them between single quotes:
 //
+//	[[sensor]]
+//	name = "greenhouse"
+//	driver = "line"
+//	bus = "/dev/serial/by-id/usb-Arduino_Uno-if00"
+//	every = "10s"
 //	[sensor.options]
 //	pattern = '^T=(?P<temperature>\S+) H=(?P<humidity>\S+) door=(?P<door_open>[01])'
 //	baud = 115200

@@ -26,6 +26,22 @@
 // MODBUS Application Protocol Specification V1.1b3, MODBUS over Serial Line V1.02, MODBUS Messaging on TCP/IP Implementation Guide V1.0b; and
 // the device's register map. What a manual calls register 40001 is holding register 0, 30001 is input register 0.
 //
+//	[[sensor]]
+//	name = "meter"
+//	driver = "modbus-rtu"
+//	bus = "/dev/serial/by-id/usb-FTDI_FT232R-if00-port0"
+//	every = "10s"
+//	[[sensor.options.registers]]
+//	field = "voltage"
+//	table = "input"
+//	address = 0
+//	type = "float32"
+//	unit = "V"
+//	[[sensor]]
+//	name = "meter-in-the-network"
+//	driver = "modbus-tcp"
+//	bus = "192.0.2.7:502"
+//	every = "10s"
 //	[[sensor.options.registers]]
 //	field = "voltage"
 //	table = "input"
