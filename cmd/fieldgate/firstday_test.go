@@ -23,6 +23,7 @@ type person struct {
 
 func newPerson(t *testing.T) *person {
 	t.Helper()
+	needOther(t)
 	home, err := os.MkdirTemp("", "person") // sockets have short names
 	if err != nil {
 		t.Fatal(err)
@@ -112,9 +113,7 @@ func TestAnOrdinaryUserRunsAGateway(t *testing.T) {
 		if out := p.says("doctor", "-c", "fg.toml"); !strings.Contains(out, "gateway") || strings.Contains(out, "nothing was tried") {
 			t.Errorf("doctor: %s", out)
 		}
-		if out := p.says("queue", "stats", "-c", "fg.toml"); !strings.Contains(out, "room") {
-			t.Errorf("queue: %s", out)
-		}
+		eventually(t, 10*time.Second, "queue lists the sensor", func() bool { return strings.Contains(p.says("queue", "stats", "-c", "fg.toml"), "room") })
 		// Reload says what happened, and when it returns the gateway answers.
 		if out := p.says("reload", "-c", "fg.toml"); !strings.HasPrefix(out, "reloaded: gateway mine works again, with 1 sensor (run ") {
 			t.Errorf("reload: %s\n%s", out, log)

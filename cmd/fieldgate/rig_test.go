@@ -175,6 +175,18 @@ func (g *gatewayRig) configure(broker, rest string) {
 	}
 }
 
+// mqtt adds a line to the table of that name.
+func (g *gatewayRig) mqtt(line string) {
+	g.t.Helper()
+	text, err := os.ReadFile(g.path("fieldgate.toml"))
+	if err == nil {
+		err = os.WriteFile(g.path("fieldgate.toml"), []byte(strings.Replace(string(text), "[mqtt]\n", "[mqtt]\n"+line+"\n", 1)), 0o644)
+	}
+	if err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 func (g *gatewayRig) path(name string) string { return filepath.Join(g.dir, name) }
 
 // start runs the gateway without waiting for anything.
@@ -256,6 +268,19 @@ func (g *gatewayRig) command(args ...string) (string, int) {
 		g.t.Fatal(err)
 	}
 	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// needOther skips a test where this process may not become another user: as root without its capabilities.
+func needOther(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	c := exec.Command("true")
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if err := c.Run(); err != nil {
+		t.Skipf("becoming another user: %v", err)
+	}
 }
 
 // eventually asks until what it waits for is so.

@@ -17,6 +17,7 @@ func TestMayNotAskIsNotDoesNotRun(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to be somebody else")
 	}
+	needOther(t)
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), "[[sensor]]\nname = \"meter\"\ndriver = \"line\"\nbus = \"/dev/ttyS9\"\nevery = \"1h\"\n[sensor.options]\npattern = '(?P<x>\\d+)'\n[sensor.options.fields.x]\nunit = \"1\"\n")
 	g.running()
