@@ -35,17 +35,15 @@ func TestFirstEventOfALateOpen(t *testing.T) {
 	dir, readOnly := readOnlyDir(t)
 	path := filepath.Join(dir, "queue.db")
 	readOnly(true)
-	now := time.Duration(1)
-	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: 2 << 20, First: firstOf, Now: func() time.Duration { return now }})
+	now := newHands()
+	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: 2 << 20, First: firstOf, Now: now.read})
 	defer closeStore(t, s)
 	for range 2 {
 		mustAppend(t, s, Events, "event", "in RAM")
 	}
 	held := s.Take(EventQueue, 1, 99)
 	readOnly(false)
-	s.mu.Lock()
-	now += time.Hour
-	s.mu.Unlock()
+	now.turn(time.Hour)
 	s.kick()
 	eventually(t, "it is open", s.IsOpen)
 	mustAppend(t, s, Events, "event", "later")

@@ -50,8 +50,8 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 				closeStore(t, s)
 			}
 			readOnly(true)
-			now := time.Duration(1)
-			o.Now = func() time.Duration { return now }
+			now := newHands()
+			o.Now = now.read
 			s := openAt(t, path, o)
 			if st := s.Stats(); s.IsOpen() || len(s.Run()) != 12 || s.ID() != "" || !errors.Is(st.Degraded, unix.EROFS) {
 				t.Fatalf("open %v, run %q, id %q, degraded %v", s.IsOpen(), s.Run(), s.ID(), st.Degraded)
@@ -70,9 +70,7 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 				t.Errorf("get: %v", err)
 			}
 			readOnly(false)
-			s.mu.Lock()
-			now += time.Hour
-			s.mu.Unlock()
+			now.turn(time.Hour)
 			s.kick()
 			eventually(t, "it is open", func() bool { return s.IsOpen() && s.Stats().Degraded == nil })
 			if p := s.Previous(); p.Run != first || p.Exists != before || p.Clean != before {
@@ -107,12 +105,10 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 func TestReadOnlyInUse(t *testing.T) {
 	dir, readOnly := readOnlyDir(t)
 	path := filepath.Join(dir, "queue.db")
-	now := time.Duration(1)
-	s := openAt(t, path, Options{MaxLoss: time.Second, MaxBytes: 2 << 20, Now: func() time.Duration { return now }})
+	now := newHands()
+	s := openAt(t, path, Options{MaxLoss: time.Second, MaxBytes: 2 << 20, Now: now.read})
 	later := func(d time.Duration) {
-		s.mu.Lock()
-		now += d
-		s.mu.Unlock()
+		now.turn(d)
 		s.kick()
 	}
 	mustAppend(t, s, Readings, "a", "1")

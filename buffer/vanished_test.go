@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -34,10 +35,10 @@ func TestFilesVanishInUse(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "queue.db")
-			now := time.Duration(1)
+			now := newHands()
 			var log lockedText
 			defer func() { t.Log(log.String()) }()
-			o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, Now: func() time.Duration { return now }, Log: textLog(&log)}
+			o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, Now: now.read, Log: textLog(&log)}
 			s := openAt(t, path, o)
 			id, run := s.ID(), s.Run()
 			for i := range 2000 { // more than RAM keeps
@@ -58,9 +59,7 @@ func TestFilesVanishInUse(t *testing.T) {
 			if err := tt.vanish(path); err != nil {
 				t.Fatal(err)
 			}
-			s.mu.Lock()
-			now += 2 * lookEvery
-			s.mu.Unlock()
+			now.turn(2 * lookEvery)
 			s.kick()
 			eventually(t, "the files are there again", func() bool {
 				is := namesAt(path)
@@ -101,6 +100,18 @@ func TestFilesVanishInUse(t *testing.T) {
 		})
 	}
 }
+
+// hands are those of a clock that a test turns on.
+type hands struct{ at atomic.Int64 }
+
+func newHands() *hands {
+	h := new(hands)
+	h.at.Store(1)
+	return h
+}
+
+func (h *hands) read() time.Duration  { return time.Duration(h.at.Load()) }
+func (h *hands) turn(d time.Duration) { h.at.Add(int64(d)) }
 
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, is func() bool) {
@@ -166,8 +177,8 @@ func TestDirectoryVanishesInUse(t *testing.T) {
 // what is in RAM, and the ledger says that the rest is not known.
 func TestNothingIsLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
-	now := time.Duration(1)
-	s := openAt(t, path, Options{MaxBytes: 8 << 20, Now: func() time.Duration { return now }})
+	now := newHands()
+	s := openAt(t, path, Options{MaxBytes: 8 << 20, Now: now.read})
 	run := s.Run()
 	mustAppend(t, s, Readings, "a", "x")
 	away(t, s)
@@ -178,9 +189,7 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Errorf("append: %v", err)
 	}
 	for range 2 {
-		s.mu.Lock()
-		now += 2 * lookEvery
-		s.mu.Unlock()
+		now.turn(2 * lookEvery)
 		err := s.submit(t.Context(), &job{flush: true}) // the loop has come by when it is answered
 		t.Log(err)
 	}
