@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,20 +159,20 @@ func TestDiagnosePeers(t *testing.T) {
 // TestClosedAtConnect has a broker that closes at each CONNECT: the attempts become rare.
 func TestClosedAtConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		attempts := 0
+		var attempts atomic.Int64
 		b := mqtttest.New(mqtttest.Behavior{})
 		defer b.Close()
 		cfg := connectTo(b)
 		cfg.Dial = func(context.Context, *url.URL, *tls.Config) (net.Conn, error) {
-			attempts++
+			attempts.Add(1)
 			client, broker := net.Pipe()
 			go says("", false)(broker)
 			return client, nil
 		}
 		k := start(t, cfg)
 		time.Sleep(time.Hour)
-		if attempts > 100 {
-			t.Errorf("%d attempts in an hour", attempts)
+		if n := attempts.Load(); n > 100 {
+			t.Errorf("%d attempts in an hour", n)
 		}
 		if d := Diagnose(k.await(t, Disconnected).Err); !strings.Contains(fmt.Sprint(d), "MQTT 5.0") {
 			t.Errorf("%+v", d)

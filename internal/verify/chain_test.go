@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,8 +43,8 @@ type world struct {
 	rng     *rand.Rand
 	dir     string
 	cards   []*card
-	made    int // paths, gateways and the like
-	up      time.Duration
+	made    int          // paths, gateways and the like
+	up      atomic.Int64 // nanoseconds; stores read it in goroutines of their own
 	tracker *verify.Tracker
 	taken   map[string]map[string]uint64 // by run and sensor: the last number that was given
 
@@ -67,6 +68,8 @@ type card struct {
 	backup                 string
 	during                 string // the run that the backup is an image of, which went on; empty: the gateway had stopped
 }
+
+func (w *world) now() time.Duration { return time.Hour + time.Duration(w.up.Load()) }
 
 func (w *world) name(kind string) string {
 	w.made++
@@ -97,7 +100,7 @@ func (w *world) copyFiles(from string) (to string) {
 func (w *world) start(c *card) {
 	var err error
 	c.store, err = buffer.Open(w.t.Context(), c.path, buffer.Options{MaxBytes: 2 << 20, Machine: c.machine, Gateway: c.gateway,
-		KernelBoot: w.name("kernel"), Now: func() time.Duration { return w.up },
+		KernelBoot: w.name("kernel"), Now: w.now,
 		First: func(p buffer.Previous, store string, boot uint32) (string, []byte) {
 			body, err := event.Boot(p, store, boot, "t", 0)
 			if err != nil {
@@ -111,14 +114,14 @@ func (w *world) start(c *card) {
 }
 
 func (w *world) journal(c *card) event.Journal {
-	return event.Journal{Store: c.store, Up: func() time.Duration { return w.up }, Log: slog.New(slog.DiscardHandler)}
+	return event.Journal{Store: c.store, Up: w.now, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (w *world) measure(c *card) {
 	for range 1 + w.rng.IntN(4) {
-		w.up += time.Second
+		w.up.Add(int64(time.Second))
 		sensor := string(rune('a' + w.rng.IntN(2)))
-		seq, err := c.store.Append(w.t.Context(), buffer.Readings, sensor, w.up, reading.Append(nil, []drivers.Value{drivers.Int("x", 1)}))
+		seq, err := c.store.Append(w.t.Context(), buffer.Readings, sensor, w.now(), reading.Append(nil, []drivers.Value{drivers.Int("x", 1)}))
 		w.check(err)
 		w.taken[c.store.Run()][sensor] = seq
 	}
@@ -306,7 +309,7 @@ func TestChainOfRuns(t *testing.T) {
 	}
 	clean, torn, holes := 0, 0, 0
 	for seed := range uint64(n) {
-		w := &world{t: t, sound: seed%2 == 0, rng: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), tracker: verify.New(), up: time.Hour,
+		w := &world{t: t, sound: seed%2 == 0, rng: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), tracker: verify.New(),
 			taken: map[string]map[string]uint64{}, heard: map[string]bool{}, received: map[string]map[string]map[uint64]bool{}, unknowable: map[string]bool{}, told: map[string]bool{}}
 		w.cards = []*card{{path: filepath.Join(w.dir, "card"), machine: "m", gateway: "gw"}}
 		for range 40 {
