@@ -103,13 +103,13 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "fieldgate",
 		Short:         "An edge gateway that can prove what it delivered",
-		Version:       versionText(),
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.NoArgs,
 	}
 	root.SetOut(&plainWriter{out: os.Stdout})
 	root.SetErr(&plainWriter{out: os.Stderr})
-	root.SetVersionTemplate("fieldgate {{.Version}}\n")
+	// Not cobra's own version text: its templates look up methods by name, and then the linker keeps every method of the program.
+	showVersion := root.Flags().BoolP("version", "v", false, "print the version")
 	root.PersistentFlags().StringVarP(&o.config, "config", "c", config.DefaultFile, "configuration `file`; conf.d/*.toml beside it is read as well")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
@@ -134,16 +134,24 @@ func newRoot() *cobra.Command {
 		}
 		return nil
 	}
-	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *showVersion {
+			printVersion(cmd)
+			return nil
+		}
+		return cmd.Help()
+	}
 	return root
 }
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version",
-		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "fieldgate", cmd.Root().Version) },
+		Run: func(cmd *cobra.Command, _ []string) { printVersion(cmd) },
 	}
 }
+
+func printVersion(cmd *cobra.Command) { fmt.Fprintln(cmd.OutOrStdout(), "fieldgate", versionText()) }
 
 // buildTime is when the program was built; the zero time where that is not known.
 func buildTime() time.Time {
