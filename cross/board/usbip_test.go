@@ -49,7 +49,7 @@ func TestModelsBehindARealAdapter(t *testing.T) {
 
 // virt completes a machine with QEMU's own 64-bit board.
 func virt(dir string, s spec) spec {
-	s.qemu = append([]string{"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "512", "-serial", "chardev:console"}, s.qemu...)
+	s.qemu = append([]string{"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "512", "-nic", "none", "-serial", "chardev:console"}, s.qemu...)
 	s.kernel = "arm64"
 	s.params = append(s.params, "console=ttyAMA0")
 	return s
