@@ -90,9 +90,7 @@
 //	expiry      record                   bits of its ack row, ledger             MaxLoss after Take came to it
 //	RetryDead   dead letter              deleted there, segment                  RetryDead returned
 //	DropDead    dead letter              deleted                                 DropDead returned
-//
-// //	set aside   damaged file             none: it is renamed, see below          the new file's run row
-//
+//	set aside   damaged file             none: it is renamed, see below          the new file's run row
 //	salvage     rows of the old file     segments, how far it came               each step
 //	ErrFull     nothing                  ledger                                  MaxLoss; strict: Append returned
 //	Update      old values               new values, records appended by it      Update returned
