@@ -120,19 +120,7 @@ func TestCulpritsAheadOfGoodReadingsAreLookedPast(t *testing.T) {
 		r.measure("a", 600)
 		r.uplink.SetLink(Link{Up: true, Window: 20})
 		for i := 0; i < 2000 && r.uplink.Stats().Delivered < 200; i++ {
-			for flights := r.settled(); len(flights) > 0; flights = r.settled() {
-				for _, f := range flights {
-					var m struct{ Readings []struct{ Seq uint64 } }
-					if err := json.Unmarshal(f.Payload, &m); err != nil {
-						t.Fatal(err)
-					}
-					if m.Readings[0].Seq <= 400 {
-						f.done(codePayloadInvalid, nil)
-					} else {
-						f.done(0, nil)
-					}
-				}
-			}
+			r.refuseUpTo(400)
 			time.Sleep(pauseMax)
 		}
 		if n := r.uplink.Stats().Delivered; n != 200 { // culprits that have no good one behind them may wait
