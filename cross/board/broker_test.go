@@ -31,7 +31,7 @@ type broker struct {
 type reading struct {
 	at     time.Time // when it came
 	Seq    uint64
-	Values map[string]any
+	Fields map[string]any
 	Bad    map[string]string
 }
 
@@ -137,8 +137,8 @@ func (b *broker) value(within time.Duration, after time.Time, sensor, field stri
 	b.until(within, fmt.Sprintf("%s: %s = %v", sensor, field, want), func() bool {
 		readings, _ := b.of(sensor, after)
 		for _, r := range readings {
-			last = fmt.Sprintf("%v %v", r.Values, r.Bad)
-			if v, ok := r.Values[field].(float64); ok && v >= want-tolerance && v <= want+tolerance {
+			last = fmt.Sprintf("%v %v", r.Fields, r.Bad)
+			if v, ok := r.Fields[field].(float64); ok && v >= want-tolerance && v <= want+tolerance {
 				found = r
 				return true
 			}
@@ -157,7 +157,7 @@ func (b *broker) compare(one, other, field string, part float64) string {
 			readings, _ := b.of(sensor, time.Time{})
 			ok := len(readings) > 0
 			if ok {
-				v, ok = readings[len(readings)-1].Values[field].(float64)
+				v, ok = readings[len(readings)-1].Fields[field].(float64)
 			}
 			return ok
 		})
