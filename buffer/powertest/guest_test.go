@@ -146,13 +146,15 @@ func gateway(c *console, tailed chan<- struct{}) error {
 		}
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			var e struct {
-				Sensor string
-				Seq    uint64
+				Sensor   string
+				Readings []struct{ Seq uint64 }
 			}
 			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 				return fmt.Errorf("tail: %w: %s", err, lines.Text())
 			}
-			c.say("gateway", s.Health.Run, e.Sensor, e.Seq)
+			for _, r := range e.Readings {
+				c.say("gateway", s.Health.Run, e.Sensor, r.Seq)
+			}
 			once.Do(func() { close(tailed) })
 		}
 		_ = tail.Wait()

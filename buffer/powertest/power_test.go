@@ -148,6 +148,11 @@ func TestPower(t *testing.T) {
 		sum.cuts, sum.cut.Round(time.Millisecond), sum.unflushed, sum.opened, sum.slowest.Round(time.Microsecond))
 	t.Logf("promised records looked for: %d of the gateway, %d of the writer; %d found, %d in the ledger, none missing",
 		sum.promised[gatewayStore], sum.promised[writerStore], sum.found, sum.lost)
+	for _, store := range []string{gatewayStore, writerStore} {
+		if sum.promised[store] == 0 {
+			t.Errorf("the %s had promised nothing when the power went: these cuts prove nothing of it; let later ones follow (-power.cuts, -power.first)", store)
+		}
+	}
 }
 
 func newMedium(t *testing.T, path string) {
