@@ -152,7 +152,7 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 		switch {
 		case err == nil:
 		case errors.Is(err, errLedgerFull):
-			no = refusal{"ledger-full", fmt.Sprintf("%d bytes of %q stand in the ledger, and none may be forgotten before mqtt.session_expiry is over", r.ledger.share, op.Name)}
+			no = ledgerFull(*op, r.ledger.share)
 		case errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil:
 			return fmt.Errorf("commands: keeping %s: %w", e.key(), err) // stopping: the broker delivers it to the next start
 		default:
@@ -165,6 +165,15 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 	}
 	r.queues[op.Name] <- j // Accept is the only sender and saw room
 	return nil
+}
+
+// ledgerFull says what an operation without room in the ledger asks of the sender.
+func ledgerFull(op Operation, share int) refusal {
+	why := fmt.Sprintf("the ledger holds %d bytes of %q, and none may be forgotten before mqtt.session_expiry is over", share, op.Name)
+	if op.Harmless {
+		why += ": send it without an id"
+	}
+	return refusal{"ledger-full", why}
 }
 
 var expired = refusal{"expired", "the command's Message Expiry passed before it could run"}

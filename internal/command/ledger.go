@@ -43,12 +43,11 @@ func (e *entry) key() string { return e.Op + "/" + e.ID }
 // ledger remembers commands in the store, with a copy in memory. Each operation has its own share of the bytes: a flood of
 // one forgets nothing of another. put is called for a new command from one goroutine at a time.
 type ledger struct {
-	store    *buffer.Store
-	share    int // bytes of one operation
-	keep     time.Duration
-	up       func() time.Duration
-	now      func() (time.Time, bool)
-	harmless map[string]bool // operations whose entries may be forgotten at any time: running twice does no harm
+	store *buffer.Store
+	share int // bytes of one operation
+	keep  time.Duration
+	up    func() time.Duration
+	now   func() (time.Time, bool)
 
 	mu      sync.Mutex
 	n       uint64
@@ -61,10 +60,7 @@ type ledger struct {
 func openLedger(ctx context.Context, c Config) (*ledger, error) {
 	total := int(min(ledgerMax, c.Store.Stats().MaxBytes/40))
 	l := &ledger{store: c.Store, share: total / max(len(c.Operations), 1), keep: c.Keep, up: c.Up, now: c.Now,
-		harmless: map[string]bool{}, entries: map[string]entry{}, used: map[string]int{}, refused: map[string]refusal{}}
-	for _, op := range c.Operations {
-		l.harmless[op.Name] = op.Harmless
-	}
+		entries: map[string]entry{}, used: map[string]int{}, refused: map[string]refusal{}}
 	up := c.Up()
 	err := c.Store.Each(ctx, bucket, func(key string, value []byte) error {
 		var e entry
@@ -134,7 +130,7 @@ func (l *ledger) room(op string, cost int) ([]string, error) {
 	}
 	var old []entry
 	for _, e := range l.entries {
-		if e.Op == op && e.Reply != nil && (l.harmless[op] || l.expired(e)) {
+		if e.Op == op && e.Reply != nil && l.expired(e) {
 			old = append(old, e)
 		}
 	}

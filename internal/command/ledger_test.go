@@ -53,8 +53,16 @@ func TestFloodOfOneOperationForgetsNothingOfAnother(t *testing.T) {
 		r.accept("do", `{"id":"once"}`, nil)
 		r.run()
 		r.want("me c once succeeded")
-		if got := r.flood("look", 3000); got != "me c flood-2999 succeeded" {
-			t.Errorf("an operation that only looks goes on, got %q", got)
+		if got := r.flood("look", 3000); got != "me c flood-2999 rejected ledger-full" {
+			t.Errorf("got %q", got)
+		}
+		ran := r.runs.Load()
+		r.accept("look", `{"id":"flood-0"}`, nil)
+		r.accept("look", "", nil)
+		r.run()
+		r.want("me c flood-0 succeeded", "me c  succeeded")
+		if n := r.runs.Load() - ran; n != 1 {
+			t.Errorf("%d runs of a repeat and of one without an id, want 1", n)
 		}
 		before := r.runs.Load()
 		r.accept("do", `{"id":"once"}`, nil)
