@@ -97,7 +97,7 @@ func printStatus(out io.Writer, s control.Status) error {
 	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
 	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, expired %d, thinned %d, refused %d%s\n",
 		q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused, unrouted(q.Unrouted))
-	fmt.Fprintf(w, "flash\t%s in %d commits; %s a day\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, bytesText(h.Flash.BytesPerDay))
+	fmt.Fprintf(w, "flash\t%s in %d commits%s\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, aDay(h.Flash.BytesPerDay))
 	if d := h.Flash.Device; d != nil {
 		fmt.Fprintf(w, "card\t%s written to %s by everybody%s%s\n", bytesText(float64(d.Bytes)), d.Name, aDay(d.BytesPerDay), lifetime(d.Years))
 	}

@@ -34,6 +34,14 @@ type Figures struct {
 	ClockWait time.Duration // how long readings still wait for a clock
 	OldConfig bool          // the newest configuration is wrong
 	Sensors   []sampling.State
+	Values    []Value
+}
+
+// A Value is the newest measurement of a field of a sensor: a number, or a switch as 0 or 1.
+type Value struct {
+	Sensor, Field string
+	Unit          string // "": it has none
+	Value         float64
 }
 
 // A Monitor makes snapshots. Its methods may be called from any goroutine.
@@ -47,12 +55,14 @@ type Monitor struct {
 func New(figures func() Figures) *Monitor { return &Monitor{figures: figures} }
 
 // Snapshot tells how the gateway does now.
-func (m *Monitor) Snapshot() contract.Health {
-	f := m.figures()
+func (m *Monitor) Snapshot() contract.Health { return m.snapshot(m.figures()) }
+
+func (m *Monitor) snapshot(f Figures) contract.Health {
 	s := sample{f.Up, f.Store.Appended, f.Delivered, f.Store.Bytes, f.Store.WrittenBytes, f.Store.Evicted + f.Store.Rejected}
 	m.mu.Lock()
 	r := m.meter.rates(s)
 	m.meter.add(s)
+	span := s.up - m.meter.first
 	m.mu.Unlock()
 
 	h := contract.Health{
@@ -75,7 +85,9 @@ func (m *Monitor) Snapshot() contract.Health {
 		full := max(float64(f.Store.MaxBytes-f.Store.Bytes), 0) / r.growth / 3600
 		h.Queue.HoursToFull = &full
 	}
-	h.Flash.BytesPerDay = r.written * 86400
+	if span >= flashSpan {
+		h.Flash.BytesPerDay = r.written * 86400
+	}
 	if f.Flash != nil {
 		h.Flash.Device = device(*f.Flash, f.Store.Appended, f.Endurance)
 	}

@@ -31,6 +31,7 @@ var help = map[string]string{
 	"fieldgate_degraded":                   "1 while something is kept from working; status says what.",
 	"fieldgate_sensor_ok":                  "1 if the last reading of the sensor succeeded.",
 	"fieldgate_sensor_bad_fields":          "Fields of the sensor without a value in its last reading.",
+	"fieldgate_sensor_value":               "Newest value of a field after the filters: a number, or 0 and 1 of a switch. Absent while the sensor is not read.",
 	"fieldgate_sensor_reads_total":         "Readings of the sensor.",
 	"fieldgate_sensor_failures_total":      "Failed attempts to read the sensor.",
 	"fieldgate_sensor_skipped_total":       "Times at which a reading was due and none was made.",

@@ -10,9 +10,9 @@ import (
 
 // Every family of metrics has its HELP and TYPE once, before its first line.
 func TestMetricsHaveHelp(t *testing.T) {
-	h := contract.Health{Sensors: map[string]contract.SensorHealth{"a": {}, "b": {}}, Flash: contract.FlashHealth{Device: &contract.FlashDevice{Name: "d"}}}
+	h := contract.Health{Sensors: map[string]contract.SensorHealth{"a": {State: "ok"}, "b": {}}, Flash: contract.FlashHealth{Device: &contract.FlashDevice{Name: "d"}}}
 	var page, out bytes.Buffer
-	metricsOf(h).WritePrometheus(&page)
+	metricsOf(h, []Value{{Sensor: "a", Field: "t"}}).WritePrometheus(&page)
 	writeHelp(&out, page.Bytes())
 	seen := map[string]bool{}
 	helped := ""

@@ -24,12 +24,17 @@ type rates struct{ in, out, dropped, growth, written float64 }
 type meter struct {
 	ring [meterSpan + 1]sample
 	n    int // samples taken, ever
+
+	first time.Duration // when the first was
 }
 
 // add takes a sample unless the last one is still fresh.
 func (m *meter) add(s sample) {
 	if m.n > 0 && s.up-m.newest().up < meterEvery {
 		return
+	}
+	if m.n == 0 {
+		m.first = s.up
 	}
 	m.ring[m.n%len(m.ring)] = s
 	m.n++

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/internal/bounded"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 // Serve serves the page on l until ctx ends, and closes l.
@@ -30,7 +31,8 @@ func Serve(ctx context.Context, l net.Listener, m *Monitor) error {
 func Handler(m *Monitor) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		set := metricsOf(m.Snapshot())
+		f := m.figures()
+		set := metricsOf(m.snapshot(f), f.Values)
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		var page bytes.Buffer
 		set.WritePrometheus(&page)
@@ -47,8 +49,8 @@ func Handler(m *Monitor) http.Handler {
 	return mux
 }
 
-// metricsOf gives a snapshot the form of metrics.
-func metricsOf(h contract.Health) *metrics.Set {
+// metricsOf gives a snapshot and the newest values the form of metrics. A value is left out while its sensor is not read.
+func metricsOf(h contract.Health, values []Value) *metrics.Set {
 	set := metrics.NewSet()
 	gauge := func(name string, v float64) { set.GetOrCreateGauge(name, nil).Set(v) }
 	counter := func(name string, v uint64) { set.GetOrCreateCounter(name).Set(v) }
@@ -85,6 +87,12 @@ func metricsOf(h contract.Health) *metrics.Set {
 		counter(fmt.Sprintf(`fieldgate_sensor_reads_total{sensor=%q}`, name), s.Reads)
 		counter(fmt.Sprintf(`fieldgate_sensor_failures_total{sensor=%q}`, name), s.Failures)
 		counter(fmt.Sprintf(`fieldgate_sensor_skipped_total{sensor=%q}`, name), s.Skipped)
+	}
+	for _, v := range values {
+		switch sampling.Condition(h.Sensors[v.Sensor].State) {
+		case sampling.OK, sampling.Frozen, sampling.Bad:
+			gauge(fmt.Sprintf(`fieldgate_sensor_value{sensor=%q,field=%q,unit=%q}`, v.Sensor, v.Field, v.Unit), v.Value)
+		}
 	}
 	return set
 }

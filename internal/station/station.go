@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
@@ -53,6 +54,9 @@ type sensor struct {
 	sampler  *sampling.Sampler
 	settings sampling.Settings // in force; Apply's
 	body     []byte            // of the newest reading; reused, the sampler is its only user
+
+	mu     sync.Mutex
+	newest []drivers.Value // that were kept
 }
 
 // New makes the sensors. Those on one bus that can be shared have a lock in common.
@@ -97,6 +101,9 @@ func (s *Station) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 // keep gives a reading to the store. From here on it is the store's to promise. Its time has the milliseconds that the documents tell:
 // the rest of it would be a quarter of what is stored.
 func (s *Station) keep(ctx context.Context, v *sensor, up time.Duration, values []drivers.Value) error {
+	v.mu.Lock()
+	v.newest = append(v.newest[:0], values...)
+	v.mu.Unlock()
 	up = up.Truncate(time.Millisecond)
 	v.body = reading.Append(v.body[:0], values)
 	seq, err := s.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
@@ -172,14 +179,45 @@ func (v *sensor) measured(values []drivers.Value) contract.Measured {
 			}
 			m.Bad[x.Field] = reason
 		}
-		if j := slices.IndexFunc(v.fields, func(f drivers.Field) bool { return f.Name == x.Field }); j >= 0 && v.fields[j].Unit != "" {
+		if unit := v.unit(x.Field); unit != "" {
 			if m.Units == nil {
 				m.Units = map[string]string{}
 			}
-			m.Units[x.Field] = v.fields[j].Unit
+			m.Units[x.Field] = unit
 		}
 	}
 	return m
+}
+
+// Values calls f for each number that was measured last, and for each switch with 0 or 1.
+func (s *Station) Values(f func(sensor, field, unit string, value float64)) {
+	for _, c := range s.Config.Sensors {
+		v := s.sensors[c.Name]
+		v.mu.Lock()
+		for i := range v.newest {
+			x := &v.newest[i]
+			number := x.Float()
+			switch x.Kind() {
+			case drivers.KindBool:
+				if x.Bool() {
+					number = 1
+				}
+			case drivers.KindFloat, drivers.KindInt:
+			default:
+				continue
+			}
+			f(c.Name, x.Field, v.unit(x.Field), number)
+		}
+		v.mu.Unlock()
+	}
+}
+
+// unit returns the unit of a field; "": it has none.
+func (v *sensor) unit(field string) string {
+	if i := slices.IndexFunc(v.fields, func(f drivers.Field) bool { return f.Name == field }); i >= 0 {
+		return v.fields[i].Unit
+	}
+	return ""
 }
 
 // Numeric returns the fields of every sensor that can have a deadband.
