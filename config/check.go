@@ -17,28 +17,28 @@ import (
 )
 
 // check looks at values that have the right type and reports those that make no sense.
-func (b *binder) check(c *Config) {
+func (b *binder) check(c *Config, catalogue Catalogue) {
 	b.checkGateway(&c.Gateway)
 	b.checkMQTT(&c.MQTT)
-	b.oneOf("telemetry.format", c.Telemetry.Format, "json", "json-flat")
-	b.oneOf("telemetry.unrouted", c.Telemetry.Unrouted, "delivered", "hold")
+	b.oneOf("telemetry.format", c.Telemetry.Format, catalogue.Formats)
+	b.oneOf("telemetry.unrouted", c.Telemetry.Unrouted, Unrouted)
 	if c.Telemetry.BatchMax < 1 || c.Telemetry.BatchMax > 10000 {
 		b.report(b.at("telemetry.batch_max"), "telemetry.batch_max must be from 1 to 10000")
 	}
 	if c.Buffer.Path != "" && !filepath.IsAbs(c.Buffer.Path) {
 		b.report(b.at("buffer.path"), "buffer.path must be the whole path of the file: the directory that the gateway starts in changes")
 	}
-	b.oneOf("buffer.when_full", c.Buffer.WhenFull, "drop-oldest", "reject-new", "thin")
+	b.oneOf("buffer.when_full", c.Buffer.WhenFull, WhenFull)
 	b.between("buffer.max_loss", c.Buffer.MaxLoss, 0, time.Hour)
 	if c.Buffer.MaxBytes < 8<<20 {
 		b.report(b.at("buffer.max_bytes"), "buffer.max_bytes must be at least 8MiB: the write-ahead log alone needs 4MiB")
 	}
 	for i, key := range c.Shadow.Allow {
-		b.oneOf(fmt.Sprintf("shadow.allow.%d", i), key, ShadowKeys...)
+		b.oneOf(fmt.Sprintf("shadow.allow.%d", i), key, ShadowKeys)
 	}
 	b.between("shadow.every_min", c.Shadow.EveryMin, time.Microsecond, c.Shadow.EveryMax)
 	for i, name := range c.Commands.Allow {
-		b.oneOf(fmt.Sprintf("commands.allow.%d", i), name, CommandNames...)
+		b.oneOf(fmt.Sprintf("commands.allow.%d", i), name, catalogue.Commands)
 	}
 	for i, filter := range c.Commands.ReplyTopics {
 		path := fmt.Sprintf("commands.reply_topics.%d", i)
@@ -64,8 +64,8 @@ func (b *binder) checkGateway(g *Gateway) {
 			break
 		}
 	}
-	b.oneOf("gateway.log_level", g.LogLevel, "debug", "info", "warn", "error")
-	b.between("gateway.health_every", g.HealthEvery, time.Second, 24*time.Hour)
+	b.oneOf("gateway.log_level", g.LogLevel, LogLevels)
+	b.between("gateway.health_every", g.HealthEvery, HealthEveryMin, HealthEveryMax)
 	b.between("gateway.wait_for_clock", g.WaitForClock, 0, 24*time.Hour)
 }
 
@@ -143,7 +143,7 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 			b.between(path+".every", s.Every, time.Microsecond, 24*time.Hour)
 		}
 		b.between(path+".timeout", s.Timeout, 0, time.Hour)
-		b.oneOf(path+".priority", s.Priority, "low", "normal", "high")
+		b.oneOf(path+".priority", s.Priority, Priorities)
 		b.between(path+".frozen_after", s.FrozenAfter, 0, 365*24*time.Hour)
 		b.between(path+".ttl", s.TTL, 0, 10*365*24*time.Hour)
 		if !b.required(path, "driver", s.Driver) {
@@ -281,8 +281,9 @@ func badName(s string) string {
 	return ""
 }
 
-func (b *binder) oneOf(path, value string, known ...string) {
-	if !slices.Contains(known, value) {
+func (b *binder) oneOf(path, value string, words Words) {
+	if !words.Has(value) {
+		known := words.Names()
 		b.report(b.at(path), "%s must be one of %s, not %q%s", path, strings.Join(known, ", "), value, didYouMean(value, known))
 	}
 }

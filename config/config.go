@@ -1,10 +1,10 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/internal/filter"
 )
 
 // DefaultFile is where the configuration is looked for.
@@ -29,7 +29,7 @@ type Config struct {
 type Gateway struct {
 	ID           string        `toml:"id"`           // default: host name and 6 hex digits of the hashed machine id
 	TopicPrefix  string        `toml:"topic_prefix"` // before the id in every topic
-	LogLevel     string        `toml:"log_level"`    // debug, info, warn, error
+	LogLevel     string        `toml:"log_level"`    // of LogLevels
 	HealthEvery  time.Duration `toml:"health_every"`
 	WaitForClock time.Duration `toml:"wait_for_clock"` // how long sending waits for a synchronised clock
 	TrustClock   *bool         `toml:"trust_clock"`    // take the system's clock as right without asking the kernel; nil: where somebody is known to keep it
@@ -59,9 +59,9 @@ type TLS struct {
 
 // Telemetry is [telemetry].
 type Telemetry struct {
-	Format   string `toml:"format"`    // json, json-flat
+	Format   string `toml:"format"`    // of the Catalogue's
 	BatchMax int    `toml:"batch_max"` // readings in one message
-	Unrouted string `toml:"unrouted"`  // delivered, hold: what PUBACK 0x10 (nobody subscribed) means
+	Unrouted string `toml:"unrouted"`  // of Unrouted: what PUBACK 0x10 (nobody subscribed) means
 }
 
 // Buffer is [buffer].
@@ -70,7 +70,7 @@ type Buffer struct {
 	MaxLoss  time.Duration `toml:"max_loss"` // 0: commit before sending
 	MaxBytes Size          `toml:"max_bytes"`
 	MinFree  Size          `toml:"min_free"`
-	WhenFull string        `toml:"when_full"` // drop-oldest, reject-new, thin
+	WhenFull string        `toml:"when_full"` // of WhenFull
 	// Endurance is what the card's maker states that it stands, in bytes written; 0: not known.
 	Endurance Size `toml:"endurance"`
 }
@@ -84,7 +84,7 @@ type Shadow struct {
 
 // Commands is [commands].
 type Commands struct {
-	Allow []string `toml:"allow"` // of CommandNames
+	Allow []string `toml:"allow"` // of the Catalogue's
 	// ReplyTopics are the topic filters of the Response Topics that replies may go to; none: anything outside of
 	// gateway.topic_prefix and of the broker's own topics.
 	ReplyTopics []string `toml:"reply_topics"`
@@ -109,33 +109,45 @@ type Sensor struct {
 	Timeout time.Duration `toml:"timeout"` // of one measurement; 0: chosen from Every
 	Enabled bool          `toml:"enabled"`
 	Last    bool          `toml:"last"` // keep the newest reading retained in P/last/<sensor>
-	// Priority (low, normal, high) decides whose readings give way first when the store is full, and whose backlog is sent first.
+	// Priority, one of Priorities, decides whose readings give way first when the store is full, and whose backlog is sent first.
 	Priority string `toml:"priority"`
 	// FrozenAfter is after how long without a change in any field the sensor is called frozen. 0: never.
 	FrozenAfter time.Duration `toml:"frozen_after"`
 	// TTL is the age from which on a reading is of no use any more: it is removed unsent. 0: never.
-	TTL     time.Duration                 `toml:"ttl"`
-	Options any                           `toml:"options"` // a pointer as Spec.Options makes it
-	Fields  map[string]filter.FieldConfig `toml:"field"`
-	Spec    drivers.Spec                  `toml:"-"` // the driver's entry in the catalogue
+	TTL     time.Duration          `toml:"ttl"`
+	Options any                    `toml:"options"` // a pointer as Spec.Options makes it
+	Fields  map[string]FieldFilter `toml:"field"`
+	Spec    drivers.Spec           `toml:"-"` // the driver's entry in the catalogue
 }
 
-// ShadowKeys are the settings that a desired shadow may name, as [shadow] allow lists them.
-var ShadowKeys = []string{"sensors.every", "sensors.enabled", "sensors.deadband", "gateway.log_level", "gateway.health_every"}
+// HealthEveryMin and HealthEveryMax bound gateway.health_every, also in the shadow.
+const (
+	HealthEveryMin = time.Second
+	HealthEveryMax = 24 * time.Hour
+)
 
-// CommandNames are the operations that [commands] allow may list.
-var CommandNames = []string{"ping", "read", "diag", "flush", "log-level", "restart", "write"}
+// A Catalogue is what a configuration can name. Those who have it hand it in.
+type Catalogue struct {
+	Drivers  []drivers.Spec
+	Formats  Words    // of telemetry; the first is the default
+	Commands Words    // that [commands] allow may list
+	Allowed  []string // commands that may run unless the configuration says otherwise
+}
 
-func defaults() Config {
+func defaults(c Catalogue) Config {
+	format := ""
+	if len(c.Formats) > 0 {
+		format = c.Formats[0].Name
+	}
 	return Config{
 		Gateway: Gateway{
 			TopicPrefix: "fieldgate", LogLevel: "info", HealthEvery: time.Minute, WaitForClock: 2 * time.Minute,
 		},
 		MQTT:      MQTT{KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour, ReconnectMax: 2 * time.Minute},
-		Telemetry: Telemetry{Format: "json", BatchMax: 500, Unrouted: "delivered"},
+		Telemetry: Telemetry{Format: format, BatchMax: 500, Unrouted: "delivered"},
 		Buffer:    Buffer{MaxLoss: time.Second, MaxBytes: 256 << 20, MinFree: 64 << 20, WhenFull: "drop-oldest"},
-		Shadow:    Shadow{Allow: ShadowKeys, EveryMin: 100 * time.Millisecond, EveryMax: 24 * time.Hour},
-		Commands:  Commands{Allow: []string{"ping", "read", "diag", "flush", "log-level"}},
+		Shadow:    Shadow{Allow: ShadowKeys.Names(), EveryMin: 100 * time.Millisecond, EveryMax: 24 * time.Hour},
+		Commands:  Commands{Allow: slices.Clone(c.Allowed)},
 	}
 }
 

@@ -33,7 +33,11 @@ func (c *chip) Check() error {
 	return nil
 }
 
-func catalogue() []drivers.Spec {
+func catalogue() config.Catalogue {
+	return config.Catalogue{Drivers: specs(), Formats: config.Words{{"json", "…"}, {"json-flat", "…"}}, Commands: config.Words{{"ping", "…"}, {"restart", "…"}}, Allowed: []string{"ping"}}
+}
+
+func specs() []drivers.Spec {
 	fields := func(any) []drivers.Field {
 		return []drivers.Field{{Name: "temperature", Unit: "Cel", Kind: drivers.KindFloat}, {Name: "label", Kind: drivers.KindString}}
 	}

@@ -32,7 +32,7 @@ func TestForeignWordsGetTheRightKey(t *testing.T) {
 		{sensor + "[sensor.options]\npattern = \"(?P<t>\\S+)\"\n", "single quotes"},
 		{mqtt + "[sensor]\nname = \"m\"\n", "[[sensor]]"},
 	} {
-		_, err := Parse([]Source{{Name: "f.toml", Text: test.text}}, all.Specs())
+		_, err := Parse([]Source{{Name: "f.toml", Text: test.text}}, Catalogue{Drivers: all.Specs()})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s\nwant %q, got %v", test.text, test.want, err)
 		}
@@ -44,7 +44,7 @@ func TestForeignWordsGetTheRightKey(t *testing.T) {
 
 // TestAWrongOptionHidesNoWrongField: all mistakes of a sensor are told at once.
 func TestAWrongOptionHidesNoWrongField(t *testing.T) {
-	_, err := Parse([]Source{{Name: "f.toml", Text: "[mqtt]\nurls = [\"mqtt://b\"]\n[[sensor]]\nname = \"r\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nshape = \"round\"\n[sensor.field.value]\nscale = 0\n"}}, all.Specs())
+	_, err := Parse([]Source{{Name: "f.toml", Text: "[mqtt]\nurls = [\"mqtt://b\"]\n[[sensor]]\nname = \"r\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nshape = \"round\"\n[sensor.field.value]\nscale = 0\n"}}, Catalogue{Drivers: all.Specs()})
 	if err == nil || !strings.Contains(err.Error(), "round") || !strings.Contains(err.Error(), "0 would make every value the same") {
 		t.Errorf("got %v", err)
 	}

@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"github.com/fieldgate/fieldgate/internal/regular"
 )
 
 // A machine is where the identity of this one comes from.
@@ -42,7 +40,7 @@ type identity struct {
 // identify returns the machine's identity. An id that is empty, missing or "uninitialized" is what all boards of an image have in
 // common: the address of a network card is taken instead, and where there is none a random id that is kept.
 func (m machine) identify() (identity, error) {
-	text, err := regular.Read(m.idFile, 4<<10)
+	text, err := ReadFile(m.idFile, 4<<10)
 	if err == nil && isMachineID(bytes.TrimSpace(text)) {
 		return identity{hash: hashOf(text)}, nil
 	}
@@ -86,7 +84,7 @@ func (m machine) address() string {
 // random returns the id that is kept in the state directory, and makes it where there is none.
 func (m machine) random() (id []byte, file string, err error) {
 	file = filepath.Join(m.stateDir, "machine-id")
-	if id, err = regular.Read(file, 4<<10); err == nil && isMachineID(bytes.TrimSpace(id)) {
+	if id, err = ReadFile(file, 4<<10); err == nil && isMachineID(bytes.TrimSpace(id)) {
 		return bytes.TrimSpace(id), file, nil
 	}
 	var b [16]byte

@@ -39,7 +39,7 @@ func TestWhatIsNoFileIsNoConfiguration(t *testing.T) {
 				case "last-good.json.new":
 					done <- config.SaveGood(good, []config.Source{{Name: "x", Text: "y"}})
 				default:
-					_, err := config.Load(main, nil)
+					_, err := config.Load(main, config.Catalogue{})
 					done <- err
 				}
 			}()

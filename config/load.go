@@ -12,9 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/internal/regular"
 )
 
 // Source is the text of one configuration file.
@@ -43,14 +40,14 @@ func ReadSources(file string) ([]Source, error) {
 	}
 	sources, total := make([]Source, len(names)), 0
 	for i, name := range names {
-		text, err := regular.Read(name, maxFile)
+		text, err := ReadFile(name, maxFile)
 		if errors.Is(err, fs.ErrNotExist) && i == 0 {
 			return nil, fmt.Errorf("%w: write it, or name another one with -c", err)
 		}
 		if errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("reading the configuration: %w: %s", err, readers(name))
 		}
-		if errors.Is(err, regular.ErrIrregular) {
+		if errors.Is(err, ErrIrregular) {
 			return nil, fmt.Errorf("reading the configuration: %w: move it away, or name another file with -c", err)
 		}
 		if err != nil {
@@ -98,7 +95,7 @@ func groupName(id uint32) string {
 }
 
 // Parse makes a configuration of its sources. The error is of type Problems: all mistakes at once.
-func Parse(sources []Source, catalogue []drivers.Spec) (*Config, error) {
+func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	r := newReporter()
 	var tree *node
 	for _, s := range sources {
@@ -109,11 +106,11 @@ func Parse(sources []Source, catalogue []drivers.Spec) (*Config, error) {
 	if tree == nil {
 		return nil, r.err()
 	}
-	c := defaults()
+	c := defaults(catalogue)
 	b := &binder{reporter: r, place: map[string]*node{}}
 	b.bind(tree, reflect.ValueOf(&c).Elem(), "")
-	b.check(&c)
-	b.checkSensors(c.Sensors, catalogue)
+	b.check(&c, catalogue)
+	b.checkSensors(c.Sensors, catalogue.Drivers)
 	r.nameSensors(c.Sensors)
 	if c.Gateway.ID == "" && !b.set("gateway.id") {
 		if id, err := thisMachine(); err != nil {
@@ -135,7 +132,7 @@ func Parse(sources []Source, catalogue []drivers.Spec) (*Config, error) {
 }
 
 // Load reads and checks a configuration.
-func Load(file string, catalogue []drivers.Spec) (*Config, error) {
+func Load(file string, catalogue Catalogue) (*Config, error) {
 	sources, err := ReadSources(file)
 	if err != nil {
 		return nil, err
@@ -149,7 +146,7 @@ func SaveGood(file string, sources []Source) error {
 	if err != nil {
 		return err
 	}
-	if old, err := regular.Read(file, maxGood); err == nil && string(old) == string(text) {
+	if old, err := ReadFile(file, maxGood); err == nil && string(old) == string(text) {
 		return nil
 	}
 	return replaceFile(file, text, 0o600)
@@ -174,7 +171,7 @@ func replaceFile(file string, text []byte, mode fs.FileMode) error {
 
 // LoadGood returns the sources that SaveGood kept; the error is fs.ErrNotExist where there never were any.
 func LoadGood(file string) ([]Source, error) {
-	text, err := regular.Read(file, maxGood)
+	text, err := ReadFile(file, maxGood)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
@@ -61,7 +60,7 @@ const (
 )
 
 // checkStatus prints a line and returns the exit code that says the same.
-func checkStatus(out io.Writer, s control.Status, err error) error {
+func checkStatus(out io.Writer, s contract.LocalStatus, err error) error {
 	if err != nil {
 		fmt.Fprintln(out, "unknown:", err)
 		return exitCode(exitUnknown)
@@ -73,7 +72,7 @@ func checkStatus(out io.Writer, s control.Status, err error) error {
 	return nil
 }
 
-func printStatus(out io.Writer, s control.Status) error {
+func printStatus(out io.Writer, s contract.LocalStatus) error {
 	h := s.Health
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "gateway\t%s\t(fieldgate %s, process %d)\n", s.Gateway, s.Version, s.PID)
@@ -118,7 +117,7 @@ func printStatus(out io.Writer, s control.Status) error {
 
 // printSensors prints the table of the sensors. What is wrong with one has lines of its own below its row: a column would be as wide as the
 // longest message.
-func printSensors(out io.Writer, s control.Status) error {
+func printSensors(out io.Writer, s contract.LocalStatus) error {
 	h := s.Health
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

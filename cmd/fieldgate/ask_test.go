@@ -6,13 +6,12 @@ import (
 	"testing"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/control"
 )
 
 // The table of the sensors holds at 80 columns whatever is wrong with one, and no line ends with blanks.
 func TestStatusText(t *testing.T) {
 	long := "modbus-rtu: unit 11: reading holding registers 0 to 1: " + strings.Repeat("no answer within 300ms ", 6)
-	s := control.Status{Gateway: "gw", Version: "v1", PID: 7, Config: "current", Health: contract.Health{
+	s := contract.LocalStatus{Gateway: "gw", Version: "v1", PID: 7, Config: "current", Health: contract.Health{
 		State: "degraded", Reasons: []string{"sensor dead11 is failing"}, Link: contract.LinkHealth{Connected: true},
 		Queue: contract.QueueHealth{Appended: 200, Delivered: 150, Unrouted: 114},
 		Sensors: map[string]contract.SensorHealth{

@@ -5,9 +5,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
 )
 
 func checkCommand(o *options) *cobra.Command {
@@ -17,7 +14,7 @@ func checkCommand(o *options) *cobra.Command {
 			if err := o.file(cmd, args); err != nil {
 				return err
 			}
-			c, err := config.Load(o.config, all.Specs())
+			c, err := o.load()
 			if err != nil {
 				return usageError{err}
 			}

@@ -6,11 +6,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/fieldgate/fieldgate/internal/demo"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-
-	"github.com/fieldgate/fieldgate/drivers/all"
-	"github.com/fieldgate/fieldgate/internal/demo"
 )
 
 func demoCommand() *cobra.Command {
@@ -29,7 +27,7 @@ func demoCommand() *cobra.Command {
 			}
 			return demo.Run(cmd.Context(), demo.Options{
 				For: length, Out: out, Draw: drawing, Outage: enters(length),
-				Specs: all.Specs(), Buses: buses, Version: version,
+				Catalogue: catalogue(), Buses: buses, Version: version,
 			})
 		},
 	}

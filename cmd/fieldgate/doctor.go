@@ -13,7 +13,6 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/doctor"
 	"github.com/fieldgate/fieldgate/mqtt/ws"
@@ -34,7 +33,7 @@ to. Run it as the service does, so that it has the same rights:
 
   sudo systemd-run --pipe --wait -q -p User=fieldgate -p LoadCredential=mqtt-password:/etc/fieldgate/mqtt-password fieldgate doctor`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(o.config, all.Specs())
+			c, err := o.load()
 			if err != nil {
 				return usageError{err}
 			}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
 // A person is an ordinary user of a bare machine: a home directory, and none of the service's.
@@ -97,7 +97,7 @@ func TestAnOrdinaryUserRunsAGateway(t *testing.T) {
 			runtime = filepath.Join(p.home, "session/fieldgate")
 		}
 		log := p.runs("fg.toml")
-		var s control.Status
+		var s contract.LocalStatus
 		eventually(t, 10*time.Second, "status finds the gateway", func() bool {
 			out, err := p.command("status", "-c", "fg.toml", "--json").Output()
 			return err == nil && json.Unmarshal(out, &s) == nil && s.Gateway == "mine"

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/verify"
 	"github.com/fieldgate/fieldgate/mqtt"
 )
@@ -118,7 +118,7 @@ func TestOutageBeyondTheStore(t *testing.T) {
 func checkQueueCommands(t *testing.T, g *gatewayRig) {
 	t.Helper()
 	text, code := g.command("queue", "stats", "--json", "-c", g.path("fieldgate.toml"))
-	var s control.QueueStats
+	var s contract.QueueStats
 	if err := json.Unmarshal([]byte(text), &s); err != nil || code != exitDone || s.Readings < 1000 || s.Sensors["key"].Readings == 0 || s.Sensors["key"].OldestSeq == 0 {
 		t.Errorf("stats: exit code %d, %v\n%s", code, err, text)
 	}

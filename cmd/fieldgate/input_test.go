@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/contract"
 
 	_ "github.com/mattn/go-sqlite3" // to make files that are not ours
 )
@@ -212,7 +212,7 @@ func TestMissingSensorIsToldOnceAndTheRestRunsOn(t *testing.T) {
 		return s.count("fieldgate/gw/events/sensor", `"gone"`) == 1 && s.count("fieldgate/gw/health", `"gone":{"state":"missing"`) > 0 &&
 			s.newest("fieldgate/gw/telemetry/wave") != ""
 	})
-	var status control.Status
+	var status contract.LocalStatus
 	var err error
 	eventually(t, 20*time.Second, "several attempts", func() bool {
 		status, err = g.ask()

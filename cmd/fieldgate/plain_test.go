@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/doctor"
 )
 
@@ -37,7 +36,7 @@ func TestTextFromOutsideDoesNothingToATerminal(t *testing.T) {
 			return nil
 		},
 		"status": func(w *plainWriter) error {
-			s := control.Status{Gateway: hostile, Broker: hostile, Problem: []string{hostile}, Shadow: contract.Reported{Rejected: map[string]string{hostile: hostile}}}
+			s := contract.LocalStatus{Gateway: hostile, Broker: hostile, Problem: []string{hostile}, Shadow: contract.Reported{Rejected: map[string]string{hostile: hostile}}}
 			s.Health.Reasons, s.Health.Link.Error = []string{hostile}, hostile
 			s.Health.Sensors = map[string]contract.SensorHealth{"s": {State: hostile, Error: hostile, Bad: map[string]string{hostile: hostile}}}
 			return printStatus(w, s)
@@ -46,7 +45,7 @@ func TestTextFromOutsideDoesNothingToATerminal(t *testing.T) {
 			return printChecks(w, []doctor.Check{{Subject: hostile, Level: doctor.Fail, Detail: hostile, Remedy: hostile}})
 		},
 		"queue": func(w *plainWriter) error {
-			return printQueue(w, control.QueueStats{Sensors: map[string]control.SensorQueue{hostile: {}}})
+			return printQueue(w, contract.QueueStats{Sensors: map[string]contract.SensorQueue{hostile: {}}})
 		},
 		"json": func(w *plainWriter) error {
 			if err := writeJSON(w, []string{hostile}); err != nil {

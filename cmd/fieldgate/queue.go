@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 )
 
@@ -50,7 +51,7 @@ func queueStatsCommand(o *options) *cobra.Command {
 	return c
 }
 
-func printQueue(out io.Writer, s control.QueueStats) error {
+func printQueue(out io.Writer, s contract.QueueStats) error {
 	fmt.Fprintf(out, "%d readings, %d events; %d of them in flight; %d dead letters; %d losses to be told; %s of %s\n",
 		s.Readings, s.Events, s.InFlight, s.Dead, s.Losses, bytesText(float64(s.Bytes)), bytesText(float64(s.MaxBytes)))
 	if len(s.Sensors) == 0 {
@@ -201,7 +202,7 @@ func deadLetterCommand(o *options) *cobra.Command {
 			out := cmd.OutOrStdout()
 			lines := json.NewEncoder(out)
 			n := 0
-			err := dial(o, socket, cmd.ErrOrStderr()).DeadLetters(cmd.Context(), func(d control.DeadLetter) error {
+			err := dial(o, socket, cmd.ErrOrStderr()).DeadLetters(cmd.Context(), func(d contract.DeadLetter) error {
 				n++
 				if asJSON {
 					return lines.Encode(d)
@@ -225,7 +226,7 @@ func deadLetterCommand(o *options) *cobra.Command {
 	return c
 }
 
-func deadCommand(o *options, socket *string, name, short, done string, do func(*control.Client, context.Context, control.Choice) (int, error)) *cobra.Command {
+func deadCommand(o *options, socket *string, name, short, done string, do func(*control.Client, context.Context, contract.DeadChoice) (int, error)) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use: name + " <id>... | --all", Short: short, Args: cobra.ArbitraryArgs,
@@ -241,7 +242,7 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 				}
 				ids = append(ids, id)
 			}
-			n, err := do(dial(o, *socket, cmd.ErrOrStderr()), cmd.Context(), control.Choice{All: all, IDs: ids})
+			n, err := do(dial(o, *socket, cmd.ErrOrStderr()), cmd.Context(), contract.DeadChoice{All: all, IDs: ids})
 			if err != nil {
 				return err
 			}

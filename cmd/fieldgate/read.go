@@ -17,7 +17,6 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/all"
 )
 
 const (
@@ -67,7 +66,7 @@ func oneSensor(o *options) cobra.PositionalArgs {
 		if len(args) == 1 {
 			return nil
 		}
-		c, err := config.Load(o.config, all.Specs())
+		c, err := o.load()
 		if err != nil {
 			return fmt.Errorf("which sensor? %w", err)
 		}
@@ -77,7 +76,7 @@ func oneSensor(o *options) cobra.PositionalArgs {
 
 func completeSensor(o *options) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		c, err := config.Load(o.config, all.Specs())
+		c, err := o.load()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -87,7 +86,7 @@ func completeSensor(o *options) cobra.CompletionFunc {
 
 // sensorNamed returns the configuration, and a sensor of it.
 func sensorNamed(o *options, name string) (*config.Config, *config.Sensor, error) {
-	c, err := config.Load(o.config, all.Specs())
+	c, err := o.load()
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

@@ -8,11 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/spf13/cobra"
 )
 
 const (
@@ -27,7 +25,7 @@ func reloadCommand(o *options) *cobra.Command {
 		Long: "Reload lets the running gateway check its configuration. Where that is right, the gateway stops in order and starts with it at once,\n" +
 			"as the same process, and reload waits until it works again; where it is wrong, the mistakes are printed and nothing changes.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := config.Load(o.config, all.Specs()); err != nil {
+			if _, err := o.load(); err != nil {
 				return usageError{err}
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), reloadWait)
@@ -57,7 +55,7 @@ func reloadCommand(o *options) *cobra.Command {
 }
 
 // started waits until a gateway with another run answers.
-func started(ctx context.Context, run string, clients ...*control.Client) (control.Status, error) {
+func started(ctx context.Context, run string, clients ...*control.Client) (contract.LocalStatus, error) {
 	ticker := time.NewTicker(reloadEvery)
 	defer ticker.Stop()
 	last := errors.New("it is still the old one that answers")
@@ -73,7 +71,7 @@ func started(ctx context.Context, run string, clients ...*control.Client) (contr
 		}
 		select {
 		case <-ctx.Done():
-			return control.Status{}, fmt.Errorf("the gateway took the configuration and is not back after %v: %w", reloadWait, last)
+			return contract.LocalStatus{}, fmt.Errorf("the gateway took the configuration and is not back after %v: %w", reloadWait, last)
 		case <-ticker.C:
 		}
 	}

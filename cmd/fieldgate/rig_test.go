@@ -206,7 +206,7 @@ func (g *gatewayRig) running() {
 	eventually(g.t, 10*time.Second, "the gateway answers on its control socket", func() bool { _, err := g.ask(); return err == nil })
 }
 
-func (g *gatewayRig) ask() (control.Status, error) {
+func (g *gatewayRig) ask() (contract.LocalStatus, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return control.NewClient(g.path("control.sock")).Status(ctx)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/gateway"
 	"github.com/fieldgate/fieldgate/internal/loghandler"
 	"github.com/fieldgate/fieldgate/systemd"
@@ -116,7 +115,7 @@ func (p *program) run(ctx context.Context, l loaded) error {
 	buses := openBuses(p.log)
 	err := gateway.Run(ctx, gateway.Options{
 		Config: cfg, ConfigState: l.state, Problems: l.problems,
-		Check: func() (*config.Config, error) { return config.Load(p.config, all.Specs()) },
+		Check: func() (*config.Config, error) { return p.load() },
 		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Built: buildTime(),
 		Started: func() {
 			p.started = true
@@ -145,7 +144,7 @@ func (p *program) fallBack(failed loaded, why error) (loaded, error) {
 	if slices.Equal(before, failed.sources) {
 		return loaded{}, errors.New("it is the last good configuration that fails")
 	}
-	c, err := config.Parse(before, all.Specs())
+	c, err := config.Parse(before, catalogue())
 	if err != nil {
 		return loaded{}, err
 	}
@@ -174,7 +173,7 @@ type loaded struct {
 func loadConfig(file, good string, named bool) (loaded, error) {
 	sources, err := config.ReadSources(file)
 	if err == nil {
-		c, problems := config.Parse(sources, all.Specs())
+		c, problems := config.Parse(sources, catalogue())
 		if problems == nil {
 			return loaded{c, sources, current, nil}, nil
 		}
@@ -189,7 +188,7 @@ func loadConfig(file, good string, named bool) (loaded, error) {
 	if e != nil {
 		return loaded{}, usageError{errors.Join(err, fmt.Errorf("the last good configuration is of no use either: %w", e))}
 	}
-	c, e := config.Parse(before, all.Specs())
+	c, e := config.Parse(before, catalogue())
 	if e != nil {
 		return loaded{}, usageError{errors.Join(err, fmt.Errorf("the last good configuration is of no use to this version: %w", e))}
 	}

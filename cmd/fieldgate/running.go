@@ -16,7 +16,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/doctor"
 )
@@ -29,7 +29,7 @@ func dial(o *options, socket string, out io.Writer) *control.Client {
 	if socket != "" {
 		return control.NewClient(socket)
 	}
-	c, err := config.Load(o.config, all.Specs())
+	c, err := o.load()
 	if err != nil {
 		c = &config.Config{} // the gateway may run on its last good one
 	}
@@ -69,7 +69,7 @@ func nobodyAt(path string) bool {
 
 // runningGateway returns the status of the gateway that runs with a configuration, or nil where none does: nobody is at the
 // socket, and nobody has the store open. An error means that it may run: whoever gets it touches neither sensor nor broker.
-func runningGateway(ctx context.Context, o *options, socket string, c *config.Config) (*control.Status, error) {
+func runningGateway(ctx context.Context, o *options, socket string, c *config.Config) (*contract.LocalStatus, error) {
 	candidates := sockets(c)
 	if socket != "" {
 		candidates = []string{socket}

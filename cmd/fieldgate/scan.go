@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/drivers/gpio"
 	"github.com/fieldgate/fieldgate/drivers/hwmon"
@@ -74,7 +73,7 @@ func writeJSON(out io.Writer, v any) error {
 
 // scan looks what there is. The configuration is of help and need not be right.
 func scan(ctx context.Context, o *options, socket string, identify bool) (*found, error) {
-	c, err := config.Load(o.config, all.Specs())
+	c, err := o.load()
 	if err != nil {
 		c = &config.Config{}
 	}

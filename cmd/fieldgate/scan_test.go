@@ -87,7 +87,7 @@ func TestScanTOMLIsGood(t *testing.T) {
 	if err := os.WriteFile(file, []byte("[mqtt]\nurls = [\"mqtt://127.0.0.1:1\"]\n"+b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(file, all.Specs())
+	c, err := config.Load(file, catalogue())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, b.String())
 	}

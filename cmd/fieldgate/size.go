@@ -10,11 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/sizing"
+	"github.com/spf13/cobra"
 )
 
 func queueSizeCommand(o *options) *cobra.Command {
@@ -30,7 +27,7 @@ that drop readings (deadband, on_change) are not counted on.`,
 			if outage <= 0 {
 				return usageError{errors.New("--for must say how long the outage is, such as --for 6h")}
 			}
-			c, err := config.Load(o.config, all.Specs())
+			c, err := o.load()
 			if err != nil {
 				return usageError{err}
 			}

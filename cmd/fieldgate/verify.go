@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/internal/verify"
 )
@@ -101,7 +100,7 @@ func readFiles(t *verify.Tracker, stdin io.Reader, files []string) error {
 // watch subscribes until Ctrl-C or the end of --for. On a terminal it shows the table meanwhile.
 func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) error {
 	if f.broker == "" {
-		c, err := config.Load(o.config, all.Specs())
+		c, err := o.load()
 		if err != nil {
 			return usageError{fmt.Errorf("no --broker, and no configuration to take it from: %w", err)}
 		}

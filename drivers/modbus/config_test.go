@@ -54,7 +54,7 @@ func TestConfiguration(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return config.Load(file, []drivers.Spec{modbus.SpecRTU, modbus.SpecTCP})
+		return config.Load(file, config.Catalogue{Drivers: []drivers.Spec{modbus.SpecRTU, modbus.SpecTCP}, Formats: config.Words{{Name: "json"}}})
 	}
 	c, err := load(meters)
 	if err != nil {

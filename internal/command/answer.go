@@ -60,7 +60,7 @@ func (r *Runner) repeat(ctx context.Context, q Request, before *entry, hash stri
 
 // reject answers a command that does not run, and would not if it came again.
 func (r *Runner) reject(ctx context.Context, q Request, id string, no refusal) error {
-	text, err := json.Marshal(r.rejected(q.Operation, id, no))
+	text, err := json.Marshal(r.rejected(q.Name, id, no))
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (r *Runner) replyTopic(q Request) string {
 	if r.Topics.MayReply(q.ResponseTopic, r.ReplyTopics) {
 		return q.ResponseTopic
 	}
-	return r.Topics.Reply(q.Operation)
+	return r.Topics.Reply(q.Name)
 }
 
 // cut bounds a text to max bytes, at the border of a character.

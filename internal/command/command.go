@@ -21,22 +21,10 @@ import (
 const (
 	maxWaiting = 16       // commands of one operation that wait behind the running one
 	maxID      = 128      // bytes of an id
-	maxName    = 64       // bytes of an operation's name
+	maxName    = 64       // bytes of a command's name
 	maxPayload = 16 << 10 // bytes of a command
 	maxAnswer  = 1 << 10  // bytes of a Response Topic, and of Correlation Data
 )
-
-// An Operation is one thing that can be asked of the gateway.
-type Operation struct {
-	Name    string
-	Timeout time.Duration
-	// Harmless operations only look: they may come without an id.
-	Harmless bool
-	// Run does it. The result becomes JSON. An error that is an *Error brings its own code.
-	Run func(ctx context.Context, args json.RawMessage) (result any, err error)
-	// After, where it is not nil, is called when the reply of a success is durable: for what ends the program.
-	After func()
-}
 
 // An Error is a failure with a stable code for programs.
 type Error struct {
@@ -49,7 +37,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // A Request is a command as it arrived.
 type Request struct {
-	Operation     string
+	Name          string
 	Payload       []byte // contract.Command
 	ResponseTopic string
 	Correlation   []byte
@@ -59,9 +47,10 @@ type Request struct {
 
 // Config is what a Runner is made of.
 type Config struct {
-	Operations []Operation // all there are
-	Allowed    []string    // names of those that may run
-	Topics     contract.Topics
+	Commands []Spec // all there are
+	Host     Host
+	Allowed  []string // names of those that may run
+	Topics   contract.Topics
 	// ReplyTopics are the filters of the Response Topics that replies may go to; none: see contract.Topics.MayReply.
 	ReplyTopics []string
 	// Keep is how long the broker may deliver a command once more: so long no entry of the ledger is forgotten.
@@ -93,7 +82,7 @@ type refusal struct{ code, why string }
 // keep it from that: they are then answered from memory.
 func New(ctx context.Context, c Config) (*Runner, error) {
 	r := &Runner{Config: c, queues: map[string]chan job{}}
-	for _, op := range c.Operations {
+	for _, op := range c.Commands {
 		r.queues[op.Name] = make(chan job, maxWaiting)
 	}
 	var err error
@@ -107,15 +96,15 @@ func New(ctx context.Context, c Config) (*Runner, error) {
 // the ledger. An error is the store's, and the broker must deliver the command again.
 func (r *Runner) Accept(ctx context.Context, q Request) error {
 	if st := r.Store.Stats(); st.EventBytes > st.MaxBytes/40 {
-		r.Log.Warn("command ignored: too many replies wait for the broker", "op", q.Operation, "bytes", st.EventBytes)
+		r.Log.Warn("command ignored: too many replies wait for the broker", "op", q.Name, "bytes", st.EventBytes)
 		return nil
 	}
 	q, c, no := inspect(q)
-	op := r.operation(q.Operation)
+	op := r.spec(q.Name)
 	switch {
 	case no != (refusal{}):
 	case op == nil:
-		no = refusal{"unknown", fmt.Sprintf("there is no operation %q", q.Operation)}
+		no = refusal{"unknown", fmt.Sprintf("there is no command %q", q.Name)}
 	case c.ID == "" && !op.Harmless:
 		no = refusal{"id-missing", fmt.Sprintf("%s changes something: it needs an id, so that a repeat does not do it twice", op.Name)}
 	}
@@ -137,7 +126,7 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 	case q.Expiry != nil && *q.Expiry <= 0:
 		no = expired
 	case len(r.queues[op.Name]) == maxWaiting:
-		no = refusal{"busy", fmt.Sprintf("%d commands of this operation wait already", maxWaiting)}
+		no = refusal{"busy", fmt.Sprintf("%d commands of this name wait already", maxWaiting)}
 	}
 	if no != (refusal{}) {
 		return r.refuse(ctx, q, e, no)
@@ -168,7 +157,7 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 }
 
 // ledgerFull says what an operation without room in the ledger asks of the sender.
-func ledgerFull(op Operation, share int) refusal {
+func ledgerFull(op Spec, share int) refusal {
 	why := fmt.Sprintf("the ledger holds %d bytes of %q, and none may be forgotten before mqtt.session_expiry is over", share, op.Name)
 	if op.Harmless {
 		why += ": send it without an id"
@@ -182,9 +171,9 @@ var expired = refusal{"expired", "the command's Message Expiry passed before it 
 func inspect(q Request) (Request, contract.Command, refusal) {
 	var c contract.Command
 	var no refusal
-	if len(q.Operation) > maxName {
-		q.Operation = cut(q.Operation, maxName)
-		no = refusal{"unknown", fmt.Sprintf("the operation's name is longer than %d bytes", maxName)}
+	if len(q.Name) > maxName {
+		q.Name = cut(q.Name, maxName)
+		no = refusal{"unknown", fmt.Sprintf("the command's name is longer than %d bytes", maxName)}
 	}
 	if len(q.ResponseTopic) > maxAnswer {
 		q.ResponseTopic = ""
@@ -215,7 +204,7 @@ func inspect(q Request) (Request, contract.Command, refusal) {
 // Run works off what was accepted until ctx ends. A command that runs then is given until its timeout's context ends.
 func (r *Runner) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
-	for _, op := range r.Operations {
+	for _, op := range r.Commands {
 		workers.Go(func() { r.work(ctx, op) })
 	}
 	workers.Wait()
@@ -223,7 +212,7 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 // work runs the commands of one operation, one after the other.
-func (r *Runner) work(ctx context.Context, op Operation) {
+func (r *Runner) work(ctx context.Context, op Spec) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -236,13 +225,13 @@ func (r *Runner) work(ctx context.Context, op Operation) {
 			// The reply belongs to a command that has already run: it is kept even when the gateway is stopping.
 			r.end(context.WithoutCancel(ctx), j.entry, reply)
 			if op.After != nil && reply.State == contract.Succeeded {
-				op.After()
+				op.After(r.Host)
 			}
 		}
 	}
 }
 
-func (r *Runner) run(ctx context.Context, op Operation, j job) contract.Reply {
+func (r *Runner) run(ctx context.Context, op Spec, j job) contract.Reply {
 	reply := r.reply(op.Name, j.entry.ID, contract.Succeeded)
 	if j.expires != nil && r.Up() > *j.expires {
 		reply.State, reply.Code, reply.Error = contract.Rejected, expired.code, expired.why
@@ -250,7 +239,7 @@ func (r *Runner) run(ctx context.Context, op Operation, j job) contract.Reply {
 	}
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout)
 	defer cancel()
-	result, err := op.Run(ctx, j.args)
+	result, err := op.Run(ctx, r.Host, j.args)
 	if err == nil && result != nil {
 		reply.Result, err = json.Marshal(result)
 	}
@@ -270,10 +259,10 @@ func (r *Runner) run(ctx context.Context, op Operation, j job) contract.Reply {
 	return reply
 }
 
-func (r *Runner) operation(name string) *Operation {
-	for i := range r.Operations {
-		if r.Operations[i].Name == name {
-			return &r.Operations[i]
+func (r *Runner) spec(name string) *Spec {
+	for i := range r.Commands {
+		if r.Commands[i].Name == name {
+			return &r.Commands[i]
 		}
 	}
 	return nil

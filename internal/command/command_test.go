@@ -55,17 +55,17 @@ func (r *rig) open() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	count := func(_ context.Context, args json.RawMessage) (any, error) {
+	count := func(_ context.Context, _ Host, args json.RawMessage) (any, error) {
 		return map[string]any{"run": r.runs.Add(1), "args": args}, nil
 	}
 	r.runner, err = New(r.t.Context(), Config{
-		Operations: []Operation{
+		Commands: []Spec{
 			{Name: "look", Timeout: time.Second, Harmless: true, Run: count},
-			{Name: "do", Timeout: time.Second, Run: count, After: func() { r.after.Add(1) }},
-			{Name: "fail", Timeout: time.Second, Run: func(context.Context, json.RawMessage) (any, error) {
+			{Name: "do", Timeout: time.Second, Run: count, After: func(Host) { r.after.Add(1) }},
+			{Name: "fail", Timeout: time.Second, Run: func(context.Context, Host, json.RawMessage) (any, error) {
 				return nil, &Error{"no-water", errors.New("the pump runs dry")}
 			}},
-			{Name: "slow", Timeout: time.Minute, Run: func(ctx context.Context, _ json.RawMessage) (any, error) {
+			{Name: "slow", Timeout: time.Minute, Run: func(ctx context.Context, _ Host, _ json.RawMessage) (any, error) {
 				r.runs.Add(1)
 				select {
 				case <-r.block:
@@ -74,7 +74,7 @@ func (r *rig) open() {
 					return nil, ctx.Err()
 				}
 			}},
-			{Name: "large", Timeout: time.Second, Run: func(_ context.Context, args json.RawMessage) (any, error) {
+			{Name: "large", Timeout: time.Second, Run: func(_ context.Context, _ Host, args json.RawMessage) (any, error) {
 				var n int
 				err := json.Unmarshal(args, &n)
 				r.runs.Add(1)
@@ -105,7 +105,7 @@ func (r *rig) run() {
 
 func (r *rig) accept(op, payload string, change func(*Request)) {
 	r.t.Helper()
-	q := Request{Operation: op, Payload: []byte(payload), ResponseTopic: "me", Correlation: []byte("c")}
+	q := Request{Name: op, Payload: []byte(payload), ResponseTopic: "me", Correlation: []byte("c")}
 	if change != nil {
 		change(&q)
 	}

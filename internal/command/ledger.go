@@ -59,7 +59,7 @@ type ledger struct {
 
 func openLedger(ctx context.Context, c Config) (*ledger, error) {
 	total := int(min(ledgerMax, c.Store.Stats().MaxBytes/40))
-	l := &ledger{store: c.Store, share: total / max(len(c.Operations), 1), keep: c.Keep, up: c.Up, now: c.Now,
+	l := &ledger{store: c.Store, share: total / max(len(c.Commands), 1), keep: c.Keep, up: c.Up, now: c.Now,
 		entries: map[string]entry{}, used: map[string]int{}, refused: map[string]refusal{}}
 	up := c.Up()
 	err := c.Store.Each(ctx, bucket, func(key string, value []byte) error {

@@ -31,35 +31,20 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// Status is the answer to GET /status.
-type Status struct {
-	Gateway string            `json:"gateway"`
-	Version string            `json:"version"`
-	PID     int               `json:"pid"`
-	Broker  string            `json:"broker"`
-	Clock   string            `json:"clock"`  // whether the time is known, why, and what waits for it
-	Config  string            `json:"config"` // current, last-good
-	Problem []string          `json:"problems,omitempty"`
-	Health  contract.Health   `json:"health"`
-	Shadow  contract.Reported `json:"shadow"`
-	Origins map[string]string `json:"origins"` // settings that do not come from the file
-}
-
 // Gateway is what the socket needs of the gateway.
 type Gateway interface {
-	Status() Status
+	Status() contract.LocalStatus
 	// Tail calls line for every reading until ctx ends or line returns an error.
 	Tail(ctx context.Context, line func(contract.Telemetry) error) error
 	// Reload checks the configuration and, where it is right, starts over with it. It returns before that.
 	Reload() error
-	Queue
 }
 
 // lastAnswers is how long answers that are being given may take when the gateway ends.
 const lastAnswers = time.Second
 
 // Serve answers on a socket until ctx ends, and closes it.
-func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) error {
+func Serve(ctx context.Context, l net.Listener, g Gateway, q Queue, log *slog.Logger) error {
 	mux := http.NewServeMux()
 	handle(mux, "GET /status", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(g.Status()) })
 	handle(mux, "GET /tail", func(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +63,7 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, log *slog.Logger) err
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
-	handleQueue(mux, g)
+	handleQueue(mux, q)
 	s := bounded.Server(mux)
 	s.BaseContext, s.ErrorLog = func(net.Listener) context.Context { return ctx }, slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	ended := make(chan struct{})
@@ -175,8 +160,8 @@ func NewClient(path string) *Client {
 }
 
 // Status asks how the gateway does.
-func (c *Client) Status(ctx context.Context) (Status, error) {
-	var s Status
+func (c *Client) Status(ctx context.Context) (contract.LocalStatus, error) {
+	var s contract.LocalStatus
 	body, err := c.do(ctx, http.MethodGet, "/status")
 	if err != nil {
 		return s, err

@@ -22,10 +22,10 @@ type gateway struct {
 	reload error
 }
 
-func (*gateway) Status() control.Status { return control.Status{Gateway: "gw", PID: 42} }
-func (g *gateway) Reload() error        { return g.reload }
+func (*gateway) Status() contract.LocalStatus { return contract.LocalStatus{Gateway: "gw", PID: 42} }
+func (g *gateway) Reload() error              { return g.reload }
 
-func serve(t *testing.T, g control.Gateway) (path string, stop func()) {
+func serve(t *testing.T, g served) (path string, stop func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "control.sock")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -34,7 +34,7 @@ func serve(t *testing.T, g control.Gateway) (path string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { done <- control.Serve(ctx, l, g, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- control.Serve(ctx, l, g, g, slog.New(slog.DiscardHandler)) }()
 	for range 200 {
 		if _, err := control.NewClient(path).Status(ctx); err == nil {
 			break
@@ -117,7 +117,7 @@ func TestSocketIsTakenFromTheDeadAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { done <- control.Serve(ctx, l, g, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- control.Serve(ctx, l, g, g, slog.New(slog.DiscardHandler)) }()
 	for range 500 {
 		if _, err = control.NewClient(path).Status(ctx); err == nil {
 			break
@@ -157,6 +157,12 @@ func TestSlowWatcherMissesAndDelaysNobody(t *testing.T) {
 	}
 }
 
+// served is all that the socket answers for.
+type served interface {
+	control.Gateway
+	control.Queue
+}
+
 // endingGateway ends the server with a reload, as a gateway does that starts over.
 type endingGateway struct {
 	gateway
@@ -180,7 +186,7 @@ func TestReloadIsAnswered(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() {
-			done <- control.Serve(ctx, l, &endingGateway{end: cancel}, slog.New(slog.DiscardHandler))
+			done <- control.Serve(ctx, l, &endingGateway{end: cancel}, new(endingGateway), slog.New(slog.DiscardHandler))
 		}()
 		if err := control.NewClient(path).Reload(t.Context()); err != nil {
 			t.Errorf("reload: %v", err)

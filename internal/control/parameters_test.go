@@ -8,20 +8,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 )
 
 // deadGateway counts what is chosen.
 type deadGateway struct {
 	gateway
-	chosen []control.Choice
+	chosen []contract.DeadChoice
 }
 
-func (g *deadGateway) RetryDead(ctx context.Context, c control.Choice) (int, error) {
+func (g *deadGateway) RetryDead(ctx context.Context, c contract.DeadChoice) (int, error) {
 	return g.DropDead(ctx, c)
 }
 
-func (g *deadGateway) DropDead(_ context.Context, c control.Choice) (int, error) {
+func (g *deadGateway) DropDead(_ context.Context, c contract.DeadChoice) (int, error) {
 	g.chosen = append(g.chosen, c)
 	return len(c.IDs), nil
 }
@@ -56,13 +57,13 @@ func TestMissingOrUnknownParameterNeverMeansAll(t *testing.T) {
 		t.Errorf("chosen: %v", g.chosen)
 	}
 	c := control.NewClient(path)
-	if _, err := c.DropDead(t.Context(), control.Choice{}); err == nil {
+	if _, err := c.DropDead(t.Context(), contract.DeadChoice{}); err == nil {
 		t.Error("nothing chosen, and no error")
 	}
-	if n, err := c.DropDead(t.Context(), control.Choice{IDs: []int64{5, -1}}); n != 2 || err != nil {
+	if n, err := c.DropDead(t.Context(), contract.DeadChoice{IDs: []int64{5, -1}}); n != 2 || err != nil {
 		t.Errorf("two: %d, %v", n, err)
 	}
-	if _, err := c.RetryDead(t.Context(), control.Choice{All: true}); err != nil || len(g.chosen) != 2 || !g.chosen[1].All || g.chosen[0].All {
+	if _, err := c.RetryDead(t.Context(), contract.DeadChoice{All: true}); err != nil || len(g.chosen) != 2 || !g.chosen[1].All || g.chosen[0].All {
 		t.Errorf("chosen: %v, %v", g.chosen, err)
 	}
 }

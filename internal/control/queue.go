@@ -15,42 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// QueueStats is the answer to GET /queue: what the store keeps.
-type QueueStats struct {
-	Readings int64                  `json:"readings"`
-	Events   int64                  `json:"events"`
-	InFlight int64                  `json:"in_flight"`
-	Dead     int64                  `json:"dead_letters"`
-	Losses   int64                  `json:"losses"` // entries of the ledger that were not told yet
-	Bytes    int64                  `json:"bytes"`
-	MaxBytes int64                  `json:"max_bytes"`
-	Sensors  map[string]SensorQueue `json:"sensors"`
-}
-
-// SensorQueue is what waits of one sensor.
-type SensorQueue struct {
-	Readings  int64         `json:"readings"`
-	Bytes     int64         `json:"bytes"` // before compression
-	Oldest    contract.Time `json:"oldest"`
-	OldestRun string        `json:"oldest_run"`
-	OldestSeq uint64        `json:"oldest_seq"`
-}
-
-// DeadLetter is a line of GET /dead: something that the broker refused, as it would be sent.
-type DeadLetter struct {
-	ID       int64           `json:"id"`
-	Reason   string          `json:"reason"`
-	Document json.RawMessage `json:"document"`
-}
-
-// A Choice names dead letters: all that there are, or some by their ids.
-type Choice struct {
-	All bool
-	IDs []int64
-}
-
 // query returns the choice as parameters.
-func (c Choice) query() string {
+func query(c contract.DeadChoice) string {
 	q := url.Values{}
 	if c.All {
 		q.Set("all", "1")
@@ -62,7 +28,7 @@ func (c Choice) query() string {
 }
 
 // choice reads what query wrote.
-func choice(q url.Values) (c Choice, err error) {
+func choice(q url.Values) (c contract.DeadChoice, err error) {
 	switch all := q["all"]; {
 	case len(all) == 1 && all[0] == "1":
 		c.All = true
@@ -72,7 +38,7 @@ func choice(q url.Values) (c Choice, err error) {
 	for _, text := range q["id"] {
 		id, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return c, fmt.Errorf("%q is no id", text)
+			return c, fmt.Errorf("%q is not an id", text)
 		}
 		c.IDs = append(c.IDs, id)
 	}
@@ -84,14 +50,14 @@ func choice(q url.Values) (c Choice, err error) {
 
 // Queue is what the socket needs of the gateway's store.
 type Queue interface {
-	QueueStats(ctx context.Context) (QueueStats, error)
+	QueueStats(ctx context.Context) (contract.QueueStats, error)
 	// Export calls line with the document of every reading that waits.
 	Export(ctx context.Context, line func([]byte) error) error
 	// DeadLetters returns up to max dead letters with an id above after.
-	DeadLetters(ctx context.Context, after int64, max int) ([]DeadLetter, error)
+	DeadLetters(ctx context.Context, after int64, max int) ([]contract.DeadLetter, error)
 	// RetryDead and DropDead take the chosen dead letters away and return how many.
-	RetryDead(ctx context.Context, c Choice) (int, error)
-	DropDead(ctx context.Context, c Choice) (int, error)
+	RetryDead(ctx context.Context, c contract.DeadChoice) (int, error)
+	DropDead(ctx context.Context, c contract.DeadChoice) (int, error)
 }
 
 // deadPage is how many dead letters are in memory at a time.
@@ -135,7 +101,7 @@ func handleQueue(mux *http.ServeMux, q Queue) {
 			}
 		}
 	})
-	for path, do := range map[string]func(context.Context, Choice) (int, error){"POST /dead/retry": q.RetryDead, "POST /dead/drop": q.DropDead} {
+	for path, do := range map[string]func(context.Context, contract.DeadChoice) (int, error){"POST /dead/retry": q.RetryDead, "POST /dead/drop": q.DropDead} {
 		handle(mux, path, func(w http.ResponseWriter, r *http.Request) {
 			c, err := choice(r.URL.Query())
 			if err != nil {
@@ -153,8 +119,8 @@ func handleQueue(mux *http.ServeMux, q Queue) {
 }
 
 // QueueStats asks what waits.
-func (c *Client) QueueStats(ctx context.Context) (QueueStats, error) {
-	var s QueueStats
+func (c *Client) QueueStats(ctx context.Context) (contract.QueueStats, error) {
+	var s contract.QueueStats
 	body, err := c.do(ctx, http.MethodGet, "/queue")
 	if err != nil {
 		return s, err
@@ -177,7 +143,7 @@ func (c *Client) Export(ctx context.Context, out io.Writer) error {
 }
 
 // DeadLetters calls line for every dead letter.
-func (c *Client) DeadLetters(ctx context.Context, line func(DeadLetter) error) error {
+func (c *Client) DeadLetters(ctx context.Context, line func(contract.DeadLetter) error) error {
 	body, err := c.do(ctx, http.MethodGet, "/dead")
 	if err != nil {
 		return err
@@ -185,7 +151,7 @@ func (c *Client) DeadLetters(ctx context.Context, line func(DeadLetter) error) e
 	defer body.Close()
 	in := json.NewDecoder(body)
 	for {
-		var d DeadLetter
+		var d contract.DeadLetter
 		switch err := in.Decode(&d); {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -199,17 +165,17 @@ func (c *Client) DeadLetters(ctx context.Context, line func(DeadLetter) error) e
 }
 
 // RetryDead has dead letters sent once more and returns how many there were.
-func (c *Client) RetryDead(ctx context.Context, which Choice) (int, error) {
+func (c *Client) RetryDead(ctx context.Context, which contract.DeadChoice) (int, error) {
 	return c.dead(ctx, "/dead/retry", which)
 }
 
 // DropDead removes dead letters and returns how many there were.
-func (c *Client) DropDead(ctx context.Context, which Choice) (int, error) {
+func (c *Client) DropDead(ctx context.Context, which contract.DeadChoice) (int, error) {
 	return c.dead(ctx, "/dead/drop", which)
 }
 
-func (c *Client) dead(ctx context.Context, path string, which Choice) (n int, err error) {
-	body, err := c.do(ctx, http.MethodPost, path+"?"+which.query())
+func (c *Client) dead(ctx context.Context, path string, which contract.DeadChoice) (n int, err error) {
+	body, err := c.do(ctx, http.MethodPost, path+"?"+query(which))
 	if err != nil {
 		return 0, err
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/internal/regular"
 )
 
 const (
@@ -40,7 +39,7 @@ func Password(m config.MQTT) ([]byte, error) {
 	case file == "":
 		return nil, nil
 	}
-	text, err := regular.Read(file, maxPassword)
+	text, err := config.ReadFile(file, maxPassword)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt password: %w", err)
 	}
@@ -51,7 +50,7 @@ func Password(m config.MQTT) ([]byte, error) {
 func TLS(t config.TLS, now func() time.Time) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, Time: now}
 	if t.CAFile != "" {
-		pem, err := regular.Read(t.CAFile, maxPEM)
+		pem, err := config.ReadFile(t.CAFile, maxPEM)
 		if err != nil {
 			return nil, fmt.Errorf("mqtt.tls.ca_file: %w", err)
 		}
@@ -72,11 +71,11 @@ func TLS(t config.TLS, now func() time.Time) (*tls.Config, error) {
 
 // keyPair reads the client's certificate and its key.
 func keyPair(t config.TLS) (tls.Certificate, error) {
-	cert, err := regular.Read(t.CertFile, maxPEM)
+	cert, err := config.ReadFile(t.CertFile, maxPEM)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	key, err := regular.Read(t.KeyFile, maxPEM)
+	key, err := config.ReadFile(t.KeyFile, maxPEM)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

@@ -28,11 +28,11 @@ type Options struct {
 	For time.Duration // 0: until ctx ends
 	Out io.Writer
 	// Draw writes a control sequence for the terminal that Out is; nil: it is none.
-	Draw    func(sequence string)
-	Outage  <-chan struct{} // asks for an outage
-	Specs   []drivers.Spec
-	Buses   drivers.Buses
-	Version string
+	Draw      func(sequence string)
+	Outage    <-chan struct{} // asks for an outage
+	Catalogue config.Catalogue
+	Buses     drivers.Buses
+	Version   string
 }
 
 const (
@@ -114,7 +114,7 @@ func Run(ctx context.Context, o Options) error {
 	defer stopWatching()
 
 	text := fmt.Sprintf(configuration, line.addr(), filepath.Join(dir, "queue.db"), filepath.Join(dir, "control.sock"))
-	c, err := config.Parse([]config.Source{{Name: "demo.toml", Text: text}}, o.Specs)
+	c, err := config.Parse([]config.Source{{Name: "demo.toml", Text: text}}, o.Catalogue)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
 )
 
@@ -37,11 +37,11 @@ type Patient struct {
 	Config       *config.Config
 	Store        string // file of the store
 	Buses        drivers.Buses
-	Running      *control.Status // of the gateway; nil: it does not run
-	Unknown      error           // why it is not known whether it runs: then neither sensors nor broker are touched
-	Synchronised bool            // the clock
-	ClockBasis   string          // why the clock is taken as right although the kernel does not say so; "": it is not
-	Now          time.Time       // to check certificates with
+	Running      *contract.LocalStatus // of the gateway; nil: it does not run
+	Unknown      error                 // why it is not known whether it runs: then neither sensors nor broker are touched
+	Synchronised bool                  // the clock
+	ClockBasis   string                // why the clock is taken as right although the kernel does not say so; "": it is not
+	Now          time.Time             // to check certificates with
 	// Dial connects to a broker.
 	Dial func(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error)
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/bme280/bme280test"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/mqtttest"
@@ -197,17 +196,17 @@ func TestSensors(t *testing.T) {
 		}, "→ check that the device is on"},
 		{"the gateway has it", func(p *Patient) {
 			p.Buses = nil
-			p.Running = &control.Status{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "missing", Error: "no answer at 0x76"}}}}
+			p.Running = &contract.LocalStatus{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "missing", Error: "no answer at 0x76"}}}}
 		}, "fail sensor hall: missing: no answer at 0x76"},
 		{"the gateway finds it frozen", func(p *Patient) {
 			p.Buses = nil
-			p.Running = &control.Status{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "frozen", Error: "no field has changed"}}}}
+			p.Running = &contract.LocalStatus{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "frozen", Error: "no field has changed"}}}}
 		}, "warn sensor hall: frozen: no field has changed"},
 		{"the gateway reads it", func(p *Patient) {
 			p.Buses = nil
-			p.Running = &control.Status{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "ok", Reads: 7}}}}
+			p.Running = &contract.LocalStatus{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "ok", Reads: 7}}}}
 		}, "ok sensor hall: ok, 7 readings, 0 failures"},
-		{"the gateway does not know it", func(p *Patient) { p.Buses, p.Running = nil, &control.Status{Config: "last-good"} }, "warn sensor hall: the running gateway has no such sensor → fieldgate reload"},
+		{"the gateway does not know it", func(p *Patient) { p.Buses, p.Running = nil, &contract.LocalStatus{Config: "last-good"} }, "warn sensor hall: the running gateway has no such sensor → fieldgate reload"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -314,7 +313,7 @@ func TestStore(t *testing.T) {
 				return err
 			}
 			t.Cleanup(func() { f.Close() })
-			p.Running = &control.Status{}
+			p.Running = &contract.LocalStatus{}
 			return syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
 		}, "ok store: "},
 		{"disk almost full", func(p *Patient) error { p.Config.Buffer.MinFree = 1 << 50; return nil }, "fail disk: "},

@@ -8,8 +8,6 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/control"
-	"github.com/fieldgate/fieldgate/internal/filter"
 )
 
 // A meter is a device that answers with implausible numbers.
@@ -25,7 +23,7 @@ func (meter) Close() error { return nil }
 func TestFieldsWithoutAValue(t *testing.T) {
 	low, high := 100.0, 400.0
 	s := &config.Sensor{
-		Name: "m1", Enabled: true, Every: time.Second, Fields: map[string]filter.FieldConfig{"v": {Min: &low, Max: &high}},
+		Name: "m1", Enabled: true, Every: time.Second, Fields: map[string]config.FieldFilter{"v": {Min: &low, Max: &high}},
 		Spec: drivers.Spec{
 			Fields: func(any) []drivers.Field {
 				return []drivers.Field{{Name: "v", Kind: drivers.KindFloat, Doc: "holding register 0, float32"}, {Name: "x", Kind: drivers.KindInt}}
@@ -52,7 +50,7 @@ func TestFieldsWithoutAValue(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var p Patient
 			if test.running != nil {
-				p.Running = &control.Status{Health: contract.Health{Sensors: map[string]contract.SensorHealth{"m1": *test.running}}}
+				p.Running = &contract.LocalStatus{Health: contract.Health{Sensors: map[string]contract.SensorHealth{"m1": *test.running}}}
 			}
 			if c := p.sensor(t.Context(), s); c.Level != test.level || c.Detail != test.want {
 				t.Errorf("want %s %s\n got %s %s", test.level, test.want, c.Level, c.Detail)

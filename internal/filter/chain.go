@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
@@ -21,7 +22,7 @@ type Chain struct {
 // A field is one field's configuration and what it remembers of the readings before.
 type field struct {
 	name     string
-	config   FieldConfig
+	config   config.FieldFilter
 	line     drivers.Linear // config.Scale and config.Offset
 	deadband float64        // config.Deadband or what SetDeadbands put in its place
 	window   mean
@@ -30,9 +31,9 @@ type field struct {
 	came     float64       // what it was then, scaled
 }
 
-// New returns the filter for a sensor. fields has the fields that are to be treated, as checked by FieldConfig.Check; others
+// New returns the filter for a sensor. fields has the fields that are to be treated, as checked by config.FieldFilter.Check; others
 // pass. The first reading is always kept.
-func New(fields map[string]FieldConfig) *Chain {
+func New(fields map[string]config.FieldFilter) *Chain {
 	c := &Chain{forced: true}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		c.add(name, fields[name])
@@ -40,8 +41,8 @@ func New(fields map[string]FieldConfig) *Chain {
 	return c
 }
 
-func (c *Chain) add(name string, config FieldConfig) *field {
-	f := &field{name: name, config: config, line: config.line(), deadband: config.Deadband}
+func (c *Chain) add(name string, config config.FieldFilter) *field {
+	f := &field{name: name, config: config, line: line(config), deadband: config.Deadband}
 	if config.Average > 1 {
 		f.window.values = make([]float64, config.Average)
 	}
@@ -58,7 +59,7 @@ func (c *Chain) SetDeadbands(deadbands map[string]float64) {
 	for name, deadband := range deadbands {
 		i := c.index(name)
 		if i < 0 {
-			c.add(name, FieldConfig{}).deadband = deadband
+			c.add(name, config.FieldFilter{}).deadband = deadband
 			continue
 		}
 		c.fields[i].deadband = deadband
@@ -117,7 +118,7 @@ func (c *Chain) at(i int, name string) *field {
 	}
 	j := c.index(name)
 	if j < 0 {
-		c.add(name, FieldConfig{})
+		c.add(name, config.FieldFilter{})
 		j = len(c.fields) - 1
 	}
 	c.fields[i], c.fields[j] = c.fields[j], c.fields[i]

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
@@ -32,32 +33,32 @@ func apply(c *Chain, values ...float64) string {
 func TestOneField(t *testing.T) {
 	tests := []struct {
 		name   string
-		config FieldConfig
+		config config.FieldFilter
 		in     []float64
 		want   string
 	}{
-		{"nothing", FieldConfig{}, []float64{1, 1, bad}, "1 1 bad(range)"},
-		{"scale and offset", FieldConfig{Scale: ptr(2), Offset: ptr(-1)}, []float64{0, 10}, "-1 19"},
-		{"scale in decimal", FieldConfig{Scale: ptr(0.01)}, []float64{23773, 5.5}, "237.73 0.055"},
-		{"offset in decimal", FieldConfig{Scale: ptr(0.1), Offset: ptr(-273.15)}, []float64{2931, 2730.3}, "19.95 -0.12"},
-		{"average in decimal", FieldConfig{Average: 3}, []float64{0.1, 0.2, 0.3}, "0.1 0.15 0.2"},
-		{"average with no more digits than tell something", FieldConfig{Average: 3}, []float64{1.5, 1.6, 1.6}, "1.5 1.55 1.5667"},
-		{"scale beyond what a float can tell", FieldConfig{Scale: ptr(1e300)}, []float64{1e300}, "bad(range)"},
-		{"min and max", FieldConfig{Min: ptr(0), Max: ptr(10)}, []float64{-0.1, 0, 10, 10.1}, "bad(range) 0 10 bad(range)"},
-		{"min is of the scaled value", FieldConfig{Scale: ptr(10), Min: ptr(5)}, []float64{0.4, 0.6}, "bad(range) 6"},
-		{"average", FieldConfig{Average: 3}, []float64{3, 6, 9, 12}, "3 4.5 6 9"},
-		{"implausible and bad values do not enter the average", FieldConfig{Average: 2, Max: ptr(10)}, []float64{2, 100, bad, 4}, "2 bad(range) bad(range) 3"},
-		{"average of the greatest floats", FieldConfig{Average: 2}, []float64{math.MaxFloat64, math.MaxFloat64}, fmt.Sprintf("%v %v", math.MaxFloat64, math.MaxFloat64)},
-		{"deadband", FieldConfig{Deadband: 1}, []float64{5, 5.5, 6, 6.1, 5.2, 5}, "5 6.1 5"},
-		{"deadband counts from the last kept value", FieldConfig{Deadband: 1}, []float64{0, 0.6, 1.2, 1.8, 2.4}, "0 1.2 2.4"},
-		{"deadband is of the average", FieldConfig{Average: 2, Deadband: 1}, []float64{0, 2, 2}, "0 2"},
-		{"on change", FieldConfig{OnChange: true}, []float64{1, 1, 1.0000001, 1}, "1 1.0000001 1"},
-		{"becoming bad and coming back are news", FieldConfig{Deadband: 100}, []float64{1, bad, bad, 2, 2}, "1 bad(range) 2"},
-		{"heartbeat", FieldConfig{Deadband: 10, Heartbeat: 3 * time.Second}, []float64{0, 1, 2, 3, 4, 50, 51, 52, 53}, "0 3 50 53"},
+		{"nothing", config.FieldFilter{}, []float64{1, 1, bad}, "1 1 bad(range)"},
+		{"scale and offset", config.FieldFilter{Scale: ptr(2), Offset: ptr(-1)}, []float64{0, 10}, "-1 19"},
+		{"scale in decimal", config.FieldFilter{Scale: ptr(0.01)}, []float64{23773, 5.5}, "237.73 0.055"},
+		{"offset in decimal", config.FieldFilter{Scale: ptr(0.1), Offset: ptr(-273.15)}, []float64{2931, 2730.3}, "19.95 -0.12"},
+		{"average in decimal", config.FieldFilter{Average: 3}, []float64{0.1, 0.2, 0.3}, "0.1 0.15 0.2"},
+		{"average with no more digits than tell something", config.FieldFilter{Average: 3}, []float64{1.5, 1.6, 1.6}, "1.5 1.55 1.5667"},
+		{"scale beyond what a float can tell", config.FieldFilter{Scale: ptr(1e300)}, []float64{1e300}, "bad(range)"},
+		{"min and max", config.FieldFilter{Min: ptr(0), Max: ptr(10)}, []float64{-0.1, 0, 10, 10.1}, "bad(range) 0 10 bad(range)"},
+		{"min is of the scaled value", config.FieldFilter{Scale: ptr(10), Min: ptr(5)}, []float64{0.4, 0.6}, "bad(range) 6"},
+		{"average", config.FieldFilter{Average: 3}, []float64{3, 6, 9, 12}, "3 4.5 6 9"},
+		{"implausible and bad values do not enter the average", config.FieldFilter{Average: 2, Max: ptr(10)}, []float64{2, 100, bad, 4}, "2 bad(range) bad(range) 3"},
+		{"average of the greatest floats", config.FieldFilter{Average: 2}, []float64{math.MaxFloat64, math.MaxFloat64}, fmt.Sprintf("%v %v", math.MaxFloat64, math.MaxFloat64)},
+		{"deadband", config.FieldFilter{Deadband: 1}, []float64{5, 5.5, 6, 6.1, 5.2, 5}, "5 6.1 5"},
+		{"deadband counts from the last kept value", config.FieldFilter{Deadband: 1}, []float64{0, 0.6, 1.2, 1.8, 2.4}, "0 1.2 2.4"},
+		{"deadband is of the average", config.FieldFilter{Average: 2, Deadband: 1}, []float64{0, 2, 2}, "0 2"},
+		{"on change", config.FieldFilter{OnChange: true}, []float64{1, 1, 1.0000001, 1}, "1 1.0000001 1"},
+		{"becoming bad and coming back are news", config.FieldFilter{Deadband: 100}, []float64{1, bad, bad, 2, 2}, "1 bad(range) 2"},
+		{"heartbeat", config.FieldFilter{Deadband: 10, Heartbeat: 3 * time.Second}, []float64{0, 1, 2, 3, 4, 50, 51, 52, 53}, "0 3 50 53"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c := New(map[string]FieldConfig{"v": test.config})
+			c := New(map[string]config.FieldFilter{"v": test.config})
 			if got := apply(c, test.in...); got != test.want {
 				t.Errorf("want %s\n got %s", test.want, got)
 			}
@@ -66,7 +67,7 @@ func TestOneField(t *testing.T) {
 }
 
 func TestHeartbeatWithJitter(t *testing.T) {
-	c := New(map[string]FieldConfig{"v": {OnChange: true, Heartbeat: time.Minute}})
+	c := New(map[string]config.FieldFilter{"v": {OnChange: true, Heartbeat: time.Minute}})
 	var kept []int
 	for i := range 14 {
 		up := time.Hour + time.Duration(i)*10*time.Second - time.Duration(i)*time.Millisecond // ever a little early
@@ -83,7 +84,7 @@ func TestFieldsVote(t *testing.T) {
 	reading := func(a float64, b int64, on bool) []drivers.Value {
 		return []drivers.Value{drivers.Float("a", a), drivers.Int("b", b), drivers.Bool("on", on)}
 	}
-	c := New(map[string]FieldConfig{"a": {Deadband: 1}, "on": {OnChange: true}})
+	c := New(map[string]config.FieldFilter{"a": {Deadband: 1}, "on": {OnChange: true}})
 	up := time.Duration(0)
 	keep := func(name string, values []drivers.Value, want bool) {
 		t.Helper()
@@ -121,7 +122,7 @@ func TestSetDeadbandsOfAFieldNotSeen(t *testing.T) {
 }
 
 func TestConvertRemembersNothing(t *testing.T) {
-	c := New(map[string]FieldConfig{"v": {Scale: ptr(2), Average: 10, OnChange: true, Max: ptr(50)}})
+	c := New(map[string]config.FieldFilter{"v": {Scale: ptr(2), Average: 10, OnChange: true, Max: ptr(50)}})
 	apply(c, 1)
 	values := []drivers.Value{drivers.Float("v", 20)}
 	c.Convert(values)
@@ -141,9 +142,9 @@ func TestConvertRemembersNothing(t *testing.T) {
 func TestAgainstAModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
-		configs := map[string]FieldConfig{}
+		configs := map[string]config.FieldFilter{}
 		for _, name := range []string{"a", "b", "c"} {
-			configs[name] = FieldConfig{Deadband: float64(random.IntN(3)), OnChange: random.IntN(4) == 0}
+			configs[name] = config.FieldFilter{Deadband: float64(random.IntN(3)), OnChange: random.IntN(4) == 0}
 		}
 		c, last := New(configs), map[string]drivers.Value(nil)
 		for step := range 50 {
@@ -181,32 +182,32 @@ func TestAgainstAModel(t *testing.T) {
 func TestKindAndCheck(t *testing.T) {
 	tests := []struct {
 		name   string
-		config FieldConfig
+		config config.FieldFilter
 		kind   drivers.Kind
 		after  drivers.Kind
 		want   string // part of the error
 	}{
-		{"scale of a bool", FieldConfig{Scale: ptr(2)}, drivers.KindBool, drivers.KindBool, "option scale: the field is a bool"},
-		{"scale 0", FieldConfig{Scale: ptr(0)}, drivers.KindInt, drivers.KindFloat, "option scale: 0 would"},
-		{"offset not finite", FieldConfig{Offset: ptr(math.Inf(1))}, drivers.KindFloat, drivers.KindFloat, "option offset: +Inf"},
-		{"min above max", FieldConfig{Min: ptr(2), Max: ptr(1)}, drivers.KindInt, drivers.KindInt, "option min: 2 is above max"},
-		{"average of a string", FieldConfig{Average: 2}, drivers.KindString, drivers.KindString, "option average: the field is a string"},
-		{"average too long", FieldConfig{Average: 1001}, drivers.KindFloat, drivers.KindFloat, "option average: 1001 readings; want 2 to 1000"},
-		{"average negative", FieldConfig{Average: -1}, drivers.KindFloat, drivers.KindFloat, "option average: -1"},
-		{"deadband of a bool", FieldConfig{Deadband: 1}, drivers.KindBool, drivers.KindBool, "option deadband: the field is a bool"},
-		{"deadband negative", FieldConfig{Deadband: -1}, drivers.KindFloat, drivers.KindFloat, "option deadband: -1"},
-		{"deadband NaN", FieldConfig{Deadband: math.NaN()}, drivers.KindFloat, drivers.KindFloat, "option deadband: NaN"},
-		{"heartbeat alone", FieldConfig{Heartbeat: time.Minute}, drivers.KindFloat, drivers.KindFloat, "option heartbeat: it needs"},
-		{"heartbeat negative", FieldConfig{Heartbeat: -1, OnChange: true}, drivers.KindFloat, drivers.KindFloat, "option heartbeat: -1ns"},
-		{"OK nothing", FieldConfig{}, drivers.KindString, drivers.KindString, ""},
-		{"OK on change of a string", FieldConfig{OnChange: true, Heartbeat: time.Minute}, drivers.KindString, drivers.KindString, ""},
-		{"OK int stays an int", FieldConfig{Min: ptr(0), Deadband: 5}, drivers.KindInt, drivers.KindInt, ""},
-		{"OK scaled int is a float", FieldConfig{Scale: ptr(0.1)}, drivers.KindInt, drivers.KindFloat, ""},
-		{"OK averaged int is a float", FieldConfig{Average: 5}, drivers.KindInt, drivers.KindFloat, ""},
+		{"scale of a bool", config.FieldFilter{Scale: ptr(2)}, drivers.KindBool, drivers.KindBool, "option scale: the field is a bool"},
+		{"scale 0", config.FieldFilter{Scale: ptr(0)}, drivers.KindInt, drivers.KindFloat, "option scale: 0 would"},
+		{"offset not finite", config.FieldFilter{Offset: ptr(math.Inf(1))}, drivers.KindFloat, drivers.KindFloat, "option offset: +Inf"},
+		{"min above max", config.FieldFilter{Min: ptr(2), Max: ptr(1)}, drivers.KindInt, drivers.KindInt, "option min: 2 is above max"},
+		{"average of a string", config.FieldFilter{Average: 2}, drivers.KindString, drivers.KindString, "option average: the field is a string"},
+		{"average too long", config.FieldFilter{Average: 1001}, drivers.KindFloat, drivers.KindFloat, "option average: 1001 readings; want 2 to 1000"},
+		{"average negative", config.FieldFilter{Average: -1}, drivers.KindFloat, drivers.KindFloat, "option average: -1"},
+		{"deadband of a bool", config.FieldFilter{Deadband: 1}, drivers.KindBool, drivers.KindBool, "option deadband: the field is a bool"},
+		{"deadband negative", config.FieldFilter{Deadband: -1}, drivers.KindFloat, drivers.KindFloat, "option deadband: -1"},
+		{"deadband NaN", config.FieldFilter{Deadband: math.NaN()}, drivers.KindFloat, drivers.KindFloat, "option deadband: NaN"},
+		{"heartbeat alone", config.FieldFilter{Heartbeat: time.Minute}, drivers.KindFloat, drivers.KindFloat, "option heartbeat: it needs"},
+		{"heartbeat negative", config.FieldFilter{Heartbeat: -1, OnChange: true}, drivers.KindFloat, drivers.KindFloat, "option heartbeat: -1ns"},
+		{"OK nothing", config.FieldFilter{}, drivers.KindString, drivers.KindString, ""},
+		{"OK on change of a string", config.FieldFilter{OnChange: true, Heartbeat: time.Minute}, drivers.KindString, drivers.KindString, ""},
+		{"OK int stays an int", config.FieldFilter{Min: ptr(0), Deadband: 5}, drivers.KindInt, drivers.KindInt, ""},
+		{"OK scaled int is a float", config.FieldFilter{Scale: ptr(0.1)}, drivers.KindInt, drivers.KindFloat, ""},
+		{"OK averaged int is a float", config.FieldFilter{Average: 5}, drivers.KindInt, drivers.KindFloat, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := test.config.Kind(test.kind); got != test.after {
+			if got := Kind(test.config, test.kind); got != test.after {
 				t.Errorf("Kind: want %s, got %s", test.after, got)
 			}
 			err := test.config.Check(test.kind)
@@ -221,7 +222,7 @@ func TestKindAndCheck(t *testing.T) {
 }
 
 func chain() (*Chain, []drivers.Value) {
-	c := New(map[string]FieldConfig{
+	c := New(map[string]config.FieldFilter{
 		"a": {Scale: ptr(1.5), Offset: ptr(2), Min: ptr(-1e6), Max: ptr(1e6), Deadband: 0.5, Heartbeat: time.Minute},
 		"b": {Average: 10, OnChange: true},
 	})
@@ -257,8 +258,8 @@ func TestRevertIsTheWayBack(t *testing.T) {
 	for _, test := range []struct{ scale, offset, want, v float64 }{
 		{0.1, 0, 3, 0.3}, {0.01, 0, 23773, 237.73}, {0.1, -273.15, 2931, 19.95}, {3, 0.1, 0.1, 0.4}, {10, 0, 0.03, 0.3},
 	} {
-		c := FieldConfig{Scale: &test.scale, Offset: &test.offset}
-		got, err := c.Revert(drivers.Float("v", test.v), drivers.KindFloat)
+		c := config.FieldFilter{Scale: &test.scale, Offset: &test.offset}
+		got, err := Revert(c, drivers.Float("v", test.v), drivers.KindFloat)
 		if err != nil || got.Float() != test.want {
 			t.Errorf("(%v - %v) / %v = %#v, %v; want %v", test.v, test.offset, test.scale, got, err, test.want)
 		}
@@ -269,21 +270,21 @@ func TestRevertIsTheWayBack(t *testing.T) {
 func TestUnitIsTheDriversOnlyForTheDriversNumbers(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		config FieldConfig
+		config config.FieldFilter
 		want   string
 	}{
-		{"as it is", FieldConfig{Min: ptr(0), Average: 3}, "Cel"},
-		{"scaled", FieldConfig{Scale: ptr(1.8)}, ""},
-		{"shifted", FieldConfig{Offset: ptr(273.15)}, ""},
-		{"scaled by one", FieldConfig{Scale: ptr(1), Offset: ptr(0)}, "Cel"},
-		{"scaled, and said", FieldConfig{Scale: ptr(1.8), Offset: ptr(32), Unit: "[degF]"}, "[degF]"},
-		{"said", FieldConfig{Unit: "K"}, "K"},
+		{"as it is", config.FieldFilter{Min: ptr(0), Average: 3}, "Cel"},
+		{"scaled", config.FieldFilter{Scale: ptr(1.8)}, ""},
+		{"shifted", config.FieldFilter{Offset: ptr(273.15)}, ""},
+		{"scaled by one", config.FieldFilter{Scale: ptr(1), Offset: ptr(0)}, "Cel"},
+		{"scaled, and said", config.FieldFilter{Scale: ptr(1.8), Offset: ptr(32), Unit: "[degF]"}, "[degF]"},
+		{"said", config.FieldFilter{Unit: "K"}, "K"},
 	} {
-		if got := test.config.Field(drivers.Field{Name: "v", Unit: "Cel", Kind: drivers.KindFloat}); got.Unit != test.want {
+		if got := Field(test.config, drivers.Field{Name: "v", Unit: "Cel", Kind: drivers.KindFloat}); got.Unit != test.want {
 			t.Errorf("%s: want %q, got %q", test.name, test.want, got.Unit)
 		}
 	}
-	if err := (FieldConfig{Unit: "\x1b[2J"}).Check(drivers.KindFloat); err == nil || strings.Contains(err.Error(), "\x1b") {
+	if err := (config.FieldFilter{Unit: "\x1b[2J"}).Check(drivers.KindFloat); err == nil || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("a unit that a terminal obeys: %v", err)
 	}
 }

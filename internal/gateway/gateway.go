@@ -14,24 +14,21 @@ import (
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/card"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/event"
-	"github.com/fieldgate/fieldgate/internal/flash"
 	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/inspect"
 	"github.com/fieldgate/fieldgate/internal/link"
-	"github.com/fieldgate/fieldgate/internal/operation"
-	"github.com/fieldgate/fieldgate/internal/payload"
+	"github.com/fieldgate/fieldgate/internal/payload/formats"
 	"github.com/fieldgate/fieldgate/internal/payload/json"
-	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
-	"github.com/fieldgate/fieldgate/internal/presence"
-	"github.com/fieldgate/fieldgate/internal/queue"
 	"github.com/fieldgate/fieldgate/internal/ratelog"
 	"github.com/fieldgate/fieldgate/internal/sampling"
+	"github.com/fieldgate/fieldgate/internal/sensors"
 	"github.com/fieldgate/fieldgate/internal/shadow"
-	"github.com/fieldgate/fieldgate/internal/station"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/systemd"
@@ -75,10 +72,10 @@ type Gateway struct {
 	Options
 	topics   contract.Topics
 	store    *buffer.Store
-	card     *flash.Device // below the store; nil where there is none
+	card     *card.Device // below the store; nil where there is none
 	clock    *clock.Clock
 	journal  event.Journal
-	presence *presence.Presence
+	presence *contract.Presence
 	client   *mqtt.Client
 	link     *link.Link
 	peers    *slog.Logger // to peerLog
@@ -88,9 +85,9 @@ type Gateway struct {
 	monitor  *health.Monitor
 	hub      control.Hub
 	peerLog  *ratelog.Handler // for what others can make the gateway log
-	station  *station.Station
-	*queue.Queue
-	started time.Duration // on the clock of clock.Up
+	sensors  *sensors.Sensors
+	view     *inspect.View // of the queue
+	started  time.Duration // on the clock of clock.Up
 
 	healthEvery atomic.Int64 // nanoseconds
 	leaving     atomic.Bool  // what arrives now is for the next start
@@ -138,7 +135,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := queue.Options(g.Config)
+	o := storeOptions(g.Config)
 	o.PowerUpAge = func(kernel string) (time.Duration, bool) { return g.clock.PowerUpAge(kernel) }
 	o.Machine, o.Gateway, o.KernelBoot, o.Now, o.Log = config.MachineHash(), g.Config.Gateway.ID, boot, clock.Up, g.Log
 	o.First = func(p buffer.Previous, store string, boot uint32) (string, []byte) {
@@ -151,7 +148,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	if g.store, err = buffer.Open(ctx, g.Config.Buffer.Path, o); err != nil {
 		return err
 	}
-	if g.card, err = flash.Count(g.Config.Buffer.Path); err != nil {
+	if g.card, err = card.Count(g.Config.Buffer.Path); err != nil {
 		g.Log.Info("writes to the card are not counted", "err", err)
 	}
 	g.clock = clock.New(clock.Config{
@@ -159,17 +156,13 @@ func (g *Gateway) open(ctx context.Context) error {
 		Until: g.started + g.Config.Gateway.WaitForClock,
 	})
 	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
-	g.presence = &presence.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
+	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	g.learn()
 	return nil
 }
 
 // build makes the parts and queues what each start tells.
 func (g *Gateway) build(ctx context.Context) error {
-	var encoder payload.Encoder = new(json.Encoder)
-	if g.Config.Telemetry.Format == "json-flat" {
-		encoder = new(jsonflat.Encoder)
-	}
 	client, err := g.newClient()
 	if err != nil {
 		return err
@@ -177,20 +170,20 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.client = client
 	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Needs: g.needs(), Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
-		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: encoder, Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
-		Hold: g.Config.Telemetry.Unrouted == "hold", Last: func(sensor string) bool { return g.station.KeepsLast(sensor) },
+		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
+		Hold: g.Config.Telemetry.Unrouted == "hold", Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Queue: g.store, Client: sender{client}, Clock: g.clock, Log: g.peers,
 	})
-	g.Queue = queue.New(g.Config.Gateway.ID, g.store, g.clock)
+	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
-	g.station = station.New(station.Config{
-		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Hub: &g.hub, Changed: g.sensorChanged,
+	g.sensors = sensors.New(sensors.Config{
+		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Changed: g.sensorChanged,
 		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
 	})
 	g.shadow, err = shadow.New(ctx, shadow.Config{
 		Base:   shadow.Base(g.Config),
-		Limits: shadow.Limits{Allow: g.Config.Shadow.Allow, EveryMin: g.Config.Shadow.EveryMin, EveryMax: g.Config.Shadow.EveryMax, Fields: g.station.Numeric()},
+		Limits: shadow.Limits{Allow: g.Config.Shadow.Allow, EveryMin: g.Config.Shadow.EveryMin, EveryMax: g.Config.Shadow.EveryMax, Fields: g.sensors.Numeric()},
 		Store:  g.store, Now: g.clock.Now, Apply: g.apply,
 		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: g.peers,
 	})
@@ -198,7 +191,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	g.runner, err = command.New(ctx, command.Config{
-		Operations: operation.Table(g, g.station), Allowed: g.Config.Commands.Allow, Topics: g.topics, Store: g.store,
+		Commands: command.Table(), Host: host{g, g.sensors}, Allowed: g.Config.Commands.Allow, Topics: g.topics, Store: g.store,
 		ReplyTopics: g.Config.Commands.ReplyTopics, Keep: g.Config.MQTT.SessionExpiry + 2*g.Config.MQTT.KeepAlive,
 		Up: g.clock.Up, Now: g.clock.Now, Log: g.peers,
 	})
@@ -208,7 +201,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	if len(g.Problems) > 0 {
 		g.journal.Add(contract.EventConfig, contract.ConfigEvent{State: g.ConfigState, Problems: g.Problems})
 	}
-	return g.uplink.Register(ctx, g.store, g.station.Retained(g.topics), g.Log)
+	return g.uplink.Register(ctx, g.store, g.sensors.Retained(g.topics), g.Log)
 }
 
 // task is one long-running part. run returns nil when its context ends.
@@ -224,7 +217,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 		return err
 	}
 	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep},
-		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.Log) }}}
+		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)
 		if err != nil {
@@ -240,7 +233,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	defer stopRun(nil)
 
 	links := start(linkCtx, stopRun, []task{{"mqtt", g.client.Run}, {"uplink", g.uplink.Run}})
-	for name, run := range g.station.Runs() {
+	for name, run := range g.sensors.Runs() {
 		tasks = append(tasks, task{"sensor " + name, run})
 	}
 	running := start(runCtx, stopRun, tasks)
@@ -289,22 +282,28 @@ func start(ctx context.Context, stop context.CancelCauseFunc, tasks []task) *syn
 	return group
 }
 
+// host is what commands work on.
+type host struct {
+	*Gateway
+	*sensors.Sensors
+}
+
 // apply puts settings in force.
 func (g *Gateway) apply(s shadow.Settings) {
 	if err := g.SetLogLevel(s.LogLevel); err != nil {
 		g.Log.Error("log level", "err", err) // config and shadow check it before
 	}
 	g.healthEvery.Store(int64(s.HealthEvery))
-	g.station.Apply(s.Sensors)
+	g.sensors.Apply(s.Sensors)
 }
 
-// Flush implements operation.Gateway.
+// Flush implements command.Host.
 func (g *Gateway) Flush(ctx context.Context) error { return g.store.Flush(ctx) }
 
-// SetLogLevel implements operation.Gateway.
+// SetLogLevel implements command.Host.
 func (g *Gateway) SetLogLevel(level string) error { return g.Level.UnmarshalText([]byte(level)) }
 
-// Restart implements operation.Gateway: it ends Run with ErrRestart.
+// Restart implements command.Host: it ends Run with ErrRestart.
 func (g *Gateway) Restart() {
 	g.stays.Store(true)
 	g.askRestart()

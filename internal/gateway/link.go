@@ -84,7 +84,7 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 		return nil // an empty retained command clears the topic
 	}
 	return g.runner.Accept(ctx, command.Request{
-		Operation: op, Payload: m.Payload, ResponseTopic: m.ResponseTopic,
+		Name: op, Payload: m.Payload, ResponseTopic: m.ResponseTopic,
 		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: m.Expiry,
 	})
 }

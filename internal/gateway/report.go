@@ -11,7 +11,6 @@ import (
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/health"
@@ -179,10 +178,10 @@ func (g *Gateway) figures() health.Figures {
 	now, sync := g.clock.Now()
 	f := health.Figures{
 		Store: s, Run: g.store.Run(), StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted,
-		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), Sensors: g.station.States(),
+		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), Sensors: g.sensors.States(),
 		OldConfig: len(g.Problems) > 0,
 	}
-	g.station.Values(func(sensor, field, unit string, value float64) {
+	g.sensors.Values(func(sensor, field, unit string, value float64) {
 		f.Values = append(f.Values, health.Value{Sensor: sensor, Field: field, Unit: unit, Value: value})
 	})
 	f.Link, f.Trouble = g.link.Snapshot()
@@ -200,9 +199,9 @@ func (g *Gateway) figures() health.Figures {
 }
 
 // Status implements control.Gateway.
-func (g *Gateway) Status() control.Status {
+func (g *Gateway) Status() contract.LocalStatus {
 	reported, origins := g.shadow.Reported()
-	return control.Status{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Clock: g.clock.State(), Config: g.ConfigState,
+	return contract.LocalStatus{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Clock: g.clock.State(), Config: g.ConfigState,
 		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins}
 }
 

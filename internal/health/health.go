@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/card"
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/flash"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
@@ -27,7 +27,7 @@ type Figures struct {
 	Up        time.Duration // since power-up
 	ClockSync bool
 	CertDays  *float64      // until the client's certificate ends; nil: there is none
-	Flash     *flash.Usage  // of the store's device; nil: not known
+	Flash     *card.Usage   // of the store's device; nil: not known
 	Endurance int64         // bytes that the card stands; 0: not known
 	Trouble   []string      // what the link keeps from working
 	Refused   []string      // topics that the broker refuses, a sentence each
@@ -160,7 +160,7 @@ func some(list []string, what string) []string {
 const flashSpan = 10 * time.Minute
 
 // device tells what a card has to bear.
-func device(u flash.Usage, readings uint64, endurance int64) *contract.FlashDevice {
+func device(u card.Usage, readings uint64, endurance int64) *contract.FlashDevice {
 	d := &contract.FlashDevice{Name: u.Device, Bytes: u.Bytes, BytesPerReading: float64(u.Bytes) / float64(max(readings, 1))}
 	if u.Span >= flashSpan {
 		d.BytesPerDay = float64(u.Bytes) / u.Span.Hours() * 24

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/card"
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/flash"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
@@ -53,7 +53,7 @@ func TestRatesOverTheLastMinute(t *testing.T) {
 
 // TestCard: 4 GB in two days by 40 million readings, on a card for 30 TB.
 func TestCard(t *testing.T) {
-	f := health.Figures{Store: buffer.Stats{Appended: 40e6}, Flash: &flash.Usage{Device: "mmcblk0", Bytes: 4e9, Span: 48 * time.Hour}}
+	f := health.Figures{Store: buffer.Stats{Appended: 40e6}, Flash: &card.Usage{Device: "mmcblk0", Bytes: 4e9, Span: 48 * time.Hour}}
 	m := health.New(func() health.Figures { return f })
 	d := m.Snapshot().Flash.Device
 	if d == nil || d.Name != "mmcblk0" || d.Bytes != 4e9 || d.BytesPerDay != 2e9 || d.BytesPerReading != 100 || d.Years != nil {
@@ -180,7 +180,7 @@ func TestReasons(t *testing.T) {
 // The first seconds of a gateway say nothing of a day.
 func TestNoRateBeforeThereIsASpan(t *testing.T) {
 	for span, rate := range map[time.Duration]float64{3 * time.Second: 0, 9 * time.Minute: 0, 12 * time.Hour: 2e9} {
-		f := health.Figures{Flash: &flash.Usage{Device: "mmcblk0", Bytes: 1e9, Span: span}, Endurance: 30e12}
+		f := health.Figures{Flash: &card.Usage{Device: "mmcblk0", Bytes: 1e9, Span: span}, Endurance: 30e12}
 		m := health.New(func() health.Figures { return f })
 		if d := m.Snapshot().Flash.Device; d.BytesPerDay != rate || (d.Years != nil) != (rate > 0) {
 			t.Errorf("after %v: %+v", span, d)

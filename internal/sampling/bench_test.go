@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/sim"
 	"github.com/fieldgate/fieldgate/internal/filter"
@@ -21,7 +22,7 @@ func simulated(every time.Duration, sink Sink) *Sampler {
 		Open: func(ctx context.Context) (drivers.Driver, error) {
 			return sim.Spec.Open(ctx, nil, "", sim.Spec.Options())
 		},
-		Fields: map[string]filter.FieldConfig{"value": {Scale: &scale}},
+		Fields: map[string]config.FieldFilter{"value": {Scale: &scale}},
 	}
 	return New(config, Deps{Sink: sink, Up: func() time.Duration { return time.Since(start) }, Wall: time.Now})
 }

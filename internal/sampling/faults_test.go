@@ -9,14 +9,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/internal/filter"
 )
 
 // plausible is the filter of a mains voltage.
-func plausible() map[string]filter.FieldConfig {
+func plausible() map[string]config.FieldFilter {
 	low, high := 100.0, 400.0
-	return map[string]filter.FieldConfig{"v": {Min: &low, Max: &high}}
+	return map[string]config.FieldFilter{"v": {Min: &low, Max: &high}}
 }
 
 // A meter whose words are in the wrong order, with a register that it does not have: every reading succeeds, and none has a value.

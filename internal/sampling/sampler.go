@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/internal/filter"
 )
 
 // A Sink takes a reading measured at up (the time since power-up). values are its own only during the call. It blocks as long as it
@@ -37,7 +37,7 @@ type Config struct {
 	FrozenAfter time.Duration
 	// Open opens the sensor's driver. It is not called again before the driver was closed.
 	Open   func(ctx context.Context) (drivers.Driver, error)
-	Fields map[string]filter.FieldConfig
+	Fields map[string]config.FieldFilter
 }
 
 // Deps are what a Sampler uses of the program around it.

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/internal/filter"
 )
 
 // A fake is a driver that does what its function says.
@@ -346,7 +346,7 @@ func TestReadNow(t *testing.T) {
 			values[0] = drivers.Float("v", v) // the driver's slice, as ever
 			return values, nil
 		})
-		b.config.Fields = map[string]filter.FieldConfig{"v": {Scale: &scale, Average: 10, Deadband: 1e6}}
+		b.config.Fields = map[string]config.FieldFilter{"v": {Scale: &scale, Average: 10, Deadband: 1e6}}
 		s, stop := b.run()
 		var wg sync.WaitGroup
 		results := make([][]drivers.Value, 4)
@@ -387,7 +387,7 @@ func TestReadNow(t *testing.T) {
 func TestRefusingSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, good)
-		b.config.Fields = map[string]filter.FieldConfig{"v": {OnChange: true}}
+		b.config.Fields = map[string]config.FieldFilter{"v": {OnChange: true}}
 		var calls []time.Duration
 		b.deps.Sink = func(context.Context, string, time.Duration, []drivers.Value) error {
 			calls = append(calls, b.up())

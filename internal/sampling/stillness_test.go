@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/internal/filter"
 )
 
 func TestFrozen(t *testing.T) {
@@ -24,7 +24,7 @@ func TestFrozen(t *testing.T) {
 		})
 		b.config.FrozenAfter = 10 * time.Second
 		scale := 0.0625
-		b.config.Fields = map[string]filter.FieldConfig{"v": {Scale: &scale, OnChange: true}} // changes the values in place
+		b.config.Fields = map[string]config.FieldFilter{"v": {Scale: &scale, OnChange: true}} // changes the values in place
 		s, stop := b.run()
 		b.sleep(10 * time.Second)
 		if c := s.State().Condition; c != OK {

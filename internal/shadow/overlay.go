@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fieldgate/fieldgate/config"
 )
 
 // overlay lays the state of a desired document over the base. It returns the settings in force, the paths that come from
@@ -97,8 +99,8 @@ func (o *overlayer) gateway(key string, v json.RawMessage) {
 		if !o.allowed(path, path) {
 			return
 		}
-		if !ok || !slices.Contains([]string{"debug", "info", "warn", "error"}, level) {
-			o.reject(path, "must be debug, info, warn or error")
+		if !ok || !config.LogLevels.Has(level) {
+			o.reject(path, "must be one of %s", strings.Join(config.LogLevels.Names(), ", "))
 			return
 		}
 		o.settings.LogLevel = level
@@ -106,7 +108,7 @@ func (o *overlayer) gateway(key string, v json.RawMessage) {
 		if !o.allowed(path, path) {
 			return
 		}
-		d, ok := o.duration(path, v, time.Second, 24*time.Hour)
+		d, ok := o.duration(path, v, config.HealthEveryMin, config.HealthEveryMax)
 		if !ok {
 			return
 		}

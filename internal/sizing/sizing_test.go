@@ -10,6 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/sim"
+	"github.com/fieldgate/fieldgate/internal/payload/formats"
 	"github.com/fieldgate/fieldgate/internal/sizing"
 )
 
@@ -20,7 +21,7 @@ func configuration(t *testing.T, every, maxLoss string) *config.Config {
 		text += fmt.Sprintf("[[sensor]]\nname = %q\ndriver = \"sim\"\nevery = %q\n", name, every)
 	}
 	text += "[[sensor]]\nname = \"off\"\ndriver = \"sim\"\nevery = \"1ms\"\nenabled = false\n"
-	c, err := config.Parse([]config.Source{{Name: "test.toml", Text: text}}, []drivers.Spec{sim.Spec})
+	c, err := config.Parse([]config.Source{{Name: "test.toml", Text: text}}, config.Catalogue{Drivers: []drivers.Spec{sim.Spec}, Formats: formats.Words()})
 	if err != nil {
 		t.Fatal(err)
 	}

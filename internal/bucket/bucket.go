@@ -1,11 +1,11 @@
-// Package thin makes fewer readings of many: buckets with the mean, the least and the greatest number of each field,
+// Package bucket makes fewer readings of many: buckets with the mean, the least and the greatest number of each field,
 // which a store that is nearly full keeps in place of its oldest readings. It is a pure function that package buffer is
 // handed: when it runs and on what is the store's.
 //
 // A bucket stands for readings of one sensor that follow each other without a hole in their numbers, within one period of
 // the time since power-up: wall time may not be known. Fields that are no numbers keep their last value (package
 // reading). A reading that is alone in its period stays as it is.
-package thin
+package bucket
 
 import (
 	"time"
@@ -18,8 +18,8 @@ import (
 // the next level.
 var periods = [buffer.ThinLevels]time.Duration{time.Minute, 10 * time.Minute, time.Hour}
 
-// Records is buffer.Options.Thin. A record whose body is malformed stays as it is.
-func Records(level int, in []buffer.Record) []buffer.Record {
+// Thin is buffer.Options.Thin. A record whose body is malformed stays as it is.
+func Thin(level int, in []buffer.Record) []buffer.Record {
 	period := periods[level-1]
 	var decoder reading.Decoder
 	out := make([]bucket, 0, len(in))

@@ -1,4 +1,4 @@
-package station
+package sensors
 
 import (
 	"context"
@@ -24,8 +24,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
-// run makes a station of sensors on a real store and runs it until the test ends. None of them measures by itself before an hour has passed.
-func run(t *testing.T, buses drivers.Buses, sensors ...config.Sensor) *Station {
+// run makes sensors on a real store and runs it until the test ends. None of them measures by itself before an hour has passed.
+func run(t *testing.T, buses drivers.Buses, sensors ...config.Sensor) *Sensors {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	store, err := buffer.Open(t.Context(), filepath.Join(t.TempDir(), "q.db"), buffer.Options{Machine: "m", KernelBoot: "k", Log: log})
@@ -36,7 +36,7 @@ func run(t *testing.T, buses drivers.Buses, sensors ...config.Sensor) *Station {
 		sensors[i].Every, sensors[i].Enabled = 1000*time.Hour, true
 	}
 	s := New(Config{Sensors: sensors, Buses: buses, Store: store, Clock: clock.New(clock.Config{KernelBoot: "k", Source: clock.System(new(true)), Store: clock.In(store)}),
-		Hub: new(control.Hub), Changed: func(sampling.State) {}, Describe: func(string, []byte) {}, Log: log})
+		Watchers: new(control.Hub), Changed: func(sampling.State) {}, Describe: func(string, []byte) {}, Log: log})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for name, sensor := range s.Runs() {
@@ -57,7 +57,7 @@ func run(t *testing.T, buses drivers.Buses, sensors ...config.Sensor) *Station {
 }
 
 // measure measures with a sensor, which must be there.
-func measure(t *testing.T, s *Station, name string, limit time.Duration) error {
+func measure(t *testing.T, s *Sensors, name string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	_, ok, err := s.Measure(ctx, name)

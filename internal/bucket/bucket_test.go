@@ -1,4 +1,4 @@
-package thin_test
+package bucket_test
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/bucket"
 	"github.com/fieldgate/fieldgate/internal/reading"
-	"github.com/fieldgate/fieldgate/internal/thin"
 )
 
 func record(stream string, seq uint64, up time.Duration, temperature float64) buffer.Record {
@@ -65,7 +65,7 @@ func TestRecords(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := slices.Clone(tt.in)
-			if got := show(t, thin.Records(tt.level, in)); got != tt.want {
+			if got := show(t, bucket.Thin(tt.level, in)); got != tt.want {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 			if show(t, in) != show(t, tt.in) {
@@ -81,12 +81,12 @@ func TestRecordsInSteps(t *testing.T) {
 	for i := range 5000 {
 		in = append(in, record("a", uint64(i+1), time.Duration(i)*time.Second, float64(i%64)))
 	}
-	whole := thin.Records(3, in)
+	whole := bucket.Thin(3, in)
 	var steps []buffer.Record
 	for part := range slices.Chunk(in, 700) {
-		steps = thin.Records(1, append(steps, part...))
+		steps = bucket.Thin(1, append(steps, part...))
 	}
-	steps = thin.Records(3, thin.Records(2, steps))
+	steps = bucket.Thin(3, bucket.Thin(2, steps))
 	if len(whole) != 2 || len(steps) != 2 {
 		t.Fatalf("%d and %d buckets of 5000 seconds, want 2", len(whole), len(steps))
 	}

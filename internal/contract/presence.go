@@ -1,17 +1,14 @@
-// Package presence is P/status: who is there. The same document is the birth, the good-bye and the will, and it is
-// watched: when something older overwrites it, such as the will of a connection that the broker gave up only after the
-// gateway had come back, it must be told again.
-package presence
+package contract
 
 import (
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// A Presence makes the documents of one start of the program.
+// Presence is P/status of one run: who is there. The same document is the birth, the farewell and the
+// will, and it is watched: if something older overwrites it, such as the will of a connection that the
+// broker gave up only after the gateway had come back, it must be published again.
 type Presence struct {
 	Run     string
 	Store   string
@@ -23,7 +20,7 @@ type Presence struct {
 // Document returns the status document of a state as of now.
 func (p *Presence) Document(state string) []byte {
 	now, _ := p.Now()
-	text, err := json.Marshal(contract.Status{V: contract.Version, State: state, Since: contract.Time{Time: now},
+	text, err := json.Marshal(Status{V: Version, State: state, Since: Time{Time: now},
 		Run: p.Run, Store: p.Store, Boot: p.Boot, Version: p.Version})
 	if err != nil {
 		panic(err) // a struct of strings and numbers
@@ -33,8 +30,8 @@ func (p *Presence) Document(state string) []byte {
 
 // Overwritten tells whether a document that appeared on the topic must be answered by telling ours again.
 func (p *Presence) Overwritten(document []byte) bool {
-	var s contract.Status
-	if err := json.Unmarshal(document, &s); err != nil || s.State != contract.Online {
+	var s Status
+	if err := json.Unmarshal(document, &s); err != nil || s.State != Online {
 		return true
 	}
 	// Another gateway of our name is not answered: that would be a fight without an end.
@@ -44,8 +41,8 @@ func (p *Presence) Overwritten(document []byte) bool {
 // Twin returns what tells another gateway of our name from this one, if a document on the topic is its birth or its will: where two push
 // each other off the broker, each finds the other's at connecting, again and again. One of a store that was replaced is found once.
 func (p *Presence) Twin(document []byte) (id string, ok bool) {
-	var s contract.Status
-	if err := json.Unmarshal(document, &s); err != nil || s.State == contract.Offline || s.Run == "" || !p.foreign(&s) {
+	var s Status
+	if err := json.Unmarshal(document, &s); err != nil || s.State == Offline || s.Run == "" || !p.foreign(&s) {
 		return "", false
 	}
 	return fmt.Sprintf("run %.40q, store %.40q", s.Run, s.Store), true
@@ -53,7 +50,7 @@ func (p *Presence) Twin(document []byte) (id string, ok bool) {
 
 // foreign reports whether a document comes from another gateway: one with another store, or with a copy of ours, which began
 // as many runs as we did or more. Without a store of our own it cannot be told from an earlier run of ours.
-func (p *Presence) foreign(s *contract.Status) bool {
+func (p *Presence) foreign(s *Status) bool {
 	if p.Store == "" || s.Store == "" || s.Run == p.Run {
 		return false
 	}

@@ -1,4 +1,4 @@
-package regular_test
+package config_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/fieldgate/fieldgate/internal/regular"
+	"github.com/fieldgate/fieldgate/config"
 )
 
 // None of these may block or be read without end.
@@ -26,21 +26,21 @@ func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{fifo: "a named pipe", large: "larger than 4 KiB", link: "a device", socket: "a socket", dir: "a directory", "/dev/zero": "a device"} {
-		text, err := regular.Read(name, 4<<10)
-		if !errors.Is(err, regular.ErrIrregular) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), want) || text != nil {
+		text, err := config.ReadFile(name, 4<<10)
+		if !errors.Is(err, config.ErrIrregular) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), want) || text != nil {
 			t.Errorf("%s: %q, %v", name, text, err)
 		}
 	}
-	if _, err := regular.Read(filepath.Join(dir, "none"), 1); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := config.ReadFile(filepath.Join(dir, "none"), 1); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "good"), []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := regular.Read(filepath.Join(dir, "good"), 4); string(text) != "text" || err != nil {
+	if text, err := config.ReadFile(filepath.Join(dir, "good"), 4); string(text) != "text" || err != nil {
 		t.Errorf("got %q, %v", text, err)
 	}
-	if text, err := regular.Read("/proc/self/status", 64<<10); len(text) == 0 || err != nil { // its size is 0
+	if text, err := config.ReadFile("/proc/self/status", 64<<10); len(text) == 0 || err != nil { // its size is 0
 		t.Errorf("got %q, %v", text, err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package queue looks into the store of a running gateway for the operator: what waits, by sensor; all of it as documents; what
+// Package inspect looks into the store of a running gateway for the operator: what waits, by sensor; all of it as documents; what
 // was refused, and what is to become of that. Delivering is package uplink's, keeping the store's own.
-package queue
+package inspect
 
 import (
 	"cmp"
@@ -12,7 +12,6 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/payload"
 	payloadjson "github.com/fieldgate/fieldgate/internal/payload/json"
 )
@@ -34,29 +33,29 @@ type Clock interface {
 	Time(kernelBoot string, up time.Duration) (time.Time, bool)
 }
 
-// Queue implements the part of control.Gateway that is about the queue.
-type Queue struct {
+// View implements the part of control.Gateway that is about the queue.
+type View struct {
 	gateway string
 	store   Store
 	clock   Clock
 }
 
 // New makes the view of a gateway's store.
-func New(gateway string, store Store, clock Clock) *Queue { return &Queue{gateway, store, clock} }
+func New(gateway string, store Store, clock Clock) *View { return &View{gateway, store, clock} }
 
 // QueueStats tells what waits. It reads all of it.
-func (q *Queue) QueueStats(ctx context.Context) (control.QueueStats, error) {
+func (q *View) QueueStats(ctx context.Context) (contract.QueueStats, error) {
 	streams, err := q.store.Streams(ctx, buffer.Readings)
 	if err != nil {
-		return control.QueueStats{}, err
+		return contract.QueueStats{}, err
 	}
 	s := q.store.Stats()
-	out := control.QueueStats{
+	out := contract.QueueStats{
 		Readings: s.Live + s.Backlog, Events: s.Events, InFlight: s.InFlight, Dead: s.Dead, Losses: s.Losses, Bytes: s.Bytes, MaxBytes: s.MaxBytes,
-		Sensors: map[string]control.SensorQueue{},
+		Sensors: map[string]contract.SensorQueue{},
 	}
 	for name, st := range streams {
-		v := control.SensorQueue{Readings: st.Records, Bytes: st.Bytes, OldestRun: st.Oldest.Run, OldestSeq: st.Oldest.Seq}
+		v := contract.SensorQueue{Readings: st.Records, Bytes: st.Bytes, OldestRun: st.Oldest.Run, OldestSeq: st.Oldest.Seq}
 		if t, ok := q.clock.Time(st.Oldest.Kernel, st.Oldest.Up); ok {
 			v.Oldest = contract.Time{Time: t}
 		}
@@ -67,7 +66,7 @@ func (q *Queue) QueueStats(ctx context.Context) (control.QueueStats, error) {
 
 // Export calls line with a document for every reading that waits, as format "json" has it, with one reading each. Those in flight are among
 // them. Nothing is taken away. A reading that cannot be rendered is passed over: its delivery will make it a dead letter, with the reason.
-func (q *Queue) Export(ctx context.Context, line func([]byte) error) error {
+func (q *View) Export(ctx context.Context, line func([]byte) error) error {
 	var encoder payloadjson.Encoder
 	var text []byte
 	for r, err := range q.store.Stored(ctx, buffer.Readings) {
@@ -85,7 +84,7 @@ func (q *Queue) Export(ctx context.Context, line func([]byte) error) error {
 }
 
 // batch returns a record as a batch of one reading.
-func (q *Queue) batch(r *buffer.Record) *payload.Batch {
+func (q *View) batch(r *buffer.Record) *payload.Batch {
 	one := payload.Reading{Seq: r.Seq, Up: r.Up, Body: r.Body, SeqTo: r.SeqTo, UpTo: r.UpTo}
 	one.Time, _ = q.clock.Time(r.Kernel, r.Up)
 	if r.SeqTo > 0 {
@@ -96,16 +95,16 @@ func (q *Queue) batch(r *buffer.Record) *payload.Batch {
 
 // DeadLetters returns up to max dead letters with an id above after: a reading as it would be sent; of an event, and of a reading that cannot be
 // rendered, what it is and its size.
-func (q *Queue) DeadLetters(ctx context.Context, after int64, max int) ([]control.DeadLetter, error) {
+func (q *View) DeadLetters(ctx context.Context, after int64, max int) ([]contract.DeadLetter, error) {
 	letters, err := q.store.DeadLetters(ctx, after, max)
 	if err != nil {
 		return nil, err
 	}
 	var encoder payloadjson.Encoder
-	out := make([]control.DeadLetter, 0, len(letters))
+	out := make([]contract.DeadLetter, 0, len(letters))
 	for _, d := range letters {
 		r := &d.Record
-		v := control.DeadLetter{ID: d.ID, Reason: d.Reason}
+		v := contract.DeadLetter{ID: d.ID, Reason: d.Reason}
 		if r.Lane == buffer.Events {
 			v.Document, err = json.Marshal(map[string]any{"event": r.Stream, "bytes": len(r.Body)})
 		} else if v.Document, err = encoder.Append(nil, q.batch(r)); err != nil {
@@ -120,7 +119,7 @@ func (q *Queue) DeadLetters(ctx context.Context, after int64, max int) ([]contro
 }
 
 // RetryDead has dead letters sent once more and returns how many.
-func (q *Queue) RetryDead(ctx context.Context, c control.Choice) (int, error) {
+func (q *View) RetryDead(ctx context.Context, c contract.DeadChoice) (int, error) {
 	if c.All {
 		return q.store.RetryAllDead(ctx)
 	}
@@ -128,7 +127,7 @@ func (q *Queue) RetryDead(ctx context.Context, c control.Choice) (int, error) {
 }
 
 // DropDead removes dead letters and returns how many.
-func (q *Queue) DropDead(ctx context.Context, c control.Choice) (int, error) {
+func (q *View) DropDead(ctx context.Context, c contract.DeadChoice) (int, error) {
 	if c.All {
 		return q.store.DropAllDead(ctx)
 	}

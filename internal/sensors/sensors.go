@@ -1,7 +1,7 @@
-// Package station is the sensors of the gateway between their configuration and the store: it makes a sampler for each,
+// Package sensors is the sensors of the gateway between their configuration and the store: it makes a sampler for each,
 // keeps what they measure, tells when their state changes, and describes them for the cloud. How a sensor is read is
 // package sampling's; what becomes of a reading is the store's.
-package station
+package sensors
 
 import (
 	"bytes"
@@ -20,20 +20,21 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/filter"
 	"github.com/fieldgate/fieldgate/internal/reading"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 )
 
-// Config is what a Station is made of.
+// Config is what Sensors is made of.
 type Config struct {
 	Gateway string // its id
 	Sensors []config.Sensor
 	Buses   drivers.Buses
 	Store   *buffer.Store
 	Clock   *clock.Clock
-	Hub     *control.Hub
+	// Watchers are given each reading while somebody follows them.
+	Watchers Watchers
 	// Changed is told when a sensor came into another state. It must not block long.
 	Changed func(sampling.State)
 	// Describe is given the description of a sensor whenever it changes.
@@ -41,8 +42,16 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// A Station is all sensors of a gateway.
-type Station struct {
+// Watchers are those who follow the readings.
+type Watchers interface {
+	// Watched reports whether there are any: if not, no document needs to be made.
+	Watched() bool
+	// Publish hands over a reading. It does not block.
+	Publish(contract.Telemetry)
+}
+
+// Sensors is all sensors of a gateway.
+type Sensors struct {
 	Config
 	sensors map[string]*sensor
 }
@@ -60,8 +69,8 @@ type sensor struct {
 }
 
 // New makes the sensors. Those on one bus that can be shared have a lock in common.
-func New(c Config) *Station {
-	s := &Station{Config: c, sensors: map[string]*sensor{}}
+func New(c Config) *Sensors {
+	s := &Sensors{Config: c, sensors: map[string]*sensor{}}
 	locks := map[string]*sampling.BusLock{}
 	for i := range c.Sensors {
 		sc := &c.Sensors[i]
@@ -78,10 +87,10 @@ func New(c Config) *Station {
 	return s
 }
 
-func (s *Station) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
+func (s *Sensors) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 	v := &sensor{config: c, fields: slices.Clone(c.Spec.Fields(c.Options))}
 	for i := range v.fields {
-		v.fields[i] = c.Fields[v.fields[i].Name].Field(v.fields[i])
+		v.fields[i] = filter.Field(c.Fields[v.fields[i].Name], v.fields[i])
 	}
 	v.sampler = sampling.New(sampling.Config{
 		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, FrozenAfter: c.FrozenAfter, Fields: c.Fields,
@@ -100,27 +109,27 @@ func (s *Station) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 
 // keep gives a reading to the store. From here on it is the store's to promise. Its time has the milliseconds that the documents tell:
 // the rest of it would be a quarter of what is stored.
-func (s *Station) keep(ctx context.Context, v *sensor, up time.Duration, values []drivers.Value) error {
+func (s *Sensors) keep(ctx context.Context, v *sensor, up time.Duration, values []drivers.Value) error {
 	v.mu.Lock()
 	v.newest = append(v.newest[:0], values...)
 	v.mu.Unlock()
 	up = up.Truncate(time.Millisecond)
 	v.body = reading.Append(v.body[:0], values)
 	seq, err := s.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
-	if err == nil && s.Hub.Watched() {
+	if err == nil && s.Watchers.Watched() {
 		t, _ := s.Clock.Time(s.Clock.Boot(), up)
 		r := contract.Reading{Seq: seq, TS: contract.Time{Time: t}, Measured: v.measured(values)}
 		if t.IsZero() {
 			seconds := up.Seconds()
 			r.Up = &seconds
 		}
-		s.Hub.Publish(contract.Telemetry{V: contract.Version, Gateway: s.Gateway, Run: s.Store.Run(), Sensor: v.config.Name, Readings: []contract.Reading{r}})
+		s.Watchers.Publish(contract.Telemetry{V: contract.Version, Gateway: s.Gateway, Run: s.Store.Run(), Sensor: v.config.Name, Readings: []contract.Reading{r}})
 	}
 	return err
 }
 
 // Runs returns what each sensor runs, by its name, until the context ends.
-func (s *Station) Runs() map[string]func(context.Context) error {
+func (s *Sensors) Runs() map[string]func(context.Context) error {
 	runs := map[string]func(context.Context) error{}
 	for name, v := range s.sensors {
 		runs[name] = v.sampler.Run
@@ -129,7 +138,7 @@ func (s *Station) Runs() map[string]func(context.Context) error {
 }
 
 // Apply puts settings in force and describes the sensors whose settings changed. It is called by one goroutine at a time.
-func (s *Station) Apply(settings map[string]shadow.Sensor) {
+func (s *Sensors) Apply(settings map[string]shadow.Sensor) {
 	for name, setting := range settings {
 		v, next := s.sensors[name], sampling.Settings{Every: setting.Every, Enabled: setting.Enabled, Deadband: setting.Deadband}
 		if reflect.DeepEqual(next, v.settings) {
@@ -155,7 +164,7 @@ func (v *sensor) describe() []byte {
 }
 
 // Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
-func (s *Station) Measure(ctx context.Context, name string) (contract.Measured, bool, error) {
+func (s *Sensors) Measure(ctx context.Context, name string) (contract.Measured, bool, error) {
 	v := s.sensors[name]
 	if v == nil {
 		return contract.Measured{}, false, nil
@@ -190,7 +199,7 @@ func (v *sensor) measured(values []drivers.Value) contract.Measured {
 }
 
 // Values calls f for each number that was measured last, and for each switch with 0 or 1.
-func (s *Station) Values(f func(sensor, field, unit string, value float64)) {
+func (s *Sensors) Values(f func(sensor, field, unit string, value float64)) {
 	for _, c := range s.Config.Sensors {
 		v := s.sensors[c.Name]
 		v.mu.Lock()
@@ -221,7 +230,7 @@ func (v *sensor) unit(field string) string {
 }
 
 // Numeric returns the fields of every sensor that can have a deadband.
-func (s *Station) Numeric() map[string][]string {
+func (s *Sensors) Numeric() map[string][]string {
 	names := map[string][]string{}
 	for name, v := range s.sensors {
 		for _, f := range v.fields {
@@ -234,7 +243,7 @@ func (s *Station) Numeric() map[string][]string {
 }
 
 // Write sets writable fields of a sensor to JSON values and returns what a reading after that says; false: there is no such sensor.
-func (s *Station) Write(ctx context.Context, name string, members map[string]json.RawMessage) (contract.Measured, bool, error) {
+func (s *Sensors) Write(ctx context.Context, name string, members map[string]json.RawMessage) (contract.Measured, bool, error) {
 	v := s.sensors[name]
 	if v == nil {
 		return contract.Measured{}, false, nil
@@ -252,7 +261,7 @@ func (s *Station) Write(ctx context.Context, name string, members map[string]jso
 		}
 		value, err := valueOf(f, text)
 		if err == nil {
-			value, err = v.config.Fields[f.Name].Revert(value, kind)
+			value, err = filter.Revert(v.config.Fields[f.Name], value, kind)
 		}
 		if err != nil {
 			return contract.Measured{}, true, err
@@ -310,7 +319,7 @@ func valueOf(f drivers.Field, text json.RawMessage) (drivers.Value, error) {
 }
 
 // Retained returns the topics on which a gateway with these sensors keeps a retained message.
-func (s *Station) Retained(t contract.Topics) map[string]bool {
+func (s *Sensors) Retained(t contract.Topics) map[string]bool {
 	topics := map[string]bool{t.Status(): true, t.Reported(): true, t.Health(): true}
 	for _, c := range s.Config.Sensors {
 		topics[t.Sensor(c.Name)] = true
@@ -322,13 +331,13 @@ func (s *Station) Retained(t contract.Topics) map[string]bool {
 }
 
 // KeepsLast tells whether P/last is kept for a sensor; not for one that the configuration no longer has.
-func (s *Station) KeepsLast(name string) bool {
+func (s *Sensors) KeepsLast(name string) bool {
 	v := s.sensors[name]
 	return v != nil && v.config.Last
 }
 
 // States returns how the sensors do, in the order of the configuration.
-func (s *Station) States() []sampling.State {
+func (s *Sensors) States() []sampling.State {
 	states := make([]sampling.State, len(s.Config.Sensors))
 	for i := range s.Config.Sensors {
 		states[i] = s.sensors[s.Config.Sensors[i].Name].sampler.State()

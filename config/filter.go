@@ -1,4 +1,4 @@
-package filter
+package config
 
 import (
 	"errors"
@@ -17,8 +17,8 @@ const MaxAverage = 1000
 // maxUnit bounds a unit's symbol, in bytes.
 const maxUnit = 32
 
-// A FieldConfig is what happens to one field. The zero value leaves it as it is.
-type FieldConfig struct {
+// A FieldFilter is what happens to one field. The zero value leaves it as it is.
+type FieldFilter struct {
 	Scale  *float64 `toml:"scale"`  // factor; nil is 1
 	Offset *float64 `toml:"offset"` // added after scaling, in the field's unit; nil is 0
 	// Unit is the unit's symbol after scaling; "" is the driver's, or none where scale or offset change the number.
@@ -39,64 +39,8 @@ type FieldConfig struct {
 	Heartbeat time.Duration `toml:"heartbeat"`
 }
 
-// makesFloat tells whether the configuration makes a float out of an int.
-func (c FieldConfig) makesFloat() bool { return c.Scale != nil || c.Offset != nil || c.Average > 1 }
-
-// line returns what scale and offset do.
-func (c FieldConfig) line() drivers.Linear {
-	scale, offset := 1.0, 0.0
-	if c.Scale != nil {
-		scale = *c.Scale
-	}
-	if c.Offset != nil {
-		offset = *c.Offset
-	}
-	return drivers.NewLinear(scale, offset)
-}
-
-// Field returns what a driver's field is after the filter. One that scale or offset change has no unit but the configuration's: nobody knows what
-// it is now. An int that is scaled, shifted or averaged is a float.
-func (c FieldConfig) Field(f drivers.Field) drivers.Field {
-	if c.Unit != "" || c.line() != drivers.NewLinear(1, 0) {
-		f.Unit = c.Unit
-	}
-	f.Kind = c.Kind(f.Kind)
-	return f
-}
-
-// Kind returns the kind of a field after the filter: an int that is scaled, shifted or averaged is a float.
-func (c FieldConfig) Kind(k drivers.Kind) drivers.Kind {
-	if k == drivers.KindInt && c.makesFloat() {
-		return drivers.KindFloat
-	}
-	return k
-}
-
-// Revert turns a value that is to be written into what the driver takes, a value of kind k: before scale and offset, and rounded where the
-// driver has an int. One outside min and max is an error.
-func (c FieldConfig) Revert(v drivers.Value, k drivers.Kind) (drivers.Value, error) {
-	if v.Kind() != drivers.KindFloat && v.Kind() != drivers.KindInt {
-		return v, nil
-	}
-	x := v.Float()
-	if c.Min != nil && x < *c.Min || c.Max != nil && x > *c.Max {
-		return v, fmt.Errorf("%s: %v is outside of min and max", v.Field, v.Any())
-	}
-	x = c.line().Revert(x)
-	switch {
-	case c.Offset == nil && c.Scale == nil && v.Kind() == k:
-		return v, nil
-	case k == drivers.KindInt:
-		if math.Abs(x) > 1<<53 {
-			return v, fmt.Errorf("%s: %v is beyond what the device can be set to", v.Field, v.Any())
-		}
-		return drivers.Int(v.Field, int64(math.Round(x))), nil
-	}
-	return drivers.Float(v.Field, x), nil
-}
-
-// Check returns what is wrong with the configuration for a field of kind k: one or several *drivers.OptionError, joined.
-func (c FieldConfig) Check(k drivers.Kind) error {
+// Check returns what is wrong with the filter for a field of kind k: one or several *drivers.OptionError, joined.
+func (c FieldFilter) Check(k drivers.Kind) error {
 	var errs []error
 	wrong := func(key, format string, args ...any) {
 		errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})

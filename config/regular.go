@@ -1,6 +1,4 @@
-// Package regular reads whole files that somebody else put in place: only regular ones, and only of a sane size. Anything else
-// under such a name could block the program for ever or fill its memory.
-package regular
+package config
 
 import (
 	"errors"
@@ -11,11 +9,12 @@ import (
 	"syscall"
 )
 
-// ErrIrregular says that a file is no regular one, or is too large.
+// ErrIrregular says that a file is not a regular one, or is too large.
 var ErrIrregular = errors.New("not a regular file of a sane size")
 
-// Read returns the content of a regular file of at most max bytes. Its error names the file.
-func Read(name string, max int64) ([]byte, error) {
+// ReadFile returns the content of a regular file of at most max bytes. Anything else that somebody put in its place could
+// block the program for ever or fill its memory. Its error names the file.
+func ReadFile(name string, max int64) ([]byte, error) {
 	if info, err := os.Stat(name); err == nil { // opening a device can be an act of its own
 		if err := check(info, max); err != nil {
 			return nil, named(name, err)

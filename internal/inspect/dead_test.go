@@ -1,4 +1,4 @@
-package queue
+package inspect
 
 import (
 	"slices"
@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
-	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
 // Every dead letter is listed, whatever is in it: the list is how the operator gets at the ids.
@@ -38,7 +38,7 @@ func TestDeadLetters(t *testing.T) {
 // A dead letter that is tried again is the reading that it was; one that is dropped is gone; ids that are not there count for nothing.
 func TestRetryAndDropDead(t *testing.T) {
 	type ids = []int64
-	type choice = control.Choice
+	type choice = contract.DeadChoice
 	for _, tt := range []struct {
 		name        string
 		choose      func(ids) choice

@@ -1,4 +1,4 @@
-package presence_test
+package contract_test
 
 import (
 	"strings"
@@ -6,16 +6,15 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
-	"github.com/fieldgate/fieldgate/internal/presence"
 )
 
 func TestOverwritten(t *testing.T) {
 	now := func() (time.Time, bool) { return time.Unix(1e9, 0), true }
-	p := &presence.Presence{Run: "p", Store: "aa", Boot: 3, Version: "v", Now: now}
-	other := &presence.Presence{Run: "o", Store: "bb", Boot: 9, Version: "v", Now: now}
-	older := &presence.Presence{Run: "before", Store: "aa", Boot: 2, Version: "v", Now: now}
-	copied := &presence.Presence{Run: "copied", Store: "aa", Boot: 3, Version: "v", Now: now}
-	unopened := &presence.Presence{Run: "unopened", Version: "v", Now: now}
+	p := &contract.Presence{Run: "p", Store: "aa", Boot: 3, Version: "v", Now: now}
+	other := &contract.Presence{Run: "o", Store: "bb", Boot: 9, Version: "v", Now: now}
+	older := &contract.Presence{Run: "before", Store: "aa", Boot: 2, Version: "v", Now: now}
+	copied := &contract.Presence{Run: "copied", Store: "aa", Boot: 3, Version: "v", Now: now}
+	unopened := &contract.Presence{Run: "unopened", Version: "v", Now: now}
 	for _, tt := range []struct {
 		name     string
 		document []byte

@@ -1,7 +1,7 @@
-// Package flash counts what is really written to the card: the bytes that the kernel sent to the block device under a file, with
+// Package card counts what is really written to the card: the bytes that the kernel sent to the block device under a file, with
 // the file system's journal and everything that other programs write, which is what wears the card. What is inside of the card, the
 // writes that its controller adds, nobody outside knows.
-package flash
+package card
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package queue
+package inspect
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/bucket"
+	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/reading"
-	"github.com/fieldgate/fieldgate/internal/thin"
 )
 
 // noon is when the tests' board was powered up.
@@ -35,7 +35,7 @@ func (f fixed) Time(kernelBoot string, up time.Duration) (time.Time, bool) {
 
 // rig is a queue on a real store.
 type rig struct {
-	*Queue
+	*View
 	t     *testing.T
 	store *buffer.Store
 }
@@ -92,7 +92,7 @@ func (r *rig) refuse(reason string) {
 	}
 }
 
-func (r *rig) stats() control.QueueStats {
+func (r *rig) stats() contract.QueueStats {
 	r.t.Helper()
 	s, err := r.QueueStats(r.t.Context())
 	if err != nil {
@@ -216,7 +216,7 @@ func TestExportOfSeveralRuns(t *testing.T) {
 
 // A bucket of thinned readings has both of its ends.
 func TestExportOfBuckets(t *testing.T) {
-	r := openRig(t, filepath.Join(t.TempDir(), "q.db"), buffer.Options{KernelBoot: "k", MaxLoss: time.Hour, MaxBytes: buffer.MinMaxBytes, WhenFull: buffer.Thin, Thin: thin.Records})
+	r := openRig(t, filepath.Join(t.TempDir(), "q.db"), buffer.Options{KernelBoot: "k", MaxLoss: time.Hour, MaxBytes: buffer.MinMaxBytes, WhenFull: buffer.Thin, Thin: bucket.Thin})
 	noise := rand.NewChaCha8([32]byte{}) // which compresses to half at most
 	for i := range 20000 {
 		text := make([]byte, 256)
@@ -277,7 +277,7 @@ func TestStats(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	size := int64(len(reading.Append(nil, []drivers.Value{drivers.Float("temperature", 22)})))
-	for name, want := range map[string]control.SensorQueue{
+	for name, want := range map[string]contract.SensorQueue{
 		"hall":   {Readings: 2, Bytes: 2 * size, OldestRun: r.store.Run(), OldestSeq: 2},
 		"roof":   {Readings: 1, Bytes: size, OldestRun: r.store.Run(), OldestSeq: 1},
 		"cellar": {Readings: 1, Bytes: 6, OldestRun: r.store.Run(), OldestSeq: 1},
@@ -302,8 +302,8 @@ func TestClosedStore(t *testing.T) {
 	}
 	_, stats := r.QueueStats(t.Context())
 	_, dead := r.DeadLetters(t.Context(), 0, 1)
-	_, retry := r.RetryDead(t.Context(), control.Choice{All: true})
-	_, drop := r.DropDead(t.Context(), control.Choice{IDs: []int64{1}})
+	_, retry := r.RetryDead(t.Context(), contract.DeadChoice{All: true})
+	_, drop := r.DropDead(t.Context(), contract.DeadChoice{IDs: []int64{1}})
 	export := r.Export(t.Context(), func([]byte) error { return nil })
 	for name, err := range map[string]error{"stats": stats, "dead letters": dead, "retry": retry, "drop": drop, "export": export} {
 		if !errors.Is(err, buffer.ErrClosed) {

@@ -1,0 +1,57 @@
+package config
+
+import "slices"
+
+// A Word is one of the values that a key may have.
+type Word struct {
+	Name string
+	Doc  string // what it means, in a sentence without a full stop
+}
+
+// Words are all values that a key may have.
+type Words []Word
+
+// The words of each key whose values are fixed. Formats, commands and drivers are the Catalogue's.
+var (
+	LogLevels = Words{
+		{"debug", "everything, also single attempts and packets"},
+		{"info", "changes of state"},
+		{"warn", "what needs attention while the gateway goes on"},
+		{"error", "what does not work"},
+	}
+	Unrouted = Words{
+		{"delivered", "a reading that nobody subscribed to counts as delivered, and is counted"},
+		{"hold", "a reading that nobody subscribed to stays in the queue"},
+	}
+	WhenFull = Words{
+		{"drop-oldest", "the oldest readings of the lowest priority make room"},
+		{"reject-new", "new readings are not taken"},
+		{"thin", "the oldest readings become buckets of mean, least and greatest value first"},
+	}
+	Priorities = Words{
+		{"low", "gives way first when the store is full, and is sent last"},
+		{"normal", "between the two"},
+		{"high", "gives way last, and is sent first"},
+	}
+	ShadowKeys = Words{
+		{"sensors.every", "interval of a sensor"},
+		{"sensors.enabled", "whether a sensor is read"},
+		{"sensors.deadband", "least change of a field that is reported"},
+		{"gateway.log_level", "log level"},
+		{"gateway.health_every", "interval of P/health"},
+	}
+)
+
+// Names returns the words themselves.
+func (w Words) Names() []string {
+	names := make([]string, len(w))
+	for i := range w {
+		names[i] = w[i].Name
+	}
+	return names
+}
+
+// Has reports whether a value is one of the words.
+func (w Words) Has(value string) bool {
+	return slices.ContainsFunc(w, func(x Word) bool { return x.Name == value })
+}

@@ -1,0 +1,27 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"runtime"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+func diag() Spec {
+	return Spec{
+		Name: "diag", Doc: "report the whole state of the gateway, and figures of the process", Default: true, Timeout: 5 * time.Second, Harmless: true,
+		Run: func(_ context.Context, h Host, _ json.RawMessage) (any, error) {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return struct {
+				contract.LocalStatus
+				Go         string `json:"go"`
+				Arch       string `json:"arch"`
+				Goroutines int    `json:"goroutines"`
+				HeapBytes  uint64 `json:"heap_bytes"`
+			}{h.Status(), runtime.Version(), runtime.GOARCH, runtime.NumGoroutine(), m.HeapAlloc}, nil
+		},
+	}
+}

@@ -1,0 +1,54 @@
+package contract
+
+import "encoding/json"
+
+// What the gateway reports to the commands on its own machine. diag returns the first to the cloud as well.
+
+// LocalStatus is what `fieldgate status --json` prints and the command `diag` returns.
+type LocalStatus struct {
+	Gateway string            `json:"gateway"`
+	Version string            `json:"version"`
+	PID     int               `json:"pid"`
+	Broker  string            `json:"broker"`
+	Clock   string            `json:"clock"`  // whether the time is known, why, and what waits for it
+	Config  string            `json:"config"` // current, last-good
+	Problem []string          `json:"problems,omitempty"`
+	Health  Health            `json:"health"`
+	Shadow  Reported          `json:"shadow"`
+	Origins map[string]string `json:"origins"` // settings that do not come from the file
+}
+
+// QueueStats is what waits in the queue: `fieldgate queue stats --json`.
+type QueueStats struct {
+	Readings int64                  `json:"readings"`
+	Events   int64                  `json:"events"`
+	InFlight int64                  `json:"in_flight"`
+	Dead     int64                  `json:"dead_letters"`
+	Losses   int64                  `json:"losses"` // entries of the ledger that were not reported yet
+	Bytes    int64                  `json:"bytes"`
+	MaxBytes int64                  `json:"max_bytes"`
+	Sensors  map[string]SensorQueue `json:"sensors"`
+}
+
+// SensorQueue is what waits of one sensor.
+type SensorQueue struct {
+	Readings  int64  `json:"readings"`
+	Bytes     int64  `json:"bytes"` // before compression
+	Oldest    Time   `json:"oldest"`
+	OldestRun string `json:"oldest_run"`
+	OldestSeq uint64 `json:"oldest_seq"`
+}
+
+// DeadLetter is a message that the broker refused, as it would be sent: a line of
+// `fieldgate queue dead-letter list --json`.
+type DeadLetter struct {
+	ID       int64           `json:"id"`
+	Reason   string          `json:"reason"`
+	Document json.RawMessage `json:"document"`
+}
+
+// A DeadChoice names dead letters: all of them, or some by their ids.
+type DeadChoice struct {
+	All bool
+	IDs []int64
+}
