@@ -120,6 +120,12 @@ type Sensor struct {
 	Spec    drivers.Spec           `toml:"-"` // the driver's entry in the catalogue
 }
 
+// SameGateway reports whether two configurations are of the same gateway at the same broker, whatever else differs.
+func (c *Config) SameGateway(other *Config) bool {
+	return slices.Equal(c.MQTT.URLs, other.MQTT.URLs) && c.MQTT.ClientID == other.MQTT.ClientID &&
+		c.Gateway.ID == other.Gateway.ID && c.Gateway.TopicPrefix == other.Gateway.TopicPrefix
+}
+
 // HealthEveryMin and HealthEveryMax bound gateway.health_every, also in the shadow.
 const (
 	HealthEveryMin = time.Second

@@ -21,12 +21,12 @@ import (
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/housekeeping"
 	"github.com/fieldgate/fieldgate/internal/inspect"
 	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/payload/formats"
 	"github.com/fieldgate/fieldgate/internal/payload/json"
 	"github.com/fieldgate/fieldgate/internal/ratelog"
-	"github.com/fieldgate/fieldgate/internal/sampling"
 	"github.com/fieldgate/fieldgate/internal/sensors"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/uplink"
@@ -83,20 +83,16 @@ type Gateway struct {
 	shadow   *shadow.Shadow
 	runner   *command.Runner
 	monitor  *health.Monitor
+	house    *housekeeping.Housekeeper
 	hub      control.Hub
 	peerLog  *ratelog.Handler // for what others can make the gateway log
 	sensors  *sensors.Sensors
 	view     *inspect.View // of the queue
 	started  time.Duration // on the clock of clock.Up
 
-	healthEvery atomic.Int64 // nanoseconds
-	leaving     atomic.Bool  // what arrives now is for the next start
-	stays       atomic.Bool  // the next start is the same gateway at the same broker
-	healthNow   chan struct{}
-	restart     chan struct{}
-
-	mu      sync.Mutex
-	changed map[string]sampling.State // sensors whose state is still to be told
+	leaving atomic.Bool // what arrives now is for the next start
+	stays   atomic.Bool // the next start is the same gateway at the same broker
+	restart chan struct{}
 }
 
 // Run runs a gateway until ctx ends or a restart is asked for, and stops it in order. It returns nil, ErrRestart, or what
@@ -105,7 +101,7 @@ func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
 		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
 		peerLog: ratelog.New(o.Log.Handler(), peerLines, peerPeriod, "op"),
-		changed: map[string]sampling.State{}, healthNow: make(chan struct{}, 1), restart: make(chan struct{}, 1),
+		restart: make(chan struct{}, 1),
 	}
 	g.peers = slog.New(g.peerLog)
 	err := g.open(ctx)
@@ -157,7 +153,12 @@ func (g *Gateway) open(ctx context.Context) error {
 	})
 	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
-	g.learn()
+	g.house = housekeeping.New(housekeeping.Config{
+		Clock: g.clock, Store: g.store, Journal: g.journal, Watchdog: g.Notify.Watchdog, Every: g.Notify.WatchdogInterval(),
+		Learned: func() { g.uplink.Wake() }, Health: g.publishHealth, Tick: func() { g.peerLog.Flush(ctx, false) },
+		Restart: g.Restart, Reload: g.Reload, Hangup: g.Hangup, Log: g.Log,
+	})
+	g.house.Learn()
 	return nil
 }
 
@@ -178,7 +179,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
 	g.sensors = sensors.New(sensors.Config{
-		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Changed: g.sensorChanged,
+		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Changed: g.house.SensorChanged,
 		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
 	})
 	g.shadow, err = shadow.New(ctx, shadow.Config{
@@ -216,7 +217,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.housekeep},
+	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.house.Run},
 		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)
@@ -293,7 +294,7 @@ func (g *Gateway) apply(s shadow.Settings) {
 	if err := g.SetLogLevel(s.LogLevel); err != nil {
 		g.Log.Error("log level", "err", err) // config and shadow check it before
 	}
-	g.healthEvery.Store(int64(s.HealthEvery))
+	g.house.SetHealthEvery(s.HealthEvery)
 	g.sensors.Apply(s.Sensors)
 }
 

@@ -72,7 +72,7 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 		if id, ok := g.presence.Twin(m.Payload); ok {
 			g.peers.Warn("P/status says that another gateway has the same id", "id", g.Config.Gateway.ID, "other", id)
 			g.link.Twin(id)
-			g.healthSoon()
+			g.house.Wake()
 		}
 		if !m.Retain && g.presence.Overwritten(m.Payload) { // what was there at connecting is overwritten by our birth
 			g.uplink.Repeat(g.topics.Status())
@@ -104,7 +104,7 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 	default:
 		return
 	}
-	g.healthSoon()
+	g.house.Wake()
 }
 
 // disconnect says good-bye: what the ledger has to tell, "offline" and, if that was acknowledged, a DISCONNECT that discards the will.
