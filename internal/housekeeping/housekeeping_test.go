@@ -33,7 +33,21 @@ type parts struct {
 }
 
 func (p *parts) say(format string, args ...any) {
-	p.said = append(p.said, fmt.Sprintf(format, args...))
+	p.set(func() { p.said = append(p.said, fmt.Sprintf(format, args...)) })
+}
+
+// set changes what the housekeeper finds.
+func (p *parts) set(change func()) {
+	p.Lock()
+	defer p.Unlock()
+	change()
+}
+
+// get reads under the lock.
+func get[T any](p *parts, read func() T) T {
+	p.Lock()
+	defer p.Unlock()
+	return read()
 }
 
 // heard returns what happened since it was called last.
