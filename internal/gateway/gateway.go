@@ -29,6 +29,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/ratelog"
 	"github.com/fieldgate/fieldgate/internal/sensors"
 	"github.com/fieldgate/fieldgate/internal/shadow"
+	"github.com/fieldgate/fieldgate/internal/sizing"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/systemd"
@@ -131,7 +132,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := storeOptions(g.Config)
+	o := sizing.Options(g.Config)
 	o.PowerUpAge = func(kernel string) (time.Duration, bool) { return g.clock.PowerUpAge(kernel) }
 	o.Machine, o.Gateway, o.KernelBoot, o.Now, o.Log = config.MachineHash(), g.Config.Gateway.ID, boot, clock.Up, g.Log
 	o.First = func(p buffer.Previous, store string, boot uint32) (string, []byte) {
@@ -169,12 +170,12 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	g.client = client
-	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Needs: g.needs(), Up: g.clock.Up, Stats: client.Stats})
+	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Needs: link.Needs(g.topics), Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Hold: g.Config.Telemetry.Unrouted == "hold", Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
-		Queue: g.store, Client: sender{client}, Clock: g.clock, Log: g.peers,
+		Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,
 	})
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)

@@ -1,12 +1,36 @@
 package gateway
 
 import (
+	"bytes"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
 const module = "github.com/fieldgate/fieldgate/"
+
+// TestGatewayStaysSmall: what decides lives elsewhere.
+func TestGatewayStaysSmall(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(f, "_test.go") {
+			lines += bytes.Count(text, []byte("\n"))
+		}
+	}
+	if lines == 0 || lines >= 600 {
+		t.Errorf("%d lines, want less than 600", lines)
+	}
+}
 
 // TestImportArrows holds the direction of the arrows: cmd -> internal/gateway -> domain packages -> leaves.
 func TestImportArrows(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/fieldgate/fieldgate/buffer"
@@ -32,31 +31,14 @@ func (g *Gateway) newClient() (*mqtt.Client, error) {
 	if expiry == 0 {
 		expiry = -1
 	}
-	var alternatives []string // for a broker without wildcards
-	for _, op := range g.Config.Commands.Allow {
-		alternatives = append(alternatives, g.topics.Command(op))
-	}
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store, m.ClientID, g.peers},
-		Subscriptions: []mqtt.Subscription{
-			{Filter: g.topics.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true, Alternatives: alternatives},
-			{Filter: g.topics.Desired(), QoS: mqtt.AtLeastOnce},
-			{Filter: g.topics.Status(), QoS: mqtt.AtLeastOnce},
-		},
-		Handler: g.receive, OnEvent: g.linkChanged, Log: g.peers,
+		Subscriptions: link.Subscriptions(g.topics, g.Config.Commands.Allow),
+		Handler:       g.receive, OnEvent: g.linkChanged, Log: g.peers,
 	})
-}
-
-// needs says what the subscriptions of newClient are for, in their order.
-func (g *Gateway) needs() []link.Need {
-	return []link.Need{
-		{Filter: g.topics.Commands(), Without: "no command arrives"},
-		{Filter: g.topics.Desired(), Without: "no desired shadow arrives"},
-		{Filter: g.topics.Status(), Without: "a P/status that somebody overwrites stays wrong"},
-	}
 }
 
 // receive takes in what the cloud sends; the PUBACK follows when it returns nil.
@@ -164,36 +146,6 @@ func (g *Gateway) credentials(context.Context) (mqtt.Credentials, error) {
 
 func (g *Gateway) tls(context.Context) (*tls.Config, error) {
 	return credential.TLS(g.Config.MQTT.TLS, g.clock.ForTLS)
-}
-
-// sender makes the client what the uplink wants.
-type sender struct{ c *mqtt.Client }
-
-// Send implements uplink.Client.
-func (s sender) Send(m uplink.Message, done func(code byte, err error)) error {
-	err := s.c.Send(&mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: mqtt.AtLeastOnce, Retain: m.Retain, ContentType: m.ContentType,
-		CorrelationData: m.Correlation}, func(a mqtt.Ack, err error) {
-		var refused *mqtt.ReasonError
-		switch {
-		case errors.As(err, &refused):
-			done(byte(refused.Code), nil)
-		case errors.Is(err, mqtt.ErrPoison):
-			done(0, uplink.ErrPoison)
-		case errors.Is(err, mqtt.ErrTooLarge):
-			done(0, uplink.ErrTooLarge)
-		case errors.Is(err, mqtt.ErrClosed), errors.Is(err, mqtt.ErrUncertain):
-			done(0, uplink.ErrEnded)
-		default:
-			done(byte(a.Code), err)
-		}
-	})
-	switch {
-	case errors.Is(err, mqtt.ErrClosed):
-		return uplink.ErrEnded
-	case errors.Is(err, mqtt.ErrInvalid):
-		return fmt.Errorf("%w: %w", uplink.ErrInvalid, err)
-	}
-	return err
 }
 
 // sessionStore keeps the client's session facts in the store.

@@ -1,5 +1,5 @@
-// Package sizing tells how much room a configuration needs in the store for an outage. It does not guess: it stores a sample
-// of readings as the configured sensors would make them, and measures.
+// Package sizing is what a configuration means for the store: its options, and how much room an outage needs. That is not
+// guessed: a sample of readings, as the configured sensors would make them, is stored and measured.
 package sizing
 
 import (

@@ -1,4 +1,4 @@
-package gateway
+package sizing
 
 import (
 	"log/slog"

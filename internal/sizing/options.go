@@ -1,4 +1,4 @@
-package gateway
+package sizing
 
 import (
 	"github.com/fieldgate/fieldgate/buffer"
@@ -12,8 +12,8 @@ var (
 	priorities = map[string]buffer.Priority{"low": buffer.Low, "normal": buffer.Normal, "high": buffer.High}
 )
 
-// storeOptions returns what a configuration says of the store.
-func storeOptions(c *config.Config) buffer.Options {
+// Options returns what a configuration says of the store.
+func Options(c *config.Config) buffer.Options {
 	b := c.Buffer
 	o := buffer.Options{
 		MaxLoss: b.MaxLoss, MaxBytes: int64(b.MaxBytes), MinFree: int64(b.MinFree), WhenFull: policies[b.WhenFull], Thin: bucket.Thin,

@@ -1,0 +1,39 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fieldgate/fieldgate/internal/uplink"
+	"github.com/fieldgate/fieldgate/mqtt"
+)
+
+// A Sender makes the client what the uplink needs.
+type Sender struct{ Client *mqtt.Client }
+
+// Send implements uplink.Client.
+func (s Sender) Send(m uplink.Message, done func(code byte, err error)) error {
+	err := s.Client.Send(&mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: mqtt.AtLeastOnce, Retain: m.Retain, ContentType: m.ContentType,
+		CorrelationData: m.Correlation}, func(a mqtt.Ack, err error) {
+		var refused *mqtt.ReasonError
+		switch {
+		case errors.As(err, &refused):
+			done(byte(refused.Code), nil)
+		case errors.Is(err, mqtt.ErrPoison):
+			done(0, uplink.ErrPoison)
+		case errors.Is(err, mqtt.ErrTooLarge):
+			done(0, uplink.ErrTooLarge)
+		case errors.Is(err, mqtt.ErrClosed), errors.Is(err, mqtt.ErrUncertain):
+			done(0, uplink.ErrEnded)
+		default:
+			done(byte(a.Code), err)
+		}
+	})
+	switch {
+	case errors.Is(err, mqtt.ErrClosed):
+		return uplink.ErrEnded
+	case errors.Is(err, mqtt.ErrInvalid):
+		return fmt.Errorf("%w: %w", uplink.ErrInvalid, err)
+	}
+	return err
+}
