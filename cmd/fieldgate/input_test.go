@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/launch"
 
 	_ "github.com/mattn/go-sqlite3" // to make files that are not ours
 )
@@ -135,10 +136,10 @@ func TestConfigurationThatBecameWrongDoesNotStopAGateway(t *testing.T) {
 	g.stop()
 	g.running()
 	s, err := g.ask()
-	if err != nil || s.Config != lastGood || len(s.Problem) != 1 || s.Health.State != "degraded" {
+	if err != nil || s.Config != launch.LastGood || len(s.Problem) != 1 || s.Health.State != "degraded" {
 		t.Errorf("status: %v %q %q %q", err, s.Config, s.Problem, s.Health.State)
 	}
-	if !strings.Contains(g.log.String(), "the last good one runs on") {
+	if !strings.Contains(g.log.String(), "continuing with the last good one") {
 		t.Error("the log does not say so")
 	}
 	// Mended, a reload takes it in without a stop of the process.
@@ -148,7 +149,7 @@ func TestConfigurationThatBecameWrongDoesNotStopAGateway(t *testing.T) {
 	}
 	eventually(t, 10*time.Second, "the new configuration runs", func() bool {
 		now, err := g.ask()
-		return err == nil && now.Config == current && now.PID == s.PID && len(now.Health.Sensors) == 2
+		return err == nil && now.Config == launch.Current && now.PID == s.PID && len(now.Health.Sensors) == 2
 	})
 }
 
@@ -173,7 +174,7 @@ func TestConfigurationThatCannotWorkDoesNotStopAGateway(t *testing.T) {
 			}
 			eventually(t, 10*time.Second, "the last good configuration runs", func() bool {
 				s, err := g.ask()
-				return err == nil && s.Config == lastGood && len(s.Problem) == 1 && strings.Contains(s.Problem[0], tt.says)
+				return err == nil && s.Config == launch.LastGood && len(s.Problem) == 1 && strings.Contains(s.Problem[0], tt.says)
 			})
 			if code := g.stop(); code != exitDone {
 				t.Errorf("exit code %d", code)

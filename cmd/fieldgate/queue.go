@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/inspect"
 )
 
 func queueCommand(o *options) *cobra.Command {
@@ -87,7 +86,7 @@ for each field.`,
 				if format == "json" {
 					return dial(o, socket, cmd.ErrOrStderr()).Export(cmd.Context(), out)
 				}
-				return exportCSV(cmd.Context(), dial(o, socket, cmd.ErrOrStderr()), out)
+				return inspect.WriteCSV(out, func(lines io.Writer) error { return dial(o, socket, cmd.ErrOrStderr()).Export(cmd.Context(), lines) })
 			})
 		},
 	}
@@ -126,67 +125,6 @@ func writeFile(file string, stdout io.Writer, write func(io.Writer) error) error
 		return errors.Join(err, os.Remove(file))
 	}
 	return nil
-}
-
-// exported is a document of the export: always one reading.
-type exported struct {
-	Gateway  string `json:"gateway"`
-	Run      string `json:"run"`
-	Sensor   string `json:"sensor"`
-	Readings []struct {
-		Seq    uint64                     `json:"seq"`
-		SeqTo  *uint64                    `json:"seq_to"`
-		TS     string                     `json:"ts"`
-		Up     *json.Number               `json:"up"`
-		Fields map[string]json.RawMessage `json:"fields"`
-		Bad    map[string]string          `json:"bad"`
-	} `json:"readings"`
-}
-
-// exportCSV turns an export into lines of one field each. Of a mean of several readings the value is the JSON object.
-func exportCSV(ctx context.Context, client *control.Client, out io.Writer) error {
-	read, write := io.Pipe()
-	go func() { write.CloseWithError(client.Export(ctx, write)) }() // ends when read is closed
-	defer read.Close()
-	w := csv.NewWriter(out)
-	if err := w.Write([]string{"gateway", "run", "sensor", "seq", "seq_to", "ts", "up", "field", "value", "bad"}); err != nil {
-		return err
-	}
-	in := json.NewDecoder(bufio.NewReader(read))
-	for {
-		var d exported
-		switch err := in.Decode(&d); {
-		case errors.Is(err, io.EOF):
-			w.Flush()
-			return w.Error()
-		case err != nil:
-			return err
-		}
-		for _, r := range d.Readings {
-			row := []string{d.Gateway, d.Run, d.Sensor, strconv.FormatUint(r.Seq, 10), "", r.TS, "", "", "", ""}
-			if r.SeqTo != nil {
-				row[4] = strconv.FormatUint(*r.SeqTo, 10)
-			}
-			if r.Up != nil {
-				row[6] = r.Up.String()
-			}
-			for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
-				row[7], row[8], row[9] = field, plain(r.Fields[field]), r.Bad[field]
-				if err := w.Write(row); err != nil {
-					return err
-				}
-			}
-		}
-	}
-}
-
-// plain returns a JSON value as a cell: texts without quotes, null as nothing.
-func plain(v json.RawMessage) string {
-	var text string
-	if json.Unmarshal(v, &text) == nil {
-		return text // and "" for null
-	}
-	return string(v)
 }
 
 func deadLetterCommand(o *options) *cobra.Command {
@@ -238,7 +176,7 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 			for _, a := range args {
 				id, err := strconv.ParseInt(a, 10, 64)
 				if err != nil {
-					return usageError{fmt.Errorf("%q is no id: it is the number that fieldgate queue dead-letter list begins a line with", a)}
+					return usageError{fmt.Errorf("%q is not an id; ids are in the first column of fieldgate queue dead-letter list", a)}
 				}
 				ids = append(ids, id)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/launch"
 	"github.com/spf13/cobra"
 )
 
@@ -43,7 +44,7 @@ func reloadCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if now.Config != current {
+			if now.Config != launch.Current {
 				return fmt.Errorf("the gateway came back with the last configuration that worked:\n%s", strings.Join(now.Problem, "\n"))
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "reloaded: gateway %s works again, with %s (run %s)\n", now.Gateway, several(len(now.Health.Sensors), "sensor"), now.Health.Run)

@@ -4,21 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/gateway"
+	"github.com/fieldgate/fieldgate/internal/launch"
 	"github.com/fieldgate/fieldgate/internal/loghandler"
 	"github.com/fieldgate/fieldgate/systemd"
 )
@@ -64,15 +62,16 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 		return err
 	}
 	good := filepath.Join(places.State, "last-good.json")
-	loaded, err := loadConfig(o.config, good, named)
+	files := launch.Files{Config: o.config, Good: good, Catalogue: catalogue()}
+	choice, err := files.Choose(named)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	limitMemory()
 	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, notify: notify}
-	err = p.run(ctx, loaded)
-	if err != nil && !p.started && loaded.state == current && ctx.Err() == nil {
-		if before, e := p.fallBack(loaded, err); e == nil {
+	err = p.run(ctx, choice)
+	if err != nil && !p.started && choice.State == launch.Current && ctx.Err() == nil {
+		if before, e := files.FallBack(choice, err, p.places.Store); e == nil {
 			err = p.run(ctx, before)
 		}
 	}
@@ -100,11 +99,11 @@ type program struct {
 }
 
 // run runs a gateway with a configuration.
-func (p *program) run(ctx context.Context, l loaded) error {
-	for _, problem := range l.problems {
-		p.log.Error("the configuration does not come to work: the last good one runs on", "problem", problem)
+func (p *program) run(ctx context.Context, l launch.Choice) error {
+	for _, problem := range l.Problems {
+		p.log.Error("the new configuration cannot be used; continuing with the last good one", "problem", problem)
 	}
-	cfg := l.config
+	cfg := l.Config
 	for _, w := range cfg.Warnings() {
 		p.log.Warn("configuration", "warning", w)
 	}
@@ -114,15 +113,15 @@ func (p *program) run(ctx context.Context, l loaded) error {
 	cfg.Buffer.Path, cfg.Control.Socket = p.places.Store(cfg), p.places.Socket(cfg)
 	buses := openBuses(p.log)
 	err := gateway.Run(ctx, gateway.Options{
-		Config: cfg, ConfigState: l.state, Problems: l.problems,
+		Config: cfg, ConfigState: l.State, Problems: l.Problems,
 		Check: func() (*config.Config, error) { return p.load() },
 		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Built: buildTime(),
 		Started: func() {
 			p.started = true
-			if l.state != current {
+			if l.State != launch.Current {
 				return
 			}
-			if err := config.SaveGood(p.good, l.sources); err != nil {
+			if err := config.SaveGood(p.good, l.Sources); err != nil {
 				p.log.Warn("the configuration cannot be kept for the case that a later one is wrong", "err", err)
 			}
 		},
@@ -132,76 +131,6 @@ func (p *program) run(ctx context.Context, l loaded) error {
 		err = e
 	}
 	return err
-}
-
-// fallBack returns the last good configuration where another one, right as it reads, does not come to work because of why. A store that both
-// have would fail again.
-func (p *program) fallBack(failed loaded, why error) (loaded, error) {
-	before, err := config.LoadGood(p.good)
-	if err != nil {
-		return loaded{}, err
-	}
-	if slices.Equal(before, failed.sources) {
-		return loaded{}, errors.New("it is the last good configuration that fails")
-	}
-	c, err := config.Parse(before, catalogue())
-	if err != nil {
-		return loaded{}, err
-	}
-	var store *buffer.OpenError
-	if errors.As(why, &store) && p.places.Store(c) == p.places.Store(failed.config) {
-		return loaded{}, errors.New("it has the same store")
-	}
-	return loaded{c, before, lastGood, []string{why.Error()}}, nil
-}
-
-// States of the configuration that runs.
-const (
-	current  = "current"
-	lastGood = "last-good"
-)
-
-type loaded struct {
-	config   *config.Config
-	sources  []config.Source
-	state    string
-	problems []string // why it is not the current one
-}
-
-// loadConfig reads the configuration; where it is wrong and one ran before, it returns that one and the problems. A file
-// that was named and is not there is a slip of the finger.
-func loadConfig(file, good string, named bool) (loaded, error) {
-	sources, err := config.ReadSources(file)
-	if err == nil {
-		c, problems := config.Parse(sources, catalogue())
-		if problems == nil {
-			return loaded{c, sources, current, nil}, nil
-		}
-		err = problems
-	} else if named && errors.Is(err, fs.ErrNotExist) {
-		return loaded{}, usageError{err}
-	}
-	before, e := config.LoadGood(good)
-	if errors.Is(e, fs.ErrNotExist) {
-		return loaded{}, usageError{err}
-	}
-	if e != nil {
-		return loaded{}, usageError{errors.Join(err, fmt.Errorf("the last good configuration is of no use either: %w", e))}
-	}
-	c, e := config.Parse(before, catalogue())
-	if e != nil {
-		return loaded{}, usageError{errors.Join(err, fmt.Errorf("the last good configuration is of no use to this version: %w", e))}
-	}
-	var list []string
-	var problems config.Problems
-	if errors.As(err, &problems) {
-		for _, p := range problems {
-			list = append(list, fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Msg))
-		}
-	} else {
-		list = append(list, err.Error())
-	}
-	return loaded{c, before, lastGood, list}, nil
 }
 
 // hangups turns SIGHUP into wishes to reload.
