@@ -104,6 +104,38 @@ func TestDocumentationCountsDrivers(t *testing.T) {
 	}
 }
 
+// TestArchitectureNamesEveryPackage: the map has each folder below internal, and none that is gone.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(docs, "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tree, _ := strings.Cut(string(text), "    internal/\n")
+	tree, _, _ = strings.Cut(tree, "\n    config")
+	named := map[string]bool{"gateway": true}
+	for line := range strings.Lines(tree) {
+		if len(line) > 28 {
+			for name := range strings.SplitSeq(line[6:28], ",") {
+				named[strings.TrimSpace(name)] = true
+			}
+		}
+	}
+	delete(named, "")
+	folders, err := os.ReadDir(filepath.Join(docs, "..", "internal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		if !named[f.Name()] {
+			t.Errorf("architecture.md does not have internal/%s", f.Name())
+		}
+		delete(named, f.Name())
+	}
+	if len(named) > 0 {
+		t.Errorf("architecture.md has what is not below internal: %v", named)
+	}
+}
+
 var updateWords = flag.Bool("update", false, "write the words into docs/configuration.md")
 
 const (
