@@ -40,33 +40,33 @@ const (
 // tables names the tables of the classes.
 var tables = [classCount]string{lowClass: "readings_low", normalClass: "readings", highClass: "readings_high", eventClass: "events"}
 
-func (c class) lane() Lane {
+func (c class) kind() Kind {
 	if c == eventClass {
 		return Events
 	}
 	return Readings
 }
 
-// A series numbers the records of one stream.
-type series struct {
+// A stream numbers its records.
+type stream struct {
 	name  string
 	class class
 	last  uint64 // last sequence number assigned
 }
 
-// stream returns the series of a stream, which it makes where there is none.
+// stream returns a stream, which it makes if there is none.
 // s.mu is held.
-func (s *Store) stream(lane Lane, name string) *series {
-	sr := s.series[lane][name]
-	if sr == nil {
-		sr = &series{name: name, class: s.classOf(lane, name)}
-		s.series[lane][name] = sr
+func (s *Store) stream(kind Kind, name string) *stream {
+	st := s.streams[kind][name]
+	if st == nil {
+		st = &stream{name: name, class: s.classOf(kind, name)}
+		s.streams[kind][name] = st
 	}
-	return sr
+	return st
 }
 
-func (s *Store) classOf(lane Lane, name string) class {
-	if lane == Events {
+func (s *Store) classOf(kind Kind, name string) class {
+	if kind == Events {
 		return eventClass
 	}
 	return normalClass + class(s.o.Streams[name].Priority)
@@ -75,16 +75,16 @@ func (s *Store) classOf(lane Lane, name string) class {
 // expired reports whether a record is older than its stream permits. A kernel
 // boot whose clock cannot be compared with this one's has no age. s.mu is
 // held.
-func (s *Store) expired(b *block, it *item, now time.Duration) bool {
-	if len(s.ttl) == 0 || b.class == eventClass {
+func (s *Store) expired(seg *segment, it *item, now time.Duration) bool {
+	if len(s.ttl) == 0 || seg.class == eventClass {
 		return false
 	}
 	ttl := s.ttl[it.stream]
 	if ttl == 0 {
 		return false
 	}
-	if b.run != s.run && (b.run.kernel == "" || b.run.kernel != s.o.KernelBoot) {
-		later, ok := s.powerUps[b.run.kernel]
+	if seg.run != s.run && (seg.run.kernel == "" || seg.run.kernel != s.o.KernelBoot) {
+		later, ok := s.powerUps[seg.run.kernel]
 		if !ok {
 			return false
 		}
@@ -103,8 +103,8 @@ func (s *Store) learnPowerUps() {
 	s.mu.Lock()
 	for c := range eventClass {
 		last := ""
-		for _, b := range s.lanes[c].blocks {
-			if k := b.run.kernel; k != last && k != "" && k != s.o.KernelBoot {
+		for _, seg := range s.shelves[c].segments {
+			if k := seg.run.kernel; k != last && k != "" && k != s.o.KernelBoot {
 				if _, known := s.powerUps[k]; !known {
 					kernels = append(kernels, k)
 				}
@@ -114,7 +114,7 @@ func (s *Store) learnPowerUps() {
 	}
 	s.mu.Unlock()
 	for _, k := range kernels {
-		now := s.o.Now()
+		now := s.o.Up()
 		age, ok := s.o.PowerUpAge(k)
 		if !ok {
 			continue

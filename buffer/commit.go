@@ -18,7 +18,7 @@ func (c *committer) commit(clean bool) error {
 
 	var rounds []*round
 	var t *txn
-	start := s.o.Now()
+	start := s.o.Up()
 	_, err := c.recover()
 	if isFull(err) && c.dropBallast() { // the log has no room in the database
 		_, err = c.recover()
@@ -91,7 +91,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	size, log, used, err := c.size()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.o.Now()
+	now := s.o.Up()
 	s.stats.Commits++
 	s.stats.EventBytes = t.n.Bytes[eventClass]
 	s.stats.LastCommit = now - start
@@ -109,8 +109,8 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 		s.stats.Bytes, s.stats.LogBytes = size, log
 		for cl := range classCount {
 			front := c.margin()
-			for _, b := range s.lanes[cl].unstored() {
-				front += c.db.room(b.cost)
+			for _, seg := range s.shelves[cl].unstored() {
+				front += c.db.room(seg.cost)
 			}
 			limit, option := c.limitWithReserve(cl, t.n, used)
 			if cl == normalClass {
@@ -124,7 +124,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 		if skipped {
 			s.retryAt = now + time.Second
 			s.release()
-			s.signal()
+			s.wakeTaker()
 			return fmt.Errorf("%s do not fit into the store: %w", tables[i], ErrNotDurable)
 		}
 	}
@@ -140,11 +140,11 @@ func (s *Store) setFull(cl class, full, roomy bool, limit string) {
 	case cl == lowClass || cl == highClass:
 	case full && !s.fullTold[cl]:
 		s.fullTold[cl] = true
-		s.log.Warn("store is full", "path", s.path, "lane", tables[cl], "limit", limit, "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes,
+		s.log.Warn("store is full", "path", s.path, "class", tables[cl], "limit", limit, "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes,
 			"min_free", s.o.MinFree)
 	case !full && roomy && s.fullTold[cl]:
 		s.fullTold[cl] = false
-		s.log.Info("store has room again", "path", s.path, "lane", tables[cl], "bytes", s.stats.Bytes)
+		s.log.Info("store has room again", "path", s.path, "class", tables[cl], "bytes", s.stats.Bytes)
 	}
 }
 
@@ -205,5 +205,5 @@ func (c *committer) pending() bool {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire || s.unroutedDue(s.o.Now())
+	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire || s.unroutedDue(s.o.Up())
 }

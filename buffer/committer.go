@@ -71,7 +71,7 @@ func (c *committer) loop() {
 		reads := s.reads
 		s.reads = nil
 		closing := s.closing
-		wait := s.due(s.o.Now())
+		wait := s.due(s.o.Up())
 		s.mu.Unlock()
 
 		for _, j := range reads {
@@ -102,17 +102,17 @@ func (c *committer) loop() {
 			continue
 		case len(reads) > 0:
 			continue
-		case c.salvage != nil && c.db != nil && s.o.Now() >= c.salvage.at:
+		case c.salvage != nil && c.db != nil && s.o.Up() >= c.salvage.at:
 			c.salvageSome()
 			c.tendLog()
 			continue
-		case s.o.Now() >= c.lookAt:
+		case s.o.Up() >= c.lookAt:
 			c.look()
 			continue
 		case c.salvage != nil:
-			wait = min(wait, max(c.salvage.at-s.o.Now(), time.Second))
+			wait = min(wait, max(c.salvage.at-s.o.Up(), time.Second))
 		}
-		timer.Reset(min(wait, max(c.lookAt-s.o.Now(), 0)))
+		timer.Reset(min(wait, max(c.lookAt-s.o.Up(), 0)))
 		select {
 		case <-s.wake:
 		case <-timer.C:

@@ -15,7 +15,7 @@ func TestCloseCommitsFirst(t *testing.T) {
 	path, to := filepath.Join(t.TempDir(), "queue.db"), filepath.Join(t.TempDir(), "queue.db")
 	var before atomic.Int64 // bytes of the database when Close began
 	copied := false
-	s := openAt(t, path, Options{MaxLoss: time.Hour, Now: func() time.Duration {
+	s := openAt(t, path, Options{MaxLoss: time.Hour, Up: func() time.Duration {
 		if n := before.Load(); n > 0 && !copied && fileSize(path) > n { // the first look at the clock after the log was copied
 			copied = true
 			if err := copyStore(path, to); err != nil {

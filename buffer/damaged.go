@@ -125,19 +125,19 @@ func (d *damagedStore) record(columns, table string, from uint64, row func(v []d
 	return id
 }
 
-// segment returns the first segment with an id of at least from.
-func (d *damagedStore) segment(cl class, from uint64) *row {
+// readSegment returns the first segment with an id of at least from.
+func (d *damagedStore) readSegment(cl class, from uint64) *row {
 	var r *row
 	id := d.record("run, n, level, codec, size, crc, body", tables[cl], from, func(v []driver.Value) {
 		n := func(i int) int64 { n, _ := v[i].(int64); return n }
-		r = &row{records: n(1), b: &block{class: cl, run: new(run), level: n(2), codec: n(3), rawSize: n(4), crc: n(5), sealed: true, stored: true}}
-		r.b.run.id, _ = v[0].(string)
-		r.b.encoded, _ = v[6].([]byte)
+		r = &row{records: n(1), seg: &segment{class: cl, run: new(run), level: n(2), codec: n(3), rawSize: n(4), crc: n(5), sealed: true, stored: true}}
+		r.seg.run.id, _ = v[0].(string)
+		r.seg.encoded, _ = v[6].([]byte)
 	})
 	if id == 0 {
 		return nil
 	}
-	r.b.id = id
+	r.seg.id = id
 	bits, _ := d.db.value(`SELECT bits FROM ack WHERE id=?`, id) // unreadable: all of it comes again
 	r.bits, _ = bits.([]byte)
 	return r
@@ -163,7 +163,7 @@ func (d *damagedStore) transplant(to *db, whole bool) (plan salvagePlan, begin p
 		plan.Expected += records
 	}
 	for _, m := range begin.marks {
-		if m.lane == Readings {
+		if m.kind == Readings {
 			plan.Last[m.stream] = m.seq
 		}
 	}

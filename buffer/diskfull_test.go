@@ -30,7 +30,7 @@ func TestDiskFull(t *testing.T) {
 			}
 			defer os.RemoveAll(sub)
 			l := &load{t: t, path: filepath.Join(sub, "queue.db"), body: make([]byte, 1500), delivered: map[ref]bool{}, lost: map[ref]bool{}, now: time.Hour}
-			l.o = Options{MaxLoss: time.Second, WhenFull: tt.policy, Thin: modelThin, Now: func() time.Duration { return l.now }}
+			l.o = Options{MaxLoss: time.Second, WhenFull: tt.policy, Thin: modelThin, Up: func() time.Duration { return l.now }}
 			l.open()
 			l.run(time.Minute)
 
@@ -120,8 +120,8 @@ func (l *load) run(length time.Duration) {
 			l.t.Fatal(err)
 		}
 		if l.made%600 == 0 {
-			l.deliver(l.s.Take(BacklogQueue, 20, 1<<20))
-			l.deliver(l.s.Take(LiveQueue, 20, 1<<20))
+			l.deliver(l.s.Take(BacklogLane, 20, 1<<20))
+			l.deliver(l.s.Take(LiveLane, 20, 1<<20))
 		}
 	}
 }
@@ -141,15 +141,15 @@ func (l *load) deliver(r []Record) {
 // settle delivers all that is left. Every reading must have been delivered, or
 // be in the ledger.
 func (l *load) settle() {
-	for _, q := range []Queue{BacklogQueue, LiveQueue} {
-		for r := l.s.Take(q, 100, 1<<20); len(r) > 0; r = l.s.Take(q, 100, 1<<20) {
+	for _, lane := range []Lane{BacklogLane, LiveLane} {
+		for r := l.s.Take(lane, 100, 1<<20); len(r) > 0; r = l.s.Take(lane, 100, 1<<20) {
 			l.deliver(r)
 		}
 	}
 	for e := l.s.TakeLosses(100); len(e) > 0; e = l.s.TakeLosses(100) {
 		for _, x := range e {
 			for seq := x.First; x.Reason != reasonThinned && seq <= x.Last; seq++ {
-				id := ref{x.Lane, x.Stream, x.Run, seq}
+				id := ref{x.Kind, x.Stream, x.Run, seq}
 				if l.lost[id] || l.delivered[id] {
 					l.t.Errorf("%s loss of %+v, which was lost before (%v) or delivered (%v)", x.Reason, id, l.lost[id], l.delivered[id])
 				}

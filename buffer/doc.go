@@ -62,7 +62,7 @@
 //
 // # Identity
 //
-// A record is (run, lane, stream, seq). A run is one start of the program, 12
+// A record is (run, kind, stream, seq). A run is one start of the program, 12
 // hexadecimal digits made at random in RAM: a file that is copied, put back or
 // lost cannot make a number come again, and nothing has to be written for
 // that. Every segment, dead letter and entry of the ledger carries its run, a

@@ -27,7 +27,7 @@ func TestManyEvents(t *testing.T) {
 	}
 	left, lost := rows(t, s, tables[eventClass]), uint64(0)
 	for _, l := range s.TakeLosses(1000) {
-		if l.Lane == Events {
+		if l.Kind == Events {
 			lost += l.Count
 		}
 	}
@@ -57,7 +57,7 @@ func TestExpiredGiveWayFirst(t *testing.T) {
 	var clock atomic.Int64 // the committer looks at it too
 	clock.Store(int64(time.Hour))
 	now := func() time.Duration { return time.Duration(clock.Load()) }
-	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, Now: now,
+	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, Up: now,
 		Streams: map[string]StreamOptions{"low": {Priority: Low}, "short": {Priority: High, TTL: time.Minute}}})
 	add := func(stream string, n int) {
 		t.Helper()
@@ -90,7 +90,7 @@ func TestEvictedFromTheDisk(t *testing.T) {
 	s := openAt(t, path, o)
 	fill(t, s, 301) // the first alone in its segment, ten in each that follows
 	var acked, released []Record
-	for i, r := range s.Take(BacklogQueue, 100, 1<<20) {
+	for i, r := range s.Take(BacklogLane, 100, 1<<20) {
 		if i%3 == 0 {
 			acked = append(acked, r)
 		} else {

@@ -54,7 +54,7 @@ func work(path string) {
 		}
 		switch i % 10 {
 		case 3, 6:
-			r := s.Take(LiveQueue, 2, 1<<20)
+			r := s.Take(LiveLane, 2, 1<<20)
 			say("acking", r...)
 			s.Ack(r)
 			if s.Flush(ctx) == nil {
@@ -68,7 +68,7 @@ func work(path string) {
 				fmt.Println("update", i)
 			}
 		case 8:
-			r := s.Take(LiveQueue, 1, 1<<20)
+			r := s.Take(LiveLane, 1, 1<<20)
 			say("refusing", r...)
 			if s.Refuse(ctx, r, "test") == nil {
 				say("refused", r...)
@@ -334,7 +334,7 @@ func (r *faultResults) check(t *testing.T, f fault, path string) {
 func leftOf(t *testing.T, f fault, s *Store) (found, lost, dead map[ref]bool) {
 	found, lost, dead = map[ref]bool{}, map[ref]bool{}, map[ref]bool{}
 	for {
-		r := s.Take(BacklogQueue, 100, 1<<20)
+		r := s.Take(BacklogLane, 100, 1<<20)
 		if len(r) == 0 {
 			break
 		}
@@ -366,7 +366,7 @@ func leftOf(t *testing.T, f fault, s *Store) (found, lost, dead map[ref]bool) {
 			continue // has a dead letter, or a second entry
 		}
 		for seq := l.First; seq <= l.Last; seq++ {
-			id := ref{l.Lane, l.Stream, l.Run, seq}
+			id := ref{l.Kind, l.Stream, l.Run, seq}
 			if lost[id] || found[id] {
 				t.Errorf("%v: %+v is in the ledger as %s, but it was there before (%v) or is found (%v)", f, id, l.Reason, lost[id], found[id])
 			}

@@ -90,7 +90,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = openAt(t, path, Options{MaxBytes: MinMaxBytes})
-	if got := seqs(s.Take(BacklogQueue, 9, 9)); got != "a/1/1=x" {
+	if got := seqs(s.Take(BacklogLane, 9, 9)); got != "a/1/1=x" {
 		t.Errorf("got %s", got)
 	}
 	closeStore(t, s)

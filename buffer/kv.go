@@ -16,7 +16,7 @@ type Tx struct {
 }
 
 type pendingAppend struct {
-	lane   Lane
+	kind   Kind
 	stream string
 	up     time.Duration
 	body   []byte
@@ -92,11 +92,11 @@ func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
 }
 
 // Append appends a record that exists only if the transaction commits.
-func (t *Tx) Append(lane Lane, stream string, up time.Duration, body []byte) error {
-	if err := t.s.check(lane, stream, body); err != nil {
+func (t *Tx) Append(kind Kind, stream string, up time.Duration, body []byte) error {
+	if err := t.s.check(kind, stream, body); err != nil {
 		return err
 	}
-	t.appends = append(t.appends, pendingAppend{lane, stream, up, append([]byte(nil), body...)})
+	t.appends = append(t.appends, pendingAppend{kind, stream, up, append([]byte(nil), body...)})
 	return nil
 }
 
@@ -153,7 +153,7 @@ func (s *Store) submit(ctx context.Context, j *job) error {
 		s.writes = append(s.writes, j)
 	}
 	s.mu.Unlock()
-	s.kick()
+	s.wakeCommitter()
 	select {
 	case <-j.done:
 		return j.err
@@ -168,5 +168,5 @@ func (s *Store) prefetch(cl class) {
 	if !s.closing && len(s.reads) == 0 {
 		s.reads = append(s.reads, &job{read: func(c *committer) error { return c.load(cl) }, done: make(chan struct{})})
 	}
-	s.kick()
+	s.wakeCommitter()
 }

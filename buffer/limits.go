@@ -1,9 +1,9 @@
 package buffer
 
 const (
-	// blockCost closes a block of the front and is what a commit is started
+	// segmentCost closes a segment of the front and is what a commit is started
 	// for before its time: larger segments save little more.
-	blockCost = 64 << 10
+	segmentCost = 64 << 10
 
 	// maxDirty is the number of segments with pending acknowledgements that
 	// starts a commit.
@@ -11,7 +11,7 @@ const (
 
 	// maxHeldBack is the cost of segments in RAM that is more than a commit: all
 	// that keeps them there are pending acknowledgements, the rest is passed over.
-	maxHeldBack = 8 * blockCost
+	maxHeldBack = 8 * segmentCost
 
 	// maxCached is the number of stored segments kept in RAM.
 	maxCached = 128
@@ -55,7 +55,7 @@ func LogSize(maxBytes int64) int64 { return newLimits(maxBytes).log }
 func newLimits(maxBytes int64) limits {
 	l := limits{
 		front:   int(clamp(maxBytes/32, 64<<10, 1<<20)),
-		commit:  int(clamp(maxBytes/64, 32<<10, blockCost)),
+		commit:  int(clamp(maxBytes/64, 32<<10, segmentCost)),
 		cache:   int(clamp(maxBytes/64, 32<<10, 512<<10)),
 		ballast: clamp(maxBytes/64, 64<<10, 1<<20),
 		log:     clamp(maxBytes/16, 128<<10, 4<<20),

@@ -22,7 +22,7 @@ const (
 // 5 minutes later at most.
 type Loss struct {
 	ID     int64
-	Lane   Lane
+	Kind   Kind
 	Run    string // of the records; empty where it is not known
 	Stream string // empty where it is not known: a segment could not be read
 	First  uint64
@@ -40,7 +40,7 @@ type removal struct {
 
 // Removals with the same key may become one entry.
 type lossKey struct {
-	lane   Lane
+	kind   Kind
 	run    string
 	stream string
 	reason string
@@ -87,16 +87,16 @@ func (s *Store) lose(r removal, now time.Duration) {
 }
 
 // loseItem removes a resident record. s.mu is held.
-func (s *Store) loseItem(b *block, it *item, reason string, now time.Duration) {
-	r := b.removal(it, reason)
+func (s *Store) loseItem(seg *segment, it *item, reason string, now time.Duration) {
+	r := seg.removal(it, reason)
 	s.lose(r, now)
 	s.count(reason, r.count)
 	s.finish(it, now)
 }
 
 // removal returns the entry of the ledger for one of the items.
-func (b *block) removal(it *item, reason string) removal {
-	return removal{lossKey{b.class.lane(), b.run.id, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
+func (seg *segment) removal(it *item, reason string) removal {
+	return removal{lossKey{seg.class.kind(), seg.run.id, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
 }
 
 // count adds to the statistics of a reason. s.mu is held.
@@ -161,7 +161,7 @@ func (c *committer) takeLosses(max int) ([]Loss, error) {
 	return out, nil
 }
 
-func (l Loss) key() lossKey { return lossKey{l.Lane, l.Run, l.Stream, l.Reason} }
+func (l Loss) key() lossKey { return lossKey{l.Kind, l.Run, l.Stream, l.Reason} }
 
 // lossColumns are those of the table besides the id, as scanLoss reads them.
 const lossColumns = `lane, run, stream, first, last, n, reason`
@@ -169,13 +169,13 @@ const lossColumns = `lane, run, stream, first, last, n, reason`
 func scanLoss(v []driver.Value) (l Loss) {
 	n := func(i int) int64 { n, _ := v[i].(int64); return n }
 	t := func(i int) string { t, _ := v[i].(string); return t }
-	return Loss{ID: n(0), Lane: Lane(n(1)), Run: t(2), Stream: t(3),
+	return Loss{ID: n(0), Kind: Kind(n(1)), Run: t(2), Stream: t(3),
 		First: uint64(n(4)), Last: uint64(n(5)), Count: uint64(n(6)), Reason: t(7)}
 }
 
 // AckLosses removes published entries with the next commit.
 func (s *Store) AckLosses(l []Loss) {
-	now := s.o.Now()
+	now := s.o.Up()
 	s.mu.Lock()
 	for _, e := range l {
 		if s.losses.taken[e.ID] {
@@ -187,7 +187,7 @@ func (s *Store) AckLosses(l []Loss) {
 		}
 	}
 	s.mu.Unlock()
-	s.kick()
+	s.wakeCommitter()
 }
 
 // ReleaseLosses gives back entries that were not published.
@@ -197,7 +197,7 @@ func (s *Store) ReleaseLosses(l []Loss) {
 		delete(s.losses.taken, e.ID)
 	}
 	s.mu.Unlock()
-	s.signal()
+	s.wakeTaker()
 }
 
 // Refuse moves taken records to the dead letters and enters them in the
@@ -223,10 +223,10 @@ func (c *committer) writeLosses(t *txn, open map[lossKey]Loss) error {
 		} else {
 			t.n.NextLoss++
 			t.n.Losses++
-			e = Loss{ID: t.n.NextLoss, Lane: r.key.lane, Run: r.key.run, Stream: r.key.stream,
+			e = Loss{ID: t.n.NextLoss, Kind: r.key.kind, Run: r.key.run, Stream: r.key.stream,
 				First: r.first, Last: r.last, Count: r.count, Reason: r.key.reason}
 			if err := c.db.exec(`INSERT INTO loss(id, `+lossColumns+`) VALUES(?,?,?,?,?,?,?,?)`,
-				e.ID, int(e.Lane), e.Run, e.Stream, e.First, e.Last, e.Count, e.Reason); err != nil {
+				e.ID, int(e.Kind), e.Run, e.Stream, e.First, e.Last, e.Count, e.Reason); err != nil {
 				return err
 			}
 		}

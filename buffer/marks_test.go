@@ -22,8 +22,8 @@ func TestMarksOfAFullClass(t *testing.T) {
 			if full = errors.Is(err, ErrNotDurable); err != nil && !full {
 				t.Fatal(err)
 			}
-			s.Take(LiveQueue, 1000, 1<<20)
-			s.Take(BacklogQueue, 1000, 1<<20)
+			s.Take(LiveLane, 1000, 1<<20)
+			s.Take(BacklogLane, 1000, 1<<20)
 		}
 	}
 	if !full {
@@ -62,8 +62,8 @@ func TestMarkBelowWhatIsRemovedMeanwhile(t *testing.T) {
 		c.build(t, nil, nil, &rounds)
 		t.skipped[normalClass] = true
 		s.mu.Lock()
-		b := s.lanes[normalClass].unstored()[0]
-		s.loseItem(b, b.items[0], reasonEvicted, 0)
+		seg := s.shelves[normalClass].unstored()[0]
+		s.loseItem(seg, seg.items[0], reasonEvicted, 0)
 		s.mu.Unlock()
 		if err := errors.Join(c.write(t), c.db.commit()); err != nil {
 			return err

@@ -33,7 +33,7 @@ func TestEventsBelowMinFree(t *testing.T) {
 				t.Errorf("%d events stored, want %d", n, events)
 			}
 			for _, l := range s.TakeLosses(1000) {
-				if l.Lane == Events {
+				if l.Kind == Events {
 					t.Errorf("loss %+v", l)
 				}
 			}

@@ -154,7 +154,7 @@ func (c *committer) begin() error {
 	if version == 0 {
 		c.checkpoint() // identity and schema of a store are not in its log alone
 	}
-	c.names, c.lookAt = namesAt(s.path), s.o.Now()+lookEvery
+	c.names, c.lookAt = namesAt(s.path), s.o.Up()+lookEvery
 	used, err := c.used()
 	if err != nil {
 		return err

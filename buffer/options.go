@@ -91,9 +91,9 @@ type Options struct {
 	// KernelBoot is the kernel's boot_id, which the records of this run keep.
 	KernelBoot string
 
-	// Now returns the time since power-up (CLOCK_BOOTTIME), which is the
+	// Up returns the time since power-up (CLOCK_BOOTTIME), which is the
 	// default. Tests replace it.
-	Now func() time.Duration
+	Up func() time.Duration
 
 	// Log receives changes of state. Nil discards them.
 	Log *slog.Logger

@@ -31,7 +31,7 @@ func TestCommitAfter(t *testing.T) {
 func TestCommitIsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: 10 * time.Second, Now: func() time.Duration { return time.Since(begin) }})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: 10 * time.Second, Up: func() time.Duration { return time.Since(begin) }})
 		defer closeStore(t, s)
 		after := func() time.Duration {
 			t.Helper()

@@ -34,7 +34,7 @@ type progress struct {
 const progressStep = 64
 
 // encode returns the stored form: CRC-32C of what follows, then varints: the
-// counters in their order, and of each mark its lane, the length and bytes of
+// counters in their order, and of each mark its kind, the length and bytes of
 // its name and its number. Zeros fill it up.
 func (p progress) encode() []byte {
 	b := make([]byte, 4, 4*progressStep)
@@ -46,7 +46,7 @@ func (p progress) encode() []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.marks)))
 	for _, m := range p.marks {
-		b = append(b, byte(m.lane))
+		b = append(b, byte(m.kind))
 		b = binary.AppendUvarint(b, uint64(len(m.stream)))
 		b = append(b, m.stream...)
 		b = binary.AppendUvarint(b, m.seq)
@@ -66,11 +66,11 @@ func decodeProgress(b []byte) (p progress, err error) {
 		*n = d.varint()
 	}
 	for range min(d.uvarint(), uint64(len(b))) {
-		lane := Lane(d.uvarint())
-		if lane >= laneCount {
+		kind := Kind(d.uvarint())
+		if kind >= kindCount {
 			return p, errBadState
 		}
-		p.marks = append(p.marks, mark{lane: lane, stream: string(d.bytes()), seq: d.uvarint()})
+		p.marks = append(p.marks, mark{kind: kind, stream: string(d.bytes()), seq: d.uvarint()})
 	}
 	if d.bad {
 		return p, errBadState

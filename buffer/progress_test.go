@@ -13,7 +13,7 @@ func someProgress() progress {
 		p.Records[i], p.Bytes[i], p.Thinned[i][0] = int64(i)+10, 1<<40+int64(i), -int64(i)
 	}
 	for i := range 30 {
-		p.marks = append(p.marks, mark{Lane(i % int(laneCount)), strings.Repeat("s", i*4), uint64(i) << 20})
+		p.marks = append(p.marks, mark{Kind(i % int(kindCount)), strings.Repeat("s", i*4), uint64(i) << 20})
 	}
 	return p
 }

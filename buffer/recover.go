@@ -27,23 +27,23 @@ func (c *committer) degrade(err error) {
 		s.log.Error("store does not commit: readings are kept in memory only", "path", s.path, "err", err)
 	}
 	s.degraded = err
-	s.retryAt = s.o.Now() + c.backoff
+	s.retryAt = s.o.Up() + c.backoff
 	s.release()
-	s.signal()
+	s.wakeTaker()
 }
 
 // release lets Take have what waits in the front to become durable: for now it
 // does not. s.mu is held.
 func (s *Store) release() {
-	for i := range s.lanes {
-		for _, b := range s.lanes[i].unstored() {
-			if b.private {
+	for i := range s.shelves {
+		for _, seg := range s.shelves[i].unstored() {
+			if seg.private {
 				continue
 			}
-			for _, it := range b.items {
+			for _, it := range seg.items {
 				if it.state == held {
 					it.state = waiting
-					b.waiting++
+					seg.waiting++
 				}
 			}
 		}

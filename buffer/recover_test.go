@@ -36,7 +36,7 @@ func TestStrictAppendWhileDegraded(t *testing.T) {
 	if seq, err := s.Append(t.Context(), Readings, "a", 0, []byte("x")); seq != 1 || !errors.Is(err, ErrNotDurable) {
 		t.Errorf("append: %d, %v", seq, err)
 	}
-	r := s.Take(LiveQueue, 9, 99)
+	r := s.Take(LiveLane, 9, 99)
 	if got := seqs(r); got != "a/1/1=x" {
 		t.Errorf("got %q", got)
 	}
@@ -54,7 +54,7 @@ func TestStrictAppendWhileDegraded(t *testing.T) {
 func TestPausesWhileDegraded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: time.Second, Now: func() time.Duration { return time.Since(begin) }})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: time.Second, Up: func() time.Duration { return time.Since(begin) }})
 		defer closeStore(t, s)
 		back := away(t, s)
 		mustAppend(t, s, Readings, "a", "x")
@@ -135,8 +135,8 @@ func TestDamagedAfterAFailedCommit(t *testing.T) {
 	}
 	err := s.submit(t.Context(), &job{read: func(c *committer) error {
 		s.mu.Lock()
-		b := s.lanes[normalClass].unstored()[0]
-		s.loseItem(b, b.items[0], reasonEvicted, 0)
+		seg := s.shelves[normalClass].unstored()[0]
+		s.loseItem(seg, seg.items[0], reasonEvicted, 0)
 		s.mu.Unlock()
 		t := &txn{n: c.n, open: make(map[lossKey]Loss), oldest: -1}
 		var rounds []*round
@@ -164,7 +164,7 @@ func TestDamagedAfterAFailedCommit(t *testing.T) {
 			lost += fmt.Sprintf("%s/%d/%d-%d", l.Stream, number(l.Run), l.First, l.Last)
 		}
 	}
-	if got := seqs(s.Take(LiveQueue, 9, 99)); got != "a/1/2=x a/1/3=x" || lost != "a/1/1-1" {
+	if got := seqs(s.Take(LiveLane, 9, 99)); got != "a/1/2=x a/1/3=x" || lost != "a/1/1-1" {
 		t.Errorf("got %s, lost %s", got, lost)
 	}
 }
@@ -182,7 +182,7 @@ func TestReplacedInUse(t *testing.T) {
 			if err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			s.Ack(s.Take(LiveQueue, 5, 1<<20)) // not stored
+			s.Ack(s.Take(LiveLane, 5, 1<<20)) // not stored
 			err := s.submit(t.Context(), &job{read: func(c *committer) error {
 				return errors.Join(c.db.exec(tt.damage), c.replace(errBadState))
 			}})

@@ -76,7 +76,7 @@ const replaceEvery = time.Minute
 // salvaged.
 func (c *committer) replace(cause error) error {
 	s := c.s
-	now := s.o.Now()
+	now := s.o.Up()
 	if errors.Is(cause, errVanished) {
 		if err := c.keepLock(); err != nil {
 			return err
@@ -143,7 +143,7 @@ func (c *committer) remake() (counters, error) {
 	s.next, n.Commit = n.Next, c.n.Commit
 	s.mu.Unlock()
 	for _, m := range c.marks {
-		if m.lane == Readings && c.n.Boot == uint64(s.boot) {
+		if m.kind == Readings && c.n.Boot == uint64(s.boot) {
 			c.plan.Last[m.stream] = m.seq
 		}
 	}
@@ -165,31 +165,31 @@ func (c *committer) forgetDisk() map[uint64]bool {
 	skip := make(map[uint64]bool)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.lanes {
-		l := &s.lanes[i]
-		l.depth = 0
-		l.passed = passed{}
-		kept := l.blocks[:0]
-		for _, b := range l.blocks {
-			skip[b.id] = true
-			if b.stored {
-				s.clean(b)
-				s.cached -= b.cost
-				b.stored, b.bits = false, 0
-				b.unseal()
-				for _, it := range b.items {
+	for i := range s.shelves {
+		sh := &s.shelves[i]
+		sh.depth = 0
+		sh.passed = passed{}
+		kept := sh.segments[:0]
+		for _, seg := range sh.segments {
+			skip[seg.id] = true
+			if seg.stored {
+				s.clean(seg)
+				s.cached -= seg.cost
+				seg.stored, seg.bits = false, 0
+				seg.unseal()
+				for _, it := range seg.items {
 					if it.state != done {
 						s.front += it.cost()
 					}
 				}
 			}
-			if b.left > 0 {
-				l.depth += int64(b.left)
-				kept = append(kept, b)
+			if seg.left > 0 {
+				sh.depth += int64(seg.left)
+				kept = append(kept, seg)
 			}
 		}
-		clear(l.blocks[len(kept):])
-		l.blocks = kept
+		clear(sh.segments[len(kept):])
+		sh.segments = kept
 	}
 	s.losses = lossState{rows: c.n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
 	s.stats.Dead = 0

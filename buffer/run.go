@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 )
 
-// A run is one start of the program. It is constant, and the blocks of one run
+// A run is one start of the program. It is constant, and the segments of one run
 // share it.
 type run struct {
 	id      string // 12 hexadecimal digits
@@ -88,17 +88,17 @@ func (c *committer) insertFirst(t *txn) error {
 	}
 	if c.first == 0 {
 		s.mu.Lock()
-		sr := s.stream(Events, stream)
-		sr.last++
-		c.first = sr.last
+		st := s.stream(Events, stream)
+		st.last++
+		c.first = st.last
 		s.mu.Unlock()
 	}
-	b := &block{class: eventClass, run: s.run, id: t.n.Next, sealed: true}
-	b.items = []*item{{block: b, pos: b.id, seq: c.first, up: s.o.Now(), stream: stream, body: body}}
-	c.codec.encode(b)
+	seg := &segment{class: eventClass, run: s.run, id: t.n.Next, sealed: true}
+	seg.items = []*item{{segment: seg, pos: seg.id, seq: c.first, up: s.o.Up(), stream: stream, body: body}}
+	c.codec.encode(seg)
 	t.n.Next++
 	t.n.Boot, t.marks = uint64(s.boot), []mark{{Events, stream, c.first}}
-	return c.insert(t, b, 1)
+	return c.insert(t, seg, 1)
 }
 
 // resume sets the state in RAM after the run was committed. It reads nothing
@@ -111,24 +111,24 @@ func (c *committer) resume(n counters, marks []mark) error {
 	c.n, c.marks, c.begun = n, marks, true
 	s.next += n.Next
 	waiting := n.Losses
-	for i := range s.lanes {
-		l := &s.lanes[i]
-		for _, b := range l.blocks {
-			b.unseal()
-			b.id += n.Next
-			for _, it := range b.items {
+	for i := range s.shelves {
+		sh := &s.shelves[i]
+		for _, seg := range sh.segments {
+			seg.unseal()
+			seg.id += n.Next
+			for _, it := range seg.items {
 				it.pos += n.Next
 			}
 		}
-		l.depth += n.Records[i]
-		l.liveFrom += n.Next
-		l.gapLo, l.gapHi = 0, n.Next
-		waiting += l.depth
+		sh.depth += n.Records[i]
+		sh.liveFrom += n.Next
+		sh.gapLo, sh.gapHi = 0, n.Next
+		waiting += sh.depth
 	}
 	s.losses = lossState{rows: n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
 	s.stats.Dead, s.stats.EventBytes = n.Dead, n.Bytes[eventClass]
 	if waiting > 0 {
-		s.signal()
+		s.wakeTaker()
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (c *committer) previous(last progress) (p Previous, err error) {
 	}
 	p.Last, p.LastEvents = make(map[string]uint64), make(map[string]uint64)
 	for _, m := range last.marks {
-		if m.lane == Readings {
+		if m.kind == Readings {
 			p.Last[m.stream] = m.seq
 		} else {
 			p.LastEvents[m.stream] = m.seq

@@ -94,7 +94,7 @@ func (c *committer) salvageSome() {
 		}
 	}
 	if err != nil {
-		v.plan, v.at = plan, s.o.Now()+10*time.Second
+		v.plan, v.at = plan, s.o.Up()+10*time.Second
 		c.db.rollback()
 		c.undo(t)
 		return
@@ -131,7 +131,7 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 			}
 			continue
 		}
-		r := v.old.segment(cl, p.Next)
+		r := v.old.readSegment(cl, p.Next)
 		if r == nil {
 			if p.Table, p.Next = p.Table+1, 0; cl == lowClass {
 				done = true
@@ -139,7 +139,7 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 			}
 			continue
 		}
-		p.Next = r.b.id + 1
+		p.Next = r.seg.id + 1
 		stored, err := c.adoptOld(t, p, r)
 		if err != nil {
 			return false, err
@@ -156,59 +156,59 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 // adoptOld stores a segment of the old store and returns its size; a negative
 // one says that there is no room.
 func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
-	b, body := r.b, r.b.encoded
-	if b.id >= p.Below {
+	seg, body := r.seg, r.seg.encoded
+	if seg.id >= p.Below {
 		return 0, nil
 	}
 	var err error
-	if b.run, err = c.run(b.run.id); err != nil {
+	if seg.run, err = c.run(seg.run.id); err != nil {
 		return 0, err
 	}
-	there, err := c.db.number(`SELECT count(*) FROM `+tables[b.class]+` WHERE id=?`, b.id)
+	there, err := c.db.number(`SELECT count(*) FROM `+tables[seg.class]+` WHERE id=?`, seg.id)
 	if err != nil {
 		return 0, err
 	}
-	if there > 0 || c.salvage.skip[b.id] { // it was resident
+	if there > 0 || c.salvage.skip[seg.id] { // it was resident
 		p.Expected -= r.records - int64(popcount(r.bits))
 		return 0, nil
 	}
-	if c.decode(r) != nil || b.last() >= p.Below || b.left == 0 {
+	if c.decode(r) != nil || seg.last() >= p.Below || seg.left == 0 {
 		return 0, nil
 	}
-	b.encoded = body
+	seg.encoded = body
 	used, err := c.used()
 	if err != nil {
 		return 0, err
 	}
 	// What Append takes meanwhile has to find room as well.
-	if used+c.db.room(len(body))+int64(c.s.limits.front)+c.margin() > min(c.s.limits.of(b.class), c.usable) {
+	if used+c.db.room(len(body))+int64(c.s.limits.front)+c.margin() > min(c.s.limits.of(seg.class), c.usable) {
 		return -1, nil
 	}
-	if err := c.insert(t, b, len(b.items)); err != nil {
+	if err := c.insert(t, seg, len(seg.items)); err != nil {
 		return 0, err
 	}
-	if b.left < len(b.items) {
-		t.n.Records[b.class] -= int64(len(b.items) - b.left)
-		if err := c.db.exec(`INSERT OR REPLACE INTO ack(id, bits) VALUES(?, ?)`, b.id, r.bits); err != nil {
+	if seg.left < len(seg.items) {
+		t.n.Records[seg.class] -= int64(len(seg.items) - seg.left)
+		if err := c.db.exec(`INSERT OR REPLACE INTO ack(id, bits) VALUES(?, ?)`, seg.id, r.bits); err != nil {
 			return 0, err
 		}
 	}
-	p.note(b)
-	t.added = append(t.added, added{class: b.class, id: b.id, last: b.last(), records: int64(b.left)})
-	p.Found += int64(b.left)
+	p.note(seg)
+	t.added = append(t.added, added{class: seg.class, id: seg.id, last: seg.last(), records: int64(seg.left)})
+	p.Found += int64(seg.left)
 	return len(body), nil
 }
 
 // note keeps the last number of every stream of the last run: the marks may
 // have been lost.
-func (p *salvagePlan) note(b *block) {
-	if b.run.id != p.Run || b.class == eventClass {
+func (p *salvagePlan) note(seg *segment) {
+	if seg.run.id != p.Run || seg.class == eventClass {
 		return
 	}
 	if p.Last == nil {
 		p.Last = make(map[string]uint64)
 	}
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		p.Last[it.stream] = max(p.Last[it.stream], it.seq, it.seq+uint64(it.span))
 	}
 }
@@ -252,7 +252,7 @@ func (c *committer) endSalvage() {
 		s.log.Info("damaged store salvaged", "path", v.plan.Aside, "records", v.plan.Found, "lost", lost)
 	}
 	c.limitAside()
-	s.signal()
+	s.wakeTaker()
 }
 
 // limitAside removes what was set aside where it would exceed MaxBytes

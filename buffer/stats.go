@@ -51,8 +51,8 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
-	st.Events = s.lanes[eventClass].depth
-	for i, l := range s.lanes[:eventClass] {
+	st.Events = s.shelves[eventClass].depth
+	for i, l := range s.shelves[:eventClass] {
 		st.Live += l.live
 		st.Backlog += l.depth - l.live
 		st.Priorities[i] = l.depth
@@ -63,19 +63,19 @@ func (s *Store) Stats() Stats {
 	st.Degraded = s.degraded
 	st.Full = s.full[normalClass]
 	st.NoRoom = s.noRoom
-	for i := range s.lanes {
-		for _, b := range s.lanes[i].unstored() {
-			st.Front += int64(b.left)
+	for i := range s.shelves {
+		for _, seg := range s.shelves[i].unstored() {
+			st.Front += int64(seg.left)
 			if class(i) == eventClass {
-				st.EventBytes += int64(b.cost)
+				st.EventBytes += int64(seg.cost)
 			}
 		}
 	}
 	st.Bytes += int64(s.front)
 	oldest := s.next
-	for i := range s.lanes[:eventClass] {
-		if b, it := s.lanes[i].oldest(); it != nil && it.pos < oldest {
-			st.OldestKernel, st.OldestUp, st.HasOldest = b.run.kernel, it.up, true
+	for i := range s.shelves[:eventClass] {
+		if seg, it := s.shelves[i].oldest(); it != nil && it.pos < oldest {
+			st.OldestKernel, st.OldestUp, st.HasOldest = seg.run.kernel, it.up, true
 			oldest = it.pos
 		}
 	}
@@ -84,17 +84,17 @@ func (s *Store) Stats() Stats {
 
 // oldest returns the first unacknowledged record, or nil where there is none
 // or where it was not read yet. s.mu is held.
-func (l *lane) oldest() (*block, *item) {
-	for _, b := range l.blocks {
-		if l.gap() && b.id >= l.gapLo || l.passed.before(b.id) {
+func (sh *shelf) oldest() (*segment, *item) {
+	for _, seg := range sh.segments {
+		if sh.gap() && seg.id >= sh.gapLo || sh.passed.before(seg.id) {
 			break
 		}
-		if b.left == 0 {
+		if seg.left == 0 {
 			continue
 		}
-		for _, it := range b.items {
+		for _, it := range seg.items {
 			if it.state != done {
-				return b, it
+				return seg, it
 			}
 		}
 	}

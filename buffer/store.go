@@ -44,18 +44,18 @@ type Store struct {
 	ttl map[string]time.Duration // of the streams that have one
 
 	mu       sync.Mutex
-	lanes    [classCount]lane
-	series   [laneCount]map[string]*series
-	passing  [queueCount]map[string]bool // streams over which Take passes
-	powerUps map[string]time.Duration    // of earlier kernel boots: how long before this one's
-	next     uint64                      // position of the next record
-	inFlight int64                       // taken records
-	front    int                         // cost of the unacknowledged records that are not stored
-	slow     slowness                    // of commits
-	cached   int                         // cost of the resident records that are stored
+	shelves  [classCount]shelf
+	streams  [kindCount]map[string]*stream
+	passing  [laneCount]map[string]bool // streams over which Take passes
+	powerUps map[string]time.Duration   // of earlier kernel boots: how long before this one's
+	next     uint64                     // position of the next record
+	inFlight int64                      // taken records
+	front    int                        // cost of the unacknowledged records that are not stored
+	slow     slowness                   // of commits
+	cached   int                        // cost of the resident records that are stored
 	removed  []removal
 	dirtyAt  time.Duration // when the oldest acknowledgement became pending
-	dirty    int           // blocks with pending acknowledgements
+	dirty    int           // segments with pending acknowledgements
 	lossAt   time.Duration // when the oldest entry of removed was made
 	losses   lossState
 	unrouted unrouted
@@ -112,8 +112,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("buffer: open %s: %w", path, err)
 	}
-	if o.Now == nil {
-		o.Now = bootTime
+	if o.Up == nil {
+		o.Up = bootTime
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -133,8 +133,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		ttl:      make(map[string]time.Duration),
 		powerUps: make(map[string]time.Duration),
 	}
-	for i := range s.series {
-		s.series[i] = make(map[string]*series)
+	for i := range s.streams {
+		s.streams[i] = make(map[string]*stream)
 	}
 	for name, so := range o.Streams {
 		if so.TTL > 0 {
@@ -197,7 +197,7 @@ func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
-	s.kick()
+	s.wakeCommitter()
 	select {
 	case <-s.stopped:
 		return s.closeErr
@@ -206,16 +206,16 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 }
 
-// kick makes the committer look at the state again.
-func (s *Store) kick() {
+// wakeCommitter makes the committer look at the state again.
+func (s *Store) wakeCommitter() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// signal tells the receiver of Ready.
-func (s *Store) signal() {
+// wakeTaker wakes the receiver of Ready.
+func (s *Store) wakeTaker() {
 	select {
 	case s.ready <- struct{}{}:
 	default:

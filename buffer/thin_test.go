@@ -50,8 +50,8 @@ func TestThin(t *testing.T) {
 			}
 		}
 		if i == 1000 {
-			inFlight = s.Take(BacklogQueue, 3, 1<<20)
-			inFlight = append(inFlight, s.Take(LiveQueue, 3, 1<<20)...)
+			inFlight = s.Take(BacklogLane, 3, 1<<20)
+			inFlight = append(inFlight, s.Take(LiveLane, 3, 1<<20)...)
 		}
 		if st := s.Stats(); st.Bytes > st.MaxBytes {
 			t.Fatalf("%d bytes, at most %d", st.Bytes, st.MaxBytes)
@@ -73,7 +73,7 @@ func TestThin(t *testing.T) {
 				t.Fatalf("loss %+v", e)
 			}
 			for seq := e.First; seq <= e.Last; seq++ {
-				r := ref{e.Lane, e.Stream, e.Run, seq}
+				r := ref{e.Kind, e.Stream, e.Run, seq}
 				if thinned[r] {
 					t.Fatalf("%+v thinned twice", r)
 				}
@@ -90,7 +90,7 @@ func TestThin(t *testing.T) {
 	next := map[string]uint64{"a": 1, "b": 1}
 	lengths := map[uint64]int{}
 	for {
-		r := s.Take(BacklogQueue, 100, 1<<20)
+		r := s.Take(BacklogLane, 100, 1<<20)
 		if len(r) == 0 {
 			break
 		}

@@ -9,9 +9,9 @@ import (
 // A txn is one commit: what is written and what changes in RAM once it is
 // durable. It is built under s.mu and applied under it.
 type txn struct {
-	n        counters // as they will be
-	blocks   []*block // become stored
-	private  []*block // those of them that jobs made
+	n        counters   // as they will be
+	segments []*segment // become stored
+	private  []*segment // those of them that jobs made
 	acks     []ackUpdate
 	marks    []mark // of all streams
 	removed  []removal
@@ -25,7 +25,7 @@ type txn struct {
 	deadJobs []*deadJob
 	reserved uint64           // positions from here on are for dead letters that are retried
 	skipped  [classCount]bool // the class's front found no room
-	unstored []*block         // of it
+	unstored []*segment       // of it
 	expire   bool             // expired segments are to be removed
 	clean    bool
 	oldest   time.Duration // when the oldest record was appended; < 0: none
@@ -34,8 +34,8 @@ type txn struct {
 // An evicted segment was removed by a limit, or others took its place.
 type evicted struct {
 	class   class
-	b       *block // nil where it was not resident
-	records int64  // unacknowledged
+	seg     *segment // nil where it was not resident
+	records int64    // unacknowledged
 }
 
 // An added segment is only on the disk.
@@ -43,42 +43,42 @@ type added struct {
 	class    class
 	id, last uint64 // positions of its first and last record
 	records  int64
-	b        *block // of one that took the place of others
+	seg      *segment // of one that took the place of others
 }
 
 // build seals the front and takes a snapshot of everything that is pending.
 func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *[]*round) {
 	s := c.s
-	now := s.o.Now()
+	now := s.o.Up()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	*rounds = append(*rounds, s.round)
 	s.round = newRound()
-	for i := range s.lanes {
-		s.seal(&s.lanes[i])
+	for i := range s.shelves {
+		s.seal(&s.shelves[i])
 	}
 	for _, a := range appends {
-		sr := s.stream(a.lane, a.stream)
-		sr.last++
-		s.put(sr, a.up, a.body, now, true)
+		st := s.stream(a.kind, a.stream)
+		st.last++
+		s.put(st, a.up, a.body, now, true)
 	}
-	for i := range s.lanes {
-		l := &s.lanes[i]
-		for _, b := range l.unstored() {
-			if !b.sealed {
-				b.sealed, b.private = true, true
-				t.private = append(t.private, b)
+	for i := range s.shelves {
+		sh := &s.shelves[i]
+		for _, seg := range sh.unstored() {
+			if !seg.sealed {
+				seg.sealed, seg.private = true, true
+				t.private = append(t.private, seg)
 			}
-			if b.left > 0 {
-				b.writing = true
-				t.blocks = append(t.blocks, b)
+			if seg.left > 0 {
+				seg.writing = true
+				t.segments = append(t.segments, seg)
 			}
 		}
 	}
 	t.marks, t.n.Boot = s.marks(), uint64(s.boot)
 	t.expire, s.expire = s.expire, false
-	for _, b := range t.blocks {
-		if at := b.items[0].at; t.oldest < 0 || at < t.oldest {
+	for _, seg := range t.segments {
+		if at := seg.items[0].at; t.oldest < 0 || at < t.oldest {
 			t.oldest = at
 		}
 	}
@@ -99,14 +99,14 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 			}
 		}
 	}
-	touched := make(map[*block]bool)
+	touched := make(map[*segment]bool)
 	for it := range refused {
-		touched[it.block] = true
+		touched[it.segment] = true
 	}
-	for i := range s.lanes {
-		for _, b := range s.lanes[i].blocks {
-			if b.dirty || touched[b] {
-				t.acks = append(t.acks, snapshotAcks(b, refused))
+	for i := range s.shelves {
+		for _, seg := range s.shelves[i].segments {
+			if seg.dirty || touched[seg] {
+				t.acks = append(t.acks, snapshotAcks(seg, refused))
 			}
 		}
 	}
@@ -116,47 +116,47 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 	t.removed = t.removed[:t.kept:t.kept]
 	var refusals []removal
 	for _, it := range t.refused {
-		refusals = merge(refusals, it.block.removal(it, reasonRefused))
+		refusals = merge(refusals, it.segment.removal(it, reasonRefused))
 	}
 	t.removed = append(t.removed, refusals...)
 	t.deleted = append(t.deleted, s.losses.acked...)
 	t.n.Next = s.next
 }
 
-// seal fixes the blocks of the front: what was acknowledged is left out. s.mu
+// seal fixes the segments of the front: what was acknowledged is left out. s.mu
 // is held.
-func (s *Store) seal(l *lane) {
-	s.compact(l)
-	for _, b := range l.unstored() {
-		if b.sealed {
+func (s *Store) seal(sh *shelf) {
+	s.compact(sh)
+	for _, seg := range sh.unstored() {
+		if seg.sealed {
 			continue
 		}
-		if b.left < len(b.items) {
-			b.prune()
+		if seg.left < len(seg.items) {
+			seg.prune()
 		}
-		b.id, b.sealed = b.items[0].pos, true
+		seg.id, seg.sealed = seg.items[0].pos, true
 	}
 }
 
-// settle ends the part of blocks in a transaction whose outcome is known. Those
+// settle ends the part of segments in a transaction whose outcome is known. Those
 // that are on no disk can be acknowledged as if it had never been. s.mu is held.
 func (t *txn) settle() {
-	for _, list := range [][]*block{t.blocks, t.unstored} {
-		for _, b := range list {
-			b.settle()
+	for _, list := range [][]*segment{t.segments, t.unstored} {
+		for _, seg := range list {
+			seg.settle()
 		}
 	}
 	for _, e := range t.evicted {
-		if e.b != nil {
-			e.b.settle()
+		if e.seg != nil {
+			e.seg.settle()
 		}
 	}
 }
 
-func (b *block) settle() {
-	b.writing = false
-	if !b.stored && b.left < len(b.items) {
-		b.unseal()
+func (seg *segment) settle() {
+	seg.writing = false
+	if !seg.stored && seg.left < len(seg.items) {
+		seg.unseal()
 	}
 }
 
@@ -168,9 +168,9 @@ func (c *committer) write(t *txn) error {
 	if err := c.writeDead(t); err != nil {
 		return err
 	}
-	for _, b := range t.blocks {
-		if b.encoded == nil {
-			c.codec.encode(b)
+	for _, seg := range t.segments {
+		if seg.encoded == nil {
+			c.codec.encode(seg)
 		}
 	}
 	if err := c.writeAcks(t, false); err != nil {
@@ -181,7 +181,7 @@ func (c *committer) write(t *txn) error {
 			return err
 		}
 	}
-	if err := c.writeBlocks(t); err != nil {
+	if err := c.writeSegments(t); err != nil {
 		return err
 	}
 	if err := c.writeAcks(t, true); err != nil {
@@ -211,47 +211,47 @@ func (c *committer) writeProgress(t *txn) error {
 	return c.db.saveProgress(progress{t.n, t.marks})
 }
 
-// writeBlocks stores the front, after it has made room for it.
-func (c *committer) writeBlocks(t *txn) error {
+// writeSegments stores the front, after it has made room for it.
+func (c *committer) writeSegments(t *txn) error {
 	must := [classCount]bool{} // those who wait for an update cannot be told to wait for room
-	for _, b := range t.private {
-		must[b.class] = true
+	for _, seg := range t.private {
+		must[seg.class] = true
 	}
 	for _, it := range t.refused {
-		must[it.block.class] = must[it.block.class] || !it.block.stored
+		must[it.segment.class] = must[it.segment.class] || !it.segment.stored
 	}
-	stored := t.blocks[:0]
-	for _, b := range t.blocks {
-		if !t.skipped[b.class] {
-			fits, err := c.room(t, b)
+	stored := t.segments[:0]
+	for _, seg := range t.segments {
+		if !t.skipped[seg.class] {
+			fits, err := c.room(t, seg)
 			if err != nil {
 				return err
 			}
-			if fits = fits || must[b.class] || t.clean; !fits && c.outranked(t, b) {
+			if fits = fits || must[seg.class] || t.clean; !fits && c.outranked(t, seg) {
 				continue
 			}
-			t.skipped[b.class] = !fits
+			t.skipped[seg.class] = !fits
 		}
-		if t.skipped[b.class] {
-			t.unstored = append(t.unstored, b)
+		if t.skipped[seg.class] {
+			t.unstored = append(t.unstored, seg)
 			continue
 		}
-		if err := c.insert(t, b, len(b.items)); err != nil {
+		if err := c.insert(t, seg, len(seg.items)); err != nil {
 			return err
 		}
-		stored = append(stored, b)
+		stored = append(stored, seg)
 	}
-	t.blocks = stored
+	t.segments = stored
 	return nil
 }
 
 // insert stores an encoded segment. Where it is there already a commit that
 // failed has happened.
-func (c *committer) insert(t *txn, b *block, records int) error {
-	t.n.Records[b.class] += int64(records)
-	t.n.addBytes(b.class, b.level, int64(len(b.encoded)))
-	return c.db.exec(`INSERT OR IGNORE INTO `+tables[b.class]+`(id, run, n, level, codec, size, crc, body) VALUES(?,?,?,?,?,?,?,?)`,
-		b.id, b.run.id, records, b.level, b.codec, b.rawSize, b.crc, b.encoded)
+func (c *committer) insert(t *txn, seg *segment, records int) error {
+	t.n.Records[seg.class] += int64(records)
+	t.n.addBytes(seg.class, seg.level, int64(len(seg.encoded)))
+	return c.db.exec(`INSERT OR IGNORE INTO `+tables[seg.class]+`(id, run, n, level, codec, size, crc, body) VALUES(?,?,?,?,?,?,?,?)`,
+		seg.id, seg.run.id, records, seg.level, seg.codec, seg.rawSize, seg.crc, seg.encoded)
 }
 
 // remove deletes a segment and what is known about it.

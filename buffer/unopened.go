@@ -52,7 +52,7 @@ func (c *committer) openLate() error {
 		return err
 	}
 	s.log.Info("store is open", "path", s.path)
-	s.signal()
+	s.wakeTaker()
 	return nil
 }
 

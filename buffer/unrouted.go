@@ -32,7 +32,7 @@ func (s *Store) HoldLosses(hold bool) {
 	}
 	s.mu.Unlock()
 	if ended {
-		s.signal()
+		s.wakeTaker()
 	}
 }
 
@@ -41,7 +41,7 @@ func (s *Store) loseUnrouted(it *item, now time.Duration) {
 	if len(s.unrouted.pending) == 0 {
 		s.unrouted.since = now
 	}
-	s.unrouted.pending = merge(s.unrouted.pending, it.block.removal(it, reasonUnrouted))
+	s.unrouted.pending = merge(s.unrouted.pending, it.segment.removal(it, reasonUnrouted))
 }
 
 // unroutedDue reports whether what nobody got needs a commit. s.mu is held.

@@ -10,8 +10,8 @@ import (
 
 // unroute delivers to nobody all that can be taken.
 func unroute(s *Store) {
-	for _, q := range []Queue{LiveQueue, BacklogQueue} {
-		s.AckUnrouted(s.Take(q, 1000, 1<<20))
+	for _, lane := range []Lane{LiveLane, BacklogLane} {
+		s.AckUnrouted(s.Take(lane, 1000, 1<<20))
 	}
 }
 
@@ -29,7 +29,7 @@ func ledger(s *Store) (out string) {
 func TestUnroutedIsLazy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{Now: func() time.Duration { return time.Hour + time.Since(begin) }, MaxLoss: time.Second})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{Up: func() time.Duration { return time.Hour + time.Since(begin) }, MaxLoss: time.Second})
 		defer closeStore(t, s)
 		pass := func(d time.Duration) uint64 {
 			t.Helper()
@@ -85,7 +85,7 @@ func TestUnroutedIsLazy(t *testing.T) {
 func TestUnroutedIsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{Now: func() time.Duration { return time.Since(begin) }, MaxLoss: 10 * time.Hour})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{Up: func() time.Duration { return time.Since(begin) }, MaxLoss: 10 * time.Hour})
 		defer closeStore(t, s)
 		synctest.Wait()
 		mustAppend(t, s, Readings, "a", "x")
@@ -103,7 +103,7 @@ func TestUnroutedIsInTime(t *testing.T) {
 func TestHeldLossesGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{Now: func() time.Duration { return time.Hour + time.Since(begin) }, MaxLoss: time.Second})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{Up: func() time.Duration { return time.Hour + time.Since(begin) }, MaxLoss: time.Second})
 		defer closeStore(t, s)
 		s.HoldLosses(true)
 		for range 3 * 3600 {
@@ -159,7 +159,7 @@ func TestUnroutedOverTheEnd(t *testing.T) {
 			}
 			mustAppend(t, s, Readings, "a", "x")
 			mustAppend(t, s, Readings, "a", "x")
-			r := s.Take(LiveQueue, 6, 100)
+			r := s.Take(LiveLane, 6, 100)
 			s.AckUnrouted(r[:3])
 			if err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
@@ -171,7 +171,7 @@ func TestUnroutedOverTheEnd(t *testing.T) {
 			if got := ledger(s); got != tt.want {
 				t.Errorf("ledger: %q, want %q", got, tt.want)
 			}
-			if got := seqs(s.Take(BacklogQueue, 9, 100)); tt.name != "crash" && got != "a/1/7=kept" || tt.name == "crash" && got != "a/1/4=x a/1/5=x a/1/6=x" {
+			if got := seqs(s.Take(BacklogLane, 9, 100)); tt.name != "crash" && got != "a/1/7=kept" || tt.name == "crash" && got != "a/1/4=x a/1/5=x a/1/6=x" {
 				t.Errorf("backlog: %s", got)
 			}
 		})
@@ -186,7 +186,7 @@ func TestUnroutedIsBounded(t *testing.T) {
 	for range n {
 		mustAppend(t, s, Readings, "a", "x")
 	}
-	r := s.Take(LiveQueue, n, 1<<20)
+	r := s.Take(LiveLane, n, 1<<20)
 	for i := range r {
 		if i%2 == 0 {
 			s.AckUnrouted(r[i : i+1])

@@ -47,7 +47,7 @@ func namesAt(path string) names { return names{identity(path), identity(path + "
 // next look and before the end; the store is degraded meanwhile.
 func (c *committer) look() {
 	s := c.s
-	c.lookAt = s.o.Now() + lookEvery
+	c.lookAt = s.o.Up() + lookEvery
 	if c.lock == nil { // it could not be opened yet
 		return
 	}

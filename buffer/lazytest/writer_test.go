@@ -59,7 +59,7 @@ func say(a ...any) {
 
 func sayRecords(what string, records []buffer.Record) {
 	for _, r := range records {
-		say(what, r.Lane, r.Run, r.Stream, r.Seq)
+		say(what, r.Kind, r.Run, r.Stream, r.Seq)
 	}
 }
 
@@ -110,7 +110,7 @@ func write(path string, maxLoss time.Duration, reject bool) error {
 
 // An appender appends to one stream.
 type appender struct {
-	lane    buffer.Lane
+	kind    buffer.Kind
 	stream  string
 	flushes bool
 	rejects bool // the store rejects when it is full
@@ -119,10 +119,10 @@ type appender struct {
 // next appends a record and reports whether the store has taken it. Full is no error: what was rejected must not be found later, and what
 // waits in RAM for room was not promised, but may be.
 func (a appender) next(ctx context.Context, s *buffer.Store, seq uint64) (taken bool, err error) {
-	_, err = s.Append(ctx, a.lane, a.stream, 0, body(a.stream, seq))
+	_, err = s.Append(ctx, a.kind, a.stream, 0, body(a.stream, seq))
 	switch {
 	case errors.Is(err, buffer.ErrFull):
-		say(rejected, a.lane, s.Run(), a.stream, seq)
+		say(rejected, a.kind, s.Run(), a.stream, seq)
 		time.Sleep(pace)
 		return false, nil
 	case a.rejects && errors.Is(err, buffer.ErrNotDurable) && s.Stats().Degraded == nil:
@@ -140,7 +140,7 @@ func (a appender) strict(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		if taken {
-			say(stored, a.lane, s.Run(), a.stream, seq)
+			say(stored, a.kind, s.Run(), a.stream, seq)
 		}
 	}
 }
@@ -156,7 +156,7 @@ func (a appender) early(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		if taken {
-			say(appended, a.lane, s.Run(), a.stream, seq, at.Nanoseconds())
+			say(appended, a.kind, s.Run(), a.stream, seq, at.Nanoseconds())
 			open = append(open, seq)
 		}
 		if !a.flushes || seq%flushEvery != 0 {
@@ -166,7 +166,7 @@ func (a appender) early(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		for _, seq := range open {
-			say(stored, a.lane, s.Run(), a.stream, seq)
+			say(stored, a.kind, s.Run(), a.stream, seq)
 		}
 		open = open[:0]
 	}
@@ -184,8 +184,8 @@ func deliver(ctx context.Context, s *buffer.Store, seldom bool) error {
 			time.Sleep(deliverEvery)
 		}
 		var r []buffer.Record
-		for _, q := range []buffer.Queue{buffer.EventQueue, buffer.BacklogQueue, buffer.LiveQueue} {
-			r = append(r, s.Take(q, 10, 1<<20)...)
+		for _, lane := range []buffer.Lane{buffer.EventLane, buffer.BacklogLane, buffer.LiveLane} {
+			r = append(r, s.Take(lane, 10, 1<<20)...)
 		}
 		n := len(r) / 4
 		sayRecords(acking, r[:n])

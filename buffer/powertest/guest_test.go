@@ -192,7 +192,7 @@ func writer(c *console) error {
 	}
 	go func() {
 		for i := 1; ; i++ {
-			r := append(s.Take(buffer.BacklogQueue, 10, 1<<20), s.Take(buffer.LiveQueue, 10, 1<<20)...)
+			r := append(s.Take(buffer.BacklogLane, 10, 1<<20), s.Take(buffer.LiveLane, 10, 1<<20)...)
 			n := len(r) / 2
 			for _, x := range r[:n] {
 				c.say("acking", x.Run, x.Stream, x.Seq)

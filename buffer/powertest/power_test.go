@@ -313,7 +313,7 @@ func check(t *testing.T, path, name string, h *history, sum *totals) {
 		if l.Reason == "corrupt" {
 			t.Errorf("%s: %+v", name, l)
 		}
-		for seq := l.First; l.Lane == buffer.Readings && seq <= l.Last; seq++ {
+		for seq := l.First; l.Kind == buffer.Readings && seq <= l.Last; seq++ {
 			lost[ref{name, l.Run, l.Stream, seq}] = true
 		}
 	}
