@@ -43,7 +43,7 @@ func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Du
 	st := s.stream(kind, stream)
 	st.last++
 	seq = st.last
-	if s.makeRoom(st.class, len(body)+itemOverhead, now) {
+	if s.makeFrontRoom(st.class, len(body)+itemOverhead, now) {
 		s.put(st, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0) // else ErrNotDurable: it can be taken
 	} else {
 		s.lose(removal{lossKey{kind, s.run.id, st.name, reasonRejected}, seq, seq, 1}, now)
@@ -134,10 +134,11 @@ func (s *Store) put(st *stream, up time.Duration, body []byte, now time.Duration
 	}
 }
 
-// makeRoom reports whether a record of this cost can be taken, after it has
-// applied the policy to the front: the class of least worth gives way first.
+// makeFrontRoom applies the policy to the front until a record of this cost fits, and reports
+// whether it does: with RejectNew it removes nothing, else the records of the class of least worth
+// give way first.
 // s.mu is held.
-func (s *Store) makeRoom(c class, cost int, now time.Duration) bool {
+func (s *Store) makeFrontRoom(c class, cost int, now time.Duration) bool {
 	limit := s.limits.frontOf(c)
 	if s.o.WhenFull == RejectNew {
 		return !s.full[c] && s.front+cost <= limit && int64(s.front+cost) <= s.space[c] // what is taken will find room

@@ -11,15 +11,15 @@ func (c *committer) apply(t *txn) {
 	defer s.mu.Unlock()
 	c.n = t.n
 	if err == nil {
-		c.measure(used) // together with the front, which becomes smaller
+		c.measureSpace(used) // together with the front, which becomes smaller
 	}
 	for _, seg := range t.segments {
-		s.nowStored(seg)
+		s.setStored(seg)
 		if seg.left < len(seg.items) {
-			s.markDirty(seg, now)
+			s.setDirty(seg, now)
 		}
 		if seg.left == 0 {
-			s.drop(seg)
+			s.freeItems(seg)
 		}
 	}
 	for _, it := range t.refused {
@@ -32,25 +32,25 @@ func (c *committer) apply(t *txn) {
 		}
 		sh := &s.shelves[u.seg.class]
 		if u.bits == nil {
-			s.clean(u.seg)
+			s.setClean(u.seg)
 			sh.remove(u.seg)
 			continue
 		}
 		u.seg.bits = u.count
 		if u.seg.left > 0 && len(u.seg.items)-u.seg.left == u.count {
-			s.clean(u.seg)
+			s.setClean(u.seg)
 		}
 	}
 	for _, e := range t.evicted {
 		s.applyEviction(e)
 	}
 	for _, r := range t.removed[t.kept:] {
-		s.count(r.key.reason, r.count)
+		s.countLoss(r.key.reason, r.count)
 	}
 	for _, a := range t.added {
 		sh := &s.shelves[a.class]
 		sh.depth += a.records
-		if a.seg == nil || !s.staysPassed(sh, a.seg) {
+		if a.seg == nil || !s.passIfHeld(sh, a.seg) {
 			sh.cover(a.id, a.last+1)
 		}
 	}
@@ -68,12 +68,12 @@ func (c *committer) apply(t *txn) {
 	for i := range s.shelves {
 		s.compact(&s.shelves[i])
 	}
-	s.trim()
+	s.unloadExcess()
 	s.wakeTaker()
 }
 
-// nowStored turns a segment of the front into a resident segment. s.mu is held.
-func (s *Store) nowStored(seg *segment) {
+// setStored turns a segment of the front into a resident segment. s.mu is held.
+func (s *Store) setStored(seg *segment) {
 	seg.stored, seg.private, seg.encoded = true, false, nil
 	s.cached += seg.cost
 	for _, it := range seg.items {
@@ -88,8 +88,8 @@ func (s *Store) nowStored(seg *segment) {
 	}
 }
 
-// clean notes that the acknowledgements of a segment are stored. s.mu is held.
-func (s *Store) clean(seg *segment) {
+// setClean notes that the acknowledgements of a segment are stored. s.mu is held.
+func (s *Store) setClean(seg *segment) {
 	if seg.dirty {
 		seg.dirty = false
 		s.dirty--
@@ -118,7 +118,7 @@ func (s *Store) applyEviction(e evicted) {
 	if e.seg.stored {
 		s.cached -= e.seg.cost
 	}
-	s.clean(e.seg)
+	s.setClean(e.seg)
 	sh.remove(e.seg)
 }
 
@@ -155,9 +155,9 @@ func (c *committer) undo(t *txn) {
 	}
 }
 
-// trim bounds the stored records kept in RAM: the oldest segments are only on
-// the disk from then on, and their readings are backlog. s.mu is held.
-func (s *Store) trim() {
+// unloadExcess bounds the stored records kept in RAM: it unloads the oldest segments. They are
+// only on the disk from then on, and their readings are backlog. s.mu is held.
+func (s *Store) unloadExcess() {
 	for i := range s.shelves {
 		sh := &s.shelves[i]
 		s.unloadPassed(sh)

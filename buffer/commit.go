@@ -26,8 +26,8 @@ func (c *committer) commit(clean bool) error {
 	if err == nil {
 		t, err = c.attempt(jobs, clean, &rounds)
 	}
-	for _, relieve := range []func() bool{c.checkpoint, c.sacrifice} {
-		if isFull(err) && c.db != nil && relieve() {
+	for _, makeSpace := range []func() bool{c.checkpoint, c.sacrifice} {
+		if isFull(err) && c.db != nil && makeSpace() {
 			t, err = c.attempt(jobs, clean, &rounds)
 		}
 	}
@@ -51,7 +51,7 @@ func (c *committer) commit(clean bool) error {
 		c.degrade(err)
 		err = fmt.Errorf("%w: %w", ErrNotDurable, err)
 	} else if t != nil {
-		err = c.finished(t, start)
+		err = c.finishCommit(t, start)
 	}
 	s.mu.Lock()
 	if len(rounds) == 0 {
@@ -80,14 +80,14 @@ func (c *committer) degradedNow() bool {
 	return c.s.degraded != nil
 }
 
-// finished accounts for a commit that is durable. Its error says that the
+// finishCommit accounts for a commit that is durable. Its error says that the
 // front found no room.
-func (c *committer) finished(t *txn, start time.Duration) error {
+func (c *committer) finishCommit(t *txn, start time.Duration) error {
 	s := c.s
 	if c.ballast < s.limits.ballast {
 		c.makeBallast()
 	}
-	c.limitAside()
+	c.removeOversizedAside()
 	size, log, used, err := c.size()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 		for cl := range classCount {
 			front := c.margin()
 			for _, seg := range s.shelves[cl].unstored() {
-				front += c.db.room(seg.cost)
+				front += c.db.spaceFor(seg.cost)
 			}
 			limit, option := c.limitWithReserve(cl, t.n, used)
 			if cl == normalClass {
@@ -123,7 +123,7 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 	for i, skipped := range t.skipped {
 		if skipped {
 			s.retryAt = now + time.Second
-			s.release()
+			s.releaseHeld()
 			s.wakeTaker()
 			return fmt.Errorf("%s do not fit into the store: %w", tables[i], ErrNotDurable)
 		}

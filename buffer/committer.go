@@ -53,13 +53,13 @@ func (s *Store) serve(opened chan<- error) {
 	case mayPass(err):
 		c.beginUnopened(err)
 	case err != nil:
-		c.release()
+		c.closeAll()
 		opened <- err
 		return
 	}
 	opened <- nil
 	c.loop()
-	c.release()
+	c.closeAll()
 }
 
 func (c *committer) loop() {
@@ -87,7 +87,7 @@ func (c *committer) loop() {
 		switch {
 		case closing:
 			if c.nameless != nil {
-				c.look()
+				c.checkNames()
 			}
 			// The log is copied before the last commit, which begins it anew: the next Open reads only that.
 			if c.commit(false) == nil {
@@ -107,7 +107,7 @@ func (c *committer) loop() {
 			c.tendLog()
 			continue
 		case s.o.Up() >= c.lookAt:
-			c.look()
+			c.checkNames()
 			continue
 		case c.salvage != nil:
 			wait = min(wait, max(c.salvage.at-s.o.Up(), time.Second))
@@ -129,8 +129,8 @@ func (c *committer) account() {
 	c.counted = n
 }
 
-// release closes everything.
-func (c *committer) release() {
+// closeAll closes the files and fails the jobs that nobody will do any more.
+func (c *committer) closeAll() {
 	s := c.s
 	if c.salvage != nil && c.salvage.old != nil {
 		_ = c.salvage.old.db.close()

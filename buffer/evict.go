@@ -47,10 +47,10 @@ func (c *committer) decode(r *row) error {
 	return nil
 }
 
-// room makes room for a segment by the policy and reports whether it fits.
-func (c *committer) room(t *txn, seg *segment) (bool, error) {
+// makeRoom evicts by the policy until a segment fits, and reports whether it does.
+func (c *committer) makeRoom(t *txn, seg *segment) (bool, error) {
 	limit, _ := c.limitOf(seg.class)
-	need := c.db.room(len(seg.encoded))
+	need := c.db.spaceFor(len(seg.encoded))
 	for removed := 0; ; {
 		used, err := c.used()
 		if err != nil {
@@ -67,7 +67,7 @@ func (c *committer) room(t *txn, seg *segment) (bool, error) {
 		if reserved {
 			makesRoom = highClass // no event gives way
 		}
-		n, err := c.relieve(t, makesRoom)
+		n, err := c.evictByPolicy(t, makesRoom)
 		if err != nil || n == 0 {
 			return reserved && err == nil, err
 		}
@@ -75,11 +75,11 @@ func (c *committer) room(t *txn, seg *segment) (bool, error) {
 	}
 }
 
-// relieve removes some segments by the policy to make room in a class and
-// returns their number: what is expired of any class, then the oldest of the
+// evictByPolicy removes some segments to make room in a class and returns their number: what is
+// expired of any class, then the oldest of the
 // class of least worth. Events give way only to events, and that where they use
 // more than their reserve.
-func (c *committer) relieve(t *txn, cl class) (int, error) {
+func (c *committer) evictByPolicy(t *txn, cl class) (int, error) {
 	s := c.s
 	readings := min(cl, highClass)
 	if len(s.ttl) > 0 {
@@ -168,7 +168,7 @@ func (c *committer) evict(t *txn, cl class, expired bool) (int, error) {
 		if seg == nil {
 			t.removed = append(t.removed, removal{lossKey{cl.kind(), r.seg.run.id, "", reasonCorrupt}, 0, 0, uint64(e.records)})
 		} else {
-			c.ledger(t, seg)
+			c.enterInLedger(t, seg)
 		}
 		if seg != r.seg {
 			e.seg = seg
@@ -200,8 +200,8 @@ func (c *committer) allExpired(seg *segment) bool {
 	return true
 }
 
-// ledger enters the unacknowledged records of a claimed segment in the ledger.
-func (c *committer) ledger(t *txn, seg *segment) {
+// enterInLedger enters the unacknowledged records of a claimed segment in the ledger.
+func (c *committer) enterInLedger(t *txn, seg *segment) {
 	s := c.s
 	now := s.o.Up()
 	var ranges []removal
@@ -220,9 +220,9 @@ func (c *committer) ledger(t *txn, seg *segment) {
 	t.removed = append(t.removed, ranges...)
 }
 
-// outranked removes a segment of the front that finds no room, where what is
-// stored is worth more, and reports whether it did.
-func (c *committer) outranked(t *txn, seg *segment) bool {
+// evictOutranked removes a segment of the front that finds no room if what is stored is worth more,
+// and reports whether it did.
+func (c *committer) evictOutranked(t *txn, seg *segment) bool {
 	s := c.s
 	worth := int64(0)
 	for v := seg.class + 1; v < eventClass; v++ {
@@ -233,7 +233,7 @@ func (c *committer) outranked(t *txn, seg *segment) bool {
 	seg.evicting = ok
 	s.mu.Unlock()
 	if ok {
-		c.ledger(t, seg)
+		c.enterInLedger(t, seg)
 		t.evicted = append(t.evicted, evicted{class: seg.class, seg: seg, records: int64(seg.left)})
 	}
 	return ok
@@ -255,7 +255,7 @@ func (c *committer) sacrifice() bool {
 	t := &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), oldest: -1}
 	err := func() error {
 		for removed := 0; removed < maxEvict; {
-			n, err := c.relieve(t, eventClass)
+			n, err := c.evictByPolicy(t, eventClass)
 			if err != nil {
 				return err
 			} else if n == 0 {

@@ -81,7 +81,7 @@ func inspect(path string, marked bool) (damage, err error) {
 	}
 	switch sqlite, ours := identify(header); {
 	case ours && sqlite && !marked:
-		return inspectLog(path)
+		return checkAndTrimLog(path)
 	case ours && marked:
 		return errors.New("it was found damaged while it was in use"), nil
 	case ours, !sqlite:
@@ -211,10 +211,10 @@ func setAsideLog(path, aside string) error {
 	return syncDir(path)
 }
 
-// interrupted returns the path of a damaged store that was set aside without
-// the new one being made as far as is known, or "", and whether the store is
-// still to be set aside.
-func interrupted(path string) (aside string, marked bool, err error) {
+// resumeSetAside goes on with setting a damaged store aside after an interruption. It returns the
+// path of a store that was set aside although the new one may not have been made, or "", and
+// reports whether the store is still to be set aside.
+func resumeSetAside(path string) (aside string, marked bool, err error) {
 	mark := readMark(path)
 	aside = string(mark)
 	if !strings.HasPrefix(aside, path+".corrupt-") || fileSize(aside) == 0 {

@@ -138,9 +138,9 @@ func (s *Store) unloadPassed(sh *shelf) {
 	}
 }
 
-// staysPassed enters a segment that took the place of others, where Take would
-// pass over it as well, and reports whether it did. s.mu is held.
-func (s *Store) staysPassed(sh *shelf, seg *segment) bool {
+// passIfHeld passes over a segment that took the place of others if Take would pass over all of it
+// as well, and reports whether it did. s.mu is held.
+func (s *Store) passIfHeld(sh *shelf, seg *segment) bool {
 	if sh.gap() && seg.id >= sh.gapLo {
 		return false
 	}

@@ -80,7 +80,7 @@ func (c *committer) adopt(r *row, low uint64) bool {
 		seg.items = []*item{{segment: seg, pos: seg.id, state: done}}
 		seg.encoded = nil
 		sh.insert(seg)
-		s.markDirty(seg, now)
+		s.setDirty(seg, now)
 		s.lose(removal{lossKey{seg.class.kind(), seg.run.id, "", reasonCorrupt}, 0, 0, uint64(n)}, now)
 		s.stats.Corrupt += uint64(n)
 		sh.depth -= n
@@ -92,8 +92,8 @@ func (c *committer) adopt(r *row, low uint64) bool {
 	sh.insert(seg)
 	s.cached += seg.cost
 	if seg.left == 0 {
-		s.markDirty(seg, now)
-		s.drop(seg)
+		s.setDirty(seg, now)
+		s.freeItems(seg)
 	}
 	return seg.left > 0
 }

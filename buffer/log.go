@@ -26,7 +26,7 @@ type logScan struct {
 	bad   string // what fails, if anything does
 }
 
-// inspectLog looks at the write-ahead log before SQLite does: SQLite ends it
+// checkAndTrimLog looks at the write-ahead log before SQLite does: SQLite ends it
 // at the first frame that fails, without a word, and with it go all commits
 // behind that frame. It returns damage where they were durable.
 //
@@ -37,7 +37,7 @@ type logScan struct {
 // transaction does not overwrite, to be counted after the next cut. Frames of
 // before the log was reset have other salts. The header is flushed before its
 // first frame is written and lies in one sector, which is written whole.
-func inspectLog(path string) (damage, err error) {
+func checkAndTrimLog(path string) (damage, err error) {
 	f, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

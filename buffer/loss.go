@@ -90,7 +90,7 @@ func (s *Store) lose(r removal, now time.Duration) {
 func (s *Store) loseItem(seg *segment, it *item, reason string, now time.Duration) {
 	r := seg.removal(it, reason)
 	s.lose(r, now)
-	s.count(reason, r.count)
+	s.countLoss(reason, r.count)
 	s.finish(it, now)
 }
 
@@ -99,8 +99,8 @@ func (seg *segment) removal(it *item, reason string) removal {
 	return removal{lossKey{seg.class.kind(), seg.run.id, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
 }
 
-// count adds to the statistics of a reason. s.mu is held.
-func (s *Store) count(reason string, n uint64) {
+// countLoss adds to the statistics of a reason. s.mu is held.
+func (s *Store) countLoss(reason string, n uint64) {
 	switch reason {
 	case reasonEvicted:
 		s.stats.Evicted += n

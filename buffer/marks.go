@@ -26,10 +26,10 @@ func (s *Store) marks() []mark {
 	return list
 }
 
-// limitMarks lowers the marks of a class whose front found no room to what is
+// lowerMarks lowers the marks of a class whose front found no room to what is
 // durable. A record that a limit has removed since counts as well: its loss is
 // in no commit yet.
-func (t *txn) limitMarks() {
+func (t *txn) lowerMarks() {
 	type key struct {
 		kind   Kind
 		stream string

@@ -33,7 +33,7 @@ func (c *committer) open() error {
 	if err = c.moveUnreleased(); err != nil {
 		return err
 	}
-	aside, marked, err := interrupted(s.path)
+	aside, marked, err := resumeSetAside(s.path)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (c *committer) begin() error {
 	c.usable = c.mayUse()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.measure(used)
+	c.measureSpace(used)
 	return nil
 }
 

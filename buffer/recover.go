@@ -28,13 +28,13 @@ func (c *committer) degrade(err error) {
 	}
 	s.degraded = err
 	s.retryAt = s.o.Up() + c.backoff
-	s.release()
+	s.releaseHeld()
 	s.wakeTaker()
 }
 
-// release lets Take have what waits in the front to become durable: for now it
+// releaseHeld lets Take have what waits in the front to become durable: for now it
 // does not. s.mu is held.
-func (s *Store) release() {
+func (s *Store) releaseHeld() {
 	for i := range s.shelves {
 		for _, seg := range s.shelves[i].unstored() {
 			if seg.private {

@@ -102,7 +102,7 @@ func TestRejectNewWhileACommitEnds(t *testing.T) {
 			return err
 		}
 		take(55)
-		return c.finished(tx, s.o.Up())
+		return c.finishCommit(tx, s.o.Up())
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func (c *committer) findAside() {
 func (c *committer) inherit() (progress, error) {
 	begin := progress{counters: counters{Next: 1}}
 	c.plan = salvagePlan{Aside: c.aside, Last: map[string]uint64{}}
-	logDamage, _ := inspectLog(c.aside) // before SQLite, which removes the log
+	logDamage, _ := checkAndTrimLog(c.aside) // before SQLite, which removes the log
 	old, err := openDamaged(c.aside)
 	if err == nil {
 		c.plan, begin, err = old.transplant(c.db, logDamage == nil)
@@ -173,7 +173,7 @@ func (c *committer) forgetDisk() map[uint64]bool {
 		for _, seg := range sh.segments {
 			skip[seg.id] = true
 			if seg.stored {
-				s.clean(seg)
+				s.setClean(seg)
 				s.cached -= seg.cost
 				seg.stored, seg.bits = false, 0
 				seg.unseal()

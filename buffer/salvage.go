@@ -181,7 +181,7 @@ func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 		return 0, err
 	}
 	// What Append takes meanwhile has to find room as well.
-	if used+c.db.room(len(body))+int64(c.s.limits.front)+c.margin() > min(c.s.limits.of(seg.class), c.usable) {
+	if used+c.db.spaceFor(len(body))+int64(c.s.limits.front)+c.margin() > min(c.s.limits.of(seg.class), c.usable) {
 		return -1, nil
 	}
 	if err := c.insert(t, seg, len(seg.items)); err != nil {
@@ -251,13 +251,13 @@ func (c *committer) endSalvage() {
 	if v.old != nil {
 		s.log.Info("damaged store salvaged", "path", v.plan.Aside, "records", v.plan.Found, "lost", lost)
 	}
-	c.limitAside()
+	c.removeOversizedAside()
 	s.wakeTaker()
 }
 
 // limitAside removes what was set aside where it would exceed MaxBytes
 // together with the store.
-func (c *committer) limitAside() {
+func (c *committer) removeOversizedAside() {
 	if c.salvage != nil || c.aside == "" {
 		return
 	}

@@ -63,9 +63,9 @@ func dial(path, mode string) (*db, error) {
 	return &db{conn: c.(*sqlite3.SQLiteConn), prepared: make(map[string]driver.Stmt)}, nil
 }
 
-// room returns how many bytes of the database a segment of this length may
+// spaceFor returns how many bytes of the database a segment of this length may
 // take: its pages, each with a pointer to the next one, and those above them.
-func (d *db) room(length int) int64 {
+func (d *db) spaceFor(length int) int64 {
 	return (int64(length)/(d.pageSize-4) + 4) * d.pageSize
 }
 

@@ -203,9 +203,9 @@ func (s *Store) finish(it *item, now time.Duration) {
 	}
 	switch {
 	case seg.stored:
-		s.markDirty(seg, now)
+		s.setDirty(seg, now)
 		if seg.left == 0 {
-			s.drop(seg)
+			s.freeItems(seg)
 		}
 	default:
 		s.front -= it.cost()
@@ -216,8 +216,8 @@ func (s *Store) finish(it *item, now time.Duration) {
 	}
 }
 
-// markDirty notes that a stored segment has acknowledgements to store. s.mu is held.
-func (s *Store) markDirty(seg *segment, now time.Duration) {
+// setDirty notes that a stored segment has acknowledgements to store. s.mu is held.
+func (s *Store) setDirty(seg *segment, now time.Duration) {
 	if seg.dirty {
 		return
 	}
@@ -228,10 +228,10 @@ func (s *Store) markDirty(seg *segment, now time.Duration) {
 	s.dirty++
 }
 
-// drop frees the records of a stored segment that is finished. What stays, a copy
+// freeItems frees the records of a stored segment that is finished. What stays, a copy
 // of the last one without its body, holds no memory of the others: hundreds of
 // such segments wait for the commit that deletes them. s.mu is held.
-func (s *Store) drop(seg *segment) {
+func (s *Store) freeItems(seg *segment) {
 	s.cached -= seg.cost
 	seg.cost = 0
 	seg.scan = [laneCount]int{}

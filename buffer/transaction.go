@@ -196,7 +196,7 @@ func (c *committer) write(t *txn) error {
 		}
 		t.n.Losses--
 	}
-	t.limitMarks()
+	t.lowerMarks()
 	if t.clean {
 		if err := c.db.exec(`UPDATE run SET clean=1 WHERE boot=?`, c.s.boot); err != nil {
 			return err
@@ -223,11 +223,11 @@ func (c *committer) writeSegments(t *txn) error {
 	stored := t.segments[:0]
 	for _, seg := range t.segments {
 		if !t.skipped[seg.class] {
-			fits, err := c.room(t, seg)
+			fits, err := c.makeRoom(t, seg)
 			if err != nil {
 				return err
 			}
-			if fits = fits || must[seg.class] || t.clean; !fits && c.outranked(t, seg) {
+			if fits = fits || must[seg.class] || t.clean; !fits && c.evictOutranked(t, seg) {
 				continue
 			}
 			t.skipped[seg.class] = !fits
@@ -245,8 +245,8 @@ func (c *committer) writeSegments(t *txn) error {
 	return nil
 }
 
-// insert stores an encoded segment. Where it is there already a commit that
-// failed has happened.
+// insert stores an encoded segment. If its row is there already, a commit that reported a failure
+// took effect, and the row is left as it is.
 func (c *committer) insert(t *txn, seg *segment, records int) error {
 	t.n.Records[seg.class] += int64(records)
 	t.n.addBytes(seg.class, seg.level, int64(len(seg.encoded)))

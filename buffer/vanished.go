@@ -42,10 +42,10 @@ type names struct{ database, log fileID }
 
 func namesAt(path string) names { return names{identity(path), identity(path + "-wal")} }
 
-// look heals a store whose files lost their names: what is written to them
-// would be gone with the process. Where that fails it is tried again with the
+// checkNames checks whether the files that are open still have their names, and heals a store whose
+// files lost them: what is written to them would be gone with the process. Where that fails it is tried again with the
 // next look and before the end; the store is degraded meanwhile.
-func (c *committer) look() {
+func (c *committer) checkNames() {
 	s := c.s
 	c.lookAt = s.o.Up() + lookEvery
 	if c.lock == nil { // it could not be opened yet
@@ -55,7 +55,7 @@ func (c *committer) look() {
 		s.log.Error("the lock of the store was removed and cannot be taken again", "path", s.path, "err", err)
 	}
 	if c.db == nil {
-		c.lookForNothing()
+		c.replaceVanished()
 		return
 	}
 	is := namesAt(s.path)
@@ -80,10 +80,10 @@ func (c *committer) look() {
 	}
 }
 
-// lookForNothing makes a new store where the connection was lost and there is
+// replaceVanished makes a new store where the connection was lost and there is
 // no file any more, at the second look: what was on the disk is in the ledger
 // as unknown.
-func (c *committer) lookForNothing() {
+func (c *committer) replaceVanished() {
 	gone := c.gone
 	if c.gone = fileSize(c.s.path) == 0; !c.gone || !gone {
 		return
