@@ -1,7 +1,6 @@
 package buffer
 
 import (
-	"database/sql/driver"
 	"slices"
 	"time"
 )
@@ -46,14 +45,31 @@ type added struct {
 	seg      *segment // of one that took the place of others
 }
 
-// build seals the front and takes a snapshot of everything that is pending.
+// build takes a snapshot of everything that is pending, for write to store. Each step cites the row
+// of the table in doc.go ("operation | before | transaction | after") whose third column it
+// prepares. The rows that need the database are left to write: eviction, thinning, and the rest of
+// RetryDead and DropDead.
 func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *[]*round) {
 	s := c.s
 	now := s.o.Up()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*rounds = append(*rounds, s.round)
+	*rounds = append(*rounds, s.round) // who appends from now on waits for the next commit
 	s.round = newRound()
+	s.buildFront(t, appends, now)
+	s.buildProgress(t)
+	s.buildDead(t, jobs)
+	refused := make(map[*item]bool)
+	t.buildRefusals(jobs, refused)
+	s.buildAcks(t, refused)
+	s.buildLosses(t, jobs, now)
+	t.n.Next = s.next // after everything that takes a position
+}
+
+// buildFront seals the front and adds its segments, and those of what the updates append.
+//
+// Rows "Append" and "Update": "segment", "records appended by it".
+func (s *Store) buildFront(t *txn, appends []pendingAppend, now time.Duration) {
 	for i := range s.shelves {
 		s.seal(&s.shelves[i])
 	}
@@ -63,9 +79,8 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 		s.put(st, a.up, a.body, now, true)
 	}
 	for i := range s.shelves {
-		sh := &s.shelves[i]
-		for _, seg := range sh.unstored() {
-			if !seg.sealed {
+		for _, seg := range s.shelves[i].unstored() {
+			if !seg.sealed { // the updates' records are in segments of their own, behind the sealed ones
 				seg.sealed, seg.private = true, true
 				t.private = append(t.private, seg)
 			}
@@ -75,22 +90,45 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 			}
 		}
 	}
-	t.marks, t.n.Boot = s.marks(), uint64(s.boot)
-	t.expire, s.expire = s.expire, false
 	for _, seg := range t.segments {
 		if at := seg.items[0].at; t.oldest < 0 || at < t.oldest {
 			t.oldest = at
 		}
 	}
-	refused := make(map[*item]bool)
+}
+
+// buildProgress adds the last number of every stream, those in RAM included: the front becomes
+// durable with it. It also takes over the request to remove what is expired.
+//
+// Row "Append": "progress"; row "eviction" by the request.
+func (s *Store) buildProgress(t *txn) {
+	t.marks, t.n.Boot = s.marks(), uint64(s.boot)
+	t.expire, s.expire = s.expire, false
+}
+
+// buildDead adds the jobs that take dead letters out of their table, and reserves positions behind
+// the front for those that are sent again.
+//
+// Rows "RetryDead" and "DropDead": write deletes the rows and stores the segments.
+func (s *Store) buildDead(t *txn, jobs []*job) {
 	for _, j := range jobs {
-		if j.dead != nil {
-			t.deadJobs = append(t.deadJobs, j.dead)
-			if t.reserved == 0 && j.dead.retry {
-				t.reserved = s.next
-				s.next += uint64(t.n.Dead)
-			}
+		if j.dead == nil {
+			continue
 		}
+		t.deadJobs = append(t.deadJobs, j.dead)
+		if t.reserved == 0 && j.dead.retry {
+			t.reserved = s.next
+			s.next += uint64(t.n.Dead)
+		}
+	}
+}
+
+// buildRefusals adds the dead letters of the records that are refused, each once, and notes their
+// items in refused.
+//
+// Row "Refuse": "dead letter"; buildAcks adds its bits and buildLosses its ledger entry.
+func (t *txn) buildRefusals(jobs []*job, refused map[*item]bool) {
+	for _, j := range jobs {
 		for _, r := range j.refuse {
 			if r.item != nil && r.item.state == taken && !refused[r.item] {
 				refused[r.item] = true
@@ -99,6 +137,12 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 			}
 		}
 	}
+}
+
+// buildAcks adds the acknowledgements of the segments in RAM that have new ones.
+//
+// Rows "Ack" and "expiry": "row deleted, or bits of its ack row"; row "Refuse": "bits".
+func (s *Store) buildAcks(t *txn, refused map[*item]bool) {
 	touched := make(map[*segment]bool)
 	for it := range refused {
 		touched[it.segment] = true
@@ -110,6 +154,14 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 			}
 		}
 	}
+}
+
+// buildLosses adds what goes into the ledger and what leaves it. The first t.kept removals were
+// pending: undo gives these back.
+//
+// Rows "ErrFull", "expiry", "unrouted", "Refuse" and, of what gave way in RAM, "eviction": "ledger";
+// row "AckLosses": "row deleted".
+func (s *Store) buildLosses(t *txn, jobs []*job, now time.Duration) {
 	s.enterUnrouted(slices.ContainsFunc(jobs, func(j *job) bool { return j.flush }), now)
 	t.removed, s.removed = s.removed, nil
 	t.kept = len(t.removed)
@@ -120,7 +172,6 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 	}
 	t.removed = append(t.removed, refusals...)
 	t.deleted = append(t.deleted, s.losses.acked...)
-	t.n.Next = s.next
 }
 
 // seal fixes the segments of the front: what was acknowledged is left out. s.mu
@@ -158,121 +209,4 @@ func (seg *segment) settle() {
 	if !seg.stored && seg.left < len(seg.items) {
 		seg.unseal()
 	}
-}
-
-// write executes the statements of a transaction.
-func (c *committer) write(t *txn) error {
-	if err := c.takeDead(t); err != nil {
-		return err
-	}
-	if err := c.writeDead(t); err != nil {
-		return err
-	}
-	for _, seg := range t.segments {
-		if seg.encoded == nil {
-			c.codec.encode(seg)
-		}
-	}
-	if err := c.writeAcks(t, false); err != nil {
-		return err
-	}
-	if t.expire {
-		if err := c.removeExpired(t); err != nil {
-			return err
-		}
-	}
-	if err := c.writeSegments(t); err != nil {
-		return err
-	}
-	if err := c.writeAcks(t, true); err != nil {
-		return err
-	}
-	if err := c.writeLosses(t, c.s.losses.open); err != nil {
-		return err
-	}
-	for _, id := range t.deleted {
-		if err := c.db.exec(`DELETE FROM loss WHERE id=?`, id); err != nil {
-			return err
-		}
-		t.n.Losses--
-	}
-	t.lowerMarks()
-	if t.clean {
-		if err := c.db.exec(`UPDATE run SET clean=1 WHERE boot=?`, c.s.boot); err != nil {
-			return err
-		}
-	}
-	return c.writeProgress(t)
-}
-
-// writeProgress is the last statement of every transaction.
-func (c *committer) writeProgress(t *txn) error {
-	t.n.Commit++
-	return c.db.saveProgress(progress{t.n, t.marks})
-}
-
-// writeSegments stores the front, after it has made room for it.
-func (c *committer) writeSegments(t *txn) error {
-	must := [classCount]bool{} // those who wait for an update cannot be told to wait for room
-	for _, seg := range t.private {
-		must[seg.class] = true
-	}
-	for _, it := range t.refused {
-		must[it.segment.class] = must[it.segment.class] || !it.segment.stored
-	}
-	stored := t.segments[:0]
-	for _, seg := range t.segments {
-		if !t.skipped[seg.class] {
-			fits, err := c.makeRoom(t, seg)
-			if err != nil {
-				return err
-			}
-			if fits = fits || must[seg.class] || t.clean; !fits && c.evictOutranked(t, seg) {
-				continue
-			}
-			t.skipped[seg.class] = !fits
-		}
-		if t.skipped[seg.class] {
-			t.unstored = append(t.unstored, seg)
-			continue
-		}
-		if err := c.insert(t, seg, len(seg.items)); err != nil {
-			return err
-		}
-		stored = append(stored, seg)
-	}
-	t.segments = stored
-	return nil
-}
-
-// insert stores an encoded segment. If its row is there already, a commit that reported a failure
-// took effect, and the row is left as it is.
-func (c *committer) insert(t *txn, seg *segment, records int) error {
-	t.n.Records[seg.class] += int64(records)
-	t.n.addBytes(seg.class, seg.level, int64(len(seg.encoded)))
-	return c.db.exec(`INSERT OR IGNORE INTO `+tables[seg.class]+`(id, run, n, level, codec, size, crc, body) VALUES(?,?,?,?,?,?,?,?)`,
-		seg.id, seg.run.id, records, seg.level, seg.codec, seg.rawSize, seg.crc, seg.encoded)
-}
-
-// remove deletes a segment and what is known about it.
-func (c *committer) remove(t *txn, cl class, id uint64) error {
-	var n, size, level int64
-	var bits []byte
-	err := c.db.query(`SELECT n, length(s.body), bits, level FROM `+tables[cl]+` s LEFT JOIN ack USING(id) WHERE id=?`,
-		func(v []driver.Value) bool {
-			n, _ = v[0].(int64)
-			size, _ = v[1].(int64)
-			bits, _ = v[2].([]byte)
-			level, _ = v[3].(int64)
-			return false
-		}, id)
-	if err != nil {
-		return err
-	}
-	t.n.Records[cl] -= n - int64(popcount(bits))
-	t.n.addBytes(cl, level, -size)
-	if err := c.db.exec(`DELETE FROM `+tables[cl]+` WHERE id=?`, id); err != nil || bits == nil {
-		return err
-	}
-	return c.db.exec(`DELETE FROM ack WHERE id=?`, id)
 }
