@@ -40,19 +40,19 @@ func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Du
 		return 0, ErrClosed
 	}
 	now := s.o.Up()
-	st := s.stream(kind, stream)
+	st := s.streamLocked(kind, stream)
 	st.last++
 	seq = st.last
-	if s.makeFrontRoom(st.class, len(body)+itemOverhead, now) {
-		s.put(st, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0) // else ErrNotDurable: it can be taken
+	if s.makeFrontRoomLocked(st.class, len(body)+itemOverhead, now) {
+		s.putLocked(st, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0) // else ErrNotDurable: it can be taken
 	} else {
-		s.lose(removal{lossKey{kind, s.run.id, st.name, reasonRejected}, seq, seq, 1}, now)
+		s.loseLocked(removal{lossKey{kind, s.run.id, st.name, reasonRejected}, seq, seq, 1}, now)
 		s.stats.Rejected++
 		err = ErrFull
-		s.expireSoon(now)
+		s.expireSoonLocked(now)
 	}
 	r, wait := s.round, s.o.MaxLoss == 0 && s.degraded == nil && (err != nil || s.retryAt == 0)
-	failure, urgent := s.degraded, s.expire || s.front >= s.limits.commit || now+s.mayWait() < s.timerAt
+	failure, urgent := s.degraded, s.expire || s.front >= s.limits.commit || now+s.mayWaitLocked() < s.timerAt
 	s.mu.Unlock()
 	if urgent {
 		s.wakeCommitter()
@@ -96,9 +96,8 @@ func (s *Store) check(kind Kind, stream string, body []byte) error {
 	return nil
 }
 
-// put appends to the front what has the last number of its stream. s.mu is
-// held.
-func (s *Store) put(st *stream, up time.Duration, body []byte, now time.Duration, hold bool) {
+// putLocked appends to the front what has the last number of its stream.
+func (s *Store) putLocked(st *stream, up time.Duration, body []byte, now time.Duration, hold bool) {
 	sh := &s.shelves[st.class]
 	var seg *segment
 	if n := len(sh.segments); n > 0 && !sh.segments[n-1].sealed && sh.segments[n-1].cost < segmentCost {
@@ -134,11 +133,10 @@ func (s *Store) put(st *stream, up time.Duration, body []byte, now time.Duration
 	}
 }
 
-// makeFrontRoom applies the policy to the front until a record of this cost fits, and reports
+// makeFrontRoomLocked applies the policy to the front until a record of this cost fits, and reports
 // whether it does: with RejectNew it removes nothing, else the records of the class of least worth
 // give way first.
-// s.mu is held.
-func (s *Store) makeFrontRoom(c class, cost int, now time.Duration) bool {
+func (s *Store) makeFrontRoomLocked(c class, cost int, now time.Duration) bool {
 	limit := s.limits.frontOf(c)
 	if s.o.WhenFull == RejectNew {
 		return !s.full[c] && s.front+cost <= limit && int64(s.front+cost) <= s.space[c] // what is taken will find room
@@ -153,18 +151,18 @@ func (s *Store) makeFrontRoom(c class, cost int, now time.Duration) bool {
 					return true
 				}
 				if it.state == waiting && !seg.evicting { // else the commit that runs removes it
-					s.loseItem(seg, it, reasonEvicted, now)
+					s.loseItemLocked(seg, it, reasonEvicted, now)
 				}
 			}
 		}
-		s.compact(&s.shelves[v])
+		s.compactLocked(&s.shelves[v])
 	}
 	return s.front+cost <= limit
 }
 
-// expireSoon lets the next commit look for expired readings, once a minute:
-// a store that rejects new ones makes room by nothing else. s.mu is held.
-func (s *Store) expireSoon(now time.Duration) {
+// expireSoonLocked lets the next commit look for expired readings, once a minute:
+// a store that rejects new ones makes room by nothing else.
+func (s *Store) expireSoonLocked(now time.Duration) {
 	if len(s.ttl) > 0 && now >= s.expireAt {
 		s.expire, s.expireAt = true, now+time.Minute
 	}

@@ -11,19 +11,19 @@ func (c *committer) apply(t *txn) {
 	defer s.mu.Unlock()
 	c.n = t.n
 	if err == nil {
-		c.measureSpace(used) // together with the front, which becomes smaller
+		c.measureSpaceLocked(used) // together with the front, which becomes smaller
 	}
 	for _, seg := range t.segments {
-		s.setStored(seg)
+		s.setStoredLocked(seg)
 		if seg.left < len(seg.items) {
-			s.setDirty(seg, now)
+			s.setDirtyLocked(seg, now)
 		}
 		if seg.left == 0 {
-			s.freeItems(seg)
+			s.freeItemsLocked(seg)
 		}
 	}
 	for _, it := range t.refused {
-		s.finish(it, now)
+		s.finishLocked(it, now)
 		s.stats.Refused++
 	}
 	for _, u := range t.acks {
@@ -32,25 +32,25 @@ func (c *committer) apply(t *txn) {
 		}
 		sh := &s.shelves[u.seg.class]
 		if u.bits == nil {
-			s.setClean(u.seg)
+			s.setCleanLocked(u.seg)
 			sh.remove(u.seg)
 			continue
 		}
 		u.seg.bits = u.count
 		if u.seg.left > 0 && len(u.seg.items)-u.seg.left == u.count {
-			s.setClean(u.seg)
+			s.setCleanLocked(u.seg)
 		}
 	}
 	for _, e := range t.evicted {
-		s.applyEviction(e)
+		s.applyEvictionLocked(e)
 	}
 	for _, r := range t.removed[t.kept:] {
-		s.countLoss(r.key.reason, r.count)
+		s.countLossLocked(r.key.reason, r.count)
 	}
 	for _, a := range t.added {
 		sh := &s.shelves[a.class]
 		sh.depth += a.records
-		if a.seg == nil || !s.passIfHeld(sh, a.seg) {
+		if a.seg == nil || !s.passIfHeldLocked(sh, a.seg) {
 			sh.cover(a.id, a.last+1)
 		}
 	}
@@ -66,14 +66,14 @@ func (c *committer) apply(t *txn) {
 	s.stats.Dead = t.n.Dead
 	t.settle()
 	for i := range s.shelves {
-		s.compact(&s.shelves[i])
+		s.compactLocked(&s.shelves[i])
 	}
-	s.unloadExcess()
+	s.unloadExcessLocked()
 	s.wakeTaker()
 }
 
-// setStored turns a segment of the front into a resident segment. s.mu is held.
-func (s *Store) setStored(seg *segment) {
+// setStoredLocked turns a segment of the front into a resident segment.
+func (s *Store) setStoredLocked(seg *segment) {
 	seg.stored, seg.private, seg.encoded = true, false, nil
 	s.cached += seg.cost
 	for _, it := range seg.items {
@@ -88,16 +88,16 @@ func (s *Store) setStored(seg *segment) {
 	}
 }
 
-// setClean notes that the acknowledgements of a segment are stored. s.mu is held.
-func (s *Store) setClean(seg *segment) {
+// setCleanLocked notes that the acknowledgements of a segment are stored.
+func (s *Store) setCleanLocked(seg *segment) {
 	if seg.dirty {
 		seg.dirty = false
 		s.dirty--
 	}
 }
 
-// applyEviction forgets a segment that a limit removed. s.mu is held.
-func (s *Store) applyEviction(e evicted) {
+// applyEvictionLocked forgets a segment that a limit removed.
+func (s *Store) applyEvictionLocked(e evicted) {
 	sh := &s.shelves[e.class]
 	if e.seg == nil {
 		sh.depth -= e.records
@@ -118,7 +118,7 @@ func (s *Store) applyEviction(e evicted) {
 	if e.seg.stored {
 		s.cached -= e.seg.cost
 	}
-	s.setClean(e.seg)
+	s.setCleanLocked(e.seg)
 	sh.remove(e.seg)
 }
 
@@ -143,24 +143,24 @@ func (c *committer) undo(t *txn) {
 	}
 	for _, seg := range t.private {
 		for _, it := range seg.items {
-			s.lose(seg.removal(it, reasonRejected), now)
+			s.loseLocked(seg.removal(it, reasonRejected), now)
 			s.stats.Rejected++
-			s.finish(it, now)
+			s.finishLocked(it, now)
 		}
 		seg.private = false
 	}
 	t.settle()
 	for i := range s.shelves {
-		s.compact(&s.shelves[i])
+		s.compactLocked(&s.shelves[i])
 	}
 }
 
-// unloadExcess bounds the stored records kept in RAM: it unloads the oldest segments. They are
-// only on the disk from then on, and their readings are backlog. s.mu is held.
-func (s *Store) unloadExcess() {
+// unloadExcessLocked bounds the stored records kept in RAM: it unloads the oldest segments. They are
+// only on the disk from then on, and their readings are backlog.
+func (s *Store) unloadExcessLocked() {
 	for i := range s.shelves {
 		sh := &s.shelves[i]
-		s.unloadPassed(sh)
+		s.unloadPassedLocked(sh)
 		count := len(sh.segments) - len(sh.unstored())
 		for j := 0; j < len(sh.segments) && sh.segments[j].stored; {
 			seg := sh.segments[j]
@@ -171,14 +171,14 @@ func (s *Store) unloadExcess() {
 				j++
 				continue
 			}
-			s.unload(sh, seg)
+			s.unloadLocked(sh, seg)
 			count--
 		}
 	}
 }
 
-// unload leaves a segment to the disk. s.mu is held.
-func (s *Store) unload(sh *shelf, seg *segment) {
+// unloadLocked leaves a segment to the disk.
+func (s *Store) unloadLocked(sh *shelf, seg *segment) {
 	sh.cover(seg.id, seg.last()+1)
 	s.cached -= seg.cost
 	sh.remove(seg)

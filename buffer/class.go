@@ -54,9 +54,8 @@ type stream struct {
 	last  uint64 // last sequence number assigned
 }
 
-// stream returns a stream, which it makes if there is none.
-// s.mu is held.
-func (s *Store) stream(kind Kind, name string) *stream {
+// streamLocked returns a stream, which it makes if there is none.
+func (s *Store) streamLocked(kind Kind, name string) *stream {
 	st := s.streams[kind][name]
 	if st == nil {
 		st = &stream{name: name, class: s.classOf(kind, name)}
@@ -72,10 +71,9 @@ func (s *Store) classOf(kind Kind, name string) class {
 	return normalClass + class(s.o.Streams[name].Priority)
 }
 
-// expired reports whether a record is older than its stream permits. A kernel
-// boot whose clock cannot be compared with this one's has no age. s.mu is
-// held.
-func (s *Store) expired(seg *segment, it *item, now time.Duration) bool {
+// expiredLocked reports whether a record is older than its stream permits. A kernel
+// boot whose clock cannot be compared with this one's has no age.
+func (s *Store) expiredLocked(seg *segment, it *item, now time.Duration) bool {
 	if len(s.ttl) == 0 || seg.class == eventClass {
 		return false
 	}

@@ -116,14 +116,14 @@ func (c *committer) finishCommit(t *txn, start time.Duration) error {
 			if cl == normalClass {
 				s.stats.Limit = option
 			}
-			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
+			s.setFullLocked(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
 		}
 	}
 	s.noRoom = len(t.unstored) > 0
 	for i, skipped := range t.skipped {
 		if skipped {
 			s.retryAt = now + time.Second
-			s.releaseHeld()
+			s.releaseHeldLocked()
 			s.wakeTaker()
 			return fmt.Errorf("%s do not fit into the store: %w", tables[i], ErrNotDurable)
 		}
@@ -131,10 +131,10 @@ func (c *committer) finishCommit(t *txn, start time.Duration) error {
 	return nil
 }
 
-// setFull notes whether a class is full and logs the change; the readings of
+// setFullLocked notes whether a class is full and logs the change; the readings of
 // all priorities are full together, or nearly. limit is the option that has
-// been reached. s.mu is held.
-func (s *Store) setFull(cl class, full, roomy bool, limit string) {
+// been reached.
+func (s *Store) setFullLocked(cl class, full, roomy bool, limit string) {
 	s.full[cl] = full
 	switch {
 	case cl == lowClass || cl == highClass:
@@ -205,5 +205,5 @@ func (c *committer) pending() bool {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire || s.unroutedDue(s.o.Up())
+	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire || s.unroutedDueLocked(s.o.Up())
 }

@@ -71,7 +71,7 @@ func (c *committer) loop() {
 		reads := s.reads
 		s.reads = nil
 		closing := s.closing
-		wait := s.due(s.o.Up())
+		wait := s.dueLocked(s.o.Up())
 		s.mu.Unlock()
 
 		for _, j := range reads {

@@ -174,8 +174,8 @@ func (c *committer) limitWithReserve(cl class, n counters, used int64) (bytes in
 // margin is what a commit may need beside its segments.
 func (c *committer) margin() int64 { return max(reserve/4, int64(classCount)*c.db.spaceFor(0)) }
 
-// measureSpace notes for Append how much space there is. s.mu is held.
-func (c *committer) measureSpace(used int64) {
+// measureSpaceLocked notes for Append how much space there is.
+func (c *committer) measureSpaceLocked(used int64) {
 	for cl := range classCount {
 		limit, _ := c.limitWithReserve(cl, c.n, used)
 		c.s.space[cl] = limit - used - c.margin()

@@ -193,7 +193,7 @@ func (c *committer) allExpired(seg *segment) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, it := range seg.items {
-		if it.state != done && !s.expired(seg, it, now) {
+		if it.state != done && !s.expiredLocked(seg, it, now) {
 			return false
 		}
 	}
@@ -212,7 +212,7 @@ func (c *committer) enterInLedger(t *txn, seg *segment) {
 			continue
 		}
 		reason := reasonEvicted
-		if s.expired(seg, it, now) {
+		if s.expiredLocked(seg, it, now) {
 			reason = reasonExpired
 		}
 		ranges = merge(ranges, seg.removal(it, reason))

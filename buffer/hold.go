@@ -4,7 +4,8 @@ import "maps"
 
 // passed is what Take has passed over: segments that are only on the disk,
 // outside the gap, and hold nothing but records of streams that are held.
-// Each is read once; the gap is made wider again when its streams are free.
+// Each is read once; the gap is made wider again when its streams are free. Store.mu guards it, and
+// its methods need it held.
 type passed struct {
 	from map[string]uint64 // of each held stream: no segment that has records of it has a lower id
 	high uint64            // above the ids of all of them
@@ -47,7 +48,6 @@ func (c class) diskLane() Lane {
 }
 
 // hold makes the gap follow a change of the streams over which Take passes.
-// s.mu is held.
 func (sh *shelf) hold(before, now map[string]bool) {
 	p := &sh.passed
 	low, freed := p.high, map[string]bool{}
@@ -106,7 +106,7 @@ func (p *passed) before(id uint64) bool {
 	return false
 }
 
-// pass enters a segment that is only on the disk from now on. s.mu is held.
+// pass enters a segment that is only on the disk from now on.
 func (sh *shelf) pass(seg *segment) {
 	for _, it := range seg.items {
 		if it.state == waiting {
@@ -123,9 +123,8 @@ func (seg *segment) passedOver() bool {
 	return seg.stored && seg.waiting > 0 && seg.scan[seg.class.diskLane()] == len(seg.items)
 }
 
-// unloadPassed leaves the segments to the disk that were passed over. s.mu is
-// held.
-func (s *Store) unloadPassed(sh *shelf) {
+// unloadPassedLocked leaves the segments to the disk that were passed over.
+func (s *Store) unloadPassedLocked(sh *shelf) {
 	for i := 0; i < len(sh.segments) && sh.segments[i].stored; {
 		seg := sh.segments[i]
 		if !seg.passedOver() || seg.pinned() || seg.dirty || seg.evicting {
@@ -138,9 +137,9 @@ func (s *Store) unloadPassed(sh *shelf) {
 	}
 }
 
-// passIfHeld passes over a segment that took the place of others if Take would pass over all of it
-// as well, and reports whether it did. s.mu is held.
-func (s *Store) passIfHeld(sh *shelf, seg *segment) bool {
+// passIfHeldLocked passes over a segment that took the place of others if Take would pass over all of it
+// as well, and reports whether it did.
+func (s *Store) passIfHeldLocked(sh *shelf, seg *segment) bool {
 	if sh.gap() && seg.id >= sh.gapLo {
 		return false
 	}
@@ -153,9 +152,8 @@ func (s *Store) passIfHeld(sh *shelf, seg *segment) bool {
 	return true
 }
 
-// tooDirty reports whether acknowledgements have to be stored at once. s.mu is
-// held.
-func (s *Store) tooDirty() bool {
+// tooDirtyLocked reports whether acknowledgements have to be stored at once.
+func (s *Store) tooDirtyLocked() bool {
 	if s.dirty >= maxDirty {
 		return true
 	}

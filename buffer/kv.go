@@ -162,9 +162,8 @@ func (s *Store) submit(ctx context.Context, j *job) error {
 	}
 }
 
-// prefetch loads the next segment while the caller sends the last one. s.mu is
-// held.
-func (s *Store) prefetch(cl class) {
+// prefetchLocked loads the next segment while the caller sends the last one.
+func (s *Store) prefetchLocked(cl class) {
 	if !s.closing && len(s.reads) == 0 {
 		s.reads = append(s.reads, &job{read: func(c *committer) error { return c.load(cl) }, done: make(chan struct{})})
 	}

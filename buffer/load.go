@@ -43,7 +43,7 @@ func (c *committer) load(cl class) error {
 }
 
 // shrink takes [low, to) out of the gap, unless Hold has changed where it
-// begins since that was looked for. s.mu is held.
+// begins since that was looked for.
 func (sh *shelf) shrink(low, to uint64) {
 	if sh.gapLo != low {
 		return
@@ -80,20 +80,20 @@ func (c *committer) adopt(r *row, low uint64) bool {
 		seg.items = []*item{{segment: seg, pos: seg.id, state: done}}
 		seg.encoded = nil
 		sh.insert(seg)
-		s.setDirty(seg, now)
-		s.lose(removal{lossKey{seg.class.kind(), seg.run.id, "", reasonCorrupt}, 0, 0, uint64(n)}, now)
+		s.setDirtyLocked(seg, now)
+		s.loseLocked(removal{lossKey{seg.class.kind(), seg.run.id, "", reasonCorrupt}, 0, 0, uint64(n)}, now)
 		s.stats.Corrupt += uint64(n)
 		sh.depth -= n
 		s.log.Error("segment cannot be read", "path", s.path, "class", tables[seg.class], "segment", seg.id, "records", n)
 		return false
 	}
-	s.unloadPassed(sh)
+	s.unloadPassedLocked(sh)
 	seg.waiting = seg.left
 	sh.insert(seg)
 	s.cached += seg.cost
 	if seg.left == 0 {
-		s.setDirty(seg, now)
-		s.freeItems(seg)
+		s.setDirtyLocked(seg, now)
+		s.freeItemsLocked(seg)
 	}
 	return seg.left > 0
 }

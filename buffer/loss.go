@@ -58,7 +58,7 @@ const (
 	maxOpen = 256
 )
 
-// lossState is what the committer keeps of the ledger in RAM. s.mu guards it.
+// lossState is what the committer keeps of the ledger in RAM. Store.mu guards it.
 type lossState struct {
 	rows  int64            // stored
 	open  map[lossKey]Loss // stored entries that a removal may extend
@@ -78,20 +78,20 @@ func merge(list []removal, r removal) []removal {
 	return append(list, r)
 }
 
-// lose notes that records were removed. s.mu is held.
-func (s *Store) lose(r removal, now time.Duration) {
+// loseLocked notes that records were removed.
+func (s *Store) loseLocked(r removal, now time.Duration) {
 	if len(s.removed) == 0 {
 		s.lossAt = now
 	}
 	s.removed = merge(s.removed, r)
 }
 
-// loseItem removes a resident record. s.mu is held.
-func (s *Store) loseItem(seg *segment, it *item, reason string, now time.Duration) {
+// loseItemLocked removes a resident record.
+func (s *Store) loseItemLocked(seg *segment, it *item, reason string, now time.Duration) {
 	r := seg.removal(it, reason)
-	s.lose(r, now)
-	s.countLoss(reason, r.count)
-	s.finish(it, now)
+	s.loseLocked(r, now)
+	s.countLossLocked(reason, r.count)
+	s.finishLocked(it, now)
 }
 
 // removal returns the entry of the ledger for one of the items.
@@ -99,8 +99,8 @@ func (seg *segment) removal(it *item, reason string) removal {
 	return removal{lossKey{seg.class.kind(), seg.run.id, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
 }
 
-// countLoss adds to the statistics of a reason. s.mu is held.
-func (s *Store) countLoss(reason string, n uint64) {
+// countLossLocked adds to the statistics of a reason.
+func (s *Store) countLossLocked(reason string, n uint64) {
 	switch reason {
 	case reasonEvicted:
 		s.stats.Evicted += n

@@ -12,9 +12,9 @@ type mark struct {
 	seq    uint64
 }
 
-// marks returns the last number of every stream of this run, in the order of
-// their names. s.mu is held.
-func (s *Store) marks() []mark {
+// marksLocked returns the last number of every stream of this run, in the order of
+// their names.
+func (s *Store) marksLocked() []mark {
 	var list []mark
 	for kind := range s.streams {
 		for _, name := range slices.Sorted(maps.Keys(s.streams[kind])) {

@@ -63,7 +63,7 @@ func TestMarkBelowWhatIsRemovedMeanwhile(t *testing.T) {
 		t.skipped[normalClass] = true
 		s.mu.Lock()
 		seg := s.shelves[normalClass].unstored()[0]
-		s.loseItem(seg, seg.items[0], reasonEvicted, 0)
+		s.loseItemLocked(seg, seg.items[0], reasonEvicted, 0)
 		s.mu.Unlock()
 		if err := errors.Join(c.write(t), c.db.commit()); err != nil {
 			return err

@@ -162,7 +162,7 @@ func (c *committer) begin() error {
 	c.usable = c.mayUse()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.measureSpace(used)
+	c.measureSpaceLocked(used)
 	return nil
 }
 

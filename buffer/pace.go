@@ -12,7 +12,7 @@ const (
 
 // slowness remembers the slowest commit of the last slowFor to twice that,
 // however many commits there were: a card that collects its garbage every few
-// minutes will be as slow again.
+// minutes will be as slow again. Store.mu guards it.
 type slowness struct {
 	now, before time.Duration // the slowest since since, and of slowFor before it
 	since       time.Duration
@@ -38,23 +38,23 @@ func CommitAfter(maxLoss, slowest time.Duration) time.Duration {
 	return maxLoss - min(max(2*slowest, maxLoss/10, 500*time.Millisecond), maxLoss/2)
 }
 
-// mayWait is CommitAfter for this store now. s.mu is held.
-func (s *Store) mayWait() time.Duration { return CommitAfter(s.o.MaxLoss, s.slow.slowest()) }
+// mayWaitLocked is CommitAfter for this store now.
+func (s *Store) mayWaitLocked() time.Duration { return CommitAfter(s.o.MaxLoss, s.slow.slowest()) }
 
-// due returns how long the next commit can wait. s.mu is held.
-func (s *Store) due(now time.Duration) time.Duration {
+// dueLocked returns how long the next commit can wait.
+func (s *Store) dueLocked(now time.Duration) time.Duration {
 	if len(s.writes) > 0 {
 		return 0
 	}
 	at := now + time.Hour
-	if oldest := s.oldestFront(); oldest >= 0 {
-		if at = min(at, oldest+s.mayWait()); s.front >= s.limits.commit {
+	if oldest := s.oldestFrontLocked(); oldest >= 0 {
+		if at = min(at, oldest+s.mayWaitLocked()); s.front >= s.limits.commit {
 			at = now
 		}
 		at = max(at, s.retryAt)
 	}
 	if len(s.removed) > 0 {
-		at = min(at, s.lossAt+s.mayWait())
+		at = min(at, s.lossAt+s.mayWaitLocked())
 	}
 	if s.dirty > 0 || len(s.losses.acked) > 0 {
 		at = min(at, s.dirtyAt+ackDelay)
@@ -62,7 +62,7 @@ func (s *Store) due(now time.Duration) time.Duration {
 	if len(s.unrouted.pending) > 0 {
 		at = min(at, s.unrouted.since+unroutedDelay)
 	}
-	if s.tooDirty() || s.expire {
+	if s.tooDirtyLocked() || s.expire {
 		at = now
 	}
 	if s.degraded != nil {

@@ -92,10 +92,12 @@ func (it *item) record() Record {
 	return r
 }
 
-// A segment holds the records of one row, or those that will
-// become one. Items rise in position. While it is sealed its items and its id
-// do not change, so that a commit can be repeated; one that was acknowledged
-// in part and certainly is on no disk is opened again.
+// A segment holds the records of one row, or those that will become one. Items rise in position.
+// While it is sealed its items and its id do not change, so that a commit can be repeated; one that
+// was acknowledged in part and certainly is on no disk is opened again.
+//
+// Store.mu guards a segment that a shelf has, and its methods need it held. What the committer
+// decodes or builds is its own until it is on a shelf, and so is the stored form of a sealed one.
 type segment struct {
 	class class
 	run   *run
@@ -128,10 +130,11 @@ func (seg *segment) pinned() bool { return seg.taken > 0 }
 // last returns the position of the last item.
 func (seg *segment) last() uint64 { return seg.items[len(seg.items)-1].pos }
 
-// A shelf is the resident part of one class. Segments rise in id: first those
-// loaded from the disk, then those kept after their commit, then the front,
-// which is not stored yet. Stored segments that are not resident have ids in
-// [gapLo, gapHi), or Take has passed over them (hold.go).
+// A shelf is the resident part of one class. Segments rise in id: first those loaded from the disk,
+// then those kept after their commit, then the front, which is not stored yet. Stored segments that
+// are not resident have ids in [gapLo, gapHi), or Take has passed over them (hold.go).
+//
+// Store.mu guards it, and its methods need it held.
 type shelf struct {
 	segments     []*segment
 	gapLo, gapHi uint64
@@ -181,7 +184,7 @@ func (sh *shelf) remove(seg *segment) {
 	sh.segments = sh.segments[:len(sh.segments)-1]
 }
 
-// split makes every record before a position backlog. s.mu is held.
+// split makes every record before a position backlog.
 func (sh *shelf) split(from uint64) {
 	if from <= sh.liveFrom {
 		return
@@ -196,8 +199,7 @@ func (sh *shelf) split(from uint64) {
 	sh.liveFrom = from
 }
 
-// cover makes the range of what is only on the disk include [low, high). s.mu
-// is held.
+// cover makes the range of what is only on the disk include [low, high).
 func (sh *shelf) cover(low, high uint64) {
 	if low < sh.passed.to {
 		sh.passed.to = 0

@@ -28,13 +28,13 @@ func (c *committer) degrade(err error) {
 	}
 	s.degraded = err
 	s.retryAt = s.o.Up() + c.backoff
-	s.releaseHeld()
+	s.releaseHeldLocked()
 	s.wakeTaker()
 }
 
-// releaseHeld lets Take have what waits in the front to become durable: for now it
-// does not. s.mu is held.
-func (s *Store) releaseHeld() {
+// releaseHeldLocked lets Take have what waits in the front to become durable: for now it
+// does not.
+func (s *Store) releaseHeldLocked() {
 	for i := range s.shelves {
 		for _, seg := range s.shelves[i].unstored() {
 			if seg.private {

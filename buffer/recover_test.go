@@ -136,7 +136,7 @@ func TestDamagedAfterAFailedCommit(t *testing.T) {
 	err := s.submit(t.Context(), &job{read: func(c *committer) error {
 		s.mu.Lock()
 		seg := s.shelves[normalClass].unstored()[0]
-		s.loseItem(seg, seg.items[0], reasonEvicted, 0)
+		s.loseItemLocked(seg, seg.items[0], reasonEvicted, 0)
 		s.mu.Unlock()
 		t := &txn{n: c.n, open: make(map[lossKey]Loss), oldest: -1}
 		var rounds []*round

@@ -173,7 +173,7 @@ func (c *committer) forgetDisk() map[uint64]bool {
 		for _, seg := range sh.segments {
 			skip[seg.id] = true
 			if seg.stored {
-				s.setClean(seg)
+				s.setCleanLocked(seg)
 				s.cached -= seg.cost
 				seg.stored, seg.bits = false, 0
 				seg.unseal()

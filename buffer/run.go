@@ -88,7 +88,7 @@ func (c *committer) insertFirst(t *txn) error {
 	}
 	if c.first == 0 {
 		s.mu.Lock()
-		st := s.stream(Events, stream)
+		st := s.streamLocked(Events, stream)
 		st.last++
 		c.first = st.last
 		s.mu.Unlock()

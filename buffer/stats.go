@@ -83,7 +83,7 @@ func (s *Store) Stats() Stats {
 }
 
 // oldest returns the first unacknowledged record, or nil where there is none
-// or where it was not read yet. s.mu is held.
+// or where it was not read yet.
 func (sh *shelf) oldest() (*segment, *item) {
 	for _, seg := range sh.segments {
 		if sh.gap() && seg.id >= sh.gapLo || sh.passed.before(seg.id) {

@@ -43,6 +43,8 @@ type Store struct {
 
 	ttl map[string]time.Duration // of the streams that have one
 
+	// mu guards all that follows. Methods of Store and committer that need it held end in Locked.
+	// Those of values that are only used while it is held have no suffix; the type says so.
 	mu       sync.Mutex
 	shelves  [classCount]shelf
 	streams  [kindCount]map[string]*stream

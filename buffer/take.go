@@ -16,21 +16,21 @@ func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 	defer s.mu.Unlock()
 	var out []Record
 	if lane == EventLane {
-		out, _ = s.takeClass(eventClass, lane, nil, max, maxBytes)
+		out, _ = s.takeClassLocked(eventClass, lane, nil, max, maxBytes)
 		return out
 	}
 	for c := highClass; ; c-- {
 		var enough bool
-		if out, enough = s.takeClass(c, lane, out, max, maxBytes); enough || c == lowClass {
+		if out, enough = s.takeClassLocked(c, lane, out, max, maxBytes); enough || c == lowClass {
 			return out
 		}
 	}
 }
 
-// takeClass appends records of one class to out and reports whether that
-// reached a bound: the records after them come from this class again. s.mu is
-// held, but not while it reads from the disk.
-func (s *Store) takeClass(c class, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
+// takeClassLocked appends records of one class to out and reports whether that
+// reached a bound: the records after them come from this class again. It
+// releases s.mu while it reads from the disk.
+func (s *Store) takeClassLocked(c class, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
 	sh := &s.shelves[c]
 	enough, taken := false, len(out)
 	if len(sh.segments) == 0 && !sh.gap() {
@@ -38,10 +38,10 @@ func (s *Store) takeClass(c class, lane Lane, out []Record, max, maxBytes int) (
 	}
 	expired := s.stats.Expired
 	for loads := 0; ; loads++ {
-		if out, enough = s.takeResident(sh, lane, out, max, maxBytes); enough || lane == LiveLane || !sh.gap() || s.closing {
+		if out, enough = s.takeResidentLocked(sh, lane, out, max, maxBytes); enough || lane == LiveLane || !sh.gap() || s.closing {
 			break
 		}
-		if enough = loads >= maxLoads || s.degraded != nil && s.tooDirty(); enough {
+		if enough = loads >= maxLoads || s.degraded != nil && s.tooDirtyLocked(); enough {
 			if s.degraded == nil {
 				s.wakeTaker() // only what is expired or held was read so far
 			}
@@ -57,14 +57,14 @@ func (s *Store) takeClass(c class, lane Lane, out []Record, max, maxBytes int) (
 	if s.stats.Expired > expired {
 		s.wakeCommitter()
 	}
-	if len(out) > taken && lane != LiveLane && sh.gap() && s.ahead(sh) < 2 {
-		s.prefetch(c)
+	if len(out) > taken && lane != LiveLane && sh.gap() && s.aheadLocked(sh) < 2 {
+		s.prefetchLocked(c)
 	}
 	return out, enough
 }
 
-// ahead counts the loaded segments that wait in front of the gap. s.mu is held.
-func (s *Store) ahead(sh *shelf) int {
+// aheadLocked counts the loaded segments that wait in front of the gap.
+func (s *Store) aheadLocked(sh *shelf) int {
 	n := 0
 	for _, seg := range sh.segments[:sh.find(sh.gapLo)] {
 		if seg.waiting > 0 && !seg.passedOver() {
@@ -74,9 +74,9 @@ func (s *Store) ahead(sh *shelf) int {
 	return n
 }
 
-// takeResident appends what is in RAM to out and reports whether that reached
-// a bound. s.mu is held.
-func (s *Store) takeResident(sh *shelf, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
+// takeResidentLocked appends what is in RAM to out and reports whether that reached
+// a bound.
+func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
 	bytes := 0
 	for i := range out {
 		bytes += len(out[i].Body)
@@ -101,8 +101,8 @@ func (s *Store) takeResident(sh *shelf, lane Lane, out []Record, max, maxBytes i
 			case it.state != waiting, lane == LiveLane && it.pos < sh.liveFrom:
 			case lane == BacklogLane && it.pos >= sh.liveFrom:
 				return out, false
-			case s.expired(seg, it, now):
-				s.loseItem(seg, it, reasonExpired, now)
+			case s.expiredLocked(seg, it, now):
+				s.loseItemLocked(seg, it, reasonExpired, now)
 			case pass[it.stream]:
 			case len(out) > 0 && (len(out) >= max || bytes+len(it.body) > maxBytes):
 				return out, true
@@ -135,18 +135,18 @@ func (s *Store) acknowledge(r []Record, unrouted bool) {
 	for i := range r {
 		if it := r[i].item; it != nil && it.state == taken {
 			if unrouted {
-				s.loseUnrouted(it, now)
+				s.loseUnroutedLocked(it, now)
 			}
-			s.finish(it, now)
+			s.finishLocked(it, now)
 			if r[i].Kind == Readings {
 				s.stats.Acked++
 			}
 		}
 	}
 	for i := range s.shelves {
-		s.compact(&s.shelves[i])
+		s.compactLocked(&s.shelves[i])
 	}
-	urgent := s.tooDirty() || s.dirty > 0 && s.dirtyAt+ackDelay < s.timerAt ||
+	urgent := s.tooDirtyLocked() || s.dirty > 0 && s.dirtyAt+ackDelay < s.timerAt ||
 		len(s.unrouted.pending) > 0 && s.unrouted.since+unroutedDelay < s.timerAt
 	s.mu.Unlock()
 	if urgent {
@@ -182,8 +182,8 @@ func (s *Store) Split() {
 	s.wakeTaker()
 }
 
-// finish marks an item as done. s.mu is held.
-func (s *Store) finish(it *item, now time.Duration) {
+// finishLocked marks an item as done.
+func (s *Store) finishLocked(it *item, now time.Duration) {
 	seg := it.segment
 	switch it.state {
 	case done:
@@ -203,9 +203,9 @@ func (s *Store) finish(it *item, now time.Duration) {
 	}
 	switch {
 	case seg.stored:
-		s.setDirty(seg, now)
+		s.setDirtyLocked(seg, now)
 		if seg.left == 0 {
-			s.freeItems(seg)
+			s.freeItemsLocked(seg)
 		}
 	default:
 		s.front -= it.cost()
@@ -216,8 +216,8 @@ func (s *Store) finish(it *item, now time.Duration) {
 	}
 }
 
-// setDirty notes that a stored segment has acknowledgements to store. s.mu is held.
-func (s *Store) setDirty(seg *segment, now time.Duration) {
+// setDirtyLocked notes that a stored segment has acknowledgements to store.
+func (s *Store) setDirtyLocked(seg *segment, now time.Duration) {
 	if seg.dirty {
 		return
 	}
@@ -228,10 +228,10 @@ func (s *Store) setDirty(seg *segment, now time.Duration) {
 	s.dirty++
 }
 
-// freeItems frees the records of a stored segment that is finished. What stays, a copy
+// freeItemsLocked frees the records of a stored segment that is finished. What stays, a copy
 // of the last one without its body, holds no memory of the others: hundreds of
-// such segments wait for the commit that deletes them. s.mu is held.
-func (s *Store) freeItems(seg *segment) {
+// such segments wait for the commit that deletes them.
+func (s *Store) freeItemsLocked(seg *segment) {
 	s.cached -= seg.cost
 	seg.cost = 0
 	seg.scan = [laneCount]int{}
@@ -240,7 +240,7 @@ func (s *Store) freeItems(seg *segment) {
 	seg.items = []*item{&last}
 }
 
-// unseal opens a segment of the front that is in no transaction. s.mu is held.
+// unseal opens a segment of the front that is in no transaction.
 func (seg *segment) unseal() { seg.sealed, seg.encoded = false, nil }
 
 // pruneSlack is how many acknowledged items a segment may keep besides as many
@@ -248,7 +248,7 @@ func (seg *segment) unseal() { seg.sealed, seg.encoded = false, nil }
 const pruneSlack = 16
 
 // prune leaves out what was acknowledged of a segment that is not sealed. The
-// others move to memory of their own. s.mu is held.
+// others move to memory of their own.
 func (seg *segment) prune() {
 	kept := make([]*item, 0, seg.left)
 	seg.cost = 0
@@ -261,10 +261,10 @@ func (seg *segment) prune() {
 	seg.items, seg.scan = kept, [laneCount]int{}
 }
 
-// compact removes segments of the front that were acknowledged before they were
+// compactLocked removes segments of the front that were acknowledged before they were
 // committed, and most of what was acknowledged of others: it never reaches the
-// disk. s.mu is held.
-func (s *Store) compact(sh *shelf) {
+// disk.
+func (s *Store) compactLocked(sh *shelf) {
 	front := sh.unstored()
 	kept := front[:0]
 	for _, seg := range front {
@@ -280,9 +280,9 @@ func (s *Store) compact(sh *shelf) {
 	sh.segments = sh.segments[:len(sh.segments)-len(front)+len(kept)]
 }
 
-// oldestFront returns when the oldest unacknowledged record of the front was
-// appended, or a negative value. s.mu is held.
-func (s *Store) oldestFront() time.Duration {
+// oldestFrontLocked returns when the oldest unacknowledged record of the front was
+// appended, or a negative value.
+func (s *Store) oldestFrontLocked() time.Duration {
 	oldest := time.Duration(-1)
 	for i := range s.shelves {
 		for _, seg := range s.shelves[i].unstored() {

@@ -6,7 +6,7 @@ import (
 )
 
 // A txn is one commit: what is written and what changes in RAM once it is
-// durable. It is built under s.mu and applied under it.
+// durable. It is built and applied with Store.mu held; its methods named build and settle need that.
 type txn struct {
 	n        counters   // as they will be
 	segments []*segment // become stored
@@ -56,27 +56,27 @@ func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *
 	defer s.mu.Unlock()
 	*rounds = append(*rounds, s.round) // who appends from now on waits for the next commit
 	s.round = newRound()
-	s.buildFront(t, appends, now)
-	s.buildProgress(t)
-	s.buildDead(t, jobs)
+	s.buildFrontLocked(t, appends, now)
+	s.buildProgressLocked(t)
+	s.buildDeadLocked(t, jobs)
 	refused := make(map[*item]bool)
 	t.buildRefusals(jobs, refused)
-	s.buildAcks(t, refused)
-	s.buildLosses(t, jobs, now)
+	s.buildAcksLocked(t, refused)
+	s.buildLossesLocked(t, jobs, now)
 	t.n.Next = s.next // after everything that takes a position
 }
 
-// buildFront seals the front and adds its segments, and those of what the updates append.
+// buildFrontLocked seals the front and adds its segments, and those of what the updates append.
 //
 // Rows "Append" and "Update": "segment", "records appended by it".
-func (s *Store) buildFront(t *txn, appends []pendingAppend, now time.Duration) {
+func (s *Store) buildFrontLocked(t *txn, appends []pendingAppend, now time.Duration) {
 	for i := range s.shelves {
-		s.seal(&s.shelves[i])
+		s.sealLocked(&s.shelves[i])
 	}
 	for _, a := range appends {
-		st := s.stream(a.kind, a.stream)
+		st := s.streamLocked(a.kind, a.stream)
 		st.last++
-		s.put(st, a.up, a.body, now, true)
+		s.putLocked(st, a.up, a.body, now, true)
 	}
 	for i := range s.shelves {
 		for _, seg := range s.shelves[i].unstored() {
@@ -97,20 +97,20 @@ func (s *Store) buildFront(t *txn, appends []pendingAppend, now time.Duration) {
 	}
 }
 
-// buildProgress adds the last number of every stream, those in RAM included: the front becomes
+// buildProgressLocked adds the last number of every stream, those in RAM included: the front becomes
 // durable with it. It also takes over the request to remove what is expired.
 //
 // Row "Append": "progress"; row "eviction" by the request.
-func (s *Store) buildProgress(t *txn) {
-	t.marks, t.n.Boot = s.marks(), uint64(s.boot)
+func (s *Store) buildProgressLocked(t *txn) {
+	t.marks, t.n.Boot = s.marksLocked(), uint64(s.boot)
 	t.expire, s.expire = s.expire, false
 }
 
-// buildDead adds the jobs that take dead letters out of their table, and reserves positions behind
+// buildDeadLocked adds the jobs that take dead letters out of their table, and reserves positions behind
 // the front for those that are sent again.
 //
 // Rows "RetryDead" and "DropDead": write deletes the rows and stores the segments.
-func (s *Store) buildDead(t *txn, jobs []*job) {
+func (s *Store) buildDeadLocked(t *txn, jobs []*job) {
 	for _, j := range jobs {
 		if j.dead == nil {
 			continue
@@ -126,7 +126,7 @@ func (s *Store) buildDead(t *txn, jobs []*job) {
 // buildRefusals adds the dead letters of the records that are refused, each once, and notes their
 // items in refused.
 //
-// Row "Refuse": "dead letter"; buildAcks adds its bits and buildLosses its ledger entry.
+// Row "Refuse": "dead letter"; buildAcksLocked adds its bits and buildLossesLocked its ledger entry.
 func (t *txn) buildRefusals(jobs []*job, refused map[*item]bool) {
 	for _, j := range jobs {
 		for _, r := range j.refuse {
@@ -139,10 +139,10 @@ func (t *txn) buildRefusals(jobs []*job, refused map[*item]bool) {
 	}
 }
 
-// buildAcks adds the acknowledgements of the segments in RAM that have new ones.
+// buildAcksLocked adds the acknowledgements of the segments in RAM that have new ones.
 //
 // Rows "Ack" and "expiry": "row deleted, or bits of its ack row"; row "Refuse": "bits".
-func (s *Store) buildAcks(t *txn, refused map[*item]bool) {
+func (s *Store) buildAcksLocked(t *txn, refused map[*item]bool) {
 	touched := make(map[*segment]bool)
 	for it := range refused {
 		touched[it.segment] = true
@@ -156,13 +156,13 @@ func (s *Store) buildAcks(t *txn, refused map[*item]bool) {
 	}
 }
 
-// buildLosses adds what goes into the ledger and what leaves it. The first t.kept removals were
+// buildLossesLocked adds what goes into the ledger and what leaves it. The first t.kept removals were
 // pending: undo gives these back.
 //
 // Rows "ErrFull", "expiry", "unrouted", "Refuse" and, of what gave way in RAM, "eviction": "ledger";
 // row "AckLosses": "row deleted".
-func (s *Store) buildLosses(t *txn, jobs []*job, now time.Duration) {
-	s.enterUnrouted(slices.ContainsFunc(jobs, func(j *job) bool { return j.flush }), now)
+func (s *Store) buildLossesLocked(t *txn, jobs []*job, now time.Duration) {
+	s.enterUnroutedLocked(slices.ContainsFunc(jobs, func(j *job) bool { return j.flush }), now)
 	t.removed, s.removed = s.removed, nil
 	t.kept = len(t.removed)
 	t.removed = t.removed[:t.kept:t.kept]
@@ -174,10 +174,9 @@ func (s *Store) buildLosses(t *txn, jobs []*job, now time.Duration) {
 	t.deleted = append(t.deleted, s.losses.acked...)
 }
 
-// seal fixes the segments of the front: what was acknowledged is left out. s.mu
-// is held.
-func (s *Store) seal(sh *shelf) {
-	s.compact(sh)
+// sealLocked fixes the segments of the front: what was acknowledged is left out.
+func (s *Store) sealLocked(sh *shelf) {
+	s.compactLocked(sh)
 	for _, seg := range sh.unstored() {
 		if seg.sealed {
 			continue
@@ -190,7 +189,7 @@ func (s *Store) seal(sh *shelf) {
 }
 
 // settle ends the part of segments in a transaction whose outcome is known. Those
-// that are on no disk can be acknowledged as if it had never been. s.mu is held.
+// that are on no disk can be acknowledged as if it had never been.
 func (t *txn) settle() {
 	for _, list := range [][]*segment{t.segments, t.unstored} {
 		for _, seg := range list {

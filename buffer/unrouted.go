@@ -36,27 +36,27 @@ func (s *Store) HoldLosses(hold bool) {
 	}
 }
 
-// loseUnrouted notes that nobody got a record. s.mu is held.
-func (s *Store) loseUnrouted(it *item, now time.Duration) {
+// loseUnroutedLocked notes that nobody got a record.
+func (s *Store) loseUnroutedLocked(it *item, now time.Duration) {
 	if len(s.unrouted.pending) == 0 {
 		s.unrouted.since = now
 	}
 	s.unrouted.pending = merge(s.unrouted.pending, it.segment.removal(it, reasonUnrouted))
 }
 
-// unroutedDue reports whether what nobody got needs a commit. s.mu is held.
-func (s *Store) unroutedDue(now time.Duration) bool {
+// unroutedDueLocked reports whether what nobody got needs a commit.
+func (s *Store) unroutedDueLocked(now time.Duration) bool {
 	return len(s.unrouted.pending) > 0 && (s.closing || now >= s.unrouted.since+unroutedDelay)
 }
 
-// enterUnrouted adds what nobody got to the removals of the commit that is
-// being built, if it is time for that or flush asks for it. s.mu is held.
-func (s *Store) enterUnrouted(flush bool, now time.Duration) {
-	if len(s.unrouted.pending) == 0 || !flush && now < s.unrouted.share && !s.unroutedDue(now) {
+// enterUnroutedLocked adds what nobody got to the removals of the commit that is
+// being built, if it is time for that or flush asks for it.
+func (s *Store) enterUnroutedLocked(flush bool, now time.Duration) {
+	if len(s.unrouted.pending) == 0 || !flush && now < s.unrouted.share && !s.unroutedDueLocked(now) {
 		return
 	}
 	for _, r := range s.unrouted.pending {
-		s.lose(r, now)
+		s.loseLocked(r, now)
 	}
 	s.unrouted.pending, s.unrouted.share = nil, now+unroutedDelay
 }
