@@ -57,8 +57,8 @@ func (m *model) take(lane Lane, n, maxBytes int) int {
 	return len(got)
 }
 
-// hold lets Take pass over other streams than before: over any, over one less,
-// or over those of before that.
+// hold lets Take pass over other streams than before: over any, over one less, or over those of
+// before that.
 func (m *model) hold(lane Lane) {
 	streams := maps.Clone(m.passing[lane])
 	switch m.rng.IntN(3) {
@@ -185,8 +185,8 @@ func (m *model) losses() {
 	m.s.AckLosses(l)
 }
 
-// drain delivers everything and checks that nothing is unaccounted for: first
-// all but what is held, then the rest.
+// drain delivers everything and checks that nothing is unaccounted for: first all but what is held,
+// then the rest.
 func (m *model) drain() {
 	for i := range m.held {
 		m.s.Release(m.held[i])
