@@ -37,7 +37,7 @@
 // Otherwise it is written by the committer, the one goroutine that uses the database. The committer
 // writes the unacknowledged records of each class as one row, a segment, with one flush. It starts
 // early enough for the commit to be done before the oldest record is MaxLoss old, even if this
-// commit is as slow as the slowest of the last half hour at least (CommitAfter).
+// commit is as slow as the slowest commit of the last half hour or more (CommitAfter).
 //
 // Pages are small, 512 bytes, because a commit writes every page that it changes: those of the
 // segment, that of the progress, the first of the file, and now and then one above the segments.

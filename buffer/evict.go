@@ -76,7 +76,7 @@ func (c *committer) makeRoom(t *txn, seg *segment) (bool, error) {
 
 // evictByPolicy removes some segments to make room in a class and returns their number: what is
 // expired of any class, then the oldest of the class of least worth. Events give way only to
-// events, and that where they use more than their reserve.
+// events, and only if they use more than their reserve.
 func (c *committer) evictByPolicy(t *txn, cl class) (int, error) {
 	s := c.s
 	readings := min(cl, highClass)

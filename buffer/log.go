@@ -28,7 +28,7 @@ type logScan struct {
 
 // checkAndTrimLog looks at the write-ahead log before SQLite does: SQLite ends it at the first
 // frame that fails, without a word, and with it go all commits behind that frame. It returns damage
-// where they were durable.
+// if they were durable.
 //
 // A power cut cannot look like that. A commit is flushed before the next one begins, so all but the
 // last transaction pass, and of the last one at most one commit frame has reached the medium, its

@@ -37,7 +37,8 @@ var schema = []string{
 	// the first byte.
 	`CREATE TABLE ack(id INTEGER PRIMARY KEY, bits BLOB NOT NULL)`,
 
-	// loss is the ledger: ranges of records that were removed unsent.
+	// loss is the ledger: ranges of records that were removed unsent, or that nobody got. Here and
+	// in dead the column lane has their Kind.
 	`CREATE TABLE loss(
 		id     INTEGER PRIMARY KEY,
 		lane   INTEGER NOT NULL,

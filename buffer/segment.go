@@ -19,13 +19,13 @@ import (
 //	    seq, minus that of the stream's record before (the first: minus 0)
 //	    up in nanoseconds, minus that of the record before, zigzag
 //	    length of the body
-//	    where the segment has buckets: numbers that follow seq in it
+//	    if the segment has buckets: numbers that follow seq in it
 //	    if it has buckets: nanoseconds from up to the last of it, zigzag
 //	the bodies
 //
 // Numbers that resemble each other side by side make it a quarter smaller than record after record.
 //
-// A stored one is compressed where that makes it smaller.
+// A stored one is compressed if that makes it smaller.
 
 // The bits of codec say what a stored body is.
 const (
