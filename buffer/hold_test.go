@@ -102,7 +102,7 @@ func TestHeldStreamsStopNoOther(t *testing.T) {
 }
 
 // Live readings and events are held as well; the front is stored all the same.
-func TestHoldInEachQueue(t *testing.T) {
+func TestHoldInEachLane(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	s.Hold(LiveLane, map[string]bool{"a": true})
 	s.Hold(EventLane, map[string]bool{"e": true})

@@ -42,7 +42,7 @@ func (m *model) take(lane Lane, n, maxBytes int) int {
 			continue
 		}
 		if before, ok := m.last[lane][id.stream]; ok && !before.less(id) {
-			m.t.Errorf("queue %d: took %+v after %+v", lane, id, before)
+			m.t.Errorf("lane %d: took %+v after %+v", lane, id, before)
 		}
 		id.seq = max(r.Seq, r.SeqTo)
 		m.last[lane][id.stream] = id
