@@ -7,24 +7,23 @@ import (
 	"time"
 )
 
-// Append takes a record; body is copied. The record is in RAM when Append
-// returns and durable within MaxLoss; with a MaxLoss of zero it is durable.
+// Append takes a record and copies its body. The record is in RAM when Append returns, and durable
+// within MaxLoss; if MaxLoss is zero it is durable when Append returns.
 //
-// Seq is the number that was assigned, zero where none was. ErrFull: the
-// record was not taken, its number is in the ledger. ErrNotDurable: the
-// record is held in RAM. Where ctx ends while Append waits for the commit, the
-// record is kept all the same. Append waits for room in RAM where the storage
-// is slower than the readings.
-func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Duration, body []byte) (seq uint64, err error) {
-	if err := s.check(lane, stream, body); err != nil {
+// Seq is the number that was assigned, or zero if none was. ErrFull: the record was not taken, and
+// the ledger has its number. ErrNotDurable: the record is held in RAM only. If ctx ends while
+// Append waits for the commit, the record is kept all the same. If the storage is slower than the
+// readings come in, Append waits for room in RAM.
+func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Duration, body []byte) (seq uint64, err error) {
+	if err := s.check(kind, stream, body); err != nil {
 		return 0, err
 	}
-	limit := s.limits.frontOf(s.classOf(lane, stream))
+	limit := s.limits.frontOf(s.classOf(kind, stream))
 	s.mu.Lock()
 	for s.front+len(body)+itemOverhead > limit && !s.closing && s.degraded == nil && s.retryAt == 0 && ctx.Err() == nil {
 		ended := s.ended
 		s.mu.Unlock()
-		s.kick()
+		s.wakeCommitter()
 		select {
 		case <-ended:
 		case <-ctx.Done():
@@ -39,23 +38,23 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 		s.mu.Unlock()
 		return 0, ErrClosed
 	}
-	now := s.o.Now()
-	sr := s.stream(lane, stream)
-	sr.last++
-	seq = sr.last
-	if s.makeRoom(sr.class, len(body)+itemOverhead, now) {
-		s.put(sr, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0) // else ErrNotDurable: it can be taken
+	now := s.o.Up()
+	st := s.streamLocked(kind, stream)
+	st.last++
+	seq = st.last
+	if s.makeFrontRoomLocked(st.class, len(body)+itemOverhead, now) {
+		s.putLocked(st, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0) // else ErrNotDurable: it can be taken
 	} else {
-		s.lose(removal{lossKey{lane, s.run.id, sr.name, reasonRejected}, seq, seq, 1}, now)
+		s.loseLocked(removal{lossKey{kind, s.run.id, st.name, reasonRejected}, seq, seq, 1}, now)
 		s.stats.Rejected++
 		err = ErrFull
-		s.expireSoon(now)
+		s.expireSoonLocked(now)
 	}
 	r, wait := s.round, s.o.MaxLoss == 0 && s.degraded == nil && (err != nil || s.retryAt == 0)
-	failure, urgent := s.degraded, s.expire || s.front >= s.limits.commit || now+s.mayWait() < s.timerAt
+	failure, urgent := s.degraded, s.expire || s.front >= s.limits.commit || now+s.mayWaitLocked() < s.timerAt
 	s.mu.Unlock()
 	if urgent {
-		s.kick()
+		s.wakeCommitter()
 	}
 	if wait {
 		select {
@@ -65,7 +64,7 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 			failure = ctx.Err()
 		}
 	} else {
-		s.signal()
+		s.wakeTaker()
 	}
 	switch {
 	case err != nil || s.o.MaxLoss > 0 || wait && failure == nil:
@@ -82,10 +81,10 @@ func (s *Store) Append(ctx context.Context, lane Lane, stream string, up time.Du
 	return seq, nil
 }
 
-func (s *Store) check(lane Lane, stream string, body []byte) error {
+func (s *Store) check(kind Kind, stream string, body []byte) error {
 	switch {
-	case lane >= laneCount:
-		return fmt.Errorf("buffer: append: lane %d: %w", lane, ErrOptions)
+	case kind >= kindCount:
+		return fmt.Errorf("buffer: append: kind %d: %w", kind, ErrOptions)
 	case stream == "":
 		return fmt.Errorf("buffer: append: empty stream: %w", ErrOptions)
 	case len(stream) > MaxStream:
@@ -96,48 +95,47 @@ func (s *Store) check(lane Lane, stream string, body []byte) error {
 	return nil
 }
 
-// put appends to the front what has the last number of its stream. s.mu is
-// held.
-func (s *Store) put(sr *series, up time.Duration, body []byte, now time.Duration, hold bool) {
-	l := &s.lanes[sr.class]
-	var b *block
-	if n := len(l.blocks); n > 0 && !l.blocks[n-1].sealed && l.blocks[n-1].cost < blockCost {
-		b = l.blocks[n-1]
+// putLocked appends to the front what has the last number of its stream.
+func (s *Store) putLocked(st *stream, up time.Duration, body []byte, now time.Duration, hold bool) {
+	sh := &s.shelves[st.class]
+	var seg *segment
+	if n := len(sh.segments); n > 0 && !sh.segments[n-1].sealed && sh.segments[n-1].cost < segmentCost {
+		seg = sh.segments[n-1]
 	} else {
-		b = &block{class: sr.class, run: s.run, id: s.next}
-		l.blocks = append(l.blocks, b)
+		seg = &segment{class: st.class, run: s.run, id: s.next}
+		sh.segments = append(sh.segments, seg)
 	}
 	it := &item{
-		block:  b,
-		pos:    s.next,
-		seq:    sr.last,
-		up:     up,
-		at:     now,
-		stream: sr.name,
-		body:   append(make([]byte, 0, len(body)), body...),
-		state:  waiting,
+		segment: seg,
+		pos:     s.next,
+		seq:     st.last,
+		up:      up,
+		at:      now,
+		stream:  st.name,
+		body:    append(make([]byte, 0, len(body)), body...),
+		state:   waiting,
 	}
 	s.next++
 	if hold {
 		it.state = held
 	} else {
-		b.waiting++
+		seg.waiting++
 	}
-	b.items = append(b.items, it)
-	b.left++
-	b.cost += it.cost()
+	seg.items = append(seg.items, it)
+	seg.left++
+	seg.cost += it.cost()
 	s.front += it.cost()
-	l.depth++
-	l.live++
-	if sr.class != eventClass {
+	sh.depth++
+	sh.live++
+	if st.class != eventClass {
 		s.stats.Appended++
 	}
 }
 
-// makeRoom reports whether a record of this cost can be taken, after it has
-// applied the policy to the front: the class of least worth gives way first.
-// s.mu is held.
-func (s *Store) makeRoom(c class, cost int, now time.Duration) bool {
+// makeFrontRoomLocked applies the policy to the front until a record of this cost fits, and reports
+// whether it does: with RejectNew it removes nothing, else the records of the class of least worth
+// give way first.
+func (s *Store) makeFrontRoomLocked(c class, cost int, now time.Duration) bool {
 	limit := s.limits.frontOf(c)
 	if s.o.WhenFull == RejectNew {
 		return !s.full[c] && s.front+cost <= limit && int64(s.front+cost) <= s.space[c] // what is taken will find room
@@ -146,24 +144,24 @@ func (s *Store) makeRoom(c class, cost int, now time.Duration) bool {
 		return true
 	}
 	for v := range c + 1 {
-		for _, b := range s.lanes[v].unstored() {
-			for _, it := range b.items {
+		for _, seg := range s.shelves[v].unstored() {
+			for _, it := range seg.items {
 				if s.front+cost <= limit {
 					return true
 				}
-				if it.state == waiting && !b.evicting { // else the commit that runs removes it
-					s.loseItem(b, it, reasonEvicted, now)
+				if it.state == waiting && !seg.evicting { // else the commit that runs removes it
+					s.loseItemLocked(seg, it, reasonEvicted, now)
 				}
 			}
 		}
-		s.compact(&s.lanes[v])
+		s.compactLocked(&s.shelves[v])
 	}
 	return s.front+cost <= limit
 }
 
-// expireSoon lets the next commit look for expired readings, once a minute:
-// a store that rejects new ones makes room by nothing else. s.mu is held.
-func (s *Store) expireSoon(now time.Duration) {
+// expireSoonLocked lets the next commit look for expired readings, at most once a minute: a store
+// that rejects new ones makes room by nothing else.
+func (s *Store) expireSoonLocked(now time.Duration) {
 	if len(s.ttl) > 0 && now >= s.expireAt {
 		s.expire, s.expireAt = true, now+time.Minute
 	}

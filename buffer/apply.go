@@ -5,53 +5,53 @@ import "math/bits"
 // apply makes the state in RAM follow a transaction that is durable.
 func (c *committer) apply(t *txn) {
 	s := c.s
-	now := s.o.Now()
+	now := s.o.Up()
 	used, err := c.used()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.n = t.n
 	if err == nil {
-		c.measure(used) // together with the front, which becomes smaller
+		c.measureSpaceLocked(used) // together with the front, which becomes smaller
 	}
-	for _, b := range t.blocks {
-		s.nowStored(b)
-		if b.left < len(b.items) {
-			s.markDirty(b, now)
+	for _, seg := range t.segments {
+		s.setStoredLocked(seg)
+		if seg.left < len(seg.items) {
+			s.setDirtyLocked(seg, now)
 		}
-		if b.left == 0 {
-			s.drop(b)
+		if seg.left == 0 {
+			s.freeItemsLocked(seg)
 		}
 	}
 	for _, it := range t.refused {
-		s.finish(it, now)
+		s.finishLocked(it, now)
 		s.stats.Refused++
 	}
 	for _, u := range t.acks {
-		if !u.b.stored {
+		if !u.seg.stored {
 			continue // it found no room
 		}
-		l := &s.lanes[u.b.class]
+		sh := &s.shelves[u.seg.class]
 		if u.bits == nil {
-			s.clean(u.b)
-			l.remove(u.b)
+			s.setCleanLocked(u.seg)
+			sh.remove(u.seg)
 			continue
 		}
-		u.b.bits = u.count
-		if u.b.left > 0 && len(u.b.items)-u.b.left == u.count {
-			s.clean(u.b)
+		u.seg.bits = u.count
+		if u.seg.left > 0 && len(u.seg.items)-u.seg.left == u.count {
+			s.setCleanLocked(u.seg)
 		}
 	}
 	for _, e := range t.evicted {
-		s.applyEviction(e)
+		s.applyEvictionLocked(e)
 	}
 	for _, r := range t.removed[t.kept:] {
-		s.count(r.key.reason, r.count)
+		s.countLossLocked(r.key.reason, r.count)
 	}
 	for _, a := range t.added {
-		l := &s.lanes[a.class]
-		l.depth += a.records
-		if a.b == nil || !s.staysPassed(l, a.b) {
-			l.cover(a.id, a.last+1)
+		sh := &s.shelves[a.class]
+		sh.depth += a.records
+		if a.seg == nil || !s.passIfHeldLocked(sh, a.seg) {
+			sh.cover(a.id, a.last+1)
 		}
 	}
 	c.marks = t.marks
@@ -65,73 +65,73 @@ func (c *committer) apply(t *txn) {
 	}
 	s.stats.Dead = t.n.Dead
 	t.settle()
-	for i := range s.lanes {
-		s.compact(&s.lanes[i])
+	for i := range s.shelves {
+		s.compactLocked(&s.shelves[i])
 	}
-	s.trim()
-	s.signal()
+	s.unloadExcessLocked()
+	s.wakeTaker()
 }
 
-// nowStored turns a block of the front into a resident segment. s.mu is held.
-func (s *Store) nowStored(b *block) {
-	b.stored, b.private, b.encoded = true, false, nil
-	s.cached += b.cost
-	for _, it := range b.items {
+// setStoredLocked turns a segment of the front into a resident segment.
+func (s *Store) setStoredLocked(seg *segment) {
+	seg.stored, seg.private, seg.encoded = true, false, nil
+	s.cached += seg.cost
+	for _, it := range seg.items {
 		if it.state == done {
 			continue
 		}
 		s.front -= it.cost()
 		if it.state == held {
 			it.state = waiting
-			b.waiting++
+			seg.waiting++
 		}
 	}
 }
 
-// clean notes that the acknowledgements of a block are stored. s.mu is held.
-func (s *Store) clean(b *block) {
-	if b.dirty {
-		b.dirty = false
+// setCleanLocked notes that the acknowledgements of a segment are stored.
+func (s *Store) setCleanLocked(seg *segment) {
+	if seg.dirty {
+		seg.dirty = false
 		s.dirty--
 	}
 }
 
-// applyEviction forgets a segment that a limit removed. s.mu is held.
-func (s *Store) applyEviction(e evicted) {
-	l := &s.lanes[e.class]
-	if e.b == nil {
-		l.depth -= e.records
+// applyEvictionLocked forgets a segment that a limit removed.
+func (s *Store) applyEvictionLocked(e evicted) {
+	sh := &s.shelves[e.class]
+	if e.seg == nil {
+		sh.depth -= e.records
 		return
 	}
-	for _, it := range e.b.items {
+	for _, it := range e.seg.items {
 		if it.state != done {
 			it.state = done
-			l.depth--
-			if it.pos >= l.liveFrom {
-				l.live--
+			sh.depth--
+			if it.pos >= sh.liveFrom {
+				sh.live--
 			}
-			if !e.b.stored {
+			if !e.seg.stored {
 				s.front -= it.cost()
 			}
 		}
 	}
-	if e.b.stored {
-		s.cached -= e.b.cost
+	if e.seg.stored {
+		s.cached -= e.seg.cost
 	}
-	s.clean(e.b)
-	l.remove(e.b)
+	s.setCleanLocked(e.seg)
+	sh.remove(e.seg)
 }
 
-// undo makes the state in RAM as if a transaction that failed had never been
-// tried. What an update appended was never visible; its numbers are used up.
+// undo makes the state in RAM as if a transaction that failed had never been tried. What an update
+// appended was never visible; its numbers are used up.
 func (c *committer) undo(t *txn) {
 	s := c.s
-	now := s.o.Now()
+	now := s.o.Up()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range t.evicted {
-		if e.b != nil {
-			e.b.evicting = false
+		if e.seg != nil {
+			e.seg.evicting = false
 		}
 	}
 	s.expire = s.expire || t.expire
@@ -141,47 +141,47 @@ func (c *committer) undo(t *txn) {
 	for _, r := range newer {
 		s.removed = merge(s.removed, r)
 	}
-	for _, b := range t.private {
-		for _, it := range b.items {
-			s.lose(b.removal(it, reasonRejected), now)
+	for _, seg := range t.private {
+		for _, it := range seg.items {
+			s.loseLocked(seg.removal(it, reasonRejected), now)
 			s.stats.Rejected++
-			s.finish(it, now)
+			s.finishLocked(it, now)
 		}
-		b.private = false
+		seg.private = false
 	}
 	t.settle()
-	for i := range s.lanes {
-		s.compact(&s.lanes[i])
+	for i := range s.shelves {
+		s.compactLocked(&s.shelves[i])
 	}
 }
 
-// trim bounds the stored records kept in RAM: the oldest segments are only on
-// the disk from then on, and their readings are backlog. s.mu is held.
-func (s *Store) trim() {
-	for i := range s.lanes {
-		l := &s.lanes[i]
-		s.unloadPassed(l)
-		count := len(l.blocks) - len(l.unstored())
-		for j := 0; j < len(l.blocks) && l.blocks[j].stored; {
-			b := l.blocks[j]
+// unloadExcessLocked bounds the stored records kept in RAM: it unloads the oldest segments. They
+// are only on the disk from then on, and their readings are backlog.
+func (s *Store) unloadExcessLocked() {
+	for i := range s.shelves {
+		sh := &s.shelves[i]
+		s.unloadPassedLocked(sh)
+		count := len(sh.segments) - len(sh.unstored())
+		for j := 0; j < len(sh.segments) && sh.segments[j].stored; {
+			seg := sh.segments[j]
 			if s.cached <= s.limits.cache && count <= maxCached {
 				break
 			}
-			if b.pinned() || b.dirty || b.evicting || b.left == 0 || l.gap() && b.id < l.gapLo {
+			if seg.pinned() || seg.dirty || seg.evicting || seg.left == 0 || sh.gap() && seg.id < sh.gapLo {
 				j++
 				continue
 			}
-			s.unload(l, b)
+			s.unloadLocked(sh, seg)
 			count--
 		}
 	}
 }
 
-// unload leaves a segment to the disk. s.mu is held.
-func (s *Store) unload(l *lane, b *block) {
-	l.cover(b.id, b.last()+1)
-	s.cached -= b.cost
-	l.remove(b)
+// unloadLocked leaves a segment to the disk.
+func (s *Store) unloadLocked(sh *shelf, seg *segment) {
+	sh.cover(seg.id, seg.last()+1)
+	s.cached -= seg.cost
+	sh.remove(seg)
 }
 
 func popcount(b []byte) (n int) {

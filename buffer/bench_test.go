@@ -12,7 +12,7 @@ import (
 
 // reading returns a body of about 150 bytes as a gateway makes them.
 func reading(i int) []byte {
-	return fmt.Appendf(nil, `{"ts":"2026-11-20T15:%02d:%02d.%03dZ","values":{"temperature":%.2f,"humidity":%.1f,"pressure":%d,"voltage":%.3f},"quality":"good","n":%d}`,
+	return fmt.Appendf(nil, `{"ts":"2026-11-20T15:%02d:%02d.%03dZ","fields":{"temperature":%.2f,"humidity":%.1f,"pressure":%d,"voltage":%.3f},"quality":"good","n":%d}`,
 		i/60%60, i%60, i*7%1000, 20+float64(i*31%400)/100, 45+float64(i*17%90)/10, 101000+i*13%500, 3.2+float64(i*11%100)/1000, i)
 }
 
@@ -44,7 +44,7 @@ func BenchmarkOnline(b *testing.B) {
 		if _, err := s.Append(context.Background(), Readings, "sensor-1", 0, body); err != nil {
 			b.Fatal(err)
 		}
-		s.Ack(s.Take(LiveQueue, 10, 1<<20))
+		s.Ack(s.Take(LiveLane, 10, 1<<20))
 	}
 	s.Flush(context.Background())
 	b.ReportMetric(float64(s.Stats().WrittenBytes-before)/float64(b.N), "written-B/op")
@@ -73,8 +73,7 @@ func BenchmarkSegments(b *testing.B) {
 	}
 }
 
-// BenchmarkDrain stores a million readings, opens the store again and delivers
-// them in batches.
+// BenchmarkDrain stores a million readings, opens the store again and delivers them in batches.
 func BenchmarkDrain(b *testing.B) {
 	const n = 1_000_000
 	for b.Loop() {
@@ -94,7 +93,7 @@ func BenchmarkDrain(b *testing.B) {
 		b.ReportMetric(float64(time.Since(start).Microseconds())/1000, "open-ms")
 		start = time.Now()
 		for total := 0; total < n; {
-			r := s.Take(BacklogQueue, 200, 64<<10)
+			r := s.Take(BacklogLane, 200, 64<<10)
 			total += len(r)
 			s.Ack(r)
 		}

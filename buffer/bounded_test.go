@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// resident counts what the store keeps in RAM of records: items, and the bytes
-// of bodies and encoded blocks.
+// resident counts what the store keeps in RAM of records: items, and the bytes of bodies and
+// encoded segments.
 func resident(s *Store) (items, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.lanes {
-		for _, b := range s.lanes[i].blocks {
-			items += len(b.items)
-			bytes += len(b.encoded)
-			for _, it := range b.items {
+	for i := range s.shelves {
+		for _, seg := range s.shelves[i].segments {
+			items += len(seg.items)
+			bytes += len(seg.encoded)
+			for _, it := range seg.items {
 				bytes += len(it.body)
 			}
 		}
@@ -23,9 +23,8 @@ func resident(s *Store) (items, bytes int) {
 	return items, bytes
 }
 
-// RAM is bounded on a disk that never has room: what was acknowledged leaves,
-// also out of blocks that a commit sealed and could not store, and also where
-// one record of each block is held.
+// RAM is bounded on a disk that never has room: what was acknowledged leaves, also out of segments
+// that a commit sealed and could not store, and also where one record of each segment is held.
 func TestRAMIsBoundedWithoutRoomOnTheDisk(t *testing.T) {
 	for _, held := range []int{0, 1} {
 		s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 16 << 20, MinFree: 1 << 60})
@@ -39,7 +38,7 @@ func TestRAMIsBoundedWithoutRoomOnTheDisk(t *testing.T) {
 			if err := s.Flush(context.Background()); err == nil {
 				t.Fatal("it found room")
 			}
-			r := s.Take(LiveQueue, 100, 1<<20)
+			r := s.Take(LiveLane, 100, 1<<20)
 			if len(r) != 100 {
 				t.Fatalf("took %d", len(r))
 			}

@@ -2,8 +2,8 @@ package buffer
 
 import "time"
 
-// A Priority says which readings are sent first from the backlog, and which
-// are removed last when a limit is reached.
+// A Priority says which readings are sent first from the backlog, and which are removed last when a
+// limit is reached.
 type Priority int8
 
 // The priorities of streams of readings.
@@ -13,20 +13,18 @@ const (
 	High
 )
 
-// StreamOptions are what holds for one stream of readings. The zero value is
-// what holds for streams that have none.
+// StreamOptions apply to one stream of readings. A stream without any has those of the zero value.
 type StreamOptions struct {
 	Priority Priority
 
-	// TTL is the age above which a reading is not sent but removed, with the
-	// reason "expired" in the ledger; zero means never. One whose age is not
-	// known (see Options.PowerUpAge) is kept.
+	// TTL is the age above which a reading is not sent but removed, with the reason "expired" in
+	// the ledger. Zero means never. A reading whose age is not known (see Options.PowerUpAge) is
+	// kept.
 	TTL time.Duration
 }
 
-// A class has segments, a table and a queue of its own: the events, and the
-// readings of each priority. Classes rise in worth: to make room for one,
-// nothing of a class above it is removed.
+// A class is the events, or the readings of one priority. It has segments, a table and a shelf of
+// its own. Classes rise in worth: to make room for one, nothing of a class above it is removed.
 type class uint8
 
 const (
@@ -40,51 +38,49 @@ const (
 // tables names the tables of the classes.
 var tables = [classCount]string{lowClass: "readings_low", normalClass: "readings", highClass: "readings_high", eventClass: "events"}
 
-func (c class) lane() Lane {
+func (c class) kind() Kind {
 	if c == eventClass {
 		return Events
 	}
 	return Readings
 }
 
-// A series numbers the records of one stream.
-type series struct {
+// A stream numbers its records.
+type stream struct {
 	name  string
 	class class
 	last  uint64 // last sequence number assigned
 }
 
-// stream returns the series of a stream, which it makes where there is none.
-// s.mu is held.
-func (s *Store) stream(lane Lane, name string) *series {
-	sr := s.series[lane][name]
-	if sr == nil {
-		sr = &series{name: name, class: s.classOf(lane, name)}
-		s.series[lane][name] = sr
+// streamLocked returns a stream, which it makes if there is none.
+func (s *Store) streamLocked(kind Kind, name string) *stream {
+	st := s.streams[kind][name]
+	if st == nil {
+		st = &stream{name: name, class: s.classOf(kind, name)}
+		s.streams[kind][name] = st
 	}
-	return sr
+	return st
 }
 
-func (s *Store) classOf(lane Lane, name string) class {
-	if lane == Events {
+func (s *Store) classOf(kind Kind, name string) class {
+	if kind == Events {
 		return eventClass
 	}
 	return normalClass + class(s.o.Streams[name].Priority)
 }
 
-// expired reports whether a record is older than its stream permits. A kernel
-// boot whose clock cannot be compared with this one's has no age. s.mu is
-// held.
-func (s *Store) expired(b *block, it *item, now time.Duration) bool {
-	if len(s.ttl) == 0 || b.class == eventClass {
+// expiredLocked reports whether a record is older than its stream permits. If the clock of its
+// kernel boot cannot be compared with that of this one, it has no age.
+func (s *Store) expiredLocked(seg *segment, it *item, now time.Duration) bool {
+	if len(s.ttl) == 0 || seg.class == eventClass {
 		return false
 	}
 	ttl := s.ttl[it.stream]
 	if ttl == 0 {
 		return false
 	}
-	if b.run != s.run && (b.run.kernel == "" || b.run.kernel != s.o.KernelBoot) {
-		later, ok := s.powerUps[b.run.kernel]
+	if seg.run != s.run && (seg.run.kernel == "" || seg.run.kernel != s.o.KernelBoot) {
+		later, ok := s.powerUps[seg.run.kernel]
 		if !ok {
 			return false
 		}
@@ -93,8 +89,8 @@ func (s *Store) expired(b *block, it *item, now time.Duration) bool {
 	return now-max(it.up, it.upTo) > ttl
 }
 
-// learnPowerUps asks for the ages of the kernel boots that have resident
-// records. It is called without s.mu, which the caller's function may need.
+// learnPowerUps asks for the ages of the kernel boots that have resident records. It is called
+// without s.mu, which the caller's function may need.
 func (s *Store) learnPowerUps() {
 	if len(s.ttl) == 0 || s.o.PowerUpAge == nil {
 		return
@@ -103,8 +99,8 @@ func (s *Store) learnPowerUps() {
 	s.mu.Lock()
 	for c := range eventClass {
 		last := ""
-		for _, b := range s.lanes[c].blocks {
-			if k := b.run.kernel; k != last && k != "" && k != s.o.KernelBoot {
+		for _, seg := range s.shelves[c].segments {
+			if k := seg.run.kernel; k != last && k != "" && k != s.o.KernelBoot {
 				if _, known := s.powerUps[k]; !known {
 					kernels = append(kernels, k)
 				}
@@ -114,7 +110,7 @@ func (s *Store) learnPowerUps() {
 	}
 	s.mu.Unlock()
 	for _, k := range kernels {
-		now := s.o.Now()
+		now := s.o.Up()
 		age, ok := s.o.PowerUpAge(k)
 		if !ok {
 			continue

@@ -33,7 +33,7 @@ func TestPriorityOrder(t *testing.T) {
 		}
 	}
 	const want = "high/1/1=0 high/1/2=1 high/1/3=2 normal/1/1=0 normal/1/2=1 normal/1/3=2 low/1/1=0 low/1/2=1 low/1/3=2"
-	live := s.Take(LiveQueue, 99, 9999)
+	live := s.Take(LiveLane, 99, 9999)
 	if got := seqs(live); got != want {
 		t.Errorf("live: got %s, want %s", got, want)
 	}
@@ -44,13 +44,13 @@ func TestPriorityOrder(t *testing.T) {
 	closeStore(t, s)
 	s = openAt(t, path, o)
 	defer closeStore(t, s)
-	if got := seqs(s.Take(BacklogQueue, 99, 9999)); got != want {
+	if got := seqs(s.Take(BacklogLane, 99, 9999)); got != want {
 		t.Errorf("backlog: got %s, want %s", got, want)
 	}
 }
 
-// The cap removes the readings of least worth; what is worth less than
-// everything stored is removed itself.
+// The cap removes the readings of least worth; what is worth less than everything stored is removed
+// itself.
 func TestPriorityWhenFull(t *testing.T) {
 	s := newStore(t, Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, Streams: map[string]StreamOptions{"low": {Priority: Low}, "high": {Priority: High}}})
 	appendTo := func(stream string, n int) {
@@ -106,7 +106,7 @@ func TestTTL(t *testing.T) {
 	now := time.Hour
 	path := filepath.Join(t.TempDir(), "queue.db")
 	ages := map[string]time.Duration{}
-	o := Options{MaxLoss: time.Hour, KernelBoot: "kernel-1", Now: func() time.Duration { return now },
+	o := Options{MaxLoss: time.Hour, KernelBoot: "kernel-1", Up: func() time.Duration { return now },
 		Streams:    map[string]StreamOptions{"short": {TTL: time.Minute}},
 		PowerUpAge: func(k string) (time.Duration, bool) { a, ok := ages[k]; return a, ok }}
 	s := openAt(t, path, o)
@@ -116,9 +116,9 @@ func TestTTL(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	check := func(name string, q Queue, want, losses string) {
+	check := func(name string, lane Lane, want, losses string) {
 		t.Helper()
-		if got := seqs(s.Take(q, 99, 9999)); got != want {
+		if got := seqs(s.Take(lane, 99, 9999)); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 		if err := s.Flush(t.Context()); err != nil {
@@ -137,7 +137,7 @@ func TestTTL(t *testing.T) {
 	add("short", now-2*time.Minute)
 	add("short", now-59*time.Second)
 	add("long", 0)
-	check("live", LiveQueue, "short/1/2=x long/1/1=x", "short/1/1-1 expired")
+	check("live", LiveLane, "short/1/2=x long/1/1=x", "short/1/1-1 expired")
 	if n := s.Stats().Expired; n != 1 {
 		t.Errorf("%d expired", n)
 	}
@@ -146,7 +146,7 @@ func TestTTL(t *testing.T) {
 	// A restart in the same kernel boot.
 	now += time.Minute
 	s = openAt(t, path, o)
-	check("same kernel", BacklogQueue, "long/1/1=x", "short/1/2-2 expired")
+	check("same kernel", BacklogLane, "long/1/1=x", "short/1/2-2 expired")
 	add("short", now)
 	add("short", now+time.Hour) // a clock that went back cannot make it old
 	closeStore(t, s)
@@ -154,13 +154,13 @@ func TestTTL(t *testing.T) {
 	// Another power-up: nothing is known, so nothing expires.
 	o.KernelBoot, now = "kernel-2", 30*time.Second
 	s = openAt(t, path, o)
-	r := s.Take(BacklogQueue, 99, 9999)
+	r := s.Take(BacklogLane, 99, 9999)
 	if got, want := seqs(r), "long/1/1=x short/2/1=x short/2/2=x"; got != want {
 		t.Errorf("unknown age: got %s, want %s", got, want)
 	}
 	s.Release(r)
 	ages["kernel-1"] = time.Hour + 2*time.Minute + 30*time.Second
-	check("known age", BacklogQueue, "long/1/1=x short/2/2=x", "short/2/1-1 expired")
+	check("known age", BacklogLane, "long/1/1=x short/2/2=x", "short/2/1-1 expired")
 	closeStore(t, s)
 }
 
@@ -169,7 +169,7 @@ func TestTTLMakesRoom(t *testing.T) {
 	var clock atomic.Int64 // the committer looks at it too
 	clock.Store(int64(time.Hour))
 	now := func() time.Duration { return time.Duration(clock.Load()) }
-	s := newStore(t, Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, WhenFull: RejectNew, Now: now,
+	s := newStore(t, Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, WhenFull: RejectNew, Up: now,
 		Streams: map[string]StreamOptions{"a": {TTL: time.Minute}}})
 	full := func() (n int) {
 		for ; n < 3000; n++ {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// commit writes everything that is pending in one transaction and answers
-// those who wait for it. Where the storage fails it tries once more on a new
-// connection; after that the store is degraded: it works from RAM.
+// commit writes everything that is pending in one transaction and answers those who wait for it. If
+// the storage fails it tries once more on a new connection; after that the store is degraded: it
+// works from RAM.
 func (c *committer) commit(clean bool) error {
 	s := c.s
 	s.mu.Lock()
@@ -18,7 +18,7 @@ func (c *committer) commit(clean bool) error {
 
 	var rounds []*round
 	var t *txn
-	start := s.o.Now()
+	start := s.o.Up()
 	_, err := c.recover()
 	if isFull(err) && c.dropBallast() { // the log has no room in the database
 		_, err = c.recover()
@@ -26,8 +26,8 @@ func (c *committer) commit(clean bool) error {
 	if err == nil {
 		t, err = c.attempt(jobs, clean, &rounds)
 	}
-	for _, relieve := range []func() bool{c.checkpoint, c.sacrifice} {
-		if isFull(err) && c.db != nil && relieve() {
+	for _, makeSpace := range []func() bool{c.checkpoint, c.sacrifice} {
+		if isFull(err) && c.db != nil && makeSpace() {
 			t, err = c.attempt(jobs, clean, &rounds)
 		}
 	}
@@ -51,7 +51,7 @@ func (c *committer) commit(clean bool) error {
 		c.degrade(err)
 		err = fmt.Errorf("%w: %w", ErrNotDurable, err)
 	} else if t != nil {
-		err = c.finished(t, start)
+		err = c.finishCommit(t, start)
 	}
 	s.mu.Lock()
 	if len(rounds) == 0 {
@@ -80,18 +80,17 @@ func (c *committer) degradedNow() bool {
 	return c.s.degraded != nil
 }
 
-// finished accounts for a commit that is durable. Its error says that the
-// front found no room.
-func (c *committer) finished(t *txn, start time.Duration) error {
+// finishCommit accounts for a commit that is durable. Its error says that the front found no room.
+func (c *committer) finishCommit(t *txn, start time.Duration) error {
 	s := c.s
 	if c.ballast < s.limits.ballast {
 		c.makeBallast()
 	}
-	c.limitAside()
+	c.removeOversizedAside()
 	size, log, used, err := c.size()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.o.Now()
+	now := s.o.Up()
 	s.stats.Commits++
 	s.stats.EventBytes = t.n.Bytes[eventClass]
 	s.stats.LastCommit = now - start
@@ -109,49 +108,47 @@ func (c *committer) finished(t *txn, start time.Duration) error {
 		s.stats.Bytes, s.stats.LogBytes = size, log
 		for cl := range classCount {
 			front := c.margin()
-			for _, b := range s.lanes[cl].unstored() {
-				front += c.db.room(b.cost)
+			for _, seg := range s.shelves[cl].unstored() {
+				front += c.db.spaceFor(seg.cost)
 			}
 			limit, option := c.limitWithReserve(cl, t.n, used)
 			if cl == normalClass {
 				s.stats.Limit = option
 			}
-			s.setFull(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
+			s.setFullLocked(cl, t.skipped[cl] || used+front > limit, used+front < limit-limit/16, option)
 		}
 	}
 	s.noRoom = len(t.unstored) > 0
 	for i, skipped := range t.skipped {
 		if skipped {
 			s.retryAt = now + time.Second
-			s.release()
-			s.signal()
-			return fmt.Errorf("%s do not fit into the store: %w", tables[i], ErrNotDurable)
+			s.releaseHeldLocked()
+			s.wakeTaker()
+			return fmt.Errorf("%s do not fit in the store: %w", tables[i], ErrNotDurable)
 		}
 	}
 	return nil
 }
 
-// setFull notes whether a class is full and logs the change; the readings of
-// all priorities are full together, or nearly. limit is the option that has
-// been reached. s.mu is held.
-func (s *Store) setFull(cl class, full, roomy bool, limit string) {
+// setFullLocked notes whether a class is full and logs the change; the readings of all priorities
+// are full together, or nearly. limit is the option that has been reached.
+func (s *Store) setFullLocked(cl class, full, roomy bool, limit string) {
 	s.full[cl] = full
 	switch {
 	case cl == lowClass || cl == highClass:
 	case full && !s.fullTold[cl]:
 		s.fullTold[cl] = true
-		s.log.Warn("store is full", "path", s.path, "lane", tables[cl], "limit", limit, "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes,
+		s.log.Warn("store is full", "path", s.path, "class", tables[cl], "limit", limit, "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes,
 			"min_free", s.o.MinFree)
 	case !full && roomy && s.fullTold[cl]:
 		s.fullTold[cl] = false
-		s.log.Info("store has room again", "path", s.path, "lane", tables[cl], "bytes", s.stats.Bytes)
+		s.log.Info("store has room again", "path", s.path, "class", tables[cl], "bytes", s.stats.Bytes)
 	}
 }
 
-// attempt makes one transaction. It returns nil where there was nothing to
-// write. After an error nothing has changed in RAM, except that the front is
-// sealed. c.inDoubt is the transaction where its COMMIT failed: it may have
-// happened, which recover finds out.
+// attempt makes one transaction. It returns nil if there was nothing to write. After an error
+// nothing has changed in RAM, except that the front is sealed. c.inDoubt is the transaction if its
+// COMMIT failed: it may have happened, which recover finds out.
 func (c *committer) attempt(jobs []*job, clean bool, rounds *[]*round) (t *txn, err error) {
 	if len(jobs) == 0 && !clean && !c.pending() {
 		return nil, nil
@@ -179,8 +176,8 @@ func (c *committer) attempt(jobs []*job, clean bool, rounds *[]*round) (t *txn, 
 	return nil, err
 }
 
-// runJobs runs the updates, each in its own savepoint, and returns what they
-// append. The error of an update is its own.
+// runJobs runs the updates, each in its own savepoint, and returns what they append. The error of
+// an update is its own.
 func (c *committer) runJobs(jobs []*job) (appends []pendingAppend) {
 	for _, j := range jobs {
 		if j.update == nil {
@@ -205,5 +202,5 @@ func (c *committer) pending() bool {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire || s.unroutedDue(s.o.Now())
+	return s.front > 0 || s.dirty > 0 || len(s.removed) > 0 || len(s.losses.acked) > 0 || s.expire || s.unroutedDueLocked(s.o.Up())
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A committer is the one goroutine that uses the database. It is locked to its
-// thread, so that the thread's I/O account is that of SQLite.
+// A committer is the one goroutine that uses the database. It is locked to its thread, so that the
+// thread's I/O account is that of SQLite.
 type committer struct {
 	s       *Store
 	db      *db // nil while it cannot be opened again
@@ -26,7 +26,7 @@ type committer struct {
 	aside      string                         // the damaged store that is kept; empty: none
 	replacedAt time.Duration                  // when a damaged store was last replaced in use
 
-	thinWrong bool // Options.Thin broke its promise: told once
+	thinWrong bool // Options.Thin broke its promise: reported once
 
 	backoff  time.Duration
 	written  ioCounter
@@ -53,13 +53,13 @@ func (s *Store) serve(opened chan<- error) {
 	case mayPass(err):
 		c.beginUnopened(err)
 	case err != nil:
-		c.release()
+		c.closeAll()
 		opened <- err
 		return
 	}
 	opened <- nil
 	c.loop()
-	c.release()
+	c.closeAll()
 }
 
 func (c *committer) loop() {
@@ -71,7 +71,7 @@ func (c *committer) loop() {
 		reads := s.reads
 		s.reads = nil
 		closing := s.closing
-		wait := s.due(s.o.Now())
+		wait := s.dueLocked(s.o.Up())
 		s.mu.Unlock()
 
 		for _, j := range reads {
@@ -87,9 +87,10 @@ func (c *committer) loop() {
 		switch {
 		case closing:
 			if c.nameless != nil {
-				c.look()
+				c.checkNames()
 			}
-			// The log is copied before the last commit, which begins it anew: the next Open reads only that.
+			// The log is copied before the last commit, which begins it again: the next Open reads
+			// only that.
 			if c.commit(false) == nil {
 				c.checkpoint()
 			}
@@ -102,17 +103,17 @@ func (c *committer) loop() {
 			continue
 		case len(reads) > 0:
 			continue
-		case c.salvage != nil && c.db != nil && s.o.Now() >= c.salvage.at:
+		case c.salvage != nil && c.db != nil && s.o.Up() >= c.salvage.at:
 			c.salvageSome()
 			c.tendLog()
 			continue
-		case s.o.Now() >= c.lookAt:
-			c.look()
+		case s.o.Up() >= c.lookAt:
+			c.checkNames()
 			continue
 		case c.salvage != nil:
-			wait = min(wait, max(c.salvage.at-s.o.Now(), time.Second))
+			wait = min(wait, max(c.salvage.at-s.o.Up(), time.Second))
 		}
-		timer.Reset(min(wait, max(c.lookAt-s.o.Now(), 0)))
+		timer.Reset(min(wait, max(c.lookAt-s.o.Up(), 0)))
 		select {
 		case <-s.wake:
 		case <-timer.C:
@@ -129,8 +130,8 @@ func (c *committer) account() {
 	c.counted = n
 }
 
-// release closes everything.
-func (c *committer) release() {
+// closeAll closes the files and fails the jobs that nobody will do any more.
+func (c *committer) closeAll() {
 	s := c.s
 	if c.salvage != nil && c.salvage.old != nil {
 		_ = c.salvage.old.db.close()

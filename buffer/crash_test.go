@@ -26,8 +26,8 @@ const (
 	openerEnv = "FIELDGATE_BUFFER_OPENER"
 )
 
-// TestMain turns the test binary into the writer of TestKill, the worker of
-// TestFaults, or another process that opens a store and prints the error.
+// TestMain turns the test binary into the writer of TestKill, the worker of TestFaults, or another
+// process that opens a store and prints the error.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerEnv); path != "" {
 		writeUntilKilled(path)
@@ -45,8 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeUntilKilled prints "run stream seq" after each strict Append, and "ack
-// run seq" before each Ack, since an Ack may become durable at any time.
+// writeUntilKilled prints "run stream seq" after each strict Append, and "ack run seq" before each
+// Ack, since an Ack may become durable at any time.
 func writeUntilKilled(path string) {
 	ctx := context.Background()
 	s, err := Open(ctx, path, Options{MaxBytes: 16 << 20})
@@ -75,8 +75,8 @@ func writeUntilKilled(path string) {
 	}
 	go func() {
 		for {
-			r := s.Take(BacklogQueue, 20, 1<<20)
-			r = append(r, s.Take(LiveQueue, 20, 1<<20)...)
+			r := s.Take(BacklogLane, 20, 1<<20)
+			r = append(r, s.Take(LiveLane, 20, 1<<20)...)
 			s.Release(r[len(r)/4:])
 			r = r[:len(r)/4]
 			for _, x := range r {
@@ -98,8 +98,8 @@ func writeUntilKilled(path string) {
 	select {}
 }
 
-// Every record whose Append had returned before a SIGKILL is found again,
-// unless it was acknowledged.
+// Every record whose Append had returned before a SIGKILL is found again, unless it was
+// acknowledged.
 func TestKill(t *testing.T) {
 	rounds := *killRounds
 	if testing.Short() {
@@ -153,7 +153,7 @@ func TestKill(t *testing.T) {
 		}
 		found := map[ref]bool{}
 		for {
-			r := s.Take(BacklogQueue, 1000, 1<<20)
+			r := s.Take(BacklogLane, 1000, 1<<20)
 			if len(r) == 0 {
 				break
 			}
@@ -195,14 +195,13 @@ func integrity(c *committer) error {
 	return err
 }
 
-// A transaction whose COMMIT reported an error although it happened is applied
-// and not repeated.
+// A transaction whose COMMIT reported an error although it happened is applied and not repeated.
 func TestCommitThatHappenedAfterAll(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	for range 3 {
 		mustAppend(t, s, Readings, "a", "x")
 	}
-	r := s.Take(LiveQueue, 2, 100)
+	r := s.Take(LiveLane, 2, 100)
 	err := s.submit(context.Background(), &job{read: func(c *committer) error {
 		t := &txn{n: c.n, open: map[lossKey]Loss{}, oldest: -1}
 		var rounds []*round
@@ -227,7 +226,7 @@ func TestCommitThatHappenedAfterAll(t *testing.T) {
 		t.Errorf("stats %+v", st)
 	}
 	s.Ack(r)
-	s.Ack(s.Take(LiveQueue, 9, 100))
+	s.Ack(s.Take(LiveLane, 9, 100))
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +255,7 @@ func TestCommitThatFailsOnce(t *testing.T) {
 	if err != nil || calls != 2 {
 		t.Fatalf("update: %v after %d calls, want nil after 2", err, calls)
 	}
-	if got, want := seqs(s.Take(EventQueue, 9, 100)), "reply/1/2=once"; got != want {
+	if got, want := seqs(s.Take(EventLane, 9, 100)), "reply/1/2=once"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if err := s.Flush(t.Context()); err != nil {
@@ -271,8 +270,8 @@ func TestCommitThatFailsOnce(t *testing.T) {
 	}
 }
 
-// While the database cannot be opened again readings come from RAM, and what
-// is left of them is stored when it can.
+// While the database cannot be opened again readings come from RAM, and what is left of them is
+// stored when it can.
 func TestDegraded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	var log bytes.Buffer
@@ -306,7 +305,7 @@ func TestDegraded(t *testing.T) {
 		t.Errorf("front of %d bytes, at most %d", s.front, s.limits.front)
 	}
 	s.mu.Unlock()
-	r := s.Take(LiveQueue, 1, 1000)
+	r := s.Take(LiveLane, 1, 1000)
 	if len(r) != 1 {
 		t.Error("nothing live to take")
 	}
@@ -348,7 +347,7 @@ func TestOpenDoesNotDependOnBacklog(t *testing.T) {
 		if st := s.Stats(); st.Backlog != int64(n) || !st.HasOldest || st.OldestUp != time.Second {
 			t.Errorf("stats %+v", st)
 		}
-		if r := s.Take(BacklogQueue, 50, 1<<20); len(r) != 50 || r[0].Seq != 1 {
+		if r := s.Take(BacklogLane, 50, 1<<20); len(r) != 50 || r[0].Seq != 1 {
 			t.Errorf("took %d", len(r))
 		}
 		err := s.submit(context.Background(), &job{read: func(c *committer) error { statements[i] = c.db.statements; return nil }})

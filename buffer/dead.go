@@ -14,8 +14,7 @@ type DeadLetter struct {
 	Reason string // as given to Refuse
 }
 
-// DeadLetters returns up to max dead letters with an ID above after, in the
-// order of their IDs.
+// DeadLetters returns up to max dead letters with an ID above after, in the order of their IDs.
 func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []DeadLetter, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
 		list, err = c.deadLetters(after, max)
@@ -24,10 +23,9 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []D
 	return list, err
 }
 
-// RetryDead puts dead letters back: they are sent again as the readings or
-// events that they were, with the same run, stream and number, behind the
-// backlog. What is live then becomes backlog. It returns how many there were;
-// that is durable.
+// RetryDead puts dead letters back into the queue. They are sent again as the readings or events
+// that they were, with the same run, stream and number, behind the backlog; what is live at that
+// time becomes backlog. It returns how many there were; the change is durable then.
 func (s *Store) RetryDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids, retry: true})
 }
@@ -37,8 +35,8 @@ func (s *Store) RetryAllDead(ctx context.Context) (int, error) {
 	return s.forDead(ctx, &deadJob{all: true, retry: true})
 }
 
-// DropDead removes dead letters. The ledger had them when they were refused.
-// It returns how many there were; that is durable.
+// DropDead removes dead letters. The ledger has had them since they were refused. It returns how
+// many there were; the change is durable then.
 func (s *Store) DropDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids})
 }
@@ -60,7 +58,7 @@ func (s *Store) forDead(ctx context.Context, d *deadJob) (int, error) {
 // A deadJob takes dead letters out of their table.
 type deadJob struct {
 	all   bool
-	ids   []int64 // where all is not set
+	ids   []int64 // if all is not set
 	retry bool
 	count int
 }
@@ -88,7 +86,7 @@ const deadColumns = `lane, run, stream, seq, up, reason, body, seq_to, up_to`
 
 func scanDead(id int64, v []driver.Value) DeadLetter {
 	n := func(i int) int64 { n, _ := v[i].(int64); return n }
-	d := DeadLetter{ID: id, Record: Record{Lane: Lane(n(0)), Seq: uint64(n(3)), Up: time.Duration(n(4)),
+	d := DeadLetter{ID: id, Record: Record{Kind: Kind(n(0)), Seq: uint64(n(3)), Up: time.Duration(n(4)),
 		SeqTo: uint64(n(7)), UpTo: time.Duration(n(8))}}
 	d.Record.Run, _ = v[1].(string)
 	d.Record.Stream, _ = v[2].(string)
@@ -97,13 +95,13 @@ func scanDead(id int64, v []driver.Value) DeadLetter {
 	return d
 }
 
-// writeDead stores what was refused; beyond its share of the store the oldest
-// dead letters give way.
+// writeDead stores what was refused; beyond its share of the store the oldest dead letters give
+// way.
 func (c *committer) writeDead(t *txn) error {
 	for _, d := range t.dead {
 		r := d.Record
 		err := c.db.exec(`INSERT OR REPLACE INTO dead(id, `+deadColumns+`) VALUES(?,?,?,?,?,?,?,?,?,?)`,
-			d.ID, int(r.Lane), r.Run, r.Stream, r.Seq, int64(r.Up), d.Reason, r.Body, r.SeqTo, int64(r.UpTo))
+			d.ID, int(r.Kind), r.Run, r.Stream, r.Seq, int64(r.Up), d.Reason, r.Body, r.SeqTo, int64(r.UpTo))
 		if err != nil {
 			return err
 		}
@@ -120,7 +118,7 @@ func (c *committer) writeDead(t *txn) error {
 		}
 		r := oldest[0].Record
 		last := max(r.Seq, r.SeqTo)
-		t.removed = append(t.removed, removal{lossKey{r.Lane, r.Run, r.Stream, reasonEvicted}, r.Seq, last, last - r.Seq + 1})
+		t.removed = append(t.removed, removal{lossKey{r.Kind, r.Run, r.Stream, reasonEvicted}, r.Seq, last, last - r.Seq + 1})
 	}
 	return nil
 }
@@ -174,14 +172,14 @@ func (c *committer) takeOneDead(t *txn, j *deadJob, d DeadLetter) error {
 	if err != nil {
 		return err
 	}
-	b := &block{class: c.s.classOf(r.Lane, r.Stream), run: of, id: t.reserved, sealed: true}
+	seg := &segment{class: c.s.classOf(r.Kind, r.Stream), run: of, id: t.reserved, sealed: true}
 	t.reserved++
-	it := &item{block: b, pos: b.id, seq: r.Seq, up: r.Up, stream: r.Stream, body: r.Body}
+	it := &item{segment: seg, pos: seg.id, seq: r.Seq, up: r.Up, stream: r.Stream, body: r.Body}
 	if r.SeqTo > r.Seq {
 		it.span, it.upTo = uint32(r.SeqTo-r.Seq), r.UpTo
 	}
-	b.items = []*item{it}
-	c.codec.encode(b)
-	t.added = append(t.added, added{class: b.class, id: b.id, last: b.id, records: 1})
-	return c.insert(t, b, 1)
+	seg.items = []*item{it}
+	c.codec.encode(seg)
+	t.added = append(t.added, added{class: seg.class, id: seg.id, last: seg.id, records: 1})
+	return c.insert(t, seg, 1)
 }

@@ -33,11 +33,11 @@ func TestDeadLetters(t *testing.T) {
 		mustAppend(t, s, Readings, "a", fmt.Sprint(i))
 		mustAppend(t, s, Events, "event", fmt.Sprint(i))
 	}
-	r := s.Take(LiveQueue, 3, 99)
+	r := s.Take(LiveLane, 3, 99)
 	if err := s.Refuse(t.Context(), r, "format"); err != nil {
 		t.Fatal(err)
 	}
-	e := s.Take(EventQueue, 1, 99)
+	e := s.Take(EventLane, 1, 99)
 	if err := s.Refuse(t.Context(), e, "quota"); err != nil {
 		t.Fatal(err)
 	}
@@ -66,14 +66,14 @@ func TestDeadLetters(t *testing.T) {
 	if got, want := deadText(t, s), "a/1/3=2:format "; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := seqs(s.Take(BacklogQueue, 9, 99)), "a/1/4=3 a/2/1=new a/1/1=0"; got != want {
+	if got, want := seqs(s.Take(BacklogLane, 9, 99)), "a/1/4=3 a/2/1=new a/1/1=0"; got != want {
 		t.Errorf("backlog: got %s, want %s", got, want)
 	}
-	r = s.Take(EventQueue, 9, 99)
+	r = s.Take(EventLane, 9, 99)
 	if got, want := seqs(r), "event/1/2=1 event/1/3=2 event/1/4=3 event/1/1=0"; got != want {
 		t.Errorf("events: got %s, want %s", got, want)
 	}
-	if r[3].Run != id || r[3].Lane != Events {
+	if r[3].Run != id || r[3].Kind != Events {
 		t.Errorf("%+v", r[3])
 	}
 	// Refused again, then all are tried.
@@ -84,7 +84,7 @@ func TestDeadLetters(t *testing.T) {
 		t.Errorf("retried %d, %v", n, err)
 	}
 	mustAppend(t, s, Readings, "a", "newest")
-	if got, want := seqs(s.Take(BacklogQueue, 9, 99))+" "+seqs(s.Take(LiveQueue, 9, 99)), "a/1/3=2 a/3/1=newest"; got != want {
+	if got, want := seqs(s.Take(BacklogLane, 9, 99))+" "+seqs(s.Take(LiveLane, 9, 99)), "a/1/3=2 a/3/1=newest"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if n, err := s.DropAllDead(t.Context()); n != 0 || err != nil {
@@ -100,7 +100,7 @@ func TestDeadLettersAreBounded(t *testing.T) {
 		if _, err := s.Append(t.Context(), Readings, "a", 0, noise(i, 1000)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Refuse(t.Context(), s.Take(LiveQueue, 1, 1), "x"); err != nil {
+		if err := s.Refuse(t.Context(), s.Take(LiveLane, 1, 1), "x"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,9 +135,9 @@ func TestStored(t *testing.T) {
 	s = openAt(t, path, o)
 	defer closeStore(t, s)
 	mustAppend(t, s, Readings, "a", "front")
-	s.Ack(s.Take(BacklogQueue, 3, 999)) // those of the high priority
-	s.Take(BacklogQueue, 5, 999)
-	s.Ack(s.Take(BacklogQueue, 5, 999))
+	s.Ack(s.Take(BacklogLane, 3, 999)) // those of the high priority
+	s.Take(BacklogLane, 5, 999)
+	s.Ack(s.Take(BacklogLane, 5, 999))
 	for range 2 {
 		n, first, last := 0, "", ""
 		for r, err := range s.Stored(t.Context(), Readings) {
@@ -160,7 +160,7 @@ func TestStored(t *testing.T) {
 	if err != nil || len(st) != 1 || st["event"].Records != 3 || st["event"].Oldest.Seq != 1 || st["event"].Bytes != int64(len("010002000")) {
 		t.Errorf("%+v, %v", st, err)
 	}
-	if got := seqs(s.Take(BacklogQueue, 1, 99)); got != "a/1/11=10" {
+	if got := seqs(s.Take(BacklogLane, 1, 99)); got != "a/1/11=10" {
 		t.Errorf("delivery goes on with %s", got)
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDiskFull needs a directory on a small file system of its own, which it
-// fills: FIELDGATE_BUFFER_SMALLFS=/mnt/small, an ext4 on a loop device of 8 to
-// 32 MiB (`make test-disk`). On the full one it stores an hour of readings, 10
-// a second, some of which are delivered, and opens the store again.
+// TestDiskFull needs a directory on a small file system of its own, which it fills:
+// FIELDGATE_BUFFER_SMALLFS=/mnt/small, an ext4 on a loop device of 8 to 32 MiB (`make test-disk`).
+// On the full one it stores an hour of readings, 10 a second, some of which are delivered, and
+// opens the store again.
 func TestDiskFull(t *testing.T) {
 	dir := os.Getenv("FIELDGATE_BUFFER_SMALLFS")
 	if dir == "" {
@@ -30,7 +30,7 @@ func TestDiskFull(t *testing.T) {
 			}
 			defer os.RemoveAll(sub)
 			l := &load{t: t, path: filepath.Join(sub, "queue.db"), body: make([]byte, 1500), delivered: map[ref]bool{}, lost: map[ref]bool{}, now: time.Hour}
-			l.o = Options{MaxLoss: time.Second, WhenFull: tt.policy, Thin: modelThin, Now: func() time.Duration { return l.now }}
+			l.o = Options{MaxLoss: time.Second, WhenFull: tt.policy, Thin: modelThin, Up: func() time.Duration { return l.now }}
 			l.open()
 			l.run(time.Minute)
 
@@ -120,8 +120,8 @@ func (l *load) run(length time.Duration) {
 			l.t.Fatal(err)
 		}
 		if l.made%600 == 0 {
-			l.deliver(l.s.Take(BacklogQueue, 20, 1<<20))
-			l.deliver(l.s.Take(LiveQueue, 20, 1<<20))
+			l.deliver(l.s.Take(BacklogLane, 20, 1<<20))
+			l.deliver(l.s.Take(LiveLane, 20, 1<<20))
 		}
 	}
 }
@@ -138,18 +138,17 @@ func (l *load) deliver(r []Record) {
 	l.s.Ack(r)
 }
 
-// settle delivers all that is left. Every reading must have been delivered, or
-// be in the ledger.
+// settle delivers all that is left. Every reading must have been delivered, or be in the ledger.
 func (l *load) settle() {
-	for _, q := range []Queue{BacklogQueue, LiveQueue} {
-		for r := l.s.Take(q, 100, 1<<20); len(r) > 0; r = l.s.Take(q, 100, 1<<20) {
+	for _, lane := range []Lane{BacklogLane, LiveLane} {
+		for r := l.s.Take(lane, 100, 1<<20); len(r) > 0; r = l.s.Take(lane, 100, 1<<20) {
 			l.deliver(r)
 		}
 	}
 	for e := l.s.TakeLosses(100); len(e) > 0; e = l.s.TakeLosses(100) {
 		for _, x := range e {
 			for seq := x.First; x.Reason != reasonThinned && seq <= x.Last; seq++ {
-				id := ref{x.Lane, x.Stream, x.Run, seq}
+				id := ref{x.Kind, x.Stream, x.Run, seq}
 				if l.lost[id] || l.delivered[id] {
 					l.t.Errorf("%s loss of %+v, which was lost before (%v) or delivered (%v)", x.Reason, id, l.lost[id], l.delivered[id])
 				}
@@ -177,8 +176,8 @@ func TestNoSharedMemoryFile(t *testing.T) {
 	closeStore(t, s)
 }
 
-// The connection is lost on a full file system, and what is in the log has no
-// room in the database: the ballast makes it.
+// The connection is lost on a full file system, and what is in the log has no room in the database:
+// the ballast makes it.
 func TestOpenedAgainOnAFullFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {

@@ -6,21 +6,20 @@ import (
 
 // A row is a segment as it is stored.
 type row struct {
-	b       *block // not decoded
+	seg     *segment // not decoded
 	records int64
 	bits    []byte // acknowledgements
 }
 
-// segment reads the first segment of a class with an id from low to high, or
-// nil.
-func (c *committer) segment(cl class, low, high uint64) (r *row, err error) {
+// readSegment reads the first segment of a class with an id from low to high, or nil.
+func (c *committer) readSegment(cl class, low, high uint64) (r *row, err error) {
 	id := ""
 	err = c.db.query(`SELECT id, run, n, level, codec, size, crc, s.body, bits FROM `+tables[cl]+` s LEFT JOIN ack USING(id)
 		WHERE id>=? AND id<=? ORDER BY id LIMIT 1`, func(v []driver.Value) bool {
 		n := func(i int) int64 { n, _ := v[i].(int64); return n }
-		r = &row{records: n(2), b: &block{class: cl, id: uint64(n(0)),
+		r = &row{records: n(2), seg: &segment{class: cl, id: uint64(n(0)),
 			level: n(3), codec: n(4), rawSize: n(5), crc: n(6), sealed: true, stored: true}}
-		r.b.encoded, _ = v[7].([]byte)
+		r.seg.encoded, _ = v[7].([]byte)
 		r.bits, _ = v[8].([]byte)
 		id, _ = v[1].(string)
 		return false
@@ -28,29 +27,29 @@ func (c *committer) segment(cl class, low, high uint64) (r *row, err error) {
 	if err != nil || r == nil {
 		return nil, err
 	}
-	r.b.run, err = c.run(id)
+	r.seg.run, err = c.run(id)
 	return r, err
 }
 
 // decode makes the items of a row, those that are acknowledged marked.
 func (c *committer) decode(r *row) error {
-	if err := c.codec.decode(r.b, r.records); err != nil {
+	if err := c.codec.decode(r.seg, r.records); err != nil {
 		return err
 	}
-	for i, it := range r.b.items {
+	for i, it := range r.seg.items {
 		if i/8 < len(r.bits) && r.bits[i/8]&(1<<(i%8)) != 0 {
 			it.state = done
 		} else {
-			r.b.left++
+			r.seg.left++
 		}
 	}
 	return nil
 }
 
-// room makes room for a block by the policy and reports whether it fits.
-func (c *committer) room(t *txn, b *block) (bool, error) {
-	limit, _ := c.limitOf(b.class)
-	need := c.db.room(len(b.encoded))
+// makeRoom evicts by the policy until a segment fits, and reports whether it does.
+func (c *committer) makeRoom(t *txn, seg *segment) (bool, error) {
+	limit, _ := c.limitOf(seg.class)
+	need := c.db.spaceFor(len(seg.encoded))
 	for removed := 0; ; {
 		used, err := c.used()
 		if err != nil {
@@ -62,12 +61,12 @@ func (c *committer) room(t *txn, b *block) (bool, error) {
 		if removed >= maxEvict {
 			return used+need <= c.s.limits.usable+reserve/2, nil // the next commit goes on
 		}
-		reserve, _ := c.limitWithReserve(b.class, t.n, used)
-		reserved, makesRoom := used+need <= reserve, b.class
+		reserve, _ := c.limitWithReserve(seg.class, t.n, used)
+		reserved, makesRoom := used+need <= reserve, seg.class
 		if reserved {
 			makesRoom = highClass // no event gives way
 		}
-		n, err := c.relieve(t, makesRoom)
+		n, err := c.evictByPolicy(t, makesRoom)
 		if err != nil || n == 0 {
 			return reserved && err == nil, err
 		}
@@ -75,11 +74,10 @@ func (c *committer) room(t *txn, b *block) (bool, error) {
 	}
 }
 
-// relieve removes some segments by the policy to make room in a class and
-// returns their number: what is expired of any class, then the oldest of the
-// class of least worth. Events give way only to events, and that where they use
-// more than their reserve.
-func (c *committer) relieve(t *txn, cl class) (int, error) {
+// evictByPolicy removes some segments to make room in a class and returns their number: what is
+// expired of any class, then the oldest of the class of least worth. Events give way only to
+// events, and only if they use more than their reserve.
+func (c *committer) evictByPolicy(t *txn, cl class) (int, error) {
 	s := c.s
 	readings := min(cl, highClass)
 	if len(s.ttl) > 0 {
@@ -126,122 +124,120 @@ func (c *committer) removeExpired(t *txn) error {
 	return nil
 }
 
-// claim keeps Take away from a stored segment. It returns the resident block,
-// or nil where there is none; false: it is in flight.
-func (c *committer) claim(cl class, id uint64) (*block, bool) {
+// claim keeps Take away from a stored segment. It returns the resident segment, or nil if there is
+// none; false: it is in flight.
+func (c *committer) claim(cl class, id uint64) (*segment, bool) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.lanes[cl].resident(id)
-	if b == nil {
+	seg := s.shelves[cl].resident(id)
+	if seg == nil {
 		return nil, true
 	}
-	if b.pinned() || b.evicting || b.left == 0 || !b.stored {
+	if seg.pinned() || seg.evicting || seg.left == 0 || !seg.stored {
 		return nil, false
 	}
-	b.evicting = true
-	return b, true
+	seg.evicting = true
+	return seg, true
 }
 
-// evict removes the oldest segment of a class that is not in flight, enters
-// its records in the ledger, and returns 1 where it did. With expired it
-// removes only one all of whose records are.
+// evict removes the oldest segment of a class that is not in flight, enters its records in the
+// ledger, and returns 1 if it did. With expired it removes only one all of whose records are.
 func (c *committer) evict(t *txn, cl class, expired bool) (int, error) {
 	for from := uint64(0); ; {
-		r, err := c.segment(cl, from, 1<<63-1)
+		r, err := c.readSegment(cl, from, 1<<63-1)
 		if err != nil || r == nil {
 			return 0, err
 		}
-		from = r.b.id + 1
-		b, ok := c.claim(cl, r.b.id)
+		from = r.seg.id + 1
+		seg, ok := c.claim(cl, r.seg.id)
 		if !ok {
 			continue
 		}
-		if b == nil && c.decode(r) == nil {
-			b = r.b
+		if seg == nil && c.decode(r) == nil {
+			seg = r.seg
 		}
-		if expired && (b == nil || !c.allExpired(b)) {
-			c.unclaim(b)
+		if expired && (seg == nil || !c.allExpired(seg)) {
+			c.unclaim(seg)
 			return 0, nil
 		}
 		e := evicted{class: cl, records: r.records - int64(popcount(r.bits))}
-		if b == nil {
-			t.removed = append(t.removed, removal{lossKey{cl.lane(), r.b.run.id, "", reasonCorrupt}, 0, 0, uint64(e.records)})
+		if seg == nil {
+			t.removed = append(t.removed, removal{lossKey{cl.kind(), r.seg.run.id, "", reasonCorrupt}, 0, 0, uint64(e.records)})
 		} else {
-			c.ledger(t, b)
+			c.enterInLedger(t, seg)
 		}
-		if b != r.b {
-			e.b = b
+		if seg != r.seg {
+			e.seg = seg
 		}
 		t.evicted = append(t.evicted, e)
-		return 1, c.remove(t, cl, r.b.id)
+		return 1, c.remove(t, cl, r.seg.id)
 	}
 }
 
-func (c *committer) unclaim(b *block) {
-	if b != nil {
+func (c *committer) unclaim(seg *segment) {
+	if seg != nil {
 		c.s.mu.Lock()
-		b.evicting = false
+		seg.evicting = false
 		c.s.mu.Unlock()
 	}
 }
 
-// allExpired reports whether every record of a claimed block is expired.
-func (c *committer) allExpired(b *block) bool {
+// allExpired reports whether every record of a claimed segment is expired.
+func (c *committer) allExpired(seg *segment) bool {
 	s := c.s
-	now := s.o.Now()
+	now := s.o.Up()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, it := range b.items {
-		if it.state != done && !s.expired(b, it, now) {
+	for _, it := range seg.items {
+		if it.state != done && !s.expiredLocked(seg, it, now) {
 			return false
 		}
 	}
 	return true
 }
 
-// ledger enters the unacknowledged records of a claimed block in the ledger.
-func (c *committer) ledger(t *txn, b *block) {
+// enterInLedger enters the unacknowledged records of a claimed segment in the ledger.
+func (c *committer) enterInLedger(t *txn, seg *segment) {
 	s := c.s
-	now := s.o.Now()
+	now := s.o.Up()
 	var ranges []removal
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		if it.state == done {
 			continue
 		}
 		reason := reasonEvicted
-		if s.expired(b, it, now) {
+		if s.expiredLocked(seg, it, now) {
 			reason = reasonExpired
 		}
-		ranges = merge(ranges, b.removal(it, reason))
+		ranges = merge(ranges, seg.removal(it, reason))
 	}
 	t.removed = append(t.removed, ranges...)
 }
 
-// outranked removes a block of the front that finds no room, where what is
-// stored is worth more, and reports whether it did.
-func (c *committer) outranked(t *txn, b *block) bool {
+// evictOutranked removes a segment of the front that finds no room if what is stored is worth more,
+// and reports whether it did.
+func (c *committer) evictOutranked(t *txn, seg *segment) bool {
 	s := c.s
 	worth := int64(0)
-	for v := b.class + 1; v < eventClass; v++ {
+	for v := seg.class + 1; v < eventClass; v++ {
 		worth += t.n.Bytes[v]
 	}
 	s.mu.Lock()
-	ok := worth > 0 && s.o.WhenFull != RejectNew && !b.pinned()
-	b.evicting = ok
+	ok := worth > 0 && s.o.WhenFull != RejectNew && !seg.pinned()
+	seg.evicting = ok
 	s.mu.Unlock()
 	if ok {
-		c.ledger(t, b)
-		t.evicted = append(t.evicted, evicted{class: b.class, b: b, records: int64(b.left)})
+		c.enterInLedger(t, seg)
+		t.evicted = append(t.evicted, evicted{class: seg.class, seg: seg, records: int64(seg.left)})
 	}
 	return ok
 }
 
-// sacrifice gives up what it must when the disk or the permitted size is used
-// up: the ballast, and the oldest segments by the policy. It reports whether
-// there is more room.
+// sacrifice gives up what it must when the disk or the permitted size is used up: the ballast, and
+// the oldest segments by the policy. It reports whether there is more room.
 func (c *committer) sacrifice() bool {
 	s := c.s
 	freed := false
@@ -255,7 +251,7 @@ func (c *committer) sacrifice() bool {
 	t := &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), oldest: -1}
 	err := func() error {
 		for removed := 0; removed < maxEvict; {
-			n, err := c.relieve(t, eventClass)
+			n, err := c.evictByPolicy(t, eventClass)
 			if err != nil {
 				return err
 			} else if n == 0 {

@@ -27,7 +27,7 @@ func TestManyEvents(t *testing.T) {
 	}
 	left, lost := rows(t, s, tables[eventClass]), uint64(0)
 	for _, l := range s.TakeLosses(1000) {
-		if l.Lane == Events {
+		if l.Kind == Events {
 			lost += l.Count
 		}
 	}
@@ -36,8 +36,8 @@ func TestManyEvents(t *testing.T) {
 	}
 }
 
-// A store that events have filled takes a reading all the same: the oldest
-// events beyond their reserve give way.
+// A store that events have filled takes a reading all the same: the oldest events beyond their
+// reserve give way.
 func TestReadingAfterManyEvents(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes})
 	for i := 0; s.Stats().Evicted == 0; i++ {
@@ -57,7 +57,7 @@ func TestExpiredGiveWayFirst(t *testing.T) {
 	var clock atomic.Int64 // the committer looks at it too
 	clock.Store(int64(time.Hour))
 	now := func() time.Duration { return time.Duration(clock.Load()) }
-	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, Now: now,
+	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, Up: now,
 		Streams: map[string]StreamOptions{"low": {Priority: Low}, "short": {Priority: High, TTL: time.Minute}}})
 	add := func(stream string, n int) {
 		t.Helper()
@@ -82,15 +82,15 @@ func TestExpiredGiveWayFirst(t *testing.T) {
 	}
 }
 
-// Segments that are only on the disk are removed: the depths leave out what was
-// acknowledged of them, and one that cannot be read is a loss of its records.
+// Segments that are only on the disk are removed: the depths leave out what was acknowledged of
+// them, and one that cannot be read is a loss of its records.
 func TestEvictedFromTheDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes}
 	s := openAt(t, path, o)
 	fill(t, s, 301) // the first alone in its segment, ten in each that follows
 	var acked, released []Record
-	for i, r := range s.Take(BacklogQueue, 100, 1<<20) {
+	for i, r := range s.Take(BacklogLane, 100, 1<<20) {
 		if i%3 == 0 {
 			acked = append(acked, r)
 		} else {
@@ -121,8 +121,8 @@ func TestEvictedFromTheDisk(t *testing.T) {
 	}
 }
 
-// A store that rejects new readings keeps those it took, also where what is
-// stored is worth more and there is no room for them after all.
+// A store that rejects new readings keeps those it took, also where what is stored is worth more
+// and there is no room for them after all.
 func TestRejectNewKeepsLowPriority(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, WhenFull: RejectNew,
 		Streams: map[string]StreamOptions{"low": {Priority: Low}, "high": {Priority: High}}})

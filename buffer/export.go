@@ -5,15 +5,14 @@ import (
 	"iter"
 )
 
-// Stored returns the records of a lane that are not acknowledged, those in
-// flight and those in RAM included: readings by priority, the highest first,
-// and oldest first within one. It takes nothing: delivery goes on, and what it
-// removes meanwhile may be missing. One segment is in memory at a time. After
-// an error the sequence ends.
-func (s *Store) Stored(ctx context.Context, lane Lane) iter.Seq2[Record, error] {
+// Stored returns the records of a kind that are not acknowledged, including those in flight and
+// those in RAM: readings by priority, the highest first, and oldest first within one. It takes
+// nothing: delivery goes on, and what that removes in the meantime may be missing. One segment is
+// in memory at a time. After an error the sequence ends.
+func (s *Store) Stored(ctx context.Context, kind Kind) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		first, last := lowClass, highClass
-		if lane == Events {
+		if kind == Events {
 			first, last = eventClass, eventClass
 		}
 		for cl := int(last); cl >= int(first); cl-- {
@@ -41,47 +40,47 @@ func (s *Store) Stored(ctx context.Context, lane Lane) iter.Seq2[Record, error] 
 	}
 }
 
-// peek returns the records of the first segment, on the disk or in RAM, with
-// an id of at least from, and the id to go on with. One that cannot be read is
-// passed over: who takes it enters it in the ledger.
+// peek returns the records of the first segment, on the disk or in RAM, with an id of at least
+// from, and the id to go on with. One that cannot be read is passed over: who takes it enters it in
+// the ledger.
 func (c *committer) peek(cl class, from uint64) (records []Record, next uint64, more bool, err error) {
-	r, err := c.segment(cl, from, 1<<63-1)
+	r, err := c.readSegment(cl, from, 1<<63-1)
 	if err != nil {
 		return nil, 0, false, err
 	}
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var b *block
-	l := &s.lanes[cl]
-	if i := l.find(from); i < len(l.blocks) && (r == nil || l.blocks[i].id <= r.b.id) {
-		b = l.blocks[i]
+	var seg *segment
+	sh := &s.shelves[cl]
+	if i := sh.find(from); i < len(sh.segments) && (r == nil || sh.segments[i].id <= r.seg.id) {
+		seg = sh.segments[i]
 	} else if r == nil {
 		return nil, 0, false, nil
-	} else if b = r.b; c.decode(r) != nil {
-		return nil, b.id + 1, true, nil
+	} else if seg = r.seg; c.decode(r) != nil {
+		return nil, seg.id + 1, true, nil
 	}
-	for _, it := range b.items {
-		if it.state != done && !b.private {
+	for _, it := range seg.items {
+		if it.state != done && !seg.private {
 			rec := it.record()
 			rec.item = nil
 			records = append(records, rec)
 		}
 	}
-	return records, b.last() + 1, true, nil
+	return records, seg.last() + 1, true, nil
 }
 
-// StreamStats describe what is stored of one stream of readings.
+// StreamStats describe what is stored of one stream.
 type StreamStats struct {
 	Records int64
 	Bytes   int64  // of bodies
 	Oldest  Record // without its body
 }
 
-// Streams returns what is stored of each stream of a lane. It reads all of it.
-func (s *Store) Streams(ctx context.Context, lane Lane) (map[string]StreamStats, error) {
+// Streams returns what is stored of each stream of a kind. It reads all of it.
+func (s *Store) Streams(ctx context.Context, kind Kind) (map[string]StreamStats, error) {
 	streams := make(map[string]StreamStats)
-	for r, err := range s.Stored(ctx, lane) {
+	for r, err := range s.Stored(ctx, kind) {
 		if err != nil {
 			return nil, err
 		}

@@ -90,14 +90,14 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = openAt(t, path, Options{MaxBytes: MinMaxBytes})
-	if got := seqs(s.Take(BacklogQueue, 9, 9)); got != "a/1/1=x" {
+	if got := seqs(s.Take(BacklogLane, 9, 9)); got != "a/1/1=x" {
 		t.Errorf("got %s", got)
 	}
 	closeStore(t, s)
 }
 
-// openAsOther lets another process, of another user where uid is not 0, open
-// a store, and returns its error.
+// openAsOther lets another process, of another user where uid is not 0, open a store, and returns
+// its error.
 func openAsOther(t *testing.T, path string, uid uint32) string {
 	t.Helper()
 	program := filepath.Join(filepath.Dir(path), "opener")

@@ -25,7 +25,7 @@ func TestFirstEventComesWithTheRun(t *testing.T) {
 	if p := s.Previous(); p.Boot != 3 || p.LastEvents["event"] != 1 {
 		t.Errorf("previous %+v", p)
 	}
-	if got, want := seqs(s.Take(EventQueue, 9, 999)), "event/1/1=1 after 0 event/2/1=2 after 1 event/3/1=3 after 2 event/4/1=4 after 3 event/4/2=second"; got != want {
+	if got, want := seqs(s.Take(EventLane, 9, 999)), "event/1/1=1 after 0 event/2/1=2 after 1 event/3/1=3 after 2 event/4/1=4 after 3 event/4/2=second"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -36,20 +36,20 @@ func TestFirstEventOfALateOpen(t *testing.T) {
 	path := filepath.Join(dir, "queue.db")
 	readOnly(true)
 	now := newHands()
-	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: 2 << 20, First: firstOf, Now: now.read})
+	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: 2 << 20, First: firstOf, Up: now.read})
 	defer closeStore(t, s)
 	for range 2 {
 		mustAppend(t, s, Events, "event", "in RAM")
 	}
-	held := s.Take(EventQueue, 1, 99)
+	held := s.Take(EventLane, 1, 99)
 	readOnly(false)
 	now.turn(time.Hour)
-	s.kick()
+	s.wakeCommitter()
 	eventually(t, "it is open", s.IsOpen)
 	mustAppend(t, s, Events, "event", "later")
 	boots.Store(s.Run(), s.Boot())
 	s.Release(held)
-	if got, want := seqs(s.Take(EventQueue, 9, 999)), "event/1/3=1 after 0 event/1/1=in RAM event/1/2=in RAM event/1/4=later"; got != want {
+	if got, want := seqs(s.Take(EventLane, 9, 999)), "event/1/3=1 after 0 event/1/1=in RAM event/1/2=in RAM event/1/4=later"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -2,54 +2,53 @@ package buffer
 
 import "maps"
 
-// passed is what Take has passed over: segments that are only on the disk,
-// outside the gap, and hold nothing but records of streams that are held.
-// Each is read once; the gap is made wider again when its streams are free.
+// passed is what Take has passed over: segments that are only on the disk, outside the gap, and
+// hold nothing but records of streams that are held. Each is read once; the gap is made wider again
+// when its streams are free. Store.mu guards it, and its methods need it held.
 type passed struct {
 	from map[string]uint64 // of each held stream: no segment that has records of it has a lower id
 	high uint64            // above the ids of all of them
 
-	// A stream that is free for one Take does not cost another look at all
-	// others: until the gap is shorter, what it has below to is of the streams
-	// in held, and when these are held again it begins at to.
+	// A stream that is free for one Take does not cost another look at all others: until the gap is
+	// shorter, what it has below to is of the streams in held, and when these are held again it
+	// begins at to.
 	to    uint64 // 0: nothing is known
 	held  map[string]bool
 	freed map[string]bool // those of them that were passed over
 }
 
-// Hold makes Take pass over the records of these streams in a queue, from now
-// on; each call replaces the set of that queue. They stay in the store, which
-// treats them as all others, and come in their order when they are free. Such
-// a set costs one look at each segment.
-func (s *Store) Hold(q Queue, streams map[string]bool) {
+// Hold makes Take pass over the records of these streams in a lane from now on; each call replaces
+// the set of that lane. The records stay in the store, which treats them like all others, and come
+// in their order when their stream is no longer in the set. Each new set costs one look at each
+// segment.
+func (s *Store) Hold(lane Lane, streams map[string]bool) {
 	s.mu.Lock()
-	before := s.passing[q]
-	s.passing[q] = maps.Clone(streams)
-	for c := range s.lanes {
-		l := &s.lanes[c]
-		for _, b := range l.blocks {
-			b.scan[q] = 0
+	before := s.passing[lane]
+	s.passing[lane] = maps.Clone(streams)
+	for c := range s.shelves {
+		sh := &s.shelves[c]
+		for _, seg := range sh.segments {
+			seg.scan[lane] = 0
 		}
-		if class(c).diskQueue() == q {
-			l.hold(before, streams)
+		if class(c).diskLane() == lane {
+			sh.hold(before, streams)
 		}
 	}
 	s.mu.Unlock()
-	s.signal()
+	s.wakeTaker()
 }
 
-// diskQueue returns the queue of what is only on the disk.
-func (c class) diskQueue() Queue {
+// diskLane returns the lane of what is only on the disk.
+func (c class) diskLane() Lane {
 	if c == eventClass {
-		return EventQueue
+		return EventLane
 	}
-	return BacklogQueue
+	return BacklogLane
 }
 
 // hold makes the gap follow a change of the streams over which Take passes.
-// s.mu is held.
-func (l *lane) hold(before, now map[string]bool) {
-	p := &l.passed
+func (sh *shelf) hold(before, now map[string]bool) {
+	p := &sh.passed
 	low, freed := p.high, map[string]bool{}
 	for stream, id := range p.from {
 		if !now[stream] {
@@ -59,11 +58,11 @@ func (l *lane) hold(before, now map[string]bool) {
 	}
 	if len(freed) > 0 {
 		to := p.high
-		if l.gap() {
-			to = l.gapLo
+		if sh.gap() {
+			to = sh.gapLo
 		}
 		kept := *p
-		l.cover(low, p.high)
+		sh.cover(low, p.high)
 		if kept.to > to { // known of more, some of which may have been passed over again
 			*p = kept
 		} else {
@@ -77,11 +76,11 @@ func (l *lane) hold(before, now map[string]bool) {
 			return
 		}
 	}
-	if l.gap() && l.gapLo < p.to {
+	if sh.gap() && sh.gapLo < p.to {
 		for stream := range p.freed {
-			p.note(stream, l.gapLo)
+			p.note(stream, sh.gapLo)
 		}
-		l.shrink(l.gapLo, p.to)
+		sh.shrink(sh.gapLo, p.to)
 	}
 	p.to, p.held, p.freed = 0, nil, nil
 }
@@ -106,67 +105,64 @@ func (p *passed) before(id uint64) bool {
 	return false
 }
 
-// pass enters a segment that is only on the disk from now on. s.mu is held.
-func (l *lane) pass(b *block) {
-	for _, it := range b.items {
+// pass enters a segment that is only on the disk from now on.
+func (sh *shelf) pass(seg *segment) {
+	for _, it := range seg.items {
 		if it.state == waiting {
-			l.passed.note(it.stream, b.id)
+			sh.passed.note(it.stream, seg.id)
 		}
 	}
-	l.passed.high = max(l.passed.high, b.last()+1)
-	l.split(b.last() + 1)
+	sh.passed.high = max(sh.passed.high, seg.last()+1)
+	sh.split(seg.last() + 1)
 }
 
-// passedOver reports whether Take found nothing in a stored block but what it
-// passes over.
-func (b *block) passedOver() bool {
-	return b.stored && b.waiting > 0 && b.scan[b.class.diskQueue()] == len(b.items)
+// passedOver reports whether Take found nothing in a stored segment but what it passes over.
+func (seg *segment) passedOver() bool {
+	return seg.stored && seg.waiting > 0 && seg.scan[seg.class.diskLane()] == len(seg.items)
 }
 
-// unloadPassed leaves the segments to the disk that were passed over. s.mu is
-// held.
-func (s *Store) unloadPassed(l *lane) {
-	for i := 0; i < len(l.blocks) && l.blocks[i].stored; {
-		b := l.blocks[i]
-		if !b.passedOver() || b.pinned() || b.dirty || b.evicting {
+// unloadPassedLocked leaves the segments to the disk that were passed over.
+func (s *Store) unloadPassedLocked(sh *shelf) {
+	for i := 0; i < len(sh.segments) && sh.segments[i].stored; {
+		seg := sh.segments[i]
+		if !seg.passedOver() || seg.pinned() || seg.dirty || seg.evicting {
 			i++
 			continue
 		}
-		l.pass(b)
-		s.cached -= b.cost
-		l.remove(b)
+		sh.pass(seg)
+		s.cached -= seg.cost
+		sh.remove(seg)
 	}
 }
 
-// staysPassed enters a segment that took the place of others, where Take would
-// pass over it as well, and reports whether it did. s.mu is held.
-func (s *Store) staysPassed(l *lane, b *block) bool {
-	if l.gap() && b.id >= l.gapLo {
+// passIfHeldLocked passes over a segment that took the place of others if Take would pass over all
+// of it as well, and reports whether it did.
+func (s *Store) passIfHeldLocked(sh *shelf, seg *segment) bool {
+	if sh.gap() && seg.id >= sh.gapLo {
 		return false
 	}
-	for _, it := range b.items {
-		if !s.passing[b.class.diskQueue()][it.stream] {
+	for _, it := range seg.items {
+		if !s.passing[seg.class.diskLane()][it.stream] {
 			return false
 		}
 	}
-	l.pass(b)
+	sh.pass(seg)
 	return true
 }
 
-// tooDirty reports whether acknowledgements have to be stored at once. s.mu is
-// held.
-func (s *Store) tooDirty() bool {
+// tooDirtyLocked reports whether acknowledgements have to be stored at once.
+func (s *Store) tooDirtyLocked() bool {
 	if s.dirty >= maxDirty {
 		return true
 	}
 	cost := 0
-	for i := range s.lanes {
-		if s.dirty == 0 || len(s.passing[class(i).diskQueue()]) == 0 {
+	for i := range s.shelves {
+		if s.dirty == 0 || len(s.passing[class(i).diskLane()]) == 0 {
 			continue
 		}
-		for _, b := range s.lanes[i].blocks {
-			if b.dirty && b.passedOver() && !b.pinned() {
-				cost += b.cost
+		for _, seg := range s.shelves[i].segments {
+			if seg.dirty && seg.passedOver() && !seg.pinned() {
+				cost += seg.cost
 			}
 		}
 	}

@@ -21,15 +21,15 @@ func segments(t testing.TB, s *Store, n int, streams ...string) {
 	}
 }
 
-// takeAll takes and acknowledges until two Takes in a row find nothing, and
-// returns how many records of each stream came. They come in their order.
-func takeAll(t testing.TB, s *Store, q Queue) map[string]int {
+// takeAll takes and acknowledges until two Takes in a row find nothing, and returns how many
+// records of each stream came. They come in their order.
+func takeAll(t testing.TB, s *Store, lane Lane) map[string]int {
 	t.Helper()
 	got, last := map[string]int{}, map[string]uint64{}
 	for empty := 0; empty < 2; {
 		for ready(s) {
 		}
-		r := s.Take(q, 50, 1<<20)
+		r := s.Take(lane, 50, 1<<20)
 		if len(r) == 0 && !ready(s) {
 			empty++
 		}
@@ -45,13 +45,13 @@ func takeAll(t testing.TB, s *Store, q Queue) map[string]int {
 	return got
 }
 
-// resident returns how many segments of readings are in RAM, and whether
-// others are still to be looked at.
+// resident returns how many segments of readings are in RAM, and whether others are still to be
+// looked at.
 func (s *Store) resident() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &s.lanes[normalClass]
-	return len(l.blocks), l.gap()
+	sh := &s.shelves[normalClass]
+	return len(sh.segments), sh.gap()
 }
 
 // What is held stays on the disk and is looked at once; the rest flows.
@@ -71,14 +71,14 @@ func TestHeldStreamsStopNoOther(t *testing.T) {
 			closeStore(t, s)
 			s = openAt(t, path, Options{MaxLoss: time.Hour})
 			defer closeStore(t, s)
-			s.Hold(BacklogQueue, map[string]bool{"a": true})
-			if got := takeAll(t, s, BacklogQueue); got["b"] != tt.others || got["a"] != 0 {
+			s.Hold(BacklogLane, map[string]bool{"a": true})
+			if got := takeAll(t, s, BacklogLane); got["b"] != tt.others || got["a"] != 0 {
 				t.Fatalf("took %v", got)
 			}
 			if err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			takeAll(t, s, BacklogQueue)
+			takeAll(t, s, BacklogLane)
 			if n, more := s.resident(); n > 1 || more {
 				t.Errorf("%d segments in RAM, more to look at: %v", n, more)
 			}
@@ -86,15 +86,15 @@ func TestHeldStreamsStopNoOther(t *testing.T) {
 				t.Errorf("%d records wait", st.Backlog)
 			}
 			// One record to see whether the stream may go on; the others are not looked at again.
-			s.Hold(BacklogQueue, nil)
-			probe := s.Take(BacklogQueue, 1, 1)
-			s.Hold(BacklogQueue, map[string]bool{"a": true})
+			s.Hold(BacklogLane, nil)
+			probe := s.Take(BacklogLane, 1, 1)
+			s.Hold(BacklogLane, map[string]bool{"a": true})
 			if _, more := s.resident(); len(probe) != 1 || probe[0].Seq != 1 || more {
 				t.Errorf("probe %s, more to look at: %v", seqs(probe), more)
 			}
 			s.Release(probe)
-			s.Hold(BacklogQueue, map[string]bool{"b": true})
-			if got := takeAll(t, s, BacklogQueue); got["a"] != 3*maxLoads || got["b"] != 0 {
+			s.Hold(BacklogLane, map[string]bool{"b": true})
+			if got := takeAll(t, s, BacklogLane); got["a"] != 3*maxLoads || got["b"] != 0 {
 				t.Errorf("then took %v", got)
 			}
 		})
@@ -102,17 +102,17 @@ func TestHeldStreamsStopNoOther(t *testing.T) {
 }
 
 // Live readings and events are held as well; the front is stored all the same.
-func TestHoldInEachQueue(t *testing.T) {
+func TestHoldInEachLane(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
-	s.Hold(LiveQueue, map[string]bool{"a": true})
-	s.Hold(EventQueue, map[string]bool{"e": true})
+	s.Hold(LiveLane, map[string]bool{"a": true})
+	s.Hold(EventLane, map[string]bool{"e": true})
 	for range 2 {
 		mustAppend(t, s, Readings, "a", "x")
 		mustAppend(t, s, Readings, "b", "x")
 		mustAppend(t, s, Events, "e", "x")
 		mustAppend(t, s, Events, "f", "x")
 	}
-	if got := fmt.Sprint(takeAll(t, s, LiveQueue), takeAll(t, s, EventQueue)); got != "map[b:2] map[f:2]" {
+	if got := fmt.Sprint(takeAll(t, s, LiveLane), takeAll(t, s, EventLane)); got != "map[b:2] map[f:2]" {
 		t.Errorf("took %s", got)
 	}
 	if err := s.Flush(t.Context()); err != nil {
@@ -122,48 +122,47 @@ func TestHoldInEachQueue(t *testing.T) {
 		t.Errorf("%d records are in RAM only", n)
 	}
 	s.Split() // the backlog is another queue
-	s.Hold(EventQueue, nil)
-	if got := fmt.Sprint(takeAll(t, s, BacklogQueue), takeAll(t, s, EventQueue)); got != "map[a:2] map[e:2]" {
+	s.Hold(EventLane, nil)
+	if got := fmt.Sprint(takeAll(t, s, BacklogLane), takeAll(t, s, EventLane)); got != "map[a:2] map[e:2]" {
 		t.Errorf("then took %s", got)
 	}
 }
 
-// What changes on the disk while a stream is free for a probe is not passed
-// over afterwards.
+// What changes on the disk while a stream is free for a probe is not passed over afterwards.
 func TestGapAfterAProbe(t *testing.T) {
 	a := map[string]bool{"a": true}
-	passing := func() *lane { // over the segments 10 to 29
-		l := &lane{gapLo: 30, gapHi: 40, liveFrom: 100}
+	passing := func() *shelf { // over the segments 10 to 29
+		sh := &shelf{gapLo: 30, gapHi: 40, liveFrom: 100}
 		for id := uint64(10); id < 30; id++ {
-			b := &block{class: normalClass, id: id}
-			b.items = []*item{{block: b, pos: id, stream: "a", state: waiting}}
-			l.pass(b)
+			seg := &segment{class: normalClass, id: id}
+			seg.items = []*item{{segment: seg, pos: id, stream: "a", state: waiting}}
+			sh.pass(seg)
 		}
-		return l
+		return sh
 	}
 	for _, tt := range []struct {
 		name    string
-		between func(*lane)
+		between func(*shelf)
 		lo, hi  uint64
 	}{
-		{"nothing", func(*lane) {}, 30, 40},
-		{"the first was read", func(l *lane) { l.shrink(10, 11) }, 30, 40},
-		{"more was read than passed over", func(l *lane) { l.shrink(10, 35) }, 35, 40},
-		{"another takes the place of some", func(l *lane) { l.cover(20, 21) }, 10, 40},
-		{"another stream is held", func(l *lane) { l.hold(nil, map[string]bool{"b": true}) }, 30, 40},
-		{"reading began before it was free", func(l *lane) { l.shrink(30, 35) }, 30, 40},
+		{"nothing", func(*shelf) {}, 30, 40},
+		{"the first was read", func(sh *shelf) { sh.shrink(10, 11) }, 30, 40},
+		{"more was read than passed over", func(sh *shelf) { sh.shrink(10, 35) }, 35, 40},
+		{"another takes the place of some", func(sh *shelf) { sh.cover(20, 21) }, 10, 40},
+		{"another stream is held", func(sh *shelf) { sh.hold(nil, map[string]bool{"b": true}) }, 30, 40},
+		{"reading began before it was free", func(sh *shelf) { sh.shrink(30, 35) }, 30, 40},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := passing()
-			if l.hold(a, nil); l.gapLo != 10 || l.gapHi != 40 {
-				t.Fatalf("free: the gap is from %d to %d", l.gapLo, l.gapHi)
+			sh := passing()
+			if sh.hold(a, nil); sh.gapLo != 10 || sh.gapHi != 40 {
+				t.Fatalf("free: the gap is from %d to %d", sh.gapLo, sh.gapHi)
 			}
-			tt.between(l)
-			if l.hold(nil, a); l.gapLo != tt.lo || l.gapHi != tt.hi {
-				t.Errorf("held again: the gap is from %d to %d, want %d to %d", l.gapLo, l.gapHi, tt.lo, tt.hi)
+			tt.between(sh)
+			if sh.hold(nil, a); sh.gapLo != tt.lo || sh.gapHi != tt.hi {
+				t.Errorf("held again: the gap is from %d to %d, want %d to %d", sh.gapLo, sh.gapHi, tt.lo, tt.hi)
 			}
-			if l.hold(a, nil); l.gapLo > 11 && tt.lo == 30 {
-				t.Errorf("free again: the gap is from %d", l.gapLo)
+			if sh.hold(a, nil); sh.gapLo > 11 && tt.lo == 30 {
+				t.Errorf("free again: the gap is from %d", sh.gapLo)
 			}
 		})
 	}
@@ -174,8 +173,8 @@ func TestHoldOutlivesTheFile(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})
 	segments(t, s, 2*maxCached, "a", "b")
 	s.Split()
-	s.Hold(BacklogQueue, map[string]bool{"a": true})
-	r := s.Take(BacklogQueue, 100, 1<<20)
+	s.Hold(BacklogLane, map[string]bool{"a": true})
+	r := s.Take(BacklogLane, 100, 1<<20)
 	s.Ack(r)
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -192,11 +191,11 @@ func TestHoldOutlivesTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "it is salvaged", func() bool { o := s.Opened(); return o.SetAside != "" && !o.Salvaging })
-	if got := takeAll(t, s, BacklogQueue); got["a"] != 0 || got["b"] != 2*maxCached-len(r) {
+	if got := takeAll(t, s, BacklogLane); got["a"] != 0 || got["b"] != 2*maxCached-len(r) {
 		t.Errorf("held: took %v", got)
 	}
-	s.Hold(BacklogQueue, nil)
-	if got := takeAll(t, s, BacklogQueue); got["a"] != 2*maxCached || s.Stats().Losses != 0 {
+	s.Hold(BacklogLane, nil)
+	if got := takeAll(t, s, BacklogLane); got["a"] != 2*maxCached || s.Stats().Losses != 0 {
 		t.Errorf("then: took %v, %d losses", got, s.Stats().Losses)
 	}
 }
@@ -211,34 +210,34 @@ func TestHoldBeforeALateOpen(t *testing.T) {
 	closeStore(t, s)
 	readOnly(true)
 	var now atomic.Int64
-	o.Now = func() time.Duration { return time.Duration(now.Add(1)) }
+	o.Up = func() time.Duration { return time.Duration(now.Add(1)) }
 	s = openAt(t, path, o)
 	defer closeStore(t, s)
-	for q := range Queue(3) {
-		s.Hold(q, map[string]bool{"a": true})
+	for lane := range Lane(3) {
+		s.Hold(lane, map[string]bool{"a": true})
 	}
 	mustAppend(t, s, Readings, "a", "x")
 	mustAppend(t, s, Readings, "b", "x")
-	if got := fmt.Sprint(takeAll(t, s, LiveQueue)); got != "map[b:1]" {
+	if got := fmt.Sprint(takeAll(t, s, LiveLane)); got != "map[b:1]" {
 		t.Errorf("before: took %s", got)
 	}
 	readOnly(false)
 	now.Add(int64(time.Hour))
-	s.kick()
+	s.wakeCommitter()
 	eventually(t, "it is open", func() bool { return s.IsOpen() && s.Stats().Degraded == nil })
-	if got := fmt.Sprint(takeAll(t, s, BacklogQueue), takeAll(t, s, LiveQueue)); got != "map[b:20] map[]" {
+	if got := fmt.Sprint(takeAll(t, s, BacklogLane), takeAll(t, s, LiveLane)); got != "map[b:20] map[]" {
 		t.Errorf("held: took %s", got)
 	}
-	for q := range Queue(3) {
-		s.Hold(q, nil)
+	for lane := range Lane(3) {
+		s.Hold(lane, nil)
 	}
-	if got := fmt.Sprint(takeAll(t, s, BacklogQueue), takeAll(t, s, LiveQueue)); got != "map[a:20] map[a:1]" {
+	if got := fmt.Sprint(takeAll(t, s, BacklogLane), takeAll(t, s, LiveLane)); got != "map[a:20] map[a:1]" {
 		t.Errorf("then: took %s", got)
 	}
 }
 
-// BenchmarkTakeHeld holds a stream that has a million readings: looking at them
-// once, then taking those of another stream, and a reading to probe with.
+// BenchmarkTakeHeld holds a stream that has a million readings: looking at them once, then taking
+// those of another stream, and a reading to probe with.
 func BenchmarkTakeHeld(b *testing.B) {
 	const n = 1_000_000
 	path := filepath.Join(b.TempDir(), "queue.db")
@@ -255,11 +254,11 @@ func BenchmarkTakeHeld(b *testing.B) {
 		takes := 0
 		for b.Loop() {
 			s = openAt(b, path, o)
-			s.Hold(BacklogQueue, hold)
+			s.Hold(BacklogLane, hold)
 			for more := true; more; takes++ {
 				for ready(s) {
 				}
-				if len(s.Take(BacklogQueue, 200, 64<<10)) > 0 {
+				if len(s.Take(BacklogLane, 200, 64<<10)) > 0 {
 					b.Fatal("took what is held")
 				}
 				more = ready(s)
@@ -271,13 +270,13 @@ func BenchmarkTakeHeld(b *testing.B) {
 	})
 	s = openAt(b, path, o)
 	defer closeStore(b, s)
-	s.Hold(BacklogQueue, hold)
-	takeAll(b, s, BacklogQueue)
+	s.Hold(BacklogLane, hold)
+	takeAll(b, s, BacklogLane)
 	b.Run("other", func(b *testing.B) {
 		for b.Loop() {
 			mustAppend(b, s, Readings, "b", "x")
 			s.Split()
-			r := s.Take(BacklogQueue, 200, 64<<10)
+			r := s.Take(BacklogLane, 200, 64<<10)
 			if len(r) != 1 {
 				b.Fatalf("took %d", len(r))
 			}
@@ -286,14 +285,14 @@ func BenchmarkTakeHeld(b *testing.B) {
 	})
 	b.Run("probe", func(b *testing.B) {
 		for b.Loop() {
-			s.Hold(BacklogQueue, nil)
-			r := s.Take(BacklogQueue, 1, 1)
-			s.Hold(BacklogQueue, hold)
+			s.Hold(BacklogLane, nil)
+			r := s.Take(BacklogLane, 1, 1)
+			s.Hold(BacklogLane, hold)
 			if len(r) != 1 || r[0].Seq != 1 {
 				b.Fatalf("took %d", len(r))
 			}
 			s.Release(r)
-			if r := s.Take(BacklogQueue, 200, 64<<10); len(r) > 0 {
+			if r := s.Take(BacklogLane, 200, 64<<10); len(r) > 0 {
 				b.Fatal("took what is held")
 			}
 		}

@@ -17,17 +17,17 @@ const (
 	reasonUnrouted = "unrouted" // AckUnrouted: it was delivered, and nobody had subscribed
 )
 
-// A Loss is a range of records that were removed unsent or that nobody got, an
-// entry of the ledger. It is durable with the removal; where nobody got them,
-// 5 minutes later at most.
+// A Loss is an entry of the ledger: a range of records that were removed unsent, or that were
+// delivered although nobody had subscribed. It is durable together with the removal; if nobody had
+// subscribed, 5 minutes later at most.
 type Loss struct {
 	ID     int64
-	Lane   Lane
-	Run    string // of the records; empty where it is not known
-	Stream string // empty where it is not known: a segment could not be read
+	Kind   Kind
+	Run    string // of the records; empty if it is not known
+	Stream string // empty if it is not known: a segment could not be read
 	First  uint64
 	Last   uint64
-	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: nobody knows
+	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: it is not known
 	Reason string // evicted, rejected, refused, corrupt, expired, thinned, unrouted
 }
 
@@ -40,15 +40,15 @@ type removal struct {
 
 // Removals with the same key may become one entry.
 type lossKey struct {
-	lane   Lane
+	kind   Kind
 	run    string
 	stream string
 	reason string
 }
 
 const (
-	// maxRemovals is the number of ranges above which ranges with something
-	// between them are merged as well.
+	// maxRemovals is the number of ranges above which ranges with something between them are merged
+	// as well.
 	maxRemovals = 256
 
 	// maxLosses is the same for the stored ledger.
@@ -58,7 +58,7 @@ const (
 	maxOpen = 256
 )
 
-// lossState is what the committer keeps of the ledger in RAM. s.mu guards it.
+// lossState is what the committer keeps of the ledger in RAM. Store.mu guards it.
 type lossState struct {
 	rows  int64            // stored
 	open  map[lossKey]Loss // stored entries that a removal may extend
@@ -66,8 +66,7 @@ type lossState struct {
 	acked []int64          // to be deleted with the next commit
 }
 
-// merge adds r to the list, extending an entry where that loses nothing, or
-// where the list is long.
+// merge adds r to the list. It extends an entry if that loses nothing, or if the list is long.
 func merge(list []removal, r removal) []removal {
 	for i := len(list) - 1; i >= 0; i-- {
 		if e := &list[i]; e.key == r.key && (r.first == e.last+1 || len(list) >= maxRemovals) {
@@ -78,29 +77,29 @@ func merge(list []removal, r removal) []removal {
 	return append(list, r)
 }
 
-// lose notes that records were removed. s.mu is held.
-func (s *Store) lose(r removal, now time.Duration) {
+// loseLocked notes that records were removed.
+func (s *Store) loseLocked(r removal, now time.Duration) {
 	if len(s.removed) == 0 {
 		s.lossAt = now
 	}
 	s.removed = merge(s.removed, r)
 }
 
-// loseItem removes a resident record. s.mu is held.
-func (s *Store) loseItem(b *block, it *item, reason string, now time.Duration) {
-	r := b.removal(it, reason)
-	s.lose(r, now)
-	s.count(reason, r.count)
-	s.finish(it, now)
+// loseItemLocked removes a resident record.
+func (s *Store) loseItemLocked(seg *segment, it *item, reason string, now time.Duration) {
+	r := seg.removal(it, reason)
+	s.loseLocked(r, now)
+	s.countLossLocked(reason, r.count)
+	s.finishLocked(it, now)
 }
 
 // removal returns the entry of the ledger for one of the items.
-func (b *block) removal(it *item, reason string) removal {
-	return removal{lossKey{b.class.lane(), b.run.id, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
+func (seg *segment) removal(it *item, reason string) removal {
+	return removal{lossKey{seg.class.kind(), seg.run.id, it.stream, reason}, it.seq, it.last(), uint64(it.span) + 1}
 }
 
-// count adds to the statistics of a reason. s.mu is held.
-func (s *Store) count(reason string, n uint64) {
+// countLossLocked adds to the statistics of a reason.
+func (s *Store) countLossLocked(reason string, n uint64) {
 	switch reason {
 	case reasonEvicted:
 		s.stats.Evicted += n
@@ -113,8 +112,8 @@ func (s *Store) count(reason string, n uint64) {
 	}
 }
 
-// TakeLosses takes up to max entries of the ledger, oldest first. Entries that
-// were taken do not grow any more. It returns nil while HoldLosses says so.
+// TakeLosses takes up to max entries of the ledger, oldest first. An entry that was taken no longer
+// grows. TakeLosses returns nil while HoldLosses(true) is in force.
 func (s *Store) TakeLosses(max int) []Loss {
 	var out []Loss
 	s.mu.Lock()
@@ -161,7 +160,7 @@ func (c *committer) takeLosses(max int) ([]Loss, error) {
 	return out, nil
 }
 
-func (l Loss) key() lossKey { return lossKey{l.Lane, l.Run, l.Stream, l.Reason} }
+func (l Loss) key() lossKey { return lossKey{l.Kind, l.Run, l.Stream, l.Reason} }
 
 // lossColumns are those of the table besides the id, as scanLoss reads them.
 const lossColumns = `lane, run, stream, first, last, n, reason`
@@ -169,13 +168,13 @@ const lossColumns = `lane, run, stream, first, last, n, reason`
 func scanLoss(v []driver.Value) (l Loss) {
 	n := func(i int) int64 { n, _ := v[i].(int64); return n }
 	t := func(i int) string { t, _ := v[i].(string); return t }
-	return Loss{ID: n(0), Lane: Lane(n(1)), Run: t(2), Stream: t(3),
+	return Loss{ID: n(0), Kind: Kind(n(1)), Run: t(2), Stream: t(3),
 		First: uint64(n(4)), Last: uint64(n(5)), Count: uint64(n(6)), Reason: t(7)}
 }
 
-// AckLosses removes published entries with the next commit.
+// AckLosses removes published entries from the ledger with the next commit.
 func (s *Store) AckLosses(l []Loss) {
-	now := s.o.Now()
+	now := s.o.Up()
 	s.mu.Lock()
 	for _, e := range l {
 		if s.losses.taken[e.ID] {
@@ -187,7 +186,7 @@ func (s *Store) AckLosses(l []Loss) {
 		}
 	}
 	s.mu.Unlock()
-	s.kick()
+	s.wakeCommitter()
 }
 
 // ReleaseLosses gives back entries that were not published.
@@ -197,18 +196,16 @@ func (s *Store) ReleaseLosses(l []Loss) {
 		delete(s.losses.taken, e.ID)
 	}
 	s.mu.Unlock()
-	s.signal()
+	s.wakeTaker()
 }
 
-// Refuse moves taken records to the dead letters and enters them in the
-// ledger; that is durable when nil is returned. After an error the records are
-// still taken.
+// Refuse moves taken records to the dead letters and enters them in the ledger; both are durable
+// when nil is returned. After an error the records are still taken.
 func (s *Store) Refuse(ctx context.Context, r []Record, reason string) error {
 	return s.submit(ctx, &job{refuse: r, reason: reason})
 }
 
-// writeLosses stores removals in a transaction and notes in t what will hold
-// after it.
+// writeLosses stores removals in a transaction and notes in t what will hold after it.
 func (c *committer) writeLosses(t *txn, open map[lossKey]Loss) error {
 	for _, r := range t.removed {
 		e, ok := t.open[r.key]
@@ -223,10 +220,10 @@ func (c *committer) writeLosses(t *txn, open map[lossKey]Loss) error {
 		} else {
 			t.n.NextLoss++
 			t.n.Losses++
-			e = Loss{ID: t.n.NextLoss, Lane: r.key.lane, Run: r.key.run, Stream: r.key.stream,
+			e = Loss{ID: t.n.NextLoss, Kind: r.key.kind, Run: r.key.run, Stream: r.key.stream,
 				First: r.first, Last: r.last, Count: r.count, Reason: r.key.reason}
 			if err := c.db.exec(`INSERT INTO loss(id, `+lossColumns+`) VALUES(?,?,?,?,?,?,?,?)`,
-				e.ID, int(e.Lane), e.Run, e.Stream, e.First, e.Last, e.Count, e.Reason); err != nil {
+				e.ID, int(e.Kind), e.Run, e.Stream, e.First, e.Last, e.Count, e.Reason); err != nil {
 				return err
 			}
 		}

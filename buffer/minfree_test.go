@@ -33,7 +33,7 @@ func TestEventsBelowMinFree(t *testing.T) {
 				t.Errorf("%d events stored, want %d", n, events)
 			}
 			for _, l := range s.TakeLosses(1000) {
-				if l.Lane == Events {
+				if l.Kind == Events {
 					t.Errorf("loss %+v", l)
 				}
 			}
@@ -47,8 +47,8 @@ func TestEventsBelowMinFree(t *testing.T) {
 	}
 }
 
-// Other programs take what is free of the file system while the store is in
-// use, and give it back: the store grows no more, and again.
+// Other programs take what is free of the file system while the store is in use, and give it back:
+// the store grows no more, and again.
 func TestMinFreeIsReachedInUse(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 16 << 20})
 	more := func(minFree int64) (grown int64, evicted uint64) {

@@ -7,8 +7,8 @@ import (
 	"maps"
 )
 
-func (m *model) take(q Queue, n, maxBytes int) int {
-	got := m.s.Take(q, n, maxBytes)
+func (m *model) take(lane Lane, n, maxBytes int) int {
+	got := m.s.Take(lane, n, maxBytes)
 	if len(got) > n {
 		m.t.Errorf("took %d records, asked for %d", len(got), n)
 	}
@@ -16,7 +16,7 @@ func (m *model) take(q Queue, n, maxBytes int) int {
 	for _, r := range got {
 		id := refOf(r)
 		size += len(r.Body)
-		if m.passing[q][r.Stream] {
+		if m.passing[lane][r.Stream] {
 			m.t.Errorf("took %+v, which is held", id)
 		}
 		want, known := m.bodies[id]
@@ -41,26 +41,26 @@ func (m *model) take(q Queue, n, maxBytes int) int {
 		if m.retried[id] {
 			continue
 		}
-		if before, ok := m.last[q][id.stream]; ok && !before.less(id) {
-			m.t.Errorf("queue %d: took %+v after %+v", q, id, before)
+		if before, ok := m.last[lane][id.stream]; ok && !before.less(id) {
+			m.t.Errorf("lane %d: took %+v after %+v", lane, id, before)
 		}
 		id.seq = max(r.Seq, r.SeqTo)
-		m.last[q][id.stream] = id
-		if before, ok := m.last[BacklogQueue][id.stream]; q == LiveQueue && ok && !before.less(id) {
+		m.last[lane][id.stream] = id
+		if before, ok := m.last[BacklogLane][id.stream]; lane == LiveLane && ok && !before.less(id) {
 			m.t.Errorf("live %+v after backlog %+v", id, before)
 		}
 	}
 	if len(got) > 1 && size > maxBytes {
 		m.t.Errorf("took %d bytes, asked for %d", size, maxBytes)
 	}
-	m.held[q] = append(m.held[q], got...)
+	m.held[lane] = append(m.held[lane], got...)
 	return len(got)
 }
 
-// hold lets Take pass over other streams than before: over any, over one less,
-// or over those of before that.
-func (m *model) hold(q Queue) {
-	streams := maps.Clone(m.passing[q])
+// hold lets Take pass over other streams than before: over any, over one less, or over those of
+// before that.
+func (m *model) hold(lane Lane) {
+	streams := maps.Clone(m.passing[lane])
 	switch m.rng.IntN(3) {
 	case 0:
 		streams = map[string]bool{}
@@ -72,14 +72,14 @@ func (m *model) hold(q Queue) {
 	case 1:
 		delete(streams, fmt.Sprint("sensor-", m.rng.IntN(4)))
 	default:
-		streams = m.earlier[q]
+		streams = m.earlier[lane]
 	}
-	m.earlier[q], m.passing[q] = m.passing[q], streams
-	m.s.Hold(q, streams)
+	m.earlier[lane], m.passing[lane] = m.passing[lane], streams
+	m.s.Hold(lane, streams)
 }
 
-func (m *model) ack(q Queue) {
-	held := m.held[q]
+func (m *model) ack(lane Lane) {
+	held := m.held[lane]
 	if len(held) == 0 {
 		return
 	}
@@ -89,17 +89,17 @@ func (m *model) ack(q Queue) {
 	for _, r := range held[:n] {
 		m.each(r, func(id ref) { m.acked[id] = true })
 	}
-	m.held[q] = held[n:]
+	m.held[lane] = held[n:]
 }
 
 // unroute acknowledges the first of what is held, which nobody got.
-func (m *model) unroute(q Queue) {
-	n := m.rng.IntN(len(m.held[q]) + 1)
-	m.s.AckUnrouted(m.held[q][:n])
-	for _, r := range m.held[q][:n] {
+func (m *model) unroute(lane Lane) {
+	n := m.rng.IntN(len(m.held[lane]) + 1)
+	m.s.AckUnrouted(m.held[lane][:n])
+	for _, r := range m.held[lane][:n] {
 		m.each(r, func(id ref) { m.acked[id], m.nobody[id] = true, false })
 	}
-	m.held[q] = m.held[q][n:]
+	m.held[lane] = m.held[lane][n:]
 }
 
 // each calls f for everything that a record stands for.
@@ -152,7 +152,7 @@ func (m *model) losses() {
 			m.t.Errorf("loss %+v: range and count differ", e)
 		}
 		for seq := e.First; seq <= e.Last; seq++ {
-			r := ref{e.Lane, e.Stream, e.Run, seq}
+			r := ref{e.Kind, e.Stream, e.Run, seq}
 			if _, ok := m.bodies[r]; !ok {
 				m.t.Errorf("loss of %+v, which was never appended", r)
 			}
@@ -185,8 +185,8 @@ func (m *model) losses() {
 	m.s.AckLosses(l)
 }
 
-// drain delivers everything and checks that nothing is unaccounted for: first
-// all but what is held, then the rest.
+// drain delivers everything and checks that nothing is unaccounted for: first all but what is held,
+// then the rest.
 func (m *model) drain() {
 	for i := range m.held {
 		m.s.Release(m.held[i])
@@ -194,20 +194,20 @@ func (m *model) drain() {
 		m.last[i] = map[string]ref{}
 	}
 	m.s.Split()
-	m.hold(BacklogQueue)
-	m.hold(EventQueue)
-	m.passing[LiveQueue] = m.passing[BacklogQueue] // what finds no room is live
-	m.s.Hold(LiveQueue, m.passing[LiveQueue])
+	m.hold(BacklogLane)
+	m.hold(EventLane)
+	m.passing[LiveLane] = m.passing[BacklogLane] // what finds no room is live
+	m.s.Hold(LiveLane, m.passing[LiveLane])
 	m.deliver()
 	m.accounted()
 	m.s.mu.Lock()
-	if b := m.s.limits.cache + 4*blockCost; m.s.cached > b {
+	if b := m.s.limits.cache + 4*segmentCost; m.s.cached > b {
 		m.t.Errorf("%d bytes of what is held stay in RAM, at most %d", m.s.cached, b)
 	}
 	m.s.mu.Unlock()
-	for q := range Queue(3) {
-		m.passing[q] = nil
-		m.s.Hold(q, nil)
+	for lane := range Lane(3) {
+		m.passing[lane] = nil
+		m.s.Hold(lane, nil)
 	}
 	m.deliver()
 	m.accounted()
@@ -217,12 +217,12 @@ func (m *model) drain() {
 // deliver takes and acknowledges all that is not held.
 func (m *model) deliver() {
 	for range 10 { // what found no room in the store becomes visible to Take later
-		for q := range Queue(3) {
-			for m.take(q, 50, 100000) > 0 {
-				m.ack(q)
+		for lane := range Lane(3) {
+			for m.take(lane, 50, 100000) > 0 {
+				m.ack(lane)
 			}
-			for len(m.held[q]) > 0 {
-				m.ack(q)
+			for len(m.held[lane]) > 0 {
+				m.ack(lane)
 			}
 		}
 		if err := m.s.Flush(context.Background()); err != nil {
@@ -238,7 +238,7 @@ func (m *model) deliver() {
 // accounted checks that every record was delivered, is in the ledger or held.
 func (m *model) accounted() {
 	for r := range m.bodies {
-		if !m.acked[r] && !m.lost[r] && !m.gone[r] && !m.passing[BacklogQueue][r.stream] && !m.passing[EventQueue][r.stream] {
+		if !m.acked[r] && !m.lost[r] && !m.gone[r] && !m.passing[BacklogLane][r.stream] && !m.passing[EventLane][r.stream] {
 			m.t.Errorf("%+v is neither delivered nor in the ledger", r)
 		}
 	}

@@ -17,21 +17,21 @@ var modelSeeds = flag.Int("buffer.seeds", 40, "histories of the model test")
 
 // A ref identifies a record.
 type ref struct {
-	lane   Lane
+	kind   Kind
 	stream string
 	run    string
 	seq    uint64
 }
 
-func refOf(r Record) ref { return ref{r.Lane, r.Stream, r.Run, r.Seq} }
+func refOf(r Record) ref { return ref{r.Kind, r.Stream, r.Run, r.Seq} }
 
 func (a ref) less(b ref) bool {
 	x, y := number(a.run), number(b.run)
 	return x < y || x == y && a.seq < b.seq
 }
 
-// A model is what a store must be equal to: every record that was ever
-// appended and what became of it.
+// A model is what a store must be equal to: every record that was ever appended and what became of
+// it.
 type model struct {
 	t         *testing.T
 	rng       *rand.Rand
@@ -90,7 +90,7 @@ func runModel(t *testing.T, seed uint64) {
 	for range 300 {
 		m.step(crashy)
 		if rng.IntN(10) == 0 {
-			m.hold(Queue(rng.IntN(3)))
+			m.hold(Lane(rng.IntN(3)))
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d, options %+v", seed, m.o)
@@ -99,8 +99,7 @@ func runModel(t *testing.T, seed uint64) {
 	m.drain()
 }
 
-// modelThin makes buckets of up to 4, 16 and 64 records, with the body of the
-// first.
+// modelThin makes buckets of up to 4, 16 and 64 records, with the body of the first.
 func modelThin(level int, in []Record) (out []Record) {
 	open := map[string]int{}
 	for _, r := range in {
@@ -114,18 +113,18 @@ func modelThin(level int, in []Record) (out []Record) {
 	return out
 }
 
-// open begins a boot, now and then after another power-up: its clock begins at
-// any time and knows nothing of the last one.
+// open begins a boot, now and then after another power-up: its clock begins at any time and knows
+// nothing of the last one.
 func (m *model) open() {
-	if m.o.Now == nil || m.rng.IntN(2) == 0 {
+	if m.o.Up == nil || m.rng.IntN(2) == 0 {
 		m.kernel++
 		ahead := time.Duration(m.rng.Int64N(1e15))
-		m.o.Now = func() time.Duration { return ahead + bootTime() }
+		m.o.Up = func() time.Duration { return ahead + bootTime() }
 		m.o.KernelBoot = fmt.Sprint("kernel ", m.kernel)
 	}
 	m.s = openAt(m.t, m.path, m.o)
-	for q := range Queue(3) {
-		m.s.Hold(q, m.passing[q])
+	for lane := range Lane(3) {
+		m.s.Hold(lane, m.passing[lane])
 	}
 	m.seqs = map[string]uint64{}
 	for i := range m.held {
@@ -136,7 +135,7 @@ func (m *model) open() {
 
 func (m *model) step(crashy bool) {
 	ctx := context.Background()
-	q := Queue(m.rng.IntN(3))
+	lane := Lane(m.rng.IntN(3))
 	switch n := m.rng.IntN(100); {
 	case n < 45:
 		n := 30
@@ -147,19 +146,19 @@ func (m *model) step(crashy bool) {
 			m.append()
 		}
 	case n < 65:
-		m.take(q, 1+m.rng.IntN(60), 1+m.rng.IntN(60000))
+		m.take(lane, 1+m.rng.IntN(60), 1+m.rng.IntN(60000))
 	case n < 74:
-		m.ack(q)
+		m.ack(lane)
 	case n < 78:
-		m.unroute(q)
+		m.unroute(lane)
 	case n < 84:
-		r := m.held[q]
-		m.held[q] = nil
+		r := m.held[lane]
+		m.held[lane] = nil
 		m.s.Release(r)
-		m.last[q] = map[string]ref{}
-		m.last[BacklogQueue] = map[string]ref{} // a Split may have made them backlog
+		m.last[lane] = map[string]ref{}
+		m.last[BacklogLane] = map[string]ref{} // a Split may have made them backlog
 	case n < 87:
-		if r := m.held[q]; len(r) > 0 {
+		if r := m.held[lane]; len(r) > 0 {
 			k := m.rng.IntN(len(r))
 			if err := m.s.Refuse(ctx, r[k:k+1], "test"); err != nil {
 				m.t.Errorf("refuse: %v", err)
@@ -170,13 +169,13 @@ func (m *model) step(crashy bool) {
 				m.refused[id] = true
 				m.retried[id] = false
 			})
-			m.held[q] = append(r[:k:k], r[k+1:]...)
+			m.held[lane] = append(r[:k:k], r[k+1:]...)
 		}
 	case n < 88:
 		m.dead()
 	case n < 90:
 		m.s.Split()
-		m.last[LiveQueue] = map[string]ref{}
+		m.last[LiveLane] = map[string]ref{}
 	case n < 93:
 		m.losses()
 	case n < 96:
@@ -210,9 +209,9 @@ func (m *model) step(crashy bool) {
 }
 
 func (m *model) append() {
-	lane, stream := Readings, fmt.Sprint("sensor-", m.rng.IntN(4))
+	kind, stream := Readings, fmt.Sprint("sensor-", m.rng.IntN(4))
 	if m.rng.IntN(20) == 0 {
-		lane, stream = Events, "event"
+		kind, stream = Events, "event"
 	}
 	body := make([]byte, m.rng.IntN(3000))
 	if m.rng.IntN(3) > 0 { // the rest does not compress
@@ -224,19 +223,19 @@ func (m *model) append() {
 	}
 	up, old := time.Duration(m.rng.Int64N(1e15)), false
 	if stream == "sensor-2" {
-		up = m.o.Now() - time.Duration(m.rng.IntN(2))*2*time.Hour
-		old = m.o.Now()-up > time.Hour
+		up = m.o.Up() - time.Duration(m.rng.IntN(2))*2*time.Hour
+		old = m.o.Up()-up > time.Hour
 	}
-	seq, err := m.s.Append(context.Background(), lane, stream, up, body)
+	seq, err := m.s.Append(context.Background(), kind, stream, up, body)
 	if err != nil && !errors.Is(err, ErrFull) && !(errors.Is(err, ErrNotDurable) && m.o.MaxLoss == 0) {
 		m.t.Errorf("append: %v", err)
 		return
 	}
-	key := fmt.Sprint(lane, stream)
+	key := fmt.Sprint(kind, stream)
 	if m.seqs[key]++; seq != m.seqs[key] {
 		m.t.Errorf("append %s: seq %d, want %d", stream, seq, m.seqs[key])
 	}
-	r := ref{lane, stream, m.s.Run(), seq}
+	r := ref{kind, stream, m.s.Run(), seq}
 	m.bodies[r] = body
 	if old {
 		m.old[r] = m.kernel
@@ -273,7 +272,7 @@ func (m *model) ended(clean bool) {
 	}
 	last := map[string]uint64{}
 	for r := range m.bodies {
-		if r.lane == Readings && r.run == p.Run && (clean || m.durable[r]) {
+		if r.kind == Readings && r.run == p.Run && (clean || m.durable[r]) {
 			last[r.stream] = max(last[r.stream], r.seq)
 		}
 		if clean {

@@ -172,7 +172,7 @@ func TestDamagedSegment(t *testing.T) {
 	sqlite(t, path, "UPDATE readings SET body=zeroblob(10) WHERE id=2")
 	s = openAt(t, path, Options{})
 	defer closeStore(t, s)
-	if got, want := seqs(s.Take(BacklogQueue, 9, 100)), "a/1/1=x a/1/3=x"; got != want {
+	if got, want := seqs(s.Take(BacklogLane, 9, 100)), "a/1/1=x a/1/3=x"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if err := s.Flush(t.Context()); err != nil {
@@ -199,7 +199,7 @@ func TestClonedCard(t *testing.T) {
 		t.Errorf("id %s was %s, boot %d, previous %+v", s.ID(), id, s.Boot(), s.Previous())
 	}
 	mustAppend(t, s, Readings, "a", "y")
-	old, live := s.Take(BacklogQueue, 9, 99), s.Take(LiveQueue, 9, 99)
+	old, live := s.Take(BacklogLane, 9, 99), s.Take(LiveLane, 9, 99)
 	if len(old) != 1 || number(old[0].Run) != 1 || len(live) != 1 || live[0].Run != s.Run() {
 		t.Errorf("backlog %+v, live %+v", old, live)
 	}
@@ -229,8 +229,8 @@ func TestLimits(t *testing.T) {
 				if err := s.Flush(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				pinned = s.Take(BacklogQueue, 1, 1<<20)
-				pinned = append(pinned, s.Take(LiveQueue, 1, 1<<20)...)
+				pinned = s.Take(BacklogLane, 1, 1<<20)
+				pinned = append(pinned, s.Take(LiveLane, 1, 1<<20)...)
 			}
 			if st := s.Stats(); st.Bytes > st.MaxBytes {
 				t.Fatalf("%d bytes, at most %d", st.Bytes, st.MaxBytes)
@@ -257,7 +257,7 @@ func TestLimits(t *testing.T) {
 			t.Fatal("nothing was pinned")
 		}
 		s.Release(pinned)
-		r := s.Take(BacklogQueue, 1, 1<<20)
+		r := s.Take(BacklogLane, 1, 1<<20)
 		if len(r) != 1 || r[0].Seq != pinned[0].Seq {
 			t.Errorf("first of the backlog: %d records from %d", len(r), r[0].Seq)
 		}
@@ -293,7 +293,7 @@ func TestLimits(t *testing.T) {
 		}
 		// Delivery makes room.
 		for {
-			r := append(s.Take(BacklogQueue, 100, 1<<20), s.Take(LiveQueue, 100, 1<<20)...)
+			r := append(s.Take(BacklogLane, 100, 1<<20), s.Take(LiveLane, 100, 1<<20)...)
 			if len(r) == 0 {
 				break
 			}
@@ -362,7 +362,7 @@ func TestClosed(t *testing.T) {
 	if err := s.Flush(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("flush: %v", err)
 	}
-	if r := s.Take(BacklogQueue, 1, 1); r != nil {
+	if r := s.Take(BacklogLane, 1, 1); r != nil {
 		t.Errorf("took %v", r)
 	}
 	_ = s.Stats()

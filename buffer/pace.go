@@ -10,9 +10,9 @@ const (
 	slowFor = 30 * time.Minute
 )
 
-// slowness remembers the slowest commit of the last slowFor to twice that,
-// however many commits there were: a card that collects its garbage every few
-// minutes will be as slow again.
+// slowness remembers the slowest commit of the last slowFor to twice that, however many commits
+// there were: a card that collects its garbage every few minutes will be as slow again. Store.mu
+// guards it.
 type slowness struct {
 	now, before time.Duration // the slowest since since, and of slowFor before it
 	since       time.Duration
@@ -30,31 +30,30 @@ func (l *slowness) note(took, now time.Duration) {
 
 func (l *slowness) slowest() time.Duration { return max(l.now, l.before) }
 
-// CommitAfter returns how old a record in RAM becomes before a commit starts
-// where none of late took longer than slowest. What is left of maxLoss is for
-// the commit: twice that, at least half a second and a tenth of maxLoss, at
-// most half of it.
+// CommitAfter returns how old a record in RAM becomes before a commit starts, given the slowest
+// commit of late. The rest of maxLoss is for the commit: twice the slowest, at least half a second
+// and a tenth of maxLoss, at most half of maxLoss.
 func CommitAfter(maxLoss, slowest time.Duration) time.Duration {
 	return maxLoss - min(max(2*slowest, maxLoss/10, 500*time.Millisecond), maxLoss/2)
 }
 
-// mayWait is CommitAfter for this store now. s.mu is held.
-func (s *Store) mayWait() time.Duration { return CommitAfter(s.o.MaxLoss, s.slow.slowest()) }
+// mayWaitLocked is CommitAfter for this store now.
+func (s *Store) mayWaitLocked() time.Duration { return CommitAfter(s.o.MaxLoss, s.slow.slowest()) }
 
-// due returns how long the next commit can wait. s.mu is held.
-func (s *Store) due(now time.Duration) time.Duration {
+// dueLocked returns how long the next commit can wait.
+func (s *Store) dueLocked(now time.Duration) time.Duration {
 	if len(s.writes) > 0 {
 		return 0
 	}
 	at := now + time.Hour
-	if oldest := s.oldestFront(); oldest >= 0 {
-		if at = min(at, oldest+s.mayWait()); s.front >= s.limits.commit {
+	if oldest := s.oldestFrontLocked(); oldest >= 0 {
+		if at = min(at, oldest+s.mayWaitLocked()); s.front >= s.limits.commit {
 			at = now
 		}
 		at = max(at, s.retryAt)
 	}
 	if len(s.removed) > 0 {
-		at = min(at, s.lossAt+s.mayWait())
+		at = min(at, s.lossAt+s.mayWaitLocked())
 	}
 	if s.dirty > 0 || len(s.losses.acked) > 0 {
 		at = min(at, s.dirtyAt+ackDelay)
@@ -62,7 +61,7 @@ func (s *Store) due(now time.Duration) time.Duration {
 	if len(s.unrouted.pending) > 0 {
 		at = min(at, s.unrouted.since+unroutedDelay)
 	}
-	if s.tooDirty() || s.expire {
+	if s.tooDirtyLocked() || s.expire {
 		at = now
 	}
 	if s.degraded != nil {

@@ -25,13 +25,12 @@ func TestCommitAfter(t *testing.T) {
 	}
 }
 
-// A commit starts as late as it may, and earlier after one that was slow: for
-// half an hour at least, since a card that was slow once is again, and no longer
-// than an hour.
+// A commit starts as late as it may, and earlier after one that was slow: for half an hour at
+// least, since a card that was slow once is again, and no longer than an hour.
 func TestCommitIsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: 10 * time.Second, Now: func() time.Duration { return time.Since(begin) }})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: 10 * time.Second, Up: func() time.Duration { return time.Since(begin) }})
 		defer closeStore(t, s)
 		after := func() time.Duration {
 			t.Helper()

@@ -13,7 +13,7 @@ func someProgress() progress {
 		p.Records[i], p.Bytes[i], p.Thinned[i][0] = int64(i)+10, 1<<40+int64(i), -int64(i)
 	}
 	for i := range 30 {
-		p.marks = append(p.marks, mark{Lane(i % int(laneCount)), strings.Repeat("s", i*4), uint64(i) << 20})
+		p.marks = append(p.marks, mark{Kind(i % int(kindCount)), strings.Repeat("s", i*4), uint64(i) << 20})
 	}
 	return p
 }
@@ -51,8 +51,7 @@ func TestDamagedProgress(t *testing.T) {
 	}
 }
 
-// A commit of a few readings changes few pages: what it costs the flash is
-// theirs.
+// A commit of a few readings changes few pages: what it costs the flash is theirs.
 func TestPagesOfACommit(t *testing.T) {
 	path := t.TempDir() + "/queue.db"
 	s := openAt(t, path, Options{MaxLoss: 1 << 40})
@@ -71,7 +70,8 @@ func TestPagesOfACommit(t *testing.T) {
 		}
 	}
 	frames := (len(logOf(t, logNow(t, s))) - before) / (int(pageSize) + frameHeader)
-	// The leaf and the progress; where a leaf is full, a new one, the page above and the first of the file.
+	// The leaf and the progress; where a leaf is full, a new one, the page above and the first of
+	// the file.
 	if frames < 2*commits || frames > 4*commits {
 		t.Errorf("%d pages in %d commits", frames, commits)
 	}

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readOnlyDir mounts a file system and returns a function that makes it
-// read-only, or writable again.
+// readOnlyDir mounts a file system and returns a function that makes it read-only, or writable
+// again.
 func readOnlyDir(t *testing.T) (dir string, readOnly func(bool)) {
 	t.Helper()
 	dir = t.TempDir()
@@ -31,9 +31,9 @@ func readOnlyDir(t *testing.T) (dir string, readOnly func(bool)) {
 	}
 }
 
-// A store on a card that is read-only when the program starts works from RAM
-// and says why; as soon as the card can be written it takes its place in the
-// chain of runs, and nothing is lost or numbered twice.
+// A store on a card that is read-only when the program starts works from RAM and says why; as soon
+// as the card can be written it takes its place in the chain of runs, and nothing is lost or
+// numbered twice.
 func TestReadOnlyAtTheStart(t *testing.T) {
 	for _, policy := range []Policy{DropOldest, RejectNew} {
 		for _, before := range []bool{true, false} {
@@ -51,7 +51,7 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 			}
 			readOnly(true)
 			now := newHands()
-			o.Now = now.read
+			o.Up = now.read
 			s := openAt(t, path, o)
 			if st := s.Stats(); s.IsOpen() || len(s.Run()) != 12 || s.ID() != "" || !errors.Is(st.Degraded, unix.EROFS) {
 				t.Fatalf("open %v, run %q, id %q, degraded %v", s.IsOpen(), s.Run(), s.ID(), st.Degraded)
@@ -59,7 +59,7 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 			mustAppend(t, s, Readings, "a", "1")
 			mustAppend(t, s, Readings, "a", "2")
 			mustAppend(t, s, Events, "e", "1")
-			held := s.Take(LiveQueue, 1, 99)
+			held := s.Take(LiveLane, 1, 99)
 			if len(held) != 1 || string(held[0].Body) != "1" || held[0].Run != s.Run() || held[0].Gateway != "gw" {
 				t.Fatalf("took %+v", held)
 			}
@@ -71,17 +71,17 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 			}
 			readOnly(false)
 			now.turn(time.Hour)
-			s.kick()
+			s.wakeCommitter()
 			eventually(t, "it is open", func() bool { return s.IsOpen() && s.Stats().Degraded == nil })
 			if p := s.Previous(); p.Run != first || p.Exists != before || p.Clean != before {
 				t.Errorf("previous %+v", p)
 			}
 			s.Ack(held)
 			mustAppend(t, s, Readings, "a", "3")
-			if got, want := seqs(s.Take(BacklogQueue, 9, 99)), map[bool]string{true: "a/1/1=before a/1/2=before a/1/3=before"}[before]; got != want {
+			if got, want := seqs(s.Take(BacklogLane, 9, 99)), map[bool]string{true: "a/1/1=before a/1/2=before a/1/3=before"}[before]; got != want {
 				t.Errorf("backlog: got %s, want %s", got, want)
 			}
-			r := s.Take(LiveQueue, 9, 99)
+			r := s.Take(LiveLane, 9, 99)
 			if len(r) != 2 || r[0].Seq != 2 || r[1].Seq != 3 {
 				t.Errorf("live: got %s", seqs(r))
 			}
@@ -100,22 +100,23 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 	}
 }
 
-// A card that turns read-only in use: readings are taken in and delivered from
-// RAM, degraded says why, and afterwards everything is stored.
+// A card that turns read-only in use: readings are taken in and delivered from RAM, degraded says
+// why, and afterwards everything is stored.
 func TestReadOnlyInUse(t *testing.T) {
 	dir, readOnly := readOnlyDir(t)
 	path := filepath.Join(dir, "queue.db")
 	now := newHands()
-	s := openAt(t, path, Options{MaxLoss: time.Second, MaxBytes: 2 << 20, Now: now.read})
+	s := openAt(t, path, Options{MaxLoss: time.Second, MaxBytes: 2 << 20, Up: now.read})
 	later := func(d time.Duration) {
 		now.turn(d)
-		s.kick()
+		s.wakeCommitter()
 	}
 	mustAppend(t, s, Readings, "a", "1")
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// What is open for writing keeps a file system from becoming read-only; after an error of the disk it becomes so all the same.
+	// What is open for writing keeps a file system from becoming read-only; after an error of the
+	// disk it becomes so all the same.
 	if err := s.submit(t.Context(), &job{read: func(c *committer) error { c.disconnect(); return c.lock.Close() }}); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestReadOnlyInUse(t *testing.T) {
 	if err := s.Stats().Degraded; !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), "remount") {
 		t.Errorf("degraded: %v", err)
 	}
-	r := s.Take(LiveQueue, 9, 99)
+	r := s.Take(LiveLane, 9, 99)
 	if len(r) == 0 || string(r[len(r)-1].Body) != "2" {
 		t.Errorf("took %s", seqs(r))
 	}
@@ -138,7 +139,7 @@ func TestReadOnlyInUse(t *testing.T) {
 	closeStore(t, s)
 	s = openAt(t, path, Options{})
 	defer closeStore(t, s)
-	if got := seqs(s.Take(BacklogQueue, 9, 99)); got != "a/1/1=1 a/1/2=2 a/1/3=3" {
+	if got := seqs(s.Take(BacklogLane, 9, 99)); got != "a/1/1=1 a/1/2=2 a/1/3=3" {
 		t.Errorf("found %s", got)
 	}
 }

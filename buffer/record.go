@@ -2,49 +2,48 @@ package buffer
 
 import "time"
 
-// A Lane separates what must not wait behind readings.
-type Lane uint8
+// A Kind says what a record is. Events must not wait behind readings.
+type Kind uint8
 
 const (
 	// Events are replies, alarms and the like; there are few of them.
-	Events Lane = iota
+	Events Kind = iota
 	// Readings are measured values.
 	Readings
+	kindCount
+)
+
+// A Lane is what Take takes from.
+type Lane uint8
+
+const (
+	// EventLane holds the events, oldest first.
+	EventLane Lane = iota
+	// LiveLane holds the readings appended since the last Split, as far as RAM holds them.
+	LiveLane
+	// BacklogLane holds the older readings.
+	BacklogLane
 	laneCount
 )
 
-// A Queue is what Take takes from.
-type Queue uint8
-
-const (
-	// EventQueue holds the events, oldest first.
-	EventQueue Queue = iota
-	// LiveQueue holds the readings appended since the last Split.
-	LiveQueue
-	// BacklogQueue holds the readings from before it.
-	BacklogQueue
-	queueCount
-)
-
-// A Record is one thing to deliver. It is identified by (Run, Lane, Stream,
-// Seq).
+// A Record is one thing to deliver. It is identified by (Run, Kind, Stream, Seq).
 type Record struct {
-	Lane   Lane
+	Kind   Kind
 	Run    string        // the start of the program that appended it
 	Stream string        // the sensor, or the name of a numbered series of events
-	Seq    uint64        // 1, 2, 3 … per lane, stream and run, without holes
-	Pos    uint64        // rises over all that the store holds, in the order of appending; a retried dead letter gets a new one
+	Seq    uint64        // 1, 2, 3 … per kind, stream and run, without holes
+	Pos    uint64        // rises over all records of the store, in the order of appending; a retried dead letter gets a new one
 	Up     time.Duration // when it was measured (CLOCK_BOOTTIME), as given to Append
-	Body   []byte        // opaque; shared with the store, not to be changed
+	Body   []byte        // opaque; shared with the store, must not be changed
 
-	// SeqTo and UpTo are the last of the records that a bucket stands for,
-	// which Options.Thin made of all from Seq to SeqTo; zero: it is a record
-	// as it was appended.
+	// SeqTo and UpTo belong to the last of the records that a bucket stands for: one that
+	// Options.Thin made of all from Seq to SeqTo. If they are zero, this is a record as it was
+	// appended.
 	SeqTo uint64
 	UpTo  time.Duration
 
-	Gateway string // Options.Gateway of its run; empty where that is not known
-	Kernel  string // Options.KernelBoot of its run, to which Up refers; empty where that is not known
+	Gateway string // Options.Gateway of its run; empty if that is not known
+	Kernel  string // Options.KernelBoot of its run, to which Up refers; empty if that is not known
 
 	item *item
 }
@@ -52,25 +51,25 @@ type Record struct {
 type itemState uint8
 
 const (
-	held    itemState = iota // not durable yet, where that is asked for
+	held    itemState = iota // not durable yet, if that is asked for
 	waiting                  // can be taken
 	taken                    // pinned until Ack, Release or Refuse
 	done                     // acknowledged or removed
 )
 
-// An item is a resident record. All fields but state are constant, and body
-// until its block is stored.
+// An item is a resident record. All fields but state are constant, and body until its segment is
+// stored.
 type item struct {
-	block  *block
-	pos    uint64
-	seq    uint64
-	up     time.Duration
-	at     time.Duration // when it was appended; 0 when loaded
-	upTo   time.Duration // of a bucket: Record.UpTo
-	stream string
-	body   []byte
-	span   uint32 // of a bucket: Record.SeqTo - Record.Seq
-	state  itemState
+	segment *segment
+	pos     uint64
+	seq     uint64
+	up      time.Duration
+	at      time.Duration // when it was appended; 0 when loaded
+	upTo    time.Duration // of a bucket: Record.UpTo
+	stream  string
+	body    []byte
+	span    uint32 // of a bucket: Record.SeqTo - Record.Seq
+	state   itemState
 }
 
 // itemOverhead is about what an item costs in RAM besides its body.
@@ -83,20 +82,22 @@ func (it *item) last() uint64 { return it.seq + uint64(it.span) }
 
 // record returns the item as those outside see it.
 func (it *item) record() Record {
-	b := it.block
-	r := Record{Lane: b.class.lane(), Run: b.run.id, Stream: it.stream, Seq: it.seq, Pos: it.pos, Up: it.up, Body: it.body,
-		Gateway: b.run.gateway, Kernel: b.run.kernel, item: it}
+	seg := it.segment
+	r := Record{Kind: seg.class.kind(), Run: seg.run.id, Stream: it.stream, Seq: it.seq, Pos: it.pos, Up: it.up, Body: it.body,
+		Gateway: seg.run.gateway, Kernel: seg.run.kernel, item: it}
 	if it.span > 0 {
 		r.SeqTo, r.UpTo = it.last(), it.upTo
 	}
 	return r
 }
 
-// A block is a resident segment: the records of one row, or those that will
-// become one. Items rise in position. While it is sealed its items and its id
-// do not change, so that a commit can be repeated; one that was acknowledged
-// in part and certainly is on no disk is opened again.
-type block struct {
+// A segment holds the records of one row, or those that will become one. Items rise in position.
+// While it is sealed its items and its id do not change, so that a commit can be repeated; one that
+// was acknowledged in part and certainly is on no disk is opened again.
+//
+// Store.mu guards a segment that a shelf has, and its methods need it held. What the committer
+// decodes or builds is its own until it is on a shelf, and so is the stored form of a sealed one.
+type segment struct {
 	class class
 	run   *run
 	id    uint64 // position of the first item; key of the row
@@ -105,7 +106,7 @@ type block struct {
 	left    int // items that are not done
 	waiting int
 	taken   int
-	scan    [queueCount]int // of each queue: Take finds nothing before it
+	scan    [laneCount]int // of each lane: Take finds nothing before it
 	cost    int
 
 	sealed   bool
@@ -115,25 +116,26 @@ type block struct {
 	evicting bool   // being removed by the commit that runs
 	dirty    bool   // has acknowledgements that are not stored
 	bits     int    // acknowledgements that are stored
-	encoded  []byte // of a sealed block that is not stored
+	encoded  []byte // of a sealed segment that is not stored
 	level    int64  // how often it was thinned
 	codec    int64
 	rawSize  int64
 	crc      int64
 }
 
-// pinned reports whether no limit may remove the block.
-func (b *block) pinned() bool { return b.taken > 0 }
+// pinned reports whether no limit may remove the segment.
+func (seg *segment) pinned() bool { return seg.taken > 0 }
 
 // last returns the position of the last item.
-func (b *block) last() uint64 { return b.items[len(b.items)-1].pos }
+func (seg *segment) last() uint64 { return seg.items[len(seg.items)-1].pos }
 
-// A lane is the resident part of one class. Blocks rise in id: first those
-// loaded from the disk, then those kept after their commit, then the front,
-// which is not stored yet. Stored segments that are not resident have ids in
-// [gapLo, gapHi), or Take has passed over them (hold.go).
-type lane struct {
-	blocks       []*block
+// A shelf is the resident part of one class. Segments rise in id: first those loaded from the disk,
+// then those kept after their commit, then the front, which is not stored yet. Stored segments that
+// are not resident have ids in [gapLo, gapHi), or Take has passed over them (hold.go).
+//
+// Store.mu guards it, and its methods need it held.
+type shelf struct {
+	segments     []*segment
 	gapLo, gapHi uint64
 	passed       passed
 	depth        int64  // unacknowledged records, resident or not
@@ -141,13 +143,13 @@ type lane struct {
 	live         int64  // unacknowledged live records
 }
 
-func (l *lane) gap() bool { return l.gapLo < l.gapHi }
+func (sh *shelf) gap() bool { return sh.gapLo < sh.gapHi }
 
-// find returns the index of the first block with an id of at least id.
-func (l *lane) find(id uint64) int {
-	lo, hi := 0, len(l.blocks)
+// find returns the index of the first segment with an id of at least id.
+func (sh *shelf) find(id uint64) int {
+	lo, hi := 0, len(sh.segments)
 	for lo < hi {
-		if m := (lo + hi) / 2; l.blocks[m].id < id {
+		if m := (lo + hi) / 2; sh.segments[m].id < id {
 			lo = m + 1
 		} else {
 			hi = m
@@ -156,65 +158,64 @@ func (l *lane) find(id uint64) int {
 	return lo
 }
 
-// resident returns the block with this id, or nil.
-func (l *lane) resident(id uint64) *block {
-	if i := l.find(id); i < len(l.blocks) && l.blocks[i].id == id {
-		return l.blocks[i]
+// resident returns the segment with this id, or nil.
+func (sh *shelf) resident(id uint64) *segment {
+	if i := sh.find(id); i < len(sh.segments) && sh.segments[i].id == id {
+		return sh.segments[i]
 	}
 	return nil
 }
 
-func (l *lane) insert(b *block) {
-	i := l.find(b.id)
-	l.blocks = append(l.blocks, nil)
-	copy(l.blocks[i+1:], l.blocks[i:])
-	l.blocks[i] = b
+func (sh *shelf) insert(seg *segment) {
+	i := sh.find(seg.id)
+	sh.segments = append(sh.segments, nil)
+	copy(sh.segments[i+1:], sh.segments[i:])
+	sh.segments[i] = seg
 }
 
-func (l *lane) remove(b *block) {
-	i := l.find(b.id)
-	if i >= len(l.blocks) || l.blocks[i] != b {
+func (sh *shelf) remove(seg *segment) {
+	i := sh.find(seg.id)
+	if i >= len(sh.segments) || sh.segments[i] != seg {
 		return
 	}
-	copy(l.blocks[i:], l.blocks[i+1:])
-	l.blocks[len(l.blocks)-1] = nil
-	l.blocks = l.blocks[:len(l.blocks)-1]
+	copy(sh.segments[i:], sh.segments[i+1:])
+	sh.segments[len(sh.segments)-1] = nil
+	sh.segments = sh.segments[:len(sh.segments)-1]
 }
 
-// split makes every record before a position backlog. s.mu is held.
-func (l *lane) split(from uint64) {
-	if from <= l.liveFrom {
+// split makes every record before a position backlog.
+func (sh *shelf) split(from uint64) {
+	if from <= sh.liveFrom {
 		return
 	}
-	for _, b := range l.blocks[:l.find(from)] {
-		for _, it := range b.items {
-			if it.state != done && it.pos >= l.liveFrom && it.pos < from {
-				l.live--
+	for _, seg := range sh.segments[:sh.find(from)] {
+		for _, it := range seg.items {
+			if it.state != done && it.pos >= sh.liveFrom && it.pos < from {
+				sh.live--
 			}
 		}
 	}
-	l.liveFrom = from
+	sh.liveFrom = from
 }
 
-// cover makes the range of what is only on the disk include [low, high). s.mu
-// is held.
-func (l *lane) cover(low, high uint64) {
-	if low < l.passed.to {
-		l.passed.to = 0
+// cover makes the range of what is only on the disk include [low, high).
+func (sh *shelf) cover(low, high uint64) {
+	if low < sh.passed.to {
+		sh.passed.to = 0
 	}
-	if !l.gap() {
-		l.gapLo, l.gapHi = low, high
+	if !sh.gap() {
+		sh.gapLo, sh.gapHi = low, high
 	} else {
-		l.gapLo, l.gapHi = min(l.gapLo, low), max(l.gapHi, high)
+		sh.gapLo, sh.gapHi = min(sh.gapLo, low), max(sh.gapHi, high)
 	}
-	l.split(high)
+	sh.split(high)
 }
 
-// unstored returns the front, oldest block first.
-func (l *lane) unstored() []*block {
-	i := len(l.blocks)
-	for i > 0 && !l.blocks[i-1].stored {
+// unstored returns the front, oldest segment first.
+func (sh *shelf) unstored() []*segment {
+	i := len(sh.segments)
+	for i > 0 && !sh.segments[i-1].stored {
 		i--
 	}
-	return l.blocks[i:]
+	return sh.segments[i:]
 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// degrade notes that the storage fails: records are kept in RAM, can be
-// taken from there, and the commit is tried again with growing pauses.
+// degrade notes that the storage fails: records are kept in RAM, can be taken from there, and the
+// commit is tried again with growing pauses.
 func (c *committer) degrade(err error) {
 	s := c.s
 	if isDamaged(err) {
@@ -27,31 +27,29 @@ func (c *committer) degrade(err error) {
 		s.log.Error("store does not commit: readings are kept in memory only", "path", s.path, "err", err)
 	}
 	s.degraded = err
-	s.retryAt = s.o.Now() + c.backoff
-	s.release()
-	s.signal()
+	s.retryAt = s.o.Up() + c.backoff
+	s.releaseHeldLocked()
+	s.wakeTaker()
 }
 
-// release lets Take have what waits in the front to become durable: for now it
-// does not. s.mu is held.
-func (s *Store) release() {
-	for i := range s.lanes {
-		for _, b := range s.lanes[i].unstored() {
-			if b.private {
+// releaseHeldLocked lets Take have what waits in the front to become durable: for now it does not.
+func (s *Store) releaseHeldLocked() {
+	for i := range s.shelves {
+		for _, seg := range s.shelves[i].unstored() {
+			if seg.private {
 				continue
 			}
-			for _, it := range b.items {
+			for _, it := range seg.items {
 				if it.state == held {
 					it.state = waiting
-					b.waiting++
+					seg.waiting++
 				}
 			}
 		}
 	}
 }
 
-// disconnect gives up the connection after an error that leaves its state
-// unknown.
+// disconnect gives up the connection after an error that leaves its state unknown.
 func (c *committer) disconnect() {
 	if c.db != nil {
 		_ = c.db.close()
@@ -59,10 +57,10 @@ func (c *committer) disconnect() {
 	}
 }
 
-// recover makes a usable connection again where there is none and finds out
-// whether the transaction in doubt has happened: it applies and returns it, or
-// undoes it. What it finds is durable: a checkpoint has written it anew, since
-// the kernel may hold pages for clean that it could not write.
+// recover makes a usable connection again if there is none and finds out whether the transaction in
+// doubt has happened: it applies and returns it, or undoes it. What it finds is durable: a
+// checkpoint has written it again, since the kernel may hold pages for clean that it could not
+// write.
 func (c *committer) recover() (*txn, error) {
 	if c.s.isUnopened() {
 		return nil, c.openLate()

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// away makes the storage of a store fail until the function is called that it
-// returns.
+// away makes the storage of a store fail until the function is called that it returns.
 func away(t *testing.T, s *Store) (back func()) {
 	t.Helper()
 	if err := s.submit(t.Context(), &job{read: func(c *committer) error { c.disconnect(); return nil }}); err != nil {
@@ -28,15 +27,15 @@ func away(t *testing.T, s *Store) (back func()) {
 	}
 }
 
-// What a strict Append could not store can be taken from RAM, and is stored
-// when the storage works again.
+// What a strict Append could not store can be taken from RAM, and is stored when the storage works
+// again.
 func TestStrictAppendWhileDegraded(t *testing.T) {
 	s := newStore(t, Options{})
 	back := away(t, s)
 	if seq, err := s.Append(t.Context(), Readings, "a", 0, []byte("x")); seq != 1 || !errors.Is(err, ErrNotDurable) {
 		t.Errorf("append: %d, %v", seq, err)
 	}
-	r := s.Take(LiveQueue, 9, 99)
+	r := s.Take(LiveLane, 9, 99)
 	if got := seqs(r); got != "a/1/1=x" {
 		t.Errorf("got %q", got)
 	}
@@ -54,7 +53,7 @@ func TestStrictAppendWhileDegraded(t *testing.T) {
 func TestPausesWhileDegraded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: time.Second, Now: func() time.Duration { return time.Since(begin) }})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: time.Second, Up: func() time.Duration { return time.Since(begin) }})
 		defer closeStore(t, s)
 		back := away(t, s)
 		mustAppend(t, s, Readings, "a", "x")
@@ -85,8 +84,7 @@ func TestPausesWhileDegraded(t *testing.T) {
 	})
 }
 
-// A store whose damage cannot be dealt with in use is set aside by the next
-// Open.
+// A store whose damage cannot be dealt with in use is set aside by the next Open.
 func TestDamageIsMarked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{})
@@ -102,8 +100,8 @@ func TestDamageIsMarked(t *testing.T) {
 	}
 }
 
-// A store that is damaged again at once is not replaced again: the one that is
-// being salvaged would be removed.
+// A store that is damaged again at once is not replaced again: the one that is being salvaged would
+// be removed.
 func TestDamagedAgainAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})
@@ -126,8 +124,8 @@ func TestDamagedAgainAtOnce(t *testing.T) {
 	s.Close(t.Context())
 }
 
-// The store is found damaged when it is opened again after a commit that
-// failed: what that commit had from RAM is not lost with it.
+// The store is found damaged when it is opened again after a commit that failed: what that commit
+// had from RAM is not lost with it.
 func TestDamagedAfterAFailedCommit(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})
 	for range 3 {
@@ -135,8 +133,8 @@ func TestDamagedAfterAFailedCommit(t *testing.T) {
 	}
 	err := s.submit(t.Context(), &job{read: func(c *committer) error {
 		s.mu.Lock()
-		b := s.lanes[normalClass].unstored()[0]
-		s.loseItem(b, b.items[0], reasonEvicted, 0)
+		seg := s.shelves[normalClass].unstored()[0]
+		s.loseItemLocked(seg, seg.items[0], reasonEvicted, 0)
 		s.mu.Unlock()
 		t := &txn{n: c.n, open: make(map[lossKey]Loss), oldest: -1}
 		var rounds []*round
@@ -164,13 +162,13 @@ func TestDamagedAfterAFailedCommit(t *testing.T) {
 			lost += fmt.Sprintf("%s/%d/%d-%d", l.Stream, number(l.Run), l.First, l.Last)
 		}
 	}
-	if got := seqs(s.Take(LiveQueue, 9, 99)); got != "a/1/2=x a/1/3=x" || lost != "a/1/1-1" {
+	if got := seqs(s.Take(LiveLane, 9, 99)); got != "a/1/2=x a/1/3=x" || lost != "a/1/1-1" {
 		t.Errorf("got %s, lost %s", got, lost)
 	}
 }
 
-// Of a store that is replaced in use nothing is lost that can be read or is in
-// RAM, also where its list of boots is lost.
+// Of a store that is replaced in use nothing is lost that can be read or is in RAM, also where its
+// list of boots is lost.
 func TestReplacedInUse(t *testing.T) {
 	for _, tt := range []struct{ name, damage string }{
 		{"all can be read", "SELECT 1"},
@@ -182,7 +180,7 @@ func TestReplacedInUse(t *testing.T) {
 			if err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			s.Ack(s.Take(LiveQueue, 5, 1<<20)) // not stored
+			s.Ack(s.Take(LiveLane, 5, 1<<20)) // not stored
 			err := s.submit(t.Context(), &job{read: func(c *committer) error {
 				return errors.Join(c.db.exec(tt.damage), c.replace(errBadState))
 			}})

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Opened tells where the content of the store comes from.
+// Opened says where the content of the store comes from.
 type Opened struct {
 	New       bool   // Open made the file
 	SetAside  string // the damaged store that this one took the place of, at Open or since; empty: none
 	Cause     string // what was wrong with it
 	Salvaging bool   // it is still being read
 	Salvaged  int64  // records found in it
-	Lost      int64  // records that it had besides; -1: nobody knows; 0 while Salvaging
+	Lost      int64  // records that could not be found; -1: it is not known; 0 while Salvaging
 }
 
-// Opened tells where the content of the store comes from.
+// Opened returns where the content of the store comes from.
 func (s *Store) Opened() Opened {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,13 +47,12 @@ func (c *committer) findAside() {
 	}
 }
 
-// inherit takes over the small tables of the store that was set aside. It runs
-// in the transaction that makes the new one and returns what to begin with.
-// What cannot be read is not there.
+// inherit takes over the small tables of the store that was set aside. It runs in the transaction
+// that makes the new one and returns what to begin with. What cannot be read is not there.
 func (c *committer) inherit() (progress, error) {
 	begin := progress{counters: counters{Next: 1}}
 	c.plan = salvagePlan{Aside: c.aside, Last: map[string]uint64{}}
-	logDamage, _ := inspectLog(c.aside) // before SQLite, which removes the log
+	logDamage, _ := checkAndTrimLog(c.aside) // before SQLite, which removes the log
 	old, err := openDamaged(c.aside)
 	if err == nil {
 		c.plan, begin, err = old.transplant(c.db, logDamage == nil)
@@ -66,23 +65,22 @@ func (c *committer) inherit() (progress, error) {
 	return begin, c.plan.save(c.db)
 }
 
-// replaceEvery is how often a damaged store is replaced while in use: a disk
-// that damages each new one needs an operator.
+// replaceEvery is how often a damaged store is replaced while in use: a disk that damages each new
+// one needs an operator.
 const replaceEvery = time.Minute
 
-// replace sets a store aside that was found damaged while it was in use, and
-// goes on with a new file under the same identity: run and numbers go on in
-// RAM, so nothing is used twice. What is in RAM is stored again; the rest is
-// salvaged.
+// replace sets a store aside that was found damaged while it was in use, and goes on with a new
+// file under the same identity: run and numbers go on in RAM, so nothing is used twice. What is in
+// RAM is stored again; the rest is salvaged.
 func (c *committer) replace(cause error) error {
 	s := c.s
-	now := s.o.Now()
+	now := s.o.Up()
 	if errors.Is(cause, errVanished) {
 		if err := c.keepLock(); err != nil {
 			return err
 		}
 	} else if c.replacedAt > 0 && now < c.replacedAt+replaceEvery {
-		return errors.New("damaged again at once")
+		return errors.New("the new store was damaged within a minute")
 	} else {
 		c.replacedAt = now
 	}
@@ -143,7 +141,7 @@ func (c *committer) remake() (counters, error) {
 	s.next, n.Commit = n.Next, c.n.Commit
 	s.mu.Unlock()
 	for _, m := range c.marks {
-		if m.lane == Readings && c.n.Boot == uint64(s.boot) {
+		if m.kind == Readings && c.n.Boot == uint64(s.boot) {
 			c.plan.Last[m.stream] = m.seq
 		}
 	}
@@ -158,38 +156,38 @@ func (c *committer) remake() (counters, error) {
 	return t.n, err
 }
 
-// forgetDisk makes the state in RAM that of a store without segments: what is
-// resident belongs to the front again. It returns their ids.
+// forgetDisk makes the state in RAM that of a store without segments: what is resident belongs to
+// the front again. It returns their ids.
 func (c *committer) forgetDisk() map[uint64]bool {
 	s := c.s
 	skip := make(map[uint64]bool)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.lanes {
-		l := &s.lanes[i]
-		l.depth = 0
-		l.passed = passed{}
-		kept := l.blocks[:0]
-		for _, b := range l.blocks {
-			skip[b.id] = true
-			if b.stored {
-				s.clean(b)
-				s.cached -= b.cost
-				b.stored, b.bits = false, 0
-				b.unseal()
-				for _, it := range b.items {
+	for i := range s.shelves {
+		sh := &s.shelves[i]
+		sh.depth = 0
+		sh.passed = passed{}
+		kept := sh.segments[:0]
+		for _, seg := range sh.segments {
+			skip[seg.id] = true
+			if seg.stored {
+				s.setCleanLocked(seg)
+				s.cached -= seg.cost
+				seg.stored, seg.bits = false, 0
+				seg.unseal()
+				for _, it := range seg.items {
 					if it.state != done {
 						s.front += it.cost()
 					}
 				}
 			}
-			if b.left > 0 {
-				l.depth += int64(b.left)
-				kept = append(kept, b)
+			if seg.left > 0 {
+				sh.depth += int64(seg.left)
+				kept = append(kept, seg)
 			}
 		}
-		clear(l.blocks[len(kept):])
-		l.blocks = kept
+		clear(sh.segments[len(kept):])
+		sh.segments = kept
 	}
 	s.losses = lossState{rows: c.n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
 	s.stats.Dead = 0

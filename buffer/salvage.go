@@ -11,15 +11,13 @@ import (
 var errIncomplete = errors.New("not stored or not salvaged yet")
 
 const (
-	// One transaction of salvage has at most so many segments and bytes:
-	// commits wait for it.
+	// One transaction of salvage has at most so many segments and bytes: commits wait for it.
 	salvageSegments = 32
 	salvageBytes    = 256 << 10
 )
 
-// A salvage moves what can be read of a store that was set aside into the one
-// that took its place, under the old identity, in the background, the oldest
-// of each class first.
+// A salvage moves what can be read of a store that was set aside into the one that took its place,
+// under the old identity, in the background, the oldest of each class first.
 type salvage struct {
 	plan salvagePlan
 	old  *damagedStore
@@ -27,8 +25,8 @@ type salvage struct {
 	at   time.Duration   // not before
 }
 
-// startSalvage begins or goes on with a plan. A file that cannot be opened is
-// told in the ledger as one of which nothing was found.
+// startSalvage begins a plan or goes on with one. If the file cannot be opened, the ledger reports
+// it as one in which nothing was found.
 func (c *committer) startSalvage(plan salvagePlan) {
 	c.salvage = &salvage{plan: plan}
 	c.thinFrom = [classCount][ThinLevels]uint64{}
@@ -66,7 +64,7 @@ func (v *salvage) mayLoad(cl class) uint64 {
 	return 1<<63 - 1
 }
 
-// step salvages some segments in one transaction.
+// salvageSome salvages some segments in one transaction.
 func (c *committer) salvageSome() {
 	s, v := c.s, c.salvage
 	plan := v.plan
@@ -94,7 +92,7 @@ func (c *committer) salvageSome() {
 		}
 	}
 	if err != nil {
-		v.plan, v.at = plan, s.o.Now()+10*time.Second
+		v.plan, v.at = plan, s.o.Up()+10*time.Second
 		c.db.rollback()
 		c.undo(t)
 		return
@@ -108,8 +106,8 @@ func (c *committer) salvageSome() {
 	}
 }
 
-// salvageInto reads and stores the next segments and reports whether there are
-// no more, or no more room.
+// salvageInto reads and stores the next segments and reports whether there are no more, or no more
+// room.
 func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 	v := c.salvage
 	if v.old == nil {
@@ -131,7 +129,7 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 			}
 			continue
 		}
-		r := v.old.segment(cl, p.Next)
+		r := v.old.readSegment(cl, p.Next)
 		if r == nil {
 			if p.Table, p.Next = p.Table+1, 0; cl == lowClass {
 				done = true
@@ -139,7 +137,7 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 			}
 			continue
 		}
-		p.Next = r.b.id + 1
+		p.Next = r.seg.id + 1
 		stored, err := c.adoptOld(t, p, r)
 		if err != nil {
 			return false, err
@@ -153,68 +151,67 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 	return done, c.writeDead(t)
 }
 
-// adoptOld stores a segment of the old store and returns its size; a negative
-// one says that there is no room.
+// adoptOld stores a segment of the old store and returns its size; a negative one says that there
+// is no room.
 func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
-	b, body := r.b, r.b.encoded
-	if b.id >= p.Below {
+	seg, body := r.seg, r.seg.encoded
+	if seg.id >= p.Below {
 		return 0, nil
 	}
 	var err error
-	if b.run, err = c.run(b.run.id); err != nil {
+	if seg.run, err = c.run(seg.run.id); err != nil {
 		return 0, err
 	}
-	there, err := c.db.number(`SELECT count(*) FROM `+tables[b.class]+` WHERE id=?`, b.id)
+	there, err := c.db.number(`SELECT count(*) FROM `+tables[seg.class]+` WHERE id=?`, seg.id)
 	if err != nil {
 		return 0, err
 	}
-	if there > 0 || c.salvage.skip[b.id] { // it was resident
+	if there > 0 || c.salvage.skip[seg.id] { // it was resident
 		p.Expected -= r.records - int64(popcount(r.bits))
 		return 0, nil
 	}
-	if c.decode(r) != nil || b.last() >= p.Below || b.left == 0 {
+	if c.decode(r) != nil || seg.last() >= p.Below || seg.left == 0 {
 		return 0, nil
 	}
-	b.encoded = body
+	seg.encoded = body
 	used, err := c.used()
 	if err != nil {
 		return 0, err
 	}
 	// What Append takes meanwhile has to find room as well.
-	if used+c.db.room(len(body))+int64(c.s.limits.front)+c.margin() > min(c.s.limits.of(b.class), c.usable) {
+	if used+c.db.spaceFor(len(body))+int64(c.s.limits.front)+c.margin() > min(c.s.limits.of(seg.class), c.usable) {
 		return -1, nil
 	}
-	if err := c.insert(t, b, len(b.items)); err != nil {
+	if err := c.insert(t, seg, len(seg.items)); err != nil {
 		return 0, err
 	}
-	if b.left < len(b.items) {
-		t.n.Records[b.class] -= int64(len(b.items) - b.left)
-		if err := c.db.exec(`INSERT OR REPLACE INTO ack(id, bits) VALUES(?, ?)`, b.id, r.bits); err != nil {
+	if seg.left < len(seg.items) {
+		t.n.Records[seg.class] -= int64(len(seg.items) - seg.left)
+		if err := c.db.exec(`INSERT OR REPLACE INTO ack(id, bits) VALUES(?, ?)`, seg.id, r.bits); err != nil {
 			return 0, err
 		}
 	}
-	p.note(b)
-	t.added = append(t.added, added{class: b.class, id: b.id, last: b.last(), records: int64(b.left)})
-	p.Found += int64(b.left)
+	p.note(seg)
+	t.added = append(t.added, added{class: seg.class, id: seg.id, last: seg.last(), records: int64(seg.left)})
+	p.Found += int64(seg.left)
 	return len(body), nil
 }
 
-// note keeps the last number of every stream of the last run: the marks may
-// have been lost.
-func (p *salvagePlan) note(b *block) {
-	if b.run.id != p.Run || b.class == eventClass {
+// note keeps the last number of every stream of the last run: the marks may have been lost.
+func (p *salvagePlan) note(seg *segment) {
+	if seg.run.id != p.Run || seg.class == eventClass {
 		return
 	}
 	if p.Last == nil {
 		p.Last = make(map[string]uint64)
 	}
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		p.Last[it.stream] = max(p.Last[it.stream], it.seq, it.seq+uint64(it.span))
 	}
 }
 
-// losses says what was not found: how many records where that is known, and
-// that any number of the last run may be among them.
+// losses says what was not found: how many records if that is known, and that any number of the
+// last run may be among them.
 func (p *salvagePlan) losses() (list []removal) {
 	if p.Older != nil {
 		list = p.Older.losses()
@@ -234,7 +231,7 @@ func (p *salvagePlan) losses() (list []removal) {
 	return append(list, removal{lossKey{Readings, "", "", reasonCorrupt}, 0, 0, missing})
 }
 
-// endSalvage closes the old file and keeps it where there is room.
+// endSalvage closes the old file and keeps it if there is room.
 func (c *committer) endSalvage() {
 	s, v := c.s, c.salvage
 	if v.old != nil {
@@ -251,13 +248,13 @@ func (c *committer) endSalvage() {
 	if v.old != nil {
 		s.log.Info("damaged store salvaged", "path", v.plan.Aside, "records", v.plan.Found, "lost", lost)
 	}
-	c.limitAside()
-	s.signal()
+	c.removeOversizedAside()
+	s.wakeTaker()
 }
 
-// limitAside removes what was set aside where it would exceed MaxBytes
-// together with the store.
-func (c *committer) limitAside() {
+// removeOversizedAside removes what was set aside if it would exceed MaxBytes together with the
+// store.
+func (c *committer) removeOversizedAside() {
 	if c.salvage != nil || c.aside == "" {
 		return
 	}

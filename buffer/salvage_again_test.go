@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// drained takes and acknowledges the whole backlog, in the order of the numbers
-// of one stream, and returns how many readings there were.
+// drained takes and acknowledges the whole backlog, in the order of the numbers of one stream, and
+// returns how many readings there were.
 func drained(t *testing.T, s *Store) (n int) {
 	t.Helper()
 	last := uint64(0)
-	for r := s.Take(BacklogQueue, 50, 1<<20); len(r) > 0; r = s.Take(BacklogQueue, 50, 1<<20) {
+	for r := s.Take(BacklogLane, 50, 1<<20); len(r) > 0; r = s.Take(BacklogLane, 50, 1<<20) {
 		for _, x := range r {
 			if n++; x.Seq <= last {
 				t.Errorf("%d after %d", x.Seq, last)
@@ -25,8 +25,8 @@ func drained(t *testing.T, s *Store) (n int) {
 	return n
 }
 
-// The counters of a store that took the place of a damaged one are right, with
-// acknowledgements that were stored and others that were not.
+// The counters of a store that took the place of a damaged one are right, with acknowledgements
+// that were stored and others that were not.
 func TestCountersAfterDamage(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -38,10 +38,10 @@ func TestCountersAfterDamage(t *testing.T) {
 			s := openAt(t, path, o)
 			fill(t, s, 1001)
 			var rest []Record
-			ack := func(q Queue) (n int) {
+			ack := func(lane Lane) (n int) {
 				t.Helper()
 				var r []Record
-				for i, x := range s.Take(q, 100, 1<<20) {
+				for i, x := range s.Take(lane, 100, 1<<20) {
 					if i%3 == 0 {
 						r = append(r, x)
 					} else {
@@ -52,15 +52,15 @@ func TestCountersAfterDamage(t *testing.T) {
 				return len(r)
 			}
 			s.mu.Lock()
-			s.lanes[normalClass].split(980) // the last ones, which are resident, are live
+			s.shelves[normalClass].split(980) // the last ones, which are resident, are live
 			s.mu.Unlock()
-			acked := ack(BacklogQueue) + ack(LiveQueue)
+			acked := ack(BacklogLane) + ack(LiveLane)
 			if err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			s.Release(rest)
 			if tt.inUse {
-				r := s.Take(LiveQueue, 12, 1<<20) // all of one segment at least
+				r := s.Take(LiveLane, 12, 1<<20) // all of one segment at least
 				acked += len(r)
 				s.Ack(r)
 				if err := s.submit(t.Context(), &job{read: func(c *committer) error { return c.replace(errBadState) }}); err != nil {
@@ -101,7 +101,7 @@ func TestSalvageAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		path := t.TempDir() + "/queue.db"
-		o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, Now: func() time.Duration { return time.Since(begin) }}
+		o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, Up: func() time.Duration { return time.Since(begin) }}
 		s := openAt(t, path, o)
 		fill(t, s, 2000)
 		var tries atomic.Int64

@@ -50,8 +50,8 @@ func damageBlocks(t *testing.T, path string, from, to, every int64) (n int) {
 	return n
 }
 
-// What can be read of a damaged store is delivered under its old identity, by
-// the next boot; the rest is in the ledger.
+// What can be read of a damaged store is delivered under its old identity, by the next boot; the
+// rest is in the ledger.
 func TestSalvage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, KernelBoot: "kernel-1", Streams: map[string]StreamOptions{"high": {Priority: High}}}
@@ -69,8 +69,8 @@ func TestSalvage(t *testing.T) {
 			}
 		}
 		if i == 1000 {
-			s.Ack(s.Take(BacklogQueue, 10, 1<<20))
-			if err := s.Refuse(t.Context(), s.Take(LiveQueue, 1, 1), "format"); err != nil {
+			s.Ack(s.Take(BacklogLane, 10, 1<<20))
+			if err := s.Refuse(t.Context(), s.Take(LiveLane, 1, 1), "format"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -107,7 +107,7 @@ func TestSalvage(t *testing.T) {
 	}
 	t.Logf("%d of %d blocks destroyed, %d of %d readings lost, Open took %v", damaged, 250-60, opened.Lost, total, took)
 	last, count := map[string]uint64{}, int64(0)
-	for r := s.Take(BacklogQueue, 100, 1<<20); len(r) > 0; r = s.Take(BacklogQueue, 100, 1<<20) {
+	for r := s.Take(BacklogLane, 100, 1<<20); len(r) > 0; r = s.Take(BacklogLane, 100, 1<<20) {
 		for _, x := range r {
 			switch {
 			case x.Run == first && (x.Kernel != "kernel-1" || x.Seq <= last[x.Stream]), x.Run != first && x.Kernel != "kernel-2":
@@ -163,7 +163,7 @@ func TestSetAsideInterrupted(t *testing.T) {
 		if o := salvaged(t, s); i == 0 && (o.SetAside != aside || o.Salvaged != 1 || o.Lost != 0) {
 			t.Errorf("%+v", o)
 		}
-		r := s.Take(BacklogQueue, 9, 99)
+		r := s.Take(BacklogLane, 9, 99)
 		if seqs(r) != "a/1/1=x" || s.ID() == id {
 			t.Errorf("got %s", seqs(r))
 		}
@@ -171,8 +171,8 @@ func TestSetAsideInterrupted(t *testing.T) {
 	}
 }
 
-// A store that is found damaged while it is used is replaced without a stop:
-// identity and numbers go on, what is in RAM is kept.
+// A store that is found damaged while it is used is replaced without a stop: identity and numbers
+// go on, what is in RAM is kept.
 func TestDamageInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})
@@ -191,8 +191,8 @@ func TestDamageInUse(t *testing.T) {
 	if err := s.Update(t.Context(), func(tx *Tx) error { return tx.Put("cmd", "1", []byte("done")) }); err != nil {
 		t.Fatal(err)
 	}
-	acked := s.Take(BacklogQueue, 3, 1<<20)
-	flying := s.Take(BacklogQueue, 3, 1<<20)
+	acked := s.Take(BacklogLane, 3, 1<<20)
+	flying := s.Take(BacklogLane, 3, 1<<20)
 	s.Ack(acked)
 	// The next statement meets a damaged page.
 	err := s.submit(context.Background(), &job{read: func(c *committer) error {
@@ -208,10 +208,10 @@ func TestDamageInUse(t *testing.T) {
 	drained := map[uint64]int{}
 	last := uint64(0)
 	for {
-		r := s.Take(BacklogQueue, 50, 1<<20)
+		r := s.Take(BacklogLane, 50, 1<<20)
 		if len(r) == 0 {
 			if o := s.Opened(); o.SetAside != "" && !o.Salvaging {
-				if r = s.Take(BacklogQueue, 50, 1<<20); len(r) == 0 {
+				if r = s.Take(BacklogLane, 50, 1<<20); len(r) == 0 {
 					break
 				}
 			} else {
@@ -233,7 +233,7 @@ func TestDamageInUse(t *testing.T) {
 		}
 		s.Ack(r)
 	}
-	for r := s.Take(LiveQueue, 50, 1<<20); len(r) > 0; r = s.Take(LiveQueue, 50, 1<<20) {
+	for r := s.Take(LiveLane, 50, 1<<20); len(r) > 0; r = s.Take(LiveLane, 50, 1<<20) {
 		for _, x := range r {
 			drained[x.Seq]++
 		}
@@ -276,12 +276,12 @@ func TestDamageInUse(t *testing.T) {
 	if p := s.Previous(); s.ID() != id || s.Boot() != 2 || !p.Clean || p.Last["a"] != n+1 {
 		t.Errorf("store %s, boot %d, previous %+v", s.ID(), s.Boot(), p)
 	}
-	if got := seqs(s.Take(BacklogQueue, 9, 99)); got != fmt.Sprintf("a/1/%d=new", n+1) {
+	if got := seqs(s.Take(BacklogLane, 9, 99)); got != fmt.Sprintf("a/1/%d=new", n+1) {
 		t.Errorf("got %s", got)
 	}
 }
 
-// What was set aside goes where it would exceed the limit.
+// What was set aside goes if it would exceed the limit.
 func TestSetAsideWithinLimit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A bit that flips in the text of the schema is damage like any other: the
-// store is set aside, and what can be read of it is salvaged.
+// A bit that flips in the text of the schema is damage like any other: the store is set aside, and
+// what can be read of it is salvaged.
 func TestDamagedSchema(t *testing.T) {
 	for _, tt := range []struct{ table, was, is string }{
 		{"readings", "crc  ", "srk  "},
@@ -53,8 +53,8 @@ func TestDamagedSchema(t *testing.T) {
 				t.Helper()
 				for _, f := range []func() error{
 					func() error { _, err := s.Append(t.Context(), Readings, "a", 0, []byte("x")); return err },
-					func() error { return s.Refuse(t.Context(), s.Take(LiveQueue, 1, 9), "r") },
-					func() error { s.Ack(s.Take(BacklogQueue, 1, 9)); return s.Flush(t.Context()) },
+					func() error { return s.Refuse(t.Context(), s.Take(LiveLane, 1, 9), "r") },
+					func() error { s.Ack(s.Take(BacklogLane, 1, 9)); return s.Flush(t.Context()) },
 					func() error { _, err := s.Get(t.Context(), "b", "k"); return err },
 					func() error { _, err := s.Runs(t.Context(), ""); return err },
 				} {

@@ -19,14 +19,13 @@ import (
 //	    seq, minus that of the stream's record before (the first: minus 0)
 //	    up in nanoseconds, minus that of the record before, zigzag
 //	    length of the body
-//	    where the segment has buckets: numbers that follow seq in it
-//	    where it has buckets: nanoseconds from up to the last of it, zigzag
+//	    if the segment has buckets: numbers that follow seq in it
+//	    if it has buckets: nanoseconds from up to the last of it, zigzag
 //	the bodies
 //
-// Numbers that resemble each other side by side make it a quarter smaller than
-// record after record.
+// Numbers that resemble each other side by side make it a quarter smaller than record after record.
 //
-// A stored one is compressed where that makes it smaller.
+// A stored one is compressed if that makes it smaller.
 
 // The bits of codec say what a stored body is.
 const (
@@ -44,8 +43,8 @@ var (
 	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
 )
 
-// A codec packs and unpacks segments. One goroutine uses it; its memory is
-// bounded by the small window.
+// A codec packs and unpacks segments. One goroutine uses it; its memory is bounded by the small
+// window.
 type codec struct {
 	enc   *zstd.Encoder
 	dec   *zstd.Decoder
@@ -66,18 +65,18 @@ func newCodec() (*codec, error) {
 	return &codec{enc: enc, dec: dec}, nil
 }
 
-// encode fills in the stored form of a sealed block.
-func (c *codec) encode(b *block) {
+// encode fills in the stored form of a sealed segment.
+func (c *codec) encode(seg *segment) {
 	type state struct {
 		index uint64
 		seq   uint64
 	}
 	streams := make(map[string]*state)
 	var names []string
-	b.codec = 0
-	for _, it := range b.items {
+	seg.codec = 0
+	for _, it := range seg.items {
 		if it.span > 0 {
-			b.codec |= codecBuckets
+			seg.codec |= codecBuckets
 		}
 		if streams[it.stream] == nil {
 			streams[it.stream] = &state{index: uint64(len(names))}
@@ -89,72 +88,71 @@ func (c *codec) encode(b *block) {
 		p = binary.AppendUvarint(p, uint64(len(n)))
 		p = append(p, n...)
 	}
-	pos, up := b.id, time.Duration(0)
-	for _, it := range b.items {
+	pos, up := seg.id, time.Duration(0)
+	for _, it := range seg.items {
 		p = binary.AppendUvarint(p, it.pos-pos)
 		pos = it.pos
 	}
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		p = binary.AppendUvarint(p, streams[it.stream].index)
 	}
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		st := streams[it.stream]
 		p = binary.AppendUvarint(p, it.seq-st.seq)
 		st.seq = it.seq
 	}
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		p = binary.AppendVarint(p, int64(it.up-up))
 		up = it.up
 	}
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		p = binary.AppendUvarint(p, uint64(len(it.body)))
 	}
-	if b.codec&codecBuckets != 0 {
-		for _, it := range b.items {
+	if seg.codec&codecBuckets != 0 {
+		for _, it := range seg.items {
 			p = binary.AppendUvarint(p, uint64(it.span))
 		}
-		for _, it := range b.items {
+		for _, it := range seg.items {
 			p = binary.AppendVarint(p, int64(max(it.upTo, it.up)-it.up))
 		}
 	}
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		p = append(p, it.body...)
 	}
-	b.crc = b.checksum(p)
-	b.rawSize = int64(len(p))
-	b.encoded = c.enc.EncodeAll(p, nil)
-	if len(b.encoded) < len(p) {
-		b.codec |= codecZstd
+	seg.crc = seg.checksum(p)
+	seg.rawSize = int64(len(p))
+	seg.encoded = c.enc.EncodeAll(p, nil)
+	if len(seg.encoded) < len(p) {
+		seg.codec |= codecZstd
 	} else {
-		b.encoded = append([]byte(nil), p...)
+		seg.encoded = append([]byte(nil), p...)
 	}
-	if c.plain = p; cap(p) > 4*blockCost {
+	if c.plain = p; cap(p) > 4*segmentCost {
 		c.plain = nil
 	}
 }
 
 // checksum covers whose records the segment has as well.
-func (b *block) checksum(plain []byte) int64 {
-	return int64(crc32.Update(crc32.Checksum([]byte(b.run.id), castagnoli), castagnoli, plain))
+func (seg *segment) checksum(plain []byte) int64 {
+	return int64(crc32.Update(crc32.Checksum([]byte(seg.run.id), castagnoli), castagnoli, plain))
 }
 
-// decode makes the items of a block from its stored form. The bodies share
-// one allocation.
-func (c *codec) decode(b *block, n int64) error {
-	if b.rawSize < 0 || b.rawSize > maxSegment || n < 1 || n > b.rawSize {
+// decode makes the items of a segment from its stored form. The bodies share one allocation.
+func (c *codec) decode(seg *segment, n int64) error {
+	if seg.rawSize < 0 || seg.rawSize > maxSegment || n < 1 || n > seg.rawSize {
 		return errBadSegment
 	}
-	if b.codec&^(codecZstd|codecBuckets) != 0 {
+	if seg.codec&^(codecZstd|codecBuckets) != 0 {
 		return errBadSegment
 	}
-	p := b.encoded
-	if b.codec&codecZstd != 0 {
+	p := seg.encoded
+	if seg.codec&codecZstd != 0 {
 		var err error
-		if p, err = c.dec.DecodeAll(p, make([]byte, 0, b.rawSize)); err != nil {
+		if p, err = c.dec.DecodeAll(p, make([]byte, 0, seg.rawSize)); err != nil {
 			return errBadSegment
 		}
 	}
-	if int64(len(p)) != b.rawSize || b.checksum(p) != b.crc {
+	if int64(len(p)) != seg.rawSize || seg.checksum(p) != seg.crc {
 		return errBadSegment
 	}
 	d := decoder{p: p}
@@ -166,56 +164,56 @@ func (c *codec) decode(b *block, n int64) error {
 		names[i] = string(d.bytes())
 	}
 	items := make([]item, n)
-	b.items = make([]*item, n)
+	seg.items = make([]*item, n)
 	for i := range items {
-		items[i] = item{block: b, state: waiting}
-		b.items[i] = &items[i]
+		items[i] = item{segment: seg, state: waiting}
+		seg.items[i] = &items[i]
 	}
-	d.columns(b, names)
-	if d.bad || len(d.p) != 0 || items[0].pos != b.id {
+	d.columns(seg, names)
+	if d.bad || len(d.p) != 0 || items[0].pos != seg.id {
 		return errBadSegment
 	}
-	b.cost = 0
+	seg.cost = 0
 	for i := range items {
-		b.cost += items[i].cost()
+		seg.cost += items[i].cost()
 	}
-	b.encoded = nil
+	seg.encoded = nil
 	return nil
 }
 
 // columns reads the records of a segment.
-func (d *decoder) columns(b *block, names []string) {
-	pos, up := b.id, time.Duration(0)
-	for _, it := range b.items {
+func (d *decoder) columns(seg *segment, names []string) {
+	pos, up := seg.id, time.Duration(0)
+	for _, it := range seg.items {
 		pos += d.uvarint()
 		it.pos = pos
 	}
-	streams, seqs := make([]int, len(b.items)), make([]uint64, len(names))
-	for i, it := range b.items {
+	streams, seqs := make([]int, len(seg.items)), make([]uint64, len(names))
+	for i, it := range seg.items {
 		streams[i] = d.index(len(names))
 		it.stream = names[streams[i]]
 	}
-	for i, it := range b.items {
+	for i, it := range seg.items {
 		seqs[streams[i]] += d.uvarint()
 		it.seq = seqs[streams[i]]
 	}
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		up += time.Duration(d.varint())
 		it.up = up
 	}
-	lengths := make([]uint64, len(b.items))
+	lengths := make([]uint64, len(seg.items))
 	for i := range lengths {
 		lengths[i] = d.uvarint()
 	}
-	if b.codec&codecBuckets != 0 {
-		for _, it := range b.items {
+	if seg.codec&codecBuckets != 0 {
+		for _, it := range seg.items {
 			it.span = uint32(min(d.uvarint(), math.MaxUint32))
 		}
-		for _, it := range b.items {
+		for _, it := range seg.items {
 			it.upTo = it.up + time.Duration(d.varint())
 		}
 	}
-	for i, it := range b.items {
+	for i, it := range seg.items {
 		it.body = d.take(lengths[i])
 	}
 }

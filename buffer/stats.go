@@ -2,8 +2,7 @@ package buffer
 
 import "time"
 
-// Stats is a snapshot. Depths count unacknowledged records, those in flight
-// included.
+// Stats is a snapshot. Depths count unacknowledged records, including those in flight.
 type Stats struct {
 	Events   int64
 	Live     int64
@@ -26,7 +25,7 @@ type Stats struct {
 
 	OldestKernel string        // Record.Kernel of the oldest unacknowledged reading
 	OldestUp     time.Duration // of the same
-	HasOldest    bool          // false where there is none, or it was not read yet
+	HasOldest    bool          // false if there is none, or it was not read yet
 
 	Appended uint64 // readings; since Open, as are all below
 	Acked    uint64 // readings
@@ -38,7 +37,7 @@ type Stats struct {
 	Corrupt  uint64
 
 	Commits      uint64
-	WrittenBytes uint64        // handed to the kernel by SQLite; 0 where it cannot be known
+	WrittenBytes uint64        // handed to the kernel by SQLite; 0 if it cannot be known
 	LastCommit   time.Duration // how long it took
 	Overruns     uint64        // commits that ended later than MaxLoss after a record of theirs
 
@@ -51,8 +50,8 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
-	st.Events = s.lanes[eventClass].depth
-	for i, l := range s.lanes[:eventClass] {
+	st.Events = s.shelves[eventClass].depth
+	for i, l := range s.shelves[:eventClass] {
 		st.Live += l.live
 		st.Backlog += l.depth - l.live
 		st.Priorities[i] = l.depth
@@ -63,38 +62,38 @@ func (s *Store) Stats() Stats {
 	st.Degraded = s.degraded
 	st.Full = s.full[normalClass]
 	st.NoRoom = s.noRoom
-	for i := range s.lanes {
-		for _, b := range s.lanes[i].unstored() {
-			st.Front += int64(b.left)
+	for i := range s.shelves {
+		for _, seg := range s.shelves[i].unstored() {
+			st.Front += int64(seg.left)
 			if class(i) == eventClass {
-				st.EventBytes += int64(b.cost)
+				st.EventBytes += int64(seg.cost)
 			}
 		}
 	}
 	st.Bytes += int64(s.front)
 	oldest := s.next
-	for i := range s.lanes[:eventClass] {
-		if b, it := s.lanes[i].oldest(); it != nil && it.pos < oldest {
-			st.OldestKernel, st.OldestUp, st.HasOldest = b.run.kernel, it.up, true
+	for i := range s.shelves[:eventClass] {
+		if seg, it := s.shelves[i].oldest(); it != nil && it.pos < oldest {
+			st.OldestKernel, st.OldestUp, st.HasOldest = seg.run.kernel, it.up, true
 			oldest = it.pos
 		}
 	}
 	return st
 }
 
-// oldest returns the first unacknowledged record, or nil where there is none
-// or where it was not read yet. s.mu is held.
-func (l *lane) oldest() (*block, *item) {
-	for _, b := range l.blocks {
-		if l.gap() && b.id >= l.gapLo || l.passed.before(b.id) {
+// oldest returns the first unacknowledged record, or nil if there is none or if it was not read
+// yet.
+func (sh *shelf) oldest() (*segment, *item) {
+	for _, seg := range sh.segments {
+		if sh.gap() && seg.id >= sh.gapLo || sh.passed.before(seg.id) {
 			break
 		}
-		if b.left == 0 {
+		if seg.left == 0 {
 			continue
 		}
-		for _, it := range b.items {
+		for _, it := range seg.items {
 			if it.state != done {
-				return b, it
+				return seg, it
 			}
 		}
 	}

@@ -25,8 +25,7 @@ func openAt(t testing.TB, path string, o Options) *Store {
 
 var boots sync.Map // of runs that openAt has seen
 
-// number returns the boot of a run: the tests write histories with small
-// numbers.
+// number returns the boot of a run: the tests write histories with small numbers.
 func number(run string) uint32 {
 	n, _ := boots.Load(run)
 	boot, _ := n.(uint32)
@@ -40,9 +39,9 @@ func newStore(t testing.TB, o Options) *Store {
 	return s
 }
 
-func mustAppend(t testing.TB, s *Store, lane Lane, stream string, body string) uint64 {
+func mustAppend(t testing.TB, s *Store, kind Kind, stream string, body string) uint64 {
 	t.Helper()
-	seq, err := s.Append(context.Background(), lane, stream, time.Second, []byte(body))
+	seq, err := s.Append(context.Background(), kind, stream, time.Second, []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +74,7 @@ func TestOrderOverRestart(t *testing.T) {
 	mustAppend(t, s, Readings, "b", "two")
 	mustAppend(t, s, Readings, "a", "three")
 	mustAppend(t, s, Events, "event", "boot")
-	if got, want := seqs(s.Take(LiveQueue, 1, 1000)), "a/1/1=one"; got != want {
+	if got, want := seqs(s.Take(LiveLane, 1, 1000)), "a/1/1=one"; got != want {
 		t.Fatalf("live: got %s, want %s", got, want)
 	}
 	closeStore(t, s)
@@ -86,17 +85,17 @@ func TestOrderOverRestart(t *testing.T) {
 		t.Fatalf("previous %+v, id %s, boot %d", p, s.ID(), s.Boot())
 	}
 	mustAppend(t, s, Readings, "a", "four")
-	if got, want := seqs(s.Take(LiveQueue, 9, 1000)), "a/2/1=four"; got != want {
+	if got, want := seqs(s.Take(LiveLane, 9, 1000)), "a/2/1=four"; got != want {
 		t.Errorf("live: got %s, want %s", got, want)
 	}
-	r := s.Take(BacklogQueue, 9, 1000)
+	r := s.Take(BacklogLane, 9, 1000)
 	if r[0].Kernel != "kernel-1" || r[0].Run != p.Run || p.Run == s.Run() {
 		t.Errorf("kernel %q, run %s, previous %s, this %s", r[0].Kernel, r[0].Run, p.Run, s.Run())
 	}
 	if got, want := seqs(r), "a/1/1=one b/1/1=two a/1/2=three"; got != want {
 		t.Errorf("backlog: got %s, want %s", got, want)
 	}
-	if got, want := seqs(s.Take(EventQueue, 9, 1000)), "event/1/1=boot"; got != want {
+	if got, want := seqs(s.Take(EventLane, 9, 1000)), "event/1/1=boot"; got != want {
 		t.Errorf("events: got %s, want %s", got, want)
 	}
 	s.Ack(r[1:2])
@@ -109,7 +108,7 @@ func TestOrderOverRestart(t *testing.T) {
 
 	s = openAt(t, path, Options{MaxLoss: time.Hour})
 	defer closeStore(t, s)
-	if got, want := seqs(s.Take(BacklogQueue, 9, 1000)), "a/1/1=one a/1/2=three a/2/1=four"; got != want {
+	if got, want := seqs(s.Take(BacklogLane, 9, 1000)), "a/1/1=one a/1/2=three a/2/1=four"; got != want {
 		t.Errorf("partly acknowledged segment after restart: got %s, want %s", got, want)
 	}
 }
@@ -119,13 +118,13 @@ func TestAcknowledgedInTimeIsNeverWritten(t *testing.T) {
 	before := s.Stats()
 	for range 1000 {
 		mustAppend(t, s, Readings, "a", "body")
-		s.Ack(s.Take(LiveQueue, 1, 1000))
+		s.Ack(s.Take(LiveLane, 1, 1000))
 	}
 	if err := s.Flush(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if st := s.Stats(); st.Acked != 1000 || st.Front != 0 || s.front != 0 || st.Live != 0 ||
-		st.WrittenBytes > before.WrittenBytes+20000 || len(s.lanes[normalClass].blocks) > 0 {
+		st.WrittenBytes > before.WrittenBytes+20000 || len(s.shelves[normalClass].segments) > 0 {
 		t.Errorf("stats %+v", st)
 	}
 }
@@ -208,10 +207,10 @@ func TestUpdate(t *testing.T) {
 	if v, err := s.Get(ctx, "cmd", "empty"); v == nil || err != nil {
 		t.Errorf("empty value: %v, %v", v, err)
 	}
-	if got, want := seqs(s.Take(EventQueue, 9, 99)), "reply/1/1=done"; got != want {
+	if got, want := seqs(s.Take(EventLane, 9, 99)), "reply/1/1=done"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := seqs(s.Take(BacklogQueue, 9, 99)), "a/1/1=front"; got != want {
+	if got, want := seqs(s.Take(BacklogLane, 9, 99)), "a/1/1=front"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if p := s.Previous(); p.Clean || p.Last["a"] != 1 || p.LastEvents["reply"] != 1 {
@@ -226,13 +225,13 @@ func TestRefuse(t *testing.T) {
 	for range 5 {
 		mustAppend(t, s, Readings, "a", "x")
 	}
-	r := s.Take(LiveQueue, 3, 100)
+	r := s.Take(LiveLane, 3, 100)
 	if err := s.Refuse(ctx, r[:2], "payload format"); err != nil {
 		t.Fatal(err)
 	}
 	s = openAt(t, crash(t, s, path), Options{MaxLoss: time.Hour})
 	defer closeStore(t, s)
-	if got, want := seqs(s.Take(BacklogQueue, 9, 99)), "a/1/3=x a/1/4=x a/1/5=x"; got != want {
+	if got, want := seqs(s.Take(BacklogLane, 9, 99)), "a/1/3=x a/1/4=x a/1/5=x"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	l := s.TakeLosses(9)
@@ -252,8 +251,8 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// crash ends a store as a power cut would: what is in the files at a moment
-// between two commits is copied, and the new path returned.
+// crash ends a store as a power cut would: what is in the files at a moment between two commits is
+// copied, and the new path returned.
 func crash(t testing.TB, s *Store, path string) string {
 	t.Helper()
 	to, _ := crashOf(t, s, path)
@@ -288,8 +287,8 @@ func copyStore(from, to string) error {
 	return nil
 }
 
-// Hundreds of segments that are finished wait for a commit while a backlog
-// drains: they must not hold what they had.
+// Hundreds of segments that are finished wait for a commit while a backlog drains: they must not
+// hold what they had.
 func TestFinishedSegmentHoldsNoRecords(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	for range 10 {
@@ -298,11 +297,11 @@ func TestFinishedSegmentHoldsNoRecords(t *testing.T) {
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.Ack(s.Take(LiveQueue, 10, 1000))
+	s.Ack(s.Take(LiveLane, 10, 1000))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.lanes[normalClass].blocks[0]
-	if b.left != 0 || !b.dirty || cap(b.items) != 1 || b.items[0].body != nil || b.last() != b.id+9 {
-		t.Errorf("%d items left, dirty %v, room for %d items, last position %d", b.left, b.dirty, cap(b.items), b.last())
+	seg := s.shelves[normalClass].segments[0]
+	if seg.left != 0 || !seg.dirty || cap(seg.items) != 1 || seg.items[0].body != nil || seg.last() != seg.id+9 {
+		t.Errorf("%d items left, dirty %v, room for %d items, last position %d", seg.left, seg.dirty, cap(seg.items), seg.last())
 	}
 }

@@ -17,15 +17,14 @@ func ready(s *Store) bool {
 	}
 }
 
-// Whoever waits for Ready learns of what can be taken again, or from another
-// queue.
+// Whoever waits for Ready learns of what can be taken again, or from another queue.
 func TestReady(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	mustAppend(t, s, Readings, "a", "x")
 	if !ready(s) {
 		t.Error("not ready after Append")
 	}
-	r := s.Take(LiveQueue, 9, 99)
+	r := s.Take(LiveLane, 9, 99)
 	if ready(s) {
 		t.Error("ready although all is taken")
 	}
@@ -35,17 +34,17 @@ func TestReady(t *testing.T) {
 	if s.Split(); !ready(s) {
 		t.Error("not ready after Split")
 	}
-	if got := seqs(s.Take(BacklogQueue, 9, 99)); got != "a/1/1=x" {
+	if got := seqs(s.Take(BacklogLane, 9, 99)); got != "a/1/1=x" {
 		t.Errorf("got %s", got)
 	}
 }
 
-// Take that comes to nothing but expired segments returns nothing, and Ready
-// tells that there is more.
+// Take that comes to nothing but expired segments returns nothing, and Ready tells that there is
+// more.
 func TestReadyBehindExpired(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	now := time.Hour
-	o := Options{MaxLoss: time.Hour, KernelBoot: "kernel", Now: func() time.Duration { return now },
+	o := Options{MaxLoss: time.Hour, KernelBoot: "kernel", Up: func() time.Duration { return now },
 		Streams: map[string]StreamOptions{"short": {TTL: time.Minute}}}
 	s := openAt(t, path, o)
 	for range 3 * maxLoads {
@@ -64,7 +63,7 @@ func TestReadyBehindExpired(t *testing.T) {
 	for n := 1; ; n++ {
 		for ready(s) {
 		}
-		if got := seqs(s.Take(BacklogQueue, 9, 99)); got == "long/1/1=x" {
+		if got := seqs(s.Take(BacklogLane, 9, 99)); got == "long/1/1=x" {
 			if n < 3 {
 				t.Errorf("one Take reads %d segments", 3*maxLoads/n)
 			}
@@ -78,12 +77,12 @@ func TestReadyBehindExpired(t *testing.T) {
 	}
 }
 
-// An acknowledgement that has no commit to share is stored after 5 seconds,
-// and many of them are at once.
+// An acknowledgement that has no commit to share is stored after 5 seconds, and many of them are at
+// once.
 func TestAckIsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: time.Hour, Now: func() time.Duration { return time.Since(begin) }})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{MaxLoss: time.Hour, Up: func() time.Duration { return time.Since(begin) }})
 		defer closeStore(t, s)
 		for range 2 * maxDirty {
 			mustAppend(t, s, Readings, "a", "x")
@@ -96,7 +95,7 @@ func TestAckIsInTime(t *testing.T) {
 			t.Helper()
 			var r []Record
 			for len(r) < n {
-				more := s.Take(BacklogQueue, n-len(r), 1<<20)
+				more := s.Take(BacklogLane, n-len(r), 1<<20)
 				if len(more) == 0 {
 					t.Fatalf("took %d of %d", len(r), n)
 				}

@@ -9,12 +9,10 @@ import (
 	"slices"
 )
 
-// Thinning replaces segments by one that has fewer records. A segment has a
-// level: how often its records were thinned, which is never less than that of
-// the segments after it, but for those that were in flight. Each level may have
-// half of what it and those above it have, so the newest half of a class stays
-// as it was appended, and what is removed in the end was thinned ThinLevels
-// times.
+// Thinning replaces segments by one that has fewer records. A segment has a level: how often its
+// records were thinned, which is never less than that of the segments after it, but for those that
+// were in flight. Each level may have half of what it and those above it have, so the newest half
+// of a class stays as it was appended, and what is removed in the end was thinned ThinLevels times.
 
 // addBytes accounts for a segment.
 func (n *counters) addBytes(cl class, level, bytes int64) {
@@ -40,9 +38,8 @@ func (n *counters) toThin(cl class) int64 {
 	return -1
 }
 
-// thin thins the oldest segments of one level, if the policy says so, and
-// returns the number of those that it replaced. What becomes no smaller stays
-// as it is, for evict.
+// thin thins the oldest segments of one level, if the policy says so, and returns the number of
+// those that it replaced. What becomes no smaller stays as it is, for evict.
 func (c *committer) thin(t *txn, cl class) (int, error) {
 	level := t.n.toThin(cl)
 	if c.s.o.WhenFull != Thin || level < 0 {
@@ -62,11 +59,11 @@ func (c *committer) thin(t *txn, cl class) (int, error) {
 				}
 			}
 			t.removed = append(t.removed, in.removals(out)...)
-			t.added = append(t.added, added{class: cl, id: out.id, last: out.last(), records: int64(len(out.items)), b: out})
+			t.added = append(t.added, added{class: cl, id: out.id, last: out.last(), records: int64(len(out.items)), seg: out})
 			return len(in.parts), c.insert(t, out, len(out.items))
 		}
 		for _, e := range t.evicted[first:] {
-			c.unclaim(e.b)
+			c.unclaim(e.seg)
 		}
 		t.evicted = t.evicted[:first]
 	}
@@ -78,7 +75,7 @@ type thinning struct {
 	c       *committer
 	level   int64 // that the records get
 	parts   []thinPart
-	model   *block               // what the parts have in common
+	model   *segment             // what the parts have in common
 	records []Record             // of the parts, those that were thinned already among them
 	before  map[string]uint64    // how many records of each stream went in
 	buckets map[string][]removal // what buckets of the parts stood for
@@ -96,33 +93,33 @@ func (in *thinning) read(t *txn, cl class, level int64) error {
 	id, err := c.firstOf(cl, level)
 	for id > 0 && len(in.parts) < maxEvict && err == nil {
 		var r *row
-		if r, err = c.segment(cl, id, 1<<63-1); err != nil || r == nil {
+		if r, err = c.readSegment(cl, id, 1<<63-1); err != nil || r == nil {
 			break
 		}
-		if r.b.level != level || in.model != nil && r.b.run != in.model.run {
+		if r.seg.level != level || in.model != nil && r.seg.run != in.model.run {
 			break
 		}
-		size := int64(len(r.b.encoded))
-		b, ok := c.claim(cl, r.b.id)
-		if !ok || b == nil && c.decode(r) != nil { // in flight, or for evict to remove
-			c.unclaim(b)
+		size := int64(len(r.seg.encoded))
+		seg, ok := c.claim(cl, r.seg.id)
+		if !ok || seg == nil && c.decode(r) != nil { // in flight, or for evict to remove
+			c.unclaim(seg)
 			if in.model != nil {
 				break
 			}
-			id, err = c.firstAfter(cl, level, r.b.id)
+			id, err = c.firstAfter(cl, level, r.seg.id)
 			continue
 		}
-		t.evicted = append(t.evicted, evicted{class: cl, b: b, records: r.records - int64(popcount(r.bits))})
-		if b == nil {
-			b = r.b
+		t.evicted = append(t.evicted, evicted{class: cl, seg: seg, records: r.records - int64(popcount(r.bits))})
+		if seg == nil {
+			seg = r.seg
 		}
-		in.parts = append(in.parts, thinPart{r.b.id, size})
+		in.parts = append(in.parts, thinPart{r.seg.id, size})
 		if in.model == nil {
-			in.model = r.b
+			in.model = r.seg
 		}
-		c.thinFrom[cl][level] = r.b.id
-		in.add(b)
-		id = r.b.id + 1
+		c.thinFrom[cl][level] = r.seg.id
+		in.add(seg)
+		id = r.seg.id + 1
 		if cost(in.records) > thinCost {
 			in.thin()
 			if cost(in.records) > thinCost/2 {
@@ -147,11 +144,11 @@ func (c *committer) firstAfter(cl class, level int64, after uint64) (id uint64, 
 	return id, err
 }
 
-// add takes in the records of a claimed block.
-func (in *thinning) add(b *block) {
+// add takes in the records of a claimed segment.
+func (in *thinning) add(seg *segment) {
 	in.c.s.mu.Lock()
 	defer in.c.s.mu.Unlock()
-	for _, it := range b.items {
+	for _, it := range seg.items {
 		if it.state == done {
 			continue
 		}
@@ -160,7 +157,7 @@ func (in *thinning) add(b *block) {
 		if it.span == 0 {
 			continue
 		}
-		r, list := b.removal(it, reasonThinned), in.buckets[it.stream]
+		r, list := seg.removal(it, reasonThinned), in.buckets[it.stream]
 		if n := len(list); n > 0 && list[n-1].last+1 == r.first {
 			list[n-1].last = r.last
 		} else {
@@ -178,16 +175,16 @@ func cost(records []Record) (n int) {
 	return n
 }
 
-// finish returns the segment that takes the place of the parts, thinned as
-// often as makes it smaller; false: nothing does.
-func (in *thinning) finish() (*block, bool) {
+// finish returns the segment that takes the place of the parts, thinned as often as makes it
+// smaller; false: nothing does.
+func (in *thinning) finish() (*segment, bool) {
 	size := int64(0)
 	for _, p := range in.parts {
 		size += p.size
 	}
 	for ; in.level <= ThinLevels && len(in.records) > 0; in.level++ {
 		in.thin()
-		out, err := in.segment()
+		out, err := in.build()
 		if err != nil {
 			if !in.c.thinWrong {
 				in.c.thinWrong = true
@@ -202,17 +199,16 @@ func (in *thinning) finish() (*block, bool) {
 	return nil, false
 }
 
-// segment makes a segment of the records, after it has checked that they stand
-// for all that was read.
-func (in *thinning) segment() (*block, error) {
+// build makes a segment of the records, after it has checked that they stand for all that was read.
+func (in *thinning) build() (*segment, error) {
 	m := in.model
-	out := &block{class: m.class, run: m.run, level: in.level, sealed: true}
+	out := &segment{class: m.class, run: m.run, level: in.level, sealed: true}
 	left := maps.Clone(in.before)
 	for _, r := range in.records {
 		if r.item == nil || r.Stream != r.item.stream || r.Seq != r.item.seq || r.SeqTo != 0 && (r.SeqTo < r.Seq || r.SeqTo-r.Seq > math.MaxUint32) {
-			return nil, fmt.Errorf("record %d to %d of %s is none of those given", r.Seq, r.SeqTo, r.Stream)
+			return nil, fmt.Errorf("records %d to %d of %s are not among those given", r.Seq, r.SeqTo, r.Stream)
 		}
-		it := &item{block: out, pos: r.item.pos, seq: r.Seq, up: r.Up, stream: r.Stream, body: r.Body, state: waiting}
+		it := &item{segment: out, pos: r.item.pos, seq: r.Seq, up: r.Up, stream: r.Stream, body: r.Body, state: waiting}
 		if r.SeqTo > r.Seq {
 			it.span, it.upTo = uint32(r.SeqTo-r.Seq), r.UpTo
 		}
@@ -230,7 +226,7 @@ func (in *thinning) segment() (*block, error) {
 }
 
 // removals returns the records that were in no bucket and now are in one.
-func (in *thinning) removals(out *block) (list []removal) {
+func (in *thinning) removals(out *segment) (list []removal) {
 	for _, it := range out.items {
 		if it.span == 0 {
 			continue

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// sum thins bodies that are a number: a bucket holds their sum. Buckets of a
-// level are ten times as long as those of the level before.
+// sum thins bodies that are a number: a bucket holds their sum. Buckets of a level are ten times as
+// long as those of the level before.
 func sum(level int, in []Record) (out []Record) {
 	period := uint64(10)
 	for range level - 1 {
@@ -31,8 +31,8 @@ func sum(level int, in []Record) (out []Record) {
 	return out
 }
 
-// What a bucket stands for adds up to what was appended, and what is neither
-// in one nor left is in the ledger.
+// What a bucket stands for adds up to what was appended, and what is neither in one nor left is in
+// the ledger.
 func TestThin(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, WhenFull: Thin, Thin: sum}
@@ -50,8 +50,8 @@ func TestThin(t *testing.T) {
 			}
 		}
 		if i == 1000 {
-			inFlight = s.Take(BacklogQueue, 3, 1<<20)
-			inFlight = append(inFlight, s.Take(LiveQueue, 3, 1<<20)...)
+			inFlight = s.Take(BacklogLane, 3, 1<<20)
+			inFlight = append(inFlight, s.Take(LiveLane, 3, 1<<20)...)
 		}
 		if st := s.Stats(); st.Bytes > st.MaxBytes {
 			t.Fatalf("%d bytes, at most %d", st.Bytes, st.MaxBytes)
@@ -73,7 +73,7 @@ func TestThin(t *testing.T) {
 				t.Fatalf("loss %+v", e)
 			}
 			for seq := e.First; seq <= e.Last; seq++ {
-				r := ref{e.Lane, e.Stream, e.Run, seq}
+				r := ref{e.Kind, e.Stream, e.Run, seq}
 				if thinned[r] {
 					t.Fatalf("%+v thinned twice", r)
 				}
@@ -90,7 +90,7 @@ func TestThin(t *testing.T) {
 	next := map[string]uint64{"a": 1, "b": 1}
 	lengths := map[uint64]int{}
 	for {
-		r := s.Take(BacklogQueue, 100, 1<<20)
+		r := s.Take(BacklogLane, 100, 1<<20)
 		if len(r) == 0 {
 			break
 		}
@@ -148,8 +148,7 @@ func TestThinAgain(t *testing.T) {
 	}
 }
 
-// A function that breaks its promise costs room, not readings that are not in
-// the ledger.
+// A function that breaks its promise costs room, not readings that are not in the ledger.
 func TestThinWrong(t *testing.T) {
 	for name, thin := range map[string]func(int, []Record) []Record{
 		"nothing":   func(int, []Record) []Record { return nil },

@@ -10,8 +10,8 @@ import (
 
 // unroute delivers to nobody all that can be taken.
 func unroute(s *Store) {
-	for _, q := range []Queue{LiveQueue, BacklogQueue} {
-		s.AckUnrouted(s.Take(q, 1000, 1<<20))
+	for _, lane := range []Lane{LiveLane, BacklogLane} {
+		s.AckUnrouted(s.Take(lane, 1000, 1<<20))
 	}
 }
 
@@ -23,13 +23,13 @@ func ledger(s *Store) (out string) {
 	return out
 }
 
-// What nobody got makes no commit of its own before 5 minutes, and then one;
-// what comes later joins a commit that happens anyway, 5 minutes after the last
-// time at the earliest, for else each telling would make the next one.
+// What nobody got makes no commit of its own before 5 minutes, and then one; what comes later joins
+// a commit that happens anyway, 5 minutes after the last time at the earliest, for else each
+// telling would make the next one.
 func TestUnroutedIsLazy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{Now: func() time.Duration { return time.Hour + time.Since(begin) }, MaxLoss: time.Second})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{Up: func() time.Duration { return time.Hour + time.Since(begin) }, MaxLoss: time.Second})
 		defer closeStore(t, s)
 		pass := func(d time.Duration) uint64 {
 			t.Helper()
@@ -85,7 +85,7 @@ func TestUnroutedIsLazy(t *testing.T) {
 func TestUnroutedIsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{Now: func() time.Duration { return time.Since(begin) }, MaxLoss: 10 * time.Hour})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{Up: func() time.Duration { return time.Since(begin) }, MaxLoss: 10 * time.Hour})
 		defer closeStore(t, s)
 		synctest.Wait()
 		mustAppend(t, s, Readings, "a", "x")
@@ -98,12 +98,12 @@ func TestUnroutedIsInTime(t *testing.T) {
 	})
 }
 
-// Held entries are not told and go on growing; when that ends the next commit
-// takes along what is in RAM.
+// Held entries are not told and go on growing; when that ends the next commit takes along what is
+// in RAM.
 func TestHeldLossesGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := openAt(t, t.TempDir()+"/queue.db", Options{Now: func() time.Duration { return time.Hour + time.Since(begin) }, MaxLoss: time.Second})
+		s := openAt(t, t.TempDir()+"/queue.db", Options{Up: func() time.Duration { return time.Hour + time.Since(begin) }, MaxLoss: time.Second})
 		defer closeStore(t, s)
 		s.HoldLosses(true)
 		for range 3 * 3600 {
@@ -159,7 +159,7 @@ func TestUnroutedOverTheEnd(t *testing.T) {
 			}
 			mustAppend(t, s, Readings, "a", "x")
 			mustAppend(t, s, Readings, "a", "x")
-			r := s.Take(LiveQueue, 6, 100)
+			r := s.Take(LiveLane, 6, 100)
 			s.AckUnrouted(r[:3])
 			if err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
@@ -171,22 +171,22 @@ func TestUnroutedOverTheEnd(t *testing.T) {
 			if got := ledger(s); got != tt.want {
 				t.Errorf("ledger: %q, want %q", got, tt.want)
 			}
-			if got := seqs(s.Take(BacklogQueue, 9, 100)); tt.name != "crash" && got != "a/1/7=kept" || tt.name == "crash" && got != "a/1/4=x a/1/5=x a/1/6=x" {
+			if got := seqs(s.Take(BacklogLane, 9, 100)); tt.name != "crash" && got != "a/1/7=kept" || tt.name == "crash" && got != "a/1/4=x a/1/5=x a/1/6=x" {
 				t.Errorf("backlog: %s", got)
 			}
 		})
 	}
 }
 
-// Ranges that cannot grow together are merged all the same when there are many:
-// then their count is less than the range.
+// Ranges that cannot grow together are merged all the same when there are many: then their count is
+// less than the range.
 func TestUnroutedIsBounded(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	const n = 4 * maxRemovals
 	for range n {
 		mustAppend(t, s, Readings, "a", "x")
 	}
-	r := s.Take(LiveQueue, n, 1<<20)
+	r := s.Take(LiveLane, n, 1<<20)
 	for i := range r {
 		if i%2 == 0 {
 			s.AckUnrouted(r[i : i+1])

@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// lookEvery is how often the committer looks whether the files that it has open
-// still have their names.
+// lookEvery is how often the committer looks whether the files that it has open still have their
+// names.
 const lookEvery = time.Minute
 
-// errVanished says that the store's file is not there any more although it was
-// in use.
-var errVanished = errors.New("somebody removed or replaced the file of the store while it was in use")
+// errVanished says that the store's file is not there any more although it was in use.
+var errVanished = errors.New("the file of the store was removed or replaced while it was in use")
 
 // A fileID is what a name stands for; zero: nothing.
 type fileID struct{ dev, ino uint64 }
@@ -42,12 +41,12 @@ type names struct{ database, log fileID }
 
 func namesAt(path string) names { return names{identity(path), identity(path + "-wal")} }
 
-// look heals a store whose files lost their names: what is written to them
-// would be gone with the process. Where that fails it is tried again with the
-// next look and before the end; the store is degraded meanwhile.
-func (c *committer) look() {
+// checkNames checks whether the files that are open still have their names, and heals a store whose
+// files lost them: what is written to them would be gone with the process. If that fails it is
+// tried again with the next look and before the end; the store is degraded meanwhile.
+func (c *committer) checkNames() {
 	s := c.s
-	c.lookAt = s.o.Now() + lookEvery
+	c.lookAt = s.o.Up() + lookEvery
 	if c.lock == nil { // it could not be opened yet
 		return
 	}
@@ -55,7 +54,7 @@ func (c *committer) look() {
 		s.log.Error("the lock of the store was removed and cannot be taken again", "path", s.path, "err", err)
 	}
 	if c.db == nil {
-		c.lookForNothing()
+		c.replaceVanished()
 		return
 	}
 	is := namesAt(s.path)
@@ -80,10 +79,9 @@ func (c *committer) look() {
 	}
 }
 
-// lookForNothing makes a new store where the connection was lost and there is
-// no file any more, at the second look: what was on the disk is in the ledger
-// as unknown.
-func (c *committer) lookForNothing() {
+// replaceVanished makes a new store if the connection was lost and there is no file any more, at
+// the second look: what was on the disk is in the ledger as unknown.
+func (c *committer) replaceVanished() {
 	gone := c.gone
 	if c.gone = fileSize(c.s.path) == 0; !c.gone || !gone {
 		return
@@ -93,8 +91,8 @@ func (c *committer) lookForNothing() {
 	}
 }
 
-// rescue writes the database, whose file has no name any more, to a new file of
-// the old name, and goes on with that.
+// rescue writes the database, whose file has no name any more, to a new file of the old name, and
+// goes on with that.
 func (c *committer) rescue() error {
 	s := c.s
 	if fileSize(s.path) > 0 { // another one has the name now
@@ -123,8 +121,8 @@ func (c *committer) rescue() error {
 	return err
 }
 
-// keepLock takes the lock again where its file was removed: otherwise another
-// process could open the store as well.
+// keepLock takes the lock again if its file was removed: otherwise another process could open the
+// store as well.
 func (c *committer) keepLock() error {
 	st, err := c.lock.Stat()
 	if err == nil && identityOf(st) == identity(c.lock.Name()) {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// The files of the store lose their names while it is in use: nothing is lost,
-// neither what only the disk had nor what is in RAM.
+// The files of the store lose their names while it is in use: nothing is lost, neither what only
+// the disk had nor what is in RAM.
 func TestFilesVanishInUse(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -38,7 +38,7 @@ func TestFilesVanishInUse(t *testing.T) {
 			now := newHands()
 			var log lockedText
 			defer func() { t.Log(log.String()) }()
-			o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, Now: now.read, Log: textLog(&log)}
+			o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, Up: now.read, Log: textLog(&log)}
 			s := openAt(t, path, o)
 			id, run := s.ID(), s.Run()
 			for i := range 2000 { // more than RAM keeps
@@ -60,7 +60,7 @@ func TestFilesVanishInUse(t *testing.T) {
 				t.Fatal(err)
 			}
 			now.turn(2 * lookEvery)
-			s.kick()
+			s.wakeCommitter()
 			eventually(t, "the files are there again", func() bool {
 				is := namesAt(path)
 				return is.database != (fileID{}) && is.log != (fileID{}) && identity(path+".lock") != (fileID{}) &&
@@ -134,8 +134,7 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// A directory that went away and comes back: the store is degraded meanwhile,
-// and nothing is lost.
+// A directory that went away and comes back: the store is degraded meanwhile, and nothing is lost.
 func TestDirectoryVanishesInUse(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -168,17 +167,17 @@ func TestDirectoryVanishesInUse(t *testing.T) {
 	if p := s.Previous(); p.Run != run || p.Last["a"] != 2 {
 		t.Errorf("previous %+v", p)
 	}
-	if got := seqs(s.Take(BacklogQueue, 9, 999)); got != "a/1/1=x a/1/2=y" {
+	if got := seqs(s.Take(BacklogLane, 9, 999)); got != "a/1/1=x a/1/2=y" {
 		t.Errorf("found %s", got)
 	}
 }
 
-// Where neither the file nor a connection to it is left, a new store takes over
-// what is in RAM, and the ledger says that the rest is not known.
+// Where neither the file nor a connection to it is left, a new store takes over what is in RAM, and
+// the ledger says that the rest is not known.
 func TestNothingIsLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	now := newHands()
-	s := openAt(t, path, Options{MaxBytes: 8 << 20, Now: now.read})
+	s := openAt(t, path, Options{MaxBytes: 8 << 20, Up: now.read})
 	run := s.Run()
 	mustAppend(t, s, Readings, "a", "x")
 	away(t, s)

@@ -115,18 +115,19 @@ func (s *store) fromMany(writers, n, group int, bodies [][]byte) error {
 }
 
 func (s *store) take(max int) (int, error) {
-	r := s.Take(buffer.BacklogQueue, max, 64<<10)
+	r := s.Take(buffer.BacklogLane, max, 64<<10)
 	s.Ack(r)
 	return len(r), nil
 }
 
 // takeLive takes what was added since Split, as a gateway that is online.
-func (s *store) takeLive() { s.Ack(s.Take(buffer.LiveQueue, 100, 64<<10)) }
+func (s *store) takeLive() { s.Ack(s.Take(buffer.LiveLane, 100, 64<<10)) }
 
 func (s *store) flush() error { return s.Flush(context.Background()) }
 func (s *store) close() error { return s.Close(context.Background()) }
 
-// rows is a table with a row for each reading, through the driver's connection, with the settings that package buffer has too.
+// rows is a table with a row for each reading, through the driver's connection, with the settings
+// that package buffer has too.
 type rows struct {
 	conn           *sqlite3.SQLiteConn
 	insert, remove driver.Stmt

@@ -164,7 +164,8 @@ func (m *measured) count(t task, before counts) error {
 	return err
 }
 
-// newBodies makes readings in advance: making one costs as much as storing it. They come round after more than a segment has.
+// newBodies makes readings in advance: making one costs as much as storing it. They come round
+// after more than a segment has.
 func newBodies() [][]byte {
 	bodies := make([][]byte, 4096)
 	for i := range bodies {
@@ -175,7 +176,7 @@ func newBodies() [][]byte {
 
 // reading returns a body of about 150 bytes as a gateway makes them.
 func reading(i int) []byte {
-	return fmt.Appendf(nil, `{"ts":"2026-11-20T15:%02d:%02d.%03dZ","values":{"temperature":%.2f,"humidity":%.1f,"pressure":%d,"voltage":%.3f},"quality":"good","n":%d}`,
+	return fmt.Appendf(nil, `{"ts":"2026-11-20T15:%02d:%02d.%03dZ","fields":{"temperature":%.2f,"humidity":%.1f,"pressure":%d,"voltage":%.3f},"quality":"good","n":%d}`,
 		i/60%60, i%60, i*7%1000, 20+float64(i*31%400)/100, 45+float64(i*17%90)/10, 101000+i*13%500, 3.2+float64(i*11%100)/1000, i)
 }
 

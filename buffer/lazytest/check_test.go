@@ -20,7 +20,8 @@ const (
 	// openLimit is the contract: a store opens within this after a cut.
 	openLimit = time.Second
 
-	// grace is by how much a record may be older than max_loss when it is lost: its commit must end, on a machine that others use.
+	// grace is by how much a record may be older than max_loss when it is lost: its commit must
+	// end, on a machine that others use.
 	grace = time.Second
 )
 
@@ -43,7 +44,8 @@ func (c complaints) report(t *testing.T) {
 	}
 }
 
-// check opens a copy of the medium and compares it with what was promised. The cut was at the time of cut, of a writer with maxLoss.
+// check opens a copy of the medium and compares it with what was promised. The cut was at the time
+// of cut, of a writer with maxLoss.
 func check(t *testing.T, medium string, h *history, cut, maxLoss time.Duration, sum *totals) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "copy")
@@ -95,10 +97,10 @@ func check(t *testing.T, medium string, h *history, cut, maxLoss time.Duration, 
 			wrong.add("refused, and there or no dead letter", id)
 		}
 	}
-	for lane, marks := range map[buffer.Lane]map[string]uint64{buffer.Readings: c.previous.Last, buffer.Events: c.previous.LastEvents} {
+	for kind, marks := range map[buffer.Kind]map[string]uint64{buffer.Readings: c.previous.Last, buffer.Events: c.previous.LastEvents} {
 		for stream, last := range marks {
 			for seq := uint64(1); seq <= last; seq++ {
-				if id := (ref{lane, c.previous.Run, stream, seq}); gone(id) {
+				if id := (ref{kind, c.previous.Run, stream, seq}); gone(id) {
 					wrong.add("a hole that is not in the ledger", id)
 				}
 			}
@@ -134,8 +136,8 @@ func open(t *testing.T, path string, wrong complaints, sum *totals) (c content) 
 		t.Fatal(err)
 	}
 	c.update, _ = strconv.Atoi(string(value))
-	for _, lane := range []buffer.Lane{buffer.Events, buffer.Readings} {
-		for r, err := range s.Stored(ctx, lane) {
+	for _, kind := range []buffer.Kind{buffer.Events, buffer.Readings} {
+		for r, err := range s.Stored(ctx, kind) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +166,7 @@ func open(t *testing.T, path string, wrong complaints, sum *totals) (c content) 
 			t.Errorf("the ledger has %+v", l)
 		}
 		for seq := l.First; seq <= l.Last; seq++ {
-			id := ref{l.Lane, l.Run, l.Stream, seq}
+			id := ref{l.Kind, l.Run, l.Stream, seq}
 			if c.lost[id] = true; c.found[id] && l.Count == l.Last-l.First+1 {
 				wrong.add("in the ledger and there", id)
 			}

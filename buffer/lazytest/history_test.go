@@ -10,13 +10,13 @@ import (
 
 // A ref identifies a record of the store of a medium.
 type ref struct {
-	lane   buffer.Lane
+	kind   buffer.Kind
 	run    string
 	stream string
 	seq    uint64
 }
 
-func refOf(r buffer.Record) ref { return ref{r.Lane, r.Run, r.Stream, r.Seq} }
+func refOf(r buffer.Record) ref { return ref{r.Kind, r.Run, r.Stream, r.Seq} }
 
 // What a writer says of records.
 const (
@@ -63,7 +63,7 @@ func (h *history) add(line string) (err error) {
 		return fmt.Errorf("the writer says %q", line)
 	default:
 		var at time.Duration
-		fields := []any{&id.lane, &id.run, &id.stream, &id.seq, (*int64)(&at)}
+		fields := []any{&id.kind, &id.run, &id.stream, &id.seq, (*int64)(&at)}
 		if what != appended {
 			fields = fields[:4]
 		}

@@ -25,8 +25,9 @@ const (
 // maxBytes is small, so that the log is copied often and the limit is reached.
 const maxBytes = buffer.MinMaxBytes
 
-// Where nothing waits for a commit: the time between the records of a stream, the records from one Flush to the next, and the time between
-// deliveries, which commit too. In between the store has to commit by itself.
+// Where nothing waits for a commit: the time between the records of a stream, the records from one
+// Flush to the next, and the time between deliveries, which commit too. In between the store has to
+// commit by itself.
 const (
 	pace         = 20 * time.Millisecond
 	flushEvery   = 20
@@ -59,7 +60,7 @@ func say(a ...any) {
 
 func sayRecords(what string, records []buffer.Record) {
 	for _, r := range records {
-		say(what, r.Lane, r.Run, r.Stream, r.Seq)
+		say(what, r.Kind, r.Run, r.Stream, r.Seq)
 	}
 }
 
@@ -70,7 +71,8 @@ func now() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// body is the body of a record that was not made by an Update. It cannot be compressed, so that the store becomes full.
+// body is the body of a record that was not made by an Update. It cannot be compressed, so that the
+// store becomes full.
 func body(stream string, seq uint64) []byte {
 	b := []byte(stream + "-" + strconv.FormatUint(seq, 10))
 	x := uint32(seq)
@@ -81,7 +83,8 @@ func body(stream string, seq uint64) []byte {
 	return b
 }
 
-// write does what a gateway does to its store until something fails. It prints before what may have happened at a cut, after what must have.
+// write does what a gateway does to its store until something fails. It prints before what may have
+// happened at a cut, after what must have.
 func write(path string, maxLoss time.Duration, reject bool) error {
 	ctx := context.Background()
 	o := buffer.Options{MaxBytes: maxBytes, MaxLoss: maxLoss}
@@ -110,19 +113,19 @@ func write(path string, maxLoss time.Duration, reject bool) error {
 
 // An appender appends to one stream.
 type appender struct {
-	lane    buffer.Lane
+	kind    buffer.Kind
 	stream  string
 	flushes bool
 	rejects bool // the store rejects when it is full
 }
 
-// next appends a record and reports whether the store has taken it. Full is no error: what was rejected must not be found later, and what
-// waits in RAM for room was not promised, but may be.
+// next appends a record and reports whether the store has taken it. Full is not an error: what was
+// rejected must not be found later, and what waits in RAM for room was not promised, but may be.
 func (a appender) next(ctx context.Context, s *buffer.Store, seq uint64) (taken bool, err error) {
-	_, err = s.Append(ctx, a.lane, a.stream, 0, body(a.stream, seq))
+	_, err = s.Append(ctx, a.kind, a.stream, 0, body(a.stream, seq))
 	switch {
 	case errors.Is(err, buffer.ErrFull):
-		say(rejected, a.lane, s.Run(), a.stream, seq)
+		say(rejected, a.kind, s.Run(), a.stream, seq)
 		time.Sleep(pace)
 		return false, nil
 	case a.rejects && errors.Is(err, buffer.ErrNotDurable) && s.Stats().Degraded == nil:
@@ -140,12 +143,13 @@ func (a appender) strict(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		if taken {
-			say(stored, a.lane, s.Run(), a.stream, seq)
+			say(stored, a.kind, s.Run(), a.stream, seq)
 		}
 	}
 }
 
-// early appends to a store that may lose what is young. With flushes every few records are promised by Flush, otherwise their time tells.
+// early appends to a store that may lose what is young. With flushes every few records are promised
+// by Flush, otherwise their time tells.
 func (a appender) early(ctx context.Context, s *buffer.Store) error {
 	var open []uint64
 	for seq := uint64(1); ; seq++ {
@@ -156,7 +160,7 @@ func (a appender) early(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		if taken {
-			say(appended, a.lane, s.Run(), a.stream, seq, at.Nanoseconds())
+			say(appended, a.kind, s.Run(), a.stream, seq, at.Nanoseconds())
 			open = append(open, seq)
 		}
 		if !a.flushes || seq%flushEvery != 0 {
@@ -166,13 +170,14 @@ func (a appender) early(ctx context.Context, s *buffer.Store) error {
 			return err
 		}
 		for _, seq := range open {
-			say(stored, a.lane, s.Run(), a.stream, seq)
+			say(stored, a.kind, s.Run(), a.stream, seq)
 		}
 		open = open[:0]
 	}
 }
 
-// deliver takes, acknowledges some, refuses a few, and counts in a value, of which each step is an event as well.
+// deliver takes, acknowledges some, refuses a few, and counts in a value, of which each step is an
+// event as well.
 func deliver(ctx context.Context, s *buffer.Store, seldom bool) error {
 	value, err := s.Get(ctx, "n", "i")
 	if err != nil {
@@ -184,8 +189,8 @@ func deliver(ctx context.Context, s *buffer.Store, seldom bool) error {
 			time.Sleep(deliverEvery)
 		}
 		var r []buffer.Record
-		for _, q := range []buffer.Queue{buffer.EventQueue, buffer.BacklogQueue, buffer.LiveQueue} {
-			r = append(r, s.Take(q, 10, 1<<20)...)
+		for _, lane := range []buffer.Lane{buffer.EventLane, buffer.BacklogLane, buffer.LiveLane} {
+			r = append(r, s.Take(lane, 10, 1<<20)...)
 		}
 		n := len(r) / 4
 		sayRecords(acking, r[:n])

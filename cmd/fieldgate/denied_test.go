@@ -21,7 +21,7 @@ import (
 func (g *gatewayRig) fill(n int, sensors ...string) {
 	g.t.Helper()
 	began := time.Now()
-	s, err := buffer.Open(g.t.Context(), g.path("queue.db"), buffer.Options{MaxLoss: time.Second, Machine: "m", KernelBoot: "k", Now: func() time.Duration { return time.Hour + time.Since(began) }})
+	s, err := buffer.Open(g.t.Context(), g.path("queue.db"), buffer.Options{MaxLoss: time.Second, Machine: "m", KernelBoot: "k", Up: func() time.Duration { return time.Hour + time.Since(began) }})
 	if err != nil {
 		g.t.Fatal(err)
 	}

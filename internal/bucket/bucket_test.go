@@ -14,7 +14,7 @@ import (
 )
 
 func record(stream string, seq uint64, up time.Duration, temperature float64) buffer.Record {
-	return buffer.Record{Lane: buffer.Readings, Run: "3f9c61a2b07d", Stream: stream, Seq: seq, Up: up,
+	return buffer.Record{Kind: buffer.Readings, Run: "3f9c61a2b07d", Stream: stream, Seq: seq, Up: up,
 		Body: reading.Append(nil, []drivers.Value{drivers.Float("temperature", temperature)})}
 }
 

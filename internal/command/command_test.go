@@ -51,7 +51,7 @@ func (r *rig) up() time.Duration { return time.Since(r.began) + time.Hour }
 func (r *rig) open() {
 	r.t.Helper()
 	var err error
-	r.store, err = buffer.Open(r.t.Context(), r.path, buffer.Options{MaxBytes: r.maxBytes, Machine: "m", KernelBoot: "k", Now: r.up, Log: slog.New(slog.DiscardHandler)})
+	r.store, err = buffer.Open(r.t.Context(), r.path, buffer.Options{MaxBytes: r.maxBytes, Machine: "m", KernelBoot: "k", Up: r.up, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func (r *rig) accept(op, payload string, change func(*Request)) {
 func (r *rig) answers() []string {
 	r.t.Helper()
 	var out []string
-	records := r.store.Take(buffer.EventQueue, 100, 1<<20)
+	records := r.store.Take(buffer.EventLane, 100, 1<<20)
 	for _, record := range records {
 		reply, err := event.DecodeReply(record.Body)
 		if err != nil {

@@ -56,7 +56,7 @@ func (j Journal) Losses(ctx context.Context) error {
 	}
 	var e contract.LossEvent
 	for _, l := range losses {
-		if l.Lane == buffer.Readings {
+		if l.Kind == buffer.Readings {
 			e.Loss = append(e.Loss, contract.Loss{Run: l.Run, Sensor: l.Stream, First: l.First, Last: l.Last, Count: l.Count, Reason: l.Reason})
 		}
 	}

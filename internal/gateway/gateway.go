@@ -134,7 +134,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	}
 	o := sizing.Options(g.Config)
 	o.PowerUpAge = func(kernel string) (time.Duration, bool) { return g.clock.PowerUpAge(kernel) }
-	o.Machine, o.Gateway, o.KernelBoot, o.Now, o.Log = config.MachineHash(), g.Config.Gateway.ID, boot, clock.Up, g.Log
+	o.Machine, o.Gateway, o.KernelBoot, o.Up, o.Log = config.MachineHash(), g.Config.Gateway.ID, boot, clock.Up, g.Log
 	o.First = func(p buffer.Previous, store string, boot uint32) (string, []byte) {
 		body, err := event.Boot(p, store, boot, g.Version, g.Config.Buffer.MaxLoss)
 		if err != nil {

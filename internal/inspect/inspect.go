@@ -19,8 +19,8 @@ import (
 // Store is the part of the store that is looked into.
 type Store interface {
 	Stats() buffer.Stats
-	Streams(ctx context.Context, lane buffer.Lane) (map[string]buffer.StreamStats, error)
-	Stored(ctx context.Context, lane buffer.Lane) iter.Seq2[buffer.Record, error]
+	Streams(ctx context.Context, kind buffer.Kind) (map[string]buffer.StreamStats, error)
+	Stored(ctx context.Context, kind buffer.Kind) iter.Seq2[buffer.Record, error]
 	DeadLetters(ctx context.Context, after int64, max int) ([]buffer.DeadLetter, error)
 	RetryDead(ctx context.Context, ids ...int64) (int, error)
 	DropDead(ctx context.Context, ids ...int64) (int, error)
@@ -105,7 +105,7 @@ func (q *View) DeadLetters(ctx context.Context, after int64, max int) ([]contrac
 	for _, d := range letters {
 		r := &d.Record
 		v := contract.DeadLetter{ID: d.ID, Reason: d.Reason}
-		if r.Lane == buffer.Events {
+		if r.Kind == buffer.Events {
 			v.Document, err = json.Marshal(map[string]any{"event": r.Stream, "bytes": len(r.Body)})
 		} else if v.Document, err = encoder.Append(nil, q.batch(r)); err != nil {
 			v.Document, err = json.Marshal(map[string]any{"sensor": r.Stream, "run": r.Run, "seq": r.Seq, "bytes": len(r.Body)})

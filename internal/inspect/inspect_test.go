@@ -57,9 +57,9 @@ func openRig(t *testing.T, path string, o buffer.Options) *rig {
 	return &rig{New("gw", store, fixed("k")), t, store}
 }
 
-func (r *rig) append(lane buffer.Lane, stream string, up time.Duration, body []byte) {
+func (r *rig) append(kind buffer.Kind, stream string, up time.Duration, body []byte) {
 	r.t.Helper()
-	if _, err := r.store.Append(r.t.Context(), lane, stream, up, body); err != nil {
+	if _, err := r.store.Append(r.t.Context(), kind, stream, up, body); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -79,9 +79,9 @@ func (r *rig) malform(sensor string) {
 // refuse makes everything that waits dead letters.
 func (r *rig) refuse(reason string) {
 	r.t.Helper()
-	for _, q := range []buffer.Queue{buffer.EventQueue, buffer.LiveQueue} {
+	for _, lane := range []buffer.Lane{buffer.EventLane, buffer.LiveLane} {
 		for {
-			records := r.store.Take(q, 1, 1<<20)
+			records := r.store.Take(lane, 1, 1<<20)
 			if len(records) == 0 {
 				break
 			}
@@ -165,11 +165,11 @@ func TestExport(t *testing.T) {
 		}},
 		{"with those in flight", func(r *rig) {
 			r.measure("hall", time.Second, 21.5)
-			r.store.Take(buffer.LiveQueue, 1, 1<<20)
+			r.store.Take(buffer.LiveLane, 1, 1<<20)
 		}, []string{document("hall", `"seq":1,"ts":"2026-11-20T12:00:01.000Z"`, `{"temperature":21.5}`)}},
 		{"not those that were delivered", func(r *rig) {
 			r.measure("hall", time.Second, 21.5)
-			r.store.Ack(r.store.Take(buffer.LiveQueue, 1, 1<<20))
+			r.store.Ack(r.store.Take(buffer.LiveLane, 1, 1<<20))
 			r.measure("hall", 2*time.Second, 22)
 		}, []string{document("hall", `"seq":2,"ts":"2026-11-20T12:00:02.000Z"`, `{"temperature":22}`)}},
 		{"no events, which are not readings", func(r *rig) { r.append(buffer.Events, "events", 0, []byte("{}")) }, nil},
@@ -262,14 +262,14 @@ func TestStats(t *testing.T) {
 		t.Errorf("of an empty store: %+v", s)
 	}
 	r.measure("hall", time.Second, 21.5)
-	r.store.Ack(r.store.Take(buffer.LiveQueue, 1, 1<<20))
+	r.store.Ack(r.store.Take(buffer.LiveLane, 1, 1<<20))
 	r.measure("hall", 2*time.Second, 22)
 	r.measure("hall", 3*time.Second, 22)
 	r.store.Split() // what waits now is backlog
 	r.measure("roof", 4*time.Second, -4)
 	r.malform("cellar")
 	r.append(buffer.Events, "events", 0, []byte("{}"))
-	if taken := r.store.Take(buffer.EventQueue, 1, 1<<20); len(taken) != 1 {
+	if taken := r.store.Take(buffer.EventLane, 1, 1<<20); len(taken) != 1 {
 		t.Fatalf("took %d events", len(taken))
 	}
 	s := r.stats()

@@ -40,7 +40,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) open() {
 	r.t.Helper()
 	var err error
-	r.store, err = buffer.Open(r.t.Context(), r.path, buffer.Options{Machine: "m", KernelBoot: "k", Now: func() time.Duration { return time.Hour }, Log: slog.New(slog.DiscardHandler)})
+	r.store, err = buffer.Open(r.t.Context(), r.path, buffer.Options{Machine: "m", KernelBoot: "k", Up: func() time.Duration { return time.Hour }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)
 	}

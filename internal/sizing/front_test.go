@@ -12,7 +12,7 @@ import (
 func TestFullFront(t *testing.T) {
 	for _, maxBytes := range []int64{8 << 20, 256 << 20} { // the least that a configuration may have, and the default
 		store, err := buffer.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), buffer.Options{
-			MaxBytes: maxBytes, MaxLoss: time.Hour, KernelBoot: "test", Now: func() time.Duration { return time.Hour },
+			MaxBytes: maxBytes, MaxLoss: time.Hour, KernelBoot: "test", Up: func() time.Duration { return time.Hour },
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -74,7 +74,7 @@ func Measure(ctx context.Context, c *config.Config) (*Estimate, error) {
 func (e *Estimate) sample(ctx context.Context, path string, sources []*source) error {
 	began := time.Now()
 	store, err := buffer.Open(ctx, path, buffer.Options{
-		MaxLoss: time.Hour, KernelBoot: "sample", Now: func() time.Duration { return time.Since(began) + time.Hour },
+		MaxLoss: time.Hour, KernelBoot: "sample", Up: func() time.Duration { return time.Since(began) + time.Hour },
 	})
 	if err != nil {
 		return err

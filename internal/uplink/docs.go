@@ -201,7 +201,7 @@ type newest struct {
 // remember keeps the newest reading of a group that was sent.
 func (u *Uplink) remember(g *group) {
 	r := g.records[len(g.records)-1]
-	if r.Lane != buffer.Readings || r.SeqTo > 0 || !u.Last(r.Stream) { // a bucket is no reading
+	if r.Kind != buffer.Readings || r.SeqTo > 0 || !u.Last(r.Stream) { // a bucket is no reading
 		return
 	}
 	n := u.last[r.Stream]

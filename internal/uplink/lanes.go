@@ -19,7 +19,7 @@ const (
 
 // lane is one of the store's queues on its way out.
 type lane struct {
-	queue    buffer.Queue
+	id       buffer.Lane
 	withheld map[string]bool // streams over which the store passes
 	staged   []*group
 	inFlight int // messages
@@ -85,7 +85,7 @@ func (u *Uplink) fill(link Link) time.Duration {
 // next chooses the lane that sends now: events first, then live, then the backlog, except that a lane which has nothing
 // in flight and was passed over often enough goes before live. It returns nil where the window has no room for any.
 func (u *Uplink) next(link Link) *lane {
-	events, live, backlog := &u.lanes[buffer.EventQueue], &u.lanes[buffer.LiveQueue], &u.lanes[buffer.BacklogQueue]
+	events, live, backlog := &u.lanes[buffer.EventLane], &u.lanes[buffer.LiveLane], &u.lanes[buffer.BacklogLane]
 	used := events.inFlight + live.inFlight + backlog.inFlight + u.docsInFlight()
 	if used >= link.Window {
 		return nil
@@ -116,17 +116,17 @@ func (u *Uplink) stage(l *lane) bool {
 	if len(l.staged) > 0 {
 		return true
 	}
-	if l.queue != buffer.EventQueue {
+	if l.id != buffer.EventLane {
 		if u.Clock.Pending() {
 			return false
 		}
 		u.withhold(l)
 	}
 	limit := takeBytes
-	if l.queue == buffer.BacklogQueue {
+	if l.id == buffer.BacklogLane {
 		limit = min(limit, max(u.pacer.budget, 1<<10))
 	}
-	records := u.Queue.Take(l.queue, takeRecords, limit)
+	records := u.Queue.Take(l.id, takeRecords, limit)
 	l.staged = u.groups(l, records)
 	return len(l.staged) > 0
 }
@@ -145,7 +145,7 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 	var groups []*group
 	open := map[key]*group{}
 	for _, r := range records {
-		if r.Lane == buffer.Events {
+		if r.Kind == buffer.Events {
 			groups = append(groups, &group{lane: l, topic: u.eventTopic(&r), records: []buffer.Record{r}})
 			continue
 		}
@@ -153,7 +153,7 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 		g := open[k]
 		if g == nil || len(g.records) >= batch {
 			topic := u.Topics.Telemetry(r.Stream)
-			if l.queue == buffer.BacklogQueue {
+			if l.id == buffer.BacklogLane {
 				topic = u.Topics.Late(r.Stream)
 			}
 			n := min(left[k], batch)

@@ -127,12 +127,12 @@ func (p *pause) count(g *group, sign int) {
 
 // reply tells whether a group is the reply to a command. Its topic is the asker's, so a refusal is final.
 func (g *group) reply() bool {
-	return g.records[0].Lane == buffer.Events && g.records[0].Stream == event.Replies
+	return g.records[0].Kind == buffer.Events && g.records[0].Stream == event.Replies
 }
 
 // ledger tells whether a group is an event without which nothing can be proven: it is held, and never becomes a dead letter.
 func (u *Uplink) ledger(g *group) bool {
-	if g.lane.queue != buffer.EventQueue || g.reply() {
+	if g.lane.id != buffer.EventLane || g.reply() {
 		return false
 	}
 	for _, kind := range []string{contract.EventBoot, contract.EventLoss, contract.EventClock, contract.EventStore} {

@@ -90,7 +90,7 @@ func (r *rig) begin(change func(*Config)) {
 	began := time.Now()
 	var err error
 	r.store, err = buffer.Open(t.Context(), r.file, buffer.Options{
-		MaxLoss: r.maxLoss, Machine: "m", KernelBoot: "k", Now: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
+		MaxLoss: r.maxLoss, Machine: "m", KernelBoot: "k", Up: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func (u *Uplink) send(g *group, link Link) bool {
 
 func (u *Uplink) render(g *group) (Message, error) {
 	r := &g.records[0]
-	if r.Lane != buffer.Events {
+	if r.Kind != buffer.Events {
 		return u.renderReadings(g)
 	}
 	if r.Stream == event.Replies {

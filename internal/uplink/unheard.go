@@ -24,14 +24,14 @@ type unheard struct {
 
 // keeps tells whether a group that nobody got is kept: readings where the configuration says so, and loss events.
 func (u *Uplink) keeps(g *group) bool {
-	if g.lane.queue == buffer.EventQueue {
+	if g.lane.id == buffer.EventLane {
 		return u.isLoss(g) && len(u.unheard.groups) < unheardMax
 	}
 	return u.Hold
 }
 
 func (u *Uplink) isLoss(g *group) bool {
-	return g.lane.queue == buffer.EventQueue && !g.reply() && g.topic == u.Topics.Event(contract.EventLoss)
+	return g.lane.id == buffer.EventLane && !g.reply() && g.topic == u.Topics.Event(contract.EventLoss)
 }
 
 // keepUnheard keeps a loss event that nobody got.
@@ -57,7 +57,7 @@ func (u *Uplink) routed(topic string, has bool) {
 func (u *Uplink) release() {
 	h := &u.unheard
 	if len(h.groups) > 0 {
-		events := &u.lanes[buffer.EventQueue]
+		events := &u.lanes[buffer.EventLane]
 		events.staged = append(h.groups, events.staged...)
 		h.groups = nil
 	}

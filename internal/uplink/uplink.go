@@ -17,8 +17,8 @@ import (
 type Queue interface {
 	Run() string
 	Split()
-	Take(q buffer.Queue, max, maxBytes int) []buffer.Record
-	Hold(q buffer.Queue, streams map[string]bool)
+	Take(lane buffer.Lane, max, maxBytes int) []buffer.Record
+	Hold(lane buffer.Lane, streams map[string]bool)
 	Ack([]buffer.Record)
 	AckUnrouted([]buffer.Record)
 	HoldLosses(hold bool)
@@ -136,7 +136,7 @@ func New(c Config) *Uplink {
 	u.gates = gates{families: []string{c.Topics.Last(""), c.Topics.Sensor("")}, of: map[string]*gate{}}
 	u.unheard.nobody = map[string]bool{}
 	for q := range u.lanes {
-		u.lanes[q].queue = buffer.Queue(q)
+		u.lanes[q].id = buffer.Lane(q)
 	}
 	return u
 }
@@ -260,7 +260,7 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 	}
 	u.resume()
 	wait := u.fill(link)
-	if u.lanes[0].inFlight+u.lanes[1].inFlight+u.lanes[2].inFlight+len(u.lanes[buffer.EventQueue].staged) == 0 {
+	if u.lanes[0].inFlight+u.lanes[1].inFlight+u.lanes[2].inFlight+len(u.lanes[buffer.EventLane].staged) == 0 {
 		u.rested()
 	}
 	return wait

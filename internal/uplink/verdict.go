@@ -94,7 +94,7 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 	case v == accepted:
 		u.sizes.passed(o.weight)
 		u.delivered(g, unrouted)
-		if g.lane.queue == buffer.BacklogQueue {
+		if g.lane.id == buffer.BacklogLane {
 			u.pacer.acked(o.bytes, u.now().Sub(o.sent))
 		}
 		u.passed(g.topic)
@@ -163,7 +163,7 @@ func (u *Uplink) bury(ctx context.Context, o outcome) bool {
 
 // delivered lets the store forget what the broker took. Readings that nobody got go to the ledger.
 func (u *Uplink) delivered(g *group, unrouted bool) {
-	if g.lane.queue != buffer.EventQueue {
+	if g.lane.id != buffer.EventLane {
 		u.counts.delivered.Add(uint64(len(g.records)))
 		if unrouted {
 			u.counts.unrouted.Add(uint64(len(g.records)))

@@ -38,7 +38,7 @@ func (u *Uplink) withhold(l *lane) {
 	}
 	if !maps.Equal(streams, l.withheld) {
 		l.withheld = streams
-		u.Queue.Hold(l.queue, streams)
+		u.Queue.Hold(l.id, streams)
 	}
 	for _, p := range full {
 		u.shed(p, share)

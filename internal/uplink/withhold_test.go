@@ -136,7 +136,7 @@ type taking struct {
 	holds int
 }
 
-func (q *taking) Hold(of buffer.Queue, streams map[string]bool) {
+func (q *taking) Hold(of buffer.Lane, streams map[string]bool) {
 	q.holds++
 	q.Store.Hold(of, streams)
 }

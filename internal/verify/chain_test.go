@@ -100,7 +100,7 @@ func (w *world) copyFiles(from string) (to string) {
 func (w *world) start(c *card) {
 	var err error
 	c.store, err = buffer.Open(w.t.Context(), c.path, buffer.Options{MaxBytes: 2 << 20, Machine: c.machine, Gateway: c.gateway,
-		KernelBoot: w.name("kernel"), Now: w.now,
+		KernelBoot: w.name("kernel"), Up: w.now,
 		First: func(p buffer.Previous, store string, boot uint32) (string, []byte) {
 			body, err := event.Boot(p, store, boot, "t", 0)
 			if err != nil {
