@@ -30,8 +30,7 @@
 // The Doc of a field begins with its range, "-40 to 85 °C, of the chip", where the device has one: drivertest.Suite garbles all that the
 // device says, and holds the driver to that range.
 //
-// What several drivers need has a folder of its own: chip (I2C chips at an address, their registers; chip/chiptest for their models), sysfs (what the kernel reads), stream
-// (serial devices), sensirion, bosch, humidity.
+// What several drivers need is in drivers/kit and the folders below it.
 //
 // # What a driver may rely on, and what it may not do
 //

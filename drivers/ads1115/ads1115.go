@@ -9,7 +9,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Spec is the entry of the ADS1115 in the table of drivers.
@@ -105,7 +106,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		}
 		d.values[i] = drivers.Bad(d.names[i], "range")
 		if counts := int16(raw); counts > -32768 && counts < d.most() {
-			d.values[i] = chip.Measured(d.names[i], float64(counts)*c.volts*c.scale+c.offset, math.Inf(-1), math.Inf(1), c.perUnit)
+			d.values[i] = kit.Measured(d.names[i], float64(counts)*c.volts*c.scale+c.offset, math.Inf(-1), math.Inf(1), c.perUnit)
 		}
 	}
 	return d.values, nil

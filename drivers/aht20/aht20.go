@@ -9,8 +9,9 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 )
 
 // Options are what the configuration may set.
@@ -26,8 +27,8 @@ var Spec = drivers.I2C("aht20", "Aosong AHT20, AHT21, AHT25: temperature and hum
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 85 °C"),
-		chip.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("temperature", drivers.Temperature, "-40 to 85 °C"),
+		kit.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
 	}
 }
 
@@ -98,8 +99,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	b := &d.buf
 	rh := uint32(b[1])<<12 | uint32(b[2])<<4 | uint32(b[3])>>4
 	t := uint32(b[3]&0x0F)<<16 | uint32(b[4])<<8 | uint32(b[5])
-	d.values[0] = chip.Measured("temperature", float64(t)*200/(1<<20)-50, -40, 85, 100) // 6.2
-	d.values[1] = chip.Measured("humidity", float64(rh)*100/(1<<20), 0, 100, 100)       // 6.1
+	d.values[0] = kit.Measured("temperature", float64(t)*200/(1<<20)-50, -40, 85, 100) // 6.2
+	d.values[1] = kit.Measured("humidity", float64(rh)*100/(1<<20), 0, 100, 100)       // 6.1
 	return d.values[:], nil
 }
 

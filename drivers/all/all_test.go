@@ -57,6 +57,23 @@ func TestEveryDriverRunsTheSuite(t *testing.T) {
 	}
 }
 
+// A folder directly under drivers is a driver, or one that drivers/doc.go names.
+func TestFolders(t *testing.T) {
+	known := map[string]bool{"all": true, "bus": true, "drivertest": true, "kit": true, "record": true}
+	for _, s := range Specs() {
+		known[folder(s)] = true
+	}
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() && !known[e.Name()] {
+			t.Errorf("drivers/%s is not a driver of the table: what drivers share is below drivers/kit", e.Name())
+		}
+	}
+}
+
 // folder returns the last element of the path of the package that a driver's options are in.
 func folder(s drivers.Spec) string {
 	path := reflect.TypeOf(s.Options()).Elem().PkgPath()

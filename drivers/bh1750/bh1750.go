@@ -9,7 +9,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -24,7 +25,7 @@ func (o *Options) Check() error { return chip.CheckAddress(o.Address, 0x23, 0x5c
 var Spec = drivers.I2C("bh1750", "Rohm BH1750: illuminance", Options{Address: 0x23}, fields, open)
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{chip.Field("illuminance", drivers.Illuminance, "0 to 121,556 lx")}
+	return []drivers.Field{kit.Field("illuminance", drivers.Illuminance, "0 to 121,556 lx")}
 }
 
 // Instructions, one byte each.
@@ -77,7 +78,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	d.values[0] = drivers.Bad("illuminance", "range")
 	if ok {
-		d.values[0] = chip.Measured("illuminance", lux, 0, 121_556, 10)
+		d.values[0] = kit.Measured("illuminance", lux, 0, 121_556, 10)
 	}
 	return d.values[:], nil
 }

@@ -10,9 +10,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/bosch"
-	"github.com/fieldgate/fieldgate/drivers/chip"
-	"github.com/fieldgate/fieldgate/drivers/humidity"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -26,8 +25,8 @@ type Options struct {
 func (o *Options) Check() error {
 	return errors.Join(
 		chip.CheckAddress(o.Address, 0x76, 0x77),
-		chip.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16),
-		chip.CheckRange("temperature_offset", o.TemperatureOffset, -20, 20, "°C"),
+		kit.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16),
+		kit.CheckRange("temperature_offset", o.TemperatureOffset, -20, 20, "°C"),
 	)
 }
 
@@ -56,11 +55,11 @@ func (v variant) String() string {
 
 func (v variant) fields(*Options) []drivers.Field {
 	f := []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip, with temperature_offset"),
-		chip.Field("pressure", drivers.Pressure, "30,000 to 110,000 Pa, at the sensor's height"),
+		kit.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip, with temperature_offset"),
+		kit.Field("pressure", drivers.Pressure, "30,000 to 110,000 Pa, at the sensor's height"),
 	}
 	if v == bme {
-		f = append(f, chip.Field("humidity", drivers.Humidity, "0 to 100 % relative, at the corrected temperature"))
+		f = append(f, kit.Field("humidity", drivers.Humidity, "0 to 100 % relative, at the corrected temperature"))
 	}
 	return f
 }
@@ -115,21 +114,21 @@ func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driv
 
 // identify checks the chip's id.
 func (d *Dev) identify() error {
-	id, err := d.chip.Read8(bosch.RegID)
+	id, err := d.chip.Read8(chip.RegBoschID)
 	if err != nil {
 		return d.chip.Unfound(err, "pin SDO", 0x76, 0x77)
 	}
 	switch id {
-	case bosch.BME280:
+	case chip.BME280:
 		if d.variant == bme {
 			return nil
 		}
-	case bosch.BMP280, bosch.BMP280Sample, bosch.BMP280Sample + 1:
+	case chip.BMP280, chip.BMP280Sample, chip.BMP280Sample + 1:
 		if d.variant == bmp {
 			return nil
 		}
 	}
-	return d.chip.Wrong(id, bosch.Name(id))
+	return d.chip.Wrong(id, chip.BoschName(id))
 }
 
 // reset brings the chip into its state after power-up, which is sleep without filter.
@@ -178,17 +177,17 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if t < -40 || t > 85 {
 		return nil, fmt.Errorf("%s: %.1f °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", d.variant, t)
 	}
-	d.values[0] = chip.Measured("temperature", t+d.o.TemperatureOffset, -60, 105, 100)
+	d.values[0] = kit.Measured("temperature", t+d.o.TemperatureOffset, -60, 105, 100)
 	d.values[1] = drivers.Bad("pressure", "not measured")
 	if rawP != notMeasured20 {
-		d.values[1] = chip.Measured("pressure", d.cal.pascal(rawP, fine), 30_000, 110_000, 100)
+		d.values[1] = kit.Measured("pressure", d.cal.pascal(rawP, fine), 30_000, 110_000, 100)
 	}
 	if d.variant == bmp {
 		return d.values[:2], nil
 	}
 	d.values[2] = drivers.Bad("humidity", "not measured")
 	if rawH != notMeasured16 {
-		d.values[2] = chip.Measured("humidity", humidity.AtTemperature(d.cal.humidity(rawH, fine), t, t+d.o.TemperatureOffset), 0, 100, 100)
+		d.values[2] = kit.Measured("humidity", kit.HumidityAt(d.cal.humidity(rawH, fine), t, t+d.o.TemperatureOffset), 0, 100, 100)
 	}
 	return d.values[:], nil
 }

@@ -10,8 +10,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/bosch"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -24,7 +24,7 @@ type Options struct {
 func (o *Options) Check() error {
 	return errors.Join(
 		chip.CheckAddress(o.Address, 0x76, 0x77),
-		chip.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16, 32, 64, 128),
+		kit.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16, 32, 64, 128),
 	)
 }
 
@@ -33,8 +33,8 @@ var Spec = drivers.I2C("dps310", "Infineon DPS310: pressure and temperature", Op
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip"),
-		chip.Field("pressure", drivers.Pressure, "30,000 to 120,000 Pa, at the sensor's height"),
+		kit.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip"),
+		kit.Field("pressure", drivers.Pressure, "30,000 to 120,000 Pa, at the sensor's height"),
 	}
 }
 
@@ -109,11 +109,11 @@ func (d *Dev) identify() error {
 	if got == id || got == 0xFF && ready&0x0F != 0x0F && ready&(flagCoef|flagSensor) == flagCoef|flagSensor {
 		return nil
 	}
-	other, err := d.chip.Read8(bosch.RegID)
+	other, err := d.chip.Read8(chip.RegBoschID)
 	if err != nil {
 		return err
 	}
-	if is := bosch.Name(other); is != bosch.Unknown {
+	if is := chip.BoschName(other); is != chip.NotBosch {
 		return d.chip.Wrong(other, is)
 	}
 	return d.chip.Wrong(got, "no DPS310, which has 0x10")
@@ -173,10 +173,10 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if t < -40 || t > 85 {
 		return nil, fmt.Errorf("dps310: %.1f °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", t)
 	}
-	d.values[0] = chip.Measured("temperature", t, -40, 85, 100)
+	d.values[0] = kit.Measured("temperature", t, -40, 85, 100)
 	d.values[1] = drivers.Bad("pressure", "not measured")
 	if rawP != notMeasured {
-		d.values[1] = chip.Measured("pressure", d.coef.pascal(float64(rawP)/scale(d.o.Oversampling), scaledT), 30_000, 120_000, 100)
+		d.values[1] = kit.Measured("pressure", d.coef.pascal(float64(rawP)/scale(d.o.Oversampling), scaledT), 30_000, 120_000, 100)
 	}
 	return d.values[:], nil
 }

@@ -10,7 +10,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -24,8 +25,8 @@ type Options struct {
 func (o *Options) Check() error {
 	return errors.Join(
 		chip.CheckAddress(o.Address, chip.Addresses(0x40, 0x4f)...),
-		chip.CheckRange("shunt", o.Shunt, 0.00001, 100, "Ω"),
-		chip.CheckOneOf("samples", o.Samples, 1, 4, 16, 64, 128),
+		kit.CheckRange("shunt", o.Shunt, 0.00001, 100, "Ω"),
+		kit.CheckOneOf("samples", o.Samples, 1, 4, 16, 64, 128),
 	)
 }
 
@@ -39,9 +40,9 @@ func defaults() Options { return Options{Address: 0x40, Shunt: 0.1, Samples: 16}
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		chip.Field("voltage", drivers.Voltage, "of the line behind the shunt, against ground"),
-		chip.Field("current", drivers.Current, "through the shunt, positive from IN+ to IN-"),
-		chip.Field("power", drivers.Power, "voltage times current"),
+		kit.Field("voltage", drivers.Voltage, "of the line behind the shunt, against ground"),
+		kit.Field("current", drivers.Current, "through the shunt, positive from IN+ to IN-"),
+		kit.Field("power", drivers.Power, "voltage times current"),
 	}
 }
 
@@ -140,12 +141,12 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	volts := float64(bus>>d.busShift) * d.busLSB
 	amperes := float64(int16(shunt)) * d.shuntLSB / d.shunt
-	d.values[0] = chip.Measured("voltage", volts, 0, d.busMost, 10_000)
+	d.values[0] = kit.Measured("voltage", volts, 0, d.busMost, 10_000)
 	d.values[1], d.values[2] = drivers.Bad("current", "overflow"), drivers.Bad("power", "overflow")
 	if s := int(int16(shunt)); !overflow && s > -d.shuntMost && s < d.shuntMost {
 		limit := 0.33 / d.shunt // A; beyond the range of either chip
-		d.values[1] = chip.Measured("current", amperes, -limit, limit, 1e6)
-		d.values[2] = chip.Measured("power", volts*amperes, -limit*d.busMost, limit*d.busMost, 1e6)
+		d.values[1] = kit.Measured("current", amperes, -limit, limit, 1e6)
+		d.values[2] = kit.Measured("power", volts*amperes, -limit*d.busMost, limit*d.busMost, 1e6)
 		if d.values[0].Kind() == drivers.KindBad {
 			d.values[2] = drivers.Bad("power", "range")
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/stream"
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 // Dev is a device that writes lines.

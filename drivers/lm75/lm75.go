@@ -8,7 +8,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -82,7 +83,7 @@ func tmp1075() variant {
 }
 
 func (v variant) fields(*Options) []drivers.Field {
-	return []drivers.Field{chip.Field("temperature", drivers.Temperature, fmt.Sprintf("-55 to %v °C, of the chip", v.high))}
+	return []drivers.Field{kit.Field("temperature", drivers.Temperature, fmt.Sprintf("-55 to %v °C, of the chip", v.high))}
 }
 
 // Registers.
@@ -187,7 +188,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, fmt.Errorf("%s: measurement: %w", d.name, err)
 	}
 	raw &^= 1<<(16-d.bits) - 1
-	d.values[0] = chip.Measured("temperature", float64(int16(raw))/256, -55, d.high, 10000)
+	d.values[0] = kit.Measured("temperature", float64(int16(raw))/256, -55, d.high, 10000)
 	return d.values[:], nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"periph.io/x/conn/v3/i2c/i2ctest"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 	"github.com/fieldgate/fieldgate/drivers/lm75/lm75test"
 )
 

@@ -8,7 +8,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -23,7 +24,7 @@ func (o *Options) Check() error { return chip.CheckAddress(o.Address, chip.Addre
 var Spec = drivers.I2C("mcp9808", "Microchip MCP9808: temperature in steps of 0.0625 °C", Options{Address: 0x18}, fields, open)
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{chip.Field("temperature", drivers.Temperature, "-40 to 125 °C, of the chip")}
+	return []drivers.Field{kit.Field("temperature", drivers.Temperature, "-40 to 125 °C, of the chip")}
 }
 
 // Registers and what goes into them.
@@ -105,7 +106,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mcp9808: temperature: %w", err)
 	}
-	d.values[0] = chip.Measured("temperature", celsius(raw), -40, 125, 10000)
+	d.values[0] = kit.Measured("temperature", celsius(raw), -40, 125, 10000)
 	return d.values[:], nil
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 	"github.com/fieldgate/fieldgate/drivers/scd4x/scd4xtest"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
 )
 
 func TestDriver(t *testing.T) {

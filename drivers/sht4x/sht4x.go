@@ -8,8 +8,9 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 )
 
 // Options are what the configuration may set.
@@ -25,8 +26,8 @@ var Spec = drivers.I2C("sht4x", "Sensirion SHT40, SHT41, SHT43, SHT45: temperatu
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 125 °C"),
-		chip.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("temperature", drivers.Temperature, "-40 to 125 °C"),
+		kit.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
 	}
 }
 
@@ -86,8 +87,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	t := -45 + 175*float64(d.words[0])/65535
 	rh := -6 + 125*float64(d.words[1])/65535 // may be a little beyond 0 and 100, where it is to be cut
-	d.values[0] = chip.Measured("temperature", t, -40, 125, 100)
-	d.values[1] = chip.Measured("humidity", min(max(rh, 0), 100), 0, 100, 100)
+	d.values[0] = kit.Measured("temperature", t, -40, 125, 100)
+	d.values[1] = kit.Measured("humidity", min(max(rh, 0), 100), 0, 100, 100)
 	return d.values[:], nil
 }
 

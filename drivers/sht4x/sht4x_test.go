@@ -11,7 +11,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 	"github.com/fieldgate/fieldgate/drivers/sht4x/sht4xtest"
 )
 

@@ -9,7 +9,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -24,7 +25,7 @@ func (o *Options) Check() error { return chip.CheckAddress(o.Address, address) }
 var Spec = drivers.I2C("veml7700", "Vishay VEML7700: illuminance, from twilight to sunlight", Options{Address: address}, fields, open)
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{chip.Field("illuminance", drivers.Illuminance, "0 to 140,000 lx")}
+	return []drivers.Field{kit.Field("illuminance", drivers.Illuminance, "0 to 140,000 lx")}
 }
 
 // Registers, of two bytes, the lower one first.
@@ -106,7 +107,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 			return nil, fmt.Errorf("veml7700: measurement: %w", err)
 		}
 		lux := corrected(float64(counts) * d.scales[d.now].lux)
-		d.values[0] = chip.Measured("illuminance", lux, 0, 140_000, 100)
+		d.values[0] = kit.Measured("illuminance", lux, 0, 140_000, 100)
 		if counts == 0xFFFF {
 			d.values[0] = drivers.Bad("illuminance", "range")
 		}

@@ -1,4 +1,4 @@
-package w1
+package ds18b20
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/sysfs"
+	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
 
 // Options are what the configuration may set.
