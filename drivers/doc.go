@@ -27,8 +27,9 @@
 // OptionError, before anything is opened. Fields must be known from the options alone: a configuration is checked on any machine. A field of
 // Options that is not exported is no option; a test puts there what stands for the machine, such as the root of its files.
 //
-// The Doc of a field begins with its range, "-40 to 85 °C, of the chip", where the device has one: drivertest.Suite garbles all that the
-// device says, and holds the driver to that range.
+// Each field that is a number has a Range: drivers.Between, drivers.AtLeast, or drivers.AnyNumber if the
+// driver cannot know. kit.Measured makes what is outside of it Bad, the documentation shows it, and
+// drivertest.Suite, which garbles all that the device says, holds the driver to it.
 //
 // What several drivers need is in drivers/kit and the folders below it.
 //

@@ -89,15 +89,6 @@ func (q Quantity) Unit() string {
 	return ""
 }
 
-// A Field describes one field of a sensor.
-type Field struct {
-	Name     string // lower-case snake case
-	Unit     string // SenML's symbol, "" for none
-	Kind     Kind   // what Read returns when the field could be measured
-	Doc      string // one line for the operator
-	Writable bool   // the driver is a Writer, and its Write takes this field
-}
-
 // A Spec is a driver's entry in the table of drivers: everything that the rest of the program knows of it.
 type Spec struct {
 	Name string // the configuration's `driver`

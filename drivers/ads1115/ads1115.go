@@ -52,7 +52,7 @@ const (
 type Dev struct {
 	variant variant
 	chip    *chip.Conn
-	names   []string
+	fields  []drivers.Field
 	chans   []channel
 	takes   time.Duration // the longest time of a conversion
 	values  []drivers.Value
@@ -63,7 +63,7 @@ type channel struct {
 	config        uint16
 	volts         float64 // per count
 	scale, offset float64
-	perUnit       float64 // to which the value is rounded: a tenth of a count or finer
+	decimals      int // to which the value is rounded: a tenth of a count or finer
 }
 
 // open looks whether a chip is there.
@@ -71,19 +71,19 @@ func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &Dev{variant: o.variant, chip: chip.New(bus, o.Address), takes: conversion(o.Rate)}
+	d := &Dev{variant: o.variant, chip: chip.New(bus, o.Address), takes: conversion(o.Rate), fields: fields(&o)}
 	if _, err := d.chip.Read16(regConfig); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.variant, d.chip.Unfound(err, "pin ADDR", chip.Addresses(0x48, 0x4b)...))
 	}
 	names, all := o.channels()
-	d.names, d.values = names, make([]drivers.Value, len(names))
+	d.values = make([]drivers.Value, len(names))
 	for _, name := range names {
 		c := all[name]
 		volts := c.fullScale() / 32768
 		d.chans = append(d.chans, channel{
 			config: inputs()[c.Input]<<configMux | gains()[c.fullScale()]<<configGain | configSingle | rates(o.variant)[o.Rate]<<configRate | configNoComp,
 			volts:  volts, scale: c.factor(), offset: c.Offset,
-			perUnit: math.Pow10(max(0, 1+int(math.Ceil(-math.Log10(volts*math.Abs(c.factor())))))),
+			decimals: max(0, 1+int(math.Ceil(-math.Log10(volts*math.Abs(c.factor()))))),
 		})
 	}
 	return d, nil
@@ -102,11 +102,11 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	for i, c := range d.chans {
 		raw, err := d.convert(ctx, c.config)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", d.variant, d.names[i], err)
+			return nil, fmt.Errorf("%s: %s: %w", d.variant, d.fields[i].Name, err)
 		}
-		d.values[i] = drivers.Bad(d.names[i], "range")
+		d.values[i] = drivers.Bad(d.fields[i].Name, "range")
 		if counts := int16(raw); counts > -32768 && counts < d.most() {
-			d.values[i] = kit.Measured(d.names[i], float64(counts)*c.volts*c.scale+c.offset, math.Inf(-1), math.Inf(1), c.perUnit)
+			d.values[i] = kit.Measured(d.fields[i], float64(counts)*c.volts*c.scale+c.offset, c.decimals)
 		}
 	}
 	return d.values, nil

@@ -98,7 +98,7 @@ func fields(o *Options) []drivers.Field {
 	names, all := o.channels()
 	for _, name := range names {
 		c := all[name]
-		f := kit.Field(name, drivers.Voltage, "input "+c.Input)
+		f := kit.Field(name, drivers.Voltage, drivers.AnyNumber(), "input "+c.Input)
 		if c.Unit != "" || c.factor() != 1 || c.Offset != 0 {
 			f.Unit = c.Unit
 		}

@@ -27,8 +27,8 @@ var Spec = drivers.I2C("aht20", "Aosong AHT20, AHT21, AHT25: temperature and hum
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		kit.Field("temperature", drivers.Temperature, "-40 to 85 °C"),
-		kit.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 85), ""),
+		kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), ""),
 	}
 }
 
@@ -51,12 +51,13 @@ type Dev struct {
 	chip   *chip.Conn
 	ready  bool // it was initialised
 	buf    [7]byte
+	fields []drivers.Field
 	values [2]drivers.Value
 }
 
 // open finds the chip and initialises it.
-func open(ctx context.Context, bus i2c.Bus, _ Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, address)}
+func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+	d := &Dev{chip: chip.New(bus, address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -99,8 +100,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	b := &d.buf
 	rh := uint32(b[1])<<12 | uint32(b[2])<<4 | uint32(b[3])>>4
 	t := uint32(b[3]&0x0F)<<16 | uint32(b[4])<<8 | uint32(b[5])
-	d.values[0] = kit.Measured("temperature", float64(t)*200/(1<<20)-50, -40, 85, 100) // 6.2
-	d.values[1] = kit.Measured("humidity", float64(rh)*100/(1<<20), 0, 100, 100)       // 6.1
+	d.values[0] = kit.Measured(d.fields[0], float64(t)*200/(1<<20)-50, 2) // 6.2
+	d.values[1] = kit.Measured(d.fields[1], float64(rh)*100/(1<<20), 2)   // 6.1
 	return d.values[:], nil
 }
 

@@ -25,7 +25,7 @@ func (o *Options) Check() error { return chip.CheckAddress(o.Address, 0x23, 0x5c
 var Spec = drivers.I2C("bh1750", "Rohm BH1750: illuminance", Options{Address: 0x23}, fields, open)
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{kit.Field("illuminance", drivers.Illuminance, "0 to 121,556 lx")}
+	return []drivers.Field{kit.Field("illuminance", drivers.Illuminance, drivers.Between(0, 121_556), "")}
 }
 
 // Instructions, one byte each.
@@ -45,12 +45,13 @@ type Dev struct {
 	chip   *chip.Conn
 	closed bool
 	buf    [2]byte
+	fields []drivers.Field
 	values [1]drivers.Value
 }
 
 // open looks whether a chip is there.
 func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, o.Address)}
+	d := &Dev{chip: chip.New(bus, o.Address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	d.values[0] = drivers.Bad("illuminance", "range")
 	if ok {
-		d.values[0] = kit.Measured("illuminance", lux, 0, 121_556, 10)
+		d.values[0] = kit.Measured(d.fields[0], lux, 1)
 	}
 	return d.values[:], nil
 }

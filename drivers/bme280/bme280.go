@@ -53,13 +53,16 @@ func (v variant) String() string {
 	return "bmp280"
 }
 
-func (v variant) fields(*Options) []drivers.Field {
+// The temperatures that the chip can measure, °C.
+const coldest, hottest = -40, 85
+
+func (v variant) fields(o *Options) []drivers.Field {
 	f := []drivers.Field{
-		kit.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip, with temperature_offset"),
-		kit.Field("pressure", drivers.Pressure, "30,000 to 110,000 Pa, at the sensor's height"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(coldest+o.TemperatureOffset, hottest+o.TemperatureOffset), "of the chip, with temperature_offset"),
+		kit.Field("pressure", drivers.Pressure, drivers.Between(30_000, 110_000), "at the sensor's height"),
 	}
 	if v == bme {
-		f = append(f, kit.Field("humidity", drivers.Humidity, "0 to 100 % relative, at the corrected temperature"))
+		f = append(f, kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), "at the corrected temperature"))
 	}
 	return f
 }
@@ -91,12 +94,13 @@ type Dev struct {
 	cal     calibration
 	closed  bool
 	buf     [8]byte
+	fields  []drivers.Field
 	values  [3]drivers.Value
 }
 
 // open finds the chip, resets it and reads its calibration.
 func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{variant: v, o: o, chip: chip.New(bus, o.Address)}
+	d := &Dev{variant: v, o: o, fields: v.fields(&o), chip: chip.New(bus, o.Address)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -174,20 +178,20 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	fine := d.cal.fine(rawT)
 	t := celsius(fine)
-	if t < -40 || t > 85 {
+	if t < coldest || t > hottest {
 		return nil, fmt.Errorf("%s: %.1f °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", d.variant, t)
 	}
-	d.values[0] = kit.Measured("temperature", t+d.o.TemperatureOffset, -60, 105, 100)
+	d.values[0] = kit.Measured(d.fields[0], t+d.o.TemperatureOffset, 2)
 	d.values[1] = drivers.Bad("pressure", "not measured")
 	if rawP != notMeasured20 {
-		d.values[1] = kit.Measured("pressure", d.cal.pascal(rawP, fine), 30_000, 110_000, 100)
+		d.values[1] = kit.Measured(d.fields[1], d.cal.pascal(rawP, fine), 2)
 	}
 	if d.variant == bmp {
 		return d.values[:2], nil
 	}
 	d.values[2] = drivers.Bad("humidity", "not measured")
 	if rawH != notMeasured16 {
-		d.values[2] = kit.Measured("humidity", kit.HumidityAt(d.cal.humidity(rawH, fine), t, t+d.o.TemperatureOffset), 0, 100, 100)
+		d.values[2] = kit.Measured(d.fields[2], kit.HumidityAt(d.cal.humidity(rawH, fine), t, t+d.o.TemperatureOffset), 2)
 	}
 	return d.values[:], nil
 }

@@ -33,8 +33,8 @@ var Spec = drivers.I2C("dps310", "Infineon DPS310: pressure and temperature", Op
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		kit.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip"),
-		kit.Field("pressure", drivers.Pressure, "30,000 to 120,000 Pa, at the sensor's height"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 85), "of the chip"),
+		kit.Field("pressure", drivers.Pressure, drivers.Between(30_000, 120_000), "at the sensor's height"),
 	}
 }
 
@@ -75,12 +75,13 @@ type Dev struct {
 	hot    bool // it needs the cure
 	closed bool
 	buf    [3]byte
+	fields []drivers.Field
 	values [2]drivers.Value
 }
 
 // open finds the chip, resets it and reads its coefficients.
 func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, o.Address), o: o}
+	d := &Dev{chip: chip.New(bus, o.Address), o: o, fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -170,13 +171,13 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	scaledT := float64(rawT) / scale(1)
 	t := d.coef.celsius(scaledT)
-	if t < -40 || t > 85 {
+	if !d.fields[0].Contains(t) {
 		return nil, fmt.Errorf("dps310: %.1f °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", t)
 	}
-	d.values[0] = kit.Measured("temperature", t, -40, 85, 100)
+	d.values[0] = kit.Measured(d.fields[0], t, 2)
 	d.values[1] = drivers.Bad("pressure", "not measured")
 	if rawP != notMeasured {
-		d.values[1] = kit.Measured("pressure", d.coef.pascal(float64(rawP)/scale(d.o.Oversampling), scaledT), 30_000, 120_000, 100)
+		d.values[1] = kit.Measured(d.fields[1], d.coef.pascal(float64(rawP)/scale(d.o.Oversampling), scaledT), 2)
 	}
 	return d.values[:], nil
 }

@@ -20,7 +20,7 @@
 //
 // # Range
 //
-// -55 to 125 °C, ±0.5 °C from -10 to 85 °C, in steps of 0.0625 °C.
+// Accuracy ±0.5 °C from -10 to 85 °C, in steps of 0.0625 °C.
 //
 // # Sources of error
 //

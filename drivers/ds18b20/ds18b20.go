@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit"
 	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
 
@@ -40,7 +41,7 @@ func shared(s drivers.Spec) drivers.Spec {
 }
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{{Name: "temperature", Unit: drivers.Temperature.Unit(), Kind: drivers.KindFloat, Doc: "-55 to 125 °C"}}
+	return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-55, 125), "")}
 }
 
 // Dev is one chip.
@@ -49,6 +50,7 @@ type Dev struct {
 	id     string
 	last   float64 // °C, of the last good reading
 	known  bool    // there was one
+	field  drivers.Field
 	values [1]drivers.Value
 }
 
@@ -61,7 +63,7 @@ func open(ctx context.Context, o Options) (drivers.Driver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ds18b20: %w", err)
 	}
-	return &Dev{file: filepath.Join(devices, id, "w1_slave"), id: id}, nil
+	return &Dev{file: filepath.Join(devices, id, "w1_slave"), id: id, field: fields(&o)[0]}, nil
 }
 
 // choose returns the id of the chip that the configuration means.
@@ -116,7 +118,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, fmt.Errorf("ds18b20: %s: %w", d.id, err)
 	}
 	d.last, d.known = memory.celsius(), true
-	d.values[0] = drivers.Float("temperature", d.last)
+	d.values[0] = drivers.Float(d.field.Name, d.last)
 	return d.values[:], nil
 }
 
@@ -132,7 +134,7 @@ func (d *Dev) check(m memory) error {
 		return errors.New("127.94 °C means that the chip had not enough current to measure: connect its supply wire, or use a stronger pull-up")
 	case m.raw() == powerOn && !m.measured() && !(d.known && d.last > 85-near && d.last < 85+near):
 		return errors.New("85 °C is what the chip says before it has measured: it lost its power; check its supply and ground, and the pull-up")
-	case t < -55 || t > 125:
+	case !d.field.Contains(t):
 		return fmt.Errorf("%v °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", t)
 	}
 	return nil

@@ -18,8 +18,8 @@ func (o *InOptions) fields() []drivers.Field {
 	f := []drivers.Field{{Name: "level", Kind: drivers.KindBool, Doc: "the pin is active"}}
 	if o.Edges != "none" {
 		f = append(f,
-			drivers.Field{Name: "count", Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Doc: "edges since the sensor was opened; with option edges"},
-			drivers.Field{Name: "frequency", Unit: drivers.Frequency.Unit(), Kind: drivers.KindFloat, Doc: "periods per second since the last reading, 0 when no edge came; with option edges"},
+			drivers.Field{Name: "count", Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "edges since the sensor was opened; with option edges"},
+			drivers.Field{Name: "frequency", Unit: drivers.Frequency.Unit(), Kind: drivers.KindFloat, Range: drivers.AtLeast(0), Doc: "periods per second since the last reading, 0 when no edge came; with option edges"},
 		)
 	}
 	return f

@@ -71,7 +71,7 @@ func (d *Dev) cpuTemperature() drivers.Value {
 	switch {
 	case err != nil:
 		return malformed()
-	case v < -60_000 || v > 200_000: // some zones say -273200 or -274000 while their sensor is off
+	case v < coldest*1000 || v > hottest*1000:
 		return drivers.Bad("", "range")
 	}
 	return drivers.Float("", float64(v)/1000)

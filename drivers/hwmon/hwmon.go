@@ -82,7 +82,7 @@ func fields(o *Options) []drivers.Field {
 	for _, name := range slices.Sorted(maps.Keys(channels)) {
 		c := channels[name]
 		q, _ := sysfs.QuantityOf(quantities(), c.Input)
-		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Doc: sysfs.Doc(o.Name, c.Input, c.Label)})
+		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: sysfs.Doc(o.Name, c.Input, c.Label)})
 	}
 	return all
 }

@@ -82,7 +82,7 @@ func fields(o *Options) []drivers.Field {
 	channels := o.channels()
 	for _, name := range slices.Sorted(maps.Keys(channels)) {
 		q, _ := sysfs.QuantityOf(quantities(), channels[name])
-		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Doc: sysfs.Doc(o.Name, channels[name], "")})
+		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: sysfs.Doc(o.Name, channels[name], "")})
 	}
 	return all
 }

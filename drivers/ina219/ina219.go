@@ -31,18 +31,19 @@ func (o *Options) Check() error {
 }
 
 // Spec is the entry of the INA219 in the table of drivers.
-var Spec = drivers.I2C("ina219", "TI INA219: voltage up to 26 V, current and power of a supply line", defaults(), fields, ina219().open)
+var Spec = drivers.I2C("ina219", "TI INA219: voltage up to 26 V, current and power of a supply line", defaults(), ina219().fields, ina219().open)
 
 // SpecINA226 is the entry of the INA226.
-var SpecINA226 = drivers.I2C("ina226", "TI INA226: voltage up to 36 V, current and power of a supply line", defaults(), fields, ina226().open)
+var SpecINA226 = drivers.I2C("ina226", "TI INA226: voltage up to 36 V, current and power of a supply line", defaults(), ina226().fields, ina226().open)
 
 func defaults() Options { return Options{Address: 0x40, Shunt: 0.1, Samples: 16} }
 
-func fields(*Options) []drivers.Field {
+func (v variant) fields(o *Options) []drivers.Field {
+	amperes := float64(v.shuntMost) * v.shuntLSB / o.Shunt
 	return []drivers.Field{
-		kit.Field("voltage", drivers.Voltage, "of the line behind the shunt, against ground"),
-		kit.Field("current", drivers.Current, "through the shunt, positive from IN+ to IN-"),
-		kit.Field("power", drivers.Power, "voltage times current"),
+		kit.Field("voltage", drivers.Voltage, drivers.Between(0, v.busMost), "of the line behind the shunt, against ground"),
+		kit.Field("current", drivers.Current, drivers.Between(-amperes, amperes), "through the shunt, positive from IN+ to IN-"),
+		kit.Field("power", drivers.Power, drivers.Between(-amperes*v.busMost, amperes*v.busMost), "voltage times current"),
 	}
 }
 
@@ -66,12 +67,13 @@ type Dev struct {
 	config uint16
 	takes  time.Duration
 	closed bool
+	fields []drivers.Field
 	values [3]drivers.Value
 }
 
 // open finds the chip and resets it.
 func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{variant: v, chip: chip.New(bus, o.Address), shunt: o.Shunt, config: v.once(o.Samples)}
+	d := &Dev{variant: v, fields: v.fields(&o), chip: chip.New(bus, o.Address), shunt: o.Shunt, config: v.once(o.Samples)}
 	d.takes = 2 * time.Duration(o.Samples) * v.longest
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -141,12 +143,11 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	volts := float64(bus>>d.busShift) * d.busLSB
 	amperes := float64(int16(shunt)) * d.shuntLSB / d.shunt
-	d.values[0] = kit.Measured("voltage", volts, 0, d.busMost, 10_000)
+	d.values[0] = kit.Measured(d.fields[0], volts, 4)
 	d.values[1], d.values[2] = drivers.Bad("current", "overflow"), drivers.Bad("power", "overflow")
 	if s := int(int16(shunt)); !overflow && s > -d.shuntMost && s < d.shuntMost {
-		limit := 0.33 / d.shunt // A; beyond the range of either chip
-		d.values[1] = kit.Measured("current", amperes, -limit, limit, 1e6)
-		d.values[2] = kit.Measured("power", volts*amperes, -limit*d.busMost, limit*d.busMost, 1e6)
+		d.values[1] = kit.Measured(d.fields[1], amperes, 6)
+		d.values[2] = kit.Measured(d.fields[2], volts*amperes, 6)
 		if d.values[0].Kind() == drivers.KindBad {
 			d.values[2] = drivers.Bad("power", "range")
 		}

@@ -7,15 +7,16 @@ import (
 )
 
 // Field describes a field of kind float.
-func Field(name string, q drivers.Quantity, doc string) drivers.Field {
-	return drivers.Field{Name: name, Unit: q.Unit(), Kind: drivers.KindFloat, Doc: doc}
+func Field(name string, q drivers.Quantity, r drivers.Range, doc string) drivers.Field {
+	return drivers.Field{Name: name, Unit: q.Unit(), Kind: drivers.KindFloat, Range: r, Doc: doc}
 }
 
-// Measured returns v rounded to 1/perUnit, which takes away the digits that mean nothing. If it is
-// not within low and high, the limits of what the device can measure, it is Bad.
-func Measured(field string, v, low, high, perUnit float64) drivers.Value {
-	if !(v >= low && v <= high) {
-		return drivers.Bad(field, "range")
+// Measured returns v as the value of a field, rounded to so many digits after the point: those beyond
+// mean nothing. If v is not in the field's range, it is Bad.
+func Measured(f drivers.Field, v float64, decimals int) drivers.Value {
+	if !f.Contains(v) {
+		return drivers.Bad(f.Name, "range")
 	}
-	return drivers.Float(field, math.Round(v*perUnit)/perUnit)
+	perUnit := math.Pow10(decimals)
+	return drivers.Float(f.Name, math.Round(v*perUnit)/perUnit)
 }

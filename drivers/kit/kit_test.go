@@ -27,11 +27,12 @@ func TestCheckOneOfAndRange(t *testing.T) {
 }
 
 func TestMeasured(t *testing.T) {
-	if got := Measured("t", 25.0849, -40, 85, 100); got != drivers.Float("t", 25.08) {
+	f := Field("t", drivers.Temperature, drivers.Between(-40, 85), "")
+	if got := Measured(f, 25.0849, 2); got != drivers.Float("t", 25.08) {
 		t.Errorf("got %#v", got)
 	}
 	for _, v := range []float64{-40.1, 85.1} {
-		if got := Measured("t", v, -40, 85, 100); got != drivers.Bad("t", "range") {
+		if got := Measured(f, v, 2); got != drivers.Bad("t", "range") {
 			t.Errorf("%v: got %#v", v, got)
 		}
 	}

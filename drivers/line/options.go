@@ -69,7 +69,7 @@ func fields(o *Options) []drivers.Field {
 	for _, name := range o.names() {
 		if name != "" {
 			f := o.Fields[name]
-			fields = append(fields, drivers.Field{Name: name, Unit: f.Unit, Kind: kinds()[f.Type], Doc: "from the line"})
+			fields = append(fields, drivers.Field{Name: name, Unit: f.Unit, Kind: kinds()[f.Type], Range: drivers.AnyNumber(), Doc: "from the line"})
 		}
 	}
 	return fields

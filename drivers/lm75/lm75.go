@@ -83,7 +83,7 @@ func tmp1075() variant {
 }
 
 func (v variant) fields(*Options) []drivers.Field {
-	return []drivers.Field{kit.Field("temperature", drivers.Temperature, fmt.Sprintf("-55 to %v °C, of the chip", v.high))}
+	return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-55, v.high), "of the chip")}
 }
 
 // Registers.
@@ -98,12 +98,13 @@ type Dev struct {
 	variant
 	chip   *chip.Conn
 	closed bool
+	fields []drivers.Field
 	values [1]drivers.Value
 }
 
 // open finds the chip and puts it to sleep, or lets it measure where it cannot measure once.
 func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{variant: v, chip: chip.New(bus, o.Address)}
+	d := &Dev{variant: v, chip: chip.New(bus, o.Address), fields: v.fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, fmt.Errorf("%s: measurement: %w", d.name, err)
 	}
 	raw &^= 1<<(16-d.bits) - 1
-	d.values[0] = kit.Measured("temperature", float64(int16(raw))/256, -55, d.high, 10000)
+	d.values[0] = kit.Measured(d.fields[0], float64(int16(raw))/256, 4)
 	return d.values[:], nil
 }
 

@@ -24,7 +24,7 @@ func (o *Options) Check() error { return chip.CheckAddress(o.Address, chip.Addre
 var Spec = drivers.I2C("mcp9808", "Microchip MCP9808: temperature in steps of 0.0625 °C", Options{Address: 0x18}, fields, open)
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{kit.Field("temperature", drivers.Temperature, "-40 to 125 °C, of the chip")}
+	return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), "of the chip")}
 }
 
 // Registers and what goes into them.
@@ -50,12 +50,13 @@ const (
 type Dev struct {
 	chip   *chip.Conn
 	closed bool
+	fields []drivers.Field
 	values [1]drivers.Value
 }
 
 // open finds the chip, starts it and waits for its first measurement.
 func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, o.Address)}
+	d := &Dev{chip: chip.New(bus, o.Address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mcp9808: temperature: %w", err)
 	}
-	d.values[0] = kit.Measured("temperature", celsius(raw), -40, 125, 10000)
+	d.values[0] = kit.Measured(d.fields[0], celsius(raw), 4)
 	return d.values[:], nil
 }
 

@@ -48,14 +48,14 @@ func fields(o *Options) []drivers.Field {
 	}
 	var fields []drivers.Field
 	for _, f := range []struct{ name, size string }{{"pm1", "1"}, {"pm2_5", "2.5"}, {"pm10", "10"}} {
-		fields = append(fields, drivers.Field{Name: f.name, Unit: drivers.Dust.Unit(), Kind: drivers.KindInt,
+		fields = append(fields, drivers.Field{Name: f.name, Unit: drivers.Dust.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0),
 			Doc: "mass of particles up to " + f.size + " µm, " + conditions})
 	}
 	if !o.Particles {
 		return fields
 	}
 	for _, f := range []struct{ name, size string }{{"0_3", "0.3"}, {"0_5", "0.5"}, {"1", "1"}, {"2_5", "2.5"}, {"5", "5"}, {"10", "10"}} {
-		fields = append(fields, drivers.Field{Name: "particles_" + f.name, Unit: drivers.Count.Unit(), Kind: drivers.KindInt,
+		fields = append(fields, drivers.Field{Name: "particles_" + f.name, Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0),
 			Doc: "particles of more than " + f.size + " µm in 0.1 l of air"})
 	}
 	return fields

@@ -38,9 +38,9 @@ var Spec = drivers.I2C("scd4x", "Sensirion SCD40, SCD41, SCD43: CO₂, temperatu
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		kit.Field("co2", drivers.PPM, "carbon dioxide, up to 40,000 ppm; specified for 400 to 2000 (SCD40) or 5000 (SCD41, SCD43)"),
-		kit.Field("temperature", drivers.Temperature, "-10 to 60 °C, less temperature_offset"),
-		kit.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("co2", drivers.PPM, drivers.Between(1, 40_000), "carbon dioxide; specified for 400 to 2000 (SCD40) or 5000 (SCD41, SCD43)"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-30, 60), "less temperature_offset; specified from -10 °C"),
+		kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), ""),
 	}
 }
 
@@ -72,12 +72,13 @@ type Dev struct {
 	started bool
 	closed  bool
 	words   [3]uint16
+	fields  []drivers.Field
 	values  [3]drivers.Value
 }
 
 // open finds the sensor and starts it.
 func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{o: o, conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: busyTime}}
+	d := &Dev{o: o, fields: fields(&o), conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: busyTime}}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -149,10 +150,10 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	d.values[0] = drivers.Bad("co2", "not measured")
 	if co2 := d.words[0]; co2 != 0 {
-		d.values[0] = kit.Measured("co2", float64(co2), 1, 40_000, 1)
+		d.values[0] = kit.Measured(d.fields[0], float64(co2), 0)
 	}
-	d.values[1] = kit.Measured("temperature", -45+175*float64(d.words[1])/65535, -30, 60, 100) // 3.5
-	d.values[2] = kit.Measured("humidity", 100*float64(d.words[2])/65535, 0, 100, 100)
+	d.values[1] = kit.Measured(d.fields[1], -45+175*float64(d.words[1])/65535, 2) // 3.5
+	d.values[2] = kit.Measured(d.fields[2], 100*float64(d.words[2])/65535, 2)
 	return d.values[:], nil
 }
 

@@ -26,8 +26,8 @@ var Spec = drivers.I2C("sht3x", "Sensirion SHT30, SHT31, SHT35, SHT85: temperatu
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		kit.Field("temperature", drivers.Temperature, "-40 to 125 °C"),
-		kit.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), ""),
+		kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), ""),
 	}
 }
 
@@ -47,12 +47,13 @@ const (
 type Dev struct {
 	conn   sensirion.Conn
 	words  [2]uint16
+	fields []drivers.Field
 	values [2]drivers.Value
 }
 
 // open finds the chip and brings it into its state after power-up.
 func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: measureTime}}
+	d := &Dev{conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: measureTime}, fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -86,8 +87,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	t := -45 + 175*float64(d.words[0])/65535 // 4.13
 	rh := 100 * float64(d.words[1]) / 65535
-	d.values[0] = kit.Measured("temperature", t, -40, 125, 100)
-	d.values[1] = kit.Measured("humidity", rh, 0, 100, 100)
+	d.values[0] = kit.Measured(d.fields[0], t, 2)
+	d.values[1] = kit.Measured(d.fields[1], rh, 2)
 	return d.values[:], nil
 }
 

@@ -26,8 +26,8 @@ var Spec = drivers.I2C("sht4x", "Sensirion SHT40, SHT41, SHT43, SHT45: temperatu
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		kit.Field("temperature", drivers.Temperature, "-40 to 125 °C"),
-		kit.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), ""),
+		kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), ""),
 	}
 }
 
@@ -45,12 +45,13 @@ const (
 type Dev struct {
 	conn   sensirion.Conn
 	words  [2]uint16
+	fields []drivers.Field
 	values [2]drivers.Value
 }
 
 // open finds the chip and brings it into its state after power-up.
 func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: measureTime}}
+	d := &Dev{conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: measureTime}, fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -87,8 +88,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	t := -45 + 175*float64(d.words[0])/65535
 	rh := -6 + 125*float64(d.words[1])/65535 // may be a little beyond 0 and 100, where it is to be cut
-	d.values[0] = kit.Measured("temperature", t, -40, 125, 100)
-	d.values[1] = kit.Measured("humidity", min(max(rh, 0), 100), 0, 100, 100)
+	d.values[0] = kit.Measured(d.fields[0], t, 2)
+	d.values[1] = kit.Measured(d.fields[1], min(max(rh, 0), 100), 2)
 	return d.values[:], nil
 }
 

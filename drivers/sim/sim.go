@@ -64,7 +64,7 @@ func (o *Options) Check() error {
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 func fields(o *Options) []drivers.Field {
-	f := drivers.Field{Name: o.Field, Unit: o.Unit, Kind: drivers.KindFloat, Doc: "simulated " + o.Shape}
+	f := drivers.Field{Name: o.Field, Unit: o.Unit, Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: "simulated " + o.Shape}
 	if o.Shape == "counter" {
 		f.Kind = drivers.KindInt
 	}

@@ -58,6 +58,7 @@ func (c FieldConfig) line() drivers.Linear {
 // it is now. An int that is scaled, shifted or averaged is a float.
 func (c FieldConfig) Field(f drivers.Field) drivers.Field {
 	if c.Unit != "" || c.line() != drivers.NewLinear(1, 0) {
+		f.Doc, f.Range = f.Describe(), drivers.Range{} // the range is the device's, in its unit
 		f.Unit = c.Unit
 	}
 	f.Kind = c.Kind(f.Kind)
