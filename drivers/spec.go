@@ -119,7 +119,7 @@ func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %v", e.Key
 func (e *OptionError) Unwrap() error { return e.Err }
 
 // I2C makes the Spec of a driver for a chip on an I2C bus.
-func I2C[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, i2c.Bus, O) (Driver, error)) Spec {
+func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, i2c.Bus, O) (D, error)) Spec {
 	return Spec{
 		Name: name, Doc: doc, Bus: I2CBus, Shared: true,
 		Options: func() any { o := defaults; return &o },
@@ -129,14 +129,14 @@ func I2C[O any](name, doc string, defaults O, fields func(*O) []Field, open func
 			if err != nil {
 				return nil, err
 			}
-			return open(ctx, b, *options.(*O))
+			return driver(open(ctx, b, *options.(*O)))
 		},
 	}
 }
 
 // Serial makes the Spec of a driver for a device that has a serial port for itself; mode says how its options set the line up. The port is
 // given back (where it has a Close method, by that) when the driver is closed or could not be opened.
-func Serial[O any](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (Driver, error)) Spec {
+func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Line: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
@@ -145,7 +145,7 @@ func Serial[O any](name, doc string, defaults O, fields func(*O) []Field, mode f
 }
 
 // SharedSerial is Serial for devices of which several are on one line and speak only when they are asked.
-func SharedSerial[O any](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (Driver, error)) Spec {
+func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, Line: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
@@ -156,13 +156,21 @@ func SharedSerial[O any](name, doc string, defaults O, fields func(*O) []Field, 
 }
 
 // Network makes the Spec of a driver for a device that is reached over TCP. Sensors with the same address share a connection.
-func Network[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (Driver, error)) Spec {
+func Network[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error)) Spec {
 	return onPort(Spec{Name: name, Doc: doc, Bus: NetworkBus, Shared: true}, defaults, fields, open,
 		func(ctx context.Context, buses Buses, bus string, _ *O) (Port, error) { return buses.Connect(ctx, bus) })
 }
 
+// driver returns what an open function returned as a Driver, which is nil if there is an error.
+func driver[D Driver](d D, err error) (Driver, error) {
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
 // onPort completes the Spec of a driver on a port that is given back with its driver.
-func onPort[O any](s Spec, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (Driver, error),
+func onPort[O any, D Driver](s Spec, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error),
 	take func(context.Context, Buses, string, *O) (Port, error),
 ) Spec {
 	s.Options = func() any { o := defaults; return &o }
@@ -174,7 +182,7 @@ func onPort[O any](s Spec, defaults O, fields func(*O) []Field, open func(contex
 			return nil, err
 		}
 		held := heldPort{port: p}
-		held.Driver, err = open(ctx, p, *o)
+		held.Driver, err = driver(open(ctx, p, *o))
 		if err != nil {
 			return nil, errors.Join(err, held.release())
 		}
@@ -210,13 +218,13 @@ type heldWriter struct {
 func (h heldWriter) Write(ctx context.Context, v Value) error { return h.write(ctx, v) }
 
 // Machine makes the Spec of a driver that needs no bus.
-func Machine[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, O) (Driver, error)) Spec {
+func Machine[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, O) (D, error)) Spec {
 	return Spec{
 		Name: name, Doc: doc, Bus: NoBus,
 		Options: func() any { o := defaults; return &o },
 		Fields:  func(o any) []Field { return fields(o.(*O)) },
 		Open: func(ctx context.Context, _ Buses, _ string, options any) (Driver, error) {
-			return open(ctx, *options.(*O))
+			return driver(open(ctx, *options.(*O)))
 		},
 	}
 }

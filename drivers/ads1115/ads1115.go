@@ -14,10 +14,10 @@ import (
 )
 
 // Spec is the entry of the ADS1115 in the table of drivers.
-var Spec = drivers.I2C(string(ads1115), "TI ADS1115: four analog inputs, 16 bits, scaled to any unit", Options{Address: 0x48, Rate: 128, variant: ads1115}, fields, open)
+var Spec = drivers.I2C(string(ads1115), "TI ADS1115: four analog inputs, 16 bits, scaled to any unit", Options{Address: 0x48, Rate: 128, variant: ads1115}, fields, Open)
 
 // SpecADS1015 is the entry of the ADS1015.
-var SpecADS1015 = drivers.I2C(string(ads1015), "TI ADS1015: four analog inputs, 12 bits, scaled to any unit", Options{Address: 0x48, Rate: 1600, variant: ads1015}, fields, open)
+var SpecADS1015 = drivers.I2C(string(ads1015), "TI ADS1015: four analog inputs, 12 bits, scaled to any unit", Options{Address: 0x48, Rate: 1600, variant: ads1015}, fields, OpenADS1015)
 
 // A variant is one of the chips that this driver knows. They differ in their rates; the results are both left-justified.
 type variant string
@@ -29,10 +29,10 @@ const (
 
 // rates are the codes of the data rates, by conversions per second.
 func rates(v variant) map[int]uint16 {
-	if v == ads1115 {
-		return map[int]uint16{8: 0, 16: 1, 32: 2, 64: 3, 128: 4, 250: 5, 475: 6, 860: 7}
+	if v == ads1015 {
+		return map[int]uint16{128: 0, 250: 1, 490: 2, 920: 3, 1600: 4, 2400: 5, 3300: 6}
 	}
-	return map[int]uint16{128: 0, 250: 1, 490: 2, 920: 3, 1600: 4, 2400: 5, 3300: 6}
+	return map[int]uint16{8: 0, 16: 1, 32: 2, 64: 3, 128: 4, 250: 5, 475: 6, 860: 7}
 }
 
 // Registers and what goes into them.
@@ -66,8 +66,20 @@ type channel struct {
 	decimals      int // to which the value is rounded: a tenth of a count or finer
 }
 
-// open looks whether a chip is there.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open looks whether an ADS1115 is there. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	o.variant = ads1115
+	return open(ctx, bus, o)
+}
+
+// OpenADS1015 is Open for an ADS1015, which has other rates: start from SpecADS1015.Options, so that
+// Check knows them.
+func OpenADS1015(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	o.variant = ads1015
+	return open(ctx, bus, o)
+}
+
+func open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, address) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("aht20", "Aosong AHT20, AHT21, AHT25: temperature and humidity", Options{Address: address}, fields, open)
+var Spec = drivers.I2C("aht20", "Aosong AHT20, AHT21, AHT25: temperature and humidity", Options{Address: address}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
@@ -55,8 +55,8 @@ type Dev struct {
 	values [2]drivers.Value
 }
 
-// open finds the chip and initialises it.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds the chip and initialises it. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{chip: chip.New(bus, address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func Specs() []drivers.Spec {
 		modbus.SpecTCP,
 		nmea.Spec,
 		pms5003.Spec,
-		pms5003.Spec7003,
+		pms5003.SpecPMS7003,
 		scd4x.Spec,
 		sds011.Spec,
 		sht3x.Spec,

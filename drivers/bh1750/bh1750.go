@@ -22,7 +22,7 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, 0x23, 0x5c) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("bh1750", "Rohm BH1750: illuminance", Options{Address: 0x23}, fields, open)
+var Spec = drivers.I2C("bh1750", "Rohm BH1750: illuminance", Options{Address: 0x23}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{kit.Field("illuminance", drivers.Illuminance, drivers.Between(0, 121_556), "")}
@@ -49,8 +49,8 @@ type Dev struct {
 	values [1]drivers.Value
 }
 
-// open looks whether a chip is there.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open looks whether a chip is there. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{chip: chip.New(bus, o.Address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err

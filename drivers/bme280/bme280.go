@@ -31,10 +31,10 @@ func (o *Options) Check() error {
 }
 
 // Spec is the entry of the BME280 in the table of drivers.
-var Spec = drivers.I2C("bme280", "Bosch BME280: temperature, humidity and pressure", defaults(), bme.fields, bme.open)
+var Spec = drivers.I2C("bme280", "Bosch BME280: temperature, humidity and pressure", defaults(), bme.fields, Open)
 
 // SpecBMP280 is the entry of the BMP280.
-var SpecBMP280 = drivers.I2C("bmp280", "Bosch BMP280: temperature and pressure", defaults(), bmp.fields, bmp.open)
+var SpecBMP280 = drivers.I2C("bmp280", "Bosch BMP280: temperature and pressure", defaults(), bmp.fields, OpenBMP280)
 
 func defaults() Options { return Options{Address: 0x76, Oversampling: 1} }
 
@@ -98,8 +98,15 @@ type Dev struct {
 	values  [3]drivers.Value
 }
 
-// open finds the chip, resets it and reads its calibration.
-func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds a BME280, resets it and reads its calibration. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) { return bme.open(ctx, bus, o) }
+
+// OpenBMP280 is Open for a BMP280.
+func OpenBMP280(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return bmp.open(ctx, bus, o)
+}
+
+func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{variant: v, o: o, fields: v.fields(&o), chip: chip.New(bus, o.Address)}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -36,10 +36,10 @@ func (o *Options) Check() error {
 }
 
 // Spec is the entry of the BME680 in the table of drivers.
-var Spec = drivers.I2C("bme680", "Bosch BME680: temperature, humidity, pressure and gas resistance", defaults(), fields, open)
+var Spec = drivers.I2C("bme680", "Bosch BME680: temperature, humidity, pressure and gas resistance", defaults(), fields, Open)
 
 // SpecBME688 is the entry of the BME688. The chip tells which it is, so the drivers are the same.
-var SpecBME688 = drivers.I2C("bme688", "Bosch BME688: temperature, humidity, pressure and gas resistance", defaults(), fields, open)
+var SpecBME688 = drivers.I2C("bme688", "Bosch BME688: temperature, humidity, pressure and gas resistance", defaults(), fields, Open)
 
 func defaults() Options {
 	return Options{Address: 0x76, Oversampling: 2, Gas: true, HeaterTemperature: 320, HeaterDuration: 150 * time.Millisecond}
@@ -99,8 +99,8 @@ type Dev struct {
 	values  [4]drivers.Value
 }
 
-// open finds the chip, resets it and reads its calibration.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds the chip, resets it and reads its calibration. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{chip: chip.New(bus, o.Address), o: o, fields: fields(&o), ambient: 25}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func (o *Options) Check() error {
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("dps310", "Infineon DPS310: pressure and temperature", Options{Address: 0x77, Oversampling: 16}, fields, open)
+var Spec = drivers.I2C("dps310", "Infineon DPS310: pressure and temperature", Options{Address: 0x77, Oversampling: 16}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
@@ -79,8 +79,8 @@ type Dev struct {
 	values [2]drivers.Value
 }
 
-// open finds the chip, resets it and reads its coefficients.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds the chip, resets it and reads its coefficients. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{chip: chip.New(bus, o.Address), o: o, fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err

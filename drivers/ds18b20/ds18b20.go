@@ -19,7 +19,7 @@ import (
 type Options struct {
 	ID string `toml:"id" doc:"the chip's number as in /sys/bus/w1/devices, such as 28-0316a2795fff; may be left out where there is one only"`
 
-	root string // where /sys is, for tests
+	root string // where /sys is, for tests; "" is /
 }
 
 var idForm = regexp.MustCompile(`^28-[0-9a-f]{12}$`)
@@ -33,7 +33,7 @@ func (o *Options) Check() error {
 }
 
 // Spec is the driver's entry in the table. Sensors take turns, because the kernel measures with one of a bus at a time.
-var Spec = shared(drivers.Machine("ds18b20", "Maxim DS18B20 on the kernel's 1-Wire bus: temperature", Options{root: "/"}, fields, open))
+var Spec = shared(drivers.Machine("ds18b20", "Maxim DS18B20 on the kernel's 1-Wire bus: temperature", Options{}, fields, Open))
 
 func shared(s drivers.Spec) drivers.Spec {
 	s.Shared = true
@@ -54,11 +54,12 @@ type Dev struct {
 	values [1]drivers.Value
 }
 
-func open(ctx context.Context, o Options) (drivers.Driver, error) {
+// Open finds the sensor on the kernel's 1-Wire bus. The options must pass Check.
+func Open(ctx context.Context, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	devices := filepath.Join(o.root, "sys/bus/w1/devices")
+	devices := filepath.Join("/", o.root, "sys/bus/w1/devices")
 	id, err := choose(devices, o.ID)
 	if err != nil {
 		return nil, fmt.Errorf("ds18b20: %w", err)

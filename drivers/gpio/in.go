@@ -12,7 +12,7 @@ import (
 )
 
 // SpecIn is the entry of inputs in the table of drivers.
-var SpecIn = drivers.Machine("gpio-in", "a pin as input: its level, and a counter of edges with their frequency", InOptions{Bias: "as-is", Edges: "none"}, (*InOptions).fields, openIn)
+var SpecIn = drivers.Machine("gpio-in", "a pin as input: its level, and a counter of edges with their frequency", InOptions{Bias: "as-is", Edges: "none"}, (*InOptions).fields, OpenIn)
 
 func (o *InOptions) fields() []drivers.Field {
 	f := []drivers.Field{{Name: "level", Kind: drivers.KindBool, Doc: "the pin is active"}}
@@ -49,7 +49,8 @@ type In struct {
 	values  [3]drivers.Value
 }
 
-func openIn(ctx context.Context, o InOptions) (drivers.Driver, error) {
+// OpenIn takes a pin as input. The options must pass Check.
+func OpenIn(ctx context.Context, o InOptions) (*In, error) {
 	if o.kernel == nil {
 		o.kernel = linux{}
 	}

@@ -17,11 +17,11 @@ type Options struct {
 	Fields []string `toml:"fields" doc:"which fields, in this order; default all but throttled_flags"`
 	Path   string   `toml:"path" doc:"a file or folder on the file system that disk_used and disk_free tell of"`
 
-	root string // where /proc and /sys are, for tests
+	root string // where /proc and /sys are, for tests; "" is /
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Machine("host", "this board: temperature, load, memory, disk, uptime", Options{Path: "/", root: "/"}, fields, open)
+var Spec = drivers.Machine("host", "this board: temperature, load, memory, disk, uptime", Options{Path: "/"}, fields, Open)
 
 // What a thermal zone can say, °C: some say -273.2 or -274 while their sensor is off.
 const coldest, hottest = -60, 200
@@ -106,7 +106,8 @@ type Dev struct {
 	buf      [4096]byte // what was read of a file
 }
 
-func open(ctx context.Context, o Options) (drivers.Driver, error) {
+// Open makes the driver of this board. The options must pass Check.
+func Open(ctx context.Context, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

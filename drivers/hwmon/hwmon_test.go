@@ -94,7 +94,7 @@ func TestRead(t *testing.T) {
 
 func TestGone(t *testing.T) {
 	root := machine(t)
-	d, err := open(t.Context(), Options{Name: "ds3231", root: root})
+	d, err := Open(t.Context(), Options{Name: "ds3231", root: root})
 	if err != nil {
 		t.Fatal(err)
 	}

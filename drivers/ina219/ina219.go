@@ -31,10 +31,10 @@ func (o *Options) Check() error {
 }
 
 // Spec is the entry of the INA219 in the table of drivers.
-var Spec = drivers.I2C("ina219", "TI INA219: voltage up to 26 V, current and power of a supply line", defaults(), ina219().fields, ina219().open)
+var Spec = drivers.I2C("ina219", "TI INA219: voltage up to 26 V, current and power of a supply line", defaults(), ina219().fields, Open)
 
 // SpecINA226 is the entry of the INA226.
-var SpecINA226 = drivers.I2C("ina226", "TI INA226: voltage up to 36 V, current and power of a supply line", defaults(), ina226().fields, ina226().open)
+var SpecINA226 = drivers.I2C("ina226", "TI INA226: voltage up to 36 V, current and power of a supply line", defaults(), ina226().fields, OpenINA226)
 
 func defaults() Options { return Options{Address: 0x40, Shunt: 0.1, Samples: 16} }
 
@@ -71,8 +71,17 @@ type Dev struct {
 	values [3]drivers.Value
 }
 
-// open finds the chip and resets it.
-func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds an INA219 and resets it. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return ina219().open(ctx, bus, o)
+}
+
+// OpenINA226 is Open for an INA226.
+func OpenINA226(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return ina226().open(ctx, bus, o)
+}
+
+func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{variant: v, fields: v.fields(&o), chip: chip.New(bus, o.Address), shunt: o.Shunt, config: v.once(o.Samples)}
 	d.takes = 2 * time.Duration(o.Samples) * v.longest
 	if err := ctx.Err(); err != nil {

@@ -21,7 +21,7 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, chip.Addresses(0x18, 0x1f)...) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("mcp9808", "Microchip MCP9808: temperature in steps of 0.0625 °C", Options{Address: 0x18}, fields, open)
+var Spec = drivers.I2C("mcp9808", "Microchip MCP9808: temperature in steps of 0.0625 °C", Options{Address: 0x18}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), "of the chip")}
@@ -54,8 +54,8 @@ type Dev struct {
 	values [1]drivers.Value
 }
 
-// open finds the chip, starts it and waits for its first measurement.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds the chip, starts it and waits for its first measurement. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{chip: chip.New(bus, o.Address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err

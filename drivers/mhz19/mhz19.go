@@ -27,7 +27,7 @@ func (o *Options) Check() error {
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Serial("mhz19", "Winsen MH-Z19B and MH-Z19C: carbon dioxide", Options{SelfCalibration: true, WarmUp: 3 * time.Minute}, fields, mode, open)
+var Spec = drivers.Serial("mhz19", "Winsen MH-Z19B and MH-Z19C: carbon dioxide", Options{SelfCalibration: true, WarmUp: 3 * time.Minute}, fields, mode, Open)
 
 func mode(*Options) drivers.SerialMode { return drivers.SerialMode{Baud: 9600} }
 
@@ -52,7 +52,8 @@ type Dev struct {
 	values [1]drivers.Value
 }
 
-func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+// Open sets up the sensor on a port, which stays the caller's. The options must pass Check.
+func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

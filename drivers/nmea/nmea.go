@@ -19,7 +19,7 @@ type Options struct {
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Serial("nmea", "any GNSS receiver (GPS and others) that speaks NMEA 0183", Options{Baud: 9600}, fields, mode, open)
+var Spec = drivers.Serial("nmea", "any GNSS receiver (GPS and others) that speaks NMEA 0183", Options{Baud: 9600}, fields, mode, Open)
 
 func mode(o *Options) drivers.SerialMode { return drivers.SerialMode{Baud: o.Baud} }
 
@@ -118,7 +118,8 @@ type Dev struct {
 	strange  string // a sentence that was none of those that are read
 }
 
-func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+// Open reads a receiver on a port, which stays the caller's. The options must pass Check.
+func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (o *Options) Check() error {
 
 // Spec is the driver's entry in the table.
 var Spec = drivers.I2C("scd4x", "Sensirion SCD40, SCD41, SCD43: CO₂, temperature and humidity every 5 s (set every to 10s or more)",
-	Options{Address: address, TemperatureOffset: 4, SelfCalibration: true}, fields, open)
+	Options{Address: address, TemperatureOffset: 4, SelfCalibration: true}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
@@ -76,8 +76,8 @@ type Dev struct {
 	values  [3]drivers.Value
 }
 
-// open finds the sensor and starts it.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds the sensor and starts it. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{o: o, fields: fields(&o), conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: busyTime}}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func (o *Options) Check() error {
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Serial("sds011", "Nova SDS011: fine dust", Options{WarmUp: 30 * time.Second}, fields, mode, open)
+var Spec = drivers.Serial("sds011", "Nova SDS011: fine dust", Options{WarmUp: 30 * time.Second}, fields, mode, Open)
 
 func mode(*Options) drivers.SerialMode { return drivers.SerialMode{Baud: 9600} }
 
@@ -63,7 +63,8 @@ type Dev struct {
 	closed bool
 }
 
-func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+// Open sets up the sensor on a port, which stays the caller's. The options must pass Check.
+func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, 0x44, 0x45, 0x46) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("sht4x", "Sensirion SHT40, SHT41, SHT43, SHT45: temperature and humidity", Options{Address: 0x44}, fields, open)
+var Spec = drivers.I2C("sht4x", "Sensirion SHT40, SHT41, SHT43, SHT45: temperature and humidity", Options{Address: 0x44}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
@@ -49,8 +49,8 @@ type Dev struct {
 	values [2]drivers.Value
 }
 
-// open finds the chip and brings it into its state after power-up.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds the chip and brings it into its state after power-up. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: measureTime}, fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err

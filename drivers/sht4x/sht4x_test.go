@@ -33,7 +33,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: 0x44, W: []byte{0xFD}},
 			{Addr: 0x44, R: []byte{0x66, 0x67, 0xA2, 0x80, 0x00, 0xA2}},
 		}}
-		d, err := open(t.Context(), bus, Options{Address: 0x44})
+		d, err := Open(t.Context(), bus, Options{Address: 0x44})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, address) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("veml7700", "Vishay VEML7700: illuminance, from twilight to sunlight", Options{Address: address}, fields, open)
+var Spec = drivers.I2C("veml7700", "Vishay VEML7700: illuminance, from twilight to sunlight", Options{Address: address}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{kit.Field("illuminance", drivers.Illuminance, drivers.Between(0, 140_000), "")}
@@ -76,8 +76,8 @@ type Dev struct {
 	values [1]drivers.Value
 }
 
-// open finds the chip and puts it to sleep.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open finds the chip and puts it to sleep. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	d := &Dev{chip: chip.New(bus, o.Address), scales: scales(), fields: fields(&o)}
 	d.now = len(d.scales) - 3
 	if err := ctx.Err(); err != nil {
