@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	"periph.io/x/conn/v3/i2c"
 )
@@ -117,6 +118,22 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %v", e.Key, e.Err) }
 func (e *OptionError) Unwrap() error { return e.Err }
+
+// AddressOption returns the option `address` of a driver for a chip on an I2C bus, to be read or set;
+// nil if the driver has none. options is a pointer as made by s.Options.
+func AddressOption(s Spec, options any) *int {
+	v := reflect.ValueOf(options)
+	if s.Bus != I2CBus || v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range v.Elem().NumField() {
+		if v.Elem().Type().Field(i).Tag.Get("toml") == "address" {
+			address, _ := v.Elem().Field(i).Addr().Interface().(*int)
+			return address
+		}
+	}
+	return nil
+}
 
 // I2C makes the Spec of a driver for a chip on an I2C bus.
 func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, i2c.Bus, O) (D, error)) Spec {
