@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A Range is what the numbers of a field can be. The zero value means that nothing was said: Between,
-// AtLeast and AnyNumber make one.
+// A Range is what the numbers of a field can be. The zero value means that nothing was said:
+// Between, AtLeast and AnyNumber make one.
 type Range struct{ Min, Max float64 }
 
 // Between returns the Range from low to high, both of which are in it.
@@ -16,8 +16,8 @@ func Between(low, high float64) Range { return Range{low, high} }
 // AtLeast returns the Range that has no upper end.
 func AtLeast(low float64) Range { return Range{low, math.Inf(1)} }
 
-// AnyNumber returns the Range of a field of which the driver cannot know what its numbers can be, such
-// as a register whose meaning is in the configuration.
+// AnyNumber returns the Range of a field of which the driver cannot know what its numbers can be,
+// such as a register whose meaning is in the configuration.
 func AnyNumber() Range { return Range{math.Inf(-1), math.Inf(1)} }
 
 // Contains reports whether v is in the range. NaN never is.
@@ -33,8 +33,8 @@ type Field struct {
 	Writable bool   // the driver is a Writer, and its Write takes this field
 }
 
-// Describe returns one line for the operator, the range before the Doc: "-40 to 85 °C, of the chip".
-// A range without two ends is left out.
+// Describe returns one line for the operator, the range before the Doc: "-40 to 85 °C, of the
+// chip". A range without two ends is left out.
 func (f Field) Describe() string {
 	if math.IsInf(f.Min, 0) || math.IsInf(f.Max, 0) || f.Range == (Range{}) {
 		return f.Doc

@@ -8,7 +8,7 @@
 //	sysfs      sensors that the Linux kernel reads
 //	devfile    device files: why one cannot be opened, and who has it open
 //
-// Code may live here if two drivers need it and it knows neither of them. Code that one driver needs
-// stays in that driver; what the rest of the program needs to know of drivers is in package drivers.
-// No driver is here: each has its own folder directly under drivers.
+// Code may live here if two drivers need it and it knows neither of them. Code that one driver
+// needs stays in that driver; what the rest of the program needs to know of drivers is in package
+// drivers. No driver is here: each has its own folder directly under drivers.
 package kit

@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// Explain adds to the error of opening a device file what the operator can do about it. kind is what it
-// is the file of ("I2C bus"), name what the configuration calls it, enable what to do if there is none,
-// and others are those that there are.
+// Explain adds to the error of opening a device file what the operator can do about it. kind is
+// what it is the file of ("I2C bus"), name what the configuration calls it, enable what to do if
+// there is none, and others are those that there are.
 func Explain(kind, name, file string, err error, enable string, others []string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

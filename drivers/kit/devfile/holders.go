@@ -10,8 +10,8 @@ import (
 
 // Holders returns which other programs have a device file open, as "process 812 (ModemManager)". It
 // sees only those that it may look into: all of them as root, those of the same user otherwise. A
-// program that plays the device on a pseudo-terminal (socat, a simulator) is not one of them: that has
-// its other end.
+// program that plays the device on a pseudo-terminal (socat, a simulator) is not one of them: that
+// has its other end.
 func Holders(file string) []string { return holders("/proc", file) }
 
 func holders(proc, file string) []string {
