@@ -15,7 +15,8 @@ import (
 
 // chip is a driver's options as drivers declare them.
 type chip struct {
-	Address uint8             `toml:"address"`
+	Address int               `toml:"address"`
+	Channel uint8             `toml:"channel"`
 	Wait    time.Duration     `toml:"wait"`
 	Scale   float64           `toml:"scale"`
 	Names   []string          `toml:"names"`
@@ -151,7 +152,7 @@ func TestMistakes(t *testing.T) {
 		{"bus number", sensor + "driver = \"bme280\"\nbus = \"1\"\n", "7:7", `such as "/dev/i2c-1"`},
 		{"serial bus", sensor + "driver = \"line\"\nbus = \"usb:0403\"\n", "7:7", `"usb:VID:PID"`},
 		{"unknown option", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\n[sensor.options]\nadress = 0x76\n", "9:1", `unknown key "adress" in sensor "s".options (did you mean "address"?)`},
-		{"option out of range", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\noptions = { address = 300 }\n", "8:23", "out of range"},
+		{"option out of range", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\noptions = { channel = 300 }\n", "8:23", "out of range"},
 		{"option refused by the driver", sensor + "driver = \"bme280\"\nbus = \"/dev/i2c-1\"\n[sensor.options]\naddress = 76\n", "9:11", "0x4c: want 0x76 or 0x77"},
 		{"unknown field", sensor + "driver = \"host\"\n[sensor.field.temprature]\ndeadband = 1\n", "7:15", `has no field "temprature" (did you mean "temperature"?)`},
 		{"deadband of a text", sensor + "driver = \"host\"\n[sensor.field.label]\ndeadband = 1\n", "8:12", "only numbers have it"},

@@ -1,50 +1,167 @@
-// Package drivers is the vocabulary that drivers of sensors and the rest of the program share: what a Value is, what a
-// Driver does, and what a Spec tells about it. It knows no hardware, no configuration and no other package of the program;
-// anyone may import it. Code that opens a device file does not belong here (that is drivers/bus), nor does a driver (each
-// has its own folder).
+// Package drivers is the vocabulary that drivers of sensors and the rest of the program share: what
+// a Value is, what a Driver does, and what a Spec says about it. It knows no hardware, no
+// configuration and no other package of the program; anyone may import it. Code that opens a device
+// file does not belong here (that is drivers/bus), nor does a driver (each has its own folder), nor
+// what several drivers need (that is drivers/kit and the folders below it).
+//
+// # How to use a driver
+//
+// Each driver has a typed Open, see the example, or one for each of the chips that it knows. It
+// takes periph's i2c.Bus, a Port, or neither, and the driver's Options, which must pass their
+// Check; Spec.Options returns the defaults, and Spec.Line how a serial port must be set up. A
+// program that gets its drivers by name takes them from drivers/all, and opens them by Spec.Open.
 //
 // # How to write a driver
 //
-// A driver is one new folder and one line in drivers/all. The folder drivers/<chip> has
+// A driver is one new folder, and its import and its Spec in drivers/all/all.go. In what follows
+// the chip is an XY12, at address 0x40, which measures the temperature. The folder drivers/xy12 has
 //
-//	doc.go     what the device is, and what the driver does about its traps, in the form below
-//	<chip>.go  Options (with `toml` and `doc` tags), Spec, the type Dev with Read and Close
-//	*_test.go  ten lines that run drivertest.Suite, and the data sheet's own examples
+//	doc.go              what the device is, and what the driver does about its traps
+//	xy12.go             Options, Spec, Open, and the type Dev with Read and Close
+//	xy12test/chip.go    a model of the chip
+//	xy12_test.go        the suite on the model, and the data sheet's own examples
 //
-// The package comment begins with "Package <chip> is the driver of" and ends with the sections "# Data sheet", "# Wiring", "# Range" and "# Sources
-// of error". With the Spec they make the driver's part of docs/drivers.md, which is written anew by
+// doc.go is the package comment. It begins with "Package xy12 is the driver of" and ends with these
+// sections, which with the Spec become the driver's part of docs/drivers.md:
+//
+//	# Data sheet        title, number and version
+//	# Wiring            supply, pins, and how they choose the address
+//	# Range             accuracy, resolution; the limits themselves are in the fields
+//	# Sources of error  what makes it measure wrongly, and what the messages mean
+//
+// xy12.go, with the imports context, fmt, periph.io/x/conn/v3/i2c, drivers, drivers/kit and
+// drivers/kit/chip:
+//
+//	// Options are what the configuration may set.
+//	type Options struct {
+//		Address int `toml:"address" doc:"0x40 (pin ADDR to ground) or 0x41 (to the supply)"`
+//	}
+//
+//	// Check reports every option that has an impossible value.
+//	func (o *Options) Check() error { return chip.CheckAddress(o.Address, 0x40, 0x41) }
+//
+//	// Spec is the driver's entry in the table.
+//	var Spec = drivers.I2C("xy12", "Example XY12: temperature", Options{Address: 0x40}, fields, Open)
+//
+//	func fields(*Options) []drivers.Field {
+//		return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), "of the chip")}
+//	}
+//
+//	// Dev is an open chip.
+//	type Dev struct {
+//		chip   *chip.Conn
+//		fields []drivers.Field
+//		values [1]drivers.Value
+//	}
+//
+//	// Open looks whether the chip is there. The options must pass Check.
+//	func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+//		d := &Dev{chip: chip.New(bus, o.Address), fields: fields(&o)}
+//		if err := ctx.Err(); err != nil {
+//			return nil, err
+//		}
+//		id, err := d.chip.Read8(0x0F)
+//		if err != nil {
+//			return nil, fmt.Errorf("xy12: %w", d.chip.Unfound(err, "pin ADDR", 0x40, 0x41))
+//		}
+//		if id != 0x12 {
+//			return nil, fmt.Errorf("xy12: %w", d.chip.Wrong(id, "no XY12, which has 0x12"))
+//		}
+//		return d, nil
+//	}
+//
+//	// Read returns the temperature (°C) that the chip measured last.
+//	func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
+//		if err := ctx.Err(); err != nil {
+//			return nil, err
+//		}
+//		raw, err := d.chip.Read16(0x00)
+//		if err != nil {
+//			return nil, fmt.Errorf("xy12: temperature: %w", err)
+//		}
+//		d.values[0] = kit.Measured(d.fields[0], float64(int16(raw))/256, 2)
+//		return d.values[:], nil
+//	}
+//
+//	// Close does nothing: the chip measures all the time.
+//	func (d *Dev) Close() error { return nil }
+//
+// The Spec is made by I2C, Serial (the device has the port for itself), SharedSerial (several on
+// one line), Network, or Machine (files and pins of the kernel, and no bus); this also says what
+// Open takes.
+//
+// The defaults of Options are given to the Spec. A slice or a map in it starts as nil, and nil
+// means its default: the defaults are copied plainly, so what they point to would be shared by all
+// sensors. Each option has a tag `doc`: one line for the operator, with unit and range. Check
+// reports wrong values as OptionError, before anything is opened; kit.CheckOneOf and kit.CheckRange
+// make some. A field of Options that is not exported is not an option: a test puts there what
+// stands for the machine, such as the root of its files.
+//
+// Fields must be known from the options alone: a configuration is checked on any machine. Each
+// number has a Range: Between, AtLeast, or AnyNumber if the driver cannot know. Measured makes a
+// number outside of it Bad, and rounds one within it to so many digits after the point as mean
+// something.
+//
+// xy12test/chip.go is a model, for the suite and for whatever puts a chip behind a bus. It has a
+// folder of its own because the program must not contain it, and other tests want it. It implements
+// drivertest.Chip; chiptest.Registers understands the transfers of a chip with registers:
+//
+//	// A Chip is a model of the chip.
+//	type Chip struct {
+//		Raw       int16 // 1/256 °C
+//		registers chiptest.Registers
+//	}
+//
+//	// Transfer implements drivertest.Chip.
+//	func (c *Chip) Transfer(w, r []byte) error {
+//		return c.registers.Transfer(w, r,
+//			func(byte, []byte) bool { return false }, // nothing can be written
+//			func(register byte, b []byte) {
+//				switch register {
+//				case 0x00:
+//					copy(b, []byte{byte(c.Raw >> 8), byte(c.Raw)})
+//				case 0x0F:
+//					copy(b, []byte{0x12})
+//				}
+//			})
+//	}
+//
+// A device on a line has no model of its own: its test makes a drivertest.Device, of what it says
+// by itself and what it answers. Neither has a driver made by Machine: its test writes the kernel's
+// files below a root and names them in Suite.Files.
+//
+// xy12_test.go runs the suite, which lets every transfer fail and garbles all that the device says.
+// An example of the data sheet is played back to the driver with periph's i2ctest.Playback.
+//
+//	func TestDriver(t *testing.T) {
+//		drivertest.Suite{
+//			Spec: Spec,
+//			New:  func() *drivertest.Buses { return drivertest.OnI2C(0x40, &xy12test.Chip{Raw: 21 * 256}) },
+//		}.Run(t)
+//	}
+//
+// In the end add xy12.Spec to drivers/all/all.go, in the order of the names, write docs/drivers.md
+// again, and run the tests:
 //
 //	go test ./drivers/all -run TestDriversPage -update
-//
-// The Spec is made by I2C, Serial (the device has the port for itself), SharedSerial (several on one line), Network or Machine (the
-// kernel's files, and no bus):
-//
-//	var Spec = drivers.I2C("bme280", "Bosch BME280: temperature, humidity, pressure", Options{Address: 0x76}, fields, open)
-//
-// Options holds the defaults. A slice or a map in it starts as nil, and nil means its default: the defaults are copied
-// plainly, so what they point to would be shared by all sensors. Each field has a tag `doc`: one line for the operator, with unit and
-// range, which becomes documentation. A method Check on the pointer reports wrong values as
-// OptionError, before anything is opened. Fields must be known from the options alone: a configuration is checked on any machine. A field of
-// Options that is not exported is no option; a test puts there what stands for the machine, such as the root of its files.
-//
-// The Doc of a field begins with its range, "-40 to 85 °C, of the chip", where the device has one: drivertest.Suite garbles all that the
-// device says, and holds the driver to that range.
-//
-// What several drivers need has a folder of its own: chip (I2C chips at an address, their registers; chip/chiptest for their models), sysfs (what the kernel reads), stream
-// (serial devices), sensirion, bosch, humidity.
+//	go test ./drivers/... ./cmd/fieldgate -run 'Driver|Spec|Folder|Doc'
 //
 // # What a driver may rely on, and what it may not do
 //
-//   - Calls are never concurrent, and each has a context with a deadline. Read looks at it before it touches the bus and
-//     ends soon after it does; every wait is a Wait. What cannot be broken off, such as the reading of a file in which the kernel
-//     measures, is one transaction: the context is looked at before, and whoever calls waits.
-//   - It starts no goroutine, has no logger, reads no clock and keeps no package-level variable. Whoever calls it decides when
-//     to measure, takes the time, repeats, backs off, logs and opens it again.
-//   - It knows its bus as periph's i2c.Bus or as a Port, never as a device file, and does not close it. Only a driver made by Machine opens
-//     files itself, those that the kernel shares out: in /proc, in /sys, and GPIO pins.
-//   - A word with a wrong checksum, a bit pattern that means "not measured" or a number outside what the device can
-//     measure is Bad or an error. A guess is never a value.
-//   - An error says what was tried, what came instead, and what the operator can do; it wraps its cause. One that is
-//     os.ErrClosed tells the caller that the bus is gone and that only opening the driver anew can help.
+//   - Calls are never concurrent, and each has a context with a deadline. Read looks at it before
+//     it touches the bus and ends soon after it does; every wait is a Wait. What cannot be broken
+//     off, such as the reading of a file in which the kernel measures, is one transaction: the
+//     context is looked at before, and the caller waits.
+//   - It starts no goroutine, has no logger, reads no clock and keeps no package-level variable but
+//     its Spec and what never changes. The caller decides when to measure, takes the time, repeats,
+//     backs off, logs and opens it again.
+//   - It knows its bus as periph's i2c.Bus or as a Port, never as a device file, and does not close
+//     it. Only a driver made by Machine opens files itself, those that the kernel shares out: in
+//     /proc, in /sys, and GPIO pins. It imports no other driver.
+//   - A word with a wrong checksum, a bit pattern that means "not measured" or a number outside
+//     what the device can measure is Bad or an error. A guess is never a value.
+//   - An error says what was tried, what came instead, and what the operator can do; it wraps its
+//     cause. One that is os.ErrClosed tells the caller that the bus is gone and that only opening
+//     the driver again can help.
 //   - Read reuses the slice that it returns, so a measurement need not allocate.
 package drivers

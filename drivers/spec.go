@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	"periph.io/x/conn/v3/i2c"
 )
@@ -89,15 +90,6 @@ func (q Quantity) Unit() string {
 	return ""
 }
 
-// A Field describes one field of a sensor.
-type Field struct {
-	Name     string // lower-case snake case
-	Unit     string // SenML's symbol, "" for none
-	Kind     Kind   // what Read returns when the field could be measured
-	Doc      string // one line for the operator
-	Writable bool   // the driver is a Writer, and its Write takes this field
-}
-
 // A Spec is a driver's entry in the table of drivers: everything that the rest of the program knows of it.
 type Spec struct {
 	Name string // the configuration's `driver`
@@ -127,8 +119,24 @@ type OptionError struct {
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %v", e.Key, e.Err) }
 func (e *OptionError) Unwrap() error { return e.Err }
 
+// AddressOption returns the option `address` of a driver for a chip on an I2C bus, to be read or set;
+// nil if the driver has none. options is a pointer as made by s.Options.
+func AddressOption(s Spec, options any) *int {
+	v := reflect.ValueOf(options)
+	if s.Bus != I2CBus || v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range v.Elem().NumField() {
+		if v.Elem().Type().Field(i).Tag.Get("toml") == "address" {
+			address, _ := v.Elem().Field(i).Addr().Interface().(*int)
+			return address
+		}
+	}
+	return nil
+}
+
 // I2C makes the Spec of a driver for a chip on an I2C bus.
-func I2C[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, i2c.Bus, O) (Driver, error)) Spec {
+func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, i2c.Bus, O) (D, error)) Spec {
 	return Spec{
 		Name: name, Doc: doc, Bus: I2CBus, Shared: true,
 		Options: func() any { o := defaults; return &o },
@@ -138,14 +146,14 @@ func I2C[O any](name, doc string, defaults O, fields func(*O) []Field, open func
 			if err != nil {
 				return nil, err
 			}
-			return open(ctx, b, *options.(*O))
+			return driver(open(ctx, b, *options.(*O)))
 		},
 	}
 }
 
 // Serial makes the Spec of a driver for a device that has a serial port for itself; mode says how its options set the line up. The port is
 // given back (where it has a Close method, by that) when the driver is closed or could not be opened.
-func Serial[O any](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (Driver, error)) Spec {
+func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Line: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
@@ -154,7 +162,7 @@ func Serial[O any](name, doc string, defaults O, fields func(*O) []Field, mode f
 }
 
 // SharedSerial is Serial for devices of which several are on one line and speak only when they are asked.
-func SharedSerial[O any](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (Driver, error)) Spec {
+func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, Line: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
@@ -165,13 +173,21 @@ func SharedSerial[O any](name, doc string, defaults O, fields func(*O) []Field, 
 }
 
 // Network makes the Spec of a driver for a device that is reached over TCP. Sensors with the same address share a connection.
-func Network[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (Driver, error)) Spec {
+func Network[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error)) Spec {
 	return onPort(Spec{Name: name, Doc: doc, Bus: NetworkBus, Shared: true}, defaults, fields, open,
 		func(ctx context.Context, buses Buses, bus string, _ *O) (Port, error) { return buses.Connect(ctx, bus) })
 }
 
+// driver returns what an open function returned as a Driver, which is nil if there is an error.
+func driver[D Driver](d D, err error) (Driver, error) {
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
 // onPort completes the Spec of a driver on a port that is given back with its driver.
-func onPort[O any](s Spec, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (Driver, error),
+func onPort[O any, D Driver](s Spec, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error),
 	take func(context.Context, Buses, string, *O) (Port, error),
 ) Spec {
 	s.Options = func() any { o := defaults; return &o }
@@ -183,7 +199,7 @@ func onPort[O any](s Spec, defaults O, fields func(*O) []Field, open func(contex
 			return nil, err
 		}
 		held := heldPort{port: p}
-		held.Driver, err = open(ctx, p, *o)
+		held.Driver, err = driver(open(ctx, p, *o))
 		if err != nil {
 			return nil, errors.Join(err, held.release())
 		}
@@ -219,13 +235,13 @@ type heldWriter struct {
 func (h heldWriter) Write(ctx context.Context, v Value) error { return h.write(ctx, v) }
 
 // Machine makes the Spec of a driver that needs no bus.
-func Machine[O any](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, O) (Driver, error)) Spec {
+func Machine[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, O) (D, error)) Spec {
 	return Spec{
 		Name: name, Doc: doc, Bus: NoBus,
 		Options: func() any { o := defaults; return &o },
 		Fields:  func(o any) []Field { return fields(o.(*O)) },
 		Open: func(ctx context.Context, _ Buses, _ string, options any) (Driver, error) {
-			return open(ctx, *options.(*O))
+			return driver(open(ctx, *options.(*O)))
 		},
 	}
 }

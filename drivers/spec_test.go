@@ -139,3 +139,23 @@ func TestWait(t *testing.T) {
 		}
 	})
 }
+
+func TestAddressOption(t *testing.T) {
+	type addressed struct {
+		Other   int `toml:"other"`
+		Address int `toml:"address"`
+	}
+	o := &addressed{Address: 0x76}
+	p := AddressOption(Spec{Bus: I2CBus}, o)
+	if p == nil || *p != 0x76 {
+		t.Fatalf("got %v", p)
+	}
+	if *p = 0x77; o.Address != 0x77 {
+		t.Error("the option was not set")
+	}
+	for _, p := range []*int{AddressOption(Spec{Bus: SerialBus}, o), AddressOption(Spec{Bus: I2CBus}, &options{}), AddressOption(Spec{Bus: I2CBus}, nil)} {
+		if p != nil {
+			t.Errorf("want none, got %d", *p)
+		}
+	}
+}

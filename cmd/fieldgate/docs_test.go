@@ -94,12 +94,12 @@ func TestDocumentationNamesEverything(t *testing.T) {
 	}
 }
 
-// TestDocumentationCountsDrivers: the pages that tell how many drivers there are tell the right number.
-func TestDocumentationCountsDrivers(t *testing.T) {
+// TestDocumentationDoesNotCountDrivers: docs/drivers.md lists the drivers; a number elsewhere would be kept by hand.
+func TestDocumentationDoesNotCountDrivers(t *testing.T) {
 	for _, file := range []string{filepath.Join(docs, "configuration.md"), filepath.Join(docs, "..", "README.md")} {
 		text, err := os.ReadFile(file)
-		if want := fmt.Sprintf("%d drivers", len(all.Specs())); err != nil || !bytes.Contains(text, []byte(want)) {
-			t.Errorf("%s: want %q, %v", file, want, err)
+		if number := regexp.MustCompile(`\d+ \[?drivers`).Find(text); err != nil || number != nil {
+			t.Errorf("%s: drop the number in %q, %v", file, number, err)
 		}
 	}
 }

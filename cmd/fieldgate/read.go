@@ -155,7 +155,7 @@ func readOnce(ctx context.Context, out io.Writer, s *config.Sensor) error {
 		if v.Kind() == drivers.KindBad {
 			shown = "– (" + oneLine(v.Reason()) + ")"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Field, shown, units[v.Field].Unit, units[v.Field].Doc)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Field, shown, units[v.Field].Unit, units[v.Field].Describe())
 	}
 	if err := w.Flush(); err != nil {
 		return err

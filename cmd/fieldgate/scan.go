@@ -12,11 +12,11 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/bus"
+	"github.com/fieldgate/fieldgate/drivers/ds18b20"
 	"github.com/fieldgate/fieldgate/drivers/gpio"
 	"github.com/fieldgate/fieldgate/drivers/hwmon"
 	"github.com/fieldgate/fieldgate/drivers/iio"
-	"github.com/fieldgate/fieldgate/drivers/sysfs"
-	"github.com/fieldgate/fieldgate/drivers/w1"
+	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
 
 // A found is what scan finds on this machine.
@@ -82,7 +82,7 @@ func scan(ctx context.Context, o *options, socket string, identify bool) (*found
 
 	host := openBuses(slog.New(slog.DiscardHandler))
 	defer host.Close()
-	f := &found{I2C: []foundBus{}, Serial: list(host.Inventory()), W1: list(w1.Devices()), Hwmon: list(hwmon.Devices()), IIO: list(iio.Devices()), GPIO: list(gpio.Chips())}
+	f := &found{I2C: []foundBus{}, Serial: list(host.Inventory()), W1: list(ds18b20.Devices()), Hwmon: list(hwmon.Devices()), IIO: list(iio.Devices()), GPIO: list(gpio.Chips())}
 	for _, name := range bus.I2CBuses() {
 		f.I2C = append(f.I2C, scanBus(ctx, host, name, configuredOn(c, name), running, identify))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
@@ -37,10 +36,8 @@ func configuredOn(c *config.Config, name string) map[int]string {
 	at := map[int]string{}
 	for i := range c.Sensors {
 		s := &c.Sensors[i]
-		if s.Spec.Bus == drivers.I2CBus && sameFile(s.Bus, name) {
-			if v, ok := addressOption(s.Options); ok {
-				at[int(v.Int())] = s.Name
-			}
+		if address := drivers.AddressOption(s.Spec, s.Options); address != nil && sameFile(s.Bus, name) {
+			at[*address] = s.Name
 		}
 	}
 	return at
@@ -115,13 +112,12 @@ func (b *foundBus) identified(addr int, names []string) {
 	b.Devices = append(b.Devices, foundDevice{Address: hex(addr), Drivers: names, Identified: true})
 }
 
-// isThere tells whether a driver finds its chip at an address.
+// isThere reports whether a driver finds its chip at an address.
 func isThere(ctx context.Context, buses drivers.Buses, s drivers.Spec, name string, addr int) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	o := s.Options()
-	v, _ := addressOption(o)
-	v.SetInt(int64(addr))
+	*drivers.AddressOption(s, o) = addr
 	d, err := s.Open(ctx, buses, name, o)
 	if err != nil {
 		return false
@@ -130,30 +126,19 @@ func isThere(ctx context.Context, buses drivers.Buses, s drivers.Spec, name stri
 	return true
 }
 
-// addressOption returns the option that is a chip's address.
-func addressOption(options any) (reflect.Value, bool) {
-	v := reflect.ValueOf(options).Elem()
-	for i := range v.NumField() {
-		if v.Type().Field(i).Tag.Get("toml") == "address" && v.Field(i).Kind() == reflect.Int {
-			return v.Field(i), true
-		}
-	}
-	return reflect.Value{}, false
-}
-
-// hasAddress tells whether a driver's chip can have an address: as its own check says.
+// hasAddress reports whether a driver's chip can have an address: as its own check says.
 func hasAddress(s drivers.Spec, addr int) bool {
 	o := s.Options()
-	v, ok := addressOption(o)
-	if s.Bus != drivers.I2CBus || !ok {
+	address := drivers.AddressOption(s, o)
+	if address == nil {
 		return false
 	}
-	v.SetInt(int64(addr))
+	*address = addr
 	c, ok := o.(interface{ Check() error })
 	return ok && !namesOption(c.Check(), "address")
 }
 
-// namesOption tells whether an error of Check is about an option.
+// namesOption reports whether an error of Check is about an option.
 func namesOption(err error, key string) bool {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range many.Unwrap() {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers/hwmon"
 	"github.com/fieldgate/fieldgate/drivers/iio"
-	"github.com/fieldgate/fieldgate/drivers/sysfs"
+	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
 
 func (f *found) print(out io.Writer) error {

@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 	"github.com/fieldgate/fieldgate/drivers/record"
-	"github.com/fieldgate/fieldgate/drivers/sysfs"
 	"github.com/fieldgate/fieldgate/internal/doctor"
 )
 

@@ -9,14 +9,15 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Spec is the entry of the ADS1115 in the table of drivers.
-var Spec = drivers.I2C(string(ads1115), "TI ADS1115: four analog inputs, 16 bits, scaled to any unit", Options{Address: 0x48, Rate: 128, variant: ads1115}, fields, open)
+var Spec = drivers.I2C(string(ads1115), "TI ADS1115: four analog inputs, 16 bits, scaled to any unit", Options{Address: 0x48, Rate: 128, variant: ads1115}, fields, Open)
 
 // SpecADS1015 is the entry of the ADS1015.
-var SpecADS1015 = drivers.I2C(string(ads1015), "TI ADS1015: four analog inputs, 12 bits, scaled to any unit", Options{Address: 0x48, Rate: 1600, variant: ads1015}, fields, open)
+var SpecADS1015 = drivers.I2C(string(ads1015), "TI ADS1015: four analog inputs, 12 bits, scaled to any unit", Options{Address: 0x48, Rate: 1600, variant: ads1015}, fields, OpenADS1015)
 
 // A variant is one of the chips that this driver knows. They differ in their rates; the results are both left-justified.
 type variant string
@@ -28,10 +29,10 @@ const (
 
 // rates are the codes of the data rates, by conversions per second.
 func rates(v variant) map[int]uint16 {
-	if v == ads1115 {
-		return map[int]uint16{8: 0, 16: 1, 32: 2, 64: 3, 128: 4, 250: 5, 475: 6, 860: 7}
+	if v == ads1015 {
+		return map[int]uint16{128: 0, 250: 1, 490: 2, 920: 3, 1600: 4, 2400: 5, 3300: 6}
 	}
-	return map[int]uint16{128: 0, 250: 1, 490: 2, 920: 3, 1600: 4, 2400: 5, 3300: 6}
+	return map[int]uint16{8: 0, 16: 1, 32: 2, 64: 3, 128: 4, 250: 5, 475: 6, 860: 7}
 }
 
 // Registers and what goes into them.
@@ -51,7 +52,7 @@ const (
 type Dev struct {
 	variant variant
 	chip    *chip.Conn
-	names   []string
+	fields  []drivers.Field
 	chans   []channel
 	takes   time.Duration // the longest time of a conversion
 	values  []drivers.Value
@@ -62,27 +63,39 @@ type channel struct {
 	config        uint16
 	volts         float64 // per count
 	scale, offset float64
-	perUnit       float64 // to which the value is rounded: a tenth of a count or finer
+	decimals      int // to which the value is rounded: a tenth of a count or finer
 }
 
-// open looks whether a chip is there.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
+// Open looks whether an ADS1115 is there. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	o.variant = ads1115
+	return open(ctx, bus, o)
+}
+
+// OpenADS1015 is Open for an ADS1015, which has other rates: start from SpecADS1015.Options, so that
+// Check knows them.
+func OpenADS1015(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	o.variant = ads1015
+	return open(ctx, bus, o)
+}
+
+func open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &Dev{variant: o.variant, chip: chip.New(bus, o.Address), takes: conversion(o.Rate)}
+	d := &Dev{variant: o.variant, chip: chip.New(bus, o.Address), takes: conversion(o.Rate), fields: fields(&o)}
 	if _, err := d.chip.Read16(regConfig); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.variant, d.chip.Unfound(err, "pin ADDR", chip.Addresses(0x48, 0x4b)...))
 	}
 	names, all := o.channels()
-	d.names, d.values = names, make([]drivers.Value, len(names))
+	d.values = make([]drivers.Value, len(names))
 	for _, name := range names {
 		c := all[name]
 		volts := c.fullScale() / 32768
 		d.chans = append(d.chans, channel{
 			config: inputs()[c.Input]<<configMux | gains()[c.fullScale()]<<configGain | configSingle | rates(o.variant)[o.Rate]<<configRate | configNoComp,
 			volts:  volts, scale: c.factor(), offset: c.Offset,
-			perUnit: math.Pow10(max(0, 1+int(math.Ceil(-math.Log10(volts*math.Abs(c.factor())))))),
+			decimals: max(0, 1+int(math.Ceil(-math.Log10(volts*math.Abs(c.factor()))))),
 		})
 	}
 	return d, nil
@@ -101,11 +114,11 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	for i, c := range d.chans {
 		raw, err := d.convert(ctx, c.config)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", d.variant, d.names[i], err)
+			return nil, fmt.Errorf("%s: %s: %w", d.variant, d.fields[i].Name, err)
 		}
-		d.values[i] = drivers.Bad(d.names[i], "range")
+		d.values[i] = drivers.Bad(d.fields[i].Name, "range")
 		if counts := int16(raw); counts > -32768 && counts < d.most() {
-			d.values[i] = chip.Measured(d.names[i], float64(counts)*c.volts*c.scale+c.offset, math.Inf(-1), math.Inf(1), c.perUnit)
+			d.values[i] = kit.Measured(d.fields[i], float64(counts)*c.volts*c.scale+c.offset, c.decimals)
 		}
 	}
 	return d.values, nil

@@ -25,7 +25,7 @@ func TestDriver(t *testing.T) {
 		Options: func(o any) {
 			o.(*Options).Channels = map[string]Channel{"level": {Input: "0-1", Range: 2.048, Scale: 100, Unit: "%"}, "battery": {Input: "3"}}
 		},
-		New: func() *drivertest.Buses { return drivertest.OnI2C(0x48, ads1115test.New(12)) }, AnyNumber: true,
+		New: func() *drivertest.Buses { return drivertest.OnI2C(0x48, ads1115test.New(12)) },
 	}.Run)
 }
 

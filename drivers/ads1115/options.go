@@ -8,7 +8,8 @@ import (
 	"slices"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -70,7 +71,7 @@ var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 func (o *Options) Check() error {
 	errs := []error{
 		chip.CheckAddress(o.Address, chip.Addresses(0x48, 0x4b)...),
-		chip.CheckOneOf("rate", o.Rate, slices.Sorted(maps.Keys(rates(o.variant)))...),
+		kit.CheckOneOf("rate", o.Rate, slices.Sorted(maps.Keys(rates(o.variant)))...),
 	}
 	if o.Channels != nil && len(o.Channels) == 0 {
 		errs = append(errs, &drivers.OptionError{Key: "channels", Err: errors.New("it is empty; leave it out for the four inputs")})
@@ -97,7 +98,7 @@ func fields(o *Options) []drivers.Field {
 	names, all := o.channels()
 	for _, name := range names {
 		c := all[name]
-		f := chip.Field(name, drivers.Voltage, "input "+c.Input)
+		f := kit.Field(name, drivers.Voltage, drivers.AnyNumber(), "input "+c.Input)
 		if c.Unit != "" || c.factor() != 1 || c.Offset != 0 {
 			f.Unit = c.Unit
 		}

@@ -9,8 +9,9 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 )
 
 // Options are what the configuration may set.
@@ -22,12 +23,12 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, address) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("aht20", "Aosong AHT20, AHT21, AHT25: temperature and humidity", Options{Address: address}, fields, open)
+var Spec = drivers.I2C("aht20", "Aosong AHT20, AHT21, AHT25: temperature and humidity", Options{Address: address}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 85 °C"),
-		chip.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 85), ""),
+		kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), ""),
 	}
 }
 
@@ -50,12 +51,13 @@ type Dev struct {
 	chip   *chip.Conn
 	ready  bool // it was initialised
 	buf    [7]byte
+	fields []drivers.Field
 	values [2]drivers.Value
 }
 
-// open finds the chip and initialises it.
-func open(ctx context.Context, bus i2c.Bus, _ Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, address)}
+// Open finds the chip and initialises it. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{chip: chip.New(bus, address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -98,8 +100,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	b := &d.buf
 	rh := uint32(b[1])<<12 | uint32(b[2])<<4 | uint32(b[3])>>4
 	t := uint32(b[3]&0x0F)<<16 | uint32(b[4])<<8 | uint32(b[5])
-	d.values[0] = chip.Measured("temperature", float64(t)*200/(1<<20)-50, -40, 85, 100) // 6.2
-	d.values[1] = chip.Measured("humidity", float64(rh)*100/(1<<20), 0, 100, 100)       // 6.1
+	d.values[0] = kit.Measured(d.fields[0], float64(t)*200/(1<<20)-50, 2) // 6.2
+	d.values[1] = kit.Measured(d.fields[1], float64(rh)*100/(1<<20), 2)   // 6.1
 	return d.values[:], nil
 }
 

@@ -33,7 +33,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: 0x38, R: []byte{0x9C, 0, 0, 0, 0, 0, 0}}, // still busy
 			{Addr: 0x38, R: []byte{0x1C, 0x3B, 0x5E, 0x86, 0x88, 0xB2, 0xD2}},
 		}}
-		d, err := open(t.Context(), bus, Options{Address: 0x38})
+		d, err := Open(t.Context(), bus, Options{Address: 0x38})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@
 //
 // # Range
 //
-// -40 to 85 °C, ±0.3 °C; 0 to 100 %RH, ±2 %RH from 20 to 80 %RH.
+// Accuracy ±0.3 °C; ±2 %RH from 20 to 80 %RH.
 //
 // # Sources of error
 //

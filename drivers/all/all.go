@@ -10,6 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/bme280"
 	"github.com/fieldgate/fieldgate/drivers/bme680"
 	"github.com/fieldgate/fieldgate/drivers/dps310"
+	"github.com/fieldgate/fieldgate/drivers/ds18b20"
 	"github.com/fieldgate/fieldgate/drivers/gpio"
 	"github.com/fieldgate/fieldgate/drivers/host"
 	"github.com/fieldgate/fieldgate/drivers/hwmon"
@@ -28,7 +29,6 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/sht4x"
 	"github.com/fieldgate/fieldgate/drivers/sim"
 	"github.com/fieldgate/fieldgate/drivers/veml7700"
-	"github.com/fieldgate/fieldgate/drivers/w1"
 )
 
 // Specs returns the drivers in the order of their names.
@@ -43,7 +43,7 @@ func Specs() []drivers.Spec {
 		bme680.SpecBME688,
 		bme280.SpecBMP280,
 		dps310.Spec,
-		w1.Spec,
+		ds18b20.Spec,
 		gpio.SpecIn,
 		gpio.SpecOut,
 		host.Spec,
@@ -60,7 +60,7 @@ func Specs() []drivers.Spec {
 		modbus.SpecTCP,
 		nmea.Spec,
 		pms5003.Spec,
-		pms5003.Spec7003,
+		pms5003.SpecPMS7003,
 		scd4x.Spec,
 		sds011.Spec,
 		sht3x.Spec,

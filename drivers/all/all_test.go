@@ -1,6 +1,9 @@
 package all
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -34,11 +37,7 @@ func TestSpecs(t *testing.T) {
 
 // Every driver runs in the conformance suite.
 func TestEveryDriverRunsTheSuite(t *testing.T) {
-	packages := map[string]bool{}
-	for _, s := range Specs() {
-		packages[folder(s)] = true
-	}
-	for name := range packages {
+	for _, name := range folders() {
 		files, err := filepath.Glob("../" + name + "/*_test.go")
 		if err != nil {
 			t.Fatal(err)
@@ -55,6 +54,57 @@ func TestEveryDriverRunsTheSuite(t *testing.T) {
 			t.Errorf("drivers/%s does not run drivertest.Suite", name)
 		}
 	}
+}
+
+// A program opens any driver without the table.
+func TestEveryDriverExportsOpen(t *testing.T) {
+	for _, name := range folders() {
+		files, err := filepath.Glob("../" + name + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, file := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range f.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				found = found || ok && fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "Open")
+			}
+		}
+		if !found {
+			t.Errorf("drivers/%s exports no Open", name)
+		}
+	}
+}
+
+// A folder directly under drivers is a driver, or one that drivers/doc.go names.
+func TestFolders(t *testing.T) {
+	known := map[string]bool{"all": true, "bus": true, "drivertest": true, "kit": true, "record": true}
+	for _, name := range folders() {
+		known[name] = true
+	}
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() && !known[e.Name()] {
+			t.Errorf("drivers/%s is not a driver of the table: what drivers share is below drivers/kit", e.Name())
+		}
+	}
+}
+
+// folders returns the folders of the drivers.
+func folders() []string {
+	var all []string
+	for _, s := range Specs() {
+		all = append(all, folder(s))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // folder returns the last element of the path of the package that a driver's options are in.

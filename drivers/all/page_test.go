@@ -292,7 +292,7 @@ func writeFields(b *bytes.Buffer, specs []drivers.Spec) {
 	}
 	b.WriteString("\n| field | unit | type | meaning |\n| --- | --- | --- | --- |\n")
 	for _, r := range rows {
-		text := r.Doc
+		text := r.Describe()
 		if r.Writable {
 			text += "; can be written"
 		}

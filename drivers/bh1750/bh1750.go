@@ -9,7 +9,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -21,10 +22,10 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, 0x23, 0x5c) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("bh1750", "Rohm BH1750: illuminance", Options{Address: 0x23}, fields, open)
+var Spec = drivers.I2C("bh1750", "Rohm BH1750: illuminance", Options{Address: 0x23}, fields, Open)
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{chip.Field("illuminance", drivers.Illuminance, "0 to 121,556 lx")}
+	return []drivers.Field{kit.Field("illuminance", drivers.Illuminance, drivers.Between(0, 121_556), "")}
 }
 
 // Instructions, one byte each.
@@ -44,12 +45,13 @@ type Dev struct {
 	chip   *chip.Conn
 	closed bool
 	buf    [2]byte
+	fields []drivers.Field
 	values [1]drivers.Value
 }
 
-// open looks whether a chip is there.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, o.Address)}
+// Open looks whether a chip is there. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{chip: chip.New(bus, o.Address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	d.values[0] = drivers.Bad("illuminance", "range")
 	if ok {
-		d.values[0] = chip.Measured("illuminance", lux, 0, 121_556, 10)
+		d.values[0] = kit.Measured(d.fields[0], lux, 1)
 	}
 	return d.values[:], nil
 }

@@ -32,7 +32,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: 0x5c, R: []byte{0x83, 0x90}},
 			{Addr: 0x5c, W: []byte{0x00}},
 		}}
-		d, err := open(t.Context(), bus, Options{Address: 0x5c})
+		d, err := Open(t.Context(), bus, Options{Address: 0x5c})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,8 @@
 //
 // # Range
 //
-// 0 to 121,556 lx, bright sunlight; ±20 % from chip to chip, which a scale in the field's filter corrects.
+// Bright sunlight is within it; ±20 % from chip to chip, which a scale in the field's filter
+// corrects.
 //
 // # Sources of error
 //

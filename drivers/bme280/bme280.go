@@ -10,9 +10,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/bosch"
-	"github.com/fieldgate/fieldgate/drivers/chip"
-	"github.com/fieldgate/fieldgate/drivers/humidity"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -26,16 +25,16 @@ type Options struct {
 func (o *Options) Check() error {
 	return errors.Join(
 		chip.CheckAddress(o.Address, 0x76, 0x77),
-		chip.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16),
-		chip.CheckRange("temperature_offset", o.TemperatureOffset, -20, 20, "°C"),
+		kit.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16),
+		kit.CheckRange("temperature_offset", o.TemperatureOffset, -20, 20, "°C"),
 	)
 }
 
 // Spec is the entry of the BME280 in the table of drivers.
-var Spec = drivers.I2C("bme280", "Bosch BME280: temperature, humidity and pressure", defaults(), bme.fields, bme.open)
+var Spec = drivers.I2C("bme280", "Bosch BME280: temperature, humidity and pressure", defaults(), bme.fields, Open)
 
 // SpecBMP280 is the entry of the BMP280.
-var SpecBMP280 = drivers.I2C("bmp280", "Bosch BMP280: temperature and pressure", defaults(), bmp.fields, bmp.open)
+var SpecBMP280 = drivers.I2C("bmp280", "Bosch BMP280: temperature and pressure", defaults(), bmp.fields, OpenBMP280)
 
 func defaults() Options { return Options{Address: 0x76, Oversampling: 1} }
 
@@ -54,13 +53,16 @@ func (v variant) String() string {
 	return "bmp280"
 }
 
-func (v variant) fields(*Options) []drivers.Field {
+// The temperatures that the chip can measure, °C.
+const coldest, hottest = -40, 85
+
+func (v variant) fields(o *Options) []drivers.Field {
 	f := []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip, with temperature_offset"),
-		chip.Field("pressure", drivers.Pressure, "30,000 to 110,000 Pa, at the sensor's height"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(coldest+o.TemperatureOffset, hottest+o.TemperatureOffset), "of the chip, with temperature_offset"),
+		kit.Field("pressure", drivers.Pressure, drivers.Between(30_000, 110_000), "at the sensor's height"),
 	}
 	if v == bme {
-		f = append(f, chip.Field("humidity", drivers.Humidity, "0 to 100 % relative, at the corrected temperature"))
+		f = append(f, kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), "at the corrected temperature"))
 	}
 	return f
 }
@@ -92,12 +94,20 @@ type Dev struct {
 	cal     calibration
 	closed  bool
 	buf     [8]byte
+	fields  []drivers.Field
 	values  [3]drivers.Value
 }
 
-// open finds the chip, resets it and reads its calibration.
-func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{variant: v, o: o, chip: chip.New(bus, o.Address)}
+// Open finds a BME280, resets it and reads its calibration. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) { return bme.open(ctx, bus, o) }
+
+// OpenBMP280 is Open for a BMP280.
+func OpenBMP280(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return bmp.open(ctx, bus, o)
+}
+
+func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{variant: v, o: o, fields: v.fields(&o), chip: chip.New(bus, o.Address)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -115,21 +125,21 @@ func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driv
 
 // identify checks the chip's id.
 func (d *Dev) identify() error {
-	id, err := d.chip.Read8(bosch.RegID)
+	id, err := d.chip.Read8(chip.RegBoschID)
 	if err != nil {
 		return d.chip.Unfound(err, "pin SDO", 0x76, 0x77)
 	}
 	switch id {
-	case bosch.BME280:
+	case chip.BME280:
 		if d.variant == bme {
 			return nil
 		}
-	case bosch.BMP280, bosch.BMP280Sample, bosch.BMP280Sample + 1:
+	case chip.BMP280, chip.BMP280Sample, chip.BMP280Sample + 1:
 		if d.variant == bmp {
 			return nil
 		}
 	}
-	return d.chip.Wrong(id, bosch.Name(id))
+	return d.chip.Wrong(id, chip.BoschName(id))
 }
 
 // reset brings the chip into its state after power-up, which is sleep without filter.
@@ -175,20 +185,20 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	fine := d.cal.fine(rawT)
 	t := celsius(fine)
-	if t < -40 || t > 85 {
+	if t < coldest || t > hottest {
 		return nil, fmt.Errorf("%s: %.1f °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", d.variant, t)
 	}
-	d.values[0] = chip.Measured("temperature", t+d.o.TemperatureOffset, -60, 105, 100)
+	d.values[0] = kit.Measured(d.fields[0], t+d.o.TemperatureOffset, 2)
 	d.values[1] = drivers.Bad("pressure", "not measured")
 	if rawP != notMeasured20 {
-		d.values[1] = chip.Measured("pressure", d.cal.pascal(rawP, fine), 30_000, 110_000, 100)
+		d.values[1] = kit.Measured(d.fields[1], d.cal.pascal(rawP, fine), 2)
 	}
 	if d.variant == bmp {
 		return d.values[:2], nil
 	}
 	d.values[2] = drivers.Bad("humidity", "not measured")
 	if rawH != notMeasured16 {
-		d.values[2] = chip.Measured("humidity", humidity.AtTemperature(d.cal.humidity(rawH, fine), t, t+d.o.TemperatureOffset), 0, 100, 100)
+		d.values[2] = kit.Measured(d.fields[2], kit.HumidityAt(d.cal.humidity(rawH, fine), t, t+d.o.TemperatureOffset), 2)
 	}
 	return d.values[:], nil
 }

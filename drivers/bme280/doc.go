@@ -14,7 +14,7 @@
 //
 // # Range
 //
-// -40 to 85 °C, ±1 °C; 30,000 to 110,000 Pa, ±100 Pa; 0 to 100 %RH, ±3 %RH from 20 to 80 %RH.
+// Accuracy ±1 °C; ±100 Pa; ±3 %RH from 20 to 80 %RH.
 //
 // # Sources of error
 //

@@ -10,9 +10,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/bosch"
-	"github.com/fieldgate/fieldgate/drivers/chip"
-	"github.com/fieldgate/fieldgate/drivers/humidity"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -29,31 +28,34 @@ type Options struct {
 func (o *Options) Check() error {
 	return errors.Join(
 		chip.CheckAddress(o.Address, 0x76, 0x77),
-		chip.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16),
-		chip.CheckRange("temperature_offset", o.TemperatureOffset, -20, 20, "°C"),
-		chip.CheckRange("heater_temperature", float64(o.HeaterTemperature), 200, 400, "°C"),
-		chip.CheckRange("heater_duration", float64(o.HeaterDuration)/float64(time.Millisecond), 1, 4032, "ms"),
+		kit.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16),
+		kit.CheckRange("temperature_offset", o.TemperatureOffset, -20, 20, "°C"),
+		kit.CheckRange("heater_temperature", float64(o.HeaterTemperature), 200, 400, "°C"),
+		kit.CheckRange("heater_duration", float64(o.HeaterDuration)/float64(time.Millisecond), 1, 4032, "ms"),
 	)
 }
 
 // Spec is the entry of the BME680 in the table of drivers.
-var Spec = drivers.I2C("bme680", "Bosch BME680: temperature, humidity, pressure and gas resistance", defaults(), fields, open)
+var Spec = drivers.I2C("bme680", "Bosch BME680: temperature, humidity, pressure and gas resistance", defaults(), fields, Open)
 
 // SpecBME688 is the entry of the BME688. The chip tells which it is, so the drivers are the same.
-var SpecBME688 = drivers.I2C("bme688", "Bosch BME688: temperature, humidity, pressure and gas resistance", defaults(), fields, open)
+var SpecBME688 = drivers.I2C("bme688", "Bosch BME688: temperature, humidity, pressure and gas resistance", defaults(), fields, Open)
 
 func defaults() Options {
 	return Options{Address: 0x76, Oversampling: 2, Gas: true, HeaterTemperature: 320, HeaterDuration: 150 * time.Millisecond}
 }
 
+// The temperatures that the chip can measure, °C.
+const coldest, hottest = -40, 85
+
 func fields(o *Options) []drivers.Field {
 	f := []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip, with temperature_offset"),
-		chip.Field("pressure", drivers.Pressure, "30,000 to 110,000 Pa, at the sensor's height"),
-		chip.Field("humidity", drivers.Humidity, "0 to 100 % relative, at the corrected temperature"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(coldest+o.TemperatureOffset, hottest+o.TemperatureOffset), "of the chip, with temperature_offset"),
+		kit.Field("pressure", drivers.Pressure, drivers.Between(30_000, 110_000), "at the sensor's height"),
+		kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), "at the corrected temperature"),
 	}
 	if o.Gas {
-		f = append(f, chip.Field("gas_resistance", drivers.Resistance, "of the gas sensor; it falls with volatile organic compounds"))
+		f = append(f, kit.Field("gas_resistance", drivers.Resistance, drivers.Between(1, 200e6), "of the gas sensor; it falls with volatile organic compounds"))
 	}
 	return f
 }
@@ -93,21 +95,22 @@ type Dev struct {
 	ambient float64 // the last temperature, °C
 	closed  bool
 	buf     [17]byte
+	fields  []drivers.Field
 	values  [4]drivers.Value
 }
 
-// open finds the chip, resets it and reads its calibration.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, o.Address), o: o, ambient: 25}
+// Open finds the chip, resets it and reads its calibration. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{chip: chip.New(bus, o.Address), o: o, fields: fields(&o), ambient: 25}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	id, err := d.chip.Read8(bosch.RegID)
+	id, err := d.chip.Read8(chip.RegBoschID)
 	if err != nil {
 		return nil, fmt.Errorf("bme680: %w", d.chip.Unfound(err, "pin SDO", 0x76, 0x77))
 	}
-	if id != bosch.BME680 {
-		return nil, fmt.Errorf("bme680: %w", d.chip.Wrong(id, bosch.Name(id)))
+	if id != chip.BME680 {
+		return nil, fmt.Errorf("bme680: %w", d.chip.Wrong(id, chip.BoschName(id)))
 	}
 	if err := d.chip.Write(regReset, cmdReset); err != nil {
 		return nil, fmt.Errorf("bme680: reset: %w", err)
@@ -158,18 +161,18 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, errors.New("bme680: nothing was measured: the chip lost its power during the measurement, or is damaged")
 	}
 	t := d.cal.celsius(rawT)
-	if t < -40 || t > 85 {
+	if t < coldest || t > hottest {
 		return nil, fmt.Errorf("bme680: %.1f °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", t)
 	}
 	d.ambient = t
-	d.values[0] = chip.Measured("temperature", t+d.o.TemperatureOffset, -60, 105, 100)
+	d.values[0] = kit.Measured(d.fields[0], t+d.o.TemperatureOffset, 2)
 	d.values[1] = drivers.Bad("pressure", "not measured")
 	if rawP != notMeasured20 {
-		d.values[1] = chip.Measured("pressure", d.cal.pascal(rawP, t), 30_000, 110_000, 100)
+		d.values[1] = kit.Measured(d.fields[1], d.cal.pascal(rawP, t), 2)
 	}
 	d.values[2] = drivers.Bad("humidity", "not measured")
 	if rawH != notMeasured16 {
-		d.values[2] = chip.Measured("humidity", humidity.AtTemperature(d.cal.humidity(float64(rawH), t), t, t+d.o.TemperatureOffset), 0, 100, 100)
+		d.values[2] = kit.Measured(d.fields[2], kit.HumidityAt(d.cal.humidity(float64(rawH), t), t, t+d.o.TemperatureOffset), 2)
 	}
 	if !d.o.Gas {
 		return d.values[:3], nil
@@ -191,7 +194,7 @@ func (d *Dev) gas() drivers.Value {
 	case lo&heaterThere == 0:
 		return drivers.Bad("gas_resistance", "heater unstable")
 	}
-	return chip.Measured("gas_resistance", formula(float64(uint16(hi)<<2|uint16(lo)>>6), int(lo&0x0F)), 1, 200e6, 1)
+	return kit.Measured(d.fields[3], formula(float64(uint16(hi)<<2|uint16(lo)>>6), int(lo&0x0F)), 0)
 }
 
 // measure leaves status and raw values of a new measurement in buf.

@@ -19,8 +19,8 @@
 //
 // # Range
 //
-// -40 to 85 °C, ±1 °C; 30,000 to 110,000 Pa, ±100 Pa; 0 to 100 %RH, ±3 %RH; the gas resistance is a number to compare with itself, some kΩ
-// to some MΩ.
+// Accuracy ±1 °C; ±100 Pa; ±3 %RH. The gas resistance is a number to compare with itself, usually some kΩ to
+// some MΩ.
 //
 // # Sources of error
 //

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -40,27 +39,5 @@ func TestI2CBusIsSharedUntilLost(t *testing.T) {
 	}
 	if _, err := h.I2C("/dev/i2c-77"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("want it opened anew, which fails here, got %v", err)
-	}
-}
-
-func TestPermissionNamesTheRemedy(t *testing.T) {
-	if err := explainOpen("I2C bus", "i2c:1", "/dev/null", syscall.EACCES, "", nil); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "/60-fieldgate.rules") {
-		t.Errorf("got %v", err)
-	}
-	const group, rule = "run: sudo usermod -aG 54321 <user", `KERNEL=="i2c-1", GROUP=`
-	for _, tt := range []struct {
-		mode uint32
-		gid  int
-		want string
-	}{
-		{0o660, 54321, group},
-		{0o666, 54321, group},
-		{0o600, 54321, rule},
-		{0o640, 54321, rule},
-		{0o660, 0, rule}, // nobody should be in the group root
-	} {
-		if got := rights("/dev/i2c-1", tt.mode, tt.gid); !strings.Contains(got, tt.want) {
-			t.Errorf("mode %o, group %d: %s", tt.mode, tt.gid, got)
-		}
 	}
 }

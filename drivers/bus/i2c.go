@@ -14,6 +14,8 @@ import (
 
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/physic"
+
+	"github.com/fieldgate/fieldgate/drivers/kit/devfile"
 )
 
 // Requests and flags of linux/i2c-dev.h and linux/i2c.h.
@@ -86,7 +88,7 @@ var _ i2c.BusCloser = (*i2cBus)(nil)
 func openI2C(name, sys string, log *slog.Logger) (*i2cBus, error) {
 	fd, err := syscall.Open(name, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, explainOpen("I2C bus", name, name, os.NewSyscallError("open", err),
+		return nil, devfile.Explain("I2C bus", name, name, os.NewSyscallError("open", err),
 			"on Raspberry Pi OS enable it with: sudo raspi-config nonint do_i2c 0, and reboot", I2CBuses())
 	}
 	b, err := newI2C(name, sys, fd, linux(), log)

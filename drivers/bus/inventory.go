@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/fieldgate/fieldgate/drivers/kit/devfile"
 )
 
 // An I2CDevice is an address of a bus at which there is something.
@@ -58,7 +60,7 @@ func (h *Host) Inventory() []SerialPort {
 	usb := usbSerials(h.sys)
 	for _, name := range SerialPorts() {
 		p := SerialPort{Name: name, File: realName(name)}
-		p.Users = holders("/proc", p.File)
+		p.Users = devfile.Holders(p.File)
 		for _, d := range usb {
 			if d.file == p.File {
 				p.USB, p.Product = fmt.Sprint(d.name), d.product

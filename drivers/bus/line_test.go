@@ -2,18 +2,17 @@ package bus
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/devfile"
 )
 
 func closePort(t *testing.T, p drivers.Port) {
@@ -150,9 +149,9 @@ func TestBusyPortNamesTheProgram(t *testing.T) {
 	}
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
 	until := time.Now().Add(10 * time.Second)
-	for !strings.Contains(busy(name), "(sleep)") { // it is still the test's program until exec
+	for !strings.Contains(devfile.Busy(name), "(sleep)") { // it is still the test's program until exec
 		if time.Now().After(until) {
-			t.Fatalf("want the program named, got %s", busy(name))
+			t.Fatalf("want the program named, got %s", devfile.Busy(name))
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -161,34 +160,6 @@ func TestBusyPortNamesTheProgram(t *testing.T) {
 	}
 	if _, err := newHost(t).Serial(name, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), "(sleep)") {
 		t.Errorf("want the port refused, got %v", err)
-	}
-}
-
-// A program that plays the device on a pseudo-terminal has both of its ends open, as socat does.
-func TestWhoPlaysTheDeviceIsNotInItsWay(t *testing.T) {
-	proc := t.TempDir()
-	process := func(pid string, files ...string) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Join(proc, pid, "fd"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for i, file := range files {
-			if err := os.Symlink(file, filepath.Join(proc, pid, "fd", strconv.Itoa(i+3))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.WriteFile(filepath.Join(proc, pid, "comm"), []byte("p"+pid+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	process("11", "/dev/pts/7", "/dev/ptmx")
-	process("12", "/dev/pts/7")
-	process("13", "/dev/ttyUSB0", "/dev/ptmx")
-	if got := holders(proc, "/dev/pts/7"); fmt.Sprint(got) != "[process 12 (p12)]" {
-		t.Errorf("of the pseudo-terminal: %v", got)
-	}
-	if got := holders(proc, "/dev/ttyUSB0"); fmt.Sprint(got) != "[process 13 (p13)]" {
-		t.Errorf("of a real port: %v", got)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit/devfile"
 )
 
 const (
@@ -40,7 +41,7 @@ func openPort(name, deviceFile string, mode drivers.SerialMode) (*port, error) {
 	}
 	file, err := os.OpenFile(deviceFile, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, explainOpen("serial port", name, deviceFile, err, "is the device plugged in? Names that last are in /dev/serial/by-id", SerialPorts())
+		return nil, devfile.Explain("serial port", name, deviceFile, err, "is the device plugged in? Names that last are in /dev/serial/by-id", SerialPorts())
 	}
 	if err := setUp(file, name, deviceFile, m, mode.RS485); err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -90,7 +91,7 @@ func setUp(file *os.File, name, deviceFile string, m *serial.Mode, rs485 drivers
 	}
 	// The kernel lets root open a port that another program has taken for itself, and anyone a pseudo-terminal: the two would take the bytes
 	// from each other.
-	if by := holders("/proc", deviceFile); len(by) > 0 {
+	if by := devfile.Holders(deviceFile); len(by) > 0 {
 		return fmt.Errorf("serial port %s is in use by %s: %w", name, strings.Join(by, ", "), syscall.EBUSY)
 	}
 	p, err := serial.Open(deviceFile, m)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit/devfile"
 )
 
 // deviceFile returns the device file that a name of the configuration means now.
@@ -31,7 +32,7 @@ func (h *Host) deviceFile(name string) (string, error) {
 		if len(others) > 0 {
 			present = strings.Join(others, ", ")
 		}
-		return "", &explained{fmt.Sprintf("no USB serial adapter is %s: is it plugged in? Present: %s", name, present), fs.ErrNotExist}
+		return "", &devfile.Error{Text: fmt.Sprintf("no USB serial adapter is %s: is it plugged in? Present: %s", name, present), Cause: fs.ErrNotExist}
 	}
 	return "", fmt.Errorf("%s is more than one serial port (%s): add the serial number, or use a name in /dev/serial/by-id or by-path. Present: %s",
 		name, strings.Join(found, ", "), strings.Join(others, ", "))

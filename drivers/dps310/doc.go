@@ -17,7 +17,7 @@
 //
 // # Range
 //
-// 30,000 to 120,000 Pa, ±100 Pa (±6 Pa relative); -40 to 85 °C, ±0.5 °C, of the chip.
+// Accuracy ±100 Pa (±6 Pa relative); ±0.5 °C.
 //
 // # Sources of error
 //

@@ -10,8 +10,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/bosch"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -24,17 +24,17 @@ type Options struct {
 func (o *Options) Check() error {
 	return errors.Join(
 		chip.CheckAddress(o.Address, 0x76, 0x77),
-		chip.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16, 32, 64, 128),
+		kit.CheckOneOf("oversampling", o.Oversampling, 1, 2, 4, 8, 16, 32, 64, 128),
 	)
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("dps310", "Infineon DPS310: pressure and temperature", Options{Address: 0x77, Oversampling: 16}, fields, open)
+var Spec = drivers.I2C("dps310", "Infineon DPS310: pressure and temperature", Options{Address: 0x77, Oversampling: 16}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 85 °C, of the chip"),
-		chip.Field("pressure", drivers.Pressure, "30,000 to 120,000 Pa, at the sensor's height"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 85), "of the chip"),
+		kit.Field("pressure", drivers.Pressure, drivers.Between(30_000, 120_000), "at the sensor's height"),
 	}
 }
 
@@ -75,12 +75,13 @@ type Dev struct {
 	hot    bool // it needs the cure
 	closed bool
 	buf    [3]byte
+	fields []drivers.Field
 	values [2]drivers.Value
 }
 
-// open finds the chip, resets it and reads its coefficients.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, o.Address), o: o}
+// Open finds the chip, resets it and reads its coefficients. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{chip: chip.New(bus, o.Address), o: o, fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -109,11 +110,11 @@ func (d *Dev) identify() error {
 	if got == id || got == 0xFF && ready&0x0F != 0x0F && ready&(flagCoef|flagSensor) == flagCoef|flagSensor {
 		return nil
 	}
-	other, err := d.chip.Read8(bosch.RegID)
+	other, err := d.chip.Read8(chip.RegBoschID)
 	if err != nil {
 		return err
 	}
-	if is := bosch.Name(other); is != bosch.Unknown {
+	if is := chip.BoschName(other); is != chip.NotBosch {
 		return d.chip.Wrong(other, is)
 	}
 	return d.chip.Wrong(got, "no DPS310, which has 0x10")
@@ -170,13 +171,13 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	scaledT := float64(rawT) / scale(1)
 	t := d.coef.celsius(scaledT)
-	if t < -40 || t > 85 {
+	if !d.fields[0].Contains(t) {
 		return nil, fmt.Errorf("dps310: %.1f °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", t)
 	}
-	d.values[0] = chip.Measured("temperature", t, -40, 85, 100)
+	d.values[0] = kit.Measured(d.fields[0], t, 2)
 	d.values[1] = drivers.Bad("pressure", "not measured")
 	if rawP != notMeasured {
-		d.values[1] = chip.Measured("pressure", d.coef.pascal(float64(rawP)/scale(d.o.Oversampling), scaledT), 30_000, 120_000, 100)
+		d.values[1] = kit.Measured(d.fields[1], d.coef.pascal(float64(rawP)/scale(d.o.Oversampling), scaledT), 2)
 	}
 	return d.values[:], nil
 }

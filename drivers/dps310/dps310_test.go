@@ -93,7 +93,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: a, W: []byte{0x00}, R: []byte{0xfe, 0x2f, 0xee}},
 			{Addr: a, W: []byte{0x08, 0xF0}},
 		}}
-		d, err := open(t.Context(), bus, Options{Address: a, Oversampling: 1})
+		d, err := Open(t.Context(), bus, Options{Address: a, Oversampling: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestWrongChip(t *testing.T) {
 		{Addr: 0x77, W: []byte{0x08}, R: []byte{0xFF}},
 		{Addr: 0x77, W: []byte{0xD0}, R: []byte{0xFF}},
 	}}
-	if _, err := open(t.Context(), ones, Options{Address: 0x77, Oversampling: 1}); err == nil || !strings.Contains(err.Error(), "id 0xff: that is no DPS310") {
+	if _, err := Open(t.Context(), ones, Options{Address: 0x77, Oversampling: 1}); err == nil || !strings.Contains(err.Error(), "id 0xff: that is no DPS310") {
 		t.Errorf("a bus that reads ones: got %v", err)
 	}
 	for name, want := range map[string]string{"bme280": `a BME280: use driver = "bme280"`, "bmp280": `a BMP280, which measures no humidity: use driver = "bmp280"`} {

@@ -23,8 +23,6 @@ type Suite struct {
 	Files []string
 	// Checked tells that a checksum protects what is measured: a garbled frame never gives values.
 	Checked bool
-	// AnyNumber tells that the operator says what the device's numbers mean, so the driver cannot know which of them are implausible.
-	AnyNumber bool
 }
 
 // prompt returns how soon after the end of its context a call has to return. A transfer on a fake bus takes no time; a serial port has

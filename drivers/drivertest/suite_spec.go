@@ -23,14 +23,19 @@ func (s Suite) spec(t *testing.T) {
 			t.Errorf("field %q is not in lower-case snake case, or there twice", f.Name)
 		}
 		seen[f.Name] = true
-		if f.Kind == drivers.KindBad || f.Doc == "" {
+		if f.Kind == drivers.KindBad || f.Describe() == "" {
 			t.Errorf("field %s has no kind or no Doc", f.Name)
+		}
+		if isNumber(f.Kind) && !(f.Min < f.Max) {
+			t.Errorf("field %s has no Range: say drivers.Between, AtLeast or AnyNumber", f.Name)
 		}
 	}
 	if len(seen) == 0 {
 		t.Error("the driver has no fields")
 	}
 }
+
+func isNumber(k drivers.Kind) bool { return k == drivers.KindFloat || k == drivers.KindInt }
 
 func (s Suite) options(t *testing.T) {
 	a, b := s.Spec.Options(), s.Spec.Options()

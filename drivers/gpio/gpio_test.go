@@ -166,11 +166,11 @@ func TestDrivers(t *testing.T) {
 func openInput(t *testing.T, m *model, o InOptions) *In {
 	t.Helper()
 	o.Line, o.kernel = "GPIO17", m
-	d, err := openIn(t.Context(), o)
+	d, err := OpenIn(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.(*In)
+	return d
 }
 
 func TestCounter(t *testing.T) {
@@ -292,11 +292,11 @@ func TestOutput(t *testing.T) {
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%s to %s, active low %v", test.initial, test.atClose, test.activeLow), func(t *testing.T) {
 			m := &model{t: t, level: test.wire}
-			d, err := openOut(t.Context(), OutOptions{Line: "GPIO17", ActiveLow: test.activeLow, Initial: test.initial, AtClose: test.atClose, Drive: "push-pull", kernel: m})
+			d, err := OpenOut(t.Context(), OutOptions{Line: "GPIO17", ActiveLow: test.activeLow, Initial: test.initial, AtClose: test.atClose, Drive: "push-pull", kernel: m})
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := d.(drivers.Writer)
+			w := drivers.Writer(d)
 			if err := errors.Join(w.Write(t.Context(), drivers.Bool("state", true)), d.Close(), d.Close()); err != nil {
 				t.Fatal(err)
 			}
@@ -326,7 +326,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := test.model
 			m.t, test.o.kernel = t, &m
-			_, err := openIn(t.Context(), test.o)
+			_, err := OpenIn(t.Context(), test.o)
 			if err == nil || !strings.Contains(err.Error(), test.want) || m.files != 0 {
 				t.Errorf("want %q and no file open, got %v, %d open", test.want, err, m.files)
 			}
@@ -344,12 +344,12 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	m := &model{t: t}
-	d, err := openOut(t.Context(), OutOptions{Line: "GPIO4", Initial: "off", AtClose: "off", kernel: m})
+	d, err := OpenOut(t.Context(), OutOptions{Line: "GPIO4", Initial: "off", AtClose: "off", kernel: m})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.failing = syscall.EIO
-	if err := d.(drivers.Writer).Write(t.Context(), drivers.Bool("state", true)); !errors.Is(err, syscall.EIO) {
+	if err := d.Write(t.Context(), drivers.Bool("state", true)); !errors.Is(err, syscall.EIO) {
 		t.Errorf("got %v", err)
 	}
 	if err := d.Close(); !errors.Is(err, syscall.EIO) || m.files != 0 {

@@ -12,14 +12,14 @@ import (
 )
 
 // SpecIn is the entry of inputs in the table of drivers.
-var SpecIn = drivers.Machine("gpio-in", "a pin as input: its level, and a counter of edges with their frequency", InOptions{Bias: "as-is", Edges: "none"}, (*InOptions).fields, openIn)
+var SpecIn = drivers.Machine("gpio-in", "a pin as input: its level, and a counter of edges with their frequency", InOptions{Bias: "as-is", Edges: "none"}, (*InOptions).fields, OpenIn)
 
 func (o *InOptions) fields() []drivers.Field {
 	f := []drivers.Field{{Name: "level", Kind: drivers.KindBool, Doc: "the pin is active"}}
 	if o.Edges != "none" {
 		f = append(f,
-			drivers.Field{Name: "count", Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Doc: "edges since the sensor was opened; with option edges"},
-			drivers.Field{Name: "frequency", Unit: drivers.Frequency.Unit(), Kind: drivers.KindFloat, Doc: "periods per second since the last reading, 0 when no edge came; with option edges"},
+			drivers.Field{Name: "count", Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "edges since the sensor was opened; with option edges"},
+			drivers.Field{Name: "frequency", Unit: drivers.Frequency.Unit(), Kind: drivers.KindFloat, Range: drivers.AtLeast(0), Doc: "periods per second since the last reading, 0 when no edge came; with option edges"},
 		)
 	}
 	return f
@@ -49,7 +49,8 @@ type In struct {
 	values  [3]drivers.Value
 }
 
-func openIn(ctx context.Context, o InOptions) (drivers.Driver, error) {
+// OpenIn takes a pin as input. The options must pass Check.
+func OpenIn(ctx context.Context, o InOptions) (*In, error) {
 	if o.kernel == nil {
 		o.kernel = linux{}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/warthog618/go-gpiocdev/uapi"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
 )
 
 // InOptions are what the configuration may set of an input.
@@ -39,9 +39,9 @@ type OutOptions struct {
 func (o *InOptions) Check() error {
 	return errors.Join(
 		checkLine(o.Chip, o.Line),
-		chip.CheckOneOf("bias", o.Bias, "as-is", "pull-up", "pull-down", "disabled"),
-		chip.CheckOneOf("edges", o.Edges, "none", "rising", "falling", "both"),
-		chip.CheckRange("debounce", o.Debounce.Seconds(), 0, 1, "s"),
+		kit.CheckOneOf("bias", o.Bias, "as-is", "pull-up", "pull-down", "disabled"),
+		kit.CheckOneOf("edges", o.Edges, "none", "rising", "falling", "both"),
+		kit.CheckRange("debounce", o.Debounce.Seconds(), 0, 1, "s"),
 	)
 }
 
@@ -49,9 +49,9 @@ func (o *InOptions) Check() error {
 func (o *OutOptions) Check() error {
 	return errors.Join(
 		checkLine(o.Chip, o.Line),
-		chip.CheckOneOf("drive", o.Drive, "push-pull", "open-drain", "open-source"),
-		chip.CheckOneOf("initial", o.Initial, "off", "on", "keep"),
-		chip.CheckOneOf("at_close", o.AtClose, "off", "on", "keep"),
+		kit.CheckOneOf("drive", o.Drive, "push-pull", "open-drain", "open-source"),
+		kit.CheckOneOf("initial", o.Initial, "off", "on", "keep"),
+		kit.CheckOneOf("at_close", o.AtClose, "off", "on", "keep"),
 	)
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // SpecOut is the entry of outputs in the table of drivers.
-var SpecOut = drivers.Machine("gpio-out", "a pin as output: a relay, a valve, a lamp", OutOptions{Drive: "push-pull", Initial: "off", AtClose: "off"}, outFields, openOut)
+var SpecOut = drivers.Machine("gpio-out", "a pin as output: a relay, a valve, a lamp", OutOptions{Drive: "push-pull", Initial: "off", AtClose: "off"}, outFields, OpenOut)
 
 func outFields(*OutOptions) []drivers.Field {
 	return []drivers.Field{{Name: "state", Kind: drivers.KindBool, Doc: "on, as the pin has it", Writable: true}}
@@ -24,7 +24,8 @@ type Out struct {
 	values [1]drivers.Value
 }
 
-func openOut(ctx context.Context, o OutOptions) (drivers.Driver, error) {
+// OpenOut takes a pin as output. The options must pass Check.
+func OpenOut(ctx context.Context, o OutOptions) (*Out, error) {
 	if o.kernel == nil {
 		o.kernel = linux{}
 	}

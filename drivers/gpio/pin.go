@@ -13,7 +13,7 @@ import (
 
 	"github.com/warthog618/go-gpiocdev/uapi"
 
-	"github.com/fieldgate/fieldgate/drivers/bus"
+	"github.com/fieldgate/fieldgate/drivers/kit/devfile"
 )
 
 // consumer is what the kernel shows others of who has a pin.
@@ -114,7 +114,7 @@ func explain(k kernel, file string, err error) error {
 	if errors.Is(err, syscall.ENOTTY) || errors.Is(err, syscall.EINVAL) {
 		return fmt.Errorf("%s: this needs Linux 5.10 or later: %w", file, err)
 	}
-	return bus.ExplainOpen("GPIO chip", file, err, "the board has another", k.chips())
+	return devfile.Explain("GPIO chip", file, file, err, "the board has another", k.chips())
 }
 
 // refused says why the kernel did not give a pin away.

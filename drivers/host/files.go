@@ -17,7 +17,7 @@ func malformed() drivers.Value { return drivers.Bad("", "format") }
 // read returns what a file below the root says, without the white space around it, until the next read. It is false where
 // the file cannot be read; more than fits the buffer is cut off.
 func (d *Dev) read(name string) ([]byte, bool) {
-	f, err := os.Open(filepath.Join(d.o.root, name))
+	f, err := os.Open(filepath.Join("/", d.o.root, name))
 	if err != nil {
 		return nil, false
 	}
@@ -51,7 +51,7 @@ func (d *Dev) uptime() drivers.Value { return d.first("proc/uptime") }
 
 // cpuTemperature returns that of the thermal zone whose type names the processor, or else of the first zone. They are in millidegrees.
 func (d *Dev) cpuTemperature() drivers.Value {
-	zones, _ := filepath.Glob(filepath.Join(d.o.root, "sys/class/thermal/thermal_zone*"))
+	zones, _ := filepath.Glob(filepath.Join("/", d.o.root, "sys/class/thermal/thermal_zone*"))
 	if len(zones) == 0 {
 		return absent()
 	}
@@ -71,7 +71,7 @@ func (d *Dev) cpuTemperature() drivers.Value {
 	switch {
 	case err != nil:
 		return malformed()
-	case v < -60_000 || v > 200_000: // some zones say -273200 or -274000 while their sensor is off
+	case v < coldest*1000 || v > hottest*1000:
 		return drivers.Bad("", "range")
 	}
 	return drivers.Float("", float64(v)/1000)

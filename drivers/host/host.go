@@ -17,11 +17,14 @@ type Options struct {
 	Fields []string `toml:"fields" doc:"which fields, in this order; default all but throttled_flags"`
 	Path   string   `toml:"path" doc:"a file or folder on the file system that disk_used and disk_free tell of"`
 
-	root string // where /proc and /sys are, for tests
+	root string // where /proc and /sys are, for tests; "" is /
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Machine("host", "this board: temperature, load, memory, disk, uptime", Options{Path: "/", root: "/"}, fields, open)
+var Spec = drivers.Machine("host", "this board: temperature, load, memory, disk, uptime", Options{Path: "/"}, fields, Open)
+
+// What a thermal zone can say, °C: some say -273.2 or -274 while their sensor is off.
+const coldest, hottest = -60, 200
 
 // A measure makes one field.
 type measure struct {
@@ -32,14 +35,14 @@ type measure struct {
 // measures returns all fields that there are, the optional one last.
 func measures() []measure {
 	return []measure{
-		{drivers.Field{Name: "cpu_temperature", Unit: drivers.Temperature.Unit(), Kind: drivers.KindFloat, Doc: "the processor's thermal zone"}, (*Dev).cpuTemperature},
-		{drivers.Field{Name: "load_1m", Kind: drivers.KindFloat, Doc: "processes that ran or waited, mean of a minute"}, (*Dev).load},
-		{drivers.Field{Name: "memory_used", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Doc: "memory that programs cannot get any more"}, (*Dev).memoryUsed},
-		{drivers.Field{Name: "memory_available", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Doc: "memory that programs can still get"}, (*Dev).memoryAvailable},
-		{drivers.Field{Name: "disk_used", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Doc: "space taken on the file system of `path`"}, (*Dev).diskUsed},
-		{drivers.Field{Name: "disk_free", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Doc: "space left for programs on the file system of `path`"}, (*Dev).diskFree},
-		{drivers.Field{Name: "uptime", Unit: drivers.Duration.Unit(), Kind: drivers.KindFloat, Doc: "time since power-up"}, (*Dev).uptime},
-		{drivers.Field{Name: "throttled_flags", Kind: drivers.KindInt, Doc: "Raspberry Pi: 0 is well; bit 0 under-voltage, 1 frequency capped, 2 throttled, 3 temperature limit, now; bits 16 to 19 the same since power-up"}, (*Dev).throttled},
+		{drivers.Field{Name: "cpu_temperature", Unit: drivers.Temperature.Unit(), Kind: drivers.KindFloat, Range: drivers.Between(coldest, hottest), Doc: "the processor's thermal zone"}, (*Dev).cpuTemperature},
+		{drivers.Field{Name: "load_1m", Kind: drivers.KindFloat, Range: drivers.AtLeast(0), Doc: "processes that ran or waited, mean of a minute"}, (*Dev).load},
+		{drivers.Field{Name: "memory_used", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "memory that programs cannot get any more"}, (*Dev).memoryUsed},
+		{drivers.Field{Name: "memory_available", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "memory that programs can still get"}, (*Dev).memoryAvailable},
+		{drivers.Field{Name: "disk_used", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "space taken on the file system of `path`"}, (*Dev).diskUsed},
+		{drivers.Field{Name: "disk_free", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "space left for programs on the file system of `path`"}, (*Dev).diskFree},
+		{drivers.Field{Name: "uptime", Unit: drivers.Duration.Unit(), Kind: drivers.KindFloat, Range: drivers.AtLeast(0), Doc: "time since power-up"}, (*Dev).uptime},
+		{drivers.Field{Name: "throttled_flags", Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "Raspberry Pi: 0 is well; bit 0 under-voltage, 1 frequency capped, 2 throttled, 3 temperature limit, now; bits 16 to 19 the same since power-up"}, (*Dev).throttled},
 	}
 }
 
@@ -103,7 +106,8 @@ type Dev struct {
 	buf      [4096]byte // what was read of a file
 }
 
-func open(ctx context.Context, o Options) (drivers.Driver, error) {
+// Open makes the driver of this board. The options must pass Check.
+func Open(ctx context.Context, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func board(t *testing.T, files map[string]string) string {
 func read(t *testing.T, files map[string]string, fields ...string) []drivers.Value {
 	t.Helper()
 	root := board(t, files)
-	d, err := open(t.Context(), Options{Fields: fields, Path: root, root: root})
+	d, err := Open(t.Context(), Options{Fields: fields, Path: root, root: root})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestDisk(t *testing.T) {
 	if values[0].Int() <= 0 || values[1].Int() < 0 || values[0].Field != "disk_free" {
 		t.Errorf("want plausible sizes in the order asked for, got %#v", values)
 	}
-	d, err := open(t.Context(), Options{Fields: []string{"disk_free"}, Path: "/does/not/exist", root: "/"})
+	d, err := Open(t.Context(), Options{Fields: []string{"disk_free"}, Path: "/does/not/exist", root: "/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestCheck(t *testing.T) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	d, err := open(b.Context(), *Spec.Options().(*Options))
+	d, err := Open(b.Context(), *Spec.Options().(*Options))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/sysfs"
+	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
 
 // Options are what the configuration may set.
@@ -19,7 +19,7 @@ type Options struct {
 	Device   string             `toml:"device" doc:"where it is attached, to tell devices of one name apart: a part of its path in /sys/devices, such as 1-0068"`
 	Channels map[string]Channel `toml:"channels" doc:"by the names of the fields, what they are; default temperature, which is temp1"`
 
-	root string // where /sys is, for tests
+	root string // where /sys is, for tests; "" is /
 }
 
 // A Channel is one of the device's.
@@ -29,7 +29,7 @@ type Channel struct {
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Machine("hwmon", "any device of the kernel's hardware monitoring: temperature, voltage, current, power and others", Options{root: "/"}, fields, open)
+var Spec = drivers.Machine("hwmon", "any device of the kernel's hardware monitoring: temperature, voltage, current, power and others", Options{}, fields, Open)
 
 const pattern = "sys/class/hwmon/hwmon*" // below the root
 
@@ -82,13 +82,14 @@ func fields(o *Options) []drivers.Field {
 	for _, name := range slices.Sorted(maps.Keys(channels)) {
 		c := channels[name]
 		q, _ := sysfs.QuantityOf(quantities(), c.Input)
-		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Doc: sysfs.Doc(o.Name, c.Input, c.Label)})
+		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: sysfs.Doc(o.Name, c.Input, c.Label)})
 	}
 	return all
 }
 
-func open(ctx context.Context, o Options) (drivers.Driver, error) {
-	return sysfs.Open(ctx, "hwmon", filepath.Join(o.root, pattern), o.Name, o.Device, o.channels(), find)
+// Open finds the device and its channels. The options must pass Check.
+func Open(ctx context.Context, o Options) (*sysfs.Meter, error) {
+	return sysfs.Open(ctx, "hwmon", filepath.Join("/", o.root, pattern), o.Name, o.Device, o.channels(), find)
 }
 
 // find returns what reads a channel.

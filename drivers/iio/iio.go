@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/sysfs"
+	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
 
 // Options are what the configuration may set.
@@ -19,11 +19,11 @@ type Options struct {
 	Device   string            `toml:"device" doc:"where it is attached, to tell devices of one name apart: a part of its path in /sys/devices, such as 1-0077"`
 	Channels map[string]string `toml:"channels" doc:"by the names of the fields, the kernel's names of the channels: temp, pressure, humidityrelative, voltage0, voltage0-voltage1, illuminance, accel_x; default temperature, which is temp"`
 
-	root string // where /sys is, for tests
+	root string // where /sys is, for tests; "" is /
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Machine("iio", "any sensor or converter of the kernel's industrial I/O: temperature, pressure, humidity, voltage and others", Options{root: "/"}, fields, open)
+var Spec = drivers.Machine("iio", "any sensor or converter of the kernel's industrial I/O: temperature, pressure, humidity, voltage and others", Options{}, fields, Open)
 
 const pattern = "sys/bus/iio/devices/iio:device*" // below the root
 
@@ -82,13 +82,14 @@ func fields(o *Options) []drivers.Field {
 	channels := o.channels()
 	for _, name := range slices.Sorted(maps.Keys(channels)) {
 		q, _ := sysfs.QuantityOf(quantities(), channels[name])
-		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Doc: sysfs.Doc(o.Name, channels[name], "")})
+		all = append(all, drivers.Field{Name: name, Unit: q.Unit, Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: sysfs.Doc(o.Name, channels[name], "")})
 	}
 	return all
 }
 
-func open(ctx context.Context, o Options) (drivers.Driver, error) {
-	return sysfs.Open(ctx, "iio", filepath.Join(o.root, pattern), o.Name, o.Device, o.channels(), find)
+// Open finds the device and its channels. The options must pass Check.
+func Open(ctx context.Context, o Options) (*sysfs.Meter, error) {
+	return sysfs.Open(ctx, "iio", filepath.Join("/", o.root, pattern), o.Name, o.Device, o.channels(), find)
 }
 
 // find returns what reads a channel.

@@ -42,7 +42,7 @@ func TestDriver(t *testing.T) {
 			files[i] = filepath.Join(root, "sys/bus/iio/devices", name)
 		}
 		return drivertest.Suite{
-			Spec: Spec, AnyNumber: true, Files: files,
+			Spec: Spec, Files: files,
 			Options: func(o any) { *o.(*Options) = Options{root: root, Name: device, Channels: channels} },
 		}
 	}

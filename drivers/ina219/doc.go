@@ -15,8 +15,9 @@
 //
 // # Range
 //
-// INA219: 0 to 26 V in steps of 4 mV, ±320 mV over the shunt in steps of 10 µV. INA226: 0 to 36 V in steps of 1.25 mV, ±81.92 mV in steps
-// of 2.5 µV. The shunt of most modules is 0.1 Ω: ±3.2 A and ±0.82 A.
+// INA219: lines up to 26 V, in steps of 4 mV; ±320 mV over the shunt in steps of 10 µV. INA226:
+// lines up to 36 V, in steps of 1.25 mV; ±81.92 mV over the shunt in steps of 2.5 µV. The limits of
+// current and power follow from the shunt: they are given for the 0.1 Ω that most modules have.
 //
 // # Sources of error
 //

@@ -10,7 +10,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -24,24 +25,25 @@ type Options struct {
 func (o *Options) Check() error {
 	return errors.Join(
 		chip.CheckAddress(o.Address, chip.Addresses(0x40, 0x4f)...),
-		chip.CheckRange("shunt", o.Shunt, 0.00001, 100, "Ω"),
-		chip.CheckOneOf("samples", o.Samples, 1, 4, 16, 64, 128),
+		kit.CheckRange("shunt", o.Shunt, 0.00001, 100, "Ω"),
+		kit.CheckOneOf("samples", o.Samples, 1, 4, 16, 64, 128),
 	)
 }
 
 // Spec is the entry of the INA219 in the table of drivers.
-var Spec = drivers.I2C("ina219", "TI INA219: voltage up to 26 V, current and power of a supply line", defaults(), fields, ina219().open)
+var Spec = drivers.I2C("ina219", "TI INA219: voltage up to 26 V, current and power of a supply line", defaults(), ina219().fields, Open)
 
 // SpecINA226 is the entry of the INA226.
-var SpecINA226 = drivers.I2C("ina226", "TI INA226: voltage up to 36 V, current and power of a supply line", defaults(), fields, ina226().open)
+var SpecINA226 = drivers.I2C("ina226", "TI INA226: voltage up to 36 V, current and power of a supply line", defaults(), ina226().fields, OpenINA226)
 
 func defaults() Options { return Options{Address: 0x40, Shunt: 0.1, Samples: 16} }
 
-func fields(*Options) []drivers.Field {
+func (v variant) fields(o *Options) []drivers.Field {
+	amperes := float64(v.shuntMost) * v.shuntLSB / o.Shunt
 	return []drivers.Field{
-		chip.Field("voltage", drivers.Voltage, "of the line behind the shunt, against ground"),
-		chip.Field("current", drivers.Current, "through the shunt, positive from IN+ to IN-"),
-		chip.Field("power", drivers.Power, "voltage times current"),
+		kit.Field("voltage", drivers.Voltage, drivers.Between(0, v.busMost), "of the line behind the shunt, against ground"),
+		kit.Field("current", drivers.Current, drivers.Between(-amperes, amperes), "through the shunt, positive from IN+ to IN-"),
+		kit.Field("power", drivers.Power, drivers.Between(-amperes*v.busMost, amperes*v.busMost), "voltage times current"),
 	}
 }
 
@@ -65,12 +67,22 @@ type Dev struct {
 	config uint16
 	takes  time.Duration
 	closed bool
+	fields []drivers.Field
 	values [3]drivers.Value
 }
 
-// open finds the chip and resets it.
-func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{variant: v, chip: chip.New(bus, o.Address), shunt: o.Shunt, config: v.once(o.Samples)}
+// Open finds an INA219 and resets it. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return ina219().open(ctx, bus, o)
+}
+
+// OpenINA226 is Open for an INA226.
+func OpenINA226(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return ina226().open(ctx, bus, o)
+}
+
+func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{variant: v, fields: v.fields(&o), chip: chip.New(bus, o.Address), shunt: o.Shunt, config: v.once(o.Samples)}
 	d.takes = 2 * time.Duration(o.Samples) * v.longest
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -140,12 +152,11 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	volts := float64(bus>>d.busShift) * d.busLSB
 	amperes := float64(int16(shunt)) * d.shuntLSB / d.shunt
-	d.values[0] = chip.Measured("voltage", volts, 0, d.busMost, 10_000)
+	d.values[0] = kit.Measured(d.fields[0], volts, 4)
 	d.values[1], d.values[2] = drivers.Bad("current", "overflow"), drivers.Bad("power", "overflow")
 	if s := int(int16(shunt)); !overflow && s > -d.shuntMost && s < d.shuntMost {
-		limit := 0.33 / d.shunt // A; beyond the range of either chip
-		d.values[1] = chip.Measured("current", amperes, -limit, limit, 1e6)
-		d.values[2] = chip.Measured("power", volts*amperes, -limit*d.busMost, limit*d.busMost, 1e6)
+		d.values[1] = kit.Measured(d.fields[1], amperes, 6)
+		d.values[2] = kit.Measured(d.fields[2], volts*amperes, 6)
 		if d.values[0].Kind() == drivers.KindBad {
 			d.values[2] = drivers.Bad("power", "range")
 		}

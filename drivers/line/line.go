@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/stream"
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 // Dev is a device that writes lines.
@@ -19,7 +19,8 @@ type Dev struct {
 	misfit string // the last line since the last one that fitted
 }
 
-func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+// Open reads lines from a port, which stays the caller's. The options must pass Check.
+func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

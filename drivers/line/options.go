@@ -36,7 +36,7 @@ type Field struct {
 
 // Spec is the driver's entry in the table.
 var Spec = drivers.Serial("line", "any device that writes lines of text: a regular expression or columns",
-	Options{Separator: ",", Baud: 9600, DataBits: 8, Parity: "none", StopBits: 1, MaxLine: 256}, fields, mode, open)
+	Options{Separator: ",", Baud: 9600, DataBits: 8, Parity: "none", StopBits: 1, MaxLine: 256}, fields, mode, Open)
 
 func mode(o *Options) drivers.SerialMode {
 	return drivers.SerialMode{Baud: o.Baud, DataBits: o.DataBits, Parity: o.Parity, StopBits: o.StopBits}
@@ -69,7 +69,7 @@ func fields(o *Options) []drivers.Field {
 	for _, name := range o.names() {
 		if name != "" {
 			f := o.Fields[name]
-			fields = append(fields, drivers.Field{Name: name, Unit: f.Unit, Kind: kinds()[f.Type], Doc: "from the line"})
+			fields = append(fields, drivers.Field{Name: name, Unit: f.Unit, Kind: kinds()[f.Type], Range: drivers.AnyNumber(), Doc: "from the line"})
 		}
 	}
 	return fields

@@ -16,8 +16,8 @@
 //
 // # Range
 //
-// -55 to 125 °C: LM75 ±2 °C in steps of 0.5 °C, LM75B 0.125 °C, TMP102 ±0.5 °C in steps of 0.0625 °C, TMP105 ±2 °C, TMP1075 ±1 °C in steps
-// of 0.0625 °C.
+// LM75: ±2 °C in steps of 0.5 °C; LM75B: steps of 0.125 °C; TMP102: ±0.5 °C in steps of 0.0625 °C;
+// TMP105: ±2 °C; TMP1075: ±1 °C in steps of 0.0625 °C.
 //
 // # Sources of error
 //

@@ -8,7 +8,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -20,22 +21,22 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, chip.Addresses(0x48, 0x4f)...) }
 
 // Spec is the entry of the LM75 in the table of drivers.
-var Spec = spec(lm75())
+var Spec = spec(lm75(), Open)
 
 // SpecLM75B is the entry of the LM75B.
-var SpecLM75B = spec(lm75b())
+var SpecLM75B = spec(lm75b(), OpenLM75B)
 
 // SpecTMP102 is the entry of the TMP102.
-var SpecTMP102 = spec(tmp102())
+var SpecTMP102 = spec(tmp102(), OpenTMP102)
 
 // SpecTMP105 is the entry of the TMP105.
-var SpecTMP105 = spec(tmp105())
+var SpecTMP105 = spec(tmp105(), OpenTMP105)
 
 // SpecTMP1075 is the entry of the TMP1075.
-var SpecTMP1075 = spec(tmp1075())
+var SpecTMP1075 = spec(tmp1075(), OpenTMP1075)
 
-func spec(v variant) drivers.Spec {
-	return drivers.I2C(v.name, v.doc, Options{Address: 0x48}, v.fields, v.open)
+func spec(v variant, open func(context.Context, i2c.Bus, Options) (*Dev, error)) drivers.Spec {
+	return drivers.I2C(v.name, v.doc, Options{Address: 0x48}, v.fields, open)
 }
 
 // A variant is one of the chips that this driver knows.
@@ -82,7 +83,7 @@ func tmp1075() variant {
 }
 
 func (v variant) fields(*Options) []drivers.Field {
-	return []drivers.Field{chip.Field("temperature", drivers.Temperature, fmt.Sprintf("-55 to %v °C, of the chip", v.high))}
+	return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-55, v.high), "of the chip")}
 }
 
 // Registers.
@@ -97,12 +98,38 @@ type Dev struct {
 	variant
 	chip   *chip.Conn
 	closed bool
+	fields []drivers.Field
 	values [1]drivers.Value
 }
 
-// open finds the chip and puts it to sleep, or lets it measure where it cannot measure once.
-func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{variant: v, chip: chip.New(bus, o.Address)}
+// Open finds an LM75 and lets it measure all the time. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return lm75().open(ctx, bus, o)
+}
+
+// OpenLM75B is Open for an LM75B.
+func OpenLM75B(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return lm75b().open(ctx, bus, o)
+}
+
+// OpenTMP102 is Open for a TMP102, which sleeps between readings.
+func OpenTMP102(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return tmp102().open(ctx, bus, o)
+}
+
+// OpenTMP105 is Open for a TMP105, which sleeps between readings.
+func OpenTMP105(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return tmp105().open(ctx, bus, o)
+}
+
+// OpenTMP1075 is Open for a TMP1075, which sleeps between readings.
+func OpenTMP1075(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	return tmp1075().open(ctx, bus, o)
+}
+
+// open finds the chip and puts it to sleep, or lets it measure if it cannot measure once.
+func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{variant: v, chip: chip.New(bus, o.Address), fields: v.fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -187,7 +214,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, fmt.Errorf("%s: measurement: %w", d.name, err)
 	}
 	raw &^= 1<<(16-d.bits) - 1
-	d.values[0] = chip.Measured("temperature", float64(int16(raw))/256, -55, d.high, 10000)
+	d.values[0] = kit.Measured(d.fields[0], float64(int16(raw))/256, 4)
 	return d.values[:], nil
 }
 

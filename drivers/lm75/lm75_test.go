@@ -9,8 +9,8 @@ import (
 	"periph.io/x/conn/v3/i2c/i2ctest"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 	"github.com/fieldgate/fieldgate/drivers/lm75/lm75test"
 )
 
@@ -69,7 +69,7 @@ func TestDataFormat(t *testing.T) {
 			bus.Ops = append(bus.Ops, i2ctest.IO{Addr: 0x48, W: []byte{1}, R: []byte{v.sleep}})
 		}
 		v.takes = 0
-		d := &Dev{variant: v, chip: chip.New(bus, 0x48)}
+		d := &Dev{variant: v, fields: v.fields(nil), chip: chip.New(bus, 0x48)}
 		values, err := d.Read(t.Context())
 		if err != nil || values[0] != want {
 			t.Errorf("%s: %04x: want %v °C, got %#v, %v", v.name, test.word, test.want, values, err)

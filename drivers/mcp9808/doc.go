@@ -13,7 +13,7 @@
 //
 // # Range
 //
-// -40 to 125 °C, ±0.5 °C from -20 to 100 °C.
+// Accuracy ±0.5 °C from -20 to 100 °C.
 //
 // # Sources of error
 //

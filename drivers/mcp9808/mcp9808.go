@@ -8,7 +8,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -20,10 +21,10 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, chip.Addresses(0x18, 0x1f)...) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("mcp9808", "Microchip MCP9808: temperature in steps of 0.0625 °C", Options{Address: 0x18}, fields, open)
+var Spec = drivers.I2C("mcp9808", "Microchip MCP9808: temperature in steps of 0.0625 °C", Options{Address: 0x18}, fields, Open)
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{chip.Field("temperature", drivers.Temperature, "-40 to 125 °C, of the chip")}
+	return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), "of the chip")}
 }
 
 // Registers and what goes into them.
@@ -49,12 +50,13 @@ const (
 type Dev struct {
 	chip   *chip.Conn
 	closed bool
+	fields []drivers.Field
 	values [1]drivers.Value
 }
 
-// open finds the chip, starts it and waits for its first measurement.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, o.Address)}
+// Open finds the chip, starts it and waits for its first measurement. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{chip: chip.New(bus, o.Address), fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mcp9808: temperature: %w", err)
 	}
-	d.values[0] = chip.Measured("temperature", celsius(raw), -40, 125, 10000)
+	d.values[0] = kit.Measured(d.fields[0], celsius(raw), 4)
 	return d.values[:], nil
 }
 

@@ -30,7 +30,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: 0x1f, W: []byte{5}, R: []byte{0xC1, 0x94}},
 			{Addr: 0x1f, W: []byte{1, 1, 0}},
 		}}
-		d, err := open(t.Context(), bus, Options{Address: 0x1f})
+		d, err := Open(t.Context(), bus, Options{Address: 0x1f})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@
 //
 // # Range
 //
-// 400 to 2,000, 5,000 or 10,000 ppm, as the model says, ±(50 ppm + 5 %).
+// From 400 ppm to 2,000, 5,000 or 10,000 ppm, depending on the model, ±(50 ppm + 5 %).
 //
 // # Sources of error
 //

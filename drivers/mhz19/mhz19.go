@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/stream"
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 // Options are what the configuration may set.
@@ -27,12 +27,13 @@ func (o *Options) Check() error {
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Serial("mhz19", "Winsen MH-Z19B and MH-Z19C: carbon dioxide", Options{SelfCalibration: true, WarmUp: 3 * time.Minute}, fields, mode, open)
+var Spec = drivers.Serial("mhz19", "Winsen MH-Z19B and MH-Z19C: carbon dioxide", Options{SelfCalibration: true, WarmUp: 3 * time.Minute}, fields, mode, Open)
 
 func mode(*Options) drivers.SerialMode { return drivers.SerialMode{Baud: 9600} }
 
+// The widest range that the sensors are made with is to 10,000 ppm.
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{{Name: "co2", Unit: drivers.PPM.Unit(), Kind: drivers.KindInt, Doc: "carbon dioxide in the air"}}
+	return []drivers.Field{{Name: "co2", Unit: drivers.PPM.Unit(), Kind: drivers.KindInt, Range: drivers.Between(1, 10_000), Doc: "carbon dioxide in the air"}}
 }
 
 const (
@@ -40,7 +41,6 @@ const (
 	readCO2   = 0x86
 	selfCal   = 0x79 // 0xa0 on, 0 off
 	timeout   = 500 * time.Millisecond
-	maximum   = 10_000 // ppm, of the widest range that the sensors are made with
 )
 
 // Dev is a sensor.
@@ -48,14 +48,16 @@ type Dev struct {
 	reader *stream.Reader
 	frames stream.Frames
 	warm   stream.WarmUp
+	field  drivers.Field
 	values [1]drivers.Value
 }
 
-func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+// Open sets up the sensor on a port, which stays the caller's. The options must pass Check.
+func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &Dev{reader: stream.NewReader(port)}
+	d := &Dev{reader: stream.NewReader(port), field: fields(&o)[0]}
 	d.frames = stream.Frames{Header: []byte{0xff, readCO2}, Size: frameSize, Valid: valid}
 	how := byte(0)
 	if o.SelfCalibration {
@@ -105,11 +107,11 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	case err != nil:
 		return nil, fmt.Errorf("mhz19: %w", err)
 	case !d.warm.Over():
-		d.values[0] = drivers.Bad("co2", "warming up")
-	case co2 == 0 || co2 > maximum:
-		d.values[0] = drivers.Bad("co2", "range")
+		d.values[0] = drivers.Bad(d.field.Name, "warming up")
+	case !d.field.Contains(float64(co2)):
+		d.values[0] = drivers.Bad(d.field.Name, "range")
 	default:
-		d.values[0] = drivers.Int("co2", co2)
+		d.values[0] = drivers.Int(d.field.Name, co2)
 	}
 	return d.values[:], nil
 }

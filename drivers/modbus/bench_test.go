@@ -35,7 +35,7 @@ func BenchmarkRead125Registers(b *testing.B) {
 	o := SpecRTU.Options().(*RTU)
 	o.Registers, o.Gap = row(125, Register{}), 1
 	port := &benchPort{answer: modbustest.Frame(append([]byte{1, 3, 250}, make([]byte, 250)...)...)}
-	d, err := openRTU(b.Context(), port, *o)
+	d, err := OpenRTU(b.Context(), port, *o)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func TestConfiguration(t *testing.T) {
 	if len(o.Registers) != 2 || o.Registers[1].Scale != 3600000 || o.UnitID != 7 || o.StopBits != 1 {
 		t.Errorf("got %+v", o)
 	}
-	if f := modbus.SpecTCP.Fields(c.Sensors[1].Options); len(f) != 1 || f[0] != (drivers.Field{Name: "set_point", Kind: drivers.KindFloat, Doc: "holding register 100, int16", Writable: true}) {
+	if f := modbus.SpecTCP.Fields(c.Sensors[1].Options); len(f) != 1 || f[0] != (drivers.Field{Name: "set_point", Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: "holding register 100, int16", Writable: true}) {
 		t.Errorf("got %+v", f)
 	}
 	for _, test := range []struct{ from, to, want string }{

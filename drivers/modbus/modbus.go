@@ -16,8 +16,8 @@ type link interface {
 	exchange(ctx context.Context, q *request) ([]byte, error)
 }
 
-// Dev is a Modbus device.
-type Dev struct {
+// A dev is a Modbus device.
+type dev struct {
 	*settings
 	link    link
 	entries []entry
@@ -27,12 +27,15 @@ type Dev struct {
 	read    bool
 }
 
-func openRTU(ctx context.Context, port drivers.Port, o RTU) (drivers.Driver, error) {
+// OpenRTU makes the driver of a device on a serial line, whose port stays the caller's. It is a
+// drivers.Writer if a register is writable. The options must pass Check.
+func OpenRTU(ctx context.Context, port drivers.Port, o RTU) (drivers.Driver, error) {
 	s := o.settings()
 	return open(ctx, s, newRTU(s, port, o.mode(), o.Gap))
 }
 
-func openTCP(ctx context.Context, port drivers.Port, o TCP) (drivers.Driver, error) {
+// OpenTCP is OpenRTU for a device in the network.
+func OpenTCP(ctx context.Context, port drivers.Port, o TCP) (drivers.Driver, error) {
 	s := o.settings()
 	return open(ctx, s, newTCP(s, port))
 }
@@ -41,7 +44,7 @@ func open(ctx context.Context, s *settings, l link) (drivers.Driver, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &Dev{settings: s, link: l, entries: s.entries()}
+	d := &dev{settings: s, link: l, entries: s.entries()}
 	d.blocks = s.plan(d.entries)
 	d.values = make([]drivers.Value, len(d.entries))
 	if slices.ContainsFunc(d.entries, func(e entry) bool { return e.Writable }) {
@@ -51,7 +54,7 @@ func open(ctx context.Context, s *settings, l link) (drivers.Driver, error) {
 }
 
 // Read asks for all blocks.
-func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
+func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -87,7 +90,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 }
 
 // decode sets the values of a block. It fails when all floating-point numbers in it look as if their words were in the other order.
-func (d *Dev) decode(b *block, data []byte) error {
+func (d *dev) decode(b *block, data []byte) error {
 	numbers, reversed := 0, 0
 	var hint error
 	for _, j := range b.entries {
@@ -119,13 +122,13 @@ func (d *Dev) decode(b *block, data []byte) error {
 }
 
 // Close does nothing: the device needs no farewell, and whoever opened the port closes it.
-func (d *Dev) Close() error { return nil }
+func (d *dev) Close() error { return nil }
 
 // title begins a message.
 func (s *settings) title() string { return fmt.Sprintf("%s: unit %d: ", s.driver, s.unit) }
 
-// A writer is a Dev with fields that can be written.
-type writer struct{ *Dev }
+// A writer is a dev with fields that can be written.
+type writer struct{ *dev }
 
 // Write sets one field in the device.
 func (w writer) Write(ctx context.Context, v drivers.Value) error {
@@ -167,7 +170,7 @@ func (s *settings) writeRequest(e *entry, v drivers.Value) (request, error) {
 	return writeRegisters(byte(s.unit), e.Address, data, s.writeMultiple), nil
 }
 
-func (d *Dev) writable() []string {
+func (d *dev) writable() []string {
 	var names []string
 	for _, e := range d.entries {
 		if e.Writable {

@@ -64,7 +64,7 @@ func rtuOptions(o any) { o.(*RTU).Registers = registers() }
 
 func TestRTU(t *testing.T) {
 	drivertest.Suite{
-		Spec: SpecRTU, Options: rtuOptions, AnyNumber: true, Checked: true,
+		Spec: SpecRTU, Options: rtuOptions, Checked: true,
 		New: func() *drivertest.Buses {
 			return onLine(&modbustest.Line{Units: map[byte]*modbustest.Unit{1: meter()}})
 		},
@@ -74,7 +74,7 @@ func TestRTU(t *testing.T) {
 // On a line that echoes, the answer to a write is the third time that the same frame passes.
 func TestRTUWithEcho(t *testing.T) {
 	drivertest.Suite{
-		Spec: SpecRTU, Options: rtuOptions, AnyNumber: true, Checked: true,
+		Spec: SpecRTU, Options: rtuOptions, Checked: true,
 		New: func() *drivertest.Buses {
 			return onLine(&modbustest.Line{
 				Units: map[byte]*modbustest.Unit{1: meter()},
@@ -88,7 +88,7 @@ func TestRTUWithEcho(t *testing.T) {
 
 func TestTCP(t *testing.T) {
 	drivertest.Suite{
-		Spec: SpecTCP, Options: func(o any) { o.(*TCP).Registers = registers() }, AnyNumber: true,
+		Spec: SpecTCP, Options: func(o any) { o.(*TCP).Registers = registers() },
 		New: func() *drivertest.Buses {
 			units := map[byte]*modbustest.Unit{1: meter()}
 			return drivertest.OnSerial(drivertest.Device{

@@ -66,12 +66,12 @@ func (o *TCP) settings() *settings {
 var SpecRTU = drivers.SharedSerial("modbus-rtu", "any Modbus device on a serial line (RS-485, RS-232), by its register map",
 	RTU{UnitID: 1, Timeout: 300 * time.Millisecond, MaxRead: maxRegisters, ByteOrder: "big", WordOrder: "big",
 		Baud: 9600, Parity: "none", StopBits: 1, RS485Level: "high"},
-	func(o *RTU) []drivers.Field { return fields(o.settings()) }, (*RTU).mode, openRTU)
+	func(o *RTU) []drivers.Field { return fields(o.settings()) }, (*RTU).mode, OpenRTU)
 
 // SpecTCP is the entry of Modbus TCP.
 var SpecTCP = drivers.Network("modbus-tcp", "any Modbus device in the network or behind a gateway, by its register map",
 	TCP{UnitID: 1, Timeout: time.Second, MaxRead: maxRegisters, ByteOrder: "big", WordOrder: "big"},
-	func(o *TCP) []drivers.Field { return fields(o.settings()) }, openTCP)
+	func(o *TCP) []drivers.Field { return fields(o.settings()) }, OpenTCP)
 
 func (o *RTU) mode() drivers.SerialMode {
 	m := drivers.SerialMode{Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits}
@@ -84,7 +84,7 @@ func (o *RTU) mode() drivers.SerialMode {
 func fields(s *settings) []drivers.Field {
 	var fields []drivers.Field
 	for _, e := range s.entries() {
-		fields = append(fields, drivers.Field{Name: e.Field, Unit: e.Unit, Kind: e.kind, Doc: e.place() + ", " + e.Type, Writable: e.Writable})
+		fields = append(fields, drivers.Field{Name: e.Field, Unit: e.Unit, Kind: e.kind, Range: drivers.AnyNumber(), Doc: e.place() + ", " + e.Type, Writable: e.Writable})
 	}
 	return fields
 }

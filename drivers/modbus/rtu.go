@@ -12,7 +12,7 @@ import (
 	"github.com/aldas/go-modbus-client/packet"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/stream"
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/stream"
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 const headerSize = 6 // transaction, protocol, length: section 3.1.3 of the implementation guide

@@ -63,7 +63,7 @@ func (e *epoch) read(text string) bool {
 		e.has = rmc
 		e.time, e.date = p.Time(0, "time"), p.Date(8, "date")
 		e.void = p.EnumString(1, "status", nmea.ValidRMC, nmea.InvalidRMC) != nmea.ValidRMC
-		e.latitude, e.longitude = angle(p, 2, 90), angle(p, 4, 180)
+		e.latitude, e.longitude = angle(p, 2, latitudes), angle(p, 4, longitudes)
 		e.speed, e.course = knots(number(6, "speed")), number(7, "course")
 		if len(p.Fields) > 11 {
 			e.mode(p.Fields[11])
@@ -71,20 +71,20 @@ func (e *epoch) read(text string) bool {
 	case nmea.TypeGGA:
 		e.has = gga
 		e.time = p.Time(0, "time")
-		e.latitude, e.longitude = angle(p, 1, 90), angle(p, 3, 180)
+		e.latitude, e.longitude = angle(p, 1, latitudes), angle(p, 3, longitudes)
 		e.quality = quality(p.String(5, "quality"))
 		e.void = e.quality == "none"
 		e.satellites, e.hdop, e.altitude = p.NullInt64(6, "satellites"), number(7, "hdop"), number(8, "altitude")
 	case nmea.TypeGNS:
 		e.has = gns
 		e.time = p.Time(0, "time")
-		e.latitude, e.longitude = angle(p, 1, 90), angle(p, 3, 180)
+		e.latitude, e.longitude = angle(p, 1, latitudes), angle(p, 3, longitudes)
 		e.mode(strings.Trim(p.String(5, "mode"), nmea.NoFixGNS)) // one letter for each system
 		e.void = e.quality == ""
 		e.satellites, e.hdop, e.altitude = p.NullInt64(6, "satellites"), number(7, "hdop"), number(8, "altitude")
 	case nmea.TypeGLL:
 		e.has = gll
-		e.latitude, e.longitude = angle(p, 0, 90), angle(p, 2, 180)
+		e.latitude, e.longitude = angle(p, 0, latitudes), angle(p, 2, longitudes)
 		e.time = p.Time(4, "time")
 		e.void = p.EnumString(5, "status", nmea.ValidGLL, nmea.InvalidGLL) != nmea.ValidGLL
 	case nmea.TypeVTG:

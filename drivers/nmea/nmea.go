@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/stream"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 // Options are what the configuration may set.
@@ -18,7 +19,7 @@ type Options struct {
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Serial("nmea", "any GNSS receiver (GPS and others) that speaks NMEA 0183", Options{Baud: 9600}, fields, mode, open)
+var Spec = drivers.Serial("nmea", "any GNSS receiver (GPS and others) that speaks NMEA 0183", Options{Baud: 9600}, fields, mode, Open)
 
 func mode(o *Options) drivers.SerialMode { return drivers.SerialMode{Baud: o.Baud} }
 
@@ -27,6 +28,9 @@ type measure struct {
 	drivers.Field
 	value func(e *epoch, field string) drivers.Value
 }
+
+// The limits of an angle, degrees.
+const latitudes, longitudes = 90, 180
 
 // measures returns all fields that there are, the optional one last.
 func measures() []measure {
@@ -38,17 +42,17 @@ func measures() []measure {
 			return of(e).value(field)
 		}
 	}
-	float := func(name string, q drivers.Quantity, doc string, of func(*epoch) optional) measure {
-		return measure{drivers.Field{Name: name, Unit: q.Unit(), Kind: drivers.KindFloat, Doc: doc}, position(of)}
+	float := func(name string, q drivers.Quantity, r drivers.Range, doc string, of func(*epoch) optional) measure {
+		return measure{kit.Field(name, q, r, doc), position(of)}
 	}
 	return []measure{
-		float("latitude", drivers.Latitude, "WGS 84, north is positive", func(e *epoch) optional { return e.latitude }),
-		float("longitude", drivers.Longitude, "WGS 84, east is positive", func(e *epoch) optional { return e.longitude }),
-		{drivers.Field{Name: "altitude", Unit: drivers.Distance.Unit(), Kind: drivers.KindFloat, Doc: "above mean sea level"}, (*epoch).altitudeValue},
-		float("speed", drivers.Speed, "over ground", func(e *epoch) optional { return e.speed }),
-		float("course", drivers.Angle, "over ground, from true north; many receivers tell none at rest", func(e *epoch) optional { return e.course }),
-		{drivers.Field{Name: "satellites", Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Doc: "used for the fix"}, (*epoch).satellitesValue},
-		{drivers.Field{Name: "hdop", Kind: drivers.KindFloat, Doc: "horizontal dilution of precision: 1 is good, more than 5 bad"},
+		float("latitude", drivers.Latitude, drivers.Between(-latitudes, latitudes), "WGS 84, north is positive", func(e *epoch) optional { return e.latitude }),
+		float("longitude", drivers.Longitude, drivers.Between(-longitudes, longitudes), "WGS 84, east is positive", func(e *epoch) optional { return e.longitude }),
+		{kit.Field("altitude", drivers.Distance, drivers.AnyNumber(), "above mean sea level"), (*epoch).altitudeValue},
+		float("speed", drivers.Speed, drivers.AnyNumber(), "over ground", func(e *epoch) optional { return e.speed }),
+		float("course", drivers.Angle, drivers.AnyNumber(), "over ground, from true north; many receivers tell none at rest", func(e *epoch) optional { return e.course }),
+		{drivers.Field{Name: "satellites", Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "used for the fix"}, (*epoch).satellitesValue},
+		{drivers.Field{Name: "hdop", Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: "horizontal dilution of precision: 1 is good, more than 5 bad"},
 			func(e *epoch, field string) drivers.Value { return e.hdop.value(field) }},
 		{drivers.Field{Name: "fix", Kind: drivers.KindString, Doc: "none, gnss, dgnss, pps, rtk, rtk-float, estimated, manual or simulated"},
 			func(e *epoch, field string) drivers.Value { return drivers.String(field, e.fix()) }},
@@ -114,7 +118,8 @@ type Dev struct {
 	strange  string // a sentence that was none of those that are read
 }
 
-func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+// Open reads a receiver on a port, which stays the caller's. The options must pass Check.
+func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

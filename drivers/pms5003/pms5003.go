@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/stream"
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 // Options are what the configuration may set.
@@ -27,16 +27,21 @@ func (o *Options) Check() error {
 }
 
 // Spec is the entry of the PMS5003 in the table of drivers.
-var Spec = model("pms5003").spec("Plantower PMS5003: fine dust and particles")
+var Spec = pms5003.spec("Plantower PMS5003: fine dust and particles", Open)
 
-// Spec7003 is the entry of the PMS7003.
-var Spec7003 = model("pms7003").spec("Plantower PMS7003: fine dust and particles")
+// SpecPMS7003 is the entry of the PMS7003.
+var SpecPMS7003 = pms7003.spec("Plantower PMS7003: fine dust and particles", OpenPMS7003)
 
 // A model is the name of a sensor. They speak alike.
 type model string
 
-func (m model) spec(doc string) drivers.Spec {
-	return drivers.Serial(string(m), doc, Options{WarmUp: 30 * time.Second}, fields, mode, m.open)
+const (
+	pms5003 model = "pms5003"
+	pms7003 model = "pms7003"
+)
+
+func (m model) spec(doc string, open func(context.Context, drivers.Port, Options) (*Dev, error)) drivers.Spec {
+	return drivers.Serial(string(m), doc, Options{WarmUp: 30 * time.Second}, fields, mode, open)
 }
 
 func mode(*Options) drivers.SerialMode { return drivers.SerialMode{Baud: 9600} }
@@ -48,14 +53,14 @@ func fields(o *Options) []drivers.Field {
 	}
 	var fields []drivers.Field
 	for _, f := range []struct{ name, size string }{{"pm1", "1"}, {"pm2_5", "2.5"}, {"pm10", "10"}} {
-		fields = append(fields, drivers.Field{Name: f.name, Unit: drivers.Dust.Unit(), Kind: drivers.KindInt,
+		fields = append(fields, drivers.Field{Name: f.name, Unit: drivers.Dust.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0),
 			Doc: "mass of particles up to " + f.size + " µm, " + conditions})
 	}
 	if !o.Particles {
 		return fields
 	}
 	for _, f := range []struct{ name, size string }{{"0_3", "0.3"}, {"0_5", "0.5"}, {"1", "1"}, {"2_5", "2.5"}, {"5", "5"}, {"10", "10"}} {
-		fields = append(fields, drivers.Field{Name: "particles_" + f.name, Unit: drivers.Count.Unit(), Kind: drivers.KindInt,
+		fields = append(fields, drivers.Field{Name: "particles_" + f.name, Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0),
 			Doc: "particles of more than " + f.size + " µm in 0.1 l of air"})
 	}
 	return fields
@@ -90,7 +95,17 @@ type Dev struct {
 	closed bool
 }
 
-func (m model) open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+// Open wakes a PMS5003 on a port, which stays the caller's. The options must pass Check.
+func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
+	return pms5003.open(ctx, port, o)
+}
+
+// OpenPMS7003 is Open for a PMS7003.
+func OpenPMS7003(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
+	return pms7003.open(ctx, port, o)
+}
+
+func (m model) open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

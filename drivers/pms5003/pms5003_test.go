@@ -58,7 +58,7 @@ func (s *sensor) buses() *drivertest.Buses {
 }
 
 func TestDriver(t *testing.T) {
-	for _, spec := range []drivers.Spec{Spec, Spec7003} {
+	for _, spec := range []drivers.Spec{Spec, SpecPMS7003} {
 		for _, sleep := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, sleep %v", spec.Name, sleep), func(t *testing.T) {
 				drivertest.Suite{

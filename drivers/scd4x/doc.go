@@ -17,7 +17,7 @@
 //
 // # Range
 //
-// 400 to 2,000 ppm (SCD40) or 5,000 ppm (SCD41), ±(50 ppm + 5 %); -10 to 60 °C, ±0.8 °C; 0 to 95 %RH, ±6 %RH.
+// Accuracy ±(50 ppm + 5 %) of CO₂; ±0.8 °C; ±6 %RH up to 95 %RH.
 //
 // # Sources of error
 //

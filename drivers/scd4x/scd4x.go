@@ -10,8 +10,9 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 )
 
 // Options are what the configuration may set.
@@ -26,20 +27,20 @@ type Options struct {
 func (o *Options) Check() error {
 	return errors.Join(
 		chip.CheckAddress(o.Address, address),
-		chip.CheckRange("altitude", float64(o.Altitude), 0, 3000, "m"),
-		chip.CheckRange("temperature_offset", o.TemperatureOffset, 0, 20, "°C"),
+		kit.CheckRange("altitude", float64(o.Altitude), 0, 3000, "m"),
+		kit.CheckRange("temperature_offset", o.TemperatureOffset, 0, 20, "°C"),
 	)
 }
 
 // Spec is the driver's entry in the table.
 var Spec = drivers.I2C("scd4x", "Sensirion SCD40, SCD41, SCD43: CO₂, temperature and humidity every 5 s (set every to 10s or more)",
-	Options{Address: address, TemperatureOffset: 4, SelfCalibration: true}, fields, open)
+	Options{Address: address, TemperatureOffset: 4, SelfCalibration: true}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		chip.Field("co2", drivers.PPM, "carbon dioxide, up to 40,000 ppm; specified for 400 to 2000 (SCD40) or 5000 (SCD41, SCD43)"),
-		chip.Field("temperature", drivers.Temperature, "-10 to 60 °C, less temperature_offset"),
-		chip.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("co2", drivers.PPM, drivers.Between(1, 40_000), "carbon dioxide; specified for 400 to 2000 (SCD40) or 5000 (SCD41, SCD43)"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-30, 60), "less temperature_offset; specified from -10 °C"),
+		kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), ""),
 	}
 }
 
@@ -71,12 +72,13 @@ type Dev struct {
 	started bool
 	closed  bool
 	words   [3]uint16
+	fields  []drivers.Field
 	values  [3]drivers.Value
 }
 
-// open finds the sensor and starts it.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{o: o, conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: busyTime}}
+// Open finds the sensor and starts it. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{o: o, fields: fields(&o), conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: busyTime}}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -148,10 +150,10 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	d.values[0] = drivers.Bad("co2", "not measured")
 	if co2 := d.words[0]; co2 != 0 {
-		d.values[0] = chip.Measured("co2", float64(co2), 1, 40_000, 1)
+		d.values[0] = kit.Measured(d.fields[0], float64(co2), 0)
 	}
-	d.values[1] = chip.Measured("temperature", -45+175*float64(d.words[1])/65535, -30, 60, 100) // 3.5
-	d.values[2] = chip.Measured("humidity", 100*float64(d.words[2])/65535, 0, 100, 100)
+	d.values[1] = kit.Measured(d.fields[1], -45+175*float64(d.words[1])/65535, 2) // 3.5
+	d.values[2] = kit.Measured(d.fields[2], 100*float64(d.words[2])/65535, 2)
 	return d.values[:], nil
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 	"github.com/fieldgate/fieldgate/drivers/scd4x/scd4xtest"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
 )
 
 func TestDriver(t *testing.T) {
@@ -48,7 +48,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: a, W: []byte{0x3F, 0x86}},
 		}}
 		o := Options{Address: a, Altitude: 1950, TemperatureOffset: 5.4, SelfCalibration: true}
-		d, err := open(t.Context(), bus, o)
+		d, err := Open(t.Context(), bus, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestWrongChip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{{Addr: 0x62, W: []byte{0xE4, 0xB8}}, {Addr: 0x62, R: []byte{0, 0, 0}}}}
 		o := Spec.Options().(*Options)
-		if _, err := open(t.Context(), bus, *o); !errors.Is(err, sensirion.ErrCRC) {
+		if _, err := Open(t.Context(), bus, *o); !errors.Is(err, sensirion.ErrCRC) {
 			t.Errorf("want a wrong checksum, got %v", err)
 		}
 		if err := bus.Close(); err != nil {

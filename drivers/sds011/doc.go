@@ -13,7 +13,7 @@
 //
 // # Range
 //
-// 0 to 999.9 µg/m³, ±15 % or 10 µg/m³; particles from 0.3 µm.
+// Accuracy ±15 % or 10 µg/m³; particles from 0.3 µm.
 //
 // # Sources of error
 //

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/stream"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 // Options are what the configuration may set.
@@ -30,14 +31,14 @@ func (o *Options) Check() error {
 }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.Serial("sds011", "Nova SDS011: fine dust", Options{WarmUp: 30 * time.Second}, fields, mode, open)
+var Spec = drivers.Serial("sds011", "Nova SDS011: fine dust", Options{WarmUp: 30 * time.Second}, fields, mode, Open)
 
 func mode(*Options) drivers.SerialMode { return drivers.SerialMode{Baud: 9600} }
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		{Name: "pm2_5", Unit: drivers.Dust.Unit(), Kind: drivers.KindFloat, Doc: "mass of particles up to 2.5 µm"},
-		{Name: "pm10", Unit: drivers.Dust.Unit(), Kind: drivers.KindFloat, Doc: "mass of particles up to 10 µm"},
+		kit.Field("pm2_5", drivers.Dust, drivers.Between(0, 999.9), "mass of particles up to 2.5 µm"),
+		kit.Field("pm10", drivers.Dust, drivers.Between(0, 999.9), "mass of particles up to 10 µm"),
 	}
 }
 
@@ -48,7 +49,6 @@ const (
 	reporting   = 2 // 0 active, 1 when asked
 	working     = 6 // 0 sleep, 1 work
 	period      = 8 // minutes
-	maximum     = 999.9
 )
 
 // Dev is a sensor.
@@ -58,15 +58,17 @@ type Dev struct {
 	frames stream.Frames
 	warm   stream.WarmUp
 	frame  []byte
+	fields []drivers.Field
 	values [2]drivers.Value
 	closed bool
 }
 
-func open(ctx context.Context, port drivers.Port, o Options) (drivers.Driver, error) {
+// Open sets up the sensor on a port, which stays the caller's. The options must pass Check.
+func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &Dev{port: port, reader: stream.NewReader(port)}
+	d := &Dev{port: port, reader: stream.NewReader(port), fields: fields(&o)}
 	d.frames = stream.Frames{Header: []byte{0xaa, 0xc0}, Size: reportSize, Valid: valid}
 	for _, c := range [][2]byte{{working, 1}, {reporting, 0}, {period, byte(o.Period)}} {
 		if err := d.command(c[0], c[1]); err != nil {
@@ -115,12 +117,12 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, fmt.Errorf("sds011: %w", err)
 	}
 	warm := d.warm.Over()
-	for i, f := range fields(nil) {
+	for i, f := range d.fields {
 		v := float64(binary.LittleEndian.Uint16(d.frame[2+2*i:])) / 10
 		switch {
 		case !warm:
 			d.values[i] = drivers.Bad(f.Name, "warming up")
-		case v > maximum:
+		case !f.Contains(v):
 			d.values[i] = drivers.Bad(f.Name, "range")
 		default:
 			d.values[i] = drivers.Float(f.Name, v)

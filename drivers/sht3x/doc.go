@@ -14,7 +14,7 @@
 //
 // # Range
 //
-// -40 to 125 °C, ±0.2 to 0.3 °C; 0 to 100 %RH, ±2 to 3 %RH.
+// Accuracy ±0.2 to 0.3 °C; ±2 to 3 %RH.
 //
 // # Sources of error
 //

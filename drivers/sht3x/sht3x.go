@@ -8,8 +8,9 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 )
 
 // Options are what the configuration may set.
@@ -21,12 +22,12 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, 0x44, 0x45) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("sht3x", "Sensirion SHT30, SHT31, SHT35, SHT85: temperature and humidity", Options{Address: 0x44}, fields, open)
+var Spec = drivers.I2C("sht3x", "Sensirion SHT30, SHT31, SHT35, SHT85: temperature and humidity", Options{Address: 0x44}, fields, Open)
 
 func fields(*Options) []drivers.Field {
 	return []drivers.Field{
-		chip.Field("temperature", drivers.Temperature, "-40 to 125 °C"),
-		chip.Field("humidity", drivers.Humidity, "0 to 100 % relative"),
+		kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), ""),
+		kit.Field("humidity", drivers.Humidity, drivers.Between(0, 100), ""),
 	}
 }
 
@@ -46,12 +47,13 @@ const (
 type Dev struct {
 	conn   sensirion.Conn
 	words  [2]uint16
+	fields []drivers.Field
 	values [2]drivers.Value
 }
 
-// open finds the chip and brings it into its state after power-up.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: measureTime}}
+// Open finds the chip and brings it into its state after power-up. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{conn: sensirion.Conn{Conn: chip.New(bus, o.Address), Busy: measureTime}, fields: fields(&o)}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -85,8 +87,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	t := -45 + 175*float64(d.words[0])/65535 // 4.13
 	rh := 100 * float64(d.words[1]) / 65535
-	d.values[0] = chip.Measured("temperature", t, -40, 125, 100)
-	d.values[1] = chip.Measured("humidity", rh, 0, 100, 100)
+	d.values[0] = kit.Measured(d.fields[0], t, 2)
+	d.values[1] = kit.Measured(d.fields[1], rh, 2)
 	return d.values[:], nil
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 	"github.com/fieldgate/fieldgate/drivers/sht3x/sht3xtest"
 )
 
@@ -35,7 +35,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: 0x45, W: []byte{0x24, 0x00}},
 			{Addr: 0x45, R: []byte{0xBE, 0xEF, 0x92, 0x80, 0x00, 0xA2}},
 		}}
-		d, err := open(t.Context(), bus, Options{Address: 0x45})
+		d, err := Open(t.Context(), bus, Options{Address: 0x45})
 		if err != nil {
 			t.Fatal(err)
 		}

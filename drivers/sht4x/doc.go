@@ -13,7 +13,7 @@
 //
 // # Range
 //
-// -40 to 125 °C, ±0.1 to 0.2 °C; 0 to 100 %RH, ±1 to 1.8 %RH.
+// Accuracy ±0.1 to 0.2 °C; ±1 to 1.8 %RH.
 //
 // # Sources of error
 //

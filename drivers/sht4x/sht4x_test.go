@@ -11,7 +11,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 	"github.com/fieldgate/fieldgate/drivers/sht4x/sht4xtest"
 )
 
@@ -33,7 +33,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: 0x44, W: []byte{0xFD}},
 			{Addr: 0x44, R: []byte{0x66, 0x67, 0xA2, 0x80, 0x00, 0xA2}},
 		}}
-		d, err := open(t.Context(), bus, Options{Address: 0x44})
+		d, err := Open(t.Context(), bus, Options{Address: 0x44})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func Shapes() []string {
 
 // Spec is the driver's entry in the table.
 var Spec = drivers.Machine("sim", "a simulated sensor: waves, steps, a counter, and faults on request",
-	Options{Field: "value", Shape: "sine", Period: 60, Amplitude: 1, Seed: 1}, fields, open)
+	Options{Field: "value", Shape: "sine", Period: 60, Amplitude: 1, Seed: 1}, fields, Open)
 
 var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
@@ -64,7 +64,7 @@ func (o *Options) Check() error {
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 func fields(o *Options) []drivers.Field {
-	f := drivers.Field{Name: o.Field, Unit: o.Unit, Kind: drivers.KindFloat, Doc: "simulated " + o.Shape}
+	f := drivers.Field{Name: o.Field, Unit: o.Unit, Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: "simulated " + o.Shape}
 	if o.Shape == "counter" {
 		f.Kind = drivers.KindInt
 	}
@@ -81,7 +81,8 @@ type Dev struct {
 	values [1]drivers.Value
 }
 
-func open(ctx context.Context, o Options) (drivers.Driver, error) {
+// Open makes a sensor. The options must pass Check.
+func Open(ctx context.Context, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -29,11 +29,11 @@ func device(t *testing.T, change func(*Options)) *Dev {
 	if err := o.Check(); err != nil {
 		t.Fatal(err)
 	}
-	d, err := open(t.Context(), *o)
+	d, err := Open(t.Context(), *o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.(*Dev)
+	return d
 }
 
 // values reads n times, rounded to a hundredth.
@@ -137,7 +137,7 @@ func TestReadDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	d, err := open(b.Context(), *Spec.Options().(*Options))
+	d, err := Open(b.Context(), *Spec.Options().(*Options))
 	if err != nil {
 		b.Fatal(err)
 	}

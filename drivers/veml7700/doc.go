@@ -14,7 +14,7 @@
 //
 // # Range
 //
-// 0 to about 140,000 lx.
+// From twilight to sunlight.
 //
 // # Sources of error
 //

@@ -9,7 +9,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // Options are what the configuration may set.
@@ -21,10 +22,10 @@ type Options struct {
 func (o *Options) Check() error { return chip.CheckAddress(o.Address, address) }
 
 // Spec is the driver's entry in the table.
-var Spec = drivers.I2C("veml7700", "Vishay VEML7700: illuminance, from twilight to sunlight", Options{Address: address}, fields, open)
+var Spec = drivers.I2C("veml7700", "Vishay VEML7700: illuminance, from twilight to sunlight", Options{Address: address}, fields, Open)
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{chip.Field("illuminance", drivers.Illuminance, "0 to 140,000 lx")}
+	return []drivers.Field{kit.Field("illuminance", drivers.Illuminance, drivers.Between(0, 140_000), "")}
 }
 
 // Registers, of two bytes, the lower one first.
@@ -71,12 +72,13 @@ type Dev struct {
 	scales []scale
 	now    int // the scale of the last reading
 	closed bool
+	fields []drivers.Field
 	values [1]drivers.Value
 }
 
-// open finds the chip and puts it to sleep.
-func open(ctx context.Context, bus i2c.Bus, o Options) (drivers.Driver, error) {
-	d := &Dev{chip: chip.New(bus, o.Address), scales: scales()}
+// Open finds the chip and puts it to sleep. The options must pass Check.
+func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
+	d := &Dev{chip: chip.New(bus, o.Address), scales: scales(), fields: fields(&o)}
 	d.now = len(d.scales) - 3
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 			return nil, fmt.Errorf("veml7700: measurement: %w", err)
 		}
 		lux := corrected(float64(counts) * d.scales[d.now].lux)
-		d.values[0] = chip.Measured("illuminance", lux, 0, 140_000, 100)
+		d.values[0] = kit.Measured(d.fields[0], lux, 2)
 		if counts == 0xFFFF {
 			d.values[0] = drivers.Bad("illuminance", "range")
 		}

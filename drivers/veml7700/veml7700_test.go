@@ -35,7 +35,7 @@ func TestPlayback(t *testing.T) {
 			{Addr: 0x10, W: []byte{0, 0x01, 0x10}},
 			{Addr: 0x10, W: []byte{0, 0x01, 0x00}},
 		}}
-		d, err := open(t.Context(), bus, Options{Address: 0x10})
+		d, err := Open(t.Context(), bus, Options{Address: 0x10})
 		if err != nil {
 			t.Fatal(err)
 		}

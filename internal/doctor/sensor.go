@@ -65,8 +65,8 @@ func missing(s *config.Sensor, why map[string]string) string {
 	for _, f := range s.Spec.Fields(s.Options) {
 		switch reason, bad := why[f.Name]; {
 		case !bad:
-		case f.Doc != "":
-			list = append(list, fmt.Sprintf("%s (%s): %s", f.Name, f.Doc, reason))
+		case f.Describe() != "":
+			list = append(list, fmt.Sprintf("%s (%s): %s", f.Name, f.Describe(), reason))
 		default:
 			list = append(list, f.Name+": "+reason)
 		}

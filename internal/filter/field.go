@@ -27,6 +27,7 @@ func line(c config.FieldFilter) drivers.Linear {
 // it is now. An int that is scaled, shifted or averaged is a float.
 func Field(c config.FieldFilter, f drivers.Field) drivers.Field {
 	if c.Unit != "" || line(c) != drivers.NewLinear(1, 0) {
+		f.Doc, f.Range = f.Describe(), drivers.Range{} // the range is the device's, in its unit
 		f.Unit = c.Unit
 	}
 	f.Kind = Kind(c, f.Kind)

@@ -89,6 +89,11 @@ func TestImportArrows(t *testing.T) {
 					t.Errorf("%s imports %s", from, to)
 				}
 			}
+			// Drivers share what is below drivers/kit; they know neither each other nor the machine.
+			if below(from, "drivers") && !below(from, "drivers/all", "drivers/drivertest") && below(to, "drivers") &&
+				to != "drivers" && !below(to, "drivers/kit") && !sameDriver(from, to) {
+				t.Errorf("%s imports %s", from, to)
+			}
 			if below(to, "cmd") || to == "internal/gateway" && !below(from, "cmd", "internal/demo") {
 				t.Errorf("%s imports %s", from, to)
 			}
@@ -98,7 +103,7 @@ func TestImportArrows(t *testing.T) {
 			if to == "internal/control" && !below(from, "cmd", "internal/gateway", "internal/demo") {
 				t.Errorf("%s imports %s: documents are in internal/contract, the socket is for those who serve it or ask", from, to)
 			}
-			if below(to, "drivers/bus", "drivers/all") && !below(from, "cmd", "drivers", "cross") {
+			if below(to, "drivers/bus", "drivers/all") && !below(from, "cmd", "cross") {
 				t.Errorf("%s imports %s: only cmd chooses the concrete parts", from, to)
 			}
 		}
@@ -106,4 +111,10 @@ func TestImportArrows(t *testing.T) {
 			t.Errorf("%s imports both mqtt and buffer", from)
 		}
 	}
+}
+
+// sameDriver reports whether two packages are below the same folder of drivers: a chip and its model.
+func sameDriver(a, b string) bool {
+	partsA, partsB := strings.Split(a, "/"), strings.Split(b, "/")
+	return len(partsA) > 1 && len(partsB) > 1 && partsA[1] == partsB[1]
 }

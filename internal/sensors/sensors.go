@@ -154,7 +154,7 @@ func (s *Sensors) Apply(settings map[string]shadow.Sensor) {
 func (v *sensor) describe() []byte {
 	d := contract.Sensor{V: contract.Version, Sensor: v.config.Name, Driver: v.config.Driver, Bus: v.config.Bus, Every: v.settings.Every.String(), Fields: map[string]contract.Field{}}
 	for _, f := range v.fields {
-		d.Fields[f.Name] = contract.Field{Unit: f.Unit, Type: f.Kind.String(), Doc: f.Doc, Writable: f.Writable}
+		d.Fields[f.Name] = contract.Field{Unit: f.Unit, Type: f.Kind.String(), Doc: f.Describe(), Writable: f.Writable}
 	}
 	text, err := json.Marshal(d)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 	"github.com/fieldgate/fieldgate/drivers/scd4x"
 	"github.com/fieldgate/fieldgate/drivers/scd4x/scd4xtest"
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
 	"github.com/fieldgate/fieldgate/drivers/sht3x"
 	"github.com/fieldgate/fieldgate/drivers/sht3x/sht3xtest"
 	"github.com/fieldgate/fieldgate/drivers/sht4x"

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 )
 
 // A Chip is a model of the chip on an I2C bus.

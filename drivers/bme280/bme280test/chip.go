@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus. Its results are raw values, which appear in the registers when a measurement has

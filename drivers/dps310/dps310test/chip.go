@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip/chiptest"
 )
 
 // A Chip is a model of the chip on an I2C bus, with the coefficients and raw results of a real one, which are those of QEMU's model too.

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip/chiptest"
 )
 
 // A Chip is a model of a chip on an I2C bus.

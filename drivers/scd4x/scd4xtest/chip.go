@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fieldgate/fieldgate/drivers/sensirion"
-	"github.com/fieldgate/fieldgate/drivers/sensirion/sensiriontest"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion/sensiriontest"
 )
 
 // A Chip is a model of the sensor on an I2C bus.

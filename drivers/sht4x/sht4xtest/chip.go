@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fieldgate/fieldgate/drivers/sensirion/sensiriontest"
+	"github.com/fieldgate/fieldgate/drivers/kit/sensirion/sensiriontest"
 )
 
 // A Chip is a model of the chip on an I2C bus.

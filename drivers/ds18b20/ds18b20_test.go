@@ -1,4 +1,4 @@
-package w1
+package ds18b20
 
 import (
 	"errors"
@@ -81,7 +81,7 @@ func TestRead(t *testing.T) {
 // A clone that has really 85 °C is believed after a reading near it.
 func TestHotClone(t *testing.T) {
 	root := bus(t, map[string]string{"28-000000000001": said(0x40, 0x05, 0x4b, 0x46, 0x7f, 0xff, 0xff, 0x10)}) // 84 °C
-	d, err := open(t.Context(), Options{root: root})
+	d, err := Open(t.Context(), Options{root: root})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestChoice(t *testing.T) {
 
 func TestUnplugged(t *testing.T) {
 	root := bus(t, map[string]string{"28-000000000001": good})
-	d, err := open(t.Context(), Options{root: root})
+	d, err := Open(t.Context(), Options{root: root})
 	if err != nil {
 		t.Fatal(err)
 	}

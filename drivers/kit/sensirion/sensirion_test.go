@@ -6,7 +6,7 @@ import (
 
 	"periph.io/x/conn/v3/i2c/i2ctest"
 
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // The data sheets' examples: SHT3x-DIS section 4.12, and those of the SCD4x's commands.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"strings"
 	"syscall"
@@ -12,9 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip/chiptest"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip/chiptest"
 )
 
 // A memory is a chip with 256 registers of a byte.
@@ -130,24 +128,6 @@ func TestCheckAddress(t *testing.T) {
 	}
 }
 
-func TestCheckOneOfAndRange(t *testing.T) {
-	nan := math.NaN()
-	for _, test := range []struct {
-		err  error
-		want string
-	}{
-		{CheckOneOf("samples", 4, 1, 4, 16), ""},
-		{CheckOneOf("samples", 3, 1, 4, 16), "option samples: 3; want 1, 4 or 16"},
-		{CheckRange("offset", -20, -20, 20, "°C"), ""},
-		{CheckRange("offset", 21, -20, 20, "°C"), "option offset: 21 °C; want -20 to 20"},
-		{CheckRange("offset", nan, -20, 20, "°C"), "option offset: NaN °C; want -20 to 20"},
-	} {
-		if test.want == "" && test.err != nil || test.want != "" && fmt.Sprint(test.err) != test.want {
-			t.Errorf("want %q, got %v", test.want, test.err)
-		}
-	}
-}
-
 func TestWaitReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin, count := time.Now(), 0
@@ -174,15 +154,4 @@ func TestWaitReady(t *testing.T) {
 			t.Errorf("want the error of the look, got %v", err)
 		}
 	})
-}
-
-func TestMeasured(t *testing.T) {
-	if got := Measured("t", 25.0849, -40, 85, 100); got != drivers.Float("t", 25.08) {
-		t.Errorf("got %#v", got)
-	}
-	for _, v := range []float64{-40.1, 85.1} {
-		if got := Measured("t", v, -40, 85, 100); got != drivers.Bad("t", "range") {
-			t.Errorf("%v: got %#v", v, got)
-		}
-	}
 }

@@ -1,7 +1,7 @@
 // Package sensiriontest has what models of Sensirion's sensors share.
 package sensiriontest
 
-import "github.com/fieldgate/fieldgate/drivers/sensirion"
+import "github.com/fieldgate/fieldgate/drivers/kit/sensirion"
 
 // Pack returns words as a sensor sends them, each with its checksum.
 func Pack(words ...uint16) []byte {

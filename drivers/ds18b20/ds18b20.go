@@ -1,4 +1,4 @@
-package w1
+package ds18b20
 
 import (
 	"context"
@@ -11,14 +11,15 @@ import (
 	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/sysfs"
+	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
 
 // Options are what the configuration may set.
 type Options struct {
 	ID string `toml:"id" doc:"the chip's number as in /sys/bus/w1/devices, such as 28-0316a2795fff; may be left out where there is one only"`
 
-	root string // where /sys is, for tests
+	root string // where /sys is, for tests; "" is /
 }
 
 var idForm = regexp.MustCompile(`^28-[0-9a-f]{12}$`)
@@ -32,7 +33,7 @@ func (o *Options) Check() error {
 }
 
 // Spec is the driver's entry in the table. Sensors take turns, because the kernel measures with one of a bus at a time.
-var Spec = shared(drivers.Machine("ds18b20", "Maxim DS18B20 on the kernel's 1-Wire bus: temperature", Options{root: "/"}, fields, open))
+var Spec = shared(drivers.Machine("ds18b20", "Maxim DS18B20 on the kernel's 1-Wire bus: temperature", Options{}, fields, Open))
 
 func shared(s drivers.Spec) drivers.Spec {
 	s.Shared = true
@@ -40,7 +41,7 @@ func shared(s drivers.Spec) drivers.Spec {
 }
 
 func fields(*Options) []drivers.Field {
-	return []drivers.Field{{Name: "temperature", Unit: drivers.Temperature.Unit(), Kind: drivers.KindFloat, Doc: "-55 to 125 °C"}}
+	return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-55, 125), "")}
 }
 
 // Dev is one chip.
@@ -49,19 +50,21 @@ type Dev struct {
 	id     string
 	last   float64 // °C, of the last good reading
 	known  bool    // there was one
+	field  drivers.Field
 	values [1]drivers.Value
 }
 
-func open(ctx context.Context, o Options) (drivers.Driver, error) {
+// Open finds the sensor on the kernel's 1-Wire bus. The options must pass Check.
+func Open(ctx context.Context, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	devices := filepath.Join(o.root, "sys/bus/w1/devices")
+	devices := filepath.Join("/", o.root, "sys/bus/w1/devices")
 	id, err := choose(devices, o.ID)
 	if err != nil {
 		return nil, fmt.Errorf("ds18b20: %w", err)
 	}
-	return &Dev{file: filepath.Join(devices, id, "w1_slave"), id: id}, nil
+	return &Dev{file: filepath.Join(devices, id, "w1_slave"), id: id, field: fields(&o)[0]}, nil
 }
 
 // choose returns the id of the chip that the configuration means.
@@ -116,7 +119,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, fmt.Errorf("ds18b20: %s: %w", d.id, err)
 	}
 	d.last, d.known = memory.celsius(), true
-	d.values[0] = drivers.Float("temperature", d.last)
+	d.values[0] = drivers.Float(d.field.Name, d.last)
 	return d.values[:], nil
 }
 
@@ -132,7 +135,7 @@ func (d *Dev) check(m memory) error {
 		return errors.New("127.94 °C means that the chip had not enough current to measure: connect its supply wire, or use a stronger pull-up")
 	case m.raw() == powerOn && !m.measured() && !(d.known && d.last > 85-near && d.last < 85+near):
 		return errors.New("85 °C is what the chip says before it has measured: it lost its power; check its supply and ground, and the pull-up")
-	case t < -55 || t > 125:
+	case !d.field.Contains(t):
 		return fmt.Errorf("%v °C is not what the chip can measure: the transfer was disturbed, or the chip is damaged", t)
 	}
 	return nil

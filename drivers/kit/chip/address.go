@@ -2,11 +2,10 @@ package chip
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit"
 )
 
 // Addresses returns those from first to last.
@@ -38,36 +37,5 @@ func listed(addresses []int) string {
 	if last := len(addresses) - 1; last > 3 {
 		return fmt.Sprintf("0x%02x to 0x%02x", addresses[0], addresses[last])
 	}
-	return choice("0x%02x", addresses)
-}
-
-// choice returns "1, 2 or 3".
-func choice[T any](format string, can []T) string {
-	var s strings.Builder
-	for i, v := range can {
-		switch {
-		case i > 0 && i == len(can)-1:
-			s.WriteString(" or ")
-		case i > 0:
-			s.WriteString(", ")
-		}
-		fmt.Fprintf(&s, format, v)
-	}
-	return s.String()
-}
-
-// CheckOneOf returns nil for a value that an option can have, and an OptionError otherwise.
-func CheckOneOf[T comparable](option string, v T, can ...T) error {
-	if slices.Contains(can, v) {
-		return nil
-	}
-	return &drivers.OptionError{Key: option, Err: fmt.Errorf("%v; want %s", v, choice("%v", can))}
-}
-
-// CheckRange returns nil for a value of an option within limits, and an OptionError otherwise.
-func CheckRange(option string, v, low, high float64, unit string) error {
-	if v >= low && v <= high {
-		return nil
-	}
-	return &drivers.OptionError{Key: option, Err: fmt.Errorf("%v %s; want %v to %v", v, unit, low, high)}
+	return kit.Choice("0x%02x", addresses)
 }

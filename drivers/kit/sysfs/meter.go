@@ -108,7 +108,7 @@ func Kind(channel string) string {
 }
 
 // Open finds the device of a driver as Find does, and what reads each of its channels, by the names of their fields.
-func Open[C any](ctx context.Context, driver, pattern, name, device string, channels map[string]C, find func(folder string, c C) (func() (float64, error), error)) (drivers.Driver, error) {
+func Open[C any](ctx context.Context, driver, pattern, name, device string, channels map[string]C, find func(folder string, c C) (func() (float64, error), error)) (*Meter, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -1,11 +1,11 @@
-package humidity
+package kit
 
 import (
 	"math"
 	"testing"
 )
 
-func TestAtTemperature(t *testing.T) {
+func TestHumidityAt(t *testing.T) {
 	tests := []struct {
 		name               string
 		rh, from, to, want float64
@@ -16,7 +16,7 @@ func TestAtTemperature(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := AtTemperature(test.rh, test.from, test.to); math.Abs(got-test.want) > 0.1 {
+			if got := HumidityAt(test.rh, test.from, test.to); math.Abs(got-test.want) > 0.1 {
 				t.Errorf("want %v %%RH, got %v", test.want, got)
 			}
 		})

@@ -1,12 +1,12 @@
-// Package bosch tells Bosch's sensors of air apart, which have the same addresses. How to read them is in their drivers.
-package bosch
+package chip
 
 import "fmt"
 
-// RegID is the register of the id that all of them have. Reading it harms no other chip.
-const RegID = 0xD0
+// RegBoschID is the register of the id in all of Bosch's sensors of air, which have the same
+// addresses. Reading it harms no other chip.
+const RegBoschID = 0xD0
 
-// Ids.
+// Ids of Bosch's sensors.
 const (
 	BME280       = 0x60
 	BMP280       = 0x58
@@ -15,11 +15,12 @@ const (
 	BMP180       = 0x55
 )
 
-// Unknown is the Name of an id that is none of these.
-const Unknown = "an unknown chip"
+// NotBosch is the BoschName of an id that is none of these.
+const NotBosch = "an unknown chip"
 
-// Name says which chip has an id and which driver reads it, for the message that it is the wrong one.
-func Name(id byte) string {
+// BoschName says which chip has an id and which driver reads it, for the message that it is the
+// wrong one.
+func BoschName(id byte) string {
 	name, driver := "", ""
 	switch id {
 	case BME280:
@@ -31,7 +32,7 @@ func Name(id byte) string {
 	case BMP180:
 		return "a BMP180, for which there is no driver"
 	default:
-		return Unknown
+		return NotBosch
 	}
 	return fmt.Sprintf("%s: use driver = %q", name, driver)
 }

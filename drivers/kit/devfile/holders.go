@@ -1,15 +1,19 @@
-package bus
+package devfile
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// holders returns which other programs have a device file open, as "process 812 (ModemManager)". It sees those only that it may look
-// into: all of them as root, those of the same user otherwise. Whoever plays the device on a pseudo-terminal (socat, a simulator) is not one of
-// them: that has its other end.
+// Holders returns which other programs have a device file open, as "process 812 (ModemManager)". It
+// sees only those that it may look into: all of them as root, those of the same user otherwise. A
+// program that plays the device on a pseudo-terminal (socat, a simulator) is not one of them: that
+// has its other end.
+func Holders(file string) []string { return holders("/proc", file) }
+
 func holders(proc, file string) []string {
 	var found []string
 	links, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/fd/*"))
@@ -27,16 +31,13 @@ func holders(proc, file string) []string {
 		if strings.HasPrefix(file, "/dev/pts/") && playsDevice(dir) {
 			continue
 		}
-		name := attribute(dir, "comm")
-		if name == "" {
-			name = "?"
-		}
-		found = append(found, fmt.Sprintf("process %s (%s)", pid, name))
+		name, _ := os.ReadFile(filepath.Join(dir, "comm"))
+		found = append(found, fmt.Sprintf("process %s (%s)", pid, cmp.Or(strings.TrimSpace(string(name)), "?")))
 	}
 	return found
 }
 
-// playsDevice tells whether a process has the other end of a pseudo-terminal open.
+// playsDevice reports whether a process has the other end of a pseudo-terminal open.
 func playsDevice(process string) bool {
 	links, _ := filepath.Glob(filepath.Join(process, "fd/*"))
 	for _, link := range links {
@@ -47,9 +48,9 @@ func playsDevice(process string) bool {
 	return false
 }
 
-// busy says who has a device file open.
-func busy(file string) string {
-	if by := holders("/proc", file); len(by) > 0 {
+// Busy says who has a device file open.
+func Busy(file string) string {
+	if by := Holders(file); len(by) > 0 {
 		return "in use by " + strings.Join(by, ", ")
 	}
 	return "in use by another program (find it with: sudo fuser -v " + file + "); ModemManager, gpsd and a console on the port are the usual ones"

@@ -1,4 +1,4 @@
-// Package w1 is the driver of Maxim's DS18B20 and its relatives with the same family code (temperature, 1-Wire), read through the Linux
+// Package ds18b20 is the driver of Maxim's DS18B20 and its relatives with the same family code (temperature, 1-Wire), read through the Linux
 // kernel's 1-Wire bus.
 //
 // The kernel measures while the file w1_slave is read, which takes 750 ms (94 ms at 9 bits) and cannot be broken off, one sensor of a bus
@@ -20,11 +20,11 @@
 //
 // # Range
 //
-// -55 to 125 °C, ±0.5 °C from -10 to 85 °C, in steps of 0.0625 °C.
+// Accuracy ±0.5 °C from -10 to 85 °C, in steps of 0.0625 °C.
 //
 // # Sources of error
 //
 // A chip that lost its power says 85 °C until it has measured: that is an error unless the chip shows that it was measured, or the reading
 // before was near. So are 127.94 °C (not enough current to measure), a wrong checksum (line too long, pull-up too weak), and a memory
 // of zeros, whose checksum is right (data held low). Clones at 1 € behave differently from the data sheet in all of this.
-package w1
+package ds18b20

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/chip"
+	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
 // ErrCRC is in the error where a checksum is wrong: the transfer was disturbed.

@@ -1,4 +1,4 @@
-package w1
+package ds18b20
 
 import (
 	"encoding/hex"
