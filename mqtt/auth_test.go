@@ -211,7 +211,7 @@ func TestUnprovenBroker(t *testing.T) {
 		}
 		k.await(t, Disconnected)
 		synctest.Wait()
-		if f := b.Farewells(); len(f) != 2 || f[0].Code != packet.UnspecifiedError || f[1].Code != packet.UnspecifiedError { // [MQTT-4.12.1-2]
+		if f := b.Disconnects(); len(f) != 2 || f[0].Code != packet.UnspecifiedError || f[1].Code != packet.UnspecifiedError { // [MQTT-4.12.1-2]
 			t.Errorf("%+v", f)
 		}
 		k.close(t, false)

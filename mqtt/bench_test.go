@@ -96,7 +96,7 @@ func benchmarkSend(b *testing.B, cfg Config) {
 	k.await(b, Connected)
 	room := make(chan struct{}, 4000)
 	failed := make(chan error, 1)
-	done := func(_ Ack, err error) {
+	done := func(_ PublishResult, err error) {
 		if err != nil {
 			select {
 			case failed <- err:

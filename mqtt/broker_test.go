@@ -148,7 +148,7 @@ func (k *tester) message(t testing.TB) *Message {
 	}
 }
 
-func (k *tester) publish(t testing.TB, m *Message) Ack {
+func (k *tester) publish(t testing.TB, m *Message) PublishResult {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -159,18 +159,18 @@ func (k *tester) publish(t testing.TB, m *Message) Ack {
 	return a
 }
 
-func farewell(withWill bool) Farewell {
+func disconnect(withWill bool) Disconnect {
 	if withWill {
-		return Farewell{Code: packet.DisconnectWithWill}
+		return Disconnect{Code: packet.DisconnectWithWill}
 	}
-	return Farewell{}
+	return Disconnect{}
 }
 
 func (k *tester) close(t testing.TB, withWill bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := k.Close(ctx, farewell(withWill)); err != nil {
+	if err := k.Close(ctx, disconnect(withWill)); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-k.ended; err != nil {

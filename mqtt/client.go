@@ -110,11 +110,11 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the client in order: it accepts nothing more, writes the DISCONNECT that f describes, and waits for Run to end. Messages not
-// acknowledged by then are settled with ErrClosed or ErrUncertain. When ctx ends first the connection is cut. A Farewell that
+// Close ends the client in order: it accepts nothing more, writes the DISCONNECT that d describes, and waits for Run to end. Messages not
+// acknowledged by then are settled with ErrClosed or ErrUncertain. When ctx ends first the connection is cut. A Disconnect that
 // MQTT does not allow is ErrInvalid, and the client goes on. Close must not be called by a handler, a done function or OnEvent.
-func (c *Client) Close(ctx context.Context, f Farewell) error {
-	d, err := f.encode(c.cfg.SessionExpiry)
+func (c *Client) Close(ctx context.Context, d Disconnect) error {
+	p, err := d.encode(c.cfg.SessionExpiry)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (c *Client) Close(ctx context.Context, f Farewell) error {
 	idle := !c.started
 	c.started = true
 	c.mu.Unlock()
-	c.shutdown(d, ErrClosed)
+	c.shutdown(p, ErrClosed)
 	if idle { // there is no Run that could settle
 		c.settleAll()
 		c.settler.flush()
@@ -167,11 +167,11 @@ func (c *Client) settleAll() {
 			}
 			c.session.settle(x)
 			x.stored = 0 // the next process has it
-			c.settle(x, Ack{}, err)
+			c.settle(x, PublishResult{}, err)
 		}
 	}
 	for _, r := range c.requests {
-		r.finish(SubAck{}, ErrClosed)
+		r.finish(Suback{}, ErrClosed)
 	}
 	c.requests = nil
 }

@@ -22,8 +22,8 @@ func connectTo(b *mqtttest.Broker) Config {
 // outcomes collects what done functions are told, as "name: outcome".
 type outcomes struct{ list []string }
 
-func (o *outcomes) done(name string) func(Ack, error) {
-	return func(a Ack, err error) {
+func (o *outcomes) done(name string) func(PublishResult, error) {
+	return func(a PublishResult, err error) {
 		what := a.Code.String()
 		if err != nil {
 			what = err.Error()
@@ -387,7 +387,7 @@ func TestQueueFull(t *testing.T) {
 			t.Errorf("message %d: %v, want %v", i, err, want)
 		}
 	}
-	if err := c.Close(t.Context(), Farewell{}); err != nil {
+	if err := c.Close(t.Context(), Disconnect{}); err != nil {
 		t.Error(err)
 	}
 	wantList(t, "outcomes", o.list, "t: "+ErrClosed.Error(), "t: "+ErrClosed.Error())
@@ -480,9 +480,9 @@ func TestEnd(t *testing.T) {
 		code packet.ReasonCode
 		will bool
 	}{
-		{"close", func(k *tester, _ context.CancelFunc) error { return k.Close(context.Background(), Farewell{}) }, 0, false},
+		{"close", func(k *tester, _ context.CancelFunc) error { return k.Close(context.Background(), Disconnect{}) }, 0, false},
 		{"close with will", func(k *tester, _ context.CancelFunc) error {
-			return k.Close(context.Background(), Farewell{Code: packet.DisconnectWithWill})
+			return k.Close(context.Background(), Disconnect{Code: packet.DisconnectWithWill})
 		}, 4, true},
 		{"context", func(_ *tester, cancel context.CancelFunc) error { cancel(); return nil }, 4, true},
 	} {
@@ -516,7 +516,7 @@ func TestEnd(t *testing.T) {
 				}
 				wantList(t, "outcomes", o.list, "sent: "+ErrUncertain.Error(), "waiting: "+ErrClosed.Error())
 				synctest.Wait()
-				if f := b.Farewells(); len(f) != 1 || f[0].Code != v.code {
+				if f := b.Disconnects(); len(f) != 1 || f[0].Code != v.code {
 					t.Errorf("DISCONNECT %+v, want code %d", f, v.code)
 				}
 				if got := len(watcher.received) == 1; got != v.will {

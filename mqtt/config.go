@@ -13,6 +13,18 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
+// Values of Config that turn something off, since 0 means the default there. Any other negative
+// duration does the same.
+const (
+	// NoKeepAlive, as Config.KeepAlive, sends no pings and makes the broker expect none.
+	NoKeepAlive time.Duration = -1
+	// NoSession, as Config.SessionExpiry, ends the session with its connection; as
+	// Disconnect.SessionExpiry it ends the session at once.
+	NoSession time.Duration = -1
+	// NoAckTimeout, as Config.AckTimeout, waits for acknowledgements for as long as the connection lasts.
+	NoAckTimeout time.Duration = -1
+)
+
 // Config is how a Client connects and behaves. Only URLs is required; a zero value elsewhere means the
 // default.
 type Config struct {
@@ -28,16 +40,16 @@ type Config struct {
 	// CleanStart discards a session that an earlier process left at the broker. Mosquitto keeps over its own restart only sessions that
 	// began without it: a client whose id is new every time does better without.
 	CleanStart bool
-	// KeepAlive is the longest silence in either direction before a ping: default 60s, negative for none. The broker may shorten it.
+	// KeepAlive is the longest silence in either direction before a ping: default 60s, NoKeepAlive for none. The broker may shorten it.
 	// A dead peer is found after 3/4 of it and at most 20s more.
 	KeepAlive time.Duration
-	// SessionExpiry is how long the broker keeps the session of a client that is away: default 24h, negative
+	// SessionExpiry is how long the broker keeps the session of a client that is away: default 24h, NoSession
 	// for not at all.
 	SessionExpiry time.Duration
 	// ConnectTimeout bounds an attempt, from dialling to the answers to Subscriptions: default 30s.
 	ConnectTimeout time.Duration
 	// AckTimeout is how long the broker may leave messages or requests in flight without acknowledging any before the
-	// connection is given up: default 60s, negative for ever. Only a new connection may repeat them
+	// connection is given up: default 60s, NoAckTimeout for ever. Only a new connection may repeat them
 	// [MQTT-4.4.0-1].
 	AckTimeout time.Duration
 	// Credentials is asked before every attempt; nil: none. They are asked for once more, without the long delay, when the broker

@@ -173,7 +173,7 @@ func TestConnectedOnce(t *testing.T) {
 		k.await(t, Connected)
 		var o outcomes
 		k.send(t, &o, Message{Topic: "t", QoS: 1})
-		p.send(&packet.Ack{Type: packet.PUBACK, ID: 1})
+		p.send(&packet.PublishAck{Type: packet.PUBACK, ID: 1})
 		time.Sleep(46 * time.Second)
 		p.send(&packet.Ping{Type: packet.PINGRESP})
 		p.send(&packet.Disconnect{Code: packet.ServerShuttingDown})
@@ -217,12 +217,12 @@ func TestProblemInformation(t *testing.T) {
 		why := puts(func(p *packet.Properties) {
 			p.ReasonString, p.UserProperties = "nobody", []UserProperty{{Key: "a", Value: "b"}}
 		}, packet.PropReasonString, packet.PropUserProperty)
-		result := make(chan Ack, 1)
-		if err := k.Send(&Message{Topic: "t", QoS: 1}, func(a Ack, _ error) { result <- a }); err != nil {
+		result := make(chan PublishResult, 1)
+		if err := k.Send(&Message{Topic: "t", QoS: 1}, func(a PublishResult, _ error) { result <- a }); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		p.send(&packet.Ack{Type: packet.PUBACK, ID: 1, Code: packet.NoMatchingSubscribers, Properties: why})
+		p.send(&packet.PublishAck{Type: packet.PUBACK, ID: 1, Code: packet.NoMatchingSubscribers, Properties: why})
 		if a := <-result; a.Reason != "nobody" || len(a.UserProperties) != 1 {
 			t.Errorf("%+v", a)
 		}

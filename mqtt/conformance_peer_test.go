@@ -42,7 +42,7 @@ func conformance(t *testing.T, use func(*Config), test func(t *testing.T, k *tes
 		test(t, k, func() *peer { return <-peers })
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_ = k.Close(ctx, Farewell{}) // no time for those who do not answer
+		_ = k.Close(ctx, Disconnect{}) // no time for those who do not answer
 		<-k.ended
 		for len(peers) > 0 {
 			(<-peers).nc.Close()
@@ -143,7 +143,7 @@ func brief(q packet.Packet) string {
 		if q.Properties.Present.Has(packet.PropTopicAlias) {
 			add("alias %d", q.Properties.TopicAlias)
 		}
-	case *packet.Ack:
+	case *packet.PublishAck:
 		add("%v %d", q.Type, q.ID)
 		code = q.Code
 	case *packet.Subscribe:

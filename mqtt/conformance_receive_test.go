@@ -24,7 +24,7 @@ func TestAnswers(t *testing.T) {
 		wantList(t, "QoS 0", p.sent(t))
 		p.send(&packet.Publish{QoS: 1, ID: 65535, Topic: "never/asked/for"})
 		p.send(&packet.Publish{QoS: 2, ID: 4711, Topic: "never/asked/for"})
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 4711})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 4711})
 		var o outcomes
 		k.send(t, &o, Message{Topic: "out", QoS: 2})
 		for _, want := range []string{"\x40\x02\xff\xff", "\x50\x02\x12\x67", "\x70\x02\x12\x67", "\x34\x08\x00\x03out\x00\x01\x00"} {
@@ -32,13 +32,13 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("want % x, got % x", want, b)
 			}
 		}
-		p.send(&packet.Ack{Type: packet.PUBREC, ID: 1})
+		p.send(&packet.PublishAck{Type: packet.PUBREC, ID: 1})
 		if b := <-p.got; string(b) != "\x62\x02\x00\x01" { // [MQTT-3.6.1-1]
 			t.Errorf("got % x", b)
 		}
 		// What nobody knows is answered with the other code of the tables.
-		p.send(&packet.Ack{Type: packet.PUBREC, ID: 99})
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 99})
+		p.send(&packet.PublishAck{Type: packet.PUBREC, ID: 99})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 99})
 		wantList(t, "unknown", p.sent(t), "PUBREL 99 0x92", "PUBCOMP 99 0x92")
 		if len(k.received) != 3 {
 			t.Errorf("%d messages", len(k.received))
@@ -75,7 +75,7 @@ func TestIdentifierAgain(t *testing.T) {
 		k.await(t, Connected)
 		p.send(&packet.Publish{QoS: 2, ID: 2, Topic: "t", Dup: true})
 		want(3, "PUBREC 2")
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 2})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 2})
 		want(3, "PUBCOMP 2")
 		p.send(&packet.Publish{QoS: 2, ID: 2, Topic: "t", Dup: true})
 		want(4, "PUBREC 2")
@@ -210,7 +210,7 @@ func TestReleaseRepeated(t *testing.T) {
 		k.await(t, Connected)
 		p.send(&packet.Publish{QoS: 2, ID: 1, Topic: "t"})
 		p.send(&packet.Publish{QoS: 1, ID: 2, Topic: "slow"})
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 1})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 1})
 		wantList(t, "sent", p.sent(t), "PUBREC 1")
 		p.nc.Close()
 		k.await(t, Disconnected)
@@ -218,7 +218,7 @@ func TestReleaseRepeated(t *testing.T) {
 		p = next()
 		p.accept(t, true, packet.Properties{})
 		k.await(t, Connected)
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 1})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 1})
 		wantList(t, "again", p.sent(t), "PUBCOMP 1")
 	})
 }

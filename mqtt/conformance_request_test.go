@@ -22,7 +22,7 @@ func TestRequestForm(t *testing.T) {
 		p := next()
 		p.accept(t, false, packet.Properties{})
 		k.await(t, Connected)
-		full := Subscription{Filter: "$share/g/+", QoS: 2, RetainAsPublished: true, RetainHandling: 2, ID: 1}
+		full := Subscription{Filter: "$share/g/+", QoS: 2, RetainAsPublished: true, RetainHandling: RetainDoNotSend, ID: 1}
 		go func() { _, _ = k.Subscribe(t.Context(), full) }()
 		if b, want := <-p.got, "\x82\x12\x00\x01\x02\x0b\x01\x00\x0a$share/g/+\x2a"; string(b) != want {
 			t.Errorf("want % x\ngot  % x", want, b)
@@ -234,7 +234,7 @@ func TestNothingAfterDisconnect(t *testing.T) {
 			}
 			time.Sleep(time.Duration(round) * time.Microsecond)
 			busy.Go(func() { _, _ = p.nc.Write((&packet.Publish{QoS: 1, ID: 1, Topic: "in"}).Append(nil)) })
-			busy.Go(func() { _ = k.Close(t.Context(), farewell(round%2 == 0)) })
+			busy.Go(func() { _ = k.Close(t.Context(), disconnect(round%2 == 0)) })
 			var all [][]byte
 			for b := range p.got {
 				all = append(all, b)

@@ -107,8 +107,8 @@ func (n *conn) poke() {
 
 // reply queues a packet for the writer. mu is held.
 func (n *conn) reply(p packet.Packet) {
-	if a, ok := p.(*packet.Ack); ok && n.negotiated.MaximumPacketSize == minPacketSize {
-		p = &packet.Ack{Type: a.Type, ID: a.ID} // a reason code would be too much [MQTT-3.2.2-15]
+	if a, ok := p.(*packet.PublishAck); ok && n.negotiated.MaximumPacketSize == minPacketSize {
+		p = &packet.PublishAck{Type: a.Type, ID: a.ID} // a reason code would be too much [MQTT-3.2.2-15]
 	}
 	n.control = p.Append(n.control)
 	n.poke()

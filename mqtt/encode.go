@@ -140,7 +140,7 @@ func seconds(d time.Duration) uint32 {
 
 // check returns what is wrong with s.
 func (s Subscription) check() error {
-	if s.QoS > ExactlyOnce || s.RetainHandling > 2 {
+	if s.QoS > ExactlyOnce || s.RetainHandling > RetainDoNotSend {
 		return fmt.Errorf("%w: subscription to %q has impossible options", ErrInvalid, s.Filter)
 	}
 	if !validFilter(s.Filter) {

@@ -95,7 +95,7 @@ func fuzzClient(t *testing.T, how byte, in []byte) {
 	}
 	settled := 0
 	for qos := AtMostOnce; qos <= ExactlyOnce; qos++ {
-		if err := c.Send(&Message{Topic: "t", QoS: qos}, func(Ack, error) { settled++ }); err != nil {
+		if err := c.Send(&Message{Topic: "t", QoS: qos}, func(PublishResult, error) { settled++ }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -110,7 +110,7 @@ func TestHandlerError(t *testing.T) {
 					got = append(got, fmt.Sprint(m.Topic, m.Duplicate))
 				}
 				wantList(t, "received", got, "afalse", "btrue", "ctrue")
-				if f := b.Farewells(); len(f) != 2 || f[0].Code != packet.ImplementationSpecificError {
+				if f := b.Disconnects(); len(f) != 2 || f[0].Code != packet.ImplementationSpecificError {
 					t.Errorf("%+v", f)
 				}
 				k.close(t, false)
@@ -224,7 +224,7 @@ func TestBrokerMistakes(t *testing.T) {
 					t.Error(e.Err)
 				}
 				synctest.Wait()
-				if f := b.Farewells(); len(f) != 1 || f[0].Code != v.code {
+				if f := b.Disconnects(); len(f) != 1 || f[0].Code != v.code {
 					t.Errorf("DISCONNECT %+v, want %v", f, v.code)
 				}
 				k.await(t, Connected)

@@ -136,7 +136,7 @@ func (b *inbox) release(ctx context.Context, a arrival) error {
 	if a.conn == b.c.conn {
 		delete(a.conn.unacked2, a.id)
 		a.conn.noteExcess()
-		a.conn.reply(&packet.Ack{Type: packet.PUBCOMP, ID: a.id})
+		a.conn.reply(&packet.PublishAck{Type: packet.PUBCOMP, ID: a.id})
 	}
 	return nil
 }

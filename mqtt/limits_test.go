@@ -30,8 +30,8 @@ func TestTinyPackets(t *testing.T) {
 					}
 					k.close(t, false)
 					wantList(t, "violations", b.Violations())
-					if len(b.Farewells()) != 0 && size < 3 {
-						t.Errorf("%+v", b.Farewells())
+					if len(b.Disconnects()) != 0 && size < 3 {
+						t.Errorf("%+v", b.Disconnects())
 					}
 					return
 				}
@@ -59,7 +59,7 @@ func TestTinyPackets(t *testing.T) {
 				slices.Sort(got)
 				wantList(t, "answers", got, "PUBACK 1 0x00 success", "PUBACK 2 0x00 success", "PUBACK 3 0x00 success",
 					fmt.Sprintf("PUBCOMP 9 %v", code), fmt.Sprintf("PUBREL 9 %v", code))
-				if f := b.Farewells(); len(f) != 1 || f[0].Code != packet.DisconnectWithWill {
+				if f := b.Disconnects(); len(f) != 1 || f[0].Code != packet.DisconnectWithWill {
 					t.Errorf("%+v", f)
 				}
 			})
@@ -94,7 +94,7 @@ func TestExpiryOffline(t *testing.T) {
 					if s == 0 {
 						lifetime = nil
 					}
-					if err := k.Send(&Message{Topic: topic, QoS: 1, Expiry: lifetime}, func(_ Ack, err error) {
+					if err := k.Send(&Message{Topic: topic, QoS: 1, Expiry: lifetime}, func(_ PublishResult, err error) {
 						if want := map[bool]error{true: ErrClosed, false: ErrExpired}[s == 0]; !errors.Is(err, want) || errors.Is(err, ErrUncertain) {
 							t.Errorf("%s: %v", topic, err)
 						}
@@ -134,7 +134,7 @@ func TestExpiryAfterSessionLost(t *testing.T) {
 		result := make(chan error, 1)
 		var o outcomes
 		k.send(t, &o, Message{Topic: "first", QoS: 1})
-		if err := k.Send(&Message{Topic: "second", QoS: 1, Expiry: new(30 * time.Second)}, func(_ Ack, err error) { result <- err }); err != nil {
+		if err := k.Send(&Message{Topic: "second", QoS: 1, Expiry: new(30 * time.Second)}, func(_ PublishResult, err error) { result <- err }); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(40 * time.Second)

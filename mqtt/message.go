@@ -55,13 +55,24 @@ type Will struct {
 	Delay time.Duration
 }
 
-// An Ack is the broker's answer to a published message. Code is below 0x80: success, or 0x10 where nobody had subscribed and
+// A PublishResult is the broker's answer to a published message, from its PUBACK, PUBREC or PUBCOMP. Code is below 0x80: success, or 0x10 where nobody had subscribed and
 // the broker says so. For QoS 0 it is the zero value.
-type Ack struct {
+type PublishResult struct {
 	Code           ReasonCode
 	Reason         string
 	UserProperties []UserProperty
 }
+
+// RetainHandling says when the broker sends the retained messages that match a subscription
+// (MQTT 5.0, 3.8.3.1).
+type RetainHandling = packet.RetainHandling
+
+// The values of RetainHandling.
+const (
+	RetainSend      = packet.RetainSend      // at every SUBSCRIBE
+	RetainSendIfNew = packet.RetainSendIfNew // only if the subscription did not exist before
+	RetainDoNotSend = packet.RetainDoNotSend // never
+)
 
 // A Subscription asks for the messages of the topics that match Filter, at most with the given QoS.
 type Subscription struct {
@@ -71,17 +82,15 @@ type Subscription struct {
 	QoS               QoS
 	NoLocal           bool // not the messages that this client published
 	RetainAsPublished bool // keep the retain flag as the publisher set it
-	// RetainHandling says when the broker sends retained messages: 0 at every subscription, 1 at a new one
-	// only, 2 never.
-	RetainHandling byte
+	RetainHandling    RetainHandling
 	// ID, where it is not 0, comes with the messages that match, in Message.SubscriptionIDs. At most 268,435,455.
 	ID uint32
 	// UserProperties are for the broker. Those of all the subscriptions of a request go with it, in their order.
 	UserProperties []UserProperty
 }
 
-// A SubAck is the broker's answer to a request to subscribe or to unsubscribe.
-type SubAck struct {
+// A Suback is the broker's answer to Subscribe (SUBACK) or Unsubscribe (UNSUBACK).
+type Suback struct {
 	Codes          []ReasonCode // in the order of the request: the granted QoS, or a refusal
 	Reason         string
 	UserProperties []UserProperty

@@ -97,7 +97,7 @@ func TestMochiRestart(t *testing.T) {
 			const each = 300
 			send := func(from int) {
 				for i := range each {
-					if err := k.Send(&Message{Topic: "t", QoS: 1, Payload: fmt.Append(nil, from+i)}, func(_ Ack, err error) {
+					if err := k.Send(&Message{Topic: "t", QoS: 1, Payload: fmt.Append(nil, from+i)}, func(_ PublishResult, err error) {
 						if err != nil {
 							t.Error(err)
 						}

@@ -98,7 +98,7 @@ func TestMosquittoResume(t *testing.T) {
 	settled := make(chan error, n)
 	for i := range n {
 		m := &Message{Topic: fmt.Sprint("t/", i), QoS: QoS(1 + i%2), Payload: make([]byte, 100)}
-		if err := k.Send(m, func(_ Ack, err error) { settled <- err }); err != nil {
+		if err := k.Send(m, func(_ PublishResult, err error) { settled <- err }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -82,7 +82,7 @@ func (c *Client) adopt(n *conn) (lost bool, err error) {
 	if n.negotiated.SessionPresent {
 		c.session.resume(window)
 		for x := c.session.released.head; x != nil; x = x.next {
-			n.control = (&packet.Ack{Type: packet.PUBREL, ID: x.id}).Append(n.control)
+			n.control = (&packet.PublishAck{Type: packet.PUBREL, ID: x.id}).Append(n.control)
 		}
 	} else {
 		lost = c.facts.resumable
@@ -92,7 +92,7 @@ func (c *Client) adopt(n *conn) (lost bool, err error) {
 		}
 		delivered, republished := c.session.restart(window)
 		for _, x := range delivered {
-			c.settle(x, Ack{}, nil)
+			c.settle(x, PublishResult{}, nil)
 		}
 		c.stats.Republished += uint64(republished)
 		c.settler.expiry = time.Now() // they may expire again

@@ -44,7 +44,7 @@ func (n *conn) part(err error) error {
 	n.c.mu.Lock()
 	n.leave(code, err)
 	n.c.mu.Unlock()
-	<-n.dead // the writer's farewell
+	<-n.dead // the writer sends the DISCONNECT
 	return err
 }
 
@@ -144,7 +144,7 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 	case packet.PUBLISH:
 		return n.handlePublish(h, body)
 	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP:
-		var p packet.Ack
+		var p packet.PublishAck
 		if err := p.Decode(h, body); err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (n *conn) handlePublish(h packet.Header, body []byte) error {
 		if _, again := n.unacked2[p.ID]; again {
 			// A repetition on the same connection, which MQTT 5.0 forbids: a PUBREC that is still to come answers both.
 			if !slices.ContainsFunc(n.held, func(r *receipt) bool { return r.id == p.ID && r.qos == ExactlyOnce }) {
-				n.reply(&packet.Ack{Type: packet.PUBREC, ID: p.ID})
+				n.reply(&packet.PublishAck{Type: packet.PUBREC, ID: p.ID})
 			}
 			return nil
 		}
@@ -278,7 +278,7 @@ func (n *conn) handlePubrel(id uint16) {
 	releasing, accepted := n.c.session.received[id]
 	switch {
 	case !accepted:
-		n.reply(&packet.Ack{Type: packet.PUBCOMP, ID: id, Code: packet.PacketIdentifierNotFound})
+		n.reply(&packet.PublishAck{Type: packet.PUBCOMP, ID: id, Code: packet.PacketIdentifierNotFound})
 	case !releasing:
 		n.c.session.received[id] = true
 		n.c.inbox.add(arrival{conn: n, id: id})
@@ -286,7 +286,7 @@ func (n *conn) handlePubrel(id uint16) {
 }
 
 // handleAck notes the broker's answer to a PUBLISH or PUBREL. mu is held.
-func (n *conn) handleAck(p *packet.Ack) error {
+func (n *conn) handleAck(p *packet.PublishAck) error {
 	var x *exchange
 	var v verdict
 	switch p.Type {
@@ -300,16 +300,16 @@ func (n *conn) handleAck(p *packet.Ack) error {
 	switch v {
 	case unknown: // late, or the broker's mistake: harmless
 		if p.Type == packet.PUBREC {
-			n.reply(&packet.Ack{Type: packet.PUBREL, ID: p.ID, Code: packet.PacketIdentifierNotFound})
+			n.reply(&packet.PublishAck{Type: packet.PUBREL, ID: p.ID, Code: packet.PacketIdentifierNotFound})
 		}
 		return nil
 	case wrong:
 		return violation("%v does not answer message %d", p.Type, p.ID)
 	case released:
 		n.c.journal.note(x, MessageReleased)
-		n.reply(&packet.Ack{Type: packet.PUBREL, ID: p.ID})
+		n.reply(&packet.PublishAck{Type: packet.PUBREL, ID: p.ID})
 	case settled:
-		ack := Ack{Code: p.Code, Reason: p.Properties.ReasonString, UserProperties: p.Properties.UserProperties}
+		ack := PublishResult{Code: p.Code, Reason: p.Properties.ReasonString, UserProperties: p.Properties.UserProperties}
 		if p.Type == packet.PUBCOMP {
 			ack.Code = packet.Success // 0x92 is no failure: the broker has released it already
 		}

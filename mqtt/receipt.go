@@ -84,7 +84,7 @@ func (n *conn) acknowledge() {
 			t = packet.PUBACK
 			n.unacked1--
 		}
-		n.reply(&packet.Ack{Type: t, ID: r.id})
+		n.reply(&packet.PublishAck{Type: t, ID: r.id})
 	}
 	n.noteExcess()
 	poke(n.room)

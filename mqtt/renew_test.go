@@ -50,7 +50,7 @@ func TestCredentialsExpire(t *testing.T) {
 				if c := b.Connects(); string(c[3].Password) != "4" {
 					t.Errorf("password %q", c[3].Password)
 				}
-				for _, f := range b.Farewells() {
+				for _, f := range b.Disconnects() {
 					if f.Code != packet.DisconnectWithWill {
 						t.Errorf("%+v", f)
 					}

@@ -57,7 +57,7 @@ func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	q := *m
 	q.ResponseTopic, q.CorrelationData = topic, []byte(key)
 	settled := make(chan error, 1)
-	x, serial, err := c.send(&q, func(a Ack, err error) {
+	x, serial, err := c.send(&q, func(a PublishResult, err error) {
 		if err == nil && a.Code == packet.NoMatchingSubscribers {
 			err = &ReasonError{Packet: packet.PUBACK.String(), Code: a.Code, Reason: a.Reason, UserProperties: a.UserProperties}
 		}
@@ -152,7 +152,7 @@ func (s *responses) respond(m *Message) bool {
 
 // subscription is that to the response topic.
 func (s *responses) subscription() Subscription {
-	return Subscription{Filter: s.topic, QoS: AtLeastOnce, RetainHandling: 2}
+	return Subscription{Filter: s.topic, QoS: AtLeastOnce, RetainHandling: RetainDoNotSend}
 }
 
 // responseTopic returns the topic for answers on the connection.

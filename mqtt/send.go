@@ -15,13 +15,13 @@ import (
 // where the message could not be sent, ErrClosed or ErrUncertain where the client ended. A QoS 0 message is settled
 // when it was written. Calls of done are one at a time, on a goroutine of the client, and must not block.
 // m, and what it refers to, belong to the client until then. While the client is offline messages wait.
-func (c *Client) Send(m *Message, done func(Ack, error)) error {
+func (c *Client) Send(m *Message, done func(PublishResult, error)) error {
 	_, _, err := c.send(m, done)
 	return err
 }
 
 // send also returns what withdraw needs to find the message again.
-func (c *Client) send(m *Message, done func(Ack, error)) (x *exchange, serial uint64, err error) {
+func (c *Client) send(m *Message, done func(PublishResult, error)) (x *exchange, serial uint64, err error) {
 	if err := m.check(); err != nil {
 		return nil, 0, err
 	}
@@ -61,15 +61,15 @@ func (c *Client) send(m *Message, done func(Ack, error)) (x *exchange, serial ui
 
 // Publish sends m and waits for the outcome. Where ctx ends first, a message that was not sent yet is withdrawn; one that was sent is
 // still delivered, and the error is ErrUncertain too. m belongs to the caller again in either case.
-func (c *Client) Publish(ctx context.Context, m *Message) (Ack, error) {
+func (c *Client) Publish(ctx context.Context, m *Message) (PublishResult, error) {
 	type outcome struct {
-		ack Ack
+		ack PublishResult
 		err error
 	}
 	result := make(chan outcome, 1)
-	x, serial, err := c.send(m, func(a Ack, err error) { result <- outcome{a, err} })
+	x, serial, err := c.send(m, func(a PublishResult, err error) { result <- outcome{a, err} })
 	if err != nil {
-		return Ack{}, err
+		return PublishResult{}, err
 	}
 	select {
 	case o := <-result:
@@ -81,9 +81,9 @@ func (c *Client) Publish(ctx context.Context, m *Message) (Ack, error) {
 		o := <-result
 		return o.ack, o.err
 	case removed:
-		return Ack{}, fmt.Errorf("mqtt: publish to %q was not sent: %w", m.Topic, context.Cause(ctx))
+		return PublishResult{}, fmt.Errorf("mqtt: publish to %q was not sent: %w", m.Topic, context.Cause(ctx))
 	}
-	return Ack{}, fmt.Errorf("mqtt: publish to %q: %w: %w", m.Topic, ErrUncertain, context.Cause(ctx))
+	return PublishResult{}, fmt.Errorf("mqtt: publish to %q: %w: %w", m.Topic, ErrUncertain, context.Cause(ctx))
 }
 
 // A withdrawal is what became of a message that its sender no longer waits for.
@@ -136,7 +136,7 @@ func (c *Client) recycle(x *exchange) {
 }
 
 // settle hands the outcome of x, which has left the session, to the settler. mu is held.
-func (c *Client) settle(x *exchange, ack Ack, err error) {
+func (c *Client) settle(x *exchange, ack PublishResult, err error) {
 	c.journal.note(x, MessageDone)
 	switch {
 	case err == nil:
@@ -157,8 +157,8 @@ func isReason(err error) bool {
 
 // A settlement is an outcome that a done function has not been told yet.
 type settlement struct {
-	done func(Ack, error)
-	ack  Ack
+	done func(PublishResult, error)
+	ack  PublishResult
 	err  error
 }
 
@@ -213,7 +213,7 @@ func (s *settler) expire() time.Duration {
 		var over []*exchange
 		over, s.expiry = s.c.session.expire(now)
 		for _, x := range over {
-			s.c.settle(x, Ack{}, x.expired(now))
+			s.c.settle(x, PublishResult{}, x.expired(now))
 		}
 		if s.expiry.IsZero() {
 			return time.Hour

@@ -116,7 +116,7 @@ func playSequence(t *testing.T, command string, expect sequenceOptions, steps []
 	conns := make(chan net.Conn, 1)
 	conns <- theirs
 	c, err := New(Config{
-		URLs: []string{"mqtt://runner"}, ClientID: "fuzzish", CleanStart: true, ReceiveMaximum: 20, SessionExpiry: -1,
+		URLs: []string{"mqtt://runner"}, ClientID: "fuzzish", CleanStart: true, ReceiveMaximum: 20, SessionExpiry: NoSession,
 		Dial: func(ctx context.Context, _ *url.URL, _ *tls.Config) (net.Conn, error) {
 			select {
 			case nc := <-conns:

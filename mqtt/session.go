@@ -10,7 +10,7 @@ import (
 // An exchange is one message on its way out. It is in exactly one list of its session from Send to settlement.
 type exchange struct {
 	msg     *Message
-	done    func(Ack, error)
+	done    func(PublishResult, error)
 	serial  uint64    // unlike that of every exchange before it, since exchanges are used again
 	stored  uint64    // its serial in the message store, 0 where that does not have it
 	expires time.Time // zero: never

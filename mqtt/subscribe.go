@@ -25,11 +25,11 @@ type request struct {
 }
 
 type answer struct {
-	ack SubAck
+	ack Suback
 	err error
 }
 
-func (r *request) finish(ack SubAck, err error) {
+func (r *request) finish(ack Suback, err error) {
 	select {
 	case r.answer <- answer{ack, err}:
 	default: // answered before
@@ -49,17 +49,17 @@ func (r *request) answerType() packet.Type {
 // Subscribe makes subscriptions, which must have the same ID, and returns the broker's answer; where a code is a refusal the error is a
 // *ReasonError for the first, and the answer holds too. It waits for a connection. The broker forgets them with the session: those that must
 // last belong to Config.Subscriptions.
-func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubAck, error) {
+func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Suback, error) {
 	if len(subs) == 0 {
-		return SubAck{}, fmt.Errorf("%w: no subscription", ErrInvalid)
+		return Suback{}, fmt.Errorf("%w: no subscription", ErrInvalid)
 	}
 	r := &request{subs: slices.Clone(subs)}
 	for _, s := range subs {
 		if err := s.check(); err != nil {
-			return SubAck{}, err
+			return Suback{}, err
 		}
 		if s.ID != subs[0].ID {
-			return SubAck{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
+			return Suback{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
 		}
 		r.user = append(r.user, s.UserProperties...)
 	}
@@ -68,27 +68,27 @@ func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubAck, e
 
 // Unsubscribe ends subscriptions, as Subscribe makes them. The user properties are for the broker. An answer that has no codes, which the
 // standard does not allow, is an error too: nobody knows whether the subscriptions have ended.
-func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (SubAck, error) {
+func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (Suback, error) {
 	if len(filters) == 0 {
-		return SubAck{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
+		return Suback{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
 	}
 	for _, f := range filters {
 		if !validFilter(f) {
-			return SubAck{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
+			return Suback{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
 		}
 	}
 	if err := checkProperties(user); err != nil {
-		return SubAck{}, err
+		return Suback{}, err
 	}
 	return c.request(ctx, &request{filters: slices.Clone(filters), user: slices.Clone(user)})
 }
 
-func (c *Client) request(ctx context.Context, r *request) (SubAck, error) {
+func (c *Client) request(ctx context.Context, r *request) (Suback, error) {
 	r.answer = make(chan answer, 1)
 	c.mu.Lock()
 	if c.closing {
 		c.mu.Unlock()
-		return SubAck{}, ErrClosed
+		return Suback{}, ErrClosed
 	}
 	c.requests = append(c.requests, r)
 	if c.conn != nil {
@@ -105,7 +105,7 @@ func (c *Client) request(ctx context.Context, r *request) (SubAck, error) {
 		if r.id == 0 {
 			c.dropRequest(r)
 		}
-		return SubAck{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
+		return Suback{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
 	}
 }
 
@@ -132,7 +132,7 @@ func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
 		r.subs[0] = n.c.responses.subscription()
 	}
 	if err := n.refuses(r); err != nil {
-		r.finish(SubAck{}, err)
+		r.finish(Suback{}, err)
 		n.c.dropRequest(r)
 		return b
 	}
@@ -232,6 +232,6 @@ func (n *conn) answered(p *packet.Suback) error {
 	if r.responses {
 		n.c.responses.used = err == nil
 	}
-	r.finish(SubAck{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
+	r.finish(Suback{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
 	return nil
 }

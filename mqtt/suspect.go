@@ -182,7 +182,7 @@ func (c *Client) learnMessage(e ending) {
 	c.cfg.Log.Warn("the broker ends the connection at a message: it is given up, and the session begun anew so that it is not repeated; what the broker kept for this client is lost",
 		"topic", x.msg.Topic, "bytes", len(x.msg.Payload), "err", e.err)
 	c.session.settle(x)
-	c.settle(x, Ack{}, fmt.Errorf("%w: topic %q, %d bytes: %w", ErrPoison, x.msg.Topic, len(x.msg.Payload), e.err))
+	c.settle(x, PublishResult{}, fmt.Errorf("%w: topic %q, %d bytes: %w", ErrPoison, x.msg.Topic, len(x.msg.Payload), e.err))
 	c.facts.anew = true
 	s.message, s.ends = nil, 0
 	s.careful = true // there may be more of its kind

@@ -68,7 +68,7 @@ func TestVerdictOnMessage(t *testing.T) {
 					k.await(t, Connected)
 					good, poisoned := 0, 0
 					send := func(topic string, size int) {
-						if err := k.Send(&Message{Topic: topic, QoS: 1, Payload: make([]byte, size)}, func(_ Ack, err error) {
+						if err := k.Send(&Message{Topic: topic, QoS: 1, Payload: make([]byte, size)}, func(_ PublishResult, err error) {
 							switch {
 							case topic == "bad" && errors.Is(err, ErrPoison):
 								if re, ok := errors.AsType[*ReasonError](err); ok != (v.do.CloseCode != 0) || ok && re.Code != v.do.CloseCode {
@@ -129,7 +129,7 @@ func TestBadLinkBlamesNobody(t *testing.T) {
 		func(t *testing.T, b *mqtttest.Broker, k *tester) {
 			arrived := 0
 			for i := range 2000 {
-				if err := k.Send(&Message{Topic: "t", QoS: QoS(1 + i%2)}, func(_ Ack, err error) {
+				if err := k.Send(&Message{Topic: "t", QoS: QoS(1 + i%2)}, func(_ PublishResult, err error) {
 					if err != nil {
 						t.Error(err)
 					}
@@ -306,7 +306,7 @@ func TestAliasVerdict(t *testing.T) {
 			k.await(t, Connected)
 			arrived := 0
 			for i := range 800 {
-				if err := k.Send(&Message{Topic: fmt.Sprint("a/longer/topic/", i%20), QoS: 1}, func(_ Ack, err error) {
+				if err := k.Send(&Message{Topic: fmt.Sprint("a/longer/topic/", i%20), QoS: 1}, func(_ PublishResult, err error) {
 					if err != nil {
 						t.Error(err)
 					}

@@ -34,7 +34,7 @@ func (n *conn) write() error {
 		n.urgent = n.c.journal.urgent
 		n.c.mu.Unlock()
 		if parting != nil {
-			return n.farewell(buf, written, parting)
+			return n.sendDisconnect(buf, written, parting)
 		}
 		if len(buf) > 0 {
 			if err := n.flush(buf, written); err != nil {
@@ -94,7 +94,7 @@ func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
 		size, err := n.prepare(x, now)
 		if err != nil {
 			n.c.session.settle(x)
-			n.c.settle(x, Ack{}, err)
+			n.c.settle(x, PublishResult{}, err)
 			continue
 		}
 		if len(b) > 0 && len(b)+size+aliasCost > flushSize {
@@ -186,9 +186,9 @@ func (n *conn) flush(buf []byte, written []settlement) (err error) {
 	return err
 }
 
-// farewell writes what is left and the DISCONNECT, and gives the broker a moment to close first: closing with unread input could
+// sendDisconnect writes what is left and the DISCONNECT, and gives the broker a moment to close first: closing with unread input could
 // destroy what was written.
-func (n *conn) farewell(buf []byte, written []settlement, p *parting) error {
+func (n *conn) sendDisconnect(buf []byte, written []settlement, p *parting) error {
 	d := p.disconnect
 	if d.Size() > int(n.negotiated.MaximumPacketSize) { // [MQTT-3.14.2-3] and [MQTT-3.14.2-4]
 		d.Properties.Present &= packet.Props(packet.PropSessionExpiry)

@@ -30,7 +30,7 @@ func publishOurs(ctx context.Context, t target, length time.Duration) (result, e
 	var failure atomic.Pointer[error]
 	fail := func(err error) { failure.CompareAndSwap(nil, &err); cancel() }
 	c, err := mqtt.New(mqtt.Config{
-		URLs: []string{t.url.String()}, ClientID: "ours", SessionExpiry: -1, MaxInFlight: t.window, MaxQueued: queue,
+		URLs: []string{t.url.String()}, ClientID: "ours", SessionExpiry: mqtt.NoSession, MaxInFlight: t.window, MaxQueued: queue,
 		TLS: func(context.Context) (*tls.Config, error) { return tlsConfig(t) },
 		OnEvent: func(e mqtt.Event) {
 			switch {
@@ -57,7 +57,7 @@ func publishOurs(ctx context.Context, t target, length time.Duration) (result, e
 	var acked atomic.Int64
 	sent := int64(0)
 	room := make(chan struct{}, 1)
-	done := func(_ mqtt.Ack, err error) {
+	done := func(_ mqtt.PublishResult, err error) {
 		if err != nil && ctx.Err() == nil {
 			fail(err)
 		}

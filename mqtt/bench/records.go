@@ -36,7 +36,7 @@ func checkRecords(ctx context.Context, certificate, key string) error {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	t := target{url: localURL(true, port), roots: certificate}
 	c, err := mqtt.New(mqtt.Config{
-		URLs: []string{t.url.String()}, ClientID: "records", SessionExpiry: -1, MaxQueued: 10_000,
+		URLs: []string{t.url.String()}, ClientID: "records", SessionExpiry: mqtt.NoSession, MaxQueued: 10_000,
 		TLS: func(context.Context) (*tls.Config, error) { return tlsConfig(t) },
 	})
 	if err != nil {
@@ -47,7 +47,7 @@ func checkRecords(ctx context.Context, certificate, key string) error {
 	all := make(chan struct{})
 	const n = 10_000
 	for range n {
-		if err := c.Send(m, func(mqtt.Ack, error) {
+		if err := c.Send(m, func(mqtt.PublishResult, error) {
 			if settled.Add(1) == n {
 				close(all)
 			}

@@ -73,19 +73,19 @@ type Publication struct {
 type Broker struct {
 	goroutines sync.WaitGroup // of all connections and listeners, waited for by Close
 
-	mu         sync.Mutex
-	behavior   Behavior
-	sessions   map[string]*session
-	retained   map[string]packet.Publish
-	conns      map[*conn]struct{}
-	listeners  []net.Listener
-	made       int // connections
-	connects   []packet.Connect
-	published  []Publication
-	acks       []packet.Ack
-	farewells  []packet.Disconnect
-	violations []string
-	closed     bool
+	mu          sync.Mutex
+	behavior    Behavior
+	sessions    map[string]*session
+	retained    map[string]packet.Publish
+	conns       map[*conn]struct{}
+	listeners   []net.Listener
+	made        int // connections
+	connects    []packet.Connect
+	published   []Publication
+	acks        []packet.PublishAck
+	disconnects []packet.Disconnect
+	violations  []string
+	closed      bool
 }
 
 // A session is what the broker keeps of a client.
@@ -227,17 +227,17 @@ func (b *Broker) Published() []Publication {
 }
 
 // Acks returns the PUBACK, PUBREC, PUBREL and PUBCOMP packets that came so far.
-func (b *Broker) Acks() []packet.Ack {
+func (b *Broker) Acks() []packet.PublishAck {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.acks)
 }
 
-// Farewells returns the DISCONNECT packets that came so far.
-func (b *Broker) Farewells() []packet.Disconnect {
+// Disconnects returns the DISCONNECT packets that came so far.
+func (b *Broker) Disconnects() []packet.Disconnect {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.farewells)
+	return slices.Clone(b.disconnects)
 }
 
 // Violations returns what clients did against the standard so far.
@@ -337,14 +337,14 @@ func (s *session) flush() {
 }
 
 // answered notes the client's answer to a delivery. mu is held.
-func (s *session) answered(a *packet.Ack) {
+func (s *session) answered(a *packet.PublishAck) {
 	i := slices.IndexFunc(s.unacked, func(d *delivery) bool { return d.publish.ID == a.ID })
 	if i < 0 {
 		return
 	}
 	if a.Type == packet.PUBREC && !a.Code.Failed() {
 		s.unacked[i].released = true
-		s.conn.send(&packet.Ack{Type: packet.PUBREL, ID: a.ID})
+		s.conn.send(&packet.PublishAck{Type: packet.PUBREL, ID: a.ID})
 		return
 	}
 	s.unacked = slices.Delete(s.unacked, i, i+1)
@@ -355,7 +355,7 @@ func (s *session) answered(a *packet.Ack) {
 func (s *session) repeat() {
 	for _, d := range s.unacked {
 		if d.released {
-			s.conn.send(&packet.Ack{Type: packet.PUBREL, ID: d.publish.ID})
+			s.conn.send(&packet.PublishAck{Type: packet.PUBREL, ID: d.publish.ID})
 		} else {
 			d.publish.Dup = true
 			s.conn.send(&d.publish)

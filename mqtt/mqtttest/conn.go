@@ -167,7 +167,7 @@ func (c *conn) handle(t packet.Type, p packet.Packet) error {
 		return c.auth(p)
 	case *packet.Publish:
 		return c.publish(p)
-	case *packet.Ack:
+	case *packet.PublishAck:
 		c.broker.acks = append(c.broker.acks, *p)
 		switch t {
 		case packet.PUBREL:
@@ -178,7 +178,7 @@ func (c *conn) handle(t packet.Type, p packet.Packet) error {
 			delete(c.session.incoming, p.ID)
 			if !do.NoPuback && !c.stuck {
 				delete(c.unacked, p.ID)
-				c.send(&packet.Ack{Type: packet.PUBCOMP, ID: p.ID, Code: code})
+				c.send(&packet.PublishAck{Type: packet.PUBCOMP, ID: p.ID, Code: code})
 			}
 		default:
 			c.session.answered(p)
@@ -201,7 +201,7 @@ func (c *conn) handle(t packet.Type, p packet.Packet) error {
 			c.send(&packet.Ping{Type: packet.PINGRESP})
 		}
 	case *packet.Disconnect:
-		c.broker.farewells = append(c.broker.farewells, *p)
+		c.broker.disconnects = append(c.broker.disconnects, *p)
 		if p.Code == packet.NormalDisconnection {
 			c.will = nil
 		}
@@ -331,7 +331,7 @@ func (c *conn) publish(p *packet.Publish) error {
 	case do.CloseAt != "" && Match(do.CloseAt, p.Topic), do.LargeCloseAt > 0 && p.Size() >= do.LargeCloseAt:
 		return c.cut()
 	case do.RefuseAt != "" && Match(do.RefuseAt, p.Topic):
-		c.send(&packet.Ack{Type: packet.PUBACK, ID: p.ID, Code: packet.NotAuthorized})
+		c.send(&packet.PublishAck{Type: packet.PUBACK, ID: p.ID, Code: packet.NotAuthorized})
 		c.last = true
 		return nil
 	case limits.Present.Has(packet.PropMaximumQoS) && p.QoS > limits.MaximumQoS:
@@ -359,7 +359,7 @@ func (c *conn) publish(p *packet.Publish) error {
 	if p.QoS == 0 || do.NoPuback || c.stuck {
 		return nil
 	}
-	a := packet.Ack{Type: packet.PUBACK, ID: p.ID, Code: do.AckCode}
+	a := packet.PublishAck{Type: packet.PUBACK, ID: p.ID, Code: do.AckCode}
 	if do.WrongID {
 		a.ID = a.ID%65535 + 1
 	}
@@ -406,7 +406,7 @@ func (c *conn) subscribe(p *packet.Subscribe) error {
 	c.send(a)
 	for _, f := range p.Subscriptions {
 		for topic, r := range c.broker.retained {
-			if f.RetainHandling != 2 && Match(f.Filter, topic) {
+			if f.RetainHandling != packet.RetainDoNotSend && Match(f.Filter, topic) {
 				r.QoS = min(r.QoS, f.QoS)
 				c.session.deliver(r)
 			}

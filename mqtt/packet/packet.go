@@ -20,7 +20,7 @@ func Decode(h Header, body []byte) (Packet, error) {
 	case PUBLISH:
 		p = new(Publish)
 	case PUBACK, PUBREC, PUBREL, PUBCOMP:
-		p = new(Ack)
+		p = new(PublishAck)
 	case SUBSCRIBE:
 		p = new(Subscribe)
 	case SUBACK, UNSUBACK:

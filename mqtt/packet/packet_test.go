@@ -44,13 +44,13 @@ var vectors = []struct {
 		Present: Props(PropSubscriptionID), SubscriptionIDs: []uint32{1, 300},
 	}}},
 	{"PUBLISH with BOM", "30 08 0004 efbbbf61 00 61", &Publish{Topic: "\ufeffa", Payload: []byte("a")}}, // [MQTT-1.5.4-3]
-	{"PUBACK", "40 02 0001", &Ack{Type: PUBACK, ID: 1}},
-	{"PUBACK without subscribers", "40 03 0001 10", &Ack{Type: PUBACK, ID: 1, Code: NoMatchingSubscribers}},
-	{"PUBREC refused", "50 09 0001 97 05 1f 0002 6e6f", &Ack{Type: PUBREC, ID: 1, Code: QuotaExceeded, Properties: Properties{
+	{"PUBACK", "40 02 0001", &PublishAck{Type: PUBACK, ID: 1}},
+	{"PUBACK without subscribers", "40 03 0001 10", &PublishAck{Type: PUBACK, ID: 1, Code: NoMatchingSubscribers}},
+	{"PUBREC refused", "50 09 0001 97 05 1f 0002 6e6f", &PublishAck{Type: PUBREC, ID: 1, Code: QuotaExceeded, Properties: Properties{
 		Present: Props(PropReasonString), ReasonString: "no",
 	}}},
-	{"PUBREL", "62 02 1234", &Ack{Type: PUBREL, ID: 0x1234}},
-	{"PUBCOMP not found", "70 03 1234 92", &Ack{Type: PUBCOMP, ID: 0x1234, Code: PacketIdentifierNotFound}},
+	{"PUBREL", "62 02 1234", &PublishAck{Type: PUBREL, ID: 0x1234}},
+	{"PUBCOMP not found", "70 03 1234 92", &PublishAck{Type: PUBCOMP, ID: 0x1234, Code: PacketIdentifierNotFound}},
 	{"SUBSCRIBE", "82 0e 000a 00 0003 612f23 2e 0002 2b2f 01", &Subscribe{ID: 10, Subscriptions: []Subscription{
 		{Filter: "a/#", QoS: 2, NoLocal: true, RetainAsPublished: true, RetainHandling: 2}, {Filter: "+/", QoS: 1},
 	}}},
@@ -125,7 +125,7 @@ func TestAllProperties(t *testing.T) {
 		CONNECT: func(p Properties) Packet { return &Connect{Properties: p} },
 		CONNACK: func(p Properties) Packet { return &Connack{Properties: p} },
 		PUBLISH: func(p Properties) Packet { return &Publish{Topic: "t", Properties: p} },
-		PUBACK:  func(p Properties) Packet { return &Ack{Type: PUBACK, ID: 1, Properties: p} },
+		PUBACK:  func(p Properties) Packet { return &PublishAck{Type: PUBACK, ID: 1, Properties: p} },
 		SUBSCRIBE: func(p Properties) Packet {
 			return &Subscribe{ID: 1, Subscriptions: make([]Subscription, 1), Properties: p}
 		},
@@ -285,7 +285,7 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 		t.Errorf("PUBLISH: %v allocations", n)
 	}
 	body := []byte{0, 1}
-	var a Ack
+	var a PublishAck
 	if n := testing.AllocsPerRun(100, func() {
 		if err := a.Decode(Header{Type: PUBACK, Length: 2}, body); err != nil {
 			t.Fatal(err)

@@ -60,15 +60,15 @@ func (p *Publish) Decode(h Header, body []byte) error {
 	return r.end()
 }
 
-// An Ack is a PUBACK, PUBREC, PUBREL or PUBCOMP packet (MQTT 5.0, 3.4 to 3.7).
-type Ack struct {
+// A PublishAck is a PUBACK, PUBREC, PUBREL or PUBCOMP packet (MQTT 5.0, 3.4 to 3.7).
+type PublishAck struct {
 	Type       Type
 	ID         uint16
 	Code       ReasonCode
 	Properties Properties
 }
 
-func (a *Ack) length() int {
+func (a *PublishAck) length() int {
 	switch {
 	case a.Properties.Present != 0:
 		return 3 + a.Properties.size()
@@ -79,7 +79,7 @@ func (a *Ack) length() int {
 }
 
 // Append appends the encoded packet to b, in its shortest form.
-func (a *Ack) Append(b []byte) []byte {
+func (a *PublishAck) Append(b []byte) []byte {
 	n := a.length()
 	b = appendHeader(b, a.Type, a.Type.flags(), n)
 	b = appendUint16(b, a.ID)
@@ -93,8 +93,8 @@ func (a *Ack) Append(b []byte) []byte {
 }
 
 // Decode decodes the body of a packet with the given header.
-func (a *Ack) Decode(h Header, body []byte) error {
-	*a = Ack{Type: h.Type}
+func (a *PublishAck) Decode(h Header, body []byte) error {
+	*a = PublishAck{Type: h.Type}
 	r := reader{typ: h.Type, rest: body}
 	a.ID = r.id()
 	if len(r.rest) > 0 {

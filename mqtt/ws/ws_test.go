@@ -270,7 +270,7 @@ func roundTrip(t *testing.T, cfg mqtt.Config) {
 	if s := c.Stats(); s.Connects != 1 {
 		t.Errorf("%+v", s)
 	}
-	if err := c.Close(ctx, mqtt.Farewell{}); err != nil {
+	if err := c.Close(ctx, mqtt.Disconnect{}); err != nil {
 		t.Error(err)
 	}
 	if err := <-ended; err != nil {
@@ -310,7 +310,7 @@ func TestClient(t *testing.T) {
 				TLS: func(context.Context) (*tls.Config, error) { return &tls.Config{RootCAs: roots}, nil },
 			})
 			close(s.conns)
-			if f := b.Farewells(); len(f) != 1 || f[0].Code != packet.NormalDisconnection {
+			if f := b.Disconnects(); len(f) != 1 || f[0].Code != packet.NormalDisconnection {
 				t.Errorf("%+v", f)
 			}
 			if v := b.Violations(); len(v) > 0 {

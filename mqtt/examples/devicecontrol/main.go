@@ -124,9 +124,9 @@ func control(ctx context.Context) error {
 			Expiry: new(10 * time.Second), // an old command is worse than none
 		})
 		if err != nil {
-			return errors.Join(err, client.Close(ctx, mqtt.Farewell{}))
+			return errors.Join(err, client.Close(ctx, mqtt.Disconnect{}))
 		}
 		fmt.Printf("controller: %s: %s\n", command, answer.Payload)
 	}
-	return client.Close(ctx, mqtt.Farewell{})
+	return client.Close(ctx, mqtt.Disconnect{})
 }

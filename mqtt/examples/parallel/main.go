@@ -101,7 +101,7 @@ func run(ctx context.Context) error {
 
 // publish runs one client that sends its messages, without waiting in between, and then for all of them to be acknowledged.
 func publish(ctx context.Context, topic string) error {
-	client, err := mqtt.New(mqtt.Config{URLs: []string{*broker}, SessionExpiry: -1})
+	client, err := mqtt.New(mqtt.Config{URLs: []string{*broker}, SessionExpiry: mqtt.NoSession})
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func publish(ctx context.Context, topic string) error {
 	settled := make(chan error, *messages)
 	for i := range *messages {
 		m := &mqtt.Message{Topic: topic, Payload: fmt.Appendf(nil, "message %d", i), QoS: mqtt.ExactlyOnce}
-		if err := client.Send(m, func(_ mqtt.Ack, err error) { settled <- err }); err != nil {
+		if err := client.Send(m, func(_ mqtt.PublishResult, err error) { settled <- err }); err != nil {
 			return err
 		}
 	}
@@ -120,5 +120,5 @@ func publish(ctx context.Context, topic string) error {
 			return err
 		}
 	}
-	return client.Close(ctx, mqtt.Farewell{})
+	return client.Close(ctx, mqtt.Disconnect{})
 }

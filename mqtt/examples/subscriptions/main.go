@@ -58,7 +58,7 @@ func start(cfg mqtt.Config) (*mqtt.Client, <-chan string, error) {
 
 func run(ctx context.Context) error {
 	// Subscriptions that are always wanted belong to the configuration: they are made again where the broker lost the session.
-	watcher, seen, err := start(mqtt.Config{Subscriptions: []mqtt.Subscription{{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: 2}}})
+	watcher, seen, err := start(mqtt.Config{Subscriptions: []mqtt.Subscription{{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: mqtt.RetainDoNotSend}}})
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	// Subscribe returns when the broker has answered: from here on the watcher sees what the worker says.
-	if _, err := watcher.Subscribe(ctx, mqtt.Subscription{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: 2}); err != nil {
+	if _, err := watcher.Subscribe(ctx, mqtt.Subscription{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: mqtt.RetainDoNotSend}); err != nil {
 		return err
 	}
 	if err := publish(ctx, worker, status, "online", true); err != nil {
@@ -101,13 +101,13 @@ func run(ctx context.Context) error {
 	}
 
 	// The worker leaves, and asks the broker to publish its will. A crash, or a lost network, would do the same.
-	if err := worker.Close(ctx, mqtt.Farewell{Code: packet.DisconnectWithWill}); err != nil {
+	if err := worker.Close(ctx, mqtt.Disconnect{Code: packet.DisconnectWithWill}); err != nil {
 		return err
 	}
 	if err := expect(ctx, "watcher", seen); err != nil {
 		return err
 	}
-	return errors.Join(publish(ctx, watcher, status, "", true), watcher.Close(ctx, mqtt.Farewell{})) // clears what was retained
+	return errors.Join(publish(ctx, watcher, status, "", true), watcher.Close(ctx, mqtt.Disconnect{})) // clears what was retained
 }
 
 func publish(ctx context.Context, c *mqtt.Client, topic, text string, retain bool) error {

@@ -70,7 +70,7 @@ func run(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return client.Close(ctx, mqtt.Farewell{})
+	return client.Close(ctx, mqtt.Disconnect{})
 }
 
 // tlsConfig makes the TLS configuration of one attempt.
