@@ -69,11 +69,11 @@ func (n *conn) shorten(p *packet.Publish, size int) {
 	if size+aliasCost > int(n.negotiated.MaximumPacketSize) {
 		return
 	}
-	number, known := n.given.use(p.Topic)
+	number, known := n.outAliases.use(p.Topic)
 	if number == 0 {
 		return
 	}
-	n.aliased = n.now()
+	n.lastAlias = n.now()
 	p.Properties.TopicAlias = number
 	p.Properties.Present |= packet.Props(packet.PropTopicAlias)
 	if known {

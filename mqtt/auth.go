@@ -26,13 +26,13 @@ type Authenticator interface {
 // An authentication is the use that a client makes of its Authenticator.
 type authentication struct {
 	Authenticator
-	turn chan struct{} // holds one value during an exchange
+	sem chan struct{} // holds one value during an exchange
 }
 
 // begin waits for its turn, which end gives back, and starts an exchange.
 func (a *authentication) begin(ctx context.Context) (data []byte, err error) {
 	select {
-	case a.turn <- struct{}{}:
+	case a.sem <- struct{}{}:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("mqtt: authentication: %w", context.Cause(ctx))
 	}
@@ -49,7 +49,7 @@ func (a *authentication) begin(ctx context.Context) (data []byte, err error) {
 	return nil, err
 }
 
-func (a *authentication) end() { <-a.turn }
+func (a *authentication) end() { <-a.sem }
 
 // advance takes the next step of the exchange after an AUTH or CONNACK of the broker. next is the client's AUTH, nil after
 // the last step.
@@ -108,7 +108,7 @@ func (c *Client) Reauthenticate(ctx context.Context) error {
 	defer c.auth.end()
 	c.mu.Lock()
 	n := c.conn
-	if n == nil || n.parting != nil {
+	if n == nil || n.closing != nil {
 		c.mu.Unlock()
 		return nil
 	}
@@ -117,7 +117,7 @@ func (c *Client) Reauthenticate(ctx context.Context) error {
 	c.mu.Unlock()
 	if err := n.reauthenticate(ctx, data, answers); err != nil {
 		c.mu.Lock()
-		n.leave(max(leaveCode(err), packet.UnspecifiedError), err)
+		n.leaveLocked(max(leaveCode(err), packet.UnspecifiedError), err)
 		c.mu.Unlock()
 		return err
 	}
@@ -132,7 +132,7 @@ func (n *conn) reauthenticate(ctx context.Context, data []byte, answers <-chan p
 			return fmt.Errorf("mqtt: AUTH of %d bytes, the broker takes %d: %w", size, n.negotiated.MaximumPacketSize, ErrTooLarge)
 		}
 		n.c.mu.Lock()
-		n.reply(next)
+		n.replyLocked(next)
 		n.c.mu.Unlock()
 		select {
 		case p := <-answers:
@@ -151,8 +151,8 @@ func (n *conn) reauthenticate(ctx context.Context, data []byte, answers <-chan p
 	return nil
 }
 
-// handleAuth gives an AUTH to the re-authentication that waits for it. mu is held.
-func (n *conn) handleAuth(p *packet.Auth) error {
+// handleAuthLocked gives an AUTH to the re-authentication that waits for it.
+func (n *conn) handleAuthLocked(p *packet.Auth) error {
 	p.Properties.AuthenticationData = slices.Clone(p.Properties.AuthenticationData) // it was part of the read buffer
 	answers := n.auth
 	if answers == nil {

@@ -28,7 +28,7 @@ func (b Backoff) withDefaults() Backoff {
 // delay returns the time to wait after the given number of attempts without a stable connection, the last of
 // which ended with err.
 func (b Backoff) delay(attempts int, err error) time.Duration {
-	if errors.Is(err, errStranger) {
+	if errors.Is(err, errForeignSession) {
 		return 0
 	}
 	if refused, ok := errors.AsType[*ReasonError](err); err != nil && Diagnose(err).Permanent && (!ok || refused.Packet == "CONNACK") {
@@ -38,12 +38,12 @@ func (b Backoff) delay(attempts int, err error) time.Duration {
 	for range attempts - 1 {
 		limit = min(2*limit, b.Max)
 	}
-	return least(err) + jitter(limit)
+	return minDelay(err) + jitter(limit)
 }
 
-// least returns the delay that a reason asks for at least: connections that push each other out of a session must not do it in a tight
+// minDelay returns the delay that a reason asks for at least: connections that push each other out of a session must not do it in a tight
 // loop, and a busy broker must not be kept busy.
-func least(err error) time.Duration {
+func minDelay(err error) time.Duration {
 	switch reasonCode(err) {
 	case packet.SessionTakenOver:
 		return 10 * time.Second

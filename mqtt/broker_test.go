@@ -118,12 +118,12 @@ func start(t testing.TB, cfg Config) *tester {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 5 * time.Minute
+const testTimeout = 5 * time.Minute
 
 // await returns the next event of the given kind.
 func (k *tester) await(t testing.TB, kind EventKind) Event {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(testTimeout)
 	for {
 		select {
 		case e := <-k.events:
@@ -142,7 +142,7 @@ func (k *tester) message(t testing.TB) *Message {
 	select {
 	case m := <-k.received:
 		return m
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Fatal("no message")
 		return nil
 	}
@@ -150,7 +150,7 @@ func (k *tester) message(t testing.TB) *Message {
 
 func (k *tester) publish(t testing.TB, m *Message) PublishResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	a, err := k.Publish(ctx, m)
 	if err != nil {
@@ -168,7 +168,7 @@ func disconnect(withWill bool) Disconnect {
 
 func (k *tester) close(t testing.TB, withWill bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if err := k.Close(ctx, disconnect(withWill)); err != nil {
 		t.Fatal(err)

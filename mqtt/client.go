@@ -17,23 +17,23 @@ type Client struct {
 	cfg  Config
 	urls []*url.URL
 
-	stop      context.Context // ends when the client is to end, with the cause
-	cancel    context.CancelCauseFunc
-	started   bool
-	ended     chan struct{} // closed when nothing of the client runs any more
-	settler   settler
-	inbox     inbox
-	storing   sync.Mutex // held around calls of the session store
-	facts     factsState // the supervisor's
-	suspect   suspicion  // the supervisor's
-	will      willLimit  // the supervisor's
-	offered   *Will      // the will of the last CONNECT; the supervisor's
-	noAliases bool       // the broker cannot bear topic aliases; the supervisor's
-	told      string     // the failure that was logged last; the supervisor's
-	responses responses
-	auth      *authentication // nil without Config.Authenticator
-	bytesIn   atomic.Uint64
-	bytesOut  atomic.Uint64
+	stop        context.Context // ends when the client is to end, with the cause
+	cancel      context.CancelCauseFunc
+	started     bool
+	ended       chan struct{} // closed when nothing of the client runs any more
+	settler     settler
+	inbox       inbox
+	storing     sync.Mutex // held around calls of the session store
+	facts       factsState // the supervisor's
+	suspect     suspicion  // the supervisor's
+	will        willLimit  // the supervisor's
+	sentWill    *Will      // the will of the last CONNECT; the supervisor's
+	noAliases   bool       // the broker cannot bear topic aliases; the supervisor's
+	lastFailure string     // the failure that was logged last; the supervisor's
+	responses   responses
+	auth        *authentication // nil without Config.Authenticator
+	bytesIn     atomic.Uint64
+	bytesOut    atomic.Uint64
 
 	// mu guards what follows, and everything in the current connection that says so. It is never held during I/O or while code
 	// of the user runs.
@@ -134,7 +134,7 @@ func (c *Client) Close(ctx context.Context, d Disconnect) error {
 	case <-ctx.Done():
 		c.mu.Lock()
 		if c.conn != nil {
-			c.conn.fail(context.Cause(ctx))
+			c.conn.failLocked(context.Cause(ctx))
 		}
 		c.mu.Unlock()
 		return context.Cause(ctx)
@@ -150,7 +150,7 @@ func (c *Client) shutdown(d packet.Disconnect, cause error) {
 	}
 	c.closing = true
 	if c.conn != nil {
-		c.conn.depart(&parting{d, nil})
+		c.conn.closeLocked(&closing{d, nil})
 	}
 	c.cancel(cause)
 }
@@ -167,7 +167,7 @@ func (c *Client) settleAll() {
 			}
 			c.session.settle(x)
 			x.stored = 0 // the next process has it
-			c.settle(x, PublishResult{}, err)
+			c.settleLocked(x, PublishResult{}, err)
 		}
 	}
 	for _, r := range c.requests {

@@ -123,7 +123,7 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 		k.await(t, Connected)
 		p.send(&packet.Publish{QoS: 2, ID: 1, Topic: "t"})
 		p.send(&packet.Publish{QoS: 2, ID: 2, Topic: "t"})
-		time.Sleep(excessPatience + time.Second)
+		time.Sleep(excessTimeout + time.Second)
 		wantList(t, "sent", p.sent(t), "DISCONNECT 0x93", "end")
 	})
 }

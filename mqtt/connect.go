@@ -26,7 +26,7 @@ func (c *Client) connect(ctx context.Context, u *url.URL) (n *conn, lost bool, e
 	}
 	if request.ClientID != "" && !c.facts.announced {
 		c.mu.Lock()
-		c.changed()
+		c.factsChangedLocked()
 		c.mu.Unlock()
 		if err := c.saveFacts(ctx); err != nil {
 			return nil, false, err
@@ -47,10 +47,10 @@ func (c *Client) connect(ctx context.Context, u *url.URL) (n *conn, lost bool, e
 	}
 	n = newConn(c, nc)
 	n.expires, n.will = expires, will
-	n.careful = c.suspect.careful
-	c.offered = will
+	n.probing = c.suspect.probeNext
+	c.sentWill = will
 	release := context.AfterFunc(ctx, func() { nc.Close() })
-	answer, err := n.introduce(ctx, request)
+	answer, err := n.handshake(ctx, request)
 	if !release() {
 		err = context.Cause(ctx)
 		if n.silent && c.stop.Err() == nil {
@@ -99,12 +99,12 @@ func (c *Client) dial(ctx context.Context, u *url.URL) (net.Conn, error) {
 
 // errStranger ends an attempt at whose end the broker told of a session that is not this client's [MQTT-3.2.2-4]. The
 // next attempt begins it anew.
-var errStranger = errors.New("mqtt: the broker holds a session of somebody else under this client id; it is begun anew")
+var errForeignSession = errors.New("mqtt: the broker holds a session of somebody else under this client id; it is begun anew")
 
 // cleanStart tells whether the next CONNECT asks for a clean start. A client without a session of its own does not, unless
 // a session is in its way or none is wanted: mosquitto 2.0 does not keep a session that began with one over a restart.
 func (c *Client) cleanStart() bool {
-	return c.facts.anew || !c.facts.resumable && (c.facts.stranger || c.cfg.CleanStart || c.cfg.SessionExpiry <= 0)
+	return c.facts.restart || !c.facts.resumable && (c.facts.foreign || c.cfg.CleanStart || c.cfg.SessionExpiry <= 0)
 }
 
 // connectPacket makes the CONNECT of the next attempt, but for enhanced authentication. It also returns its will, and when its
@@ -137,7 +137,7 @@ func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, will *Wi
 		q.RequestResponseInformation = 1
 		q.Present |= packet.Props(packet.PropRequestResponseInformation)
 	}
-	if expires, err = c.identify(ctx, p); err != nil {
+	if expires, err = c.addCredentials(ctx, p); err != nil {
 		return nil, nil, expires, err
 	}
 	if c.cfg.Will != nil {
@@ -151,8 +151,8 @@ func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, will *Wi
 	return p, will, expires, nil
 }
 
-// identify asks for credentials and adds them to a CONNECT. It returns when they expire, zero for never.
-func (c *Client) identify(ctx context.Context, p *packet.Connect) (expires time.Time, err error) {
+// addCredentials asks for credentials and adds them to a CONNECT. It returns when they expire, zero for never.
+func (c *Client) addCredentials(ctx context.Context, p *packet.Connect) (expires time.Time, err error) {
 	if c.cfg.Credentials == nil {
 		return time.Time{}, nil
 	}
@@ -168,8 +168,8 @@ func (c *Client) identify(ctx context.Context, p *packet.Connect) (expires time.
 	return who.Expires, nil
 }
 
-// introduce writes the CONNECT, authenticates and waits for the CONNACK. Whoever calls it closes the connection to end the wait.
-func (n *conn) introduce(ctx context.Context, request *packet.Connect) (*packet.Connack, error) {
+// handshake writes the CONNECT, authenticates and waits for the CONNACK. Whoever calls it closes the connection to end the wait.
+func (n *conn) handshake(ctx context.Context, request *packet.Connect) (*packet.Connack, error) {
 	var next packet.Packet = request
 	for {
 		b := next.Append(nil)
@@ -197,17 +197,17 @@ func (n *conn) introduce(ctx context.Context, request *packet.Connect) (*packet.
 				return nil, err
 			}
 		case h.Type != packet.CONNACK: // [MQTT-3.2.0-1] [MQTT-4.12.0-6]
-			return nil, early(h.Type)
+			return nil, unexpected(h.Type)
 		case h.Length == 2:
 			return nil, ErrNotMQTT5
 		default:
-			return n.accepted(ctx, h, body)
+			return n.checkConnack(ctx, h, body)
 		}
 	}
 }
 
-// accepted returns the CONNACK in body where the broker accepted and, with enhanced authentication, proved what it has to.
-func (n *conn) accepted(ctx context.Context, h packet.Header, body []byte) (*packet.Connack, error) {
+// checkConnack returns the CONNACK in body where the broker accepted and, with enhanced authentication, proved what it has to.
+func (n *conn) checkConnack(ctx context.Context, h packet.Header, body []byte) (*packet.Connack, error) {
 	answer := new(packet.Connack)
 	if err := answer.Decode(h, body); err != nil {
 		return nil, err
@@ -242,8 +242,8 @@ func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 			return h, nil, fmt.Errorf("mqtt: waiting for CONNACK: %w", err)
 		}
 		n.silent = false
-		if i == 0 && mayGreet(head[0]) {
-			if err := n.greeting(head[0]); err != nil {
+		if i == 0 && mayBeOtherProtocol(head[0]) {
+			if err := n.checkGreeting(head[0]); err != nil {
 				return h, nil, err
 			}
 		}
@@ -262,8 +262,8 @@ func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 	return h, body, nil
 }
 
-// greeting looks at what follows the first byte of an answer that no broker should begin with, and says what is wrong with it.
-func (n *conn) greeting(first byte) error {
+// checkGreeting looks at what follows the first byte of an answer that no broker should begin with, and says what is wrong with it.
+func (n *conn) checkGreeting(first byte) error {
 	b := [16]byte{first}
 	if err := n.nc.SetReadDeadline(time.Now().Add(lingerTimeout)); err != nil {
 		return fmt.Errorf("mqtt: waiting for CONNACK: %w", err)
@@ -283,13 +283,13 @@ func (n *conn) greeting(first byte) error {
 	if err != nil {
 		return err
 	}
-	return early(h.Type) // [MQTT-3.2.0-1] [MQTT-4.12.0-6]
+	return unexpected(h.Type) // [MQTT-3.2.0-1] [MQTT-4.12.0-6]
 }
 
 // errEarly is a packet that comes before the CONNACK: a broker that resumes a session may forget to send that.
-var errEarly = errors.New("instead of CONNACK")
+var errBeforeConnack = errors.New("instead of CONNACK")
 
-func early(t packet.Type) error { return violation("%v %w", t, errEarly) }
+func unexpected(t packet.Type) error { return violation("%v %w", t, errBeforeConnack) }
 
 // refuse ends a connection that did not come to be, with the DISCONNECT that err asks for.
 func (n *conn) refuse(err error) {

@@ -72,7 +72,7 @@ func mismatch(first []byte) error {
 // *ProtocolMismatch, or nil for what may be MQTT.
 func CheckAnswer(first []byte, err error) error {
 	switch {
-	case len(first) > 0 && mayGreet(first[0]) && first[0] != byte(packet.CONNACK)<<4:
+	case len(first) > 0 && mayBeOtherProtocol(first[0]) && first[0] != byte(packet.CONNACK)<<4:
 		return mismatch(first)
 	case len(first) > 0 || err == nil:
 		return nil
@@ -82,8 +82,8 @@ func CheckAnswer(first []byte, err error) error {
 	return fmt.Errorf("%w: %w", ErrNoConnack, err)
 }
 
-// mayGreet reports whether an answer that begins with b may be in a protocol other than MQTT.
-func mayGreet(b byte) bool { return b == 0x15 || b == 0x16 || b > ' ' && b <= '~' }
+// mayBeOtherProtocol reports whether an answer that begins with b may be in a protocol other than MQTT.
+func mayBeOtherProtocol(b byte) bool { return b == 0x15 || b == 0x16 || b > ' ' && b <= '~' }
 
 // Diagnose says what an error with which a connection ended, or did not come to be, means: of Event.Err, Config.Dial, Config.TLS, or
 // a *ReasonError that somebody else made.

@@ -216,7 +216,7 @@ func TestProxyErrors(t *testing.T) {
 			if v.user == "" {
 				via.User = nil
 			}
-			timeout := patience
+			timeout := testTimeout
 			if v.want == "deadline" {
 				timeout = 50 * time.Millisecond
 			}

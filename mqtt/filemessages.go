@@ -34,11 +34,11 @@ type fileMessage struct {
 
 // fileMessages is what the file has.
 type fileMessages struct {
-	live  map[uint64]fileMessage // by serial
-	order uint64
-	size  int64 // of the file
-	used  int64 // of it, by what is live
-	named bool  // its name in the directory is durable
+	live        map[uint64]fileMessage // by serial
+	order       uint64
+	size        int64 // of the file
+	used        int64 // of it, by what is live
+	nameDurable bool  // its name in the directory is durable
 
 	compactFrom int64 // the size from which on writing it anew is worth another try
 }
@@ -106,9 +106,9 @@ func (s *fileStore) appendMessages(b []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil && !s.messages.named {
+	if err == nil && !s.messages.nameDurable {
 		err = s.syncDir()
-		s.messages.named = err == nil
+		s.messages.nameDurable = err == nil
 	}
 	return errors.Join(err, f.Close())
 }
@@ -130,7 +130,7 @@ func (s *fileStore) compact() {
 		}
 	}
 	err := s.replace(s.messagesPath(), b)
-	fresh.named = err == nil
+	fresh.nameDurable = err == nil
 	if err == nil || s.replaced() {
 		s.messages = fresh
 	}

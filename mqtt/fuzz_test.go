@@ -135,7 +135,7 @@ func fuzzClient(t *testing.T, how byte, in []byte) {
 	began := time.Now()
 	cancel()
 	<-ended
-	if d := time.Since(began); d > partingTimeout+writeTimeout {
+	if d := time.Since(began); d > closeTimeout+writeTimeout {
 		t.Errorf("Run ended after %v", d)
 	}
 	if settled != 3 {

@@ -56,8 +56,8 @@ type journal struct {
 	last    uint64 // the greatest serial in the store
 }
 
-// sent notes that x is about to be sent as p, which has no topic alias. mu is held.
-func (j *journal) sent(x *exchange, p *packet.Publish) {
+// sentLocked notes that x is about to be sent as p, which has no topic alias.
+func (j *journal) sentLocked(x *exchange, p *packet.Publish) {
 	if j.store == nil || x.qos == AtMostOnce {
 		return
 	}
@@ -69,8 +69,8 @@ func (j *journal) sent(x *exchange, p *packet.Publish) {
 	j.urgent = true
 }
 
-// note adds a further step of x. mu is held.
-func (j *journal) note(x *exchange, step MessageStep) {
+// noteLocked adds a further step of x.
+func (j *journal) noteLocked(x *exchange, step MessageStep) {
 	if x.stored == 0 {
 		return
 	}
@@ -142,7 +142,7 @@ func (c *Client) loadMessages(ctx context.Context, resume bool) error {
 		c.journal.last = max(c.journal.last, x.stored)
 		switch {
 		case !resume:
-			c.journal.note(x, MessageDone)
+			c.journal.noteLocked(x, MessageDone)
 		case messages[i].Released:
 			c.session.released.pushBack(x)
 		}

@@ -59,7 +59,7 @@ func TestMochi(t *testing.T) {
 		}
 	}
 	device := startDevice(t, Config{URLs: []string{u}}, 0)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	a, err := k.Request(ctx, &Message{Topic: "cmd/x", QoS: 1, Payload: []byte("hello")})
 	if err != nil || string(a.Payload) != "HELLO" {

@@ -20,7 +20,7 @@ func (n *conn) read() error {
 	for {
 		rest, err := n.handleAll(buf[:filled])
 		if err != nil {
-			return n.part(err)
+			return n.stopReading(err)
 		}
 		filled = copy(buf, rest)
 		m, err := n.nc.Read(buf[filled:])
@@ -35,14 +35,14 @@ func (n *conn) read() error {
 	}
 }
 
-// part ends reading because of err, in order where the broker is to be told the reason.
-func (n *conn) part(err error) error {
+// stopReading ends reading because of err, in order where the broker is to be told the reason.
+func (n *conn) stopReading(err error) error {
 	code := leaveCode(err)
 	if code == 0 {
 		return err
 	}
 	n.c.mu.Lock()
-	n.leave(code, err)
+	n.leaveLocked(code, err)
 	n.c.mu.Unlock()
 	<-n.dead // the writer sends the DISCONNECT
 	return err
@@ -79,16 +79,16 @@ func (n *conn) handleAll(b []byte) (rest []byte, err error) {
 		case size+h.Length <= readBuffer:
 			return b, nil
 		default:
-			if body, err = n.readLarge(body, h.Length); err != nil {
+			if body, err = n.readLargeLocked(body, h.Length); err != nil {
 				return nil, err
 			}
 			b = nil
 		}
-		n.heard = n.heard || h.Type != packet.DISCONNECT
-		if err := n.handle(h, body); err != nil {
+		n.gotPacket = n.gotPacket || h.Type != packet.DISCONNECT
+		if err := n.handleLocked(h, body); err != nil {
 			return nil, err
 		}
-		if err := n.awaitRoom(); err != nil {
+		if err := n.awaitSpaceLocked(); err != nil {
 			return nil, err
 		}
 	}
@@ -102,8 +102,8 @@ func (n *conn) fits(h packet.Header, size int) error {
 	return nil
 }
 
-// readLarge reads the rest of a body that begins with begin. mu is held, but not while it waits.
-func (n *conn) readLarge(begin []byte, length int) ([]byte, error) {
+// readLargeLocked reads the rest of a body that begins with begin. It releases mu while it waits.
+func (n *conn) readLargeLocked(begin []byte, length int) ([]byte, error) {
 	n.c.mu.Unlock()
 	defer n.c.mu.Lock()
 	body := make([]byte, length)
@@ -118,13 +118,13 @@ func (n *conn) readLarge(begin []byte, length int) ([]byte, error) {
 	return body, nil
 }
 
-// awaitRoom waits while too many answers wait to be written, or more messages for the handler than the Receive Maximum: a broker that
-// sends without reading, or too much, must not fill the memory. mu is held, but not while it waits.
-func (n *conn) awaitRoom() error {
-	for len(n.control) > maxControl || len(n.held) > int(n.c.cfg.ReceiveMaximum) || n.full() {
+// awaitSpaceLocked waits while too many answers wait to be written, or more messages for the handler than the Receive Maximum: a broker that
+// sends without reading, or too much, must not fill the memory. It releases mu while it waits.
+func (n *conn) awaitSpaceLocked() error {
+	for len(n.control) > maxControl || len(n.held) > int(n.c.cfg.ReceiveMaximum) || n.fullLocked() {
 		n.c.mu.Unlock()
 		select {
-		case <-n.room:
+		case <-n.readerWake:
 		case <-n.dead:
 		}
 		n.c.mu.Lock()
@@ -135,14 +135,14 @@ func (n *conn) awaitRoom() error {
 	return nil
 }
 
-// full reports whether the messages that wait for the handler take so much memory that no more are read. mu is held.
-func (n *conn) full() bool { return n.heldBytes > heldPackets*int(n.c.cfg.MaximumPacketSize) }
+// fullLocked reports whether the messages that wait for the handler take so much memory that no more are read.
+func (n *conn) fullLocked() bool { return n.heldBytes > heldPackets*int(n.c.cfg.MaximumPacketSize) }
 
-// handle handles one packet. mu is held.
-func (n *conn) handle(h packet.Header, body []byte) error {
+// handleLocked handles one packet.
+func (n *conn) handleLocked(h packet.Header, body []byte) error {
 	switch h.Type {
 	case packet.PUBLISH:
-		return n.handlePublish(h, body)
+		return n.handlePublishLocked(h, body)
 	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP:
 		var p packet.PublishAck
 		if err := p.Decode(h, body); err != nil {
@@ -152,10 +152,10 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 			return err
 		}
 		if h.Type == packet.PUBREL {
-			n.handlePubrel(p.ID)
+			n.handlePubrelLocked(p.ID)
 			return nil
 		}
-		return n.handleAck(&p)
+		return n.handlePublishAckLocked(&p)
 	case packet.SUBACK, packet.UNSUBACK:
 		var p packet.Suback
 		if err := p.Decode(h, body); err != nil {
@@ -164,14 +164,14 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 		if err := n.unwanted(h, &p.Properties); err != nil {
 			return err
 		}
-		return n.answered(&p)
+		return n.handleSubackLocked(&p)
 	case packet.PINGRESP:
 		var p packet.Ping
 		if err := p.Decode(h, body); err != nil {
 			return err
 		}
-		n.pinged, n.gate = 0, false
-		n.poke() // its alarm is for the answer, the next ping may be due before
+		n.pingSent, n.awaitingPing = 0, false
+		n.wakeWriterLocked() // its alarm is for the answer, the next ping may be due before
 		return nil
 	case packet.AUTH:
 		var p packet.Auth
@@ -181,7 +181,7 @@ func (n *conn) handle(h packet.Header, body []byte) error {
 		if err := n.unwanted(h, &p.Properties); err != nil {
 			return err
 		}
-		return n.handleAuth(&p)
+		return n.handleAuthLocked(&p)
 	case packet.DISCONNECT:
 		var p packet.Disconnect
 		if err := p.Decode(h, body); err != nil {
@@ -204,8 +204,8 @@ func (n *conn) unwanted(h packet.Header, p *packet.Properties) error {
 	return nil
 }
 
-// handlePublish checks a PUBLISH against what the client allows and gives it to the inbox. mu is held.
-func (n *conn) handlePublish(h packet.Header, body []byte) error {
+// handlePublishLocked checks a PUBLISH against what the client allows and gives it to the inbox.
+func (n *conn) handlePublishLocked(h packet.Header, body []byte) error {
 	var p packet.Publish
 	if err := p.Decode(h, body); err != nil {
 		return err
@@ -221,7 +221,7 @@ func (n *conn) handlePublish(h packet.Header, body []byte) error {
 		if _, again := n.unacked2[p.ID]; again {
 			// A repetition on the same connection, which MQTT 5.0 forbids: a PUBREC that is still to come answers both.
 			if !slices.ContainsFunc(n.held, func(r *receipt) bool { return r.id == p.ID && r.qos == ExactlyOnce }) {
-				n.reply(&packet.PublishAck{Type: packet.PUBREC, ID: p.ID})
+				n.replyLocked(&packet.PublishAck{Type: packet.PUBREC, ID: p.ID})
 			}
 			return nil
 		}
@@ -234,10 +234,10 @@ func (n *conn) handlePublish(h packet.Header, body []byte) error {
 		if n.c.cfg.ManualAck {
 			a.message.receipt = a.receipt
 		}
-		n.noteExcess()
+		n.noteExcessLocked()
 	}
-	if a.response = n.c.responses.respond(a.message); !a.response || p.QoS > 0 {
-		n.c.inbox.add(a)
+	if a.response = n.c.responses.deliverLocked(a.message); !a.response || p.QoS > 0 {
+		n.c.inbox.addLocked(a)
 	}
 	return nil
 }
@@ -250,9 +250,9 @@ func (n *conn) resolveAlias(p *packet.Publish) error {
 	case alias == 0 || alias > limit: // [MQTT-3.3.2-8] [MQTT-3.3.2-11]
 		return &breach{packet.TopicAliasInvalid, fmt.Errorf("topic alias %d, at most %d", alias, limit)}
 	case p.Topic == "":
-		p.Topic = n.aliases[alias]
+		p.Topic = n.inAliases[alias]
 	default:
-		n.aliases[alias] = p.Topic
+		n.inAliases[alias] = p.Topic
 	}
 	if p.Topic == "" {
 		return violation("PUBLISH without a topic")
@@ -260,33 +260,33 @@ func (n *conn) resolveAlias(p *packet.Publish) error {
 	return nil
 }
 
-// noteExcess notes whether the broker has more messages in flight than it may [MQTT-3.3.4-9]. The writer watches how
-// long. mu is held.
-func (n *conn) noteExcess() {
+// noteExcessLocked notes whether the broker has more messages in flight than it may [MQTT-3.3.4-9]. The writer watches how
+// long.
+func (n *conn) noteExcessLocked() {
 	switch {
 	case n.unacked1+len(n.unacked2) <= int(n.c.cfg.ReceiveMaximum):
 		n.excess = 0
 	case n.excess == 0:
 		n.excess = n.now()
-		n.poke()
+		n.wakeWriterLocked()
 	}
 }
 
-// handlePubrel gives the release of an accepted message to the inbox. Others are answered at once, with success where it was answered
-// before. mu is held.
-func (n *conn) handlePubrel(id uint16) {
+// handlePubrelLocked gives the release of an accepted message to the inbox. Others are answered at once, with success where it was answered
+// before.
+func (n *conn) handlePubrelLocked(id uint16) {
 	releasing, accepted := n.c.session.received[id]
 	switch {
 	case !accepted:
-		n.reply(&packet.PublishAck{Type: packet.PUBCOMP, ID: id, Code: packet.PacketIdentifierNotFound})
+		n.replyLocked(&packet.PublishAck{Type: packet.PUBCOMP, ID: id, Code: packet.PacketIdentifierNotFound})
 	case !releasing:
 		n.c.session.received[id] = true
-		n.c.inbox.add(arrival{conn: n, id: id})
+		n.c.inbox.addLocked(arrival{conn: n, id: id})
 	}
 }
 
-// handleAck notes the broker's answer to a PUBLISH or PUBREL. mu is held.
-func (n *conn) handleAck(p *packet.PublishAck) error {
+// handlePublishAckLocked notes the broker's answer to a PUBLISH or PUBREL.
+func (n *conn) handlePublishAckLocked(p *packet.PublishAck) error {
 	var x *exchange
 	var v verdict
 	switch p.Type {
@@ -300,14 +300,14 @@ func (n *conn) handleAck(p *packet.PublishAck) error {
 	switch v {
 	case unknown: // late, or the broker's mistake: harmless
 		if p.Type == packet.PUBREC {
-			n.reply(&packet.PublishAck{Type: packet.PUBREL, ID: p.ID, Code: packet.PacketIdentifierNotFound})
+			n.replyLocked(&packet.PublishAck{Type: packet.PUBREL, ID: p.ID, Code: packet.PacketIdentifierNotFound})
 		}
 		return nil
 	case wrong:
 		return violation("%v does not answer message %d", p.Type, p.ID)
 	case released:
-		n.c.journal.note(x, MessageReleased)
-		n.reply(&packet.PublishAck{Type: packet.PUBREL, ID: p.ID})
+		n.c.journal.noteLocked(x, MessageReleased)
+		n.replyLocked(&packet.PublishAck{Type: packet.PUBREL, ID: p.ID})
 	case settled:
 		ack := PublishResult{Code: p.Code, Reason: p.Properties.ReasonString, UserProperties: p.Properties.UserProperties}
 		if p.Type == packet.PUBCOMP {
@@ -316,11 +316,11 @@ func (n *conn) handleAck(p *packet.PublishAck) error {
 		var err error
 		if ack.Code.Failed() {
 			err = reasonError(p.Type, p.Code, &p.Properties)
-			n.refused = n.now()
+			n.lastRefusal = n.now()
 		}
-		n.taken = n.taken || err == nil
-		n.c.settle(x, ack, err)
-		n.poke() // there is room in the window
+		n.progress = n.progress || err == nil
+		n.c.settleLocked(x, ack, err)
+		n.wakeWriterLocked() // there is room in the window
 	}
 	n.lastAck = time.Duration(n.lastRead.Load()) // the clock costs more than the rest of this
 	return nil

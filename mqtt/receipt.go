@@ -32,7 +32,7 @@ func (m *Message) Ack() error {
 	err := b.accept(context.Background(), r)
 	if err != nil && err != ErrStale {
 		b.c.mu.Lock()
-		r.conn.leave(packet.ImplementationSpecificError, err)
+		r.conn.leaveLocked(packet.ImplementationSpecificError, err)
 		b.c.mu.Unlock()
 	}
 	return err
@@ -54,7 +54,7 @@ func (b *inbox) accept(ctx context.Context, r *receipt) error {
 		// A handler may outlast its connection: then its acceptance counts if the session is still the same.
 		if _, known := c.session.received[r.id]; !known {
 			c.session.received[r.id] = false
-			c.changed()
+			c.factsChangedLocked()
 		}
 	}
 	c.mu.Unlock()
@@ -66,12 +66,12 @@ func (b *inbox) accept(ctx context.Context, r *receipt) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.accepted = true
-	r.conn.acknowledge()
+	r.conn.acknowledgeLocked()
 	return nil
 }
 
-// acknowledge answers the messages that were accepted, up to the first that was not. mu is held.
-func (n *conn) acknowledge() {
+// acknowledgeLocked answers the messages that were accepted, up to the first that was not.
+func (n *conn) acknowledgeLocked() {
 	if n != n.c.conn {
 		return
 	}
@@ -84,8 +84,8 @@ func (n *conn) acknowledge() {
 			t = packet.PUBACK
 			n.unacked1--
 		}
-		n.reply(&packet.PublishAck{Type: t, ID: r.id})
+		n.replyLocked(&packet.PublishAck{Type: t, ID: r.id})
 	}
-	n.noteExcess()
-	poke(n.room)
+	n.noteExcessLocked()
+	wake(n.readerWake)
 }

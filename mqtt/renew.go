@@ -17,7 +17,7 @@ const (
 )
 
 // errTokenEnds is the cause of a Disconnected event before Credentials.Expires.
-var errTokenEnds = errors.New("mqtt: the credentials are about to expire")
+var errCredentialsExpire = errors.New("mqtt: the credentials are about to expire")
 
 // renew waits until the credentials of the connection are about to expire. Then it re-authenticates, or leaves the broker, with 0x04
 // so that no watcher takes the client for connected if it does not come back. It returns when the connection ends.
@@ -33,7 +33,7 @@ func (n *conn) renew() {
 		}
 		if err := n.renewNow(); err != nil {
 			n.c.mu.Lock()
-			n.leave(packet.DisconnectWithWill, err)
+			n.leaveLocked(packet.DisconnectWithWill, err)
 			n.c.mu.Unlock()
 			return
 		}
@@ -43,7 +43,7 @@ func (n *conn) renew() {
 // renewNow re-authenticates. errTokenEnds says that this takes a new connection.
 func (n *conn) renewNow() error {
 	if n.c.auth == nil {
-		return errTokenEnds
+		return errCredentialsExpire
 	}
 	ctx, cancel := context.WithTimeout(n.c.stop, n.c.cfg.ConnectTimeout)
 	defer cancel()

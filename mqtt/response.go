@@ -14,18 +14,18 @@ import (
 // data says which request they are for.
 type responses struct {
 	secret [8]byte       // begins the correlation data, so that answers to an earlier process are known as such
-	turn   chan struct{} // holds one value while the subscription is being made
+	sem    chan struct{} // holds one value while the subscription is being made
 
 	// Client.mu guards what follows.
-	topic   string // of the current connection, or the last one
-	used    bool   // subscribed to; every later connection does it again
-	serial  uint64
-	waiting map[string]chan *Message // by correlation data, at most Config.MaxQueued
+	topic      string // of the current connection, or the last one
+	subscribed bool   // subscribed to; every later connection does it again
+	serial     uint64
+	waiting    map[string]chan *Message // by correlation data, at most Config.MaxQueued
 }
 
 func (s *responses) init() {
 	_, _ = rand.Read(s.secret[:]) // it never fails
-	s.turn = make(chan struct{}, 1)
+	s.sem = make(chan struct{}, 1)
 	s.waiting = make(map[string]chan *Message)
 }
 
@@ -44,15 +44,15 @@ func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	topic, err := c.listen(ctx)
+	topic, err := c.subscribeResponses(ctx)
 	if err != nil {
 		return nil, err
 	}
-	key, answer, err := c.expect()
+	key, answer, err := c.registerRequest()
 	if err != nil {
 		return nil, err
 	}
-	defer c.unexpect(key)
+	defer c.unregisterRequest(key)
 
 	q := *m
 	q.ResponseTopic, q.CorrelationData = topic, []byte(key)
@@ -93,17 +93,17 @@ func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	}
 }
 
-// listen sees to it that there is a subscription to the response topic, and returns that.
-func (c *Client) listen(ctx context.Context) (topic string, err error) {
+// subscribeResponses sees to it that there is a subscription to the response topic, and returns that.
+func (c *Client) subscribeResponses(ctx context.Context) (topic string, err error) {
 	s := &c.responses
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case s.sem <- struct{}{}:
+		defer func() { <-s.sem }()
 	case <-ctx.Done():
 		return "", fmt.Errorf("mqtt: no subscription to the response topic: %w", context.Cause(ctx))
 	}
 	c.mu.Lock()
-	topic, used := s.topic, s.used
+	topic, used := s.topic, s.subscribed
 	c.mu.Unlock()
 	if used {
 		return topic, nil
@@ -116,8 +116,8 @@ func (c *Client) listen(ctx context.Context) (topic string, err error) {
 	return s.topic, nil
 }
 
-// expect makes correlation data and the channel for the message that will carry it.
-func (c *Client) expect() (key string, answer chan *Message, err error) {
+// registerRequest makes correlation data and the channel for the message that will carry it.
+func (c *Client) registerRequest() (key string, answer chan *Message, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := &c.responses
@@ -131,15 +131,15 @@ func (c *Client) expect() (key string, answer chan *Message, err error) {
 	return key, answer, nil
 }
 
-func (c *Client) unexpect(key string) {
+func (c *Client) unregisterRequest(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.responses.waiting, key)
 }
 
-// respond gives m to the request that waits for it and reports whether it came on the response topic. mu is held.
-func (s *responses) respond(m *Message) bool {
-	if !s.used || m.Topic != s.topic {
+// deliverLocked gives m to the request that waits for it and reports whether it came on the response topic.
+func (s *responses) deliverLocked(m *Message) bool {
+	if !s.subscribed || m.Topic != s.topic {
 		return false
 	}
 	key := string(m.CorrelationData)
@@ -150,8 +150,8 @@ func (s *responses) respond(m *Message) bool {
 	return true
 }
 
-// subscription is that to the response topic.
-func (s *responses) subscription() Subscription {
+// subscriptionLocked is that to the response topic.
+func (s *responses) subscriptionLocked() Subscription {
 	return Subscription{Filter: s.topic, QoS: AtLeastOnce, RetainHandling: RetainDoNotSend}
 }
 

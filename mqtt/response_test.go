@@ -297,7 +297,7 @@ func TestMosquittoRequest(t *testing.T) {
 	u := tcpMosquitto(t, "")
 	device := startDevice(t, Config{URLs: []string{u}}, 0)
 	k := start(t, Config{URLs: []string{u}, ClientID: "c", Subscriptions: []Subscription{{Filter: "ids/#", ID: 42}}})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	for qos := AtMostOnce; qos <= ExactlyOnce; qos++ {
 		a, err := k.Request(ctx, &Message{Topic: "cmd/x", QoS: qos, Payload: []byte("hello")})

@@ -51,10 +51,10 @@ func (c *Client) send(m *Message, done func(PublishResult, error)) (x *exchange,
 	c.session.queue.pushBack(x)
 	if !expires.IsZero() && (c.settler.expiry.IsZero() || expires.Before(c.settler.expiry)) {
 		c.settler.expiry = expires
-		poke(c.settler.wake)
+		wake(c.settler.wake)
 	}
 	if c.conn != nil && c.conn.idle && c.session.next() != nil {
-		c.conn.poke()
+		c.conn.wakeWriterLocked()
 	}
 	return x, x.serial, nil
 }
@@ -103,10 +103,10 @@ func (c *Client) withdraw(x *exchange, serial uint64) withdrawal {
 		return settling
 	case x.id == 0:
 		sent := !x.sentAt.IsZero() // in a session that was lost
-		c.journal.note(x, MessageDone)
+		c.journal.noteLocked(x, MessageDone)
 		x.unlink()
 		c.pending--
-		c.recycle(x)
+		c.recycleLocked(x)
 		if sent {
 			return detached
 		}
@@ -129,15 +129,15 @@ func (m *Message) clone() *Message {
 	return &d
 }
 
-// recycle keeps x, which is in no list, for another message. mu is held. There are never more than MaxQueued.
-func (c *Client) recycle(x *exchange) {
+// recycleLocked keeps x, which is in no list, for another message. There are never more than MaxQueued.
+func (c *Client) recycleLocked(x *exchange) {
 	x.msg, x.done, x.serial, x.next = nil, nil, 0, c.free // no message has the serial 0
 	c.free = x
 }
 
-// settle hands the outcome of x, which has left the session, to the settler. mu is held.
-func (c *Client) settle(x *exchange, ack PublishResult, err error) {
-	c.journal.note(x, MessageDone)
+// settleLocked hands the outcome of x, which has left the session, to the settler.
+func (c *Client) settleLocked(x *exchange, ack PublishResult, err error) {
+	c.journal.noteLocked(x, MessageDone)
 	switch {
 	case err == nil:
 		c.stats.Acked++
@@ -146,8 +146,8 @@ func (c *Client) settle(x *exchange, ack PublishResult, err error) {
 	default:
 		c.stats.Failed++
 	}
-	c.settler.add(settlement{x.done, ack, err})
-	c.recycle(x)
+	c.settler.addLocked(settlement{x.done, ack, err})
+	c.recycleLocked(x)
 }
 
 func isReason(err error) bool {
@@ -177,11 +177,10 @@ const minExpiryPause = 100 * time.Millisecond
 
 func (s *settler) init(c *Client) { s.c, s.wake = c, make(chan struct{}, 1) }
 
-// add is called with mu held.
-func (s *settler) add(o settlement) {
+func (s *settler) addLocked(o settlement) {
 	s.waiting = append(s.waiting, o)
 	if len(s.waiting) == 1 {
-		poke(s.wake)
+		wake(s.wake)
 	}
 }
 
@@ -213,7 +212,7 @@ func (s *settler) expire() time.Duration {
 		var over []*exchange
 		over, s.expiry = s.c.session.expire(now)
 		for _, x := range over {
-			s.c.settle(x, PublishResult{}, x.expired(now))
+			s.c.settleLocked(x, PublishResult{}, x.expired(now))
 		}
 		if s.expiry.IsZero() {
 			return time.Hour
@@ -243,8 +242,8 @@ func (s *settler) flush() {
 	}
 }
 
-// poke wakes the receiver of a channel with room for one signal.
-func poke(wake chan struct{}) {
+// wake wakes the receiver of a channel with room for one signal.
+func wake(wake chan struct{}) {
 	select {
 	case wake <- struct{}{}:
 	default:

@@ -92,7 +92,7 @@ func (c *Client) request(ctx context.Context, r *request) (Suback, error) {
 	}
 	c.requests = append(c.requests, r)
 	if c.conn != nil {
-		c.conn.poke()
+		c.conn.wakeWriterLocked()
 	}
 	c.mu.Unlock()
 	select {
@@ -103,19 +103,19 @@ func (c *Client) request(ctx context.Context, r *request) (Suback, error) {
 		defer c.mu.Unlock()
 		r.abandoned = true
 		if r.id == 0 {
-			c.dropRequest(r)
+			c.dropRequestLocked(r)
 		}
 		return Suback{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
 	}
 }
 
-// dropRequest forgets r. mu is held.
-func (c *Client) dropRequest(r *request) {
+// dropRequestLocked forgets r.
+func (c *Client) dropRequestLocked(r *request) {
 	c.requests = slices.DeleteFunc(c.requests, func(q *request) bool { return q == r })
 }
 
-// resetRequests notes the end of a connection for the requests. mu is held.
-func (c *Client) resetRequests() {
+// resetRequestsLocked notes the end of a connection for the requests.
+func (c *Client) resetRequestsLocked() {
 	c.requests = slices.DeleteFunc(c.requests, func(r *request) bool {
 		if r.id != 0 {
 			c.session.ids.remove(r.id)
@@ -125,15 +125,14 @@ func (c *Client) resetRequests() {
 	})
 }
 
-// appendRequest appends the packet of r to b, or finishes r where the broker said that it does not take it.
-// mu is held.
-func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
+// appendRequestLocked appends the packet of r to b, or finishes r where the broker said that it does not take it.
+func (n *conn) appendRequestLocked(b []byte, r *request, now time.Time) []byte {
 	if r.responses {
-		r.subs[0] = n.c.responses.subscription()
+		r.subs[0] = n.c.responses.subscriptionLocked()
 	}
 	if err := n.refuses(r); err != nil {
 		r.finish(Suback{}, err)
-		n.c.dropRequest(r)
+		n.c.dropRequestLocked(r)
 		return b
 	}
 	id := n.c.session.reserve(nil)
@@ -208,8 +207,8 @@ func (n *conn) unsupported(s Subscription) ReasonCode {
 	return 0
 }
 
-// answered handles a SUBACK or UNSUBACK. One for a request that is not known is ignored. mu is held.
-func (n *conn) answered(p *packet.Suback) error {
+// handleSubackLocked handles a SUBACK or UNSUBACK. One for a request that is not known is ignored.
+func (n *conn) handleSubackLocked(p *packet.Suback) error {
 	i := slices.IndexFunc(n.c.requests, func(r *request) bool { return r.id == p.ID })
 	if i < 0 {
 		return nil
@@ -220,9 +219,9 @@ func (n *conn) answered(p *packet.Suback) error {
 		return violation("%v with %d codes does not answer its request", p.Type, len(p.Codes))
 	}
 	n.c.session.ids.remove(r.id)
-	n.c.dropRequest(r)
+	n.c.dropRequestLocked(r)
 	n.lastAck = n.now()
-	n.poke()
+	n.wakeWriterLocked()
 	var err error
 	if j := slices.IndexFunc(p.Codes, ReasonCode.Failed); j >= 0 {
 		err = reasonError(p.Type, p.Codes[j], &p.Properties)
@@ -230,7 +229,7 @@ func (n *conn) answered(p *packet.Suback) error {
 		err = fmt.Errorf("mqtt: UNSUBACK has no code for any of %d topic filters", r.count())
 	}
 	if r.responses {
-		n.c.responses.used = err == nil
+		n.c.responses.subscribed = err == nil
 	}
 	r.finish(Suback{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
 	return nil

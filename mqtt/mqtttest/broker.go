@@ -130,7 +130,7 @@ func (b *Broker) Dial(ctx context.Context, _ *url.URL, _ *tls.Config) (net.Conn,
 		return nil, err
 	}
 	client, broker := net.Pipe()
-	b.start(broker)
+	b.startLocked(broker)
 	return client, ctx.Err()
 }
 
@@ -149,7 +149,7 @@ func (b *Broker) Serve(l net.Listener) {
 			if b.closed {
 				nc.Close()
 			} else {
-				b.start(nc)
+				b.startLocked(nc)
 			}
 			b.mu.Unlock()
 		}
@@ -173,7 +173,7 @@ func (b *Broker) Cut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.conns {
-		c.hangUp()
+		c.hangUpLocked()
 	}
 }
 
@@ -188,7 +188,7 @@ func (b *Broker) Behave(change func(*Behavior)) {
 func (b *Broker) Publish(p packet.Publish) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.route(nil, p)
+	b.routeLocked(nil, p)
 }
 
 // Send writes bytes to every connected client.
@@ -196,7 +196,7 @@ func (b *Broker) Send(raw []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.conns {
-		c.write(raw)
+		c.writeLocked(raw)
 	}
 }
 
@@ -208,7 +208,7 @@ func (b *Broker) Leave(p packet.Disconnect) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.conns {
-		c.leave(&p)
+		c.leaveLocked(&p)
 	}
 }
 
@@ -247,8 +247,8 @@ func (b *Broker) Violations() []string {
 	return slices.Clone(b.violations)
 }
 
-// start serves a connection. mu is held.
-func (b *Broker) start(nc net.Conn) {
+// startLocked serves a connection.
+func (b *Broker) startLocked(nc net.Conn) {
 	b.made++
 	c := &conn{broker: b, nc: nc, number: b.made, wake: make(chan struct{}, 1), hung: make(chan struct{}), unacked: make(map[uint16]bool), aliases: make(map[uint16]string)}
 	b.conns[c] = struct{}{}
@@ -257,17 +257,17 @@ func (b *Broker) start(nc net.Conn) {
 		_ = c.readAll() // what the client did wrong is in violations
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		c.end()
+		c.endLocked()
 	})
 }
 
-func (b *Broker) violation(format string, args ...any) error {
+func (b *Broker) violationLocked(format string, args ...any) error {
 	b.violations = append(b.violations, fmt.Sprintf(format, args...))
 	return errors.New(b.violations[len(b.violations)-1])
 }
 
-// route gives p to everyone who subscribed. mu is held.
-func (b *Broker) route(from *conn, p packet.Publish) {
+// routeLocked gives p to everyone who subscribed.
+func (b *Broker) routeLocked(from *conn, p packet.Publish) {
 	p.Dup, p.ID = false, 0
 	p.Payload = slices.Clone(p.Payload)
 	p.Properties.CorrelationData = slices.Clone(p.Properties.CorrelationData)
@@ -304,25 +304,25 @@ func (b *Broker) route(from *conn, p packet.Publish) {
 			}
 			d.QoS = min(d.QoS, best.QoS)
 			d.Retain = d.Retain && best.RetainAsPublished
-			s.deliver(d)
+			s.deliverLocked(d)
 		}
 	}
 }
 
-// deliver sends p, or keeps it for later. mu is held.
-func (s *session) deliver(p packet.Publish) {
+// deliverLocked sends p, or keeps it for later.
+func (s *session) deliverLocked(p packet.Publish) {
 	if p.QoS == 0 {
 		if s.conn != nil {
-			s.conn.send(&p)
+			s.conn.sendLocked(&p)
 		}
 		return
 	}
 	s.waiting = append(s.waiting, &delivery{publish: p})
-	s.flush()
+	s.flushLocked()
 }
 
-// flush sends what waits, as far as the client's Receive Maximum allows. mu is held.
-func (s *session) flush() {
+// flushLocked sends what waits, as far as the client's Receive Maximum allows.
+func (s *session) flushLocked() {
 	if s.conn == nil {
 		return
 	}
@@ -332,36 +332,36 @@ func (s *session) flush() {
 		s.lastID = s.lastID%65535 + 1
 		d.publish.ID = s.lastID
 		s.unacked = append(s.unacked, d)
-		s.conn.send(&d.publish)
+		s.conn.sendLocked(&d.publish)
 	}
 }
 
-// answered notes the client's answer to a delivery. mu is held.
-func (s *session) answered(a *packet.PublishAck) {
+// answeredLocked notes the client's answer to a delivery.
+func (s *session) answeredLocked(a *packet.PublishAck) {
 	i := slices.IndexFunc(s.unacked, func(d *delivery) bool { return d.publish.ID == a.ID })
 	if i < 0 {
 		return
 	}
 	if a.Type == packet.PUBREC && !a.Code.Failed() {
 		s.unacked[i].released = true
-		s.conn.send(&packet.PublishAck{Type: packet.PUBREL, ID: a.ID})
+		s.conn.sendLocked(&packet.PublishAck{Type: packet.PUBREL, ID: a.ID})
 		return
 	}
 	s.unacked = slices.Delete(s.unacked, i, i+1)
-	s.flush()
+	s.flushLocked()
 }
 
-// repeat sends what is unacknowledged again, on a new connection. mu is held.
-func (s *session) repeat() {
+// repeatLocked sends what is unacknowledged again, on a new connection.
+func (s *session) repeatLocked() {
 	for _, d := range s.unacked {
 		if d.released {
-			s.conn.send(&packet.PublishAck{Type: packet.PUBREL, ID: d.publish.ID})
+			s.conn.sendLocked(&packet.PublishAck{Type: packet.PUBREL, ID: d.publish.ID})
 		} else {
 			d.publish.Dup = true
-			s.conn.send(&d.publish)
+			s.conn.sendLocked(&d.publish)
 		}
 	}
-	s.flush()
+	s.flushLocked()
 }
 
 // Match reports whether a topic matches a topic filter (MQTT 5.0, 4.7).
