@@ -8,9 +8,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Backoff is the delay between attempts to connect: a random part (full jitter) of a time that begins with Min and doubles to Max. It begins
-// anew only after a connection that lasted StableAfter. After a refusal that is permanent the delay is between
-// half of Max and Max.
+// Backoff is the delay between attempts to connect: a random part (full jitter) of a time that
+// starts at Min and doubles up to Max. It is reset only by a connection that lasted StableAfter.
+// After a permanent refusal the delay is between half of Max and Max.
 type Backoff struct {
 	Min         time.Duration // default 1s
 	Max         time.Duration // default 2m
@@ -25,8 +25,8 @@ func (b Backoff) withDefaults() Backoff {
 	return b
 }
 
-// delay returns the time to wait after the given number of attempts without a stable connection, the last of
-// which ended with err.
+// delay returns the time to wait after the given number of attempts without a stable connection,
+// the last of which ended with err.
 func (b Backoff) delay(attempts int, err error) time.Duration {
 	if errors.Is(err, errForeignSession) {
 		return 0
@@ -41,8 +41,8 @@ func (b Backoff) delay(attempts int, err error) time.Duration {
 	return minDelay(err) + jitter(limit)
 }
 
-// minDelay returns the delay that a reason asks for at least: connections that push each other out of a session must not do it in a tight
-// loop, and a busy broker must not be kept busy.
+// minDelay returns the shortest delay that the reason in err allows: connections that push each
+// other out of a session must not do it in a tight loop, and a busy broker must not be kept busy.
 func minDelay(err error) time.Duration {
 	switch reasonCode(err) {
 	case packet.SessionTakenOver:

@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// ackAll is a peer that accepts everything and does nothing but acknowledge: what one read brought with one write. Its costs are as
-// small as they can be, so that a benchmark measures the client.
+// ackAll is a peer that accepts everything and does nothing but acknowledge: what one read brought
+// with one write. Its costs are as small as they can be, so that a benchmark measures the client.
 func ackAll(nc net.Conn, receiveMaximum uint16) {
 	defer nc.Close()
 	buf := make([]byte, 256<<10)

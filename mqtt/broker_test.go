@@ -14,8 +14,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// startMosquitto runs a broker of its own with the given configuration, to which listeners belong, and waits until it listens at
-// network and address. The test is skipped where mosquitto is missing.
+// startMosquitto runs a broker of its own with the given configuration, to which listeners belong,
+// and waits until it listens at network and address. The test is skipped where mosquitto is
+// missing.
 func startMosquitto(t testing.TB, network, address, config string) *exec.Cmd {
 	t.Helper()
 	program, err := exec.LookPath("mosquitto")
@@ -57,7 +58,7 @@ func startMosquitto(t testing.TB, network, address, config string) *exec.Cmd {
 	}
 }
 
-// freePort returns a TCP port of the loopback interface that nobody listens at.
+// freePort returns a TCP port of the loopback interface on which nothing listens.
 func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -85,7 +86,8 @@ type tester struct {
 	ended    chan error
 }
 
-// start runs a client. Its handler keeps copies of the messages; Config.Handler, where set, decides after that.
+// start runs a client. Its handler keeps copies of the messages; Config.Handler, where set, decides
+// after that.
 func start(t testing.TB, cfg Config) *tester {
 	t.Helper()
 	k := &tester{received: make(chan *Message, 10_000), events: make(chan Event, 10_000), ended: make(chan error, 1)}

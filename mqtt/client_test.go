@@ -19,7 +19,7 @@ func connectTo(b *mqtttest.Broker) Config {
 	return Config{URLs: []string{"mqtt://test"}, Dial: b.Dial, ClientID: "c"}
 }
 
-// outcomes collects what done functions are told, as "name: outcome".
+// outcomes collects what done functions receive, as "name: outcome".
 type outcomes struct{ list []string }
 
 func (o *outcomes) done(name string) func(PublishResult, error) {
@@ -106,7 +106,8 @@ func TestServerKeepAlive(t *testing.T) {
 	})
 }
 
-// TestDeadPeer checks that a broker that no longer answers is found, also while messages are written to it all the time.
+// TestDeadPeer checks that a broker that no longer answers is found, also while messages are
+// written to it all the time.
 //
 // [MQTT-3.12.4-1]
 func TestDeadPeer(t *testing.T) {
@@ -137,7 +138,7 @@ func TestDeadPeer(t *testing.T) {
 	}
 }
 
-// TestBlockedWrite checks that a broker that reads nothing does not hold up the client for ever.
+// TestBlockedWrite checks that a broker that reads nothing does not hold up the client forever.
 func TestBlockedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{Deaf: true})
@@ -177,8 +178,8 @@ func TestAckWatchdog(t *testing.T) {
 	})
 }
 
-// TestResend checks that unacknowledged messages come again with their identifiers, in order, with DUP and within the new Receive Maximum, and
-// before newer ones.
+// TestResend checks that unacknowledged messages come again with their identifiers, in order, with
+// DUP and within the new Receive Maximum, and before newer ones.
 //
 // [MQTT-3.1.2-23] [MQTT-3.3.1-1] [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-4.9.0-1]
 func TestResend(t *testing.T) {
@@ -223,7 +224,8 @@ func TestResend(t *testing.T) {
 	})
 }
 
-// TestSessionLost checks that what was in flight in a session that is gone is sent as new messages, in order.
+// TestSessionLost checks that what was in flight in a session that is gone is sent as new messages,
+// in order.
 //
 // [MQTT-3.2.2-5]
 func TestSessionLost(t *testing.T) {
@@ -253,8 +255,8 @@ func TestSessionLost(t *testing.T) {
 	})
 }
 
-// TestCutAtEveryByte cuts the connection after every number of bytes that the client writes; every message arrives all the
-// same, in order.
+// TestCutAtEveryByte cuts the connection after every number of bytes that the client writes; every
+// message arrives all the same, in order.
 func TestCutAtEveryByte(t *testing.T) {
 	for n, total := 1, 1000; n <= total; n++ {
 		synctest.Test(t, func(t *testing.T) {

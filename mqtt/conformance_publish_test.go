@@ -9,8 +9,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestPublishForm checks the bytes of first transmissions: no identifier with QoS 0, a new one otherwise, no DUP, the topic first, an empty
-// list of properties as a zero, and none that only a server may send.
+// TestPublishForm checks the bytes of first transmissions: no identifier with QoS 0, a new one
+// otherwise, no DUP, the topic first, an empty list of properties as a zero, and none that only a
+// server may send.
 //
 // [MQTT-2.2.2-1] [MQTT-3.3.2-1] [MQTT-3.3.4-6]
 func TestPublishForm(t *testing.T) {
@@ -54,8 +55,9 @@ func idleClient(t *testing.T) *Client {
 	return c
 }
 
-// TestQoS2Out follows messages of QoS 2 through lost connections: the PUBLISH is repeated until its PUBREC, then the PUBREL until its PUBCOMP and
-// never the PUBLISH; PUBRELs go in the order of the PUBRECs, also again.
+// TestQoS2Out follows messages of QoS 2 through lost connections: the PUBLISH is repeated until its
+// PUBREC, then the PUBREL until its PUBCOMP and never the PUBLISH; PUBRELs go in the order of the
+// PUBRECs, also again.
 //
 // [MQTT-2.2.1-5] [MQTT-3.3.1-1] [MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT-4.6.0-4]
 func TestQoS2Out(t *testing.T) {
@@ -94,7 +96,8 @@ func TestQoS2Out(t *testing.T) {
 	})
 }
 
-// TestQoS1Out checks that a message stays unacknowledged until its PUBACK, and that nothing is repeated but after a connection was lost.
+// TestQoS1Out checks that a message stays unacknowledged until its PUBACK, and that nothing is
+// repeated but after a connection was lost.
 //
 // [MQTT-4.3.2-3] [MQTT-4.4.0-1] [MQTT-3.3.1-1]
 func TestQoS1Out(t *testing.T) {
@@ -145,7 +148,8 @@ func TestRefusedIsAcknowledged(t *testing.T) {
 	})
 }
 
-// TestExpiredInFlight checks that a message that was sent is repeated, and its handshake finished, although its lifetime is over.
+// TestExpiredInFlight checks that a message that was sent is repeated, and its handshake finished,
+// although its lifetime is over.
 //
 // [MQTT-4.3.3-7] [MQTT-4.3.3-13]
 func TestExpiredInFlight(t *testing.T) {
@@ -171,8 +175,8 @@ func TestExpiredInFlight(t *testing.T) {
 	})
 }
 
-// TestFullWindow checks that no message beyond the Receive Maximum is sent, of QoS 1 and 2 together, that nothing else waits for
-// room, and that a resumed session keeps to the new maximum.
+// TestFullWindow checks that no message beyond the Receive Maximum is sent, of QoS 1 and 2
+// together, that nothing else waits for room, and that a resumed session keeps to the new maximum.
 //
 // [MQTT-3.3.4-7] [MQTT-3.3.4-8] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.9.0-3]
 func TestFullWindow(t *testing.T) {
@@ -208,8 +212,8 @@ func TestFullWindow(t *testing.T) {
 	})
 }
 
-// TestAliasesOut checks that aliases are between 1 and the broker's maximum, that there are none without one, and that they end with the
-// connection.
+// TestAliasesOut checks that aliases are between 1 and the broker's maximum, that there are none
+// without one, and that they end with the connection.
 //
 // [MQTT-3.2.2-17] [MQTT-3.2.2-18] [MQTT-3.3.2-7] [MQTT-3.3.2-8] [MQTT-3.3.2-9]
 func TestAliasesOut(t *testing.T) {

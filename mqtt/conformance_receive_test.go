@@ -9,8 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestAnswers checks which answer a message gets: the one of its QoS, with its identifier and nothing but success in it, also where nobody
-// handles messages or nobody asked for the topic.
+// TestAnswers checks which answer a message gets: the one of its QoS, with its identifier and
+// nothing but success in it, even if nobody handles messages or nobody asked for the topic.
 //
 // [MQTT-2.2.1-5] [MQTT-3.3.2-3] [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-4.5.0-2]
 // [MQTT-3.4.2-1] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-1] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
@@ -46,8 +46,9 @@ func TestAnswers(t *testing.T) {
 	})
 }
 
-// TestIdentifierAgain checks when an identifier that comes again is a new message: with QoS 1 after its PUBACK, whatever DUP says; with QoS 2
-// after its PUBCOMP, and not before, over connections too.
+// TestIdentifierAgain checks when an identifier that comes again is a new message: with QoS 1 after
+// its PUBACK, whatever DUP says; with QoS 2 after its PUBCOMP, and not before, over connections
+// too.
 //
 // [MQTT-4.3.2-5] [MQTT-4.3.3-10] [MQTT-4.3.3-12]
 func TestIdentifierAgain(t *testing.T) {
@@ -82,8 +83,8 @@ func TestIdentifierAgain(t *testing.T) {
 	})
 }
 
-// TestNotAccepted checks that a message that the handler refuses is not answered at all, so that it stays the broker's: the client leaves, and
-// the same identifier is a new message afterwards.
+// TestNotAccepted checks that a message that the handler refuses is not answered at all, so that it
+// stays the broker's: the client leaves, and the same identifier is a new message afterwards.
 //
 // [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-9]
 func TestNotAccepted(t *testing.T) {
@@ -113,7 +114,8 @@ func TestNotAccepted(t *testing.T) {
 	})
 }
 
-// TestAnswersInOrder checks that messages are answered in the order in which they came, however they are accepted.
+// TestAnswersInOrder checks that messages are answered in the order in which they came, however
+// they are accepted.
 //
 // [MQTT-4.6.0-2] [MQTT-4.6.0-3]
 func TestAnswersInOrder(t *testing.T) {
@@ -139,7 +141,8 @@ func TestAnswersInOrder(t *testing.T) {
 	})
 }
 
-// TestAliasesIn checks that every alias up to the maximum works, also after a connection in which it had another meaning.
+// TestAliasesIn checks that every alias up to the maximum works, also after a connection in which
+// it had another meaning.
 //
 // [MQTT-3.3.2-7] [MQTT-3.3.2-10]
 func TestAliasesIn(t *testing.T) {
@@ -169,7 +172,8 @@ func TestAliasesIn(t *testing.T) {
 	})
 }
 
-// TestReceivedInLostSession checks that identifiers of a session that the broker lost are new ones in the next.
+// TestReceivedInLostSession checks that identifiers of a session that the broker lost are new ones
+// in the next.
 //
 // [MQTT-3.2.2-5]
 func TestReceivedInLostSession(t *testing.T) {
@@ -190,7 +194,8 @@ func TestReceivedInLostSession(t *testing.T) {
 	})
 }
 
-// TestReleaseRepeated checks that a PUBREL that came on a connection that ended before it was answered is answered on the next.
+// TestReleaseRepeated checks that a PUBREL that came on a connection that ended before it was
+// answered is answered on the next.
 //
 // [MQTT-4.3.3-11]
 func TestReleaseRepeated(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A conn is one connection that the broker has accepted. It has a goroutine that reads and one that writes; serve waits for
-// both. Client.mu guards the fields marked so.
+// A conn is one connection that the broker has accepted. It has a goroutine that reads and one that
+// writes; serve waits for both. Client.mu guards the fields marked so.
 type conn struct {
 	c          *Client
 	nc         net.Conn
@@ -20,7 +20,7 @@ type conn struct {
 	expires    time.Time // of the credentials, zero: never
 	start      time.Time // times of the connection are counted from here
 	writerWake chan struct{}
-	readerWake chan struct{} // signals that control was taken or a message accepted
+	readerWake chan struct{} // wakes the reader: control was taken or a message accepted
 	dead       chan struct{} // closed by fail
 	readerDone chan struct{}
 	silent     bool          // no byte came; the supervisor's
@@ -36,7 +36,7 @@ type conn struct {
 	auth         chan<- packet.Auth // mu: takes the broker's answers to a re-authentication, one at a time
 	ready        bool               // mu: Connected was reported
 	probing      bool               // mu: one thing at a time, see suspicion
-	awaitingPing bool               // mu: a careful connection waits for the answer to its first ping
+	awaitingPing bool               // mu: a probing connection waits for the answer to its first ping
 	gotPacket    bool               // mu: something came after CONNACK
 	lastPublish  time.Duration      // mu: last PUBLISH, since start; 0: none
 	lastAlias    time.Duration      // mu: last one with a topic alias, since start; 0: none
@@ -59,29 +59,34 @@ type conn struct {
 	urgent     bool           // the writer's: what waits to be written has to be in the message store first
 }
 
-// A parting is the DISCONNECT to end with and the error that is behind it, nil after Close.
+// A closing is the DISCONNECT that ends a connection in order, and the error that is its cause, nil
+// after Close.
 type closing struct {
 	packet packet.Disconnect
 	err    error
 }
 
 const (
-	// partingTimeout is how long a connection that ends in order may take for it as a whole, and lingerTimeout how long
+	// closeTimeout is how long a connection may take to end in order, and lingerTimeout how long
 	// the broker may take to close it.
 	closeTimeout  = 3 * time.Second
 	lingerTimeout = time.Second
-	// pingTimeout is how long the broker may take to answer a ping, counted from the last byte it sent: on a slow link the answer waits
-	// behind a large message. Bytes put it off no longer than Config.AckTimeout, for a broker that sends without reading.
+	// pingTimeout is how long the broker may take to answer a ping, counted from the last byte it
+	// sent: on a slow link the answer waits behind a large message. Bytes put it off no longer than
+	// Config.AckTimeout, for a broker that sends without reading.
 	pingTimeout = 20 * time.Second
-	// excessPatience is how long the broker may exceed the Receive Maximum. Mosquitto 2.0 does so in bursts (measured: 145
-	// instead of 32), and leaving it at once would only make it send the same again.
+	// excessTimeout is how long the broker may exceed the Receive Maximum. Mosquitto 2.0 does so in
+	// bursts (measured: 145 instead of 32), and leaving it at once would only make it send the same
+	// again.
 	excessTimeout = 2 * time.Second
-	// minPacketSize is the Maximum Packet Size that the client's answers need at least: that of an acknowledgement. PINGREQ and
-	// DISCONNECT are smaller.
+	// minPacketSize is the Maximum Packet Size that the client's answers need at least: that of an
+	// acknowledgement. PINGREQ and DISCONNECT are smaller.
 	minPacketSize = 4
-	// maxControl is how many bytes of answers may wait for a broker that does not read before reading stops.
+	// maxControl is how many bytes of answers may wait for a broker that does not read before
+	// reading stops.
 	maxControl = 64 << 10
-	// heldPackets times Config.MaximumPacketSize is how many bytes of messages may wait for the handler before reading stops.
+	// heldPackets times Config.MaximumPacketSize is how many bytes of messages may wait for the
+	// handler before reading stops.
 	heldPackets = 4
 )
 
@@ -97,7 +102,7 @@ func newConn(c *Client, nc net.Conn) *conn {
 // now returns the time since the connection began. It is never 0.
 func (n *conn) now() time.Duration { return time.Since(n.start) + 1 }
 
-// wakeWriterLocked wakes the writer where it waits.
+// wakeWriterLocked wakes the writer if it waits.
 func (n *conn) wakeWriterLocked() {
 	if n.idle {
 		n.idle = false
@@ -145,15 +150,15 @@ func (n *conn) failLocked(err error) {
 	n.nc.Close()
 }
 
-// fail is fail for goroutines that do not hold mu.
+// fail is failLocked for callers that do not hold mu.
 func (n *conn) fail(err error) {
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
 	n.failLocked(err)
 }
 
-// serve runs the connection until it ends and returns why. begun is called, on the calling goroutine, when Config.Subscriptions
-// are answered.
+// serve runs the connection until it ends and returns why. begun is called, on the calling
+// goroutine, when Config.Subscriptions are answered.
 func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
 	subscribed := n.subscribeAll(deadline) // before the writer begins with messages that wait
 	var goroutines sync.WaitGroup
@@ -181,8 +186,9 @@ func (n *conn) serve(deadline time.Time, begun func(Negotiated)) error {
 	return n.err
 }
 
-// subscribeAll makes Config.Subscriptions, one request for each identifier, and the one to the response topic where that is in use. Those that
-// the broker's CONNACK rules out are not asked for. The function that it returns waits for the answers and notes them in negotiated.
+// subscribeAll makes Config.Subscriptions, one request for each identifier, and the one to the
+// response topic if that is in use. Those that the broker's CONNACK rules out are not asked for.
+// The function that it returns waits for the answers and notes them in negotiated.
 func (n *conn) subscribeAll(deadline time.Time) (wait func() error) {
 	granted := make([]ReasonCode, len(n.c.cfg.Subscriptions))
 	var requests []*request
@@ -221,7 +227,8 @@ func (n *conn) subscribeAll(deadline time.Time) (wait func() error) {
 	return func() error { return n.awaitSubscriptions(deadline, requests, places, granted) }
 }
 
-// awaitSubscriptions waits for the answers to requests; places has where their codes belong in granted.
+// awaitSubscriptions waits for the answers to requests; places has where their codes belong in
+// granted.
 func (n *conn) awaitSubscriptions(deadline time.Time, requests []*request, places map[*request][]int, granted []ReasonCode) error {
 	noted := make(map[int]bool) // places that have an answer
 	timeout := time.NewTimer(time.Until(deadline))
@@ -264,7 +271,8 @@ func (n *conn) filters(s Subscription) []Subscription {
 	return instead
 }
 
-// worst returns the worse of two answers to what stands for one subscription: a refusal, or the lower QoS.
+// worst returns the worse of two answers to what stands for one subscription: a refusal, or the
+// lower QoS.
 func worst(a, b ReasonCode, first bool) ReasonCode {
 	switch {
 	case first:

@@ -14,8 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// connect dials and exchanges CONNECT and CONNACK. The connection that it returns is the client's current one, and the session goes on in
-// it; lost says that the broker had forgotten the session.
+// connect dials and exchanges CONNECT and CONNACK. The connection that it returns is the client's
+// current one, and the session continues on it; lost reports that the broker had lost the session.
 func (c *Client) connect(ctx context.Context, u *url.URL) (n *conn, lost bool, err error) {
 	if err := c.loadFacts(ctx); err != nil {
 		return nil, false, err
@@ -97,18 +97,19 @@ func (c *Client) dial(ctx context.Context, u *url.URL) (net.Conn, error) {
 	return withProgress(nc), nil
 }
 
-// errStranger ends an attempt at whose end the broker told of a session that is not this client's [MQTT-3.2.2-4]. The
-// next attempt begins it anew.
-var errForeignSession = errors.New("mqtt: the broker holds a session of somebody else under this client id; it is begun anew")
+// errForeignSession ends an attempt in which the broker reported a session that is not this
+// client's [MQTT-3.2.2-4]. The next attempt starts a new one.
+var errForeignSession = errors.New("mqtt: the broker holds another client's session under this id; starting a new one")
 
-// cleanStart tells whether the next CONNECT asks for a clean start. A client without a session of its own does not, unless
-// a session is in its way or none is wanted: mosquitto 2.0 does not keep a session that began with one over a restart.
+// cleanStart reports whether the next CONNECT asks for a clean start. A client without a session of
+// its own does not, unless a session is in its way or none is wanted: mosquitto 2.0 does not keep a
+// session that began with one over a restart.
 func (c *Client) cleanStart() bool {
 	return c.facts.restart || !c.facts.resumable && (c.facts.foreign || c.cfg.CleanStart || c.cfg.SessionExpiry <= 0)
 }
 
-// connectPacket makes the CONNECT of the next attempt, but for enhanced authentication. It also returns its will, and when its
-// credentials expire.
+// connectPacket makes the CONNECT of the next attempt, except enhanced authentication. It also
+// returns its will, and when its credentials expire.
 func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, will *Will, expires time.Time, err error) {
 	p = &packet.Connect{CleanStart: c.cleanStart(), ClientID: c.clientID}
 	if c.cfg.KeepAlive > 0 {
@@ -151,7 +152,8 @@ func (c *Client) connectPacket(ctx context.Context) (p *packet.Connect, will *Wi
 	return p, will, expires, nil
 }
 
-// addCredentials asks for credentials and adds them to a CONNECT. It returns when they expire, zero for never.
+// addCredentials asks for credentials and adds them to a CONNECT. It returns when they expire, zero
+// for never.
 func (c *Client) addCredentials(ctx context.Context, p *packet.Connect) (expires time.Time, err error) {
 	if c.cfg.Credentials == nil {
 		return time.Time{}, nil
@@ -168,7 +170,8 @@ func (c *Client) addCredentials(ctx context.Context, p *packet.Connect) (expires
 	return who.Expires, nil
 }
 
-// handshake writes the CONNECT, authenticates and waits for the CONNACK. Whoever calls it closes the connection to end the wait.
+// handshake writes the CONNECT, authenticates and waits for the CONNACK. The caller closes the
+// connection to end the wait.
 func (n *conn) handshake(ctx context.Context, request *packet.Connect) (*packet.Connack, error) {
 	var next packet.Packet = request
 	for {
@@ -206,7 +209,8 @@ func (n *conn) handshake(ctx context.Context, request *packet.Connect) (*packet.
 	}
 }
 
-// checkConnack returns the CONNACK in body where the broker accepted and, with enhanced authentication, proved what it has to.
+// checkConnack returns the CONNACK in body if the broker accepted and, with enhanced
+// authentication, proved what it has to.
 func (n *conn) checkConnack(ctx context.Context, h packet.Header, body []byte) (*packet.Connack, error) {
 	answer := new(packet.Connack)
 	if err := answer.Decode(h, body); err != nil {
@@ -226,8 +230,8 @@ func (n *conn) checkConnack(ctx context.Context, h packet.Header, body []byte) (
 	return answer, nil
 }
 
-// readPacket reads one packet byte for byte as far as its length is not known, so that nothing of the next one is
-// taken.
+// readPacket reads one packet byte for byte as far as its length is not known, so that nothing of
+// the next one is taken.
 func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 	var head [packet.MaxHeaderSize]byte
 	size := 0
@@ -262,7 +266,8 @@ func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 	return h, body, nil
 }
 
-// checkGreeting looks at what follows the first byte of an answer that no broker should begin with, and says what is wrong with it.
+// checkGreeting examines what follows the first byte of an answer that no broker should begin with,
+// and returns what is wrong with it.
 func (n *conn) checkGreeting(first byte) error {
 	b := [16]byte{first}
 	if err := n.nc.SetReadDeadline(time.Now().Add(lingerTimeout)); err != nil {
@@ -286,7 +291,8 @@ func (n *conn) checkGreeting(first byte) error {
 	return unexpected(h.Type) // [MQTT-3.2.0-1] [MQTT-4.12.0-6]
 }
 
-// errEarly is a packet that comes before the CONNACK: a broker that resumes a session may forget to send that.
+// errBeforeConnack is a packet that comes before the CONNACK: a broker that resumes a session may
+// forget to send that.
 var errBeforeConnack = errors.New("instead of CONNACK")
 
 func unexpected(t packet.Type) error { return violation("%v %w", t, errBeforeConnack) }
@@ -302,7 +308,8 @@ func (n *conn) refuse(err error) {
 	n.nc.Close()
 }
 
-// leaveCode returns the reason code with which to leave a broker because of err, 0 for without a DISCONNECT.
+// leaveCode returns the reason code with which to leave a broker because of err, 0 for without a
+// DISCONNECT.
 func leaveCode(err error) ReasonCode {
 	if b, ok := errors.AsType[*breach](err); ok {
 		return b.code

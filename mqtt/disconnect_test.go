@@ -41,7 +41,8 @@ func TestDisconnect(t *testing.T) {
 	}
 }
 
-// TestInvalidDisconnects checks that Close refuses what MQTT does not allow and that the client goes on.
+// TestInvalidDisconnects checks that Close refuses what MQTT does not allow and that the client
+// goes on.
 func TestInvalidDisconnects(t *testing.T) {
 	for _, v := range []struct {
 		name          string
@@ -71,7 +72,8 @@ func TestInvalidDisconnects(t *testing.T) {
 	}
 }
 
-// TestNoProblemInformation checks that the broker is asked to leave reasons out, and left where it does not.
+// TestNoProblemInformation checks that the broker is asked to leave reasons out, and left if it
+// does not.
 func TestNoProblemInformation(t *testing.T) {
 	why := packet.Properties{Present: packet.Props(packet.PropReasonString), ReasonString: "why"}
 	for _, v := range []struct {
@@ -102,8 +104,9 @@ func TestNoProblemInformation(t *testing.T) {
 	}
 }
 
-// TestRequestProperties checks that user properties reach the broker with both requests, and that those of its answers, and its reasons, reach the
-// caller; also that an UNSUBACK without codes is an error of the request alone.
+// TestRequestProperties checks that user properties reach the broker with both requests, and that
+// those of its answers, and its reasons, reach the caller; also that an UNSUBACK without codes is
+// an error of the request alone.
 func TestRequestProperties(t *testing.T) {
 	conformance(t, nil, func(t *testing.T, k *tester, next func() *peer) {
 		p := next()

@@ -14,7 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// The broker of these examples is one in memory, so that they run anywhere; for a real one leave Dial out.
+// The broker of these examples is one in memory, so that they run anywhere; for a real one leave
+// Dial out.
 var broker = mqtttest.New(mqtttest.Behavior{})
 
 func check(err error) {
@@ -78,7 +79,7 @@ func ExampleConfig() {
 	// Output: <nil>
 }
 
-// Send is for many messages: it does not wait, and tells the outcome of each.
+// Send is for many messages: it does not wait, and reports the outcome of each.
 func ExampleClient_Send() {
 	ctx := context.Background()
 	client, err := mqtt.New(mqtt.Config{URLs: []string{"mqtt://broker.example.com"}, Dial: broker.Dial})

@@ -119,8 +119,8 @@ func TestHandlerError(t *testing.T) {
 	}
 }
 
-// TestExactlyOnce cuts the connection while a QoS 2 message is handled, after it was accepted and in a later process: the handler gets
-// it once.
+// TestExactlyOnce cuts the connection while a QoS 2 message is handled, after it was accepted and
+// in a later process: the handler gets it once.
 //
 // [MQTT-4.3.3-10]
 func TestExactlyOnce(t *testing.T) {
@@ -234,7 +234,8 @@ func TestBrokerMistakes(t *testing.T) {
 	}
 }
 
-// TestTopicAlias checks aliases of the broker: learnt, used, changed, unknown, and forgotten with the connection.
+// TestTopicAlias checks aliases of the broker: learnt, used, changed, unknown, and forgotten with
+// the connection.
 func TestTopicAlias(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -303,8 +304,8 @@ func TestHarmless(t *testing.T) {
 	})
 }
 
-// TestFlood checks that QoS 0 messages that nobody handles in time are dropped instead of filling the memory, and that pings and acknowledgements
-// go on.
+// TestFlood checks that QoS 0 messages that nobody handles in time are dropped instead of filling
+// the memory, and that pings and acknowledgements go on.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})

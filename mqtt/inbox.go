@@ -16,11 +16,11 @@ type arrival struct {
 	response bool     // for Request, not for the handler
 }
 
-// An inbox gives received messages to the handler, one at a time in the order of arrival, on its own goroutine. Acknowledgements
-// follow the handler, or Message.Ack.
+// An inbox gives received messages to the handler, one at a time in the order of arrival, on its
+// own goroutine. Acknowledgements follow the handler, or Message.Ack.
 //
-// QoS 1 and 2 messages in it are bounded by the Receive Maximum, QoS 0 messages by maxQoS0 and by the memory that
-// one packet of maximum size takes; more of them are dropped and counted.
+// QoS 1 and 2 messages in it are bounded by the Receive Maximum, QoS 0 messages by maxQoS0 and by
+// the memory that one packet of maximum size takes; more of them are dropped and counted.
 type inbox struct {
 	c         *Client
 	waiting   []arrival // guarded by Client.mu, as all that follows
@@ -65,8 +65,9 @@ func (b *inbox) run(ctx context.Context) {
 	}
 }
 
-// take removes the first arrival. Those of a connection that has ended, or is to end, are left out where the broker will repeat
-// them: after a message that the handler did not accept no later one may be given to it.
+// take removes the first arrival. Those of a connection that has ended, or is to end, are left out
+// if the broker will repeat them: after a message that the handler did not accept no later one may
+// be given to it.
 func (b *inbox) take() (a arrival, ok bool) {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
@@ -88,7 +89,8 @@ func (b *inbox) take() (a arrival, ok bool) {
 	return arrival{}, false
 }
 
-// serve handles one arrival. An error is a reason to leave the connection; the broker delivers again on the next one.
+// serve handles one arrival. An error is a reason to leave the connection; the broker delivers
+// again on the next one.
 func (b *inbox) serve(ctx context.Context, a arrival) error {
 	switch {
 	case a.message == nil:

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What breaks the rules is told in one sentence, which names this library once.
+// A violation of the rules is reported in one sentence, which names this library once.
 func TestInvalidIsToldOnce(t *testing.T) {
 	k := idleClient(t)
 	bad := UserProperty{Key: "\x00"}

@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestTinyPackets checks that nothing larger is sent than the broker takes, automatic answers, pings and DISCONNECTs included
-// [MQTT-3.2.2-15].
+// TestTinyPackets checks that nothing larger is sent than the broker takes, automatic answers,
+// pings and DISCONNECTs included [MQTT-3.2.2-15].
 func TestTinyPackets(t *testing.T) {
 	for size := uint32(1); size <= 6; size++ {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -67,7 +67,8 @@ func TestTinyPackets(t *testing.T) {
 	}
 }
 
-// TestExpiryOffline checks that messages are settled when they expire, whether or not there is a connection.
+// TestExpiryOffline checks that messages are settled when they expire, whether or not there is a
+// connection.
 func TestExpiryOffline(t *testing.T) {
 	for _, v := range []struct {
 		name  string
@@ -124,7 +125,8 @@ func TestExpiryOffline(t *testing.T) {
 	}
 }
 
-// TestExpiryAfterSessionLost checks that a message that was sent in a lost session may expire, but is not said to be unsent.
+// TestExpiryAfterSessionLost checks that a message that was sent in a lost session may expire, but
+// is not said to be unsent.
 func TestExpiryAfterSessionLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{NoPuback: true, Properties: packet.Properties{Present: packet.Props(packet.PropReceiveMaximum), ReceiveMaximum: 2}})
@@ -150,7 +152,8 @@ func TestExpiryAfterSessionLost(t *testing.T) {
 	})
 }
 
-// TestPingAnsweredByOtherBytes checks that bytes put off the end of a connection whose pings are not answered, but not for ever.
+// TestPingAnsweredByOtherBytes checks that bytes put off the end of a connection whose pings are
+// not answered, but not forever.
 func TestPingAnsweredByOtherBytes(t *testing.T) {
 	for _, v := range []struct {
 		name       string
@@ -184,7 +187,8 @@ func TestPingAnsweredByOtherBytes(t *testing.T) {
 	}
 }
 
-// TestConnectProperties checks the user properties of a CONNECT, and configurations that are impossible.
+// TestConnectProperties checks the user properties of a CONNECT, and configurations that are
+// impossible.
 func TestConnectProperties(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})

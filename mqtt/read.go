@@ -12,8 +12,9 @@ import (
 // readBuffer is the size of the buffer for received packets. Larger ones get memory of their own.
 const readBuffer = 16 << 10
 
-// read reads and handles packets until the connection ends. It never writes and calls no code of the user. Everything that one read
-// brought is handled before the writer is woken, so that answers leave together.
+// read reads and handles packets until the connection ends. It never writes and calls no code of
+// the user. Everything that one read brought is handled before the writer is woken, so that answers
+// leave together.
 func (n *conn) read() error {
 	buf := make([]byte, readBuffer)
 	filled := 0
@@ -35,7 +36,7 @@ func (n *conn) read() error {
 	}
 }
 
-// stopReading ends reading because of err, in order where the broker is to be told the reason.
+// stopReading ends reading because of err, in order if the reason is to be sent to the broker.
 func (n *conn) stopReading(err error) error {
 	code := leaveCode(err)
 	if code == 0 {
@@ -53,7 +54,8 @@ func (n *conn) received(bytes int) {
 	n.c.bytesIn.Add(uint64(bytes))
 }
 
-// handleAll handles the packets in b and returns what is left of it, less than one packet and less than readBuffer.
+// handleAll handles the packets in b and returns what is left of it, less than one packet and less
+// than readBuffer.
 func (n *conn) handleAll(b []byte) (rest []byte, err error) {
 	if len(b) == 0 {
 		return b, nil
@@ -94,7 +96,8 @@ func (n *conn) handleAll(b []byte) (rest []byte, err error) {
 	}
 }
 
-// fits returns an error where a packet is larger than the client takes, before memory is spent on it.
+// fits returns an error where a packet is larger than the client takes, before memory is spent on
+// it.
 func (n *conn) fits(h packet.Header, size int) error {
 	if size+h.Length > int(n.c.cfg.MaximumPacketSize) {
 		return &breach{packet.PacketTooLarge, fmt.Errorf("%v of %d bytes, at most %d", h.Type, size+h.Length, n.c.cfg.MaximumPacketSize)}
@@ -118,8 +121,9 @@ func (n *conn) readLargeLocked(begin []byte, length int) ([]byte, error) {
 	return body, nil
 }
 
-// awaitSpaceLocked waits while too many answers wait to be written, or more messages for the handler than the Receive Maximum: a broker that
-// sends without reading, or too much, must not fill the memory. It releases mu while it waits.
+// awaitSpaceLocked waits while too many answers wait to be written, or more messages for the
+// handler than the Receive Maximum: a broker that sends without reading, or too much, must not fill
+// the memory. It releases mu while it waits.
 func (n *conn) awaitSpaceLocked() error {
 	for len(n.control) > maxControl || len(n.held) > int(n.c.cfg.ReceiveMaximum) || n.fullLocked() {
 		n.c.mu.Unlock()
@@ -135,7 +139,8 @@ func (n *conn) awaitSpaceLocked() error {
 	return nil
 }
 
-// fullLocked reports whether the messages that wait for the handler take so much memory that no more are read.
+// fullLocked reports whether the messages that wait for the handler take so much memory that no
+// more are read.
 func (n *conn) fullLocked() bool { return n.heldBytes > heldPackets*int(n.c.cfg.MaximumPacketSize) }
 
 // handleLocked handles one packet.
@@ -195,8 +200,8 @@ func (n *conn) handleLocked(h packet.Header, body []byte) error {
 	return violation("%v from a broker", h.Type)
 }
 
-// unwanted returns an error where a packet, which is neither a PUBLISH nor a DISCONNECT, has what the client asked the broker to
-// leave out [MQTT-3.1.2-29].
+// unwanted returns an error where a packet, which is neither a PUBLISH nor a DISCONNECT, has what
+// the client asked the broker to leave out [MQTT-3.1.2-29].
 func (n *conn) unwanted(h packet.Header, p *packet.Properties) error {
 	if n.c.cfg.NoProblemInformation && (p.Present.Has(packet.PropReasonString) || p.Present.Has(packet.PropUserProperty)) {
 		return violation("%v with problem information, which was not asked for", h.Type)
@@ -219,7 +224,8 @@ func (n *conn) handlePublishLocked(h packet.Header, body []byte) error {
 		n.unacked1++
 	case ExactlyOnce:
 		if _, again := n.unacked2[p.ID]; again {
-			// A repetition on the same connection, which MQTT 5.0 forbids: a PUBREC that is still to come answers both.
+			// A repetition on the same connection, which MQTT 5.0 forbids: a PUBREC that is still
+			// to come answers both.
 			if !slices.ContainsFunc(n.held, func(r *receipt) bool { return r.id == p.ID && r.qos == ExactlyOnce }) {
 				n.replyLocked(&packet.PublishAck{Type: packet.PUBREC, ID: p.ID})
 			}
@@ -260,8 +266,8 @@ func (n *conn) resolveAlias(p *packet.Publish) error {
 	return nil
 }
 
-// noteExcessLocked notes whether the broker has more messages in flight than it may [MQTT-3.3.4-9]. The writer watches how
-// long.
+// noteExcessLocked notes whether the broker has more messages in flight than it may [MQTT-3.3.4-9].
+// The writer watches how long.
 func (n *conn) noteExcessLocked() {
 	switch {
 	case n.unacked1+len(n.unacked2) <= int(n.c.cfg.ReceiveMaximum):
@@ -272,8 +278,8 @@ func (n *conn) noteExcessLocked() {
 	}
 }
 
-// handlePubrelLocked gives the release of an accepted message to the inbox. Others are answered at once, with success where it was answered
-// before.
+// handlePubrelLocked gives the release of an accepted message to the inbox. Others are answered at
+// once, with success if it was answered before.
 func (n *conn) handlePubrelLocked(id uint16) {
 	releasing, accepted := n.c.session.received[id]
 	switch {
@@ -311,7 +317,7 @@ func (n *conn) handlePublishAckLocked(p *packet.PublishAck) error {
 	case settled:
 		ack := PublishResult{Code: p.Code, Reason: p.Properties.ReasonString, UserProperties: p.Properties.UserProperties}
 		if p.Type == packet.PUBCOMP {
-			ack.Code = packet.Success // 0x92 is no failure: the broker has released it already
+			ack.Code = packet.Success // 0x92 is not a failure: the broker has released it already
 		}
 		var err error
 		if ack.Code.Failed() {

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// renewMargin is how long before their end credentials are renewed, or a tenth of their time where that is shorter.
+	// renewMargin is how long before their end credentials are renewed, or a tenth of their time if
+	// that is shorter.
 	renewMargin = time.Minute
 	// minRenewal is the shortest time between renewals, whatever a provider says.
 	minRenewal = 10 * time.Second
@@ -19,8 +20,9 @@ const (
 // errTokenEnds is the cause of a Disconnected event before Credentials.Expires.
 var errCredentialsExpire = errors.New("mqtt: the credentials are about to expire")
 
-// renew waits until the credentials of the connection are about to expire. Then it re-authenticates, or leaves the broker, with 0x04
-// so that no watcher takes the client for connected if it does not come back. It returns when the connection ends.
+// renew waits until the credentials of the connection are about to expire. Then it
+// re-authenticates, or leaves the broker, with 0x04 so that no watcher takes the client for
+// connected if it does not come back. It returns when the connection ends.
 func (n *conn) renew() {
 	for !n.expires.IsZero() {
 		left := time.Until(n.expires)

@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestCredentialsExpire checks that the client connects anew before its credentials end, keeps its session, and loses nothing.
+// TestCredentialsExpire checks that the client reconnects before its credentials end, keeps its
+// session, and loses nothing.
 func TestCredentialsExpire(t *testing.T) {
 	for _, v := range []struct{ lifetime, want time.Duration }{
 		{time.Hour, 59 * time.Minute},
@@ -95,7 +96,8 @@ func TestCredentialsExpireWithAuthenticator(t *testing.T) {
 	})
 }
 
-// TestCredentialsRefused checks that they are asked for once more at once, and then with the long delay.
+// TestCredentialsRefused checks that they are asked for once more at once, and then with the long
+// delay.
 func TestCredentialsRefused(t *testing.T) {
 	for _, code := range []packet.ReasonCode{packet.BadUserNameOrPassword, packet.NotAuthorized} {
 		t.Run(code.String(), func(t *testing.T) {

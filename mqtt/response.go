@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// responses are the requests of Request that wait for their answers. All answers come on one topic, by one subscription; the correlation
-// data says which request they are for.
+// responses are the requests of Request that wait for their answers. All answers come on one topic,
+// by one subscription; the correlation data says which request they are for.
 type responses struct {
 	secret [8]byte       // begins the correlation data, so that answers to an earlier process are known as such
 	sem    chan struct{} // holds one value while the subscription is being made
@@ -29,14 +29,17 @@ func (s *responses) init() {
 	s.waiting = make(map[string]chan *Message)
 }
 
-// Request publishes m and waits for the answer, a message that comes with the response topic and the correlation data that m was given;
-// both must be empty. The answer may overtake handlers, so that a handler may call Request. Answers that nobody waits for any
-// longer are acknowledged and forgotten.
+// Request publishes m and waits for the response: a message on the response topic with the
+// correlation data of m. Request sets both; they must be empty in m. Responses do not wait for the
+// handler, so a handler may call Request. Responses for which nobody is waiting any more are
+// acknowledged and discarded.
 //
-// The first Request subscribes to the response topic (see Config.ResponseTopic) and waits for a connection where there is none. Errors
-// are those of Subscribe and Publish, ErrQueueFull also where Config.MaxQueued requests wait, and a *ReasonError with 0x10 where the
-// broker says that nobody has subscribed to m's topic. Where ctx ends before the answer a request that was not sent yet is
-// withdrawn; ErrUncertain says that it may have been delivered. m belongs to the caller again in any case.
+// The first Request subscribes to the response topic (see Config.ResponseTopic) and waits for a
+// connection if there is none. The errors are those of Subscribe and Publish, ErrQueueFull also if
+// Config.MaxQueued requests are waiting, and a *ReasonError with 0x10 if the broker reports that
+// nobody has subscribed to m's topic. If ctx ends before the response, a request that was not sent
+// yet is withdrawn; ErrUncertain means that it may have been delivered. In any case m belongs to
+// the caller again.
 func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	if m.ResponseTopic != "" || m.CorrelationData != nil {
 		return nil, fmt.Errorf("%w request to %q: it has a response topic or correlation data of its own", ErrInvalid, m.Topic)
@@ -93,7 +96,8 @@ func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	}
 }
 
-// subscribeResponses sees to it that there is a subscription to the response topic, and returns that.
+// subscribeResponses subscribes to the response topic unless that was done before, and returns the
+// topic.
 func (c *Client) subscribeResponses(ctx context.Context) (topic string, err error) {
 	s := &c.responses
 	select {
@@ -137,7 +141,8 @@ func (c *Client) unregisterRequest(key string) {
 	delete(c.responses.waiting, key)
 }
 
-// deliverLocked gives m to the request that waits for it and reports whether it came on the response topic.
+// deliverLocked gives m to the request that waits for it and reports whether it came on the
+// response topic.
 func (s *responses) deliverLocked(m *Message) bool {
 	if !s.subscribed || m.Topic != s.topic {
 		return false

@@ -10,11 +10,13 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Send queues m and returns at once. Messages are sent in the order of the calls. done, which may be nil, is called exactly once with the
-// final outcome, where Send returned nil: the broker's Ack, a *ReasonError where it refused, ErrTooLarge, ErrNotSupported or ErrExpired
-// where the message could not be sent, ErrClosed or ErrUncertain where the client ended. A QoS 0 message is settled
-// when it was written. Calls of done are one at a time, on a goroutine of the client, and must not block.
-// m, and what it refers to, belong to the client until then. While the client is offline messages wait.
+// Send queues m and returns at once. Messages are sent in the order of the calls. If Send returns
+// nil, done, which may be nil, is called exactly once with the final outcome: the broker's
+// PublishResult, a *ReasonError if the broker refused, ErrTooLarge, ErrNotSupported or ErrExpired
+// if the message could not be sent, ErrPoison if the broker ends the connection at it, ErrClosed or
+// ErrUncertain if the client ended. A QoS 0 message is settled when it has been written. Calls of
+// done are one at a time, on a goroutine of the client, and must not block. m, and what it refers
+// to, belong to the client until then. While the client is offline, messages wait.
 func (c *Client) Send(m *Message, done func(PublishResult, error)) error {
 	_, _, err := c.send(m, done)
 	return err
@@ -59,8 +61,9 @@ func (c *Client) send(m *Message, done func(PublishResult, error)) (x *exchange,
 	return x, x.serial, nil
 }
 
-// Publish sends m and waits for the outcome. Where ctx ends first, a message that was not sent yet is withdrawn; one that was sent is
-// still delivered, and the error is ErrUncertain too. m belongs to the caller again in either case.
+// Publish sends m and waits for the outcome. If ctx ends first, a message that was not sent yet is
+// withdrawn; one that was sent is still delivered, and the error is also ErrUncertain. In either
+// case m belongs to the caller again.
 func (c *Client) Publish(ctx context.Context, m *Message) (PublishResult, error) {
 	type outcome struct {
 		ack PublishResult
@@ -92,7 +95,7 @@ type withdrawal int
 const (
 	settling withdrawal = iota // its outcome is on its way
 	removed                    // it was not sent and is forgotten
-	detached                   // it was sent; where it is in flight the session has its own copy now
+	detached                   // it was sent; if it is in flight the session has its own copy now
 )
 
 func (c *Client) withdraw(x *exchange, serial uint64) withdrawal {
@@ -129,7 +132,8 @@ func (m *Message) clone() *Message {
 	return &d
 }
 
-// recycleLocked keeps x, which is in no list, for another message. There are never more than MaxQueued.
+// recycleLocked keeps x, which is in no list, for another message. There are never more than
+// MaxQueued.
 func (c *Client) recycleLocked(x *exchange) {
 	x.msg, x.done, x.serial, x.next = nil, nil, 0, c.free // no message has the serial 0
 	c.free = x
@@ -155,15 +159,16 @@ func isReason(err error) bool {
 	return ok
 }
 
-// A settlement is an outcome that a done function has not been told yet.
+// A settlement is an outcome that was not yet reported to its done function.
 type settlement struct {
 	done func(PublishResult, error)
 	ack  PublishResult
 	err  error
 }
 
-// A settler tells outcomes, in order, on its own goroutine, so that a slow done function delays neither acknowledgements nor pings.
-// What waits is bounded by MaxQueued, since it counts as pending. It also notices messages that expire while they cannot be sent.
+// A settler reports outcomes, in order, on its own goroutine, so that a slow done function delays
+// neither acknowledgements nor pings. What waits is bounded by MaxQueued, since it counts as
+// pending. It also notices messages that expire while they cannot be sent.
 type settler struct {
 	c       *Client
 	waiting []settlement // guarded by Client.mu
@@ -172,7 +177,7 @@ type settler struct {
 	wake    chan struct{}
 }
 
-// minExpiryPause is the shortest time between looks at the whole queue for messages that expired.
+// minExpiryPause is the shortest time between two searches of the whole queue for expired messages.
 const minExpiryPause = 100 * time.Millisecond
 
 func (s *settler) init(c *Client) { s.c, s.wake = c, make(chan struct{}, 1) }
@@ -221,7 +226,7 @@ func (s *settler) expire() time.Duration {
 	return max(s.expiry.Sub(now), minExpiryPause)
 }
 
-// flush tells everything that waits.
+// flush reports everything that is waiting.
 func (s *settler) flush() {
 	for {
 		s.c.mu.Lock()
@@ -242,10 +247,10 @@ func (s *settler) flush() {
 	}
 }
 
-// wake wakes the receiver of a channel with room for one signal.
-func wake(wake chan struct{}) {
+// wake wakes the receiver of ch, a channel with a buffer of one.
+func wake(ch chan struct{}) {
 	select {
-	case wake <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }

@@ -17,8 +17,8 @@ type wirePacket struct {
 	fail bool
 }
 
-// A model drives a session against a broker that keeps exactly what MQTT 5.0 wants it to keep, over a link that loses everything after
-// a random point, and checks what must hold.
+// A model drives a session against a broker that keeps exactly what MQTT 5.0 wants it to keep, over
+// a link that loses everything after a random point, and checks what must hold.
 type model struct {
 	t       *testing.T
 	r       *rand.Rand
@@ -92,7 +92,7 @@ func (m *model) disconnect() {
 	}
 }
 
-// send sends one PUBLISH where the session wants to.
+// send sends one PUBLISH if the session wants to.
 func (m *model) send() {
 	x := m.s.next()
 	if x == nil {
@@ -167,7 +167,8 @@ func (m *model) peer() {
 	}
 }
 
-// receive lets the session handle the next packet, of any message: brokers may acknowledge in any order.
+// receive lets the session handle the next packet, of any message: brokers may acknowledge in any
+// order.
 func (m *model) receive() {
 	if len(m.toUs) == 0 {
 		return
@@ -247,18 +248,21 @@ func (m *model) check() {
 	}
 }
 
-// TestSessionModel plays random histories: lost packets, disconnections, lost sessions, a Receive Maximum that changes, acknowledgements
-// in any order, refusals, and identifiers that wrap.
+// TestSessionModel plays random histories: lost packets, disconnections, lost sessions, a Receive
+// Maximum that changes, acknowledgements in any order, refusals, and identifiers that wrap.
 //
-// These faults in session.go were put in, one at a time, and found by it: suspend with pushBack, or that leaves the window open; restart
-// without clearing ids, from the head, that forgets what was released, or that publishes again behind newer messages; next without the
-// window, with one that is larger by one, or that prefers the queue; send without dup, with a new identifier for a repetition, or to the front;
-// pubrec that leaves the message in unacked, or does not settle a refused one; settle that keeps the identifier.
+// These faults in session.go were put in, one at a time, and found by it: suspend with pushBack, or
+// that leaves the window open; restart without clearing ids, from the head, that forgets what was
+// released, or that publishes again behind newer messages; next without the window, with one that
+// is larger by one, or that prefers the queue; send without dup, with a new identifier for a
+// repetition, or to the front; pubrec that leaves the message in unacked, or does not settle a
+// refused one; settle that keeps the identifier.
 //
-// Others were found by TestSessionIdentifierWrap (reserve that does not look at ids), TestSessionAcknowledgements (puback that takes QoS 2, pubcomp
-// before pubrec, pubrec that settles when it comes twice), TestFullWindow (released messages that do not count), TestQoS2Out
-// (released in another order), TestReceivedInLostSession (restart that keeps received), TestReleaseRepeated (suspend that keeps its
-// marks) and TestExpiredInFlight (expired for what was sent).
+// Others were found by TestSessionIdentifierWrap (reserve that does not look at ids),
+// TestSessionAcknowledgements (puback that takes QoS 2, pubcomp before pubrec, pubrec that settles
+// when it comes twice), TestFullWindow (released messages that do not count), TestQoS2Out (released
+// in another order), TestReceivedInLostSession (restart that keeps received), TestReleaseRepeated
+// (suspend that keeps its marks) and TestExpiredInFlight (expired for what was sent).
 //
 // [MQTT-2.2.1-3] [MQTT-3.3.4-7] [MQTT-4.1.0-1] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT-4.4.0-1] [MQTT-4.6.0-1]
 func TestSessionModel(t *testing.T) {
@@ -315,8 +319,8 @@ func TestSessionModel(t *testing.T) {
 	}
 }
 
-// TestSessionIdentifierWrap keeps a message and a request in flight while the identifiers come round more than once. It found a reserve
-// that does not look at ids.
+// TestSessionIdentifierWrap keeps a message and a request in flight while the identifiers come
+// round more than once. It found a reserve that does not look at ids.
 //
 // [MQTT-2.2.1-3]
 func TestSessionIdentifierWrap(t *testing.T) {
@@ -378,7 +382,8 @@ func TestSessionAcknowledgements(t *testing.T) {
 	}
 }
 
-// TestSessionIdentifiersRunOut takes every identifier that there is, for tables of every size, and frees them again.
+// TestSessionIdentifiersRunOut takes every identifier that there is, for tables of every size, and
+// frees them again.
 func TestSessionIdentifiersRunOut(t *testing.T) {
 	for _, inFlight := range []int{1, 20, 1000, 40_000, 65535} {
 		s := newSession(nil, inFlight)

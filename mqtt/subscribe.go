@@ -10,7 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A request is a SUBSCRIBE or UNSUBSCRIBE on its way. It is sent again on the next connection where its answer did not come.
+// A request is a SUBSCRIBE or UNSUBSCRIBE on its way. It is sent again on the next connection if
+// its answer did not come.
 type request struct {
 	subs      []Subscription // of a SUBSCRIBE
 	filters   []string       // of an UNSUBSCRIBE
@@ -20,7 +21,7 @@ type request struct {
 	once      bool // of a connection's own subscriptions: not repeated on the next
 	place     int  // of subs[0] in Config.Subscriptions, with once
 	responses bool // subs[0] is to be the one to the response topic
-	abandoned bool // nobody waits; its identifier stays in use until the answer or the connection's end
+	abandoned bool // the caller no longer waits; its identifier stays in use until the answer or the connection's end
 	answer    chan answer
 }
 
@@ -46,9 +47,10 @@ func (r *request) answerType() packet.Type {
 	return packet.UNSUBACK
 }
 
-// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answer; where a code is a refusal the error is a
-// *ReasonError for the first, and the answer holds too. It waits for a connection. The broker forgets them with the session: those that must
-// last belong to Config.Subscriptions.
+// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answer. If
+// codes are refusals, the error is a *ReasonError for the first of them, and the answer is valid
+// too. Subscribe waits for a connection. The broker forgets the subscriptions with the session:
+// those that must last belong in Config.Subscriptions.
 func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Suback, error) {
 	if len(subs) == 0 {
 		return Suback{}, fmt.Errorf("%w: no subscription", ErrInvalid)
@@ -66,8 +68,9 @@ func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Suback, e
 	return c.request(ctx, r)
 }
 
-// Unsubscribe ends subscriptions, as Subscribe makes them. The user properties are for the broker. An answer that has no codes, which the
-// standard does not allow, is an error too: nobody knows whether the subscriptions have ended.
+// Unsubscribe ends subscriptions, as Subscribe makes them. The user properties are for the broker.
+// An answer without codes, which the standard does not allow, is an error too: it is not known
+// whether the subscriptions have ended.
 func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (Suback, error) {
 	if len(filters) == 0 {
 		return Suback{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
@@ -125,7 +128,8 @@ func (c *Client) resetRequestsLocked() {
 	})
 }
 
-// appendRequestLocked appends the packet of r to b, or finishes r where the broker said that it does not take it.
+// appendRequestLocked appends the packet of r to b, or finishes r if the broker said that it does
+// not take it.
 func (n *conn) appendRequestLocked(b []byte, r *request, now time.Time) []byte {
 	if r.responses {
 		r.subs[0] = n.c.responses.subscriptionLocked()
@@ -175,7 +179,7 @@ func (r *request) subscribe() *packet.Subscribe {
 	return p
 }
 
-// refuses returns an error where the broker's CONNACK rules r out.
+// refuses returns an error if the broker's CONNACK rules r out.
 func (n *conn) refuses(r *request) error {
 	var size int
 	if r.subs != nil {

@@ -15,7 +15,8 @@ import (
 // slowConnect is how long an attempt may take before the log says that it is under way.
 const slowConnect = 5 * time.Second
 
-// eagerAttempts is how many attempts in a row may come soon to find out what the broker cannot bear.
+// eagerAttempts is how many attempts in a row may come soon to find out what the broker cannot
+// handle.
 const eagerAttempts = 6
 
 // supervise connects again and again until the client is to end.
@@ -60,13 +61,14 @@ func (c *Client) supervise() {
 	}
 }
 
-// credentialsRefused reports whether err is a CONNACK that newer credentials may turn into a success.
+// credentialsRefused reports whether err is a CONNACK that newer credentials may turn into a
+// success.
 func credentialsRefused(err error) bool {
 	e, ok := errors.AsType[*ReasonError](err)
 	return ok && e.Packet == packet.CONNACK.String() && (e.Code == packet.BadUserNameOrPassword || e.Code == packet.NotAuthorized)
 }
 
-// report tells how an attempt or a connection ended.
+// report reports how an attempt or a connection ended.
 func (c *Client) report(u *url.URL, err error, wait time.Duration) {
 	if c.stop.Err() != nil {
 		wait = 0
@@ -93,8 +95,8 @@ func (c *Client) report(u *url.URL, err error, wait time.Duration) {
 	c.cfg.OnEvent(Event{Kind: Disconnected, URL: u.String(), Err: err, Retry: wait})
 }
 
-// attempt makes one connection and serves it until it ends. It returns how long it was up, 0 where it did not come to
-// Connected, and why it ended.
+// attempt makes one connection and serves it until it ends. It returns how long it was up, 0 if it
+// did not come to Connected, and why it ended.
 func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 	c.cfg.OnEvent(Event{Kind: Connecting, URL: u.String()})
 	deadline := time.Now().Add(c.cfg.ConnectTimeout)
@@ -140,11 +142,11 @@ type factsState struct {
 	loaded bool
 	// resumable: the broker may hold a session that this client may resume.
 	resumable bool
-	// stranger: the broker holds a session under this client id that is not this client's.
+	// foreign: the broker holds a session under this client id that is not this client's.
 	foreign bool
 	// announced: it is durable that the broker may hold a session.
 	announced bool
-	// anew: the session is to be begun anew because the broker cannot go on with it.
+	// restart: a new session is to be started because the broker cannot resume this one.
 	restart bool
 }
 
@@ -183,8 +185,8 @@ func (c *Client) loadFacts(ctx context.Context) error {
 // factsChangedLocked notes that the facts are to be saved. A client without a session has none.
 func (c *Client) factsChangedLocked() { c.unsaved = c.cfg.SessionExpiry > 0 }
 
-// saveFacts makes the facts durable where they changed. The end of ctx does not keep it from that: what the handler
-// accepted must not be forgotten because the client ends.
+// saveFacts makes the facts durable if they changed. The end of ctx does not keep it from that:
+// what the handler accepted must not be forgotten because the client ends.
 func (c *Client) saveFacts(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.ConnectTimeout)
 	defer cancel()

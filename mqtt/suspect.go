@@ -15,29 +15,33 @@ import (
 )
 
 const (
-	// suspiciousTime is how soon after the packet that caused it a broker ends a connection, the way there and back included.
+	// suspiciousTime is how soon after the packet that caused it a broker ends a connection, the
+	// way there and back included.
 	suspiciousTime = 1500 * time.Millisecond
-	// resumeTime is within what a broker ends a connection because it cannot go on with the session.
+	// resumeTime is the time within which a broker ends a connection because it cannot resume the
+	// session.
 	resumeTime = 2 * time.Second
-	// resumeTries is how many connections in a row must end so before the session is begun anew.
+	// resumeTries is how many connections in a row must end so before the session is started again.
 	resumeTries = 3
-	// leftOutTime is how long a subscription is left out at which connections end.
+	// skipTime is how long a subscription is left out at which connections end.
 	skipTime = 10 * time.Minute
 )
 
-// A suspicion is what connections that ended tell about the packet that a broker cannot bear. It belongs to the supervisor.
+// A suspicion is what ended connections reveal about the packet that a broker cannot handle. It
+// belongs to the supervisor.
 //
-// Many brokers give their verdict on one topic, filter or size by ending the connection, with or without a code, and a client that
-// repeats the packet never gets any further. A link that is merely bad ends connections too, but at no packet in particular and without
-// regard to what the client does. So nothing is concluded from one end without a code, and the connection that decides is a careful one: it
-// begins with a ping, whose answer shows that the link and the session work, subscribes next, and then repeats one message at a
-// time.
+// Many brokers give their verdict on one topic, filter or size by ending the connection, with or
+// without a code, and a client that repeats the packet never gets any further. A link that is
+// merely bad ends connections too, but at no packet in particular and without regard to what the
+// client does. So nothing is concluded from one end without a code, and the connection that decides
+// is a probing one: it starts with a ping, whose answer shows that the link and the session work,
+// subscribes next, and then repeats one message at a time.
 type suspicion struct {
 	probeNext       bool // the next connection is to be
 	message         *exchange
 	serial          uint64 // of message, since exchanges are used again
 	endsAtMessage   int    // in a row at message
-	fresh           bool   // the last connection ended at a message, so that the next one may tell more
+	fresh           bool   // the last connection ended at a message, so that the next one may show more
 	refused         bool   // it ended right after the refusal of a message: some brokers close behind their PUBACK
 	progress        bool   // it accepted other messages
 	failedResumes   int    // connections in a row that ended before the broker said anything in the resumed session
@@ -46,11 +50,12 @@ type suspicion struct {
 	skipped         map[int]omission
 }
 
-// pending reports whether the next connection is to find something out, so that it should come soon.
+// pending reports whether the next connection is to find something out, so that it should come
+// soon.
 func (s *suspicion) pending() bool { return s.probeNext || s.failedResumes > 0 || s.fresh || s.refused }
 
-// explained reports whether the last connection ended because of a message that is settled, and was of use otherwise. Its end is no sign
-// of a broker that should be left in peace.
+// explained reports whether the last connection ended because of a message that is settled, and was
+// useful otherwise. Its end is no reason to wait longer before the next attempt.
 func (s *suspicion) explained() bool { return s.refused && s.progress }
 
 // An omission is a subscription that is left out, by its place in Config.Subscriptions.
@@ -99,7 +104,7 @@ func (n *conn) endingLocked() ending {
 	return e
 }
 
-// since returns how long ago t was, for ever where it never was.
+// since returns how long ago t was, forever if it never was.
 func (n *conn) since(t time.Duration) time.Duration {
 	if t == 0 {
 		return math.MaxInt64
@@ -107,7 +112,8 @@ func (n *conn) since(t time.Duration) time.Duration {
 	return n.now() - t
 }
 
-// endedByPeer reports whether the other side closed the connection, with a DISCONNECT that may be a verdict on a packet or without one.
+// endedByPeer reports whether the other side closed the connection, with a DISCONNECT that may be a
+// verdict on a packet or without one.
 func endedByPeer(err error) bool {
 	if re, ok := errors.AsType[*ReasonError](err); ok {
 		switch re.Code {
@@ -123,7 +129,8 @@ func endedByPeer(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// isVerdict reports whether err is a DISCONNECT whose code is about a packet, not about the connection.
+// isVerdict reports whether err is a DISCONNECT whose code is about a packet, not about the
+// connection.
 func isVerdict(err error) bool {
 	re, ok := errors.AsType[*ReasonError](err)
 	if !ok || re.Packet != packet.DISCONNECT.String() {
@@ -138,7 +145,8 @@ func isVerdict(err error) bool {
 	return false
 }
 
-// learn draws the conclusions from the end of a connection that the broker had accepted. It runs while no connection is there.
+// learn draws the conclusions from the end of a connection that the broker had accepted. It runs
+// while no connection is there.
 func (c *Client) learn(e ending) {
 	c.learnAliases(e)
 	c.learnResume(e)
@@ -179,7 +187,7 @@ func (c *Client) learnMessage(e ending) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cfg.Log.Warn("the broker ends the connection at a message: it is given up, and the session begun anew so that it is not repeated; what the broker kept for this client is lost",
+	c.cfg.Log.Warn("the broker ends the connection at a message: giving the message up and starting a new session, so that it is not repeated; what the broker kept for this client is lost",
 		"topic", x.msg.Topic, "bytes", len(x.msg.Payload), "err", e.err)
 	c.session.settle(x)
 	c.settleLocked(x, PublishResult{}, fmt.Errorf("%w: topic %q, %d bytes: %w", ErrPoison, x.msg.Topic, len(x.msg.Payload), e.err))
@@ -208,12 +216,13 @@ func (c *Client) learnFilter(e ending) {
 	}
 	s.skipped[e.filter] = omission{time.Now().Add(skipTime), code}
 	s.endsAtSubscribe = 1 // the next one has only itself to blame
-	c.cfg.Log.Warn("the broker ends the connection at a subscription: it is left out", "filter", c.cfg.Subscriptions[e.filter].Filter,
+	c.cfg.Log.Warn("the broker ends the connection at a subscription: leaving it out", "filter", c.cfg.Subscriptions[e.filter].Filter,
 		"for", skipTime, "err", e.err)
 }
 
-// learnResume tells a broker that cannot go on with the session: connections to it end at once and say nothing, not even to the ping of a
-// careful one, or acknowledge nothing.
+// learnResume detects a broker that cannot resume the session: connections to it end at once
+// without a packet, even without an answer to the ping of a probing connection, or it acknowledges
+// nothing.
 func (c *Client) learnResume(e ending) {
 	s := &c.suspect
 	stuck := errors.Is(e.err, errNoAck) && !e.acked
@@ -234,10 +243,10 @@ func (c *Client) countFailedResume(err error) {
 	}
 	s.failedResumes, s.probeNext = 0, false
 	c.facts.restart = true
-	c.cfg.Log.Warn("the broker cannot go on with the session: it is begun anew; what the broker kept for this client is lost", "err", err)
+	c.cfg.Log.Warn("the broker cannot resume the session: starting a new one; what the broker kept for this client is lost", "err", err)
 }
 
-// learnAliases gives up topic aliases where the broker announced more than it can bear.
+// learnAliases gives up topic aliases if the broker announced more than it can handle.
 func (c *Client) learnAliases(e ending) {
 	re, ok := errors.AsType[*ReasonError](e.err)
 	if !ok || c.noAliases || re.Packet != packet.DISCONNECT.String() {
@@ -253,5 +262,5 @@ func (c *Client) learnAliases(e ending) {
 		return
 	}
 	c.noAliases = true
-	c.cfg.Log.Warn("the broker ends the connection at a topic alias: none are used from now on", "err", e.err)
+	c.cfg.Log.Warn("the broker ends the connection at a topic alias: using none from now on", "err", e.err)
 }

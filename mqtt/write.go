@@ -9,14 +9,15 @@ import (
 )
 
 const (
-	// flushSize is the most that one write carries, but for one larger packet: the payload of one TLS record.
+	// flushSize is the most that one write carries, except one larger packet: the payload of one
+	// TLS record.
 	flushSize = 16 << 10
 	// keptBuffer is the largest buffer to keep after a large packet.
 	keptBuffer = 64 << 10
 )
 
-// write collects packets and writes them, everything that may be sent at a time with one call, until the connection
-// ends. It also watches the clock: pings and timeouts.
+// write collects packets and writes them, everything that may be sent at a time with one call,
+// until the connection ends. It also watches the clock: pings and timeouts.
 func (n *conn) write() error {
 	var buf []byte
 	var written []settlement // QoS 0 messages in buf
@@ -55,8 +56,8 @@ func (n *conn) write() error {
 	}
 }
 
-// collectLocked appends what may be sent now to b: answers first, then requests, then messages as the window
-// allows.
+// collectLocked appends what may be sent now to b: answers first, then requests, then messages as
+// the window allows.
 func (n *conn) collectLocked(b []byte, written []settlement) ([]byte, []settlement) {
 	if len(n.control) > 0 {
 		b = append(b, n.control...)
@@ -120,16 +121,18 @@ func (n *conn) collectLocked(b []byte, written []settlement) ([]byte, []settleme
 			n.c.recycleLocked(x)
 		}
 	}
-	n.publish = packet.Publish{} // it refers to what may belong to somebody else soon
+	n.publish = packet.Publish{} // it refers to memory that may soon belong to another owner
 	return b, written
 }
 
-// subscribingLocked reports whether a careful connection waits for the answer to one of its own subscriptions.
+// subscribingLocked reports whether a probing connection waits for the answer to one of its own
+// subscriptions.
 func (n *conn) subscribingLocked() bool {
 	return n.probing && slices.ContainsFunc(n.c.requests, func(r *request) bool { return r.once && r.id != 0 })
 }
 
-// prepareLocked makes n.publish the packet of x, but for Dup and ID, and returns its size, or why it cannot be sent on this connection.
+// prepareLocked makes n.publish the packet of x, except Dup and ID, and returns its size, or why it
+// cannot be sent on this connection.
 func (n *conn) prepareLocked(x *exchange, now time.Time) (size int, err error) {
 	m, g := x.msg, &n.negotiated
 	switch {
@@ -156,7 +159,8 @@ func (n *conn) prepareLocked(x *exchange, now time.Time) (size int, err error) {
 	return size, nil
 }
 
-// flush writes buf, when what it repeats after a restart is durable, and settles the QoS 0 messages in it.
+// flush writes buf, when what it repeats after a restart is durable, and settles the QoS 0 messages
+// in it.
 func (n *conn) flush(buf []byte, written []settlement) (err error) {
 	if n.urgent {
 		err = n.c.saveMessages(n.c.stop)
@@ -185,8 +189,8 @@ func (n *conn) flush(buf []byte, written []settlement) (err error) {
 	return err
 }
 
-// sendDisconnect writes what is left and the DISCONNECT, and gives the broker a moment to close first: closing with unread input could
-// destroy what was written.
+// sendDisconnect writes what is left and the DISCONNECT, and gives the broker a moment to close
+// first: closing with unread input could destroy what was written.
 func (n *conn) sendDisconnect(buf []byte, written []settlement, p *closing) error {
 	d := p.packet
 	if d.Size() > int(n.negotiated.MaximumPacketSize) { // [MQTT-3.14.2-3] and [MQTT-3.14.2-4]
@@ -210,8 +214,9 @@ func (n *conn) sendDisconnect(buf []byte, written []settlement, p *closing) erro
 	return p.err
 }
 
-// watchLocked looks after the time: it queues a PINGREQ when either direction was idle for 3/4 of the keep alive, and returns an error when the broker
-// answers neither pings nor messages. next is when to look again.
+// watchLocked looks after the time: it queues a PINGREQ when either direction was idle for 3/4 of
+// the keep alive, and returns an error when the broker answers neither pings nor messages. next is
+// when to look again.
 func (n *conn) watchLocked() (next time.Duration, err error) {
 	next = time.Hour
 	now := n.now()

@@ -21,7 +21,8 @@ import (
 // warmUp is how long a publisher publishes before it is measured.
 const warmUp = 50 * time.Millisecond
 
-// publishOurs publishes through package mqtt: one goroutine sends until the queue is full and goes on when half of it is settled.
+// publishOurs publishes through package mqtt: one goroutine sends until the queue is full and goes
+// on when half of it is settled.
 func publishOurs(ctx context.Context, t target, length time.Duration) (result, error) {
 	const queue = 4096
 	ctx, cancel := context.WithTimeout(ctx, length+time.Minute)
@@ -114,8 +115,8 @@ func measured(acked *atomic.Int64, length time.Duration, publishUntil func(time.
 	return m.result(acked.Load() - before)
 }
 
-// publishPaho publishes through paho.golang, whose Publish waits for the acknowledgement: from as many goroutines as the
-// window has room for.
+// publishPaho publishes through paho.golang, whose Publish waits for the acknowledgement: from as
+// many goroutines as the window has room for.
 func publishPaho(ctx context.Context, t target, length time.Duration) (result, error) {
 	nc, err := dial(ctx, t)
 	if err != nil {

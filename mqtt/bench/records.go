@@ -65,7 +65,8 @@ func checkRecords(ctx context.Context, certificate, key string) error {
 	s := c.Stats()
 	cancel()
 	<-ended
-	// Records are counted for the whole connection: that of the CONNECT and that of the DISCONNECT are no flushes in s.
+	// Records are counted for the whole connection: that of the CONNECT and that of the DISCONNECT
+	// are not flushes in s.
 	fmt.Printf("TLS: %d records for %d flushes of %d bytes on average, the largest with %d bytes of ciphertext\n",
 		counter.records.Load()-2, s.Writes, s.BytesOut/s.Writes, counter.largest.Load())
 	return nil

@@ -17,8 +17,8 @@ import (
 
 // Behavior is what a broker offers and what it does wrong. The zero value is a good broker.
 type Behavior struct {
-	// Properties are those of the CONNACK: limits, server keep alive and the like. The broker obeys them and records
-	// clients that do not.
+	// Properties are those of the CONNACK: limits, server keep alive and the like. The broker obeys
+	// them and records clients that do not.
 	Properties packet.Properties
 
 	DialError            error             // connections cannot be made
@@ -33,13 +33,15 @@ type Behavior struct {
 	AckCode              packet.ReasonCode // of PUBACK and PUBREC
 	LoseSession          bool              // sessions are forgotten at every CONNECT
 	IgnoreReceiveMaximum bool              // the client's Receive Maximum is not obeyed
-	// CloseAt ends the connection at a PUBLISH to a topic that matches it, FilterCloseAt at a SUBSCRIBE to that filter, LargeCloseAt at a
-	// PUBLISH packet of so many bytes; before the broker answers. CloseCode, where it is not 0, is that of the DISCONNECT.
+	// CloseAt ends the connection at a PUBLISH to a topic that matches it, FilterCloseAt at a
+	// SUBSCRIBE to that filter, LargeCloseAt at a PUBLISH packet of so many bytes; before the
+	// broker answers. CloseCode, if it is not 0, is that of the DISCONNECT.
 	CloseAt       string
 	FilterCloseAt string
 	LargeCloseAt  int
 	CloseCode     packet.ReasonCode
-	// RefuseAt answers a PUBLISH to a topic that matches it with 0x87 and closes, as mosquitto 2.0.11 does.
+	// RefuseAt answers a PUBLISH to a topic that matches it with 0x87 and closes, as mosquitto
+	// 2.0.11 does.
 	RefuseAt string
 	// AliasCloseAt ends the connection with CloseCode at the use of this topic alias.
 	AliasCloseAt uint16
@@ -47,8 +49,9 @@ type Behavior struct {
 	SubackCode map[string]packet.ReasonCode
 	// RefuseWill answers a CONNECT with a will with a code, 0 for success.
 	RefuseWill func(w *packet.Will) packet.ReasonCode
-	// NoResume closes a connection to a session that the broker has, after the CONNACK; EarlyPublish sends a PUBLISH before that instead.
-	// With StuckSession it goes on, but is not answered.
+	// NoResume closes a connection to a session that the broker has, after the CONNACK;
+	// EarlyPublish sends a PUBLISH before that instead. With StuckSession the connection continues,
+	// but its messages are not answered.
 	NoResume     bool
 	EarlyPublish bool
 	StuckSession bool
@@ -56,8 +59,9 @@ type Behavior struct {
 	Greeting string
 	// Deaf makes the broker stop reading after the CONNECT.
 	Deaf bool
-	// Authenticate is the broker's side of enhanced authentication, where a CONNECT has a method. It gets the data of each CONNECT and
-	// AUTH; start says that an exchange begins. done ends it with success, an error with 0x87. It must not call the broker.
+	// Authenticate is the broker's side of enhanced authentication, where a CONNECT has a method.
+	// It gets the data of each CONNECT and AUTH; start says that an exchange begins. done ends it
+	// with success, an error with 0x87. It must not call the broker.
 	Authenticate func(start bool, data []byte) (answer []byte, done bool, err error)
 }
 

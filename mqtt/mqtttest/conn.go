@@ -121,7 +121,8 @@ func (c *conn) leaveLocked(p *packet.Disconnect) {
 	c.last = true
 }
 
-// handleAllLocked handles the packets in b, to which the last m bytes are new, and returns the rest.
+// handleAllLocked handles the packets in b, to which the last m bytes are new, and returns the
+// rest.
 func (c *conn) handleAllLocked(b []byte, m int) ([]byte, error) {
 	c.bytes += m
 	if n := c.broker.behavior.CloseAfter; n > 0 && c.bytes >= n {
@@ -212,7 +213,8 @@ func (c *conn) handleLocked(t packet.Type, p packet.Packet) error {
 	return nil
 }
 
-// cutLocked ends the connection because of what the client sent, with the behavior's DISCONNECT where it has a code.
+// cutLocked ends the connection because of what the client sent, with the behavior's DISCONNECT if
+// it has a code.
 func (c *conn) cutLocked() error {
 	if code := c.broker.behavior.CloseCode; code != 0 {
 		c.leaveLocked(&packet.Disconnect{Code: code})

@@ -109,7 +109,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestAllProperties checks every property of every packet both ways, and that nothing else is let through.
+// TestAllProperties checks every property of every packet both ways, and that nothing else is let
+// through.
 func TestAllProperties(t *testing.T) {
 	all := Properties{
 		PayloadFormat: 1, RequestProblemInformation: 1, RequestResponseInformation: 1, MaximumQoS: 1, RetainAvailable: 1,
@@ -166,8 +167,8 @@ func TestAllProperties(t *testing.T) {
 	}
 }
 
-// TestTruncated cuts every vector at every byte, with the length in the header made to fit: nothing may be accepted that is not
-// the short form of a packet, and nothing may panic.
+// TestTruncated cuts every vector at every byte, with the length in the header made to fit: nothing
+// may be accepted that is not the short form of a packet, and nothing may panic.
 func TestTruncated(t *testing.T) {
 	for _, v := range vectors {
 		b := unhex(t, v.hex)
@@ -178,7 +179,8 @@ func TestTruncated(t *testing.T) {
 		for n := range h.Length {
 			p, err := Decode(h, b[size:size+n])
 			if err == nil {
-				// Payloads and lists may end anywhere, acknowledgements have short forms: then it is the same packet again.
+				// Payloads and lists may end anywhere, acknowledgements have short forms: then it
+				// is the same packet again.
 				again, err := decode(p.Append(nil))
 				if err != nil || !reflect.DeepEqual(p, again) {
 					t.Errorf("%s cut at %d of %d: decoded as %+v, then %+v, %v", v.name, n, h.Length, p, again, err)

@@ -53,8 +53,9 @@ func (s PropertySet) Has(id PropertyID) bool { return id < 64 && s&(1<<id) != 0 
 // A UserProperty is a pair of strings. Order and repetition have a meaning.
 type UserProperty struct{ Key, Value string }
 
-// Properties are the properties of one packet. A field counts only where Present has its property; the zero value has none. Decoded
-// binary data is a part of the body that was decoded, everything else is a copy.
+// Properties are the properties of one packet. A field counts only where Present has its property;
+// the zero value has none. Decoded binary data is a part of the body that was decoded, everything
+// else is a copy.
 type Properties struct {
 	Present PropertySet
 
@@ -73,7 +74,7 @@ type Properties struct {
 	TopicAlias        uint16
 
 	MessageExpiry     uint32 // seconds
-	SessionExpiry     uint32 // seconds, 0xFFFFFFFF for ever
+	SessionExpiry     uint32 // seconds, 0xFFFFFFFF forever
 	WillDelay         uint32 // seconds
 	MaximumPacketSize uint32 // bytes
 
@@ -92,7 +93,8 @@ type Properties struct {
 	UserProperties  []UserProperty
 }
 
-// will stands for the properties of the will, which share no table with CONNECT. 0 is no packet type.
+// will stands for the properties of the will, which share no table with CONNECT. 0 is not a packet
+// type.
 const will Type = 0
 
 // allowed is the table 2-4 of MQTT 5.0: which packet may carry which properties.
@@ -231,14 +233,14 @@ func (r *reader) property(t Type, p *Properties) {
 	} else {
 		r.fail(malformed(r.typ, "property "+propertyName(id)+" is unknown"))
 	}
-	// 2.2.2.2 calls a property of another packet malformed, 1.2 calls data that the protocol does not allow a
-	// protocol error, and that is what brokers answer with.
+	// 2.2.2.2 calls a property of another packet malformed, 1.2 calls data that the protocol does
+	// not allow a protocol error, and that is what brokers answer with.
 	if !allowed[t].Has(id) {
 		r.fail(violation(r.typ, "property "+propertyName(id)+" is not allowed"))
 	}
 }
 
-// check fails where the value of a property is none that the standard knows.
+// check fails if the value of a property is none that the standard knows.
 func (r *reader) check(ok bool, id PropertyID) {
 	if !ok {
 		r.fail(violation(r.typ, "property "+propertyName(id)+" has an impossible value"))

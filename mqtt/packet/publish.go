@@ -19,7 +19,8 @@ func (p *Publish) length() int {
 	return n
 }
 
-// Size returns the size of the encoded packet, which is larger than the protocol allows where the parts are.
+// Size returns the size of the encoded packet, which is larger than the protocol allows if the
+// parts are.
 func (p *Publish) Size() int { return sizeWithHeader(p.length()) }
 
 // Append appends the encoded packet to b.
@@ -40,8 +41,8 @@ func (p *Publish) Append(b []byte) []byte {
 	return append(b, p.Payload...)
 }
 
-// Decode decodes the body of a packet with the given header. It needs the body to stay as it is while the packet
-// is in use.
+// Decode decodes the body of a packet with the given header. It needs the body to stay as it is
+// while the packet is in use.
 func (p *Publish) Decode(h Header, body []byte) error {
 	*p = Publish{Dup: h.Flags&8 != 0, QoS: h.Flags >> 1 & 3, Retain: h.Flags&1 != 0}
 	r := reader{typ: PUBLISH, rest: body}

@@ -41,7 +41,7 @@ type server struct {
 	conns   chan *websocket.Conn
 }
 
-// startServer runs a server that knows the given sub-protocols, with TLS where that is asked for.
+// startServer runs a server that knows the given sub-protocols, with TLS if that is asked for.
 func startServer(t *testing.T, encrypted bool, subprotocols ...string) *server {
 	t.Helper()
 	s := &server{request: make(chan *http.Request, 10), conns: make(chan *websocket.Conn, 10)}
@@ -70,7 +70,8 @@ func startServer(t *testing.T, encrypted bool, subprotocols ...string) *server {
 	return s
 }
 
-// TestSubprotocol checks that the sub-protocol is offered, and that a server that does not choose it is left.
+// TestSubprotocol checks that the sub-protocol is offered, and that a server that does not choose
+// it is left.
 //
 // [MQTT-6.0.0-3] [MQTT-6.0.0-4]
 func TestSubprotocol(t *testing.T) {
@@ -98,7 +99,8 @@ func TestSubprotocol(t *testing.T) {
 	}
 }
 
-// TestFrames checks that bytes are the same whatever frames carry them, and that the client sends binary frames only.
+// TestFrames checks that bytes are the same whatever frames carry them, and that the client sends
+// binary frames only.
 //
 // [MQTT-6.0.0-1] [MQTT-6.0.0-2]
 func TestFrames(t *testing.T) {
@@ -142,7 +144,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestOtherFrames checks that the connection ends with a data frame that is not binary, and in order with a close frame.
+// TestOtherFrames checks that the connection ends with a data frame that is not binary, and in
+// order with a close frame.
 //
 // [MQTT-6.0.0-1]
 func TestOtherFrames(t *testing.T) {
@@ -278,7 +281,8 @@ func roundTrip(t *testing.T, cfg mqtt.Config) {
 	}
 }
 
-// TestClient runs the client over WebSocket and WSS against the broker for tests, mixed with URLs of other transports.
+// TestClient runs the client over WebSocket and WSS against the broker for tests, mixed with URLs
+// of other transports.
 func TestClient(t *testing.T) {
 	for _, encrypted := range []bool{false, true} {
 		t.Run(map[bool]string{false: "ws", true: "wss"}[encrypted], func(t *testing.T) {
@@ -391,7 +395,7 @@ func (*open) Provides(b byte) bool {
 func (*open) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
 func (*open) OnACLCheck(*mochi.Client, string, bool) bool              { return true }
 
-// freePort returns a TCP port of the loopback interface that nobody listens at.
+// freePort returns a TCP port of the loopback interface on which nothing listens.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

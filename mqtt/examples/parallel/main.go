@@ -1,4 +1,5 @@
-// Command parallel runs ten clients at the same time that publish 100 messages each, and one that counts what arrives.
+// Command parallel runs ten clients at the same time that publish 100 messages each, and one that
+// counts what arrives.
 //
 //	go run ./mqtt/examples/parallel -broker mqtt://localhost
 package main
@@ -99,7 +100,8 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// publish runs one client that sends its messages, without waiting in between, and then for all of them to be acknowledged.
+// publish runs one client that sends its messages, without waiting in between, and then for all of
+// them to be acknowledged.
 func publish(ctx context.Context, topic string) error {
 	client, err := mqtt.New(mqtt.Config{URLs: []string{*broker}, SessionExpiry: mqtt.NoSession})
 	if err != nil {

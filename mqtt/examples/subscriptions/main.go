@@ -1,5 +1,5 @@
-// Command subscriptions shows subscriptions that come and go while the client runs, and a last will: a watcher sees when the worker is
-// online and when it is gone.
+// Command subscriptions shows subscriptions that come and go while the client runs, and a last
+// will: a watcher sees when the worker is online and when it is gone.
 //
 //	go run ./mqtt/examples/subscriptions -broker mqtt://localhost
 package main
@@ -57,7 +57,8 @@ func start(cfg mqtt.Config) (*mqtt.Client, <-chan string, error) {
 }
 
 func run(ctx context.Context) error {
-	// Subscriptions that are always wanted belong to the configuration: they are made again where the broker lost the session.
+	// Subscriptions that are always wanted belong to the configuration: they are made again if the
+	// broker lost the session.
 	watcher, seen, err := start(mqtt.Config{Subscriptions: []mqtt.Subscription{{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: mqtt.RetainDoNotSend}}})
 	if err != nil {
 		return err
@@ -70,7 +71,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Subscribe returns when the broker has answered: from here on the watcher sees what the worker says.
+	// Subscribe returns when the broker has answered: from here on the watcher sees what the worker
+	// says.
 	if _, err := watcher.Subscribe(ctx, mqtt.Subscription{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: mqtt.RetainDoNotSend}); err != nil {
 		return err
 	}
@@ -100,7 +102,8 @@ func run(ctx context.Context) error {
 		fmt.Printf("worker: unsubscribed from %s\n", filter)
 	}
 
-	// The worker leaves, and asks the broker to publish its will. A crash, or a lost network, would do the same.
+	// The worker leaves, and asks the broker to publish its will. A crash, or a lost network, would
+	// do the same.
 	if err := worker.Close(ctx, mqtt.Disconnect{Code: packet.DisconnectWithWill}); err != nil {
 		return err
 	}
