@@ -119,7 +119,7 @@ func start(t testing.TB, cfg Config) *tester {
 	return k
 }
 
-// patience is how long a test waits for what must come.
+// testTimeout is how long a test waits for what must come.
 const testTimeout = 5 * time.Minute
 
 // await returns the next event of the given kind.

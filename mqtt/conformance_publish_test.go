@@ -59,7 +59,8 @@ func idleClient(t *testing.T) *Client {
 // PUBREC, then the PUBREL until its PUBCOMP and never the PUBLISH; PUBRELs go in the order of the
 // PUBRECs, also again.
 //
-// [MQTT-2.2.1-5] [MQTT-3.3.1-1] [MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT-4.6.0-4]
+// [MQTT-2.2.1-5] [MQTT-3.3.1-1] [MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6]
+// [MQTT-4.4.0-1] [MQTT-4.6.0-4]
 func TestQoS2Out(t *testing.T) {
 	conformance(t, nil, func(t *testing.T, k *tester, next func() *peer) {
 		reconnect := func(p *peer) *peer {

@@ -12,7 +12,8 @@ import (
 // TestAnswers checks which answer a message gets: the one of its QoS, with its identifier and
 // nothing but success in it, even if nobody handles messages or nobody asked for the topic.
 //
-// [MQTT-2.2.1-5] [MQTT-3.3.2-3] [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-4.5.0-2]
+// [MQTT-2.2.1-5] [MQTT-3.3.2-3] [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11]
+// [MQTT-4.5.0-2]
 // [MQTT-3.4.2-1] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-1] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
 // [MQTT-3.6.2-1] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-1] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
 func TestAnswers(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 // TestRequestForm checks the bytes of SUBSCRIBE and UNSUBSCRIBE: flags, identifiers of their own,
 // reserved bits.
 //
-// [MQTT-2.2.1-3] [MQTT-2.2.2-1] [MQTT-3.8.1-1] [MQTT-3.8.3-5] [MQTT-3.10.1-1] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+// [MQTT-2.2.1-3] [MQTT-2.2.2-1] [MQTT-3.8.1-1] [MQTT-3.8.3-5] [MQTT-3.10.1-1] [MQTT-4.8.2-1]
+// [MQTT-4.8.2-2]
 func TestRequestForm(t *testing.T) {
 	conformance(t, nil, func(t *testing.T, k *tester, next func() *peer) {
 		p := next()

@@ -253,11 +253,11 @@ func TestSessionFacts(t *testing.T) {
 	})
 }
 
-// TestStrangersSession: a client without facts finds a session under its id. It must not go on with
+// TestForeignSession: a client without facts finds a session under its id. It must not go on with
 // it [MQTT-3.2.2-4], and does not need to wait for a new one.
 //
 // [MQTT-3.2.2-4]
-func TestStrangersSession(t *testing.T) {
+func TestForeignSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
 		defer b.Close()

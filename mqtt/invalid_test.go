@@ -7,7 +7,7 @@ import (
 )
 
 // A violation of the rules is reported in one sentence, which names this library once.
-func TestInvalidIsToldOnce(t *testing.T) {
+func TestInvalidIsReportedOnce(t *testing.T) {
 	k := idleClient(t)
 	bad := UserProperty{Key: "\x00"}
 	tell := func(call func() error) error { return call() }

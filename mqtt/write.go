@@ -204,12 +204,12 @@ func (n *conn) sendDisconnect(buf []byte, written []settlement, p *closing) erro
 	if p.err != nil || !ok || half.CloseWrite() != nil {
 		return p.err
 	}
-	patience := time.NewTimer(lingerTimeout)
-	defer patience.Stop()
+	linger := time.NewTimer(lingerTimeout)
+	defer linger.Stop()
 	select {
 	case <-n.readerDone:
 	case <-n.dead:
-	case <-patience.C:
+	case <-linger.C:
 	}
 	return p.err
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
-// patience is how long a test waits for what must come.
-const patience = time.Minute
+// testTimeout is how long a test waits for what must come.
+const testTimeout = time.Minute
 
 // serve runs a WebSocket server that chooses the given sub-protocol, and serves every connection
 // with the function. It returns its URL and the sub-protocols that clients offered.
@@ -157,7 +157,7 @@ func TestFrames(t *testing.T) {
 				if got != want {
 					t.Errorf("frames of %d bytes: %q, want %q", size, got, want)
 				}
-			case <-time.After(patience):
+			case <-time.After(testTimeout):
 				t.Fatalf("frames of %d bytes: no message", size)
 			}
 		}
@@ -189,7 +189,7 @@ func TestTextFrame(t *testing.T) {
 			if err == nil {
 				t.Error("no error")
 			}
-		case <-time.After(patience):
+		case <-time.After(testTimeout):
 			t.Fatal("the connection did not end")
 		}
 	}
