@@ -6,10 +6,12 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// topicAliases are the aliases that the client gave to topics on one connection. They end with it [MQTT-3.3.2-7].
+// topicAliases are the aliases that the client gave to topics on one connection. They end with it
+// [MQTT-3.3.2-7].
 //
-// A topic keeps its alias while it is in use: another one takes it only where aliasLease uses of each alias have gone by since. So more
-// topics than aliases, sent in turn, do not rob each other, and topics of the past make room.
+// A topic keeps its alias while it is in use: another one takes it only after aliasLease uses of
+// each alias since. So if more topics than aliases are sent in turn, they do not take aliases from
+// each other, and topics that are no longer used free theirs.
 type topicAliases struct {
 	limit   int    // the largest alias
 	uses    uint64 // calls of use
@@ -24,10 +26,11 @@ type topicAlias struct {
 }
 
 const (
-	// aliasLease times the number of aliases is how many messages an alias outlasts without being used.
+	// aliasLease times the number of aliases is how many messages an alias outlasts without being
+	// used.
 	aliasLease = 8
-	// aliasCost is the most that an alias adds to a packet, in bytes: the property and what the two lengths before it grow by.
-	// Shorter topics are not worth one.
+	// aliasCost is the most that an alias adds to a packet, in bytes: the property and what the two
+	// lengths before it grow by. Shorter topics are not worth one.
 	aliasCost = 5
 )
 
@@ -63,17 +66,17 @@ func (a *topicAliases) use(topic string) (number uint16, known bool) {
 	return x.number, known
 }
 
-// shorten replaces the topic of p by its alias, or announces one. size is that of p, with its topic. p is sent next: the broker
-// learns aliases in the order of the packets.
+// shorten replaces the topic of p by its alias, or announces one. size is that of p, with its
+// topic. p is sent next: the broker learns aliases in the order of the packets.
 func (n *conn) shorten(p *packet.Publish, size int) {
 	if size+aliasCost > int(n.negotiated.MaximumPacketSize) {
 		return
 	}
-	number, known := n.given.use(p.Topic)
+	number, known := n.outAliases.use(p.Topic)
 	if number == 0 {
 		return
 	}
-	n.aliased = n.now()
+	n.lastAlias = n.now()
 	p.Properties.TopicAlias = number
 	p.Properties.Present |= packet.Props(packet.PropTopicAlias)
 	if known {

@@ -58,8 +58,8 @@ func aliasLimit(n uint16) packet.Properties {
 	return packet.Properties{Present: packet.Props(packet.PropTopicAliasMaximum), TopicAliasMaximum: n}
 }
 
-// TestOutboundTopicAliases checks that messages of every QoS use aliases, repetitions do not, and that aliases end with the
-// connection.
+// TestOutboundTopicAliases checks that messages of every QoS use aliases, repetitions do not, and
+// that aliases end with the connection.
 func TestOutboundTopicAliases(t *testing.T) {
 	for _, v := range []struct {
 		name          string
@@ -103,7 +103,8 @@ func TestOutboundTopicAliases(t *testing.T) {
 	}
 }
 
-// topicsTo lists what stood for the topics of the packets on a connection: the topic, with a mark for DUP, or the alias.
+// topicsTo lists what stood for the topics of the packets on a connection: the topic, with a mark
+// for DUP, or the alias.
 func topicsTo(b *mqtttest.Broker, connection int) (list []string) {
 	for _, p := range b.Published() {
 		switch {
@@ -119,7 +120,8 @@ func topicsTo(b *mqtttest.Broker, connection int) (list []string) {
 	return list
 }
 
-// TestTopicAliasAndPacketSize checks that an alias never makes a packet too large, and that a message must fit with its topic.
+// TestTopicAliasAndPacketSize checks that an alias never makes a packet too large, and that a
+// message must fit with its topic.
 func TestTopicAliasAndPacketSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := aliasLimit(10)

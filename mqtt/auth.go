@@ -8,31 +8,32 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// An Authenticator carries out enhanced authentication (MQTT 5.0, 4.12): at every connection, and again on a connection when the client
-// re-authenticates. Exchanges are never concurrent, and Start begins a new one whatever became of the last. ctx ends with the
-// attempt. An error of any method ends the connection.
+// An Authenticator carries out enhanced authentication (MQTT 5.0, 4.12): on every connection, and
+// again when the client re-authenticates. Exchanges are never concurrent. Start begins a new one,
+// however the previous one ended. ctx ends with the attempt. An error of any method ends the
+// connection.
 type Authenticator interface {
-	// Method names the authentication method. It is always the same.
+	// Method returns the name of the authentication method. It never changes.
 	Method() string
-	// Start returns the data to begin with, nil for none.
+	// Start returns the initial data, nil for none.
 	Start(ctx context.Context) (data []byte, err error)
-	// Continue answers data of the broker.
+	// Continue returns the answer to data from the broker.
 	Continue(ctx context.Context, data []byte) (answer []byte, err error)
-	// Done gets the data of the broker's success, nil where there is none. An error says that the broker did not prove
-	// what it has to.
+	// Done receives the data that came with the broker's success, nil if there is none. It returns
+	// an error if the broker did not prove its identity.
 	Done(ctx context.Context, data []byte) error
 }
 
 // An authentication is the use that a client makes of its Authenticator.
 type authentication struct {
 	Authenticator
-	turn chan struct{} // holds one value during an exchange
+	sem chan struct{} // holds one value during an exchange
 }
 
 // begin waits for its turn, which end gives back, and starts an exchange.
 func (a *authentication) begin(ctx context.Context) (data []byte, err error) {
 	select {
-	case a.turn <- struct{}{}:
+	case a.sem <- struct{}{}:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("mqtt: authentication: %w", context.Cause(ctx))
 	}
@@ -49,10 +50,10 @@ func (a *authentication) begin(ctx context.Context) (data []byte, err error) {
 	return nil, err
 }
 
-func (a *authentication) end() { <-a.turn }
+func (a *authentication) end() { <-a.sem }
 
-// advance takes the next step of the exchange after an AUTH or CONNACK of the broker. next is the client's AUTH, nil after
-// the last step.
+// advance takes the next step of the exchange after an AUTH or CONNACK of the broker. next is the
+// client's AUTH, nil after the last step.
 func (a *authentication) advance(ctx context.Context, code ReasonCode, p *packet.Properties) (next *packet.Auth, err error) {
 	if p.AuthenticationMethod != a.Method() { // [MQTT-4.12.0-5]
 		return nil, violation("the broker authenticates with method %.40q instead of %q", p.AuthenticationMethod, a.Method())
@@ -94,9 +95,11 @@ func (a *authentication) describe(p *packet.Properties, data []byte) {
 	}
 }
 
-// Reauthenticate authenticates again on the current connection [MQTT-4.12.1-1], while messages go on. nil says that the broker accepted.
-// Without a connection it does nothing and returns nil: the next one authenticates anyway. After any other error than that of
-// the Authenticator's Start the connection ends [MQTT-4.12.1-2]: a *ReasonError is the broker's refusal.
+// Reauthenticate authenticates again on the current connection [MQTT-4.12.1-1], while messages go
+// on. It returns nil when the broker has accepted. Without a connection it does nothing and returns
+// nil, since the next connection authenticates anyway. After any error except that of the
+// Authenticator's Start the connection ends [MQTT-4.12.1-2]; a *ReasonError is the broker's
+// refusal.
 func (c *Client) Reauthenticate(ctx context.Context) error {
 	if c.auth == nil {
 		return fmt.Errorf("%w re-authentication: there is no Config.Authenticator", ErrInvalid) // [MQTT-4.12.0-7]
@@ -108,7 +111,7 @@ func (c *Client) Reauthenticate(ctx context.Context) error {
 	defer c.auth.end()
 	c.mu.Lock()
 	n := c.conn
-	if n == nil || n.parting != nil {
+	if n == nil || n.closing != nil {
 		c.mu.Unlock()
 		return nil
 	}
@@ -117,7 +120,7 @@ func (c *Client) Reauthenticate(ctx context.Context) error {
 	c.mu.Unlock()
 	if err := n.reauthenticate(ctx, data, answers); err != nil {
 		c.mu.Lock()
-		n.leave(max(leaveCode(err), packet.UnspecifiedError), err)
+		n.leaveLocked(max(leaveCode(err), packet.UnspecifiedError), err)
 		c.mu.Unlock()
 		return err
 	}
@@ -132,7 +135,7 @@ func (n *conn) reauthenticate(ctx context.Context, data []byte, answers <-chan p
 			return fmt.Errorf("mqtt: AUTH of %d bytes, the broker takes %d: %w", size, n.negotiated.MaximumPacketSize, ErrTooLarge)
 		}
 		n.c.mu.Lock()
-		n.reply(next)
+		n.replyLocked(next)
 		n.c.mu.Unlock()
 		select {
 		case p := <-answers:
@@ -151,8 +154,8 @@ func (n *conn) reauthenticate(ctx context.Context, data []byte, answers <-chan p
 	return nil
 }
 
-// handleAuth gives an AUTH to the re-authentication that waits for it. mu is held.
-func (n *conn) handleAuth(p *packet.Auth) error {
+// handleAuthLocked gives an AUTH to the re-authentication that waits for it.
+func (n *conn) handleAuthLocked(p *packet.Auth) error {
 	p.Properties.AuthenticationData = slices.Clone(p.Properties.AuthenticationData) // it was part of the read buffer
 	answers := n.auth
 	if answers == nil {

@@ -88,7 +88,8 @@ func TestSCRAMRefuses(t *testing.T) {
 	}
 }
 
-// A scramServer is the broker's side of SCRAM-SHA-256, worked out from RFC 5802 and not from the client.
+// A scramServer is the broker's side of SCRAM-SHA-256, worked out from RFC 5802 and not from the
+// client.
 type scramServer struct {
 	password        string
 	separate        bool // prove itself in an AUTH of its own
@@ -142,7 +143,8 @@ func (s *scramServer) authenticate(start bool, data []byte) (answer []byte, done
 	return []byte("v=" + base64.StdEncoding.EncodeToString(signature)), !s.separate, nil
 }
 
-// TestEnhancedAuthentication authenticates at connecting, again on the connection, and at the next connection.
+// TestEnhancedAuthentication authenticates at connecting, again on the connection, and at the next
+// connection.
 func TestEnhancedAuthentication(t *testing.T) {
 	for _, separate := range []bool{false, true} {
 		t.Run(fmt.Sprint("separate=", separate), func(t *testing.T) {
@@ -191,7 +193,8 @@ func TestEnhancedAuthentication(t *testing.T) {
 	}
 }
 
-// TestUnprovenBroker checks that a broker that does not know the password is left, at connecting and later.
+// TestUnprovenBroker checks that a broker that does not know the password is left, at connecting
+// and later.
 func TestUnprovenBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &scramServer{password: "pencil", lie: true}
@@ -211,7 +214,7 @@ func TestUnprovenBroker(t *testing.T) {
 		}
 		k.await(t, Disconnected)
 		synctest.Wait()
-		if f := b.Farewells(); len(f) != 2 || f[0].Code != packet.UnspecifiedError || f[1].Code != packet.UnspecifiedError { // [MQTT-4.12.1-2]
+		if f := b.Disconnects(); len(f) != 2 || f[0].Code != packet.UnspecifiedError || f[1].Code != packet.UnspecifiedError { // [MQTT-4.12.1-2]
 			t.Errorf("%+v", f)
 		}
 		k.close(t, false)
@@ -250,7 +253,8 @@ func TestReauthenticateGivesUp(t *testing.T) {
 	})
 }
 
-// TestAuthMistakes checks with which code the client leaves a broker that breaks the rules of authentication.
+// TestAuthMistakes checks with which code the client leaves a broker that breaks the rules of
+// authentication.
 func TestAuthMistakes(t *testing.T) {
 	auth := func(code packet.ReasonCode, method string) []byte {
 		p := packet.Auth{Code: code, Properties: packet.Properties{AuthenticationMethod: method, Present: packet.Props(packet.PropAuthenticationMethod)}}

@@ -8,9 +8,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Backoff is the delay between attempts to connect: a random part (full jitter) of a time that begins with Min and doubles to Max. It begins
-// anew only after a connection that lasted StableAfter. After a refusal that is permanent the delay is between
-// half of Max and Max.
+// Backoff is the delay between attempts to connect: a random part (full jitter) of a time that
+// starts at Min and doubles up to Max. It is reset only by a connection that lasted StableAfter.
+// After a permanent refusal the delay is between half of Max and Max.
 type Backoff struct {
 	Min         time.Duration // default 1s
 	Max         time.Duration // default 2m
@@ -25,10 +25,10 @@ func (b Backoff) withDefaults() Backoff {
 	return b
 }
 
-// delay returns the time to wait after the given number of attempts without a stable connection, the last of
-// which ended with err.
+// delay returns the time to wait after the given number of attempts without a stable connection,
+// the last of which ended with err.
 func (b Backoff) delay(attempts int, err error) time.Duration {
-	if errors.Is(err, errStranger) {
+	if errors.Is(err, errForeignSession) {
 		return 0
 	}
 	if refused, ok := errors.AsType[*ReasonError](err); err != nil && Diagnose(err).Permanent && (!ok || refused.Packet == "CONNACK") {
@@ -38,12 +38,12 @@ func (b Backoff) delay(attempts int, err error) time.Duration {
 	for range attempts - 1 {
 		limit = min(2*limit, b.Max)
 	}
-	return least(err) + jitter(limit)
+	return minDelay(err) + jitter(limit)
 }
 
-// least returns the delay that a reason asks for at least: connections that push each other out of a session must not do it in a tight
-// loop, and a busy broker must not be kept busy.
-func least(err error) time.Duration {
+// minDelay returns the shortest delay that the reason in err allows: connections that push each
+// other out of a session must not do it in a tight loop, and a busy broker must not be kept busy.
+func minDelay(err error) time.Duration {
 	switch reasonCode(err) {
 	case packet.SessionTakenOver:
 		return 10 * time.Second

@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// ackAll is a peer that accepts everything and does nothing but acknowledge: what one read brought with one write. Its costs are as
-// small as they can be, so that a benchmark measures the client.
+// ackAll is a peer that accepts everything and does nothing but acknowledge: what one read brought
+// with one write. Its costs are as small as they can be, so that a benchmark measures the client.
 func ackAll(nc net.Conn, receiveMaximum uint16) {
 	defer nc.Close()
 	buf := make([]byte, 256<<10)
@@ -96,7 +96,7 @@ func benchmarkSend(b *testing.B, cfg Config) {
 	k.await(b, Connected)
 	room := make(chan struct{}, 4000)
 	failed := make(chan error, 1)
-	done := func(_ Ack, err error) {
+	done := func(_ PublishResult, err error) {
 		if err != nil {
 			select {
 			case failed <- err:

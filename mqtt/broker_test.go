@@ -14,8 +14,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// startMosquitto runs a broker of its own with the given configuration, to which listeners belong, and waits until it listens at
-// network and address. The test is skipped where mosquitto is missing.
+// startMosquitto runs a broker of its own with the given configuration, to which listeners belong,
+// and waits until it listens at network and address. The test is skipped where mosquitto is
+// missing.
 func startMosquitto(t testing.TB, network, address, config string) *exec.Cmd {
 	t.Helper()
 	program, err := exec.LookPath("mosquitto")
@@ -57,7 +58,7 @@ func startMosquitto(t testing.TB, network, address, config string) *exec.Cmd {
 	}
 }
 
-// freePort returns a TCP port of the loopback interface that nobody listens at.
+// freePort returns a TCP port of the loopback interface on which nothing listens.
 func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -85,7 +86,8 @@ type tester struct {
 	ended    chan error
 }
 
-// start runs a client. Its handler keeps copies of the messages; Config.Handler, where set, decides after that.
+// start runs a client. Its handler keeps copies of the messages; Config.Handler, where set, decides
+// after that.
 func start(t testing.TB, cfg Config) *tester {
 	t.Helper()
 	k := &tester{received: make(chan *Message, 10_000), events: make(chan Event, 10_000), ended: make(chan error, 1)}
@@ -117,13 +119,13 @@ func start(t testing.TB, cfg Config) *tester {
 	return k
 }
 
-// patience is how long a test waits for what must come.
-const patience = 5 * time.Minute
+// testTimeout is how long a test waits for what must come.
+const testTimeout = 5 * time.Minute
 
 // await returns the next event of the given kind.
 func (k *tester) await(t testing.TB, kind EventKind) Event {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(testTimeout)
 	for {
 		select {
 		case e := <-k.events:
@@ -142,15 +144,15 @@ func (k *tester) message(t testing.TB) *Message {
 	select {
 	case m := <-k.received:
 		return m
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Fatal("no message")
 		return nil
 	}
 }
 
-func (k *tester) publish(t testing.TB, m *Message) Ack {
+func (k *tester) publish(t testing.TB, m *Message) PublishResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	a, err := k.Publish(ctx, m)
 	if err != nil {
@@ -159,18 +161,18 @@ func (k *tester) publish(t testing.TB, m *Message) Ack {
 	return a
 }
 
-func farewell(withWill bool) Farewell {
+func disconnect(withWill bool) Disconnect {
 	if withWill {
-		return Farewell{Code: packet.DisconnectWithWill}
+		return Disconnect{Code: packet.DisconnectWithWill}
 	}
-	return Farewell{}
+	return Disconnect{}
 }
 
 func (k *tester) close(t testing.TB, withWill bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
-	if err := k.Close(ctx, farewell(withWill)); err != nil {
+	if err := k.Close(ctx, disconnect(withWill)); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-k.ended; err != nil {

@@ -11,32 +11,32 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A Client keeps one session with one broker over as many connections as it takes. Its methods may be called from any
-// goroutine.
+// A Client keeps one session with one broker, over as many connections as that takes. Its methods
+// may be called from any goroutine.
 type Client struct {
 	cfg  Config
 	urls []*url.URL
 
-	stop      context.Context // ends when the client is to end, with the cause
-	cancel    context.CancelCauseFunc
-	started   bool
-	ended     chan struct{} // closed when nothing of the client runs any more
-	settler   settler
-	inbox     inbox
-	storing   sync.Mutex // held around calls of the session store
-	facts     factsState // the supervisor's
-	suspect   suspicion  // the supervisor's
-	will      willLimit  // the supervisor's
-	offered   *Will      // the will of the last CONNECT; the supervisor's
-	noAliases bool       // the broker cannot bear topic aliases; the supervisor's
-	told      string     // the failure that was logged last; the supervisor's
-	responses responses
-	auth      *authentication // nil without Config.Authenticator
-	bytesIn   atomic.Uint64
-	bytesOut  atomic.Uint64
+	stop        context.Context // ends when the client is to end, with the cause
+	cancel      context.CancelCauseFunc
+	started     bool
+	ended       chan struct{} // closed when nothing of the client runs any more
+	settler     settler
+	inbox       inbox
+	storing     sync.Mutex // held around calls of the session store
+	facts       factsState // the supervisor's
+	suspect     suspicion  // the supervisor's
+	will        willLimit  // the supervisor's
+	sentWill    *Will      // the will of the last CONNECT; the supervisor's
+	noAliases   bool       // the broker cannot handle topic aliases; the supervisor's
+	lastFailure string     // the failure that was logged last; the supervisor's
+	responses   responses
+	auth        *authentication // nil without Config.Authenticator
+	bytesIn     atomic.Uint64
+	bytesOut    atomic.Uint64
 
-	// mu guards what follows, and everything in the current connection that says so. It is never held during I/O or while code
-	// of the user runs.
+	// mu guards what follows, and everything in the current connection that says so. It is never
+	// held during I/O or while code of the user runs.
 	mu       sync.Mutex
 	session  session
 	epoch    int    // counts sessions: it changes when the broker lost one
@@ -52,7 +52,8 @@ type Client struct {
 	stats    Stats
 }
 
-// New returns a client for cfg. It checks cfg and does no I/O; messages may be sent at once and wait for Run.
+// New returns a client for cfg. It checks cfg and does no I/O. Messages may be sent right away;
+// they wait for Run.
 func New(cfg Config) (*Client, error) {
 	cfg, urls, err := cfg.withDefaults()
 	if err != nil {
@@ -69,9 +70,10 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Run connects, serves and reconnects until ctx ends or Close is called. It owns all goroutines of the client and returns when they have
-// ended and every message is settled: nil after Close, else the cause of ctx. It may be called once. The end of ctx
-// leaves the broker with DISCONNECT 0x04, so that the will is sent.
+// Run connects, serves and reconnects until ctx ends or Close is called. It owns all goroutines of
+// the client and returns when they have ended and every message is settled: nil after Close, else
+// the cause of ctx. It may only be called once. When ctx ends the client sends DISCONNECT 0x04, so
+// that the broker publishes the will.
 func (c *Client) Run(ctx context.Context) error {
 	c.mu.Lock()
 	switch {
@@ -110,11 +112,13 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the client in order: it accepts nothing more, writes the DISCONNECT that f describes, and waits for Run to end. Messages not
-// acknowledged by then are settled with ErrClosed or ErrUncertain. When ctx ends first the connection is cut. A Farewell that
-// MQTT does not allow is ErrInvalid, and the client goes on. Close must not be called by a handler, a done function or OnEvent.
-func (c *Client) Close(ctx context.Context, f Farewell) error {
-	d, err := f.encode(c.cfg.SessionExpiry)
+// Close shuts the client down in order: it accepts nothing more, sends the DISCONNECT that d
+// describes, and waits for Run to end. Messages not acknowledged by then are settled with ErrClosed
+// or ErrUncertain. If ctx ends first, the connection is closed at once. For a Disconnect that MQTT
+// does not allow Close returns ErrInvalid, and the client goes on. Close must not be called from a
+// handler, a done function or OnEvent.
+func (c *Client) Close(ctx context.Context, d Disconnect) error {
+	p, err := d.encode(c.cfg.SessionExpiry)
 	if err != nil {
 		return err
 	}
@@ -122,7 +126,7 @@ func (c *Client) Close(ctx context.Context, f Farewell) error {
 	idle := !c.started
 	c.started = true
 	c.mu.Unlock()
-	c.shutdown(d, ErrClosed)
+	c.shutdown(p, ErrClosed)
 	if idle { // there is no Run that could settle
 		c.settleAll()
 		c.settler.flush()
@@ -134,14 +138,14 @@ func (c *Client) Close(ctx context.Context, f Farewell) error {
 	case <-ctx.Done():
 		c.mu.Lock()
 		if c.conn != nil {
-			c.conn.fail(context.Cause(ctx))
+			c.conn.failLocked(context.Cause(ctx))
 		}
 		c.mu.Unlock()
 		return context.Cause(ctx)
 	}
 }
 
-// shutdown makes the client end, with a DISCONNECT where it is connected. Only the first call counts.
+// shutdown makes the client end, with a DISCONNECT if it is connected. Only the first call counts.
 func (c *Client) shutdown(d packet.Disconnect, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,7 +154,7 @@ func (c *Client) shutdown(d packet.Disconnect, cause error) {
 	}
 	c.closing = true
 	if c.conn != nil {
-		c.conn.depart(&parting{d, nil})
+		c.conn.closeLocked(&closing{d, nil})
 	}
 	c.cancel(cause)
 }
@@ -167,11 +171,11 @@ func (c *Client) settleAll() {
 			}
 			c.session.settle(x)
 			x.stored = 0 // the next process has it
-			c.settle(x, Ack{}, err)
+			c.settleLocked(x, PublishResult{}, err)
 		}
 	}
 	for _, r := range c.requests {
-		r.finish(SubAck{}, ErrClosed)
+		r.finish(Suback{}, ErrClosed)
 	}
 	c.requests = nil
 }

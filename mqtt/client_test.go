@@ -19,11 +19,11 @@ func connectTo(b *mqtttest.Broker) Config {
 	return Config{URLs: []string{"mqtt://test"}, Dial: b.Dial, ClientID: "c"}
 }
 
-// outcomes collects what done functions are told, as "name: outcome".
+// outcomes collects what done functions receive, as "name: outcome".
 type outcomes struct{ list []string }
 
-func (o *outcomes) done(name string) func(Ack, error) {
-	return func(a Ack, err error) {
+func (o *outcomes) done(name string) func(PublishResult, error) {
+	return func(a PublishResult, err error) {
 		what := a.Code.String()
 		if err != nil {
 			what = err.Error()
@@ -62,233 +62,6 @@ func wantList(t testing.TB, what string, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s:\nwant %q\ngot  %q", what, want, got)
-	}
-}
-
-// TestKeepAlive checks that a silent connection is pinged in time.
-//
-// [MQTT-3.1.2-20]
-func TestKeepAlive(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mqtttest.New(mqtttest.Behavior{})
-		defer b.Close()
-		k := start(t, connectTo(b))
-		k.await(t, Connected)
-		before := k.Stats().BytesOut
-		time.Sleep(450*time.Second + time.Millisecond)
-		if got := (k.Stats().BytesOut - before) / 2; got != 10 {
-			t.Errorf("%d pings in 450s, want one each 45s", got)
-		}
-		if !k.Stats().Connected {
-			t.Error("not connected")
-		}
-		k.close(t, false)
-	})
-}
-
-// TestServerKeepAlive checks that the broker's Keep Alive is the one that counts.
-//
-// [MQTT-3.1.2-21] [MQTT-3.2.2-21]
-func TestServerKeepAlive(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mqtttest.New(mqtttest.Behavior{Properties: packet.Properties{Present: packet.Props(packet.PropServerKeepAlive), ServerKeepAlive: 8}})
-		defer b.Close()
-		k := start(t, connectTo(b))
-		if got := k.await(t, Connected).Negotiated.KeepAlive; got != 8*time.Second {
-			t.Errorf("keep alive %v", got)
-		}
-		before := k.Stats().BytesOut
-		time.Sleep(61 * time.Second)
-		if got := (k.Stats().BytesOut - before) / 2; got != 10 {
-			t.Errorf("%d pings in 61s, want one each 6s", got)
-		}
-		k.close(t, false)
-	})
-}
-
-// TestDeadPeer checks that a broker that no longer answers is found, also while messages are written to it all the time.
-//
-// [MQTT-3.12.4-1]
-func TestDeadPeer(t *testing.T) {
-	for _, busy := range []bool{false, true} {
-		t.Run(fmt.Sprintf("busy=%v", busy), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := mqtttest.New(mqtttest.Behavior{NoPingresp: true})
-				defer b.Close()
-				k := start(t, connectTo(b))
-				k.await(t, Connected)
-				begin := time.Now()
-				for busy && len(k.events) == 0 && time.Since(begin) < 5*time.Minute {
-					_ = k.Send(&Message{Topic: "t"}, nil)
-					time.Sleep(time.Second)
-				}
-				e := k.await(t, Disconnected)
-				if d := time.Since(begin); d < 60*time.Second || d > 67*time.Second {
-					t.Errorf("found after %v, want 65s", d)
-				}
-				if e.Err == nil || !strings.Contains(e.Err.Error(), "ping") {
-					t.Error(e.Err)
-				}
-				b.Behave(func(b *mqtttest.Behavior) { b.NoPingresp = false })
-				k.await(t, Connected)
-				k.close(t, false)
-			})
-		})
-	}
-}
-
-// TestBlockedWrite checks that a broker that reads nothing does not hold up the client for ever.
-func TestBlockedWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mqtttest.New(mqtttest.Behavior{Deaf: true})
-		defer b.Close()
-		k := start(t, connectTo(b))
-		k.await(t, Connected)
-		begin := time.Now()
-		_ = k.Send(&Message{Topic: "t", Payload: make([]byte, 1000)}, nil)
-		k.await(t, Disconnected)
-		if d := time.Since(begin); d != writeTimeout {
-			t.Errorf("found after %v, want %v", d, writeTimeout)
-		}
-		k.close(t, false)
-	})
-}
-
-func TestAckWatchdog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mqtttest.New(mqtttest.Behavior{NoPuback: true})
-		defer b.Close()
-		k := start(t, connectTo(b))
-		k.await(t, Connected)
-		var o outcomes
-		time.Sleep(10 * time.Second)
-		begin := time.Now()
-		k.send(t, &o, Message{Topic: "a", QoS: 1})
-		k.await(t, Disconnected)
-		if d := time.Since(begin); d != 60*time.Second {
-			t.Errorf("reconnected after %v, want 60s", d)
-		}
-		b.Behave(func(b *mqtttest.Behavior) { b.NoPuback = false })
-		k.await(t, Connected)
-		synctest.Wait()
-		wantList(t, "outcomes", o.list, "a: 0x00 success")
-		wantList(t, "second connection", sentTo(b, 2), "a#1+")
-		k.close(t, false)
-	})
-}
-
-// TestResend checks that unacknowledged messages come again with their identifiers, in order, with DUP and within the new Receive Maximum, and
-// before newer ones.
-//
-// [MQTT-3.1.2-23] [MQTT-3.3.1-1] [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-4.9.0-1]
-func TestResend(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mqtttest.New(mqtttest.Behavior{NoPuback: true})
-		defer b.Close()
-		k := start(t, connectTo(b))
-		k.await(t, Connected)
-		var o outcomes
-		for _, m := range []Message{{Topic: "a", QoS: 1}, {Topic: "b", QoS: 2}, {Topic: "c", QoS: 1}, {Topic: "d", QoS: 1, Expiry: new(time.Minute)}} {
-			k.send(t, &o, m)
-		}
-		synctest.Wait()
-		wantList(t, "first connection", sentTo(b, 1), "a#1", "b#2", "c#3", "d#4")
-		time.Sleep(30 * time.Second)
-		b.Behave(func(h *mqtttest.Behavior) {
-			h.Properties = packet.Properties{Present: packet.Props(packet.PropReceiveMaximum), ReceiveMaximum: 2}
-		})
-		b.Cut()
-		k.await(t, Disconnected)
-		k.send(t, &o, Message{Topic: "e", QoS: 1})
-		k.await(t, Connected)
-		synctest.Wait()
-		wantList(t, "second connection", sentTo(b, 2), "a#1+", "b#2+")
-		b.Behave(func(h *mqtttest.Behavior) { h.NoPuback = false })
-		b.Cut()
-		k.await(t, Disconnected)
-		k.await(t, Connected)
-		synctest.Wait()
-		wantList(t, "third connection", sentTo(b, 3), "a#1+", "b#2+", "c#3+", "d#4+", "e#5")
-		p := b.Published()
-		if first, last := p[3].Properties.MessageExpiry, p[len(p)-2].Properties.MessageExpiry; first != 60 || last != 60 {
-			t.Errorf("expiry %d, then %d: a repetition is the same packet", first, last)
-		}
-		slices.Sort(o.list)
-		wantList(t, "outcomes", o.list, "a: 0x00 success", "b: 0x00 success", "c: 0x00 success", "d: 0x00 success", "e: 0x00 success")
-		wantList(t, "violations", b.Violations())
-		if s := k.Stats(); s.Queued != 0 || s.InFlight != 0 || s.Acked != 5 || s.Retransmitted != 6 || s.Reconnects != 2 {
-			t.Errorf("%+v", s)
-		}
-		k.close(t, false)
-	})
-}
-
-// TestSessionLost checks that what was in flight in a session that is gone is sent as new messages, in order.
-//
-// [MQTT-3.2.2-5]
-func TestSessionLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mqtttest.New(mqtttest.Behavior{NoPuback: true})
-		defer b.Close()
-		k := start(t, connectTo(b))
-		k.await(t, Connected)
-		var o outcomes
-		k.send(t, &o, Message{Topic: "a", QoS: 1})
-		k.send(t, &o, Message{Topic: "b", QoS: 2})
-		synctest.Wait()
-		b.Behave(func(h *mqtttest.Behavior) { h.NoPuback, h.LoseSession = false, true })
-		b.Cut()
-		k.await(t, Disconnected)
-		k.send(t, &o, Message{Topic: "c", QoS: 1})
-		k.await(t, SessionLost)
-		k.await(t, Connected)
-		synctest.Wait()
-		wantList(t, "second connection", sentTo(b, 2), "a#3", "b#4", "c#5")
-		slices.Sort(o.list)
-		wantList(t, "outcomes", o.list, "a: 0x00 success", "b: 0x00 success", "c: 0x00 success")
-		if s := k.Stats(); s.Republished != 2 || s.Retransmitted != 0 {
-			t.Errorf("%+v", s)
-		}
-		k.close(t, false)
-	})
-}
-
-// TestCutAtEveryByte cuts the connection after every number of bytes that the client writes; every message arrives all the
-// same, in order.
-func TestCutAtEveryByte(t *testing.T) {
-	for n, total := 1, 1000; n <= total; n++ {
-		synctest.Test(t, func(t *testing.T) {
-			b := mqtttest.New(mqtttest.Behavior{CloseAfter: n})
-			defer b.Close()
-			k := start(t, connectTo(b))
-			var o outcomes
-			for i := range 6 {
-				k.send(t, &o, Message{Topic: fmt.Sprint("t", i), QoS: QoS(1 + i%2)})
-			}
-			synctest.Wait()
-			if s := k.Stats(); s.Connected && s.Queued == 0 { // all that is to be written was written
-				total = int(s.BytesOut)
-				b.Cut()
-			}
-			k.await(t, Disconnected)
-			b.Behave(func(h *mqtttest.Behavior) { h.CloseAfter = 0 })
-			k.await(t, Connected)
-			synctest.Wait()
-			if len(o.list) != 6 || slices.ContainsFunc(o.list, func(s string) bool { return !strings.HasSuffix(s, "0x00 success") }) {
-				t.Errorf("cut after %d bytes: %q", n, o.list)
-			}
-			var first []string
-			for _, p := range b.Published() {
-				if !slices.Contains(first, p.Topic) {
-					first = append(first, p.Topic)
-				}
-			}
-			wantList(t, fmt.Sprintf("cut after %d bytes", n), first, "t0", "t1", "t2", "t3", "t4", "t5")
-			for _, v := range b.Violations() {
-				t.Errorf("cut after %d bytes: %s", n, v)
-			}
-			k.close(t, false)
-		})
 	}
 }
 
@@ -387,7 +160,7 @@ func TestQueueFull(t *testing.T) {
 			t.Errorf("message %d: %v, want %v", i, err, want)
 		}
 	}
-	if err := c.Close(t.Context(), Farewell{}); err != nil {
+	if err := c.Close(t.Context(), Disconnect{}); err != nil {
 		t.Error(err)
 	}
 	wantList(t, "outcomes", o.list, "t: "+ErrClosed.Error(), "t: "+ErrClosed.Error())
@@ -480,9 +253,9 @@ func TestEnd(t *testing.T) {
 		code packet.ReasonCode
 		will bool
 	}{
-		{"close", func(k *tester, _ context.CancelFunc) error { return k.Close(context.Background(), Farewell{}) }, 0, false},
+		{"close", func(k *tester, _ context.CancelFunc) error { return k.Close(context.Background(), Disconnect{}) }, 0, false},
 		{"close with will", func(k *tester, _ context.CancelFunc) error {
-			return k.Close(context.Background(), Farewell{Code: packet.DisconnectWithWill})
+			return k.Close(context.Background(), Disconnect{Code: packet.DisconnectWithWill})
 		}, 4, true},
 		{"context", func(_ *tester, cancel context.CancelFunc) error { cancel(); return nil }, 4, true},
 	} {
@@ -516,7 +289,7 @@ func TestEnd(t *testing.T) {
 				}
 				wantList(t, "outcomes", o.list, "sent: "+ErrUncertain.Error(), "waiting: "+ErrClosed.Error())
 				synctest.Wait()
-				if f := b.Farewells(); len(f) != 1 || f[0].Code != v.code {
+				if f := b.Disconnects(); len(f) != 1 || f[0].Code != v.code {
 					t.Errorf("DISCONNECT %+v, want code %d", f, v.code)
 				}
 				if got := len(watcher.received) == 1; got != v.will {

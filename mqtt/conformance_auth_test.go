@@ -14,8 +14,9 @@ func withMethod(data string) packet.Properties {
 		packet.PropAuthenticationMethod, packet.PropAuthenticationData)
 }
 
-// TestAuthenticationAtConnecting checks that nothing but AUTH comes between CONNECT and CONNACK, whatever waits, with which code and
-// method, and with nothing that a packet could become too large by.
+// TestAuthenticationAtConnecting checks that nothing but AUTH comes between CONNECT and CONNACK,
+// whatever waits, with which code and method, and with nothing that a packet could become too large
+// by.
 //
 // [MQTT-3.1.2-30] [MQTT-3.15.2-1] [MQTT-3.15.2-2] [MQTT-3.15.2-3] [MQTT-4.12.0-3] [MQTT-4.12.0-5]
 func TestAuthenticationAtConnecting(t *testing.T) {
@@ -62,8 +63,8 @@ func TestAuthenticationRefused(t *testing.T) {
 	})
 }
 
-// TestReauthentication checks the packets of a re-authentication, that messages go on during it, and that its failure ends the connection
-// from either side.
+// TestReauthentication checks the packets of a re-authentication, that messages go on during it,
+// and that its failure ends the connection from either side.
 //
 // [MQTT-4.12.0-5] [MQTT-4.12.1-1] [MQTT-4.12.1-2]
 func TestReauthentication(t *testing.T) {
@@ -113,7 +114,8 @@ func TestReauthentication(t *testing.T) {
 	})
 }
 
-// TestNoAuthentication checks that a client without a method sends no AUTH, and leaves a broker that does.
+// TestNoAuthentication checks that a client without a method sends no AUTH, and leaves a broker
+// that does.
 //
 // [MQTT-4.12.0-6] [MQTT-4.12.0-7]
 func TestNoAuthentication(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestConnectForm checks the bytes of the CONNECT for what may be in it and left out: name and version, flags, order.
+// TestConnectForm checks the bytes of the CONNECT for what may be in it and left out: name and
+// version, flags, order.
 //
 // [MQTT-3.1.0-1] [MQTT-3.1.2-1] [MQTT-3.1.2-3] [MQTT-3.1.3-3]
 func TestConnectForm(t *testing.T) {
@@ -64,7 +65,7 @@ func TestConnectForm(t *testing.T) {
 	}
 }
 
-// TestConnectStrings checks that what is no MQTT string is not sent.
+// TestConnectStrings checks that what is not an MQTT string is not sent.
 //
 // [MQTT-3.1.3-4] [MQTT-3.1.3-11] [MQTT-3.1.3-12] [MQTT-3.1.2-12]
 func TestConnectStrings(t *testing.T) {
@@ -86,8 +87,8 @@ func TestConnectStrings(t *testing.T) {
 	}
 }
 
-// TestConnackMistakes checks that the client leaves a broker whose first packet is wrong, with which code, and that nothing was
-// delivered.
+// TestConnackMistakes checks that the client leaves a broker whose first packet is wrong, with
+// which code, and that nothing was delivered.
 func TestConnackMistakes(t *testing.T) {
 	for _, v := range []struct {
 		name string
@@ -132,8 +133,8 @@ func testNoIDAssigned(t *testing.T) {
 	})
 }
 
-// TestConnectRefused checks that a refusal ends the connection on the client's side too, reaches the caller with its code, and delays the next
-// attempt where it is permanent.
+// TestConnectRefused checks that a refusal ends the connection on the client's side too, reaches
+// the caller with its code, and delays the next attempt if it is permanent.
 //
 // [MQTT-3.2.2-7] [MQTT-4.13.2-1]
 func TestConnectRefused(t *testing.T) {
@@ -173,7 +174,7 @@ func TestConnectedOnce(t *testing.T) {
 		k.await(t, Connected)
 		var o outcomes
 		k.send(t, &o, Message{Topic: "t", QoS: 1})
-		p.send(&packet.Ack{Type: packet.PUBACK, ID: 1})
+		p.send(&packet.PublishAck{Type: packet.PUBACK, ID: 1})
 		time.Sleep(46 * time.Second)
 		p.send(&packet.Ping{Type: packet.PINGRESP})
 		p.send(&packet.Disconnect{Code: packet.ServerShuttingDown})
@@ -181,8 +182,8 @@ func TestConnectedOnce(t *testing.T) {
 	})
 }
 
-// TestCleanStart checks that a clean start forgets what the client remembers of an earlier session: an identifier that it had received is a
-// new message.
+// TestCleanStart checks that a clean start forgets what the client remembers of an earlier session:
+// an identifier that it had received is a new message.
 //
 // [MQTT-3.1.2-4]
 func TestCleanStart(t *testing.T) {
@@ -203,8 +204,8 @@ func TestCleanStart(t *testing.T) {
 	}
 }
 
-// TestProblemInformation checks that the client does not ask brokers to leave out reasons, so that they may come anywhere, and hands
-// them on.
+// TestProblemInformation checks that the client does not ask brokers to leave out reasons, so that
+// they may come anywhere, and hands them on.
 //
 // [MQTT-3.1.2-29]
 func TestProblemInformation(t *testing.T) {
@@ -217,19 +218,20 @@ func TestProblemInformation(t *testing.T) {
 		why := puts(func(p *packet.Properties) {
 			p.ReasonString, p.UserProperties = "nobody", []UserProperty{{Key: "a", Value: "b"}}
 		}, packet.PropReasonString, packet.PropUserProperty)
-		result := make(chan Ack, 1)
-		if err := k.Send(&Message{Topic: "t", QoS: 1}, func(a Ack, _ error) { result <- a }); err != nil {
+		result := make(chan PublishResult, 1)
+		if err := k.Send(&Message{Topic: "t", QoS: 1}, func(a PublishResult, _ error) { result <- a }); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		p.send(&packet.Ack{Type: packet.PUBACK, ID: 1, Code: packet.NoMatchingSubscribers, Properties: why})
+		p.send(&packet.PublishAck{Type: packet.PUBACK, ID: 1, Code: packet.NoMatchingSubscribers, Properties: why})
 		if a := <-result; a.Reason != "nobody" || len(a.UserProperties) != 1 {
 			t.Errorf("%+v", a)
 		}
 	})
 }
 
-// TestLimitsOfOneConnection checks that limits of a CONNACK hold for its connection only, and for what was queued before.
+// TestLimitsOfOneConnection checks that limits of a CONNACK hold for its connection only, and for
+// what was queued before.
 //
 // [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-15] [MQTT-4.9.0-1]
 func TestLimitsOfOneConnection(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestReceiveMistakes checks with which code the client leaves a broker whose packets break a rule, that the connection ends, and that
-// nothing was delivered.
+// TestReceiveMistakes checks with which code the client leaves a broker whose packets break a rule,
+// that the connection ends, and that nothing was delivered.
 //
 // [MQTT-4.13.1-1] [MQTT-3.14.4-2]
 func TestReceiveMistakes(t *testing.T) {
@@ -63,7 +63,8 @@ func TestReceiveMistakes(t *testing.T) {
 	}
 }
 
-// TestReservedFlags checks that every packet that a broker may send has the flags that the standard gives it.
+// TestReservedFlags checks that every packet that a broker may send has the flags that the standard
+// gives it.
 //
 // [MQTT-2.1.3-1]
 func TestReservedFlags(t *testing.T) {
@@ -107,7 +108,8 @@ func TestByteOrderMark(t *testing.T) {
 	})
 }
 
-// TestReceiveMaximumExceeded checks that a broker that goes on beyond the client's Receive Maximum is left.
+// TestReceiveMaximumExceeded checks that a broker that goes on beyond the client's Receive Maximum
+// is left.
 //
 // [MQTT-3.3.4-9]
 func TestReceiveMaximumExceeded(t *testing.T) {
@@ -123,7 +125,7 @@ func TestReceiveMaximumExceeded(t *testing.T) {
 		k.await(t, Connected)
 		p.send(&packet.Publish{QoS: 2, ID: 1, Topic: "t"})
 		p.send(&packet.Publish{QoS: 2, ID: 2, Topic: "t"})
-		time.Sleep(excessPatience + time.Second)
+		time.Sleep(excessTimeout + time.Second)
 		wantList(t, "sent", p.sent(t), "DISCONNECT 0x93", "end")
 	})
 }

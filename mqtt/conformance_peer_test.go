@@ -19,8 +19,8 @@ type peer struct {
 	got chan []byte // whole packets, closed with the connection
 }
 
-// conformance runs a test of a client against peers, one for each connection, in a synctest bubble. use changes the configuration and may
-// be nil.
+// conformance runs a test of a client against peers, one for each connection, in a synctest bubble.
+// use changes the configuration and may be nil.
 func conformance(t *testing.T, use func(*Config), test func(t *testing.T, k *tester, next func() *peer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func conformance(t *testing.T, use func(*Config), test func(t *testing.T, k *tes
 		test(t, k, func() *peer { return <-peers })
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_ = k.Close(ctx, Farewell{}) // no time for those who do not answer
+		_ = k.Close(ctx, Disconnect{}) // no time for those who do not answer
 		<-k.ended
 		for len(peers) > 0 {
 			(<-peers).nc.Close()
@@ -84,7 +84,8 @@ func decoded(t *testing.T, b []byte) packet.Packet {
 	return q
 }
 
-// send sends a packet when the client has nothing more to do, and waits until it has handled it. The client may have left.
+// send sends a packet when the client has nothing more to do, and waits until it has handled it.
+// The client may have left.
 func (p *peer) send(q packet.Packet) { p.raw(q.Append(nil)) }
 
 func (p *peer) raw(b []byte) {
@@ -104,8 +105,8 @@ func (p *peer) accept(t *testing.T, present bool, q packet.Properties) *packet.C
 	return c
 }
 
-// sent returns what the client has sent and nobody has looked at, in short: the type, the identifier, + for DUP, the topic, and the
-// reason code where it is not 0.
+// sent returns what the client has sent and nobody has looked at, in short: the type, the
+// identifier, + for DUP, the topic, and the reason code if it is not 0.
 func (p *peer) sent(t *testing.T) (list []string) {
 	t.Helper()
 	synctest.Wait()
@@ -143,7 +144,7 @@ func brief(q packet.Packet) string {
 		if q.Properties.Present.Has(packet.PropTopicAlias) {
 			add("alias %d", q.Properties.TopicAlias)
 		}
-	case *packet.Ack:
+	case *packet.PublishAck:
 		add("%v %d", q.Type, q.ID)
 		code = q.Code
 	case *packet.Subscribe:

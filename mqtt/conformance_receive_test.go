@@ -9,10 +9,11 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestAnswers checks which answer a message gets: the one of its QoS, with its identifier and nothing but success in it, also where nobody
-// handles messages or nobody asked for the topic.
+// TestAnswers checks which answer a message gets: the one of its QoS, with its identifier and
+// nothing but success in it, even if nobody handles messages or nobody asked for the topic.
 //
-// [MQTT-2.2.1-5] [MQTT-3.3.2-3] [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-4.5.0-2]
+// [MQTT-2.2.1-5] [MQTT-3.3.2-3] [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11]
+// [MQTT-4.5.0-2]
 // [MQTT-3.4.2-1] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-1] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
 // [MQTT-3.6.2-1] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-1] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
 func TestAnswers(t *testing.T) {
@@ -24,7 +25,7 @@ func TestAnswers(t *testing.T) {
 		wantList(t, "QoS 0", p.sent(t))
 		p.send(&packet.Publish{QoS: 1, ID: 65535, Topic: "never/asked/for"})
 		p.send(&packet.Publish{QoS: 2, ID: 4711, Topic: "never/asked/for"})
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 4711})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 4711})
 		var o outcomes
 		k.send(t, &o, Message{Topic: "out", QoS: 2})
 		for _, want := range []string{"\x40\x02\xff\xff", "\x50\x02\x12\x67", "\x70\x02\x12\x67", "\x34\x08\x00\x03out\x00\x01\x00"} {
@@ -32,13 +33,13 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("want % x, got % x", want, b)
 			}
 		}
-		p.send(&packet.Ack{Type: packet.PUBREC, ID: 1})
+		p.send(&packet.PublishAck{Type: packet.PUBREC, ID: 1})
 		if b := <-p.got; string(b) != "\x62\x02\x00\x01" { // [MQTT-3.6.1-1]
 			t.Errorf("got % x", b)
 		}
 		// What nobody knows is answered with the other code of the tables.
-		p.send(&packet.Ack{Type: packet.PUBREC, ID: 99})
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 99})
+		p.send(&packet.PublishAck{Type: packet.PUBREC, ID: 99})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 99})
 		wantList(t, "unknown", p.sent(t), "PUBREL 99 0x92", "PUBCOMP 99 0x92")
 		if len(k.received) != 3 {
 			t.Errorf("%d messages", len(k.received))
@@ -46,8 +47,9 @@ func TestAnswers(t *testing.T) {
 	})
 }
 
-// TestIdentifierAgain checks when an identifier that comes again is a new message: with QoS 1 after its PUBACK, whatever DUP says; with QoS 2
-// after its PUBCOMP, and not before, over connections too.
+// TestIdentifierAgain checks when an identifier that comes again is a new message: with QoS 1 after
+// its PUBACK, whatever DUP says; with QoS 2 after its PUBCOMP, and not before, over connections
+// too.
 //
 // [MQTT-4.3.2-5] [MQTT-4.3.3-10] [MQTT-4.3.3-12]
 func TestIdentifierAgain(t *testing.T) {
@@ -75,15 +77,15 @@ func TestIdentifierAgain(t *testing.T) {
 		k.await(t, Connected)
 		p.send(&packet.Publish{QoS: 2, ID: 2, Topic: "t", Dup: true})
 		want(3, "PUBREC 2")
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 2})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 2})
 		want(3, "PUBCOMP 2")
 		p.send(&packet.Publish{QoS: 2, ID: 2, Topic: "t", Dup: true})
 		want(4, "PUBREC 2")
 	})
 }
 
-// TestNotAccepted checks that a message that the handler refuses is not answered at all, so that it stays the broker's: the client leaves, and
-// the same identifier is a new message afterwards.
+// TestNotAccepted checks that a message that the handler refuses is not answered at all, so that it
+// stays the broker's: the client leaves, and the same identifier is a new message afterwards.
 //
 // [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-9]
 func TestNotAccepted(t *testing.T) {
@@ -113,7 +115,8 @@ func TestNotAccepted(t *testing.T) {
 	})
 }
 
-// TestAnswersInOrder checks that messages are answered in the order in which they came, however they are accepted.
+// TestAnswersInOrder checks that messages are answered in the order in which they came, however
+// they are accepted.
 //
 // [MQTT-4.6.0-2] [MQTT-4.6.0-3]
 func TestAnswersInOrder(t *testing.T) {
@@ -139,7 +142,8 @@ func TestAnswersInOrder(t *testing.T) {
 	})
 }
 
-// TestAliasesIn checks that every alias up to the maximum works, also after a connection in which it had another meaning.
+// TestAliasesIn checks that every alias up to the maximum works, also after a connection in which
+// it had another meaning.
 //
 // [MQTT-3.3.2-7] [MQTT-3.3.2-10]
 func TestAliasesIn(t *testing.T) {
@@ -169,7 +173,8 @@ func TestAliasesIn(t *testing.T) {
 	})
 }
 
-// TestReceivedInLostSession checks that identifiers of a session that the broker lost are new ones in the next.
+// TestReceivedInLostSession checks that identifiers of a session that the broker lost are new ones
+// in the next.
 //
 // [MQTT-3.2.2-5]
 func TestReceivedInLostSession(t *testing.T) {
@@ -190,7 +195,8 @@ func TestReceivedInLostSession(t *testing.T) {
 	})
 }
 
-// TestReleaseRepeated checks that a PUBREL that came on a connection that ended before it was answered is answered on the next.
+// TestReleaseRepeated checks that a PUBREL that came on a connection that ended before it was
+// answered is answered on the next.
 //
 // [MQTT-4.3.3-11]
 func TestReleaseRepeated(t *testing.T) {
@@ -210,7 +216,7 @@ func TestReleaseRepeated(t *testing.T) {
 		k.await(t, Connected)
 		p.send(&packet.Publish{QoS: 2, ID: 1, Topic: "t"})
 		p.send(&packet.Publish{QoS: 1, ID: 2, Topic: "slow"})
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 1})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 1})
 		wantList(t, "sent", p.sent(t), "PUBREC 1")
 		p.nc.Close()
 		k.await(t, Disconnected)
@@ -218,7 +224,7 @@ func TestReleaseRepeated(t *testing.T) {
 		p = next()
 		p.accept(t, true, packet.Properties{})
 		k.await(t, Connected)
-		p.send(&packet.Ack{Type: packet.PUBREL, ID: 1})
+		p.send(&packet.PublishAck{Type: packet.PUBREL, ID: 1})
 		wantList(t, "again", p.sent(t), "PUBCOMP 1")
 	})
 }

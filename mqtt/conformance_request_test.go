@@ -14,15 +14,17 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestRequestForm checks the bytes of SUBSCRIBE and UNSUBSCRIBE: flags, identifiers of their own, reserved bits.
+// TestRequestForm checks the bytes of SUBSCRIBE and UNSUBSCRIBE: flags, identifiers of their own,
+// reserved bits.
 //
-// [MQTT-2.2.1-3] [MQTT-2.2.2-1] [MQTT-3.8.1-1] [MQTT-3.8.3-5] [MQTT-3.10.1-1] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+// [MQTT-2.2.1-3] [MQTT-2.2.2-1] [MQTT-3.8.1-1] [MQTT-3.8.3-5] [MQTT-3.10.1-1] [MQTT-4.8.2-1]
+// [MQTT-4.8.2-2]
 func TestRequestForm(t *testing.T) {
 	conformance(t, nil, func(t *testing.T, k *tester, next func() *peer) {
 		p := next()
 		p.accept(t, false, packet.Properties{})
 		k.await(t, Connected)
-		full := Subscription{Filter: "$share/g/+", QoS: 2, RetainAsPublished: true, RetainHandling: 2, ID: 1}
+		full := Subscription{Filter: "$share/g/+", QoS: 2, RetainAsPublished: true, RetainHandling: RetainDoNotSend, ID: 1}
 		go func() { _, _ = k.Subscribe(t.Context(), full) }()
 		if b, want := <-p.got, "\x82\x12\x00\x01\x02\x0b\x01\x00\x0a$share/g/+\x2a"; string(b) != want {
 			t.Errorf("want % x\ngot  % x", want, b)
@@ -136,8 +138,8 @@ func TestShortestForm(t *testing.T) {
 	}
 }
 
-// TestRequestAnswers checks that an answer belongs to the request with its identifier, that codes come in the order of the filters, and which answers
-// end the connection.
+// TestRequestAnswers checks that an answer belongs to the request with its identifier, that codes
+// come in the order of the filters, and which answers end the connection.
 //
 // [MQTT-2.2.1-6]
 func TestRequestAnswers(t *testing.T) {
@@ -214,8 +216,8 @@ func testRequestAnswer(t *testing.T, answer packet.Suback, want string, request 
 	})
 }
 
-// TestNothingAfterDisconnect checks that DISCONNECT is the last packet and the connection ends, whatever is to be sent at that moment, and that
-// DISCONNECT has no more than a code.
+// TestNothingAfterDisconnect checks that DISCONNECT is the last packet and the connection ends,
+// whatever is to be sent at that moment, and that DISCONNECT has no more than a code.
 //
 // [MQTT-3.14.2-1] [MQTT-3.14.4-1] [MQTT-3.14.4-2]
 func TestNothingAfterDisconnect(t *testing.T) {
@@ -234,7 +236,7 @@ func TestNothingAfterDisconnect(t *testing.T) {
 			}
 			time.Sleep(time.Duration(round) * time.Microsecond)
 			busy.Go(func() { _, _ = p.nc.Write((&packet.Publish{QoS: 1, ID: 1, Topic: "in"}).Append(nil)) })
-			busy.Go(func() { _ = k.Close(t.Context(), farewell(round%2 == 0)) })
+			busy.Go(func() { _ = k.Close(t.Context(), disconnect(round%2 == 0)) })
 			var all [][]byte
 			for b := range p.got {
 				all = append(all, b)
@@ -258,7 +260,8 @@ func TestNothingAfterDisconnect(t *testing.T) {
 	}
 }
 
-// TestLeftByBroker checks that the client closes the connection on its side when the broker says that it leaves, and what it does then.
+// TestLeftByBroker checks that the client closes the connection on its side when the broker says
+// that it leaves, and what it does then.
 //
 // [MQTT-4.13.2-1]
 func TestLeftByBroker(t *testing.T) {
@@ -287,8 +290,8 @@ func TestLeftByBroker(t *testing.T) {
 	}
 }
 
-// TestSubscriptionsFirst checks that messages that wait for a connection do not overtake Config.Subscriptions, so that a client that publishes
-// what it has subscribed to receives it.
+// TestSubscriptionsFirst checks that messages that wait for a connection do not overtake
+// Config.Subscriptions, so that a client that publishes what it has subscribed to receives it.
 func TestSubscriptionsFirst(t *testing.T) {
 	for range 300 {
 		conformance(t, func(c *Config) { c.Subscriptions = []Subscription{{Filter: "a"}, {Filter: "b", ID: 1}} }, func(t *testing.T, k *tester, next func() *peer) {

@@ -7,8 +7,9 @@ type statement struct {
 	rule  string
 }
 
-// statements are all of them: 50 for clients, 84 for both ends, 41 for what a server does. The other 76 of the standard's 251
-// bind servers only. Two identifiers are odd in the standard itself: 4.2-1 and 4.6.0.
+// statements are all of them: 50 for clients, 84 for both ends, 41 for what a server does. The
+// other 76 of the standard's 251 bind servers only. Two identifiers are odd in the standard itself:
+// 4.2-1 and 4.6.0.
 var statements = []statement{
 	{"1.5.4-1", "B", "every UTF-8 string well-formed, no U+D800..DFFF; reject locally on send, 0x81 on receive"},
 	{"1.5.4-2", "B", "no U+0000 in any UTF-8 string (send: error; receive: 0x81)"},

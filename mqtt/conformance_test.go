@@ -35,9 +35,10 @@ named with their package; those against mosquitto are skipped where it is not in
 `
 )
 
-// TestConformanceTable checks that every statement has a test that claims it, that every claim is of a statement, and that the table in docs
-// says so. A test claims statements with a comment of nothing but their identifiers, [MQTT-x.y.z-n]: a line in its doc comment, or
-// a comment in its body; behind a row of its table that begins with a name it is that subtest which claims them.
+// TestConformanceTable checks that every statement has a test that claims it, that every claim is
+// of a statement, and that the table in docs says so. A test claims statements with a comment of
+// nothing but their identifiers, [MQTT-x.y.z-n]: a line in its doc comment, or a comment in its
+// body; behind a row of its table that begins with a name it is that subtest which claims them.
 func TestConformanceTable(t *testing.T) {
 	claims := readClaims(t)
 	var table bytes.Buffer

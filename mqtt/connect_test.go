@@ -88,8 +88,8 @@ func TestRefusedConnections(t *testing.T) {
 	}
 }
 
-// TestBackoffGrows checks that delays grow up to the limit, that a short connection does not begin them anew, and that a
-// stable one does.
+// TestBackoffGrows checks that delays grow up to the limit, that a short connection does not begin
+// them again, and that a stable one does.
 func TestBackoffGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{DialError: errors.New("down")})
@@ -253,11 +253,11 @@ func TestSessionFacts(t *testing.T) {
 	})
 }
 
-// TestStrangersSession: a client without facts finds a session under its id. It must not go on with it [MQTT-3.2.2-4], and
-// does not need to wait for a new one.
+// TestForeignSession: a client without facts finds a session under its id. It must not go on with
+// it [MQTT-3.2.2-4], and does not need to wait for a new one.
 //
 // [MQTT-3.2.2-4]
-func TestStrangersSession(t *testing.T) {
+func TestForeignSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
 		defer b.Close()
@@ -285,7 +285,8 @@ func TestStrangersSession(t *testing.T) {
 	})
 }
 
-// TestAssignedClientID checks that a client id that the broker assigned is used from then on, also by the next process.
+// TestAssignedClientID checks that a client id that the broker assigned is used from then on, also
+// by the next process.
 //
 // [MQTT-3.1.3-2] [MQTT-3.1.3-6] [MQTT-3.1.3-7]
 func TestAssignedClientID(t *testing.T) {

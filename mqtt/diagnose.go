@@ -16,24 +16,26 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A Diagnosis says what an error of a connection means to whoever has to mend it.
+// A Diagnosis explains an error of a connection to the person who has to fix it.
 type Diagnosis struct {
 	Cause  string // one sentence
 	Remedy string // one sentence: what to do
-	// Permanent: trying again ends the same until somebody changes something. The client then waits for minutes.
+	// Permanent is set if trying again will fail in the same way until somebody changes something.
+	// The client then waits for minutes.
 	Permanent bool
 }
 
 var (
-	// ErrNotMQTT5 means that the broker answered in the form of MQTT 3.1.1, or said that it does not know version 5.
+	// ErrNotMQTT5 means that the broker answered in the form of MQTT 3.1.1, or said that it does
+	// not know version 5.
 	ErrNotMQTT5 = errors.New("mqtt: broker does not speak MQTT 5")
-	// ErrSilent means that a connection was made and that no byte of an answer to CONNECT came.
+	// ErrSilent means that a connection was made, but no byte of an answer to CONNECT arrived.
 	ErrSilent = errors.New("mqtt: no answer to CONNECT")
 	// ErrNoConnack means that the peer closed the connection after the CONNECT without an answer.
 	ErrNoConnack = errors.New("mqtt: the connection was closed after CONNECT without an answer")
 )
 
-// A ProtocolMismatch is what answered CONNECT where that is no MQTT broker.
+// A ProtocolMismatch describes what answered CONNECT if it is not an MQTT broker.
 type ProtocolMismatch struct {
 	Protocol string // "TLS", "HTTP", "SSH" and the like
 	First    []byte // the first bytes that came
@@ -44,7 +46,8 @@ func (e *ProtocolMismatch) Error() string {
 	return fmt.Sprintf("mqtt: the port speaks %s, not MQTT: the answer to CONNECT begins with %q", e.Protocol, e.First)
 }
 
-// greetings are how protocols other than MQTT begin. None is the begin of a packet that a broker may send first.
+// greetings are how protocols other than MQTT begin. None is the begin of a packet that a broker
+// may send first.
 var greetings = []struct{ begin, protocol string }{
 	{"\x15\x03", "TLS"}, {"\x16\x03", "TLS"}, {"HTTP", "HTTP"}, {"SSH-", "SSH"}, {"AMQP", "AMQP"}, {"RFB ", "VNC"}, {"220 ", "SMTP or FTP"},
 	{"220-", "SMTP or FTP"}, {"+OK", "POP3 or Redis"}, {"-ERR", "Redis"}, {"* OK", "IMAP"},
@@ -68,11 +71,11 @@ func mismatch(first []byte) error {
 	return &ProtocolMismatch{"a text protocol", first}
 }
 
-// CheckAnswer judges the first bytes of an answer to CONNECT, with the error that ended reading them: ErrSilent, ErrNoConnack, a
-// *ProtocolMismatch, or nil for what may be MQTT.
+// CheckAnswer classifies the first bytes of an answer to CONNECT and the error that ended reading
+// them. It returns ErrSilent, ErrNoConnack, a *ProtocolMismatch, or nil for what may be MQTT.
 func CheckAnswer(first []byte, err error) error {
 	switch {
-	case len(first) > 0 && mayGreet(first[0]) && first[0] != byte(packet.CONNACK)<<4:
+	case len(first) > 0 && mayBeOtherProtocol(first[0]) && first[0] != byte(packet.CONNACK)<<4:
 		return mismatch(first)
 	case len(first) > 0 || err == nil:
 		return nil
@@ -82,11 +85,12 @@ func CheckAnswer(first []byte, err error) error {
 	return fmt.Errorf("%w: %w", ErrNoConnack, err)
 }
 
-// mayGreet reports whether an answer that begins with b may be in a protocol other than MQTT.
-func mayGreet(b byte) bool { return b == 0x15 || b == 0x16 || b > ' ' && b <= '~' }
+// mayBeOtherProtocol reports whether an answer that begins with b may be in a protocol other than
+// MQTT.
+func mayBeOtherProtocol(b byte) bool { return b == 0x15 || b == 0x16 || b > ' ' && b <= '~' }
 
-// Diagnose says what an error with which a connection ended, or did not come to be, means: of Event.Err, Config.Dial, Config.TLS, or
-// a *ReasonError that somebody else made.
+// Diagnose explains an error that ended a connection or prevented one: Event.Err, an error of
+// Config.Dial or Config.TLS, or a *ReasonError.
 func Diagnose(err error) Diagnosis {
 	if err == nil {
 		return Diagnosis{}
@@ -114,30 +118,30 @@ func diagnosePeer(err error) (Diagnosis, bool) {
 		d := Diagnosis{Permanent: true, Cause: fmt.Sprintf("the port speaks %s, not MQTT (its answer begins with %q)", e.Protocol, e.First)}
 		switch e.Protocol {
 		case "TLS":
-			d.Remedy = "use mqtts:// (or wss://) for this port, or the broker's port without TLS, which is 1883 as a rule"
+			d.Remedy = "use mqtts:// (or wss://) for this port, or the broker's port without TLS, usually 1883"
 		case "HTTP":
-			d.Remedy = "use ws:// if the broker has MQTT over WebSocket there, or the broker's MQTT port, which is 1883 as a rule"
+			d.Remedy = "use ws:// if the broker has MQTT over WebSocket there, or the broker's MQTT port, usually 1883"
 		default:
-			d.Remedy = "use the broker's MQTT port: 1883 as a rule, 8883 with TLS"
+			d.Remedy = "use the broker's MQTT port: usually 1883, 8883 with TLS"
 		}
 		return d, true
 	}
 	switch {
 	case errors.Is(err, ErrNotMQTT5):
-		return Diagnosis{"the broker knows no MQTT 5.0", "update the broker, or allow MQTT 5.0 in its configuration; this client speaks no older version", true}, true
+		return Diagnosis{"the broker does not support MQTT 5.0", "update the broker, or allow MQTT 5.0 in its configuration; this client does not support older versions", true}, true
 	case errors.Is(err, ErrSilent):
-		return Diagnosis{Cause: "the port accepts connections and stays silent: no byte of an answer to CONNECT came",
+		return Diagnosis{Cause: "the port accepts connections but stays silent: no byte of an answer to CONNECT arrived",
 			Remedy: "check that the port is the broker's MQTT port and not one for TLS (mqtts://), and whether a firewall or a proxy holds the connection"}, true
 	case errors.Is(err, ErrNoConnack):
 		return Diagnosis{Cause: "the connection is closed after CONNECT without an answer",
-			Remedy: "check whether the broker knows MQTT 5.0 (RabbitMQ does from 3.13), whether the port is one for TLS (mqtts://), and whether the broker's policy allows this client id and will: its log tells"}, true
+			Remedy: "check whether the broker knows MQTT 5.0 (RabbitMQ does from 3.13), whether the port is one for TLS (mqtts://), and whether the broker's policy allows this client id and will: see its log"}, true
 	}
 	return Diagnosis{}, false
 }
 
 // diagnoseReason judges a broker's reason code.
 func diagnoseReason(e *ReasonError) Diagnosis {
-	d := Diagnosis{Cause: "the broker refuses with " + e.Code.String(), Permanent: IsPermanent(e), Remedy: "ask who runs the broker; its log tells more"}
+	d := Diagnosis{Cause: "the broker refuses with " + e.Code.String(), Permanent: IsPermanent(e), Remedy: "ask the operator of the broker; its log says more"}
 	if e.Packet == packet.DISCONNECT.String() {
 		d.Cause = "the broker ended the connection with " + e.Code.String()
 	}
@@ -146,7 +150,7 @@ func diagnoseReason(e *ReasonError) Diagnosis {
 	}
 	switch e.Code {
 	case packet.UnsupportedProtocolVersion:
-		d.Cause, d.Remedy = "the broker knows no MQTT 5.0", "update the broker, or allow MQTT 5.0 in its configuration; this client speaks no older version"
+		d.Cause, d.Remedy = "the broker does not support MQTT 5.0", "update the broker, or allow MQTT 5.0 in its configuration; this client does not support older versions"
 	case packet.ClientIdentifierNotValid:
 		d.Remedy = "the broker wants another client identifier"
 	case packet.BadUserNameOrPassword:
@@ -156,17 +160,17 @@ func diagnoseReason(e *ReasonError) Diagnosis {
 	case packet.BadAuthenticationMethod:
 		d.Remedy = "the broker wants another method of authentication"
 	case packet.Banned:
-		d.Remedy = "the broker has banned this client: ask who runs it"
+		d.Remedy = "the broker has banned this client: ask its operator"
 	case packet.ServerUnavailable, packet.ServerBusy, packet.ServerShuttingDown, packet.QuotaExceeded, packet.ConnectionRateExceeded, packet.MessageRateTooHigh:
-		d.Remedy = "the broker is overloaded, restarts or limits clients: wait, or ask who runs it"
+		d.Remedy = "the broker is overloaded, restarts or limits clients: wait, or ask its operator"
 	case packet.SessionTakenOver:
 		d.Remedy = "another client uses the same client identifier: give each its own"
 	case packet.PacketTooLarge:
 		d.Remedy = "raise the broker's limit for packets, or send smaller messages"
 	case packet.RetainNotSupported:
-		d.Remedy = "the broker keeps no retained messages: allow them there, or send without RETAIN"
+		d.Remedy = "the broker does not support retained messages: allow them there, or send without RETAIN"
 	case packet.QoSNotSupported:
-		d.Remedy = "the broker takes a lower QoS only: raise its maximum QoS to 1 at least"
+		d.Remedy = "the broker only supports a lower QoS: raise its maximum QoS to 1 at least"
 	case packet.UseAnotherServer, packet.ServerMoved:
 		d.Remedy = "the broker has moved: use its new address"
 		if e.ServerReference != "" {
@@ -179,19 +183,19 @@ func diagnoseReason(e *ReasonError) Diagnosis {
 // diagnoseTLS judges what TLS and its files say.
 func diagnoseTLS(err error) (Diagnosis, bool) {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return Diagnosis{"nobody that this machine trusts has signed the broker's certificate", "set the CA file to the certificate of who did", true}, true
+		return Diagnosis{"the broker's certificate is not signed by an authority that this machine trusts", "set the CA file to the certificate of that authority", true}, true
 	}
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
 		return Diagnosis{fmt.Sprintf("the broker's certificate is not for %q", e.Host), "correct the host in the URL, or set the TLS server name", true}, true
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		if e.Reason == x509.Expired {
-			return Diagnosis{"the broker's certificate has ended or not begun", "check this machine's clock (timedatectl) first, then renew the broker's certificate", false}, true
+			return Diagnosis{"the broker's certificate has expired or is not yet valid", "check this machine's clock (timedatectl) first, then renew the broker's certificate", false}, true
 		}
 		return Diagnosis{"the broker's certificate is not valid: " + e.Error(), "renew the broker's certificate", true}, true
 	}
 	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		d := Diagnosis{"the port does not speak TLS", "use mqtt:// (or ws://) for this port, or the broker's TLS port, which is 8883 as a rule", true}
+		d := Diagnosis{"the port does not speak TLS", "use mqtt:// (or ws://) for this port, or the broker's TLS port, usually 8883", true}
 		if found, ok := errors.AsType[*ProtocolMismatch](mismatch(e.RecordHeader[:])); ok && found.Protocol != "TLS" {
 			d.Cause = fmt.Sprintf("the port does not speak TLS but %s", found.Protocol)
 		}
@@ -203,11 +207,11 @@ func diagnoseTLS(err error) (Diagnosis, bool) {
 	}
 	switch {
 	case strings.Contains(text, "private key does not match public key"), strings.Contains(text, "private key type does not match public key type"):
-		return Diagnosis{"the client's certificate and key do not belong together", "set the certificate and the key that were made for each other", true}, true
+		return Diagnosis{"the client's certificate and key do not belong together", "set a certificate and a key that belong together", true}, true
 	case strings.Contains(text, "first record does not look like a TLS handshake"):
-		return Diagnosis{"the port does not speak TLS", "use mqtt:// (or ws://) for this port, or the broker's TLS port, which is 8883 as a rule", true}, true
+		return Diagnosis{"the port does not speak TLS", "use mqtt:// (or ws://) for this port, or the broker's TLS port, usually 8883", true}, true
 	case strings.Contains(text, "tls: failed to find") || strings.Contains(text, "tls: failed to parse private key"):
-		return Diagnosis{"the client's certificate or key is no PEM file that TLS can use", "set the certificate and the key to PEM files, the key without a passphrase", true}, true
+		return Diagnosis{"the client's certificate or key is not a PEM file that TLS can use", "set the certificate and the key to PEM files, the key without a passphrase", true}, true
 	}
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		d := Diagnosis{Cause: fmt.Sprintf("%s cannot be read: %v", e.Path, e.Err), Remedy: "check the path", Permanent: true}
@@ -218,12 +222,13 @@ func diagnoseTLS(err error) (Diagnosis, bool) {
 	}
 	if strings.Contains(text, "TLS with ") && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)) {
 		return Diagnosis{Cause: "the connection is closed during the TLS handshake",
-			Remedy: "the port may speak no TLS (use mqtt://), or the broker wants a client certificate: its log tells"}, true
+			Remedy: "the port may not speak TLS (use mqtt://), or the broker wants a client certificate: see its log"}, true
 	}
 	return Diagnosis{}, false
 }
 
-// alertIn returns the TLS alert of the peer in an error's text, which crypto/tls gives no exported type.
+// alertIn returns the TLS alert of the peer in an error's text, which crypto/tls gives no exported
+// type.
 func alertIn(text string) string {
 	const mark = "remote error: tls: "
 	_, alert, _ := strings.Cut(text, mark)
@@ -232,7 +237,7 @@ func alertIn(text string) string {
 
 func diagnoseAlert(alert string) Diagnosis {
 	d := Diagnosis{Cause: "the broker ended TLS with the alert " + fmt.Sprintf("%q", alert), Permanent: true,
-		Remedy: "the broker did not accept the TLS handshake: its log tells why"}
+		Remedy: "the broker did not accept the TLS handshake: its log says why"}
 	has := func(parts ...string) bool {
 		for _, p := range parts {
 			if strings.Contains(alert, p) {
@@ -243,21 +248,21 @@ func diagnoseAlert(alert string) Diagnosis {
 	}
 	switch {
 	case has("certificate required"):
-		d.Remedy = "the broker wants a client certificate that its CA signed: set the certificate and the key"
+		d.Remedy = "the broker wants a client certificate signed by its CA: set the certificate and the key"
 	case has("expired certificate"):
-		d.Remedy = "the client's certificate has ended or not begun: check this machine's clock, then renew the certificate"
+		d.Remedy = "the client's certificate has expired or is not yet valid: check this machine's clock, then renew the certificate"
 	case has("revoked"):
 		d.Remedy = "the client's certificate was revoked: get a new one"
 	case has("unknown certificate authority"):
-		d.Remedy = "the broker does not know who signed the client's certificate: use one that its CA signed"
+		d.Remedy = "the broker does not know who signed the client's certificate: use one signed by its CA"
 	case has("bad certificate", "unknown certificate", "unsupported certificate"):
 		d.Remedy = "the broker does not accept the client's certificate, or wants one: check the certificate and the key"
 	case has("handshake failure"):
 		d.Remedy = "the broker wants a client certificate or another version of TLS: check the certificate and the key, then the broker's log"
 	case has("protocol version"):
-		d.Remedy = "the broker knows no TLS 1.2: update it"
+		d.Remedy = "the broker does not support TLS 1.2: update it"
 	case has("unrecognized name"):
-		d.Remedy = "the broker does not know the name it was called by: correct the host in the URL, or set the TLS server name"
+		d.Remedy = "the broker does not know the host name: correct the host in the URL, or set the TLS server name"
 	}
 	return d
 }
@@ -266,17 +271,17 @@ func diagnoseAlert(alert string) Diagnosis {
 func diagnoseNetwork(err error) Diagnosis {
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return Diagnosis{Cause: fmt.Sprintf("the name %q cannot be looked up: %s", e.Name, e.Err),
-			Remedy: "check the host in the URL, the DNS servers (resolvectl status) and the way out (ip route)"}
+			Remedy: "check the host in the URL, the DNS servers (resolvectl status) and the routes (ip route)"}
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return Diagnosis{Cause: "nothing listens at the port", Remedy: "check that the broker is running, and its port: 1883 as a rule, 8883 with TLS"}
+		return Diagnosis{Cause: "nothing listens at the port", Remedy: "check that the broker is running, and its port: usually 1883, 8883 with TLS"}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return Diagnosis{Cause: "there is no way to the broker's network", Remedy: "check this machine's addresses and routes (ip addr, ip route)"}
+		return Diagnosis{Cause: "there is no route to the broker's network", Remedy: "check this machine's addresses and routes (ip addr, ip route)"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
 		return Diagnosis{Cause: "the broker does not answer", Remedy: "a firewall may drop the packets, or the address is wrong"}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return Diagnosis{Cause: "the broker or the network closed the connection", Remedy: "if it happens again and again, the broker's log tells why"}
+		return Diagnosis{Cause: "the broker or the network closed the connection", Remedy: "if it happens again and again, the broker's log says why"}
 	}
 	return Diagnosis{Remedy: "check the URL and that the broker is running"}
 }

@@ -54,7 +54,8 @@ func says(text string, first bool) func(net.Conn) {
 	}
 }
 
-// TestDiagnosePeers connects to what stands at real ports instead of a broker that takes the client: the cause is named, with what to do.
+// TestDiagnosePeers connects to what stands at real ports instead of a broker that takes the
+// client: the cause is named, with what to do.
 func TestDiagnosePeers(t *testing.T) {
 	dir := t.TempDir()
 	ca, stranger := newCertificate(t, dir, "ca", nil), newCertificate(t, dir, "stranger", nil)
@@ -118,14 +119,14 @@ func TestDiagnosePeers(t *testing.T) {
 	}{
 		{"no client certificate", "mqtts", secure, plain, "certificate required", "wants a client certificate", true},
 		{"client certificate expired", "mqtts", secure, with(old.cert, old.key), "expired certificate", "clock, then renew the certificate", true},
-		{"client certificate of a stranger, kept back", "mqtts", secure, with(foreign.cert, foreign.key), "certificate required", "that its CA signed", true},
-		{"client certificate of a stranger", "mqtts", secure, forced, "unknown certificate authority", "one that its CA signed", true},
-		{"unknown CA", "mqtts", overTLS(foreign, tls.NoClientCert), plain, "nobody that this machine trusts", "set the CA file", true},
-		{"server certificate expired", "mqtts", overTLS(late, tls.NoClientCert), plain, "has ended or not begun", "clock", false},
+		{"client certificate of a stranger, kept back", "mqtts", secure, with(foreign.cert, foreign.key), "certificate required", "signed by its CA", true},
+		{"client certificate of a stranger", "mqtts", secure, forced, "unknown certificate authority", "one signed by its CA", true},
+		{"unknown CA", "mqtts", overTLS(foreign, tls.NoClientCert), plain, "not signed by an authority that this machine trusts", "set the CA file", true},
+		{"server certificate expired", "mqtts", overTLS(late, tls.NoClientCert), plain, "has expired or is not yet valid", "clock", false},
 		{"another host", "mqtts", overTLS(elsewhere, tls.NoClientCert), plain, "is not for \"127.0.0.1\"", "TLS server name", true},
-		{"certificate and key of two pairs", "mqtts", secure, with(client.cert, server.key), "do not belong together", "made for each other", true},
+		{"certificate and key of two pairs", "mqtts", secure, with(client.cert, server.key), "do not belong together", "a key that belong together", true},
 		{"no key file", "mqtts", secure, with(client.cert, filepath.Join(dir, "none.key")), "none.key cannot be read: no such file", "check the path", true},
-		{"a key that is none", "mqtts", secure, with(client.cert, noPEM), "no PEM file", "PEM files", true},
+		{"a key that is none", "mqtts", secure, with(client.cert, noPEM), "not a PEM file", "PEM files", true},
 		{"mqtts to a port without TLS", "mqtts", listenOn(t, says(" \x06\x00\x00\x03\"\x00\n", false)), plain, "does not speak TLS", "use mqtt://", true},
 		{"mqtts to a port that answers little", "mqtts", listenOn(t, says(" \x02\x00\x00", false)), plain, "closed during the TLS handshake", "use mqtt://", false},
 		{"mqtts to a broker's port without TLS", "mqtts", mqttPort, plain, "closed during the TLS handshake", "use mqtt://", false},
@@ -137,7 +138,7 @@ func TestDiagnosePeers(t *testing.T) {
 		{"mqtt to SSH", "mqtt", listenOn(t, says("SSH-2.0-OpenSSH_9.2\r\n", true)), nil, "speaks SSH", "1883", true},
 		{"silence", "mqtt", silent, nil, "stays silent", "firewall", false},
 		{"silence under TLS", "mqtts", silent, plain, "does not answer", "firewall", false},
-		{"MQTT 3.1.1 only, as NATS and aedes", "mqtt", listenOn(t, says(" \x02\x00\x01", false)), nil, "knows no MQTT 5.0", "update the broker", true},
+		{"MQTT 3.1.1 only, as NATS and aedes", "mqtt", listenOn(t, says(" \x02\x00\x01", false)), nil, "does not support MQTT 5.0", "update the broker", true},
 		{"closed at CONNECT, as RabbitMQ 3.10", "mqtt", listenOn(t, says("", false)), nil, "closed after CONNECT", "RabbitMQ", false},
 		{"nothing listens", "mqtt", "127.0.0.1:1", nil, "nothing listens", "running", false},
 		{"no such name", "mqtt", "no-such-host.invalid:1883", nil, "cannot be looked up", "DNS", false},

@@ -36,15 +36,16 @@ func parseURL(s string, custom bool) (*url.URL, error) {
 	return u, nil
 }
 
-// A Dialer opens the built-in transports: TCP (mqtt), TLS (mqtts) and unix sockets (unix). Its method Dial is a Config.Dial; the zero value is
-// what a Config without one uses.
+// A Dialer opens the built-in transports: TCP (mqtt), TLS (mqtts) and unix sockets (unix). Its
+// method Dial can be used as Config.Dial; the default is that of the zero value.
 type Dialer struct {
-	// Proxy returns the proxy to reach a broker through: http://host:3128 (CONNECT) or socks5://host:1080, with user information
-	// where it asks for that. Nil, or a nil result: none.
+	// Proxy returns the proxy to reach a broker through: http://host:3128 (CONNECT) or
+	// socks5://host:1080, with user information if it asks for that. Nil, or a nil result: none.
 	Proxy func(broker *url.URL) (*url.URL, error)
 }
 
-// Dial connects to u. TLS is version 1.2 at least, with the server name from u, unless cfg says otherwise.
+// Dial connects to u. TLS is version 1.2 at least, with the server name from u, unless cfg says
+// otherwise.
 func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
 	switch u.Scheme {
 	case "unix":
@@ -61,7 +62,7 @@ func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn
 	return nil, fmt.Errorf("transport %q is not built in: want mqtt, mqtts or unix", u.Scheme)
 }
 
-// dialTCP connects to the host of u, through the proxy where there is one.
+// dialTCP connects to the host of u, through the proxy if there is one.
 func (d Dialer) dialTCP(ctx context.Context, u *url.URL, defaultPort string) (net.Conn, error) {
 	address := hostPort(u, defaultPort)
 	tcp := net.Dialer{Control: limitUnacknowledged}
@@ -100,7 +101,7 @@ func hostPort(u *url.URL, defaultPort string) string {
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPort))
 }
 
-// secure begins TLS on raw. It closes raw where that fails.
+// secure begins TLS on raw. It closes raw if that fails.
 func secure(ctx context.Context, raw net.Conn, host string, cfg *tls.Config) (net.Conn, error) {
 	if cfg == nil {
 		cfg = new(tls.Config)
@@ -123,8 +124,8 @@ func secure(ctx context.Context, raw net.Conn, host string, cfg *tls.Config) (ne
 // writeTimeout is how long a write may move no byte at all.
 const writeTimeout = 20 * time.Second
 
-// A progressConn gives up a write when no byte moved for writeTimeout, however long it takes as a whole, so
-// that a slow link is not mistaken for a dead one.
+// A progressConn gives up a write when no byte moved for writeTimeout, however long it takes as a
+// whole, so that a slow link is not mistaken for a dead one.
 type progressConn struct{ net.Conn }
 
 func withProgress(nc net.Conn) net.Conn {
@@ -147,7 +148,7 @@ func (p *progressConn) Write(b []byte) (n int, err error) {
 	}
 }
 
-// CloseWrite closes the direction of writing, where the transport can.
+// CloseWrite closes the direction of writing, if the transport can.
 func (p *progressConn) CloseWrite() error {
 	if c, ok := p.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()

@@ -20,7 +20,8 @@ import (
 	"time"
 )
 
-// A proxy is an HTTP or SOCKS5 proxy for one kind of tests: it takes every user but those without the password "secret".
+// A proxy is an HTTP or SOCKS5 proxy for one kind of tests: it takes every user but those without
+// the password "secret".
 type proxy struct {
 	t        *testing.T
 	listener net.Listener
@@ -134,7 +135,8 @@ func socksProxy(p *proxy, nc net.Conn) (string, error) {
 	return target, err
 }
 
-// TestProxies reaches mosquitto through both kinds of proxies, with and without a password, with TLS inside.
+// TestProxies reaches mosquitto through both kinds of proxies, with and without a password, with
+// TLS inside.
 func TestProxies(t *testing.T) {
 	dir := t.TempDir()
 	ca := newCertificate(t, dir, "ca", nil)
@@ -216,7 +218,7 @@ func TestProxyErrors(t *testing.T) {
 			if v.user == "" {
 				via.User = nil
 			}
-			timeout := patience
+			timeout := testTimeout
 			if v.want == "deadline" {
 				timeout = 50 * time.Millisecond
 			}
@@ -241,8 +243,8 @@ func TestProxyErrors(t *testing.T) {
 	}
 }
 
-// TestWriteProgress writes to a peer that reads slower than writeTimeout allows for the whole, and to one that stops, with TLS and
-// without.
+// TestWriteProgress writes to a peer that reads slower than writeTimeout allows for the whole, and
+// to one that stops, with TLS and without.
 func TestWriteProgress(t *testing.T) {
 	dir := t.TempDir()
 	ca := newCertificate(t, dir, "ca", nil)

@@ -57,7 +57,8 @@ func checkTopic(topic string) error {
 	return nil
 }
 
-// encode fills p, but for Dup, ID and the message expiry. What p had before stays where it does not count: clearing it is most of the cost.
+// encode fills p, except Dup, ID and the message expiry. What p had before stays if it does not
+// count: clearing it is most of the cost.
 func (m *Message) encode(p *packet.Publish) {
 	p.QoS, p.Retain, p.Topic, p.Payload = byte(m.QoS), m.Retain, m.Topic, m.Payload
 	p.Properties.Present = 0
@@ -132,7 +133,8 @@ func (w *Will) encode() (*packet.Will, error) {
 	return p, nil
 }
 
-// seconds returns d in seconds, rounded up, at most the largest that the protocol does not read as "for ever".
+// seconds returns d in seconds, rounded up, at most the largest that the protocol does not read as
+// "forever".
 func seconds(d time.Duration) uint32 {
 	s := (d + time.Second - 1) / time.Second
 	return uint32(min(max(s, 0), math.MaxUint32-1))
@@ -140,7 +142,7 @@ func seconds(d time.Duration) uint32 {
 
 // check returns what is wrong with s.
 func (s Subscription) check() error {
-	if s.QoS > ExactlyOnce || s.RetainHandling > 2 {
+	if s.QoS > ExactlyOnce || s.RetainHandling > RetainDoNotSend {
 		return fmt.Errorf("%w: subscription to %q has impossible options", ErrInvalid, s.Filter)
 	}
 	if !validFilter(s.Filter) {
@@ -164,7 +166,8 @@ func (s Subscription) check() error {
 }
 
 // validFilter reports whether f is a topic filter: # alone in the last level, + alone in its level
-// [MQTT-4.7.1-1] [MQTT-4.7.1-2], and a share name where it begins with $share/ [MQTT-4.8.2-1] [MQTT-4.8.2-2].
+// [MQTT-4.7.1-1] [MQTT-4.7.1-2], and a share name if it begins with $share/ [MQTT-4.8.2-1]
+// [MQTT-4.8.2-2].
 func validFilter(f string) bool {
 	if f == "" || !packet.ValidString(f) {
 		return false

@@ -7,35 +7,38 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Errors that tell what became of a message or a request.
+// Errors that report the outcome of a message or a request.
 var (
 	// ErrClosed means that the client has ended and that the message was never sent.
 	ErrClosed = errors.New("mqtt: client is closed")
-	// ErrUncertain means that the message was sent, but nobody will know whether it arrived.
+	// ErrUncertain means that the message was sent; whether it arrived cannot be known.
 	ErrUncertain = errors.New("mqtt: message was sent but not acknowledged")
-	// ErrQueueFull means that Config.MaxQueued messages wait already; nothing was queued.
+	// ErrQueueFull means that Config.MaxQueued messages are already waiting; nothing was queued.
 	ErrQueueFull = errors.New("mqtt: queue is full")
 	// ErrTooLarge means that the packet is larger than the broker or the protocol allows.
 	ErrTooLarge = errors.New("mqtt: packet is too large")
-	// ErrNotSupported means that the broker said at connecting that it does not offer what the message needs: its
-	// QoS, the retain flag, or a kind of subscription.
+	// ErrNotSupported means that, according to its CONNACK, the broker does not support what the
+	// message or the subscription needs: the QoS, the retain flag, or a kind of subscription.
 	ErrNotSupported = errors.New("mqtt: not supported by the broker")
-	// ErrExpired means that the message's Expiry was over before it could be sent.
+	// ErrExpired means that the message expired (Message.Expiry) before it could be sent.
 	ErrExpired = errors.New("mqtt: message expired before it was sent")
-	// ErrPoison means that the broker ends the connection at this message, each time and at no other; it is not sent again. The error is a
-	// *ReasonError too where the broker's DISCONNECT gave a code.
+	// ErrPoison means that the broker ends the connection each time at this message and at no
+	// other; it is not sent again. The error is also a *ReasonError if the broker's DISCONNECT had
+	// a code.
 	ErrPoison = errors.New("mqtt: the broker ends the connection at this message")
-	// ErrStale means that a message was not acknowledged because the connection on which it came has ended. It comes again.
+	// ErrStale means that a message was not acknowledged because the connection on which it arrived
+	// has ended. The broker delivers it again.
 	ErrStale = errors.New("mqtt: the message came on a connection that has ended")
-	// ErrInvalid means that a message or a subscription breaks the rules of MQTT; nothing was queued.
+	// ErrInvalid means that a message or a subscription breaks the rules of MQTT; nothing was
+	// queued.
 	ErrInvalid = errors.New("mqtt: invalid")
 )
 
-// A ReasonError is a refusal by the broker, or the reason for which it or the client ended a connection.
+// A ReasonError is a refusal by the broker, or the reason for which the broker ended a connection.
 type ReasonError struct {
 	Packet         string // the packet that carried the code: CONNACK, PUBACK, PUBREC, SUBACK, UNSUBACK, DISCONNECT
 	Code           ReasonCode
-	Reason         string // the broker's own words, may be empty
+	Reason         string // the broker's Reason String, may be empty
 	UserProperties []UserProperty
 	// ServerReference names the server to use instead, with 0x9C and 0x9D.
 	ServerReference string
@@ -53,8 +56,9 @@ func (e *ReasonError) Error() string {
 	return s
 }
 
-// IsPermanent reports whether trying the same again is likely to end the same: the message, the request or the credentials have
-// to change first. Lost connections, full quotas and busy brokers are not permanent.
+// IsPermanent reports whether trying again is likely to fail in the same way: the message, the
+// request or the credentials have to change first. Lost connections, full quotas and busy brokers
+// are not permanent.
 func IsPermanent(err error) bool {
 	for _, e := range []error{ErrClosed, ErrTooLarge, ErrNotSupported, ErrExpired, ErrInvalid, ErrNotMQTT5} {
 		if errors.Is(err, e) {
@@ -79,7 +83,7 @@ func IsPermanent(err error) bool {
 	return false
 }
 
-// errNoAck is why a connection is left on which the broker acknowledges nothing.
+// errNoAck is why the client leaves a connection on which the broker acknowledges nothing.
 var errNoAck = errors.New("none acknowledged")
 
 // reasonError returns the refusal in a packet.
@@ -98,8 +102,8 @@ func reasonCode(err error) ReasonCode {
 	return 0
 }
 
-// A breach is a reason to leave a connection with a DISCONNECT: something that the broker must not do, or something
-// that the client cannot go on from.
+// A breach is a reason to leave a connection with a DISCONNECT: something that the broker must not
+// do, or something after which the client cannot continue.
 type breach struct {
 	code ReasonCode
 	err  error

@@ -2,17 +2,19 @@ package mqtt
 
 import "time"
 
-// An EventKind says what happened to the client's connection.
+// An EventKind is what happened to the client's connection.
 type EventKind int
 
 // The events, in the order in which one connection produces them.
 const (
 	// Connecting: an attempt begins at Event.URL.
 	Connecting EventKind = iota + 1
-	// SessionLost: the broker no longer had the session that the client meant to resume. What was in flight
-	// is published again as new messages; subscriptions other than Config.Subscriptions are gone.
+	// SessionLost: the broker no longer has the session that the client wanted to resume. What was
+	// in flight is published again as new messages; subscriptions other than Config.Subscriptions
+	// are lost.
 	SessionLost
-	// Connected: the broker accepted, and Config.Subscriptions were answered. Event.Negotiated is set.
+	// Connected: the broker accepted the client and answered Config.Subscriptions. Event.Negotiated
+	// is set.
 	Connected
 	// TakenOver: another client connected with the same client id. Disconnected follows.
 	TakenOver
@@ -43,23 +45,23 @@ type Event struct {
 	URL  string // without user information
 	// Negotiated is what the broker granted (Connected).
 	Negotiated Negotiated
-	// Err is the cause (Disconnected): a *ReasonError where the broker gave one; nil after Close.
+	// Err is the cause (Disconnected): a *ReasonError if the broker gave one; nil after Close.
 	Err error
 	// Retry is the time until the next attempt (Disconnected).
 	Retry time.Duration
 }
 
-// Negotiated is what holds on one connection, with the defaults of the standard filled in.
+// Negotiated is what applies to one connection, with the defaults of the standard filled in.
 type Negotiated struct {
 	URL                             string
 	ClientID                        string // the one in use
-	AssignedClientID                string // set where the broker chose it
+	AssignedClientID                string // set if the broker chose it
 	SessionPresent                  bool
 	SessionExpiry                   time.Duration
 	KeepAlive                       time.Duration // the one in use; 0: none
-	ServerKeepAlive                 time.Duration // set where the broker chose it
+	ServerKeepAlive                 time.Duration // set if the broker chose it
 	ReceiveMaximum                  uint16
-	MaximumPacketSize               uint32 // 268,435,460 where the broker set no limit
+	MaximumPacketSize               uint32 // 268,435,460 if the broker set no limit
 	MaximumQoS                      QoS
 	TopicAliasMaximum               uint16
 	RetainAvailable                 bool
@@ -69,11 +71,12 @@ type Negotiated struct {
 	ResponseInformation             string
 	Reason                          string
 	UserProperties                  []UserProperty
-	// Will is the will as the broker took it, nil for none: RETAIN, the QoS or all of it may have been given up because the broker refuses
-	// it.
+	// Will is the will as the broker accepted it, nil for none. RETAIN, the QoS or the whole will
+	// may have been given up because the broker refuses it.
 	Will *Will
-	// Granted are the answers to Config.Subscriptions, one for each, in their order: the QoS, which may be lower than asked, or a refusal,
-	// also by what the CONNACK rules out. One that is left out because the broker ends the connection at it has the code that the
-	// broker gave, else 0x80. A refused one is not an error of the connection.
+	// Granted are the answers to Config.Subscriptions, one for each, in their order: the QoS, which
+	// may be lower than asked, or a refusal, also by what the CONNACK rules out. A subscription
+	// that is left out because the broker ends the connection at it has the broker's code, or 0x80
+	// if there was none. A refused subscription is not an error of the connection.
 	Granted []ReasonCode
 }

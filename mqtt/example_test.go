@@ -14,7 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// The broker of these examples is one in memory, so that they run anywhere; for a real one leave Dial out.
+// The broker of these examples is one in memory, so that they run anywhere; for a real one leave
+// Dial out.
 var broker = mqtttest.New(mqtttest.Behavior{})
 
 func check(err error) {
@@ -43,7 +44,7 @@ func Example() {
 	_, err = client.Publish(ctx, &mqtt.Message{Topic: "plant/hall/temperature", Payload: []byte("21.5"), QoS: mqtt.AtLeastOnce})
 	check(err)
 	fmt.Println(<-received)
-	check(client.Close(ctx, mqtt.Farewell{}))
+	check(client.Close(ctx, mqtt.Disconnect{}))
 	// Output: plant/hall/temperature: 21.5
 }
 
@@ -78,7 +79,7 @@ func ExampleConfig() {
 	// Output: <nil>
 }
 
-// Send is for many messages: it does not wait, and tells the outcome of each.
+// Send is for many messages: it does not wait, and reports the outcome of each.
 func ExampleClient_Send() {
 	ctx := context.Background()
 	client, err := mqtt.New(mqtt.Config{URLs: []string{"mqtt://broker.example.com"}, Dial: broker.Dial})
@@ -86,14 +87,14 @@ func ExampleClient_Send() {
 	settled := make(chan error, 100)
 	for i := range 100 { // there is no connection yet: they wait
 		m := &mqtt.Message{Topic: "plant/hall/temperature", Payload: fmt.Append(nil, i), QoS: mqtt.AtLeastOnce}
-		check(client.Send(m, func(_ mqtt.Ack, err error) { settled <- err }))
+		check(client.Send(m, func(_ mqtt.PublishResult, err error) { settled <- err }))
 	}
 	go func() { _ = client.Run(ctx) }()
 	for range 100 {
 		check(<-settled)
 	}
 	fmt.Println("100 messages are the broker's")
-	check(client.Close(ctx, mqtt.Farewell{}))
+	check(client.Close(ctx, mqtt.Disconnect{}))
 	// Output: 100 messages are the broker's
 }
 
@@ -119,7 +120,7 @@ func ExampleClient_Publish() {
 	default:
 		fmt.Println("it was not sent:", err)
 	}
-	check(client.Close(ctx, mqtt.Farewell{}))
+	check(client.Close(ctx, mqtt.Disconnect{}))
 	// Output: the broker refused it: 0x87 not authorized (permanent: true)
 }
 
@@ -137,7 +138,7 @@ func ExampleClient_Subscribe() {
 	fmt.Println(answer.Codes)
 	_, err = client.Unsubscribe(ctx, []string{"plant/+/temperature"})
 	check(err)
-	check(client.Close(ctx, mqtt.Farewell{}))
+	check(client.Close(ctx, mqtt.Disconnect{}))
 	// Output: [0x01 granted QoS 1 0x02 granted QoS 2]
 }
 
@@ -165,7 +166,7 @@ func ExampleClient_Request() {
 	answer, err := controller.Request(ctx, &mqtt.Message{Topic: "lamp/power", Payload: []byte("on"), QoS: mqtt.AtLeastOnce})
 	check(err)
 	fmt.Printf("%s\n", answer.Payload)
-	check(errors.Join(controller.Close(ctx, mqtt.Farewell{}), device.Close(ctx, mqtt.Farewell{})))
+	check(errors.Join(controller.Close(ctx, mqtt.Disconnect{}), device.Close(ctx, mqtt.Disconnect{})))
 	// Output: power is on
 }
 
@@ -189,7 +190,7 @@ func ExampleMessage_Ack() {
 	if err := m.Ack(); errors.Is(err, mqtt.ErrStale) {
 		fmt.Println("it comes again: the connection was lost in between")
 	}
-	check(client.Close(ctx, mqtt.Farewell{}))
+	check(client.Close(ctx, mqtt.Disconnect{}))
 	// Output: stored two bolts
 }
 

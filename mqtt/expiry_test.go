@@ -56,8 +56,9 @@ func TestExpiryZeroIsNotNone(t *testing.T) {
 	}
 }
 
-// TestExpiryIsStored lets another process repeat messages of each lifetime that was stored: the packets are the same. Where the broker has
-// lost the session, what has expired is not published anew.
+// TestExpiryIsStored lets another process repeat messages of each lifetime that was stored: the
+// packets are the same. If the broker has lost the session, what has expired is not published
+// again.
 func TestExpiryIsStored(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		dir := t.TempDir()

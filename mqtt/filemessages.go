@@ -13,15 +13,17 @@ import (
 	"slices"
 )
 
-// The file "messages" of a FileStore is a journal: the changes in the order in which they were recorded, each with a checksum. A change that is
-// torn, and all behind it, was never durable and is forgotten. The file is written anew when most of it is about messages that are done.
+// The file "messages" of a FileStore is a journal: the changes in the order in which they were
+// recorded, each with a checksum. A change that is torn, and all behind it, was never durable and
+// is forgotten. The file is rewritten when most of it is about messages that are done.
 //
 //	step 1, serial 8, length of the PUBLISH 4, PUBLISH, CRC-32 of all that 4 (little endian)
 
 const (
 	changeHeader = 1 + 8 + 4
 	changeSum    = 4
-	// compactAbove is the size from which on a file is written anew, where three quarters of it are of no use any more.
+	// compactAbove is the size from which on a file is rewritten, where three quarters of it are
+	// useless any more.
 	compactAbove = 256 << 10
 )
 
@@ -34,13 +36,13 @@ type fileMessage struct {
 
 // fileMessages is what the file has.
 type fileMessages struct {
-	live  map[uint64]fileMessage // by serial
-	order uint64
-	size  int64 // of the file
-	used  int64 // of it, by what is live
-	named bool  // its name in the directory is durable
+	live        map[uint64]fileMessage // by serial
+	order       uint64
+	size        int64 // of the file
+	used        int64 // of it, by what is live
+	nameDurable bool  // its name in the directory is durable
 
-	compactFrom int64 // the size from which on writing it anew is worth another try
+	compactFrom int64 // the size from which on rewriting it is worth another try
 }
 
 func (s *fileStore) messagesPath() string { return filepath.Join(s.dir, "messages") }
@@ -94,7 +96,8 @@ func (s *fileStore) Record(_ context.Context, changes []MessageChange) error {
 	return nil
 }
 
-// appendMessages appends b to the file, at the end that is known to be good: what an earlier error left behind it is overwritten.
+// appendMessages appends b to the file, at the end that is known to be good: what an earlier error
+// left behind it is overwritten.
 func (s *fileStore) appendMessages(b []byte) error {
 	f, err := os.OpenFile(s.messagesPath(), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
@@ -106,15 +109,15 @@ func (s *fileStore) appendMessages(b []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil && !s.messages.named {
+	if err == nil && !s.messages.nameDurable {
 		err = s.syncDir()
-		s.messages.named = err == nil
+		s.messages.nameDurable = err == nil
 	}
 	return errors.Join(err, f.Close())
 }
 
-// compact writes a file of what is live and replaces the old one by it. Where that fails nothing is lost, and it is tried again when the file has
-// doubled.
+// compact writes a file of the live messages and replaces the old one with it. If that fails
+// nothing is lost, and it is tried again when the file has doubled.
 func (s *fileStore) compact() {
 	fresh := fileMessages{live: make(map[uint64]fileMessage)}
 	var b []byte
@@ -130,14 +133,15 @@ func (s *fileStore) compact() {
 		}
 	}
 	err := s.replace(s.messagesPath(), b)
-	fresh.named = err == nil
+	fresh.nameDurable = err == nil
 	if err == nil || s.replaced() {
 		s.messages = fresh
 	}
 	s.messages.compactFrom = 2 * s.messages.size
 }
 
-// replaced reports whether the file is another one than it was: replace may fail after that, when it makes the name durable.
+// replaced reports whether the file is another one than it was: replace may fail after that, when
+// it makes the name durable.
 func (s *fileStore) replaced() bool {
 	info, err := os.Stat(s.messagesPath())
 	return err == nil && info.Size() != s.messages.size
@@ -181,7 +185,8 @@ func appendChange(b []byte, c MessageChange) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b[start:]))
 }
 
-// decodeChange returns the change at the beginning of b and its size, 0 where there is no whole one.
+// decodeChange returns the change at the beginning of b and its size, 0 if there is no complete
+// one.
 func decodeChange(b []byte) (c MessageChange, size int) {
 	if len(b) < changeHeader+changeSum {
 		return c, 0

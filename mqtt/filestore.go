@@ -12,10 +12,11 @@ import (
 	"path/filepath"
 )
 
-// FileStore keeps one session in a directory, which it makes where it is missing; each client needs one of its own. The facts are in the file
-// "session", which is replaced at once as a whole; a damaged one is an error that names it: without it the client begins a new session. The messages
-// on their way are in the file "messages": each flush that carries new ones waits for the disk once. Everything is on the disk when a
-// method returns.
+// FileStore returns a store that keeps one session in the directory dir, which it creates if it is
+// missing. Each client needs its own directory. The facts are in the file "session", which is
+// replaced atomically; if it is damaged, the error names it, and removing it makes the client begin
+// a new session. The messages in flight are in the file "messages": each write that carries new
+// ones waits once for the disk. Everything is on the disk when a method returns.
 func FileStore(dir string) MessageStore { return &fileStore{dir: dir} }
 
 type fileStore struct {

@@ -30,7 +30,8 @@ func TestFileStore(t *testing.T) {
 	}
 }
 
-// TestFileStoreDamaged cuts the file at every length and changes every byte: that is an error which names the file, never other facts.
+// TestFileStoreDamaged cuts the file at every length and changes every byte: that is an error which
+// names the file, never other facts.
 func TestFileStoreDamaged(t *testing.T) {
 	dir := t.TempDir()
 	store := FileStore(dir)

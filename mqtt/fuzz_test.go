@@ -15,7 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// How FuzzClient runs the client: bits of its first argument, and above them the size of the pieces in which the bytes come.
+// How FuzzClient runs the client: bits of its first argument, and above them the size of the pieces
+// in which the bytes come.
 const (
 	fuzzBeforeConnack = 1 << iota // the bytes come instead of a CONNACK
 	fuzzManualAck
@@ -24,16 +25,18 @@ const (
 	fuzzPiece    = iota
 )
 
-// fuzzLimits are the memory that a connection may cost: so much whatever comes, so much for a byte that came, and one packet that was
-// announced and may not come. The smallest PUBLISH, of 6 bytes, becomes a Message and what belongs to it, of about 500.
+// fuzzLimits are the memory that a connection may cost: so much whatever comes, so much for a byte
+// that came, and one packet that was announced and may not come. The smallest PUBLISH, of 6 bytes,
+// becomes a Message and what belongs to it, of about 500.
 const (
 	fuzzMemory        = 256 << 10
 	fuzzMemoryPerByte = 128
 	fuzzPacketSize    = 64 << 10
 )
 
-// FuzzClient gives bytes to a client that has messages of both kinds, a subscription and a request in flight. There must be no panic, no
-// hang (synctest finds a deadlock, and Run must end in bounded time), no memory beyond fuzzLimits, and every message must be settled.
+// FuzzClient gives bytes to a client that has messages of both kinds, a subscription and a request
+// in flight. There must be no panic, no hang (synctest finds a deadlock, and Run must end in
+// bounded time), no memory beyond fuzzLimits, and every message must be settled.
 func FuzzClient(f *testing.F) {
 	f.Add(byte(0), []byte{})
 	f.Add(byte(fuzzBeforeConnack), []byte{0x20, 3, 0, 0, 0})
@@ -95,7 +98,7 @@ func fuzzClient(t *testing.T, how byte, in []byte) {
 	}
 	settled := 0
 	for qos := AtMostOnce; qos <= ExactlyOnce; qos++ {
-		if err := c.Send(&Message{Topic: "t", QoS: qos}, func(Ack, error) { settled++ }); err != nil {
+		if err := c.Send(&Message{Topic: "t", QoS: qos}, func(PublishResult, error) { settled++ }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,7 +138,7 @@ func fuzzClient(t *testing.T, how byte, in []byte) {
 	began := time.Now()
 	cancel()
 	<-ended
-	if d := time.Since(began); d > partingTimeout+writeTimeout {
+	if d := time.Since(began); d > closeTimeout+writeTimeout {
 		t.Errorf("Run ended after %v", d)
 	}
 	if settled != 3 {

@@ -2,9 +2,10 @@ package mqtt
 
 import "math/bits"
 
-// An idTable has the identifiers in use and the exchanges to which they belong, nil for requests. The place of an identifier is that of its
-// lower bits; while it is taken others with the same ones cannot be used. It is made with twice the places that are needed, so that one of the next
-// few identifiers is free, and costs less than half of what a map does for a message.
+// An idTable has the identifiers in use and the exchanges to which they belong, nil for requests.
+// The place of an identifier is that of its lower bits; while it is taken others with the same ones
+// cannot be used. It is made with twice the places that are needed, so that one of the next few
+// identifiers is free, and costs less than half of what a map does for a message.
 type idTable struct {
 	slots []idSlot
 	used  int
@@ -25,7 +26,7 @@ func (t *idTable) full() bool { return t.used == min(len(t.slots), 1<<16-1) }
 
 func (t *idTable) slot(id uint16) *idSlot { return &t.slots[int(id)&(len(t.slots)-1)] }
 
-// put notes that id belongs to x, or returns false where its place is taken.
+// put notes that id belongs to x, or returns false if its place is taken.
 func (t *idTable) put(id uint16, x *exchange) bool {
 	s := t.slot(id)
 	if s.id != 0 {
@@ -36,7 +37,7 @@ func (t *idTable) put(id uint16, x *exchange) bool {
 	return true
 }
 
-// get returns the exchange to which id belongs, nil where there is none.
+// get returns the exchange to which id belongs, nil if there is none.
 func (t *idTable) get(id uint16) *exchange {
 	if s := t.slot(id); s.id == id {
 		return s.x
@@ -44,7 +45,7 @@ func (t *idTable) get(id uint16) *exchange {
 	return nil
 }
 
-// remove frees id, where it is in use.
+// remove frees id, if it is in use.
 func (t *idTable) remove(id uint16) {
 	if s := t.slot(id); s.id == id && id != 0 {
 		*s = idSlot{}

@@ -110,7 +110,7 @@ func TestHandlerError(t *testing.T) {
 					got = append(got, fmt.Sprint(m.Topic, m.Duplicate))
 				}
 				wantList(t, "received", got, "afalse", "btrue", "ctrue")
-				if f := b.Farewells(); len(f) != 2 || f[0].Code != packet.ImplementationSpecificError {
+				if f := b.Disconnects(); len(f) != 2 || f[0].Code != packet.ImplementationSpecificError {
 					t.Errorf("%+v", f)
 				}
 				k.close(t, false)
@@ -119,8 +119,8 @@ func TestHandlerError(t *testing.T) {
 	}
 }
 
-// TestExactlyOnce cuts the connection while a QoS 2 message is handled, after it was accepted and in a later process: the handler gets
-// it once.
+// TestExactlyOnce cuts the connection while a QoS 2 message is handled, after it was accepted and
+// in a later process: the handler gets it once.
 //
 // [MQTT-4.3.3-10]
 func TestExactlyOnce(t *testing.T) {
@@ -224,7 +224,7 @@ func TestBrokerMistakes(t *testing.T) {
 					t.Error(e.Err)
 				}
 				synctest.Wait()
-				if f := b.Farewells(); len(f) != 1 || f[0].Code != v.code {
+				if f := b.Disconnects(); len(f) != 1 || f[0].Code != v.code {
 					t.Errorf("DISCONNECT %+v, want %v", f, v.code)
 				}
 				k.await(t, Connected)
@@ -234,7 +234,8 @@ func TestBrokerMistakes(t *testing.T) {
 	}
 }
 
-// TestTopicAlias checks aliases of the broker: learnt, used, changed, unknown, and forgotten with the connection.
+// TestTopicAlias checks aliases of the broker: learnt, used, changed, unknown, and forgotten with
+// the connection.
 func TestTopicAlias(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -303,8 +304,8 @@ func TestHarmless(t *testing.T) {
 	})
 }
 
-// TestFlood checks that QoS 0 messages that nobody handles in time are dropped instead of filling the memory, and that pings and acknowledgements
-// go on.
+// TestFlood checks that QoS 0 messages that nobody handles in time are dropped instead of filling
+// the memory, and that pings and acknowledgements go on.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -344,59 +345,5 @@ func TestLargeMessage(t *testing.T) {
 			}
 		}
 		k.close(t, false)
-	})
-}
-
-func TestSubscribeAndUnsubscribe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mqtttest.New(mqtttest.Behavior{DialError: errors.New("down")})
-		defer b.Close()
-		k := start(t, connectTo(b))
-		result := make(chan error, 1)
-		go func() { // waits for a connection
-			a, err := k.Subscribe(context.Background(), Subscription{Filter: "a/+", QoS: 1}, Subscription{Filter: "b"})
-			if err == nil && !slices.Equal(a.Codes, []ReasonCode{1, 0}) {
-				err = fmt.Errorf("codes %v", a.Codes)
-			}
-			result <- err
-		}()
-		time.Sleep(time.Minute)
-		b.Behave(func(h *mqtttest.Behavior) { h.DialError = nil })
-		if err := <-result; err != nil {
-			t.Fatal(err)
-		}
-		b.Publish(packet.Publish{Topic: "a/1", QoS: 2})
-		if m := k.message(t); m.Topic != "a/1" || m.QoS != 1 {
-			t.Errorf("%+v", m)
-		}
-		if _, err := k.Unsubscribe(context.Background(), []string{"a/+"}); err != nil {
-			t.Error(err)
-		}
-		b.Publish(packet.Publish{Topic: "a/1", QoS: 2})
-		b.Publish(packet.Publish{Topic: "b"})
-		if m := k.message(t); m.Topic != "b" {
-			t.Errorf("%+v", m)
-		}
-
-		b.Behave(func(h *mqtttest.Behavior) { h.NoSuback = true })
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if _, err := k.Subscribe(ctx, Subscription{Filter: "c"}); !errors.Is(err, context.DeadlineExceeded) {
-			t.Error(err)
-		}
-		k.await(t, Connected)
-		go func() {
-			_, err := k.Subscribe(context.Background(), Subscription{Filter: "c"})
-			result <- err
-		}()
-		k.await(t, Disconnected) // the watchdog
-		b.Behave(func(h *mqtttest.Behavior) { h.NoSuback = false })
-		if err := <-result; err != nil {
-			t.Error(err)
-		}
-		k.close(t, false)
-		if _, err := k.Subscribe(context.Background(), Subscription{Filter: "c"}); err != ErrClosed {
-			t.Error(err)
-		}
 	})
 }

@@ -16,11 +16,11 @@ type arrival struct {
 	response bool     // for Request, not for the handler
 }
 
-// An inbox gives received messages to the handler, one at a time in the order of arrival, on its own goroutine. Acknowledgements
-// follow the handler, or Message.Ack.
+// An inbox gives received messages to the handler, one at a time in the order of arrival, on its
+// own goroutine. Acknowledgements follow the handler, or Message.Ack.
 //
-// QoS 1 and 2 messages in it are bounded by the Receive Maximum, QoS 0 messages by maxQoS0 and by the memory that
-// one packet of maximum size takes; more of them are dropped and counted.
+// QoS 1 and 2 messages in it are bounded by the Receive Maximum, QoS 0 messages by maxQoS0 and by
+// the memory that one packet of maximum size takes; more of them are dropped and counted.
 type inbox struct {
 	c         *Client
 	waiting   []arrival // guarded by Client.mu, as all that follows
@@ -33,8 +33,7 @@ const maxQoS0 = 256
 
 func (b *inbox) init(c *Client) { b.c, b.wake = c, make(chan struct{}, 1) }
 
-// add is called with mu held.
-func (b *inbox) add(a arrival) {
+func (b *inbox) addLocked(a arrival) {
 	if m := a.message; m != nil && m.QoS == AtMostOnce {
 		if b.qos0 == maxQoS0 || b.qos0 > 0 && b.qos0Bytes+len(m.Payload) > int(b.c.cfg.MaximumPacketSize) {
 			b.c.stats.Dropped++
@@ -44,7 +43,7 @@ func (b *inbox) add(a arrival) {
 		b.qos0Bytes += len(m.Payload)
 	}
 	b.waiting = append(b.waiting, a)
-	poke(b.wake)
+	wake(b.wake)
 }
 
 // run serves arrivals until ctx ends.
@@ -60,14 +59,15 @@ func (b *inbox) run(ctx context.Context) {
 		}
 		if err := b.serve(ctx, a); err != nil {
 			a.conn.c.mu.Lock()
-			a.conn.leave(packet.ImplementationSpecificError, err)
+			a.conn.leaveLocked(packet.ImplementationSpecificError, err)
 			a.conn.c.mu.Unlock()
 		}
 	}
 }
 
-// take removes the first arrival. Those of a connection that has ended, or is to end, are left out where the broker will repeat
-// them: after a message that the handler did not accept no later one may be given to it.
+// take removes the first arrival. Those of a connection that has ended, or is to end, are left out
+// if the broker will repeat them: after a message that the handler did not accept no later one may
+// be given to it.
 func (b *inbox) take() (a arrival, ok bool) {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
@@ -82,14 +82,15 @@ func (b *inbox) take() (a arrival, ok bool) {
 			b.qos0Bytes -= len(a.message.Payload)
 			return a, true
 		}
-		if a.conn == b.c.conn && a.conn.parting == nil && a.conn.err == nil {
+		if a.conn == b.c.conn && a.conn.closing == nil && a.conn.err == nil {
 			return a, true
 		}
 	}
 	return arrival{}, false
 }
 
-// serve handles one arrival. An error is a reason to leave the connection; the broker delivers again on the next one.
+// serve handles one arrival. An error is a reason to leave the connection; the broker delivers
+// again on the next one.
 func (b *inbox) serve(ctx context.Context, a arrival) error {
 	switch {
 	case a.message == nil:
@@ -125,7 +126,7 @@ func (b *inbox) release(ctx context.Context, a arrival) error {
 	b.c.mu.Lock()
 	if a.conn.epoch == b.c.epoch {
 		delete(b.c.session.received, a.id)
-		b.c.changed()
+		b.c.factsChangedLocked()
 	}
 	b.c.mu.Unlock()
 	if err := b.c.saveFacts(ctx); err != nil {
@@ -135,8 +136,8 @@ func (b *inbox) release(ctx context.Context, a arrival) error {
 	defer b.c.mu.Unlock()
 	if a.conn == b.c.conn {
 		delete(a.conn.unacked2, a.id)
-		a.conn.noteExcess()
-		a.conn.reply(&packet.Ack{Type: packet.PUBCOMP, ID: a.id})
+		a.conn.noteExcessLocked()
+		a.conn.replyLocked(&packet.PublishAck{Type: packet.PUBCOMP, ID: a.id})
 	}
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What breaks the rules is told in one sentence, which names this library once.
-func TestInvalidIsToldOnce(t *testing.T) {
+// A violation of the rules is reported in one sentence, which names this library once.
+func TestInvalidIsReportedOnce(t *testing.T) {
 	k := idleClient(t)
 	bad := UserProperty{Key: "\x00"}
 	tell := func(call func() error) error { return call() }
@@ -25,8 +25,8 @@ func TestInvalidIsToldOnce(t *testing.T) {
 		"request":              tell(func() error { _, err := k.Request(t.Context(), &Message{Topic: "a/+"}); return err }),
 		"response topic":       tell(func() error { _, err := k.Request(t.Context(), &Message{Topic: "a", ResponseTopic: "b"}); return err }),
 		"authenticator":        k.Reauthenticate(t.Context()),
-		"farewell code":        tell(func() error { _, err := (&Farewell{Code: 0x89}).encode(0); return err }),
-		"farewell property":    tell(func() error { _, err := (&Farewell{UserProperties: []UserProperty{bad}}).encode(0); return err }),
+		"DISCONNECT code":      tell(func() error { _, err := (&Disconnect{Code: 0x89}).encode(0); return err }),
+		"DISCONNECT property":  tell(func() error { _, err := (&Disconnect{UserProperties: []UserProperty{bad}}).encode(0); return err }),
 	} {
 		if !errors.Is(err, ErrInvalid) || !strings.HasPrefix(err.Error(), "mqtt: invalid") || strings.Count(err.Error(), "mqtt: ") != 1 {
 			t.Errorf("%s: got %v", name, err)

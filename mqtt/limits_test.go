@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestTinyPackets checks that nothing larger is sent than the broker takes, automatic answers, pings and DISCONNECTs included
-// [MQTT-3.2.2-15].
+// TestTinyPackets checks that nothing larger is sent than the broker takes, automatic answers,
+// pings and DISCONNECTs included [MQTT-3.2.2-15].
 func TestTinyPackets(t *testing.T) {
 	for size := uint32(1); size <= 6; size++ {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -30,8 +30,8 @@ func TestTinyPackets(t *testing.T) {
 					}
 					k.close(t, false)
 					wantList(t, "violations", b.Violations())
-					if len(b.Farewells()) != 0 && size < 3 {
-						t.Errorf("%+v", b.Farewells())
+					if len(b.Disconnects()) != 0 && size < 3 {
+						t.Errorf("%+v", b.Disconnects())
 					}
 					return
 				}
@@ -59,7 +59,7 @@ func TestTinyPackets(t *testing.T) {
 				slices.Sort(got)
 				wantList(t, "answers", got, "PUBACK 1 0x00 success", "PUBACK 2 0x00 success", "PUBACK 3 0x00 success",
 					fmt.Sprintf("PUBCOMP 9 %v", code), fmt.Sprintf("PUBREL 9 %v", code))
-				if f := b.Farewells(); len(f) != 1 || f[0].Code != packet.DisconnectWithWill {
+				if f := b.Disconnects(); len(f) != 1 || f[0].Code != packet.DisconnectWithWill {
 					t.Errorf("%+v", f)
 				}
 			})
@@ -67,7 +67,8 @@ func TestTinyPackets(t *testing.T) {
 	}
 }
 
-// TestExpiryOffline checks that messages are settled when they expire, whether or not there is a connection.
+// TestExpiryOffline checks that messages are settled when they expire, whether or not there is a
+// connection.
 func TestExpiryOffline(t *testing.T) {
 	for _, v := range []struct {
 		name  string
@@ -94,7 +95,7 @@ func TestExpiryOffline(t *testing.T) {
 					if s == 0 {
 						lifetime = nil
 					}
-					if err := k.Send(&Message{Topic: topic, QoS: 1, Expiry: lifetime}, func(_ Ack, err error) {
+					if err := k.Send(&Message{Topic: topic, QoS: 1, Expiry: lifetime}, func(_ PublishResult, err error) {
 						if want := map[bool]error{true: ErrClosed, false: ErrExpired}[s == 0]; !errors.Is(err, want) || errors.Is(err, ErrUncertain) {
 							t.Errorf("%s: %v", topic, err)
 						}
@@ -124,7 +125,8 @@ func TestExpiryOffline(t *testing.T) {
 	}
 }
 
-// TestExpiryAfterSessionLost checks that a message that was sent in a lost session may expire, but is not said to be unsent.
+// TestExpiryAfterSessionLost checks that a message that was sent in a lost session may expire, but
+// is not said to be unsent.
 func TestExpiryAfterSessionLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{NoPuback: true, Properties: packet.Properties{Present: packet.Props(packet.PropReceiveMaximum), ReceiveMaximum: 2}})
@@ -134,7 +136,7 @@ func TestExpiryAfterSessionLost(t *testing.T) {
 		result := make(chan error, 1)
 		var o outcomes
 		k.send(t, &o, Message{Topic: "first", QoS: 1})
-		if err := k.Send(&Message{Topic: "second", QoS: 1, Expiry: new(30 * time.Second)}, func(_ Ack, err error) { result <- err }); err != nil {
+		if err := k.Send(&Message{Topic: "second", QoS: 1, Expiry: new(30 * time.Second)}, func(_ PublishResult, err error) { result <- err }); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(40 * time.Second)
@@ -150,7 +152,8 @@ func TestExpiryAfterSessionLost(t *testing.T) {
 	})
 }
 
-// TestPingAnsweredByOtherBytes checks that bytes put off the end of a connection whose pings are not answered, but not for ever.
+// TestPingAnsweredByOtherBytes checks that bytes put off the end of a connection whose pings are
+// not answered, but not forever.
 func TestPingAnsweredByOtherBytes(t *testing.T) {
 	for _, v := range []struct {
 		name       string
@@ -184,7 +187,8 @@ func TestPingAnsweredByOtherBytes(t *testing.T) {
 	}
 }
 
-// TestConnectProperties checks the user properties of a CONNECT, and configurations that are impossible.
+// TestConnectProperties checks the user properties of a CONNECT, and configurations that are
+// impossible.
 func TestConnectProperties(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})

@@ -9,24 +9,26 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A MessageStore is a SessionStore that also keeps the outbound QoS 1 and 2 messages that were sent and not acknowledged, so that
-// [MQTT-4.4.0-1] holds over a restart of the program too: a client that resumes the session repeats them under their identifiers, with DUP, in their
-// order. Nobody is told their outcome: the done functions are those of a process that is gone. Messages that were accepted and never sent
-// are not kept.
+// A MessageStore is a SessionStore that also keeps the outbound QoS 1 and 2 messages that were sent
+// and not acknowledged, so that [MQTT-4.4.0-1] holds over a restart of the program too: a client
+// that resumes the session repeats them under their identifiers, with DUP, in their order. Their
+// outcome is not reported: the done functions belonged to a process that is gone. Messages that
+// were accepted and never sent are not kept.
 //
-// Record is called by the goroutine that writes, which waits for it: what it costs, each flush costs. An error of either ends
-// the connection.
+// Record is called by the goroutine that writes, which waits for it, so it delays each write. An
+// error of either method ends the connection.
 type MessageStore interface {
 	SessionStore
 	// Messages returns the messages that are not done, in the order of their newest records.
 	Messages(ctx context.Context) ([]StoredMessage, error)
-	// Record makes changes durable, in their order. What they refer to is the store's from then on.
+	// Record makes changes durable, in their order. What they refer to belongs to the store from
+	// then on.
 	Record(ctx context.Context, changes []MessageChange) error
 }
 
-// A StoredMessage is a message on its way.
+// A StoredMessage is a message that was sent and not acknowledged.
 type StoredMessage struct {
-	Serial   uint64 // unlike that of every other message in the store; later ones have greater ones
+	Serial   uint64 // unique in the store; later messages have greater ones
 	Publish  []byte // the encoded PUBLISH
 	Released bool   // PUBREC came: what is repeated is the PUBREL
 }
@@ -38,17 +40,18 @@ type MessageChange struct {
 	Publish []byte // with MessageSent: the encoded packet
 }
 
-// A MessageStep is what became of a message.
+// A MessageStep is a state that a message has reached.
 type MessageStep byte
 
-// The steps of a message. A message may be sent more than once, under another identifier, where a session was lost.
+// The steps of a message. A message may be sent more than once, under another identifier, where a
+// session was lost.
 const (
 	MessageSent     MessageStep = 1 // its PUBLISH is about to be written
 	MessageReleased MessageStep = 2 // its PUBREL is about to be written
 	MessageDone     MessageStep = 3 // it is settled; this may be recorded late
 )
 
-// A journal has the changes that the message store has not been told yet. Client.mu guards it.
+// A journal has the changes that the message store has not recorded yet. Client.mu guards it.
 type journal struct {
 	store   MessageStore // nil: nothing is kept
 	changes []MessageChange
@@ -56,8 +59,8 @@ type journal struct {
 	last    uint64 // the greatest serial in the store
 }
 
-// sent notes that x is about to be sent as p, which has no topic alias. mu is held.
-func (j *journal) sent(x *exchange, p *packet.Publish) {
+// sentLocked notes that x is about to be sent as p, which has no topic alias.
+func (j *journal) sentLocked(x *exchange, p *packet.Publish) {
 	if j.store == nil || x.qos == AtMostOnce {
 		return
 	}
@@ -69,8 +72,8 @@ func (j *journal) sent(x *exchange, p *packet.Publish) {
 	j.urgent = true
 }
 
-// note adds a further step of x. mu is held.
-func (j *journal) note(x *exchange, step MessageStep) {
+// noteLocked adds a further step of x.
+func (j *journal) noteLocked(x *exchange, step MessageStep) {
 	if x.stored == 0 {
 		return
 	}
@@ -78,8 +81,9 @@ func (j *journal) note(x *exchange, step MessageStep) {
 	j.urgent = j.urgent || step != MessageDone
 }
 
-// newest returns those of changes that tell what became of each message: the newest one, and before a Released the newest Sent. So what a
-// store refuses again and again does not pile up. A Done stays: the store may have had the message before it failed.
+// newest returns those of changes that say what became of each message: the newest one, and before
+// a Released the newest Sent. So what a store refuses again and again does not pile up. A Done
+// stays: the store may have had the message before it failed.
 func newest(changes []MessageChange) []MessageChange {
 	after := make(map[uint64]MessageStep, len(changes)) // by serial, the earliest step that was kept
 	kept := changes[:0:0]
@@ -117,7 +121,8 @@ func (c *Client) saveMessages(ctx context.Context) error {
 	return nil
 }
 
-// loadMessages takes over the messages of an earlier process, or forgets them where their session is not resumed.
+// loadMessages takes over the messages of an earlier process, or forgets them where their session
+// is not resumed.
 func (c *Client) loadMessages(ctx context.Context, resume bool) error {
 	store, ok := c.cfg.Session.(MessageStore)
 	if !ok {
@@ -142,7 +147,7 @@ func (c *Client) loadMessages(ctx context.Context, resume bool) error {
 		c.journal.last = max(c.journal.last, x.stored)
 		switch {
 		case !resume:
-			c.journal.note(x, MessageDone)
+			c.journal.noteLocked(x, MessageDone)
 		case messages[i].Released:
 			c.session.released.pushBack(x)
 		}

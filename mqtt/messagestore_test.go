@@ -18,8 +18,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A dyingStore is a FileStore whose machine dies at one call of Record, before or after the disk has what it was given. From then on
-// nothing gets through, so that the client writes nothing more either.
+// A dyingStore is a FileStore whose machine dies at one call of Record, before or after the disk
+// has what it was given. From then on nothing gets through, so that the client writes nothing more
+// either.
 type dyingStore struct {
 	MessageStore
 	left  int
@@ -39,8 +40,9 @@ func (s *dyingStore) Record(ctx context.Context, changes []MessageChange) error 
 	return errDied
 }
 
-// TestMessagesSurviveRestart ends a client at each of its first records, begins another one on what is on the disk, and looks at what a subscriber got
-// from both: what was sent arrives, QoS 2 once, in its order, and under the same identifier with DUP where it was on the wire.
+// TestMessagesSurviveRestart ends a client at each of its first records, begins another one on what
+// is on the disk, and looks at what a subscriber got from both: what was sent arrives, QoS 2 once,
+// in its order, and under the same identifier with DUP if it was on the wire.
 //
 // [MQTT-4.4.0-1] [MQTT-4.3.3-6]
 func TestMessagesSurviveRestart(t *testing.T) {
@@ -129,8 +131,8 @@ func checkArrived(t *testing.T, watcher *tester, sent []mqtttest.Publication) {
 	}
 }
 
-// TestMessagesOfLostSession checks that what an earlier process sent is published anew where the broker has lost the session, and forgotten
-// where the client begins a new one.
+// TestMessagesOfLostSession checks that what an earlier process sent is published again if the
+// broker has lost the session, and forgotten if the client begins a new one.
 func TestMessagesOfLostSession(t *testing.T) {
 	for _, v := range []struct {
 		name  string
@@ -183,7 +185,8 @@ func TestMessagesOfLostSession(t *testing.T) {
 	}
 }
 
-// TestFileMessages cuts the journal at every length: what is found is a prefix of what was recorded, and recording goes on behind it.
+// TestFileMessages cuts the journal at every length: what is found is a prefix of what was
+// recorded, and recording goes on behind it.
 func TestFileMessages(t *testing.T) {
 	ctx := context.Background()
 	changes := []MessageChange{
@@ -240,8 +243,8 @@ func TestFileMessages(t *testing.T) {
 	}
 }
 
-// TestFileMessagesStaySmall checks that the journal does not grow with the messages that went through it, and that what is in flight outlasts
-// that it is written anew.
+// TestFileMessagesStaySmall checks that the journal does not grow with the messages that went
+// through it, and that what is in flight outlasts that it is rewritten.
 func TestFileMessagesStaySmall(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
@@ -270,7 +273,8 @@ func TestFileMessagesStaySmall(t *testing.T) {
 	}
 }
 
-// TestCompactionFails checks that what is durable is recorded, whether or not the file can be written anew, and that it is once it can.
+// TestCompactionFails checks that what is durable is recorded, whether or not the file can be
+// rewritten, and that it is once it can.
 func TestCompactionFails(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
@@ -334,8 +338,8 @@ func (s *failingStore) Record(ctx context.Context, changes []MessageChange) erro
 	return s.MessageStore.Record(ctx, changes)
 }
 
-// TestStoreKeepsFailing checks that what the store does not take does not pile up, though every connection has a new session in which
-// everything is sent anew; and that nothing is lost by that.
+// TestStoreKeepsFailing checks that what the store does not take does not pile up, though every
+// connection has a new session in which everything is sent again; and that nothing is lost by that.
 func TestStoreKeepsFailing(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -369,7 +373,8 @@ func TestStoreKeepsFailing(t *testing.T) {
 	})
 }
 
-// TestNewest checks that a store that is told the newest changes has what one has that is told all of them.
+// TestNewest checks that a store that records the newest changes has the same content as one that
+// records all of them.
 func TestNewest(t *testing.T) {
 	sent := func(serial uint64, text string) MessageChange {
 		return MessageChange{serial, MessageSent, []byte(text)}

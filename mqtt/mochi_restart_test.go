@@ -40,7 +40,8 @@ func (a *arrivals) distinct() int {
 	return len(a.times)
 }
 
-// startStoredMochi runs a broker at an address that keeps its sessions in a file, as it is shipped. Its Close is the caller's.
+// startStoredMochi runs a broker at an address that keeps its sessions in a file, as it is shipped.
+// Its Close is the caller's.
 func startStoredMochi(t *testing.T, address, file string, a *arrivals) *mochi.Server {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -59,8 +60,8 @@ func startStoredMochi(t *testing.T, address, file string, a *arrivals) *mochi.Se
 	return s
 }
 
-// TestMochiRestart restarts a broker that cannot resume the sessions that it has stored: within 15 s the client is connected again, and
-// every message that it accepted arrives.
+// TestMochiRestart restarts a broker that cannot resume the sessions that it has stored: within 15
+// s the client is connected again, and every message that it accepted arrives.
 func TestMochiRestart(t *testing.T) {
 	for _, v := range []struct {
 		name  string
@@ -97,7 +98,7 @@ func TestMochiRestart(t *testing.T) {
 			const each = 300
 			send := func(from int) {
 				for i := range each {
-					if err := k.Send(&Message{Topic: "t", QoS: 1, Payload: fmt.Append(nil, from+i)}, func(_ Ack, err error) {
+					if err := k.Send(&Message{Topic: "t", QoS: 1, Payload: fmt.Append(nil, from+i)}, func(_ PublishResult, err error) {
 						if err != nil {
 							t.Error(err)
 						}

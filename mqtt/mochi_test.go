@@ -42,8 +42,8 @@ func startMochi(t *testing.T) (*mochi.Server, string) {
 	return s, "mqtt://" + l.Addr().String()
 }
 
-// TestMochi exercises what the client needs of a second broker: every QoS both ways, aliases both ways, identifiers, requests, manual
-// acknowledgement, and a session that outlasts the client.
+// TestMochi exercises what the client needs of a second broker: every QoS both ways, aliases both
+// ways, identifiers, requests, manual acknowledgement, and a session that outlasts the client.
 func TestMochi(t *testing.T) {
 	_, u := startMochi(t)
 	k := start(t, Config{
@@ -59,7 +59,7 @@ func TestMochi(t *testing.T) {
 		}
 	}
 	device := startDevice(t, Config{URLs: []string{u}}, 0)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	a, err := k.Request(ctx, &Message{Topic: "cmd/x", QoS: 1, Payload: []byte("hello")})
 	if err != nil || string(a.Payload) != "HELLO" {
@@ -90,8 +90,8 @@ func TestMochi(t *testing.T) {
 	k.close(t, false)
 }
 
-// TestMosquittoWillDelay checks that a client that comes back in time keeps its will from being published, and that the will
-// comes when it does not.
+// TestMosquittoWillDelay checks that a client that comes back in time keeps its will from being
+// published, and that the will comes when it does not.
 func TestMosquittoWillDelay(t *testing.T) {
 	u := tcpMosquitto(t, "")
 	watcher := start(t, Config{URLs: []string{u}, ClientID: "watcher", Subscriptions: []Subscription{{Filter: "will/#", QoS: 1}}})

@@ -78,8 +78,8 @@ func TestMosquittoWill(t *testing.T) {
 	}
 }
 
-// TestMosquittoResume sends through a proxy that cuts the connection again and again; every message arrives, with the session
-// kept by the broker.
+// TestMosquittoResume sends through a proxy that cuts the connection again and again; every message
+// arrives, with the session kept by the broker.
 func TestMosquittoResume(t *testing.T) {
 	u := tcpMosquitto(t, "max_queued_messages 0\n")
 	sink := start(t, Config{URLs: []string{u}, ClientID: "sink", Subscriptions: []Subscription{{Filter: "t/#", QoS: ExactlyOnce}}})
@@ -98,7 +98,7 @@ func TestMosquittoResume(t *testing.T) {
 	settled := make(chan error, n)
 	for i := range n {
 		m := &Message{Topic: fmt.Sprint("t/", i), QoS: QoS(1 + i%2), Payload: make([]byte, 100)}
-		if err := k.Send(m, func(_ Ack, err error) { settled <- err }); err != nil {
+		if err := k.Send(m, func(_ PublishResult, err error) { settled <- err }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -136,7 +136,8 @@ func (f *fragile) Write(b []byte) (int, error) {
 	return f.Conn.Write(b)
 }
 
-// TestMosquittoOffline checks that the broker keeps messages for a client that is away, over a restart of the client.
+// TestMosquittoOffline checks that the broker keeps messages for a client that is away, over a
+// restart of the client.
 func TestMosquittoOffline(t *testing.T) {
 	u := tcpMosquitto(t, "")
 	cfg := Config{URLs: []string{u}, ClientID: "sleeper", Session: new(memoryStore), Subscriptions: []Subscription{{Filter: "cmd/#", QoS: 1}}}
@@ -166,7 +167,8 @@ func TestMosquittoUnix(t *testing.T) {
 	k.close(t, false)
 }
 
-// TestMosquittoTLS checks certificates both ways with a CA of its own, and that a broker with another one is refused.
+// TestMosquittoTLS checks certificates both ways with a CA of its own, and that a broker with
+// another one is refused.
 func TestMosquittoTLS(t *testing.T) {
 	dir := t.TempDir()
 	ca := newCertificate(t, dir, "ca", nil)
@@ -203,7 +205,8 @@ type certificate struct {
 	private   *ecdsa.PrivateKey
 }
 
-// newCertificate makes a certificate for 127.0.0.1, signed by ca, or a CA where that is nil. change may make it a bad one.
+// newCertificate makes a certificate for 127.0.0.1, signed by ca, or a CA if that is nil. change
+// may make it a bad one.
 func newCertificate(t *testing.T, dir, name string, ca *certificate, change ...func(*x509.Certificate)) *certificate {
 	t.Helper()
 	must := func(err error) {
@@ -239,8 +242,8 @@ func newCertificate(t *testing.T, dir, name string, ca *certificate, change ...f
 	return c
 }
 
-// TestMosquittoSizeLimit has a limit that the broker does not announce: the message is refused with 0x95, and the next one arrives on the
-// same connection.
+// TestMosquittoSizeLimit has a limit that the broker does not announce: the message is refused with
+// 0x95, and the next one arrives on the same connection.
 func TestMosquittoSizeLimit(t *testing.T) {
 	u := tcpMosquitto(t, "message_size_limit 32768\n")
 	k := start(t, Config{URLs: []string{u}, ClientID: "large"})

@@ -50,15 +50,15 @@ func (n *conn) negotiate(u *url.URL, request *packet.Connect, answer *packet.Con
 	if n.c.noAliases {
 		g.TopicAliasMaximum = 0
 	}
-	n.given.limit = int(min(n.c.cfg.OutboundTopicAliases, g.TopicAliasMaximum)) // [MQTT-3.2.2-17] [MQTT-3.2.2-18]
+	n.outAliases.limit = int(min(n.c.cfg.OutboundTopicAliases, g.TopicAliasMaximum)) // [MQTT-3.2.2-17] [MQTT-3.2.2-18]
 	switch {
 	case g.MaximumPacketSize < minPacketSize: // [MQTT-3.2.2-15]
 		return violation("the broker takes packets of %d bytes, an acknowledgement has %d", g.MaximumPacketSize, minPacketSize)
 	case answer.SessionPresent && request.CleanStart: // [MQTT-3.2.2-2] [MQTT-3.2.2-4]
 		return violation("session present after a clean start")
-	case answer.SessionPresent && !n.c.facts.resumable && !n.c.facts.anew:
-		n.c.facts.stranger = true
-		return errStranger
+	case answer.SessionPresent && !n.c.facts.resumable && !n.c.facts.restart:
+		n.c.facts.foreign = true
+		return errForeignSession
 	case has(packet.PropAssignedClientID) && request.ClientID != "":
 		return violation("the broker assigned a client id although %q was asked for", request.ClientID)
 	case g.ClientID == "": // [MQTT-3.2.2-16]
@@ -76,38 +76,38 @@ func (c *Client) adopt(n *conn) (lost bool, err error) {
 	}
 	if c.clientID != n.negotiated.ClientID {
 		c.clientID = n.negotiated.ClientID
-		c.changed()
+		c.factsChangedLocked()
 	}
 	window := min(c.cfg.MaxInFlight, int(n.negotiated.ReceiveMaximum))
 	if n.negotiated.SessionPresent {
 		c.session.resume(window)
 		for x := c.session.released.head; x != nil; x = x.next {
-			n.control = (&packet.Ack{Type: packet.PUBREL, ID: x.id}).Append(n.control)
+			n.control = (&packet.PublishAck{Type: packet.PUBREL, ID: x.id}).Append(n.control)
 		}
 	} else {
 		lost = c.facts.resumable
 		c.epoch++
 		if len(c.session.received) > 0 {
-			c.changed()
+			c.factsChangedLocked()
 		}
 		delivered, republished := c.session.restart(window)
 		for _, x := range delivered {
-			c.settle(x, Ack{}, nil)
+			c.settleLocked(x, PublishResult{}, nil)
 		}
 		c.stats.Republished += uint64(republished)
 		c.settler.expiry = time.Now() // they may expire again
-		poke(c.settler.wake)
+		wake(c.settler.wake)
 	}
 	c.facts.resumable = c.cfg.SessionExpiry > 0
-	c.facts.stranger = false
+	c.facts.foreign = false
 	c.responses.topic = n.responseTopic()
 	n.epoch = c.epoch
-	n.begun = n.now()
-	n.lastAck = n.begun
-	n.c.facts.anew = false
-	n.heard = false
-	if n.gate = n.careful; n.gate {
-		n.pinged = n.begun
+	n.connackAt = n.now()
+	n.lastAck = n.connackAt
+	n.c.facts.restart = false
+	n.gotPacket = false
+	if n.awaitingPing = n.probing; n.awaitingPing {
+		n.pingSent = n.connackAt
 		n.control = (&packet.Ping{Type: packet.PINGREQ}).Append(n.control)
 	}
 	c.conn = n

@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// A proxyProtocol is how to ask a proxy for a connection to address. The handshake takes nothing from the connection that belongs to what follows;
-// whoever calls it closes the connection to end a wait.
+// A proxyProtocol is how to ask a proxy for a connection to address. The handshake takes nothing
+// from the connection that belongs to what follows; the caller closes the connection to end a wait.
 type proxyProtocol struct {
-	port      string // where its URL has none
+	port      string // if its URL has none
 	handshake func(nc net.Conn, address string, user *url.Userinfo) error
 }
 
@@ -161,7 +161,8 @@ func socksAddress(b []byte, address string) ([]byte, error) {
 	return binary.BigEndian.AppendUint16(b, uint16(number)), nil
 }
 
-// skipSocksAddress reads what is left of the answer: the address that the proxy is bound to, which is of no use.
+// skipSocksAddress reads what is left of the answer: the address that the proxy is bound to, which
+// is useless.
 func skipSocksAddress(r io.Reader) error {
 	var head [3]byte // reserved, type, first byte of the address or its length
 	if _, err := io.ReadFull(r, head[:]); err != nil {

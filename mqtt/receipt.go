@@ -6,8 +6,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A receipt is a received QoS 1 or 2 message whose PUBACK or PUBREC was not sent. Each connection has them in the order of arrival, in
-// which they are answered whatever the order in which messages are accepted [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+// A receipt is a received QoS 1 or 2 message whose PUBACK or PUBREC was not sent. Each connection
+// has them in the order of arrival, in which they are answered whatever the order in which messages
+// are accepted [MQTT-4.6.0-2] [MQTT-4.6.0-3].
 type receipt struct {
 	conn     *conn
 	id       uint16
@@ -16,13 +17,15 @@ type receipt struct {
 	accepted bool // Client.mu: nothing but the order holds it back
 }
 
-// Ack acknowledges a message that was received with Config.ManualAck, in any order and from any goroutine, also before the handler
-// returns: the broker gets acknowledgements in the order of arrival, so one that is missing holds back those of later
-// messages. For a QoS 2 message nil means that it is durable in the session store that the message will not come again.
+// Ack acknowledges a message that was received with Config.ManualAck, in any order and from any
+// goroutine, also before the handler returns: acknowledgements are sent in the order of arrival, so
+// a missing one holds back those of later messages. For a QoS 2 message nil means that the session
+// store has durably recorded it, so that the message will not be delivered again.
 //
-// ErrStale means that the connection on which the message came has ended: nothing was acknowledged, and the broker delivers it
-// again. An error of the session store ends the connection, with the same result.
-// Ack does nothing where there is nothing to acknowledge: for QoS 0, a second time, and without Config.ManualAck.
+// ErrStale means that the connection on which the message arrived has ended: nothing was
+// acknowledged, and the broker delivers it again. An error of the session store ends the
+// connection, with the same result. Ack does nothing if there is nothing to acknowledge: for QoS 0,
+// a second time, and without Config.ManualAck.
 func (m *Message) Ack() error {
 	r := m.receipt
 	if r == nil {
@@ -32,13 +35,14 @@ func (m *Message) Ack() error {
 	err := b.accept(context.Background(), r)
 	if err != nil && err != ErrStale {
 		b.c.mu.Lock()
-		r.conn.leave(packet.ImplementationSpecificError, err)
+		r.conn.leaveLocked(packet.ImplementationSpecificError, err)
 		b.c.mu.Unlock()
 	}
 	return err
 }
 
-// accept notes that the message of r was accepted, durably where it has QoS 2, and lets its acknowledgement follow.
+// accept notes that the message of r was accepted, durably if it has QoS 2, and lets its
+// acknowledgement follow.
 func (b *inbox) accept(ctx context.Context, r *receipt) error {
 	c := b.c
 	c.mu.Lock()
@@ -47,14 +51,16 @@ func (b *inbox) accept(ctx context.Context, r *receipt) error {
 		c.mu.Unlock()
 		return nil
 	case c.cfg.ManualAck && r.conn != c.conn:
-		// The message may have come again, and even its identifier may belong to another one by now.
+		// The message may have come again, and even its identifier may belong to another one by
+		// now.
 		c.mu.Unlock()
 		return ErrStale
 	case r.qos == ExactlyOnce && r.conn.epoch == c.epoch:
-		// A handler may outlast its connection: then its acceptance counts if the session is still the same.
+		// A handler may outlast its connection: then its acceptance counts if the session is still
+		// the same.
 		if _, known := c.session.received[r.id]; !known {
 			c.session.received[r.id] = false
-			c.changed()
+			c.factsChangedLocked()
 		}
 	}
 	c.mu.Unlock()
@@ -66,12 +72,12 @@ func (b *inbox) accept(ctx context.Context, r *receipt) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.accepted = true
-	r.conn.acknowledge()
+	r.conn.acknowledgeLocked()
 	return nil
 }
 
-// acknowledge answers the messages that were accepted, up to the first that was not. mu is held.
-func (n *conn) acknowledge() {
+// acknowledgeLocked answers the messages that were accepted, up to the first that was not.
+func (n *conn) acknowledgeLocked() {
 	if n != n.c.conn {
 		return
 	}
@@ -84,8 +90,8 @@ func (n *conn) acknowledge() {
 			t = packet.PUBACK
 			n.unacked1--
 		}
-		n.reply(&packet.Ack{Type: t, ID: r.id})
+		n.replyLocked(&packet.PublishAck{Type: t, ID: r.id})
 	}
-	n.noteExcess()
-	poke(n.room)
+	n.noteExcessLocked()
+	wake(n.readerWake)
 }

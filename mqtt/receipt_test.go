@@ -23,8 +23,8 @@ func manual(t *testing.T, b *mqtttest.Broker, store SessionStore) *tester {
 	return k
 }
 
-// TestManualAck acknowledges in another order than that of arrival: the broker gets the acknowledgements in that of arrival
-// [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+// TestManualAck acknowledges in another order than that of arrival: the broker gets the
+// acknowledgements in that of arrival [MQTT-4.6.0-2] [MQTT-4.6.0-3].
 func TestManualAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -86,7 +86,8 @@ func answers(b *mqtttest.Broker) (list []string) {
 	return list
 }
 
-// TestManualAckWindow checks that no more than the Receive Maximum come before one of them is acknowledged.
+// TestManualAckWindow checks that no more than the Receive Maximum come before one of them is
+// acknowledged.
 func TestManualAckWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -154,8 +155,9 @@ func TestStaleAck(t *testing.T) {
 	}
 }
 
-// TestManualAckExactlyOnce accepts a QoS 2 message out of order and loses the connection before its PUBREC may be sent: it does not come
-// again, also not to a later process. A store that fails lets it come again.
+// TestManualAckExactlyOnce accepts a QoS 2 message out of order and loses the connection before its
+// PUBREC may be sent: it does not come again, also not to a later process. A store that fails lets
+// it come again.
 func TestManualAckExactlyOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -202,7 +204,7 @@ func TestManualAckExactlyOnce(t *testing.T) {
 	})
 }
 
-// TestAckWithoutManualAck checks that Ack is no way around the handler.
+// TestAckWithoutManualAck checks that Ack does not bypass the handler.
 func TestAckWithoutManualAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})

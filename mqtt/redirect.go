@@ -8,8 +8,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// maxRedirects is how many brokers may pass the client on before it falls back to the usual delays. Only a stable connection
-// begins the count anew.
+// maxRedirects is how many brokers may pass the client on before it falls back to the usual delays.
+// Only a stable connection resets the count.
 const maxRedirects = 3
 
 // A route says which broker comes next. It belongs to the supervisor.
@@ -20,7 +20,7 @@ type route struct {
 	redirects int      // since the last stable connection
 }
 
-// next returns where the next attempt goes, and whether that is a detour.
+// next returns the URL of the next attempt, and whether that is a detour.
 func (r *route) next() (u *url.URL, detour bool) {
 	if u = r.detour; u != nil {
 		r.detour = nil
@@ -29,8 +29,9 @@ func (r *route) next() (u *url.URL, detour bool) {
 	return r.urls[r.i%len(r.urls)], false
 }
 
-// follow changes the route where the connection to from ended with err, a reference to another server that allow permits: for the next attempt
-// with 0x9C, for good with 0x9D (MQTT 5.0, 4.11).
+// follow changes the route if the connection to from ended with err, which refers to another
+// server, and allow permits it: for the next attempt with 0x9C, permanently with 0x9D (MQTT 5.0,
+// 4.11).
 func (r *route) follow(from *url.URL, err error, allow func(from, to *url.URL) bool) bool {
 	re, ok := errors.AsType[*ReasonError](err)
 	if !ok || re.Code != packet.UseAnotherServer && re.Code != packet.ServerMoved || allow == nil || r.redirects >= maxRedirects {
@@ -52,8 +53,9 @@ func (r *route) follow(from *url.URL, err error, allow func(from, to *url.URL) b
 	return false
 }
 
-// referenced returns the URL that a server reference means to a client that is connected to from: a URL, or a host with or without
-// a port, for the same transport. It is nil where that is none, or would give up TLS.
+// referenced returns the URL that a server reference means to a client that is connected to from: a
+// URL, or a host with or without a port, for the same transport. It is nil if the reference is not
+// usable, or would give up TLS.
 func referenced(from *url.URL, reference string) *url.URL {
 	if !strings.Contains(reference, "://") {
 		to := *from

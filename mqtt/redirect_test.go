@@ -115,7 +115,8 @@ func TestRedirection(t *testing.T) {
 	}
 }
 
-// TestRedirectionEndless checks that brokers that pass the client round cost it the usual delays in the end.
+// TestRedirectionEndless checks that brokers that pass the client round cost it the usual delays in
+// the end.
 func TestRedirectionEndless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := network{"a": redirecting(packet.UseAnotherServer, "b"), "b": redirecting(packet.ServerMoved, "a")}
@@ -134,7 +135,8 @@ func TestRedirectionEndless(t *testing.T) {
 	})
 }
 
-// TestRedirectionForLong checks that a client that is passed on from time to time follows each time.
+// TestRedirectionForLong checks that a client that is passed on from time to time follows each
+// time.
 func TestRedirectionForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := network{"a": redirecting(packet.UseAnotherServer, "b"), "b": mqtttest.New(mqtttest.Behavior{})}
@@ -155,7 +157,8 @@ func TestRedirectionForLong(t *testing.T) {
 	})
 }
 
-// TestRedirectionByDisconnect follows a broker that sends the client away later, and does not do so in a tight loop.
+// TestRedirectionByDisconnect follows a broker that sends the client away later, and does not do so
+// in a tight loop.
 func TestRedirectionByDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := network{"a": mqtttest.New(mqtttest.Behavior{}), "b": mqtttest.New(mqtttest.Behavior{})}

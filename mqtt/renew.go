@@ -10,17 +10,19 @@ import (
 )
 
 const (
-	// renewMargin is how long before their end credentials are renewed, or a tenth of their time where that is shorter.
+	// renewMargin is how long before their end credentials are renewed, or a tenth of their time if
+	// that is shorter.
 	renewMargin = time.Minute
 	// minRenewal is the shortest time between renewals, whatever a provider says.
 	minRenewal = 10 * time.Second
 )
 
 // errTokenEnds is the cause of a Disconnected event before Credentials.Expires.
-var errTokenEnds = errors.New("mqtt: the credentials are about to expire")
+var errCredentialsExpire = errors.New("mqtt: the credentials are about to expire")
 
-// renew waits until the credentials of the connection are about to expire. Then it re-authenticates, or leaves the broker, with 0x04
-// so that no watcher takes the client for connected if it does not come back. It returns when the connection ends.
+// renew waits until the credentials of the connection are about to expire. Then it
+// re-authenticates, or leaves the broker, with 0x04 so that no watcher takes the client for
+// connected if it does not come back. It returns when the connection ends.
 func (n *conn) renew() {
 	for !n.expires.IsZero() {
 		left := time.Until(n.expires)
@@ -33,7 +35,7 @@ func (n *conn) renew() {
 		}
 		if err := n.renewNow(); err != nil {
 			n.c.mu.Lock()
-			n.leave(packet.DisconnectWithWill, err)
+			n.leaveLocked(packet.DisconnectWithWill, err)
 			n.c.mu.Unlock()
 			return
 		}
@@ -43,7 +45,7 @@ func (n *conn) renew() {
 // renewNow re-authenticates. errTokenEnds says that this takes a new connection.
 func (n *conn) renewNow() error {
 	if n.c.auth == nil {
-		return errTokenEnds
+		return errCredentialsExpire
 	}
 	ctx, cancel := context.WithTimeout(n.c.stop, n.c.cfg.ConnectTimeout)
 	defer cancel()

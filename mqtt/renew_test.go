@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestCredentialsExpire checks that the client connects anew before its credentials end, keeps its session, and loses nothing.
+// TestCredentialsExpire checks that the client reconnects before its credentials end, keeps its
+// session, and loses nothing.
 func TestCredentialsExpire(t *testing.T) {
 	for _, v := range []struct{ lifetime, want time.Duration }{
 		{time.Hour, 59 * time.Minute},
@@ -40,7 +41,7 @@ func TestCredentialsExpire(t *testing.T) {
 						t.Errorf("connection %d ended before %v", i, v.want)
 					}
 					time.Sleep(time.Millisecond)
-					if e := k.await(t, Disconnected); e.Err != errTokenEnds || e.Retry != 0 {
+					if e := k.await(t, Disconnected); e.Err != errCredentialsExpire || e.Retry != 0 {
 						t.Errorf("connection %d: %v, next in %v", i, e.Err, e.Retry)
 					}
 				}
@@ -50,7 +51,7 @@ func TestCredentialsExpire(t *testing.T) {
 				if c := b.Connects(); string(c[3].Password) != "4" {
 					t.Errorf("password %q", c[3].Password)
 				}
-				for _, f := range b.Farewells() {
+				for _, f := range b.Disconnects() {
 					if f.Code != packet.DisconnectWithWill {
 						t.Errorf("%+v", f)
 					}
@@ -95,7 +96,8 @@ func TestCredentialsExpireWithAuthenticator(t *testing.T) {
 	})
 }
 
-// TestCredentialsRefused checks that they are asked for once more at once, and then with the long delay.
+// TestCredentialsRefused checks that they are asked for once more at once, and then with the long
+// delay.
 func TestCredentialsRefused(t *testing.T) {
 	for _, code := range []packet.ReasonCode{packet.BadUserNameOrPassword, packet.NotAuthorized} {
 		t.Run(code.String(), func(t *testing.T) {

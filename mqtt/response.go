@@ -10,33 +10,36 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// responses are the requests of Request that wait for their answers. All answers come on one topic, by one subscription; the correlation
-// data says which request they are for.
+// responses are the requests of Request that wait for their answers. All answers come on one topic,
+// by one subscription; the correlation data says which request they are for.
 type responses struct {
 	secret [8]byte       // begins the correlation data, so that answers to an earlier process are known as such
-	turn   chan struct{} // holds one value while the subscription is being made
+	sem    chan struct{} // holds one value while the subscription is being made
 
 	// Client.mu guards what follows.
-	topic   string // of the current connection, or the last one
-	used    bool   // subscribed to; every later connection does it again
-	serial  uint64
-	waiting map[string]chan *Message // by correlation data, at most Config.MaxQueued
+	topic      string // of the current connection, or the last one
+	subscribed bool   // subscribed to; every later connection does it again
+	serial     uint64
+	waiting    map[string]chan *Message // by correlation data, at most Config.MaxQueued
 }
 
 func (s *responses) init() {
 	_, _ = rand.Read(s.secret[:]) // it never fails
-	s.turn = make(chan struct{}, 1)
+	s.sem = make(chan struct{}, 1)
 	s.waiting = make(map[string]chan *Message)
 }
 
-// Request publishes m and waits for the answer, a message that comes with the response topic and the correlation data that m was given;
-// both must be empty. The answer may overtake handlers, so that a handler may call Request. Answers that nobody waits for any
-// longer are acknowledged and forgotten.
+// Request publishes m and waits for the response: a message on the response topic with the
+// correlation data of m. Request sets both; they must be empty in m. Responses do not wait for the
+// handler, so a handler may call Request. Responses for which nobody is waiting any more are
+// acknowledged and discarded.
 //
-// The first Request subscribes to the response topic (see Config.ResponseTopic) and waits for a connection where there is none. Errors
-// are those of Subscribe and Publish, ErrQueueFull also where Config.MaxQueued requests wait, and a *ReasonError with 0x10 where the
-// broker says that nobody has subscribed to m's topic. Where ctx ends before the answer a request that was not sent yet is
-// withdrawn; ErrUncertain says that it may have been delivered. m belongs to the caller again in any case.
+// The first Request subscribes to the response topic (see Config.ResponseTopic) and waits for a
+// connection if there is none. The errors are those of Subscribe and Publish, ErrQueueFull also if
+// Config.MaxQueued requests are waiting, and a *ReasonError with 0x10 if the broker reports that
+// nobody has subscribed to m's topic. If ctx ends before the response, a request that was not sent
+// yet is withdrawn; ErrUncertain means that it may have been delivered. In any case m belongs to
+// the caller again.
 func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	if m.ResponseTopic != "" || m.CorrelationData != nil {
 		return nil, fmt.Errorf("%w request to %q: it has a response topic or correlation data of its own", ErrInvalid, m.Topic)
@@ -44,20 +47,20 @@ func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	topic, err := c.listen(ctx)
+	topic, err := c.subscribeResponses(ctx)
 	if err != nil {
 		return nil, err
 	}
-	key, answer, err := c.expect()
+	key, answer, err := c.registerRequest()
 	if err != nil {
 		return nil, err
 	}
-	defer c.unexpect(key)
+	defer c.unregisterRequest(key)
 
 	q := *m
 	q.ResponseTopic, q.CorrelationData = topic, []byte(key)
 	settled := make(chan error, 1)
-	x, serial, err := c.send(&q, func(a Ack, err error) {
+	x, serial, err := c.send(&q, func(a PublishResult, err error) {
 		if err == nil && a.Code == packet.NoMatchingSubscribers {
 			err = &ReasonError{Packet: packet.PUBACK.String(), Code: a.Code, Reason: a.Reason, UserProperties: a.UserProperties}
 		}
@@ -93,17 +96,18 @@ func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	}
 }
 
-// listen sees to it that there is a subscription to the response topic, and returns that.
-func (c *Client) listen(ctx context.Context) (topic string, err error) {
+// subscribeResponses subscribes to the response topic unless that was done before, and returns the
+// topic.
+func (c *Client) subscribeResponses(ctx context.Context) (topic string, err error) {
 	s := &c.responses
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case s.sem <- struct{}{}:
+		defer func() { <-s.sem }()
 	case <-ctx.Done():
 		return "", fmt.Errorf("mqtt: no subscription to the response topic: %w", context.Cause(ctx))
 	}
 	c.mu.Lock()
-	topic, used := s.topic, s.used
+	topic, used := s.topic, s.subscribed
 	c.mu.Unlock()
 	if used {
 		return topic, nil
@@ -116,8 +120,8 @@ func (c *Client) listen(ctx context.Context) (topic string, err error) {
 	return s.topic, nil
 }
 
-// expect makes correlation data and the channel for the message that will carry it.
-func (c *Client) expect() (key string, answer chan *Message, err error) {
+// registerRequest makes correlation data and the channel for the message that will carry it.
+func (c *Client) registerRequest() (key string, answer chan *Message, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := &c.responses
@@ -131,15 +135,16 @@ func (c *Client) expect() (key string, answer chan *Message, err error) {
 	return key, answer, nil
 }
 
-func (c *Client) unexpect(key string) {
+func (c *Client) unregisterRequest(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.responses.waiting, key)
 }
 
-// respond gives m to the request that waits for it and reports whether it came on the response topic. mu is held.
-func (s *responses) respond(m *Message) bool {
-	if !s.used || m.Topic != s.topic {
+// deliverLocked gives m to the request that waits for it and reports whether it came on the
+// response topic.
+func (s *responses) deliverLocked(m *Message) bool {
+	if !s.subscribed || m.Topic != s.topic {
 		return false
 	}
 	key := string(m.CorrelationData)
@@ -150,9 +155,9 @@ func (s *responses) respond(m *Message) bool {
 	return true
 }
 
-// subscription is that to the response topic.
-func (s *responses) subscription() Subscription {
-	return Subscription{Filter: s.topic, QoS: AtLeastOnce, RetainHandling: 2}
+// subscriptionLocked is that to the response topic.
+func (s *responses) subscriptionLocked() Subscription {
+	return Subscription{Filter: s.topic, QoS: AtLeastOnce, RetainHandling: RetainDoNotSend}
 }
 
 // responseTopic returns the topic for answers on the connection.

@@ -14,7 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// startDevice runs a client that answers what comes to cmd/# with the payload in upper case, after delay.
+// startDevice runs a client that answers what comes to cmd/# with the payload in upper case, after
+// delay.
 func startDevice(t *testing.T, cfg Config, delay time.Duration) *tester {
 	t.Helper()
 	var device *Client
@@ -35,7 +36,8 @@ func startDevice(t *testing.T, cfg Config, delay time.Duration) *tester {
 	return k
 }
 
-// TestRequest sends requests from several goroutines and from a handler; each gets its own answer, also after a lost session.
+// TestRequest sends requests from several goroutines and from a handler; each gets its own answer,
+// also after a lost session.
 func TestRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -94,8 +96,8 @@ func TestRequest(t *testing.T) {
 	})
 }
 
-// TestAnswerBeforePuback checks that a request whose answer came is the caller's again, although it is still in flight, and that a second
-// answer does no harm.
+// TestAnswerBeforePuback checks that a request whose answer came is the caller's again, although it
+// is still in flight, and that a second answer does no harm.
 func TestAnswerBeforePuback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{NoPuback: true})
@@ -118,7 +120,7 @@ func TestAnswerBeforePuback(t *testing.T) {
 		synctest.Wait()
 		wantList(t, "answers", answers(b), "PUBACK", "PUBACK", "PUBACK")
 
-		// The subscription is made again where the broker lost it.
+		// The subscription is made again if the broker lost it.
 		b.Behave(func(h *mqtttest.Behavior) { h.NoPuback, h.LoseSession = false, true })
 		b.Cut()
 		k.await(t, Disconnected)
@@ -246,7 +248,8 @@ func TestResponseTopic(t *testing.T) {
 	}
 }
 
-// TestSubscriptionIdentifiers checks identifiers of subscriptions, also of the configured ones, and a broker that takes none.
+// TestSubscriptionIdentifiers checks identifiers of subscriptions, also of the configured ones, and
+// a broker that takes none.
 func TestSubscriptionIdentifiers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
@@ -297,7 +300,7 @@ func TestMosquittoRequest(t *testing.T) {
 	u := tcpMosquitto(t, "")
 	device := startDevice(t, Config{URLs: []string{u}}, 0)
 	k := start(t, Config{URLs: []string{u}, ClientID: "c", Subscriptions: []Subscription{{Filter: "ids/#", ID: 42}}})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	for qos := AtMostOnce; qos <= ExactlyOnce; qos++ {
 		a, err := k.Request(ctx, &Message{Topic: "cmd/x", QoS: qos, Payload: []byte("hello")})

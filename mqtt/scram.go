@@ -14,7 +14,8 @@ import (
 	"strings"
 )
 
-// Iteration counts of SCRAM: fewer are too weak (RFC 7677, 4), and a broker that asks for more would only keep the processor busy.
+// Iteration counts of SCRAM: fewer are too weak (RFC 7677, 4), and a broker that asks for more
+// would only keep the processor busy.
 const (
 	minIterations = 4096
 	maxIterations = 1_000_000
@@ -40,9 +41,10 @@ const (
 	scramVerified
 )
 
-// SCRAMSHA256 authenticates with SCRAM-SHA-256: the password does not leave the machine, and the broker must prove that it knows it
-// too. credentials is asked at the start of every exchange, so that Config.Credentials may be left out. User names and passwords beyond
-// ASCII must be in the form that SASLprep (RFC 4013) makes.
+// SCRAMSHA256 authenticates with SCRAM-SHA-256: the password does not leave the machine, and the
+// broker must prove that it knows it too. credentials is called at the start of every exchange, so
+// Config.Credentials may be nil. User names and passwords beyond ASCII must be in the form that
+// SASLprep (RFC 4013) makes.
 func SCRAMSHA256(credentials func(ctx context.Context) (Credentials, error)) Authenticator {
 	return &scram{credentials: credentials, nonce: rand.Text}
 }

@@ -10,18 +10,20 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Send queues m and returns at once. Messages are sent in the order of the calls. done, which may be nil, is called exactly once with the
-// final outcome, where Send returned nil: the broker's Ack, a *ReasonError where it refused, ErrTooLarge, ErrNotSupported or ErrExpired
-// where the message could not be sent, ErrClosed or ErrUncertain where the client ended. A QoS 0 message is settled
-// when it was written. Calls of done are one at a time, on a goroutine of the client, and must not block.
-// m, and what it refers to, belong to the client until then. While the client is offline messages wait.
-func (c *Client) Send(m *Message, done func(Ack, error)) error {
+// Send queues m and returns at once. Messages are sent in the order of the calls. If Send returns
+// nil, done, which may be nil, is called exactly once with the final outcome: the broker's
+// PublishResult, a *ReasonError if the broker refused, ErrTooLarge, ErrNotSupported or ErrExpired
+// if the message could not be sent, ErrPoison if the broker ends the connection at it, ErrClosed or
+// ErrUncertain if the client ended. A QoS 0 message is settled when it has been written. Calls of
+// done are one at a time, on a goroutine of the client, and must not block. m, and what it refers
+// to, belong to the client until then. While the client is offline, messages wait.
+func (c *Client) Send(m *Message, done func(PublishResult, error)) error {
 	_, _, err := c.send(m, done)
 	return err
 }
 
 // send also returns what withdraw needs to find the message again.
-func (c *Client) send(m *Message, done func(Ack, error)) (x *exchange, serial uint64, err error) {
+func (c *Client) send(m *Message, done func(PublishResult, error)) (x *exchange, serial uint64, err error) {
 	if err := m.check(); err != nil {
 		return nil, 0, err
 	}
@@ -51,25 +53,26 @@ func (c *Client) send(m *Message, done func(Ack, error)) (x *exchange, serial ui
 	c.session.queue.pushBack(x)
 	if !expires.IsZero() && (c.settler.expiry.IsZero() || expires.Before(c.settler.expiry)) {
 		c.settler.expiry = expires
-		poke(c.settler.wake)
+		wake(c.settler.wake)
 	}
 	if c.conn != nil && c.conn.idle && c.session.next() != nil {
-		c.conn.poke()
+		c.conn.wakeWriterLocked()
 	}
 	return x, x.serial, nil
 }
 
-// Publish sends m and waits for the outcome. Where ctx ends first, a message that was not sent yet is withdrawn; one that was sent is
-// still delivered, and the error is ErrUncertain too. m belongs to the caller again in either case.
-func (c *Client) Publish(ctx context.Context, m *Message) (Ack, error) {
+// Publish sends m and waits for the outcome. If ctx ends first, a message that was not sent yet is
+// withdrawn; one that was sent is still delivered, and the error is also ErrUncertain. In either
+// case m belongs to the caller again.
+func (c *Client) Publish(ctx context.Context, m *Message) (PublishResult, error) {
 	type outcome struct {
-		ack Ack
+		ack PublishResult
 		err error
 	}
 	result := make(chan outcome, 1)
-	x, serial, err := c.send(m, func(a Ack, err error) { result <- outcome{a, err} })
+	x, serial, err := c.send(m, func(a PublishResult, err error) { result <- outcome{a, err} })
 	if err != nil {
-		return Ack{}, err
+		return PublishResult{}, err
 	}
 	select {
 	case o := <-result:
@@ -81,9 +84,9 @@ func (c *Client) Publish(ctx context.Context, m *Message) (Ack, error) {
 		o := <-result
 		return o.ack, o.err
 	case removed:
-		return Ack{}, fmt.Errorf("mqtt: publish to %q was not sent: %w", m.Topic, context.Cause(ctx))
+		return PublishResult{}, fmt.Errorf("mqtt: publish to %q was not sent: %w", m.Topic, context.Cause(ctx))
 	}
-	return Ack{}, fmt.Errorf("mqtt: publish to %q: %w: %w", m.Topic, ErrUncertain, context.Cause(ctx))
+	return PublishResult{}, fmt.Errorf("mqtt: publish to %q: %w: %w", m.Topic, ErrUncertain, context.Cause(ctx))
 }
 
 // A withdrawal is what became of a message that its sender no longer waits for.
@@ -92,7 +95,7 @@ type withdrawal int
 const (
 	settling withdrawal = iota // its outcome is on its way
 	removed                    // it was not sent and is forgotten
-	detached                   // it was sent; where it is in flight the session has its own copy now
+	detached                   // it was sent; if it is in flight the session has its own copy now
 )
 
 func (c *Client) withdraw(x *exchange, serial uint64) withdrawal {
@@ -103,10 +106,10 @@ func (c *Client) withdraw(x *exchange, serial uint64) withdrawal {
 		return settling
 	case x.id == 0:
 		sent := !x.sentAt.IsZero() // in a session that was lost
-		c.journal.note(x, MessageDone)
+		c.journal.noteLocked(x, MessageDone)
 		x.unlink()
 		c.pending--
-		c.recycle(x)
+		c.recycleLocked(x)
 		if sent {
 			return detached
 		}
@@ -129,15 +132,16 @@ func (m *Message) clone() *Message {
 	return &d
 }
 
-// recycle keeps x, which is in no list, for another message. mu is held. There are never more than MaxQueued.
-func (c *Client) recycle(x *exchange) {
+// recycleLocked keeps x, which is in no list, for another message. There are never more than
+// MaxQueued.
+func (c *Client) recycleLocked(x *exchange) {
 	x.msg, x.done, x.serial, x.next = nil, nil, 0, c.free // no message has the serial 0
 	c.free = x
 }
 
-// settle hands the outcome of x, which has left the session, to the settler. mu is held.
-func (c *Client) settle(x *exchange, ack Ack, err error) {
-	c.journal.note(x, MessageDone)
+// settleLocked hands the outcome of x, which has left the session, to the settler.
+func (c *Client) settleLocked(x *exchange, ack PublishResult, err error) {
+	c.journal.noteLocked(x, MessageDone)
 	switch {
 	case err == nil:
 		c.stats.Acked++
@@ -146,8 +150,8 @@ func (c *Client) settle(x *exchange, ack Ack, err error) {
 	default:
 		c.stats.Failed++
 	}
-	c.settler.add(settlement{x.done, ack, err})
-	c.recycle(x)
+	c.settler.addLocked(settlement{x.done, ack, err})
+	c.recycleLocked(x)
 }
 
 func isReason(err error) bool {
@@ -155,15 +159,16 @@ func isReason(err error) bool {
 	return ok
 }
 
-// A settlement is an outcome that a done function has not been told yet.
+// A settlement is an outcome that was not yet reported to its done function.
 type settlement struct {
-	done func(Ack, error)
-	ack  Ack
+	done func(PublishResult, error)
+	ack  PublishResult
 	err  error
 }
 
-// A settler tells outcomes, in order, on its own goroutine, so that a slow done function delays neither acknowledgements nor pings.
-// What waits is bounded by MaxQueued, since it counts as pending. It also notices messages that expire while they cannot be sent.
+// A settler reports outcomes, in order, on its own goroutine, so that a slow done function delays
+// neither acknowledgements nor pings. What waits is bounded by MaxQueued, since it counts as
+// pending. It also notices messages that expire while they cannot be sent.
 type settler struct {
 	c       *Client
 	waiting []settlement // guarded by Client.mu
@@ -172,16 +177,15 @@ type settler struct {
 	wake    chan struct{}
 }
 
-// minExpiryPause is the shortest time between looks at the whole queue for messages that expired.
+// minExpiryPause is the shortest time between two searches of the whole queue for expired messages.
 const minExpiryPause = 100 * time.Millisecond
 
 func (s *settler) init(c *Client) { s.c, s.wake = c, make(chan struct{}, 1) }
 
-// add is called with mu held.
-func (s *settler) add(o settlement) {
+func (s *settler) addLocked(o settlement) {
 	s.waiting = append(s.waiting, o)
 	if len(s.waiting) == 1 {
-		poke(s.wake)
+		wake(s.wake)
 	}
 }
 
@@ -213,7 +217,7 @@ func (s *settler) expire() time.Duration {
 		var over []*exchange
 		over, s.expiry = s.c.session.expire(now)
 		for _, x := range over {
-			s.c.settle(x, Ack{}, x.expired(now))
+			s.c.settleLocked(x, PublishResult{}, x.expired(now))
 		}
 		if s.expiry.IsZero() {
 			return time.Hour
@@ -222,7 +226,7 @@ func (s *settler) expire() time.Duration {
 	return max(s.expiry.Sub(now), minExpiryPause)
 }
 
-// flush tells everything that waits.
+// flush reports everything that is waiting.
 func (s *settler) flush() {
 	for {
 		s.c.mu.Lock()
@@ -243,10 +247,10 @@ func (s *settler) flush() {
 	}
 }
 
-// poke wakes the receiver of a channel with room for one signal.
-func poke(wake chan struct{}) {
+// wake wakes the receiver of ch, a channel with a buffer of one.
+func wake(ch chan struct{}) {
 	select {
-	case wake <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A sequenceGroup is a group of byte sequences that a broker may send, in the form of Eclipse Mosquitto's client
-// test data.
+// A sequenceGroup is a group of byte sequences that a broker may send, in the form of Eclipse
+// Mosquitto's client test data.
 type sequenceGroup struct {
 	Group   string
 	Command string
@@ -44,9 +44,11 @@ type sequenceStep struct{ Type, Payload string }
 
 // disputed are the sequences whose expectation the standard does not share, with the reason.
 var disputed = map[string]string{
-	// 3.3.4 says so in words: where several subscriptions with the same identifier match, the PUBLISH carries it several times.
+	// 3.3.4 says so in words: where several subscriptions with the same identifier match, the
+	// PUBLISH carries it several times.
 	"v5.0   PUBLISH ALLOWED PROPERTIES/2*subscription-identifier=1 (variable byte integer)": "3.3.4: identical subscription identifiers are allowed",
-	// A code from 0x80 on refuses one message: mosquitto itself answers with codes that the table does not have.
+	// A code from 0x80 on refuses one message: mosquitto itself answers with codes that the table
+	// does not have.
 	"v5.0   PUBREC invalid/50 len=4 rc=unknown": "an unknown code is a refusal, not the end of the connection",
 	// The limit is 1 byte. The PUBACK that proves that the client is still there has 4.
 	"v5.0   CONNACK ALLOWED PROPERTIES VALID/20 with maximum-packet-size (four byte integer)": "[MQTT-3.2.2-15]: the PUBACK exceeds the limit",
@@ -116,7 +118,7 @@ func playSequence(t *testing.T, command string, expect sequenceOptions, steps []
 	conns := make(chan net.Conn, 1)
 	conns <- theirs
 	c, err := New(Config{
-		URLs: []string{"mqtt://runner"}, ClientID: "fuzzish", CleanStart: true, ReceiveMaximum: 20, SessionExpiry: -1,
+		URLs: []string{"mqtt://runner"}, ClientID: "fuzzish", CleanStart: true, ReceiveMaximum: 20, SessionExpiry: NoSession,
 		Dial: func(ctx context.Context, _ *url.URL, _ *tls.Config) (net.Conn, error) {
 			select {
 			case nc := <-conns:
@@ -188,7 +190,7 @@ func playSequence(t *testing.T, command string, expect sequenceOptions, steps []
 		}
 	}
 	alive := packet.Publish{QoS: 1, ID: 65535, Topic: "alive check"}
-	_, _ = ours.Write(alive.Append(nil)) // fails where the client has left
+	_, _ = ours.Write(alive.Append(nil)) // fails if the client has left
 	connected := false
 	for p := range received {
 		if bytes.Equal(p, []byte{0x40, 2, 0xff, 0xff}) {
@@ -223,8 +225,8 @@ func readWhole(r io.Reader) ([]byte, error) {
 	}
 }
 
-// sameForSequence compares what the standard fixes: of PUBLISH and UNSUBSCRIBE all but the properties; an unknown PUBREC may be
-// answered with 0x92.
+// sameForSequence compares what the standard fixes: of PUBLISH and UNSUBSCRIBE all but the
+// properties; an unknown PUBREC may be answered with 0x92.
 func sameForSequence(want, got []byte) bool {
 	if bytes.Equal(want, got) {
 		return true

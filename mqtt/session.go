@@ -2,85 +2,13 @@ package mqtt
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 )
 
-// An exchange is one message on its way out. It is in exactly one list of its session from Send to settlement.
-type exchange struct {
-	msg     *Message
-	done    func(Ack, error)
-	serial  uint64    // unlike that of every exchange before it, since exchanges are used again
-	stored  uint64    // its serial in the message store, 0 where that does not have it
-	expires time.Time // zero: never
-	expiry  uint32    // Message Expiry Interval as it was sent first, so that a repetition is the same packet
-	sentAt  time.Time // first transmission, in whatever session
-	id      uint16    // 0 while no PUBLISH of it is in flight in this session
-	qos     QoS
-
-	list       *list
-	prev, next *exchange
-}
-
-// expired returns the outcome of x where its lifetime is over before its first transmission in this session, after which nothing may
-// expire any more [MQTT-4.3.3-7].
-func (x *exchange) expired(now time.Time) error {
-	switch {
-	case x.expires.IsZero() || x.id != 0 || now.Before(x.expires):
-		return nil
-	case x.sentAt.IsZero():
-		return ErrExpired
-	}
-	return fmt.Errorf("%w: %w", ErrUncertain, ErrExpired) // it was sent in a session that was lost
-}
-
-// A list is a doubly linked list of exchanges, so that any of them can leave in constant time.
-type list struct {
-	head, tail *exchange
-	len        int
-}
-
-func (l *list) pushBack(x *exchange) {
-	x.list, x.prev, x.next = l, l.tail, nil
-	if l.tail != nil {
-		l.tail.next = x
-	} else {
-		l.head = x
-	}
-	l.tail = x
-	l.len++
-}
-
-func (l *list) pushFront(x *exchange) {
-	x.list, x.prev, x.next = l, nil, l.head
-	if l.head != nil {
-		l.head.prev = x
-	} else {
-		l.tail = x
-	}
-	l.head = x
-	l.len++
-}
-
-func (x *exchange) unlink() {
-	l := x.list
-	if x.prev != nil {
-		x.prev.next = x.next
-	} else {
-		l.head = x.next
-	}
-	if x.next != nil {
-		x.next.prev = x.prev
-	} else {
-		l.tail = x.prev
-	}
-	l.len--
-	x.list, x.prev, x.next = nil, nil, nil
-}
-
-// A session is the state that a client keeps for one session with a broker (MQTT 5.0, 4.1): a plain value without I/O, clock or lock.
-// Between suspend and resume or restart it is offline; then next returns nothing.
+// A session is the state that a client keeps for one session with a broker (MQTT 5.0, 4.1): a plain
+// value without I/O, clock or lock. Between suspend and resume or restart it is offline; then next
+// returns nothing.
 type session struct {
 	queue    list // not sent in this session, in the order of Send
 	resend   list // sent on an earlier connection, not yet on this one, in the order of first transmission
@@ -91,8 +19,8 @@ type session struct {
 	lastID uint16
 	window int // most PUBLISHes with QoS 1 and 2 unacknowledged on this connection, 0 while offline
 
-	// received are the identifiers of inbound QoS 2 messages that were accepted and not released. True: PUBREL has come on
-	// this connection and waits to be answered.
+	// received are the identifiers of inbound QoS 2 messages that were accepted and not released.
+	// True: PUBREL has come on this connection and waits to be answered.
 	received map[uint16]bool
 }
 
@@ -105,9 +33,10 @@ func newSession(received []uint16, inFlight int) session {
 	return s
 }
 
-// inherit takes over exchanges of an earlier process, in the order of their newest steps. Those that were released are in their list
-// already; the others are repeated in the order of their first transmission. Where two have the same identifier the older step is one of a
-// session that was lost since: that message is new again.
+// inherit takes over exchanges of an earlier process, in the order of their newest steps. Those
+// that were released are in their list already; the others are repeated in the order of their first
+// transmission. If two have the same identifier the older step is one of a session that was lost
+// since: that message is new again.
 func (s *session) inherit(inherited []*exchange) {
 	if len(inherited) == 0 {
 		return
@@ -133,8 +62,8 @@ func (s *session) inherit(inherited []*exchange) {
 	}
 }
 
-// reserve returns an identifier that is not in use, taking turns so that a late answer finds no new owner; 0 where none is
-// free. x is nil for a request.
+// reserve returns an identifier that is not in use, taking turns so that a late answer finds no new
+// owner; 0 if none is free. x is nil for a request.
 func (s *session) reserve(x *exchange) uint16 {
 	if s.ids.full() {
 		return 0
@@ -149,7 +78,8 @@ func (s *session) reserve(x *exchange) uint16 {
 
 // suspend notes the end of the connection.
 func (s *session) suspend() {
-	// What was sent on this connection was sent first before everything that still waits to be repeated.
+	// What was sent on this connection was sent first before everything that still waits to be
+	// repeated.
 	for x := s.unacked.tail; x != nil; x = s.unacked.tail {
 		x.unlink()
 		s.resend.pushFront(x)
@@ -160,11 +90,13 @@ func (s *session) suspend() {
 	s.window = 0
 }
 
-// resume notes a connection to the session. The exchanges in released are to be repeated as PUBREL, before anything else.
+// resume notes a connection to the session. The exchanges in released are to be repeated as PUBREL,
+// before anything else.
 func (s *session) resume(window int) { s.window = window }
 
-// restart notes a connection to a new session [MQTT-3.2.2-5]. What was in flight becomes new, ahead of newer messages and in its order,
-// and is counted; what the broker had received for good leaves and is returned.
+// restart notes a connection to a new session [MQTT-3.2.2-5]. What was in flight becomes new, ahead
+// of newer messages and in its order, and is counted; what the broker had received for good leaves
+// and is returned.
 func (s *session) restart(window int) (delivered []*exchange, republished int) {
 	for x := s.released.head; x != nil; x = s.released.head {
 		s.settle(x)
@@ -181,12 +113,12 @@ func (s *session) restart(window int) (delivered []*exchange, republished int) {
 	return delivered, republished
 }
 
-// inFlight returns how many messages count against the window. Those that were released on an earlier connection do too: it is the safe
-// reading of [MQTT-3.3.4-7].
+// inFlight returns how many messages count against the window. Those that were released on an
+// earlier connection do too: it is the safe reading of [MQTT-3.3.4-7].
 func (s *session) inFlight() int { return s.unacked.len + s.released.len }
 
-// next returns the exchange whose PUBLISH is to be sent now, or nil. A full window holds back QoS 0 messages
-// behind it, for the order.
+// next returns the exchange whose PUBLISH is to be sent now, or nil. A full window holds back QoS 0
+// messages behind it, for the order.
 func (s *session) next() *exchange {
 	x := s.resend.head
 	if x == nil {
@@ -201,8 +133,9 @@ func (s *session) next() *exchange {
 	return x
 }
 
-// send notes that the PUBLISH of x, which next returned, is sent, and reports whether as a repetition. It returns false for ok where no identifier
-// is free. A QoS 0 exchange leaves the session.
+// send notes that the PUBLISH of x, which next returned, is sent, and reports whether as a
+// repetition. It returns false for ok if no identifier is free. A QoS 0 exchange leaves the
+// session.
 func (s *session) send(x *exchange, now time.Time) (dup, ok bool) {
 	dup = x.id != 0
 	if x.qos > AtMostOnce && !dup {
@@ -220,8 +153,8 @@ func (s *session) send(x *exchange, now time.Time) (dup, ok bool) {
 	return dup, true
 }
 
-// expire removes and returns the messages that expired before they were sent in this session. next is when the next one does, zero for
-// never.
+// expire removes and returns the messages that expired before they were sent in this session. next
+// is when the next one does, zero for never.
 func (s *session) expire(now time.Time) (over []*exchange, next time.Time) {
 	for x := s.queue.head; x != nil; {
 		y := x.next

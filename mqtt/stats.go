@@ -15,9 +15,9 @@ type Stats struct {
 	Retransmitted  uint64        // PUBLISH packets written with DUP 1
 	Republished    uint64        // messages sent as new ones because the session was lost
 	Received       uint64        // messages given to the handler
-	Dropped        uint64        // received QoS 0 messages that found the handler's queue full
+	Dropped        uint64        // received QoS 0 messages that were discarded because the handler's queue was full
 	Connects       uint64        // accepted connections
-	Reconnects     uint64        // accepted connections but the first
+	Reconnects     uint64        // accepted connections except the first
 	BytesIn        uint64
 	BytesOut       uint64
 	Writes         uint64 // writes to the network

@@ -6,20 +6,21 @@ import (
 	"sync"
 )
 
-// SessionFacts are what a client must remember of a session at the broker to resume it after a restart.
+// SessionFacts are what a client must remember to resume its session at the broker after a restart.
 type SessionFacts struct {
-	ClientID    string   // also one that the broker assigned
+	ClientID    string   // may have been assigned by the broker
 	Established bool     // the broker may hold a session for ClientID
 	Received    []uint16 // identifiers of inbound QoS 2 messages that were accepted and not yet released
 }
 
-// A SessionStore keeps the facts over restarts. Save returns when they are durable. Calls are not concurrent and are not made on
-// the goroutines that read and write the connection. The caller may change facts.Received after Save.
-// Load returns the zero value where nothing was saved.
+// A SessionStore keeps the facts over restarts. Save returns when they are durable. Calls are not
+// concurrent and are not made on the goroutines that read and write the connection. The caller may
+// change facts.Received after Save. Load returns the zero value if nothing was saved.
 //
-// Outbound messages are no part of the facts: see MessageStore, and the package's promises for what that means after a restart.
+// Outbound messages are not part of the facts: see MessageStore, and "After a restart" in the
+// package documentation.
 //
-// An error of either ends the connection; it is tried again with the usual delays.
+// An error of either method ends the connection; the client reconnects after the usual delays.
 type SessionStore interface {
 	Load(ctx context.Context) (SessionFacts, error)
 	Save(ctx context.Context, facts SessionFacts) error

@@ -10,7 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A request is a SUBSCRIBE or UNSUBSCRIBE on its way. It is sent again on the next connection where its answer did not come.
+// A request is a SUBSCRIBE or UNSUBSCRIBE on its way. It is sent again on the next connection if
+// its answer did not come.
 type request struct {
 	subs      []Subscription // of a SUBSCRIBE
 	filters   []string       // of an UNSUBSCRIBE
@@ -20,16 +21,16 @@ type request struct {
 	once      bool // of a connection's own subscriptions: not repeated on the next
 	place     int  // of subs[0] in Config.Subscriptions, with once
 	responses bool // subs[0] is to be the one to the response topic
-	abandoned bool // nobody waits; its identifier stays in use until the answer or the connection's end
+	abandoned bool // the caller no longer waits; its identifier stays in use until the answer or the connection's end
 	answer    chan answer
 }
 
 type answer struct {
-	ack SubAck
+	ack Suback
 	err error
 }
 
-func (r *request) finish(ack SubAck, err error) {
+func (r *request) finish(ack Suback, err error) {
 	select {
 	case r.answer <- answer{ack, err}:
 	default: // answered before
@@ -46,53 +47,55 @@ func (r *request) answerType() packet.Type {
 	return packet.UNSUBACK
 }
 
-// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answer; where a code is a refusal the error is a
-// *ReasonError for the first, and the answer holds too. It waits for a connection. The broker forgets them with the session: those that must
-// last belong to Config.Subscriptions.
-func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubAck, error) {
+// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answer. If
+// codes are refusals, the error is a *ReasonError for the first of them, and the answer is valid
+// too. Subscribe waits for a connection. The broker forgets the subscriptions with the session:
+// those that must last belong in Config.Subscriptions.
+func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Suback, error) {
 	if len(subs) == 0 {
-		return SubAck{}, fmt.Errorf("%w: no subscription", ErrInvalid)
+		return Suback{}, fmt.Errorf("%w: no subscription", ErrInvalid)
 	}
 	r := &request{subs: slices.Clone(subs)}
 	for _, s := range subs {
 		if err := s.check(); err != nil {
-			return SubAck{}, err
+			return Suback{}, err
 		}
 		if s.ID != subs[0].ID {
-			return SubAck{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
+			return Suback{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
 		}
 		r.user = append(r.user, s.UserProperties...)
 	}
 	return c.request(ctx, r)
 }
 
-// Unsubscribe ends subscriptions, as Subscribe makes them. The user properties are for the broker. An answer that has no codes, which the
-// standard does not allow, is an error too: nobody knows whether the subscriptions have ended.
-func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (SubAck, error) {
+// Unsubscribe ends subscriptions, as Subscribe makes them. The user properties are for the broker.
+// An answer without codes, which the standard does not allow, is an error too: it is not known
+// whether the subscriptions have ended.
+func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (Suback, error) {
 	if len(filters) == 0 {
-		return SubAck{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
+		return Suback{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
 	}
 	for _, f := range filters {
 		if !validFilter(f) {
-			return SubAck{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
+			return Suback{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
 		}
 	}
 	if err := checkProperties(user); err != nil {
-		return SubAck{}, err
+		return Suback{}, err
 	}
 	return c.request(ctx, &request{filters: slices.Clone(filters), user: slices.Clone(user)})
 }
 
-func (c *Client) request(ctx context.Context, r *request) (SubAck, error) {
+func (c *Client) request(ctx context.Context, r *request) (Suback, error) {
 	r.answer = make(chan answer, 1)
 	c.mu.Lock()
 	if c.closing {
 		c.mu.Unlock()
-		return SubAck{}, ErrClosed
+		return Suback{}, ErrClosed
 	}
 	c.requests = append(c.requests, r)
 	if c.conn != nil {
-		c.conn.poke()
+		c.conn.wakeWriterLocked()
 	}
 	c.mu.Unlock()
 	select {
@@ -103,19 +106,19 @@ func (c *Client) request(ctx context.Context, r *request) (SubAck, error) {
 		defer c.mu.Unlock()
 		r.abandoned = true
 		if r.id == 0 {
-			c.dropRequest(r)
+			c.dropRequestLocked(r)
 		}
-		return SubAck{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
+		return Suback{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
 	}
 }
 
-// dropRequest forgets r. mu is held.
-func (c *Client) dropRequest(r *request) {
+// dropRequestLocked forgets r.
+func (c *Client) dropRequestLocked(r *request) {
 	c.requests = slices.DeleteFunc(c.requests, func(q *request) bool { return q == r })
 }
 
-// resetRequests notes the end of a connection for the requests. mu is held.
-func (c *Client) resetRequests() {
+// resetRequestsLocked notes the end of a connection for the requests.
+func (c *Client) resetRequestsLocked() {
 	c.requests = slices.DeleteFunc(c.requests, func(r *request) bool {
 		if r.id != 0 {
 			c.session.ids.remove(r.id)
@@ -125,15 +128,15 @@ func (c *Client) resetRequests() {
 	})
 }
 
-// appendRequest appends the packet of r to b, or finishes r where the broker said that it does not take it.
-// mu is held.
-func (n *conn) appendRequest(b []byte, r *request, now time.Time) []byte {
+// appendRequestLocked appends the packet of r to b, or finishes r if the broker said that it does
+// not take it.
+func (n *conn) appendRequestLocked(b []byte, r *request, now time.Time) []byte {
 	if r.responses {
-		r.subs[0] = n.c.responses.subscription()
+		r.subs[0] = n.c.responses.subscriptionLocked()
 	}
 	if err := n.refuses(r); err != nil {
-		r.finish(SubAck{}, err)
-		n.c.dropRequest(r)
+		r.finish(Suback{}, err)
+		n.c.dropRequestLocked(r)
 		return b
 	}
 	id := n.c.session.reserve(nil)
@@ -176,7 +179,7 @@ func (r *request) subscribe() *packet.Subscribe {
 	return p
 }
 
-// refuses returns an error where the broker's CONNACK rules r out.
+// refuses returns an error if the broker's CONNACK rules r out.
 func (n *conn) refuses(r *request) error {
 	var size int
 	if r.subs != nil {
@@ -208,8 +211,8 @@ func (n *conn) unsupported(s Subscription) ReasonCode {
 	return 0
 }
 
-// answered handles a SUBACK or UNSUBACK. One for a request that is not known is ignored. mu is held.
-func (n *conn) answered(p *packet.Suback) error {
+// handleSubackLocked handles a SUBACK or UNSUBACK. One for a request that is not known is ignored.
+func (n *conn) handleSubackLocked(p *packet.Suback) error {
 	i := slices.IndexFunc(n.c.requests, func(r *request) bool { return r.id == p.ID })
 	if i < 0 {
 		return nil
@@ -220,9 +223,9 @@ func (n *conn) answered(p *packet.Suback) error {
 		return violation("%v with %d codes does not answer its request", p.Type, len(p.Codes))
 	}
 	n.c.session.ids.remove(r.id)
-	n.c.dropRequest(r)
+	n.c.dropRequestLocked(r)
 	n.lastAck = n.now()
-	n.poke()
+	n.wakeWriterLocked()
 	var err error
 	if j := slices.IndexFunc(p.Codes, ReasonCode.Failed); j >= 0 {
 		err = reasonError(p.Type, p.Codes[j], &p.Properties)
@@ -230,8 +233,8 @@ func (n *conn) answered(p *packet.Suback) error {
 		err = fmt.Errorf("mqtt: UNSUBACK has no code for any of %d topic filters", r.count())
 	}
 	if r.responses {
-		n.c.responses.used = err == nil
+		n.c.responses.subscribed = err == nil
 	}
-	r.finish(SubAck{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
+	r.finish(Suback{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
 	return nil
 }

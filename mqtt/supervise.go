@@ -15,7 +15,8 @@ import (
 // slowConnect is how long an attempt may take before the log says that it is under way.
 const slowConnect = 5 * time.Second
 
-// eagerAttempts is how many attempts in a row may come soon to find out what the broker cannot bear.
+// eagerAttempts is how many attempts in a row may come soon to find out what the broker cannot
+// handle.
 const eagerAttempts = 6
 
 // supervise connects again and again until the client is to end.
@@ -36,10 +37,10 @@ func (c *Client) supervise() {
 		}
 		var wait time.Duration
 		switch {
-		case followed, err == errTokenEnds:
-		case c.will.refused(c.offered, err):
+		case followed, err == errCredentialsExpire:
+		case c.will.refused(c.sentWill, err):
 			wait = c.cfg.Backoff.delay(1, nil)
-		case (c.facts.anew || c.suspect.pending()) && attempts <= eagerAttempts:
+		case (c.facts.restart || c.suspect.pending()) && attempts <= eagerAttempts:
 			wait = c.cfg.Backoff.delay(1, err)
 		case c.cfg.Credentials != nil && !refused && credentialsRefused(err):
 			refused = true
@@ -60,13 +61,14 @@ func (c *Client) supervise() {
 	}
 }
 
-// credentialsRefused reports whether err is a CONNACK that newer credentials may turn into a success.
+// credentialsRefused reports whether err is a CONNACK that newer credentials may turn into a
+// success.
 func credentialsRefused(err error) bool {
 	e, ok := errors.AsType[*ReasonError](err)
 	return ok && e.Packet == packet.CONNACK.String() && (e.Code == packet.BadUserNameOrPassword || e.Code == packet.NotAuthorized)
 }
 
-// report tells how an attempt or a connection ended.
+// report reports how an attempt or a connection ended.
 func (c *Client) report(u *url.URL, err error, wait time.Duration) {
 	if c.stop.Err() != nil {
 		wait = 0
@@ -81,20 +83,20 @@ func (c *Client) report(u *url.URL, err error, wait time.Duration) {
 	switch {
 	case err == nil:
 		c.cfg.Log.Info("disconnected", "url", u.String())
-	case err == errTokenEnds:
+	case err == errCredentialsExpire:
 		c.cfg.Log.Info("disconnected", "url", u.String(), "err", err)
-	case err.Error() == c.told: // a repetition
+	case err.Error() == c.lastFailure: // a repetition
 		c.cfg.Log.Debug("disconnected", "url", u.String(), "err", err, "retry", wait)
 	default:
-		c.told = err.Error()
+		c.lastFailure = err.Error()
 		d := Diagnose(err)
 		c.cfg.Log.Warn("disconnected", "url", u.String(), "cause", d.Cause, "remedy", d.Remedy, "err", err, "retry", wait)
 	}
 	c.cfg.OnEvent(Event{Kind: Disconnected, URL: u.String(), Err: err, Retry: wait})
 }
 
-// attempt makes one connection and serves it until it ends. It returns how long it was up, 0 where it did not come to
-// Connected, and why it ended.
+// attempt makes one connection and serves it until it ends. It returns how long it was up, 0 if it
+// did not come to Connected, and why it ended.
 func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 	c.cfg.OnEvent(Event{Kind: Connecting, URL: u.String()})
 	deadline := time.Now().Add(c.cfg.ConnectTimeout)
@@ -105,8 +107,8 @@ func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 	n, lost, err := c.connect(ctx, u)
 	slow.Stop()
 	if err != nil {
-		if errors.Is(err, errEarly) && c.facts.resumable {
-			c.strikeResume(err)
+		if errors.Is(err, errBeforeConnack) && c.facts.resumable {
+			c.countFailedResume(err)
 		}
 		return 0, err
 	}
@@ -117,7 +119,7 @@ func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 	var up time.Time
 	err = n.serve(deadline, func(g Negotiated) {
 		up = time.Now()
-		c.told = ""
+		c.lastFailure = ""
 		c.cfg.Log.Info("connected", "url", g.URL, "client_id", g.ClientID, "session_present", g.SessionPresent)
 		for i, code := range g.Granted {
 			switch s := c.cfg.Subscriptions[i]; {
@@ -140,12 +142,12 @@ type factsState struct {
 	loaded bool
 	// resumable: the broker may hold a session that this client may resume.
 	resumable bool
-	// stranger: the broker holds a session under this client id that is not this client's.
-	stranger bool
+	// foreign: the broker holds a session under this client id that is not this client's.
+	foreign bool
 	// announced: it is durable that the broker may hold a session.
 	announced bool
-	// anew: the session is to be begun anew because the broker cannot go on with it.
-	anew bool
+	// restart: a new session is to be started because the broker cannot resume this one.
+	restart bool
 }
 
 // loadFacts asks the store once. Facts of another client id are none of this session.
@@ -180,11 +182,11 @@ func (c *Client) loadFacts(ctx context.Context) error {
 	return nil
 }
 
-// changed notes that the facts are to be saved. A client without a session has none. mu is held.
-func (c *Client) changed() { c.unsaved = c.cfg.SessionExpiry > 0 }
+// factsChangedLocked notes that the facts are to be saved. A client without a session has none.
+func (c *Client) factsChangedLocked() { c.unsaved = c.cfg.SessionExpiry > 0 }
 
-// saveFacts makes the facts durable where they changed. The end of ctx does not keep it from that: what the handler
-// accepted must not be forgotten because the client ends.
+// saveFacts makes the facts durable if they changed. The end of ctx does not keep it from that:
+// what the handler accepted must not be forgotten because the client ends.
 func (c *Client) saveFacts(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.ConnectTimeout)
 	defer cancel()

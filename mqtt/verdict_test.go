@@ -28,7 +28,8 @@ func scripted(t *testing.T, do mqtttest.Behavior, use func(*Config), test func(t
 	})
 }
 
-// TestUnknownCodeIsRefusal answers messages and filters with every code from 0x80 on: each is a refusal, and the connection stays.
+// TestUnknownCodeIsRefusal answers messages and filters with every code from 0x80 on: each is a
+// refusal, and the connection stays.
 func TestUnknownCodeIsRefusal(t *testing.T) {
 	for code := 0x80; code <= 0xFF; code++ {
 		do := mqtttest.Behavior{AckCode: packet.ReasonCode(code), SubackCode: map[string]packet.ReasonCode{"f": packet.ReasonCode(code)}}
@@ -49,8 +50,8 @@ func TestUnknownCodeIsRefusal(t *testing.T) {
 	}
 }
 
-// TestVerdictOnMessage ends the connection at a topic, or at a size, with and without a code: that message is ErrPoison, all others arrive,
-// and nobody else's is blamed.
+// TestVerdictOnMessage ends the connection at a topic, or at a size, with and without a code: that
+// message is ErrPoison, all others arrive, and nobody else's is blamed.
 func TestVerdictOnMessage(t *testing.T) {
 	for _, v := range []struct {
 		name string
@@ -68,7 +69,7 @@ func TestVerdictOnMessage(t *testing.T) {
 					k.await(t, Connected)
 					good, poisoned := 0, 0
 					send := func(topic string, size int) {
-						if err := k.Send(&Message{Topic: topic, QoS: 1, Payload: make([]byte, size)}, func(_ Ack, err error) {
+						if err := k.Send(&Message{Topic: topic, QoS: 1, Payload: make([]byte, size)}, func(_ PublishResult, err error) {
 							switch {
 							case topic == "bad" && errors.Is(err, ErrPoison):
 								if re, ok := errors.AsType[*ReasonError](err); ok != (v.do.CloseCode != 0) || ok && re.Code != v.do.CloseCode {
@@ -105,7 +106,8 @@ func TestVerdictOnMessage(t *testing.T) {
 	}
 }
 
-// TestRefusalThenClose has a broker that closes behind each refusal: such ends do not add up to long pauses.
+// TestRefusalThenClose has a broker that closes behind each refusal: such ends do not add up to
+// long pauses.
 func TestRefusalThenClose(t *testing.T) {
 	scripted(t, mqtttest.Behavior{RefuseAt: "bad"}, nil, func(t *testing.T, b *mqtttest.Broker, k *tester) {
 		k.await(t, Connected)
@@ -123,13 +125,14 @@ func TestRefusalThenClose(t *testing.T) {
 	})
 }
 
-// TestBadLinkBlamesNobody cuts the connection at random moments: every message arrives and the session is kept.
+// TestBadLinkBlamesNobody cuts the connection at random moments: every message arrives and the
+// session is kept.
 func TestBadLinkBlamesNobody(t *testing.T) {
 	scripted(t, mqtttest.Behavior{}, func(c *Config) { c.Backoff = Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond} },
 		func(t *testing.T, b *mqtttest.Broker, k *tester) {
 			arrived := 0
 			for i := range 2000 {
-				if err := k.Send(&Message{Topic: "t", QoS: QoS(1 + i%2)}, func(_ Ack, err error) {
+				if err := k.Send(&Message{Topic: "t", QoS: QoS(1 + i%2)}, func(_ PublishResult, err error) {
 					if err != nil {
 						t.Error(err)
 					}
@@ -150,7 +153,8 @@ func TestBadLinkBlamesNobody(t *testing.T) {
 		})
 }
 
-// TestVerdictOnFilter ends the connection at a filter: that one is left out and reported, the others are made.
+// TestVerdictOnFilter ends the connection at a filter: that one is left out and reported, the
+// others are made.
 func TestVerdictOnFilter(t *testing.T) {
 	for _, code := range []packet.ReasonCode{0, 0x87, 0x80} {
 		do := mqtttest.Behavior{FilterCloseAt: "bad/#", CloseCode: code}
@@ -187,7 +191,8 @@ func TestWildcardAlternatives(t *testing.T) {
 	})
 }
 
-// TestWillRefused has brokers that take less of a will, or none: the client connects with what they take, and says so.
+// TestWillRefused has brokers that take less of a will, or none: the client connects with what they
+// take, and says so.
 func TestWillRefused(t *testing.T) {
 	refuse := func(code packet.ReasonCode, bad func(w *packet.Will) bool) func(w *packet.Will) packet.ReasonCode {
 		return func(w *packet.Will) packet.ReasonCode {
@@ -227,7 +232,8 @@ func TestWillRefused(t *testing.T) {
 	}
 }
 
-// TestSessionCannotBeResumed has brokers that end each resumed connection: the session is begun anew within 15 s and nothing is lost.
+// TestSessionCannotBeResumed has brokers that end each resumed connection: the session is started
+// again within 15 s and nothing is lost.
 func TestSessionCannotBeResumed(t *testing.T) {
 	for _, v := range []func(*mqtttest.Behavior){
 		func(do *mqtttest.Behavior) { do.NoResume = true },
@@ -251,8 +257,9 @@ func TestSessionCannotBeResumed(t *testing.T) {
 	}
 }
 
-// TestNothingAcknowledged has a broker that takes a resumed session, answers pings and acknowledges nothing: the session is begun anew after
-// three such connections of AckTimeout each, which is reported, and nothing is lost. A broker that acknowledges something is left alone.
+// TestNothingAcknowledged has a broker that takes a resumed session, answers pings and acknowledges
+// nothing: the session is started again after three such connections of AckTimeout each, which is
+// reported, and nothing is lost. A broker that acknowledges something is left alone.
 func TestNothingAcknowledged(t *testing.T) {
 	for _, qos := range []QoS{1, 2} {
 		scripted(t, mqtttest.Behavior{}, nil, func(t *testing.T, b *mqtttest.Broker, k *tester) {
@@ -298,7 +305,8 @@ func TestNothingAcknowledged(t *testing.T) {
 	})
 }
 
-// TestAliasVerdict has a broker that announces more aliases than it bears: the client does without for good.
+// TestAliasVerdict has a broker that announces more aliases than it bears: the client does without
+// for good.
 func TestAliasVerdict(t *testing.T) {
 	for _, code := range []packet.ReasonCode{0x94, 0x82} {
 		do := mqtttest.Behavior{AliasCloseAt: 10, CloseCode: code, Properties: packet.Properties{Present: packet.Props(packet.PropTopicAliasMaximum), TopicAliasMaximum: 10}}
@@ -306,7 +314,7 @@ func TestAliasVerdict(t *testing.T) {
 			k.await(t, Connected)
 			arrived := 0
 			for i := range 800 {
-				if err := k.Send(&Message{Topic: fmt.Sprint("a/longer/topic/", i%20), QoS: 1}, func(_ Ack, err error) {
+				if err := k.Send(&Message{Topic: fmt.Sprint("a/longer/topic/", i%20), QoS: 1}, func(_ PublishResult, err error) {
 					if err != nil {
 						t.Error(err)
 					}
@@ -324,7 +332,8 @@ func TestAliasVerdict(t *testing.T) {
 	}
 }
 
-// TestWrongProtocolAtPort says what is at the port, and waits long before it tries again where that cannot work.
+// TestWrongProtocolAtPort says what is at the port, and waits long before it tries again if that
+// cannot work.
 func TestWrongProtocolAtPort(t *testing.T) {
 	for _, v := range []struct {
 		do        mqtttest.Behavior
@@ -336,8 +345,8 @@ func TestWrongProtocolAtPort(t *testing.T) {
 		{mqtttest.Behavior{Greeting: "SSH-2.0-OpenSSH_9.2\r\n"}, "speaks SSH", true},
 		{mqtttest.Behavior{Greeting: "220 mail ESMTP\r\n"}, "speaks SMTP", true},
 		{mqtttest.Behavior{Greeting: "Welcome\r\n"}, "speaks a text protocol", true},
-		{mqtttest.Behavior{MQTT311: true}, "knows no MQTT 5.0", true},
-		{mqtttest.Behavior{Refuse: 0x84}, "knows no MQTT 5.0", true},
+		{mqtttest.Behavior{MQTT311: true}, "does not support MQTT 5.0", true},
+		{mqtttest.Behavior{Refuse: 0x84}, "does not support MQTT 5.0", true},
 		{mqtttest.Behavior{Refuse: 0x9B}, "QoS not supported", true},
 		{mqtttest.Behavior{Mute: true}, "stays silent", false},
 	} {
@@ -357,7 +366,8 @@ func TestWrongProtocolAtPort(t *testing.T) {
 	}
 }
 
-// TestBurstIsBoundedByBytes sends more to a slow handler than may wait: all of it arrives, and no more than the bound is read ahead.
+// TestBurstIsBoundedByBytes sends more to a slow handler than may wait: all of it arrives, and no
+// more than the bound is read ahead.
 func TestBurstIsBoundedByBytes(t *testing.T) {
 	slow := func(c *Config) {
 		c.MaximumPacketSize = 64 << 10

@@ -6,7 +6,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A willLimit is what of the will is given up because the broker refuses it. It belongs to the supervisor.
+// A willLimit is what of the will is given up because the broker refuses it. It belongs to the
+// supervisor.
 type willLimit struct {
 	noRetain, noQoS, none bool
 	hopeless              bool // the refusals are not about the will
@@ -25,8 +26,9 @@ func (l *willLimit) reduce(w *Will) *Will {
 	return &r
 }
 
-// refused notes that a CONNECT with the will w ended with err, and reports whether to try again at once with less of it: without RETAIN,
-// then with QoS 0, then without the will. Codes that may be about something else lead back to the whole will where that did not help.
+// refused notes that a CONNECT with the will w ended with err, and reports whether to try again at
+// once with less of it: without RETAIN, then with QoS 0, then without the will. Codes that may be
+// about something else lead back to the whole will if that did not help.
 func (l *willLimit) refused(w *Will, err error) bool {
 	re, ok := errors.AsType[*ReasonError](err)
 	if !ok || re.Packet != packet.CONNACK.String() {

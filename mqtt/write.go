@@ -9,14 +9,15 @@ import (
 )
 
 const (
-	// flushSize is the most that one write carries, but for one larger packet: the payload of one TLS record.
+	// flushSize is the most that one write carries, except one larger packet: the payload of one
+	// TLS record.
 	flushSize = 16 << 10
 	// keptBuffer is the largest buffer to keep after a large packet.
 	keptBuffer = 64 << 10
 )
 
-// write collects packets and writes them, everything that may be sent at a time with one call, until the connection
-// ends. It also watches the clock: pings and timeouts.
+// write collects packets and writes them, everything that may be sent at a time with one call,
+// until the connection ends. It also watches the clock: pings and timeouts.
 func (n *conn) write() error {
 	var buf []byte
 	var written []settlement // QoS 0 messages in buf
@@ -24,17 +25,17 @@ func (n *conn) write() error {
 	defer alarm.Stop()
 	for {
 		n.c.mu.Lock()
-		next, err := n.watch()
+		next, err := n.watchLocked()
 		if err != nil {
-			n.leave(leaveCode(err), err)
+			n.leaveLocked(leaveCode(err), err)
 		}
-		buf, written = n.collect(buf[:0], written[:0])
-		parting := n.parting
+		buf, written = n.collectLocked(buf[:0], written[:0])
+		closing := n.closing
 		n.idle = len(buf) == 0
 		n.urgent = n.c.journal.urgent
 		n.c.mu.Unlock()
-		if parting != nil {
-			return n.farewell(buf, written, parting)
+		if closing != nil {
+			return n.sendDisconnect(buf, written, closing)
 		}
 		if len(buf) > 0 {
 			if err := n.flush(buf, written); err != nil {
@@ -47,7 +48,7 @@ func (n *conn) write() error {
 		}
 		alarm.Reset(next)
 		select {
-		case <-n.wake:
+		case <-n.writerWake:
 		case <-alarm.C:
 		case <-n.dead:
 			return nil
@@ -55,46 +56,46 @@ func (n *conn) write() error {
 	}
 }
 
-// collect appends what may be sent now to b: answers first, then requests, then messages as the window
-// allows. mu is held.
-func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
+// collectLocked appends what may be sent now to b: answers first, then requests, then messages as
+// the window allows.
+func (n *conn) collectLocked(b []byte, written []settlement) ([]byte, []settlement) {
 	if len(n.control) > 0 {
 		b = append(b, n.control...)
 		n.control = n.control[:0]
-		poke(n.room)
+		wake(n.readerWake)
 	}
-	if n.parting != nil {
+	if n.closing != nil {
 		return b, written
 	}
-	if n.gate {
+	if n.awaitingPing {
 		return b, written
 	}
 	now := time.Now()
 	for i := 0; i < len(n.c.requests) && len(b) < flushSize; {
-		if n.careful && len(b) > 0 || n.subscribing() {
+		if n.probing && len(b) > 0 || n.subscribingLocked() {
 			return b, written
 		}
 		if r := n.c.requests[i]; r.id == 0 {
-			if b = n.appendRequest(b, r, now); r.id == 0 {
+			if b = n.appendRequestLocked(b, r, now); r.id == 0 {
 				continue // it was dropped
 			}
 		}
 		i++
 	}
-	if n.subscribing() {
+	if n.subscribingLocked() {
 		return b, written
 	}
 	for x := n.c.session.next(); x != nil; x = n.c.session.next() {
-		if n.careful && (n.c.session.inFlight() > 0 || len(b) > 0) {
+		if n.probing && (n.c.session.inFlight() > 0 || len(b) > 0) {
 			break
 		}
 		if x.sentAt.IsZero() {
-			n.careful = false // what was sent before has been answered
+			n.probing = false // what was sent before has been answered
 		}
-		size, err := n.prepare(x, now)
+		size, err := n.prepareLocked(x, now)
 		if err != nil {
 			n.c.session.settle(x)
-			n.c.settle(x, Ack{}, err)
+			n.c.settleLocked(x, PublishResult{}, err)
 			continue
 		}
 		if len(b) > 0 && len(b)+size+aliasCost > flushSize {
@@ -106,32 +107,33 @@ func (n *conn) collect(b []byte, written []settlement) ([]byte, []settlement) {
 		}
 		n.publish.Dup, n.publish.ID = dup, x.id
 		if !dup { // a repetition must be understood on a connection that knows no alias
-			n.c.journal.sent(x, &n.publish)
+			n.c.journal.sentLocked(x, &n.publish)
 			n.shorten(&n.publish, size)
 		}
 		b = n.publish.Append(b)
-		n.published = n.now()
+		n.lastPublish = n.now()
 		n.c.stats.Published++
 		if dup {
 			n.c.stats.Retransmitted++
 		}
 		if x.qos == AtMostOnce {
 			written = append(written, settlement{done: x.done})
-			n.c.recycle(x)
+			n.c.recycleLocked(x)
 		}
 	}
-	n.publish = packet.Publish{} // it refers to what may belong to somebody else soon
+	n.publish = packet.Publish{} // it refers to memory that may soon belong to another owner
 	return b, written
 }
 
-// subscribing reports whether a careful connection waits for the answer to one of its own subscriptions. mu is held.
-func (n *conn) subscribing() bool {
-	return n.careful && slices.ContainsFunc(n.c.requests, func(r *request) bool { return r.once && r.id != 0 })
+// subscribingLocked reports whether a probing connection waits for the answer to one of its own
+// subscriptions.
+func (n *conn) subscribingLocked() bool {
+	return n.probing && slices.ContainsFunc(n.c.requests, func(r *request) bool { return r.once && r.id != 0 })
 }
 
-// prepare makes n.publish the packet of x, but for Dup and ID, and returns its size, or why it cannot be sent on this connection.
-// mu is held.
-func (n *conn) prepare(x *exchange, now time.Time) (size int, err error) {
+// prepareLocked makes n.publish the packet of x, except Dup and ID, and returns its size, or why it
+// cannot be sent on this connection.
+func (n *conn) prepareLocked(x *exchange, now time.Time) (size int, err error) {
 	m, g := x.msg, &n.negotiated
 	switch {
 	case m.QoS > g.MaximumQoS: // [MQTT-3.2.2-11]
@@ -157,7 +159,8 @@ func (n *conn) prepare(x *exchange, now time.Time) (size int, err error) {
 	return size, nil
 }
 
-// flush writes buf, when what it repeats after a restart is durable, and settles the QoS 0 messages in it.
+// flush writes buf, when what it repeats after a restart is durable, and settles the QoS 0 messages
+// in it.
 func (n *conn) flush(buf []byte, written []settlement) (err error) {
 	if n.urgent {
 		err = n.c.saveMessages(n.c.stop)
@@ -180,16 +183,16 @@ func (n *conn) flush(buf []byte, written []settlement) (err error) {
 		} else {
 			n.c.stats.Acked++
 		}
-		n.c.settler.add(s)
+		n.c.settler.addLocked(s)
 	}
 	clear(written)
 	return err
 }
 
-// farewell writes what is left and the DISCONNECT, and gives the broker a moment to close first: closing with unread input could
-// destroy what was written.
-func (n *conn) farewell(buf []byte, written []settlement, p *parting) error {
-	d := p.disconnect
+// sendDisconnect writes what is left and the DISCONNECT, and gives the broker a moment to close
+// first: closing with unread input could destroy what was written.
+func (n *conn) sendDisconnect(buf []byte, written []settlement, p *closing) error {
+	d := p.packet
 	if d.Size() > int(n.negotiated.MaximumPacketSize) { // [MQTT-3.14.2-3] and [MQTT-3.14.2-4]
 		d.Properties.Present &= packet.Props(packet.PropSessionExpiry)
 	}
@@ -201,49 +204,50 @@ func (n *conn) farewell(buf []byte, written []settlement, p *parting) error {
 	if p.err != nil || !ok || half.CloseWrite() != nil {
 		return p.err
 	}
-	patience := time.NewTimer(lingerTimeout)
-	defer patience.Stop()
+	linger := time.NewTimer(lingerTimeout)
+	defer linger.Stop()
 	select {
 	case <-n.readerDone:
 	case <-n.dead:
-	case <-patience.C:
+	case <-linger.C:
 	}
 	return p.err
 }
 
-// watch looks after the time: it queues a PINGREQ when either direction was idle for 3/4 of the keep alive, and returns an error when the broker
-// answers neither pings nor messages. next is when to look again. mu is held.
-func (n *conn) watch() (next time.Duration, err error) {
+// watchLocked looks after the time: it queues a PINGREQ when either direction was idle for 3/4 of
+// the keep alive, and returns an error when the broker answers neither pings nor messages. next is
+// when to look again.
+func (n *conn) watchLocked() (next time.Duration, err error) {
 	next = time.Hour
 	now := n.now()
 	read := time.Duration(n.lastRead.Load())
-	if n.pinged > 0 && !n.full() { // the answer may wait to be read
-		deadline := max(n.pinged, read) + pingTimeout
+	if n.pingSent > 0 && !n.fullLocked() { // the answer may wait to be read
+		deadline := max(n.pingSent, read) + pingTimeout
 		if n.c.cfg.AckTimeout > 0 {
-			deadline = min(deadline, n.pinged+max(n.c.cfg.AckTimeout, pingTimeout))
+			deadline = min(deadline, n.pingSent+max(n.c.cfg.AckTimeout, pingTimeout))
 		}
 		overdue := deadline - now
 		if overdue <= 0 {
-			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("no answer to a ping within %v", now-n.pinged)}
+			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("no answer to a ping within %v", now-n.pingSent)}
 		}
 		next = min(next, overdue)
 	} else if n.negotiated.KeepAlive > 0 {
 		due := min(read, n.lastWrite) + n.negotiated.KeepAlive*3/4 - now
 		if due <= 0 {
-			n.pinged = now
+			n.pingSent = now
 			n.control = (&packet.Ping{Type: packet.PINGREQ}).Append(n.control)
 			due = pingTimeout
 		}
 		next = min(next, due)
 	}
 	if n.excess > 0 {
-		left := n.excess + excessPatience - now
+		left := n.excess + excessTimeout - now
 		if left <= 0 {
 			return 0, &breach{packet.ReceiveMaximumExceeded, fmt.Errorf("more than %d messages without acknowledgement", n.c.cfg.ReceiveMaximum)}
 		}
 		next = min(next, left)
 	}
-	if since, ok := n.oldestUnanswered(); ok && n.c.cfg.AckTimeout > 0 {
+	if since, ok := n.oldestUnansweredLocked(); ok && n.c.cfg.AckTimeout > 0 {
 		stalled := time.Until(since.Add(n.c.cfg.AckTimeout))
 		if stalled <= 0 {
 			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("%d messages in flight, %w for %v", n.c.session.inFlight(), errNoAck, n.c.cfg.AckTimeout)}
@@ -253,8 +257,8 @@ func (n *conn) watch() (next time.Duration, err error) {
 	return next, nil
 }
 
-// oldestUnanswered returns the time since which the broker owes an answer and has given none. mu is held.
-func (n *conn) oldestUnanswered() (since time.Time, ok bool) {
+// oldestUnansweredLocked returns the time since which the broker owes an answer and has given none.
+func (n *conn) oldestUnansweredLocked() (since time.Time, ok bool) {
 	note := func(sent time.Time) {
 		if !ok || sent.Before(since) {
 			since, ok = sent, true

@@ -1,5 +1,5 @@
-// Package systemd speaks sd_notify(3), the protocol by which a service tells its manager how it does. The units that rely
-// on it stand beside it.
+// Package systemd speaks sd_notify(3), the protocol with which a service reports its state to its
+// manager. The units that rely on it are in the same folder.
 package systemd
 
 import (
@@ -12,13 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Notifier tells systemd. A nil Notifier does nothing, so that the program runs the same without systemd.
+// A Notifier reports to systemd. A nil Notifier does nothing, so that the program runs the same
+// without systemd.
 type Notifier struct {
 	conn     *net.UnixConn
 	watchdog time.Duration
 }
 
-// NewNotifier returns a notifier for the manager that the environment names, or nil where there is none.
+// NewNotifier returns a notifier for the manager that the environment names, or nil if there is
+// none.
 func NewNotifier() (*Notifier, error) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -37,10 +39,10 @@ func NewNotifier() (*Notifier, error) {
 	return n, nil
 }
 
-// Ready says that the service does its work.
+// Ready reports that the service is working.
 func (n *Notifier) Ready() { n.send("READY=1") }
 
-// Reloading says that the service starts over, as the same process; Ready ends that.
+// Reloading reports that the service restarts within the same process, until Ready.
 func (n *Notifier) Reloading() {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err == nil {
@@ -48,16 +50,17 @@ func (n *Notifier) Reloading() {
 	}
 }
 
-// Stopping says that the service ends for good: systemd sees to it that it does.
+// Stopping reports that the service is ending; systemd makes sure that it does.
 func (n *Notifier) Stopping() { n.send("STOPPING=1") }
 
-// Status gives the line that `systemctl status` shows.
+// Status sets the line that `systemctl status` shows.
 func (n *Notifier) Status(line string) { n.send("STATUS=" + line) }
 
-// Watchdog says that the service is alive.
+// Watchdog reports that the service is alive.
 func (n *Notifier) Watchdog() { n.send("WATCHDOG=1") }
 
-// WatchdogInterval is how often Watchdog must be called, half of what the unit's WatchdogSec allows; 0: it need not be.
+// WatchdogInterval is how often Watchdog must be called, half of what the unit's WatchdogSec
+// allows; 0 means not at all.
 func (n *Notifier) WatchdogInterval() time.Duration {
 	if n == nil {
 		return 0
@@ -65,7 +68,8 @@ func (n *Notifier) WatchdogInterval() time.Duration {
 	return n.watchdog / 2
 }
 
-// send writes one datagram. A manager that does not take it cannot be told otherwise: the error has no taker.
+// send writes one datagram. If the manager does not accept it there is no other way to report that,
+// so the error is ignored.
 func (n *Notifier) send(state string) {
 	if n != nil {
 		_, _ = n.conn.Write([]byte(state))

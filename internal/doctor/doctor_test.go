@@ -74,7 +74,7 @@ func TestSessionIsLeftAsItWas(t *testing.T) {
 		p := healthy(t, b)
 		Examine(t.Context(), p)
 		synctest.Wait()
-		connects, bye := b.Connects(), b.Farewells()
+		connects, bye := b.Connects(), b.Disconnects()
 		if len(connects) != 1 || connects[0].CleanStart || connects[0].ClientID != "gw" || connects[0].Properties.SessionExpiry != 3600 || connects[0].Will != nil {
 			t.Errorf("got %+v", connects)
 		}
@@ -102,7 +102,7 @@ func TestSessionIsLeftAsItWas(t *testing.T) {
 		synctest.Wait()
 		Examine(t.Context(), healthy(t, b))
 		synctest.Wait()
-		if bye := b.Farewells(); len(bye) != 2 || bye[1].Properties.Present != 0 {
+		if bye := b.Disconnects(); len(bye) != 2 || bye[1].Properties.Present != 0 {
 			t.Errorf("want the session that was there left alone, got %+v", bye)
 		}
 		conn.Close()
@@ -126,7 +126,7 @@ func TestBroker(t *testing.T) {
 		change func(*Patient, *mqtttest.Behavior)
 		want   string
 	}{
-		{"refused", func(_ *Patient, h *mqtttest.Behavior) { h.Refuse = 0x86 },
+		{"refused", func(_ *Patient, h *mqtttest.Behavior) { h.Refuse = packet.BadUserNameOrPassword },
 			"fail broker mqtt://127.0.0.1:1883: the broker refuses with 0x86 bad user name or password: mqtt: broker answered CONNACK 0x86 bad user name or password → check mqtt.username"},
 		{"nobody listens", func(p *Patient, _ *mqtttest.Behavior) {
 			p.Dial = dial(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})

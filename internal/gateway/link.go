@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -27,12 +28,8 @@ const inFlight = 100
 // newClient makes the MQTT client of this gateway.
 func (g *Gateway) newClient() (*mqtt.Client, error) {
 	m := g.Config.MQTT
-	expiry := m.SessionExpiry
-	if expiry == 0 {
-		expiry = -1
-	}
 	return mqtt.New(mqtt.Config{
-		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: expiry, MaxInFlight: inFlight,
+		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: cmp.Or(m.SessionExpiry, mqtt.NoSession), MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store, m.ClientID, g.peers},
@@ -109,11 +106,11 @@ func (g *Gateway) disconnect(restarting bool) {
 	}
 	closing, cancelClosing := context.WithTimeout(context.Background(), closeWait)
 	defer cancelClosing()
-	var farewell mqtt.Farewell
+	var reason mqtt.Disconnect
 	if !clean {
-		farewell.Code = packet.DisconnectWithWill
+		reason.Code = packet.DisconnectWithWill
 	}
-	if err := g.client.Close(closing, farewell); err != nil {
+	if err := g.client.Close(closing, reason); err != nil {
 		g.Log.Debug("closing the connection", "err", err)
 	}
 }

@@ -14,7 +14,7 @@ type Sender struct{ Client *mqtt.Client }
 // Send implements uplink.Client.
 func (s Sender) Send(m uplink.Message, done func(code byte, err error)) error {
 	err := s.Client.Send(&mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: mqtt.AtLeastOnce, Retain: m.Retain, ContentType: m.ContentType,
-		CorrelationData: m.Correlation}, func(a mqtt.Ack, err error) {
+		CorrelationData: m.Correlation}, func(a mqtt.PublishResult, err error) {
 		var refused *mqtt.ReasonError
 		switch {
 		case errors.As(err, &refused):

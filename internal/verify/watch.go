@@ -95,7 +95,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 	leave := context.AfterFunc(ctx, func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_ = client.Close(closing, mqtt.Farewell{SessionExpiry: -1})
+		_ = client.Close(closing, mqtt.Disconnect{SessionExpiry: mqtt.NoSession})
 	})
 	defer leave()
 	if err := client.Run(context.WithoutCancel(ctx)); err != nil {

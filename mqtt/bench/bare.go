@@ -13,8 +13,9 @@ import (
 // bareWrite is the most that the bare limit writes at once: what fills one TLS record.
 const bareWrite = 16 << 10
 
-// publishBare publishes frames that were made before. It does so in two ways, of which the faster one counts: one goroutine that writes
-// and reads in turn, which saves all wake-ups, and one goroutine for each, which makes larger batches.
+// publishBare publishes frames that were made before. It does so in two ways, of which the faster
+// one counts: one goroutine that writes and reads in turn, which saves all wake-ups, and one
+// goroutine for each, which makes larger batches.
 func publishBare(ctx context.Context, t target, length time.Duration) (best result, err error) {
 	for _, publish := range []func(*bare) func(time.Time) error{(*bare).inTurn, (*bare).atOnce} {
 		b, err := startBare(ctx, t, length)
@@ -52,7 +53,8 @@ func startBare(ctx context.Context, t target, length time.Duration) (*bare, erro
 	if err != nil {
 		return nil, err
 	}
-	// The identifiers come round after a multiple of the window: with answers in order, none is used twice at a time.
+	// The identifiers come round after a multiple of the window: with answers in order, none is
+	// used twice at a time.
 	b := &bare{nc: nc, window: t.window, count: t.window * (4096/t.window + 1)}
 	for i := range b.count {
 		p := packet.Publish{QoS: 1, ID: uint16(i + 1), Topic: topic, Payload: make([]byte, *payload)}
@@ -66,7 +68,8 @@ func startBare(ctx context.Context, t target, length time.Duration) (*bare, erro
 	return b, nil
 }
 
-// connect introduces the publisher and checks that the target has the Receive Maximum that is measured.
+// connect introduces the publisher and checks that the target has the Receive Maximum that is
+// measured.
 func (b *bare) connect(length time.Duration) error {
 	if err := b.nc.SetDeadline(time.Now().Add(length + time.Minute)); err != nil {
 		return err

@@ -1,10 +1,12 @@
-// Command bench compares publishers of QoS 1 messages on one machine: package mqtt, eclipse/paho.golang, and the bare limit, which is
-// frames made in advance and no client at all. Each publishes to a peer that does nothing but acknowledge, and to mosquitto, with two
-// Receive Maximums, with and without TLS.
+// Command bench compares publishers of QoS 1 messages on one machine: package mqtt,
+// eclipse/paho.golang, and the bare limit, which is frames made in advance and no client at all.
+// Each publishes to a peer that does nothing but acknowledge, and to mosquitto, with two Receive
+// Maximums, with and without TLS.
 //
-// It is a module of its own, so that the comparison is no dependency of the product. Single runs scatter, with a small window by a factor of
-// three, so the publishers take turns on connections of their own, and what is printed are medians over the rounds. The ratios are
-// medians of the ratios within a round.
+// It is a module of its own, so that the product does not depend on the libraries of the
+// comparison. Single runs scatter, with a small window by a factor of three, so the publishers take
+// turns on connections of their own, and what is printed are medians over the rounds. The ratios
+// are medians of the ratios within a round.
 package main
 
 import (
@@ -107,7 +109,8 @@ func compare(ctx context.Context) error {
 	return checkRecords(ctx, filepath.Join(dir, certificateFile), filepath.Join(dir, keyFile))
 }
 
-// compareAt lets the publishers take turns at one target and prints their rows. It appends that of the first to rows.
+// compareAt lets the publishers take turns at one target and prints their rows. It appends that of
+// the first to rows.
 func compareAt(ctx context.Context, t target, publishers []publisher, rows []row) ([]row, error) {
 	if !strings.Contains(t.name, *only) {
 		return rows, nil

@@ -39,8 +39,8 @@ func (m meter) result(n int64) (result, error) {
 	}, err
 }
 
-// writesOfProcess returns how often the process called write and its kin, and how many bytes it gave them. The Go runtime's own
-// wake-ups are among them, few where anything is measured.
+// writesOfProcess returns how often the process called write and its kin, and how many bytes it
+// gave them. The Go runtime's own wake-ups are among them, few where anything is measured.
 func writesOfProcess() (calls, written int64, err error) {
 	b, err := os.ReadFile("/proc/self/io")
 	if err != nil {

@@ -29,7 +29,8 @@ const (
 	keyFile         = "key.pem"
 )
 
-// A process is a broker that runs beside the publishers, so that what is counted in this process is theirs alone.
+// A process is a broker that runs beside the publishers, so that what is counted in this process is
+// theirs alone.
 type process struct {
 	cmd    *exec.Cmd
 	target target
@@ -106,8 +107,8 @@ func servePeer(mode string) error {
 	}
 }
 
-// acknowledge is the peer of a connection that accepts everything and does nothing but acknowledge: what one read brought with one
-// write.
+// acknowledge is the peer of a connection that accepts everything and does nothing but acknowledge:
+// what one read brought with one write.
 func acknowledge(nc net.Conn, receiveMaximum uint16) {
 	defer nc.Close()
 	buf := make([]byte, 256<<10)

@@ -21,7 +21,8 @@ import (
 // warmUp is how long a publisher publishes before it is measured.
 const warmUp = 50 * time.Millisecond
 
-// publishOurs publishes through package mqtt: one goroutine sends until the queue is full and goes on when half of it is settled.
+// publishOurs publishes through package mqtt: one goroutine sends until the queue is full and goes
+// on when half of it is settled.
 func publishOurs(ctx context.Context, t target, length time.Duration) (result, error) {
 	const queue = 4096
 	ctx, cancel := context.WithTimeout(ctx, length+time.Minute)
@@ -30,7 +31,7 @@ func publishOurs(ctx context.Context, t target, length time.Duration) (result, e
 	var failure atomic.Pointer[error]
 	fail := func(err error) { failure.CompareAndSwap(nil, &err); cancel() }
 	c, err := mqtt.New(mqtt.Config{
-		URLs: []string{t.url.String()}, ClientID: "ours", SessionExpiry: -1, MaxInFlight: t.window, MaxQueued: queue,
+		URLs: []string{t.url.String()}, ClientID: "ours", SessionExpiry: mqtt.NoSession, MaxInFlight: t.window, MaxQueued: queue,
 		TLS: func(context.Context) (*tls.Config, error) { return tlsConfig(t) },
 		OnEvent: func(e mqtt.Event) {
 			switch {
@@ -57,7 +58,7 @@ func publishOurs(ctx context.Context, t target, length time.Duration) (result, e
 	var acked atomic.Int64
 	sent := int64(0)
 	room := make(chan struct{}, 1)
-	done := func(_ mqtt.Ack, err error) {
+	done := func(_ mqtt.PublishResult, err error) {
 		if err != nil && ctx.Err() == nil {
 			fail(err)
 		}
@@ -114,8 +115,8 @@ func measured(acked *atomic.Int64, length time.Duration, publishUntil func(time.
 	return m.result(acked.Load() - before)
 }
 
-// publishPaho publishes through paho.golang, whose Publish waits for the acknowledgement: from as many goroutines as the
-// window has room for.
+// publishPaho publishes through paho.golang, whose Publish waits for the acknowledgement: from as
+// many goroutines as the window has room for.
 func publishPaho(ctx context.Context, t target, length time.Duration) (result, error) {
 	nc, err := dial(ctx, t)
 	if err != nil {

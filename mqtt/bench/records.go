@@ -36,7 +36,7 @@ func checkRecords(ctx context.Context, certificate, key string) error {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	t := target{url: localURL(true, port), roots: certificate}
 	c, err := mqtt.New(mqtt.Config{
-		URLs: []string{t.url.String()}, ClientID: "records", SessionExpiry: -1, MaxQueued: 10_000,
+		URLs: []string{t.url.String()}, ClientID: "records", SessionExpiry: mqtt.NoSession, MaxQueued: 10_000,
 		TLS: func(context.Context) (*tls.Config, error) { return tlsConfig(t) },
 	})
 	if err != nil {
@@ -47,7 +47,7 @@ func checkRecords(ctx context.Context, certificate, key string) error {
 	all := make(chan struct{})
 	const n = 10_000
 	for range n {
-		if err := c.Send(m, func(mqtt.Ack, error) {
+		if err := c.Send(m, func(mqtt.PublishResult, error) {
 			if settled.Add(1) == n {
 				close(all)
 			}
@@ -65,7 +65,8 @@ func checkRecords(ctx context.Context, certificate, key string) error {
 	s := c.Stats()
 	cancel()
 	<-ended
-	// Records are counted for the whole connection: that of the CONNECT and that of the DISCONNECT are no flushes in s.
+	// Records are counted for the whole connection: that of the CONNECT and that of the DISCONNECT
+	// are not flushes in s.
 	fmt.Printf("TLS: %d records for %d flushes of %d bytes on average, the largest with %d bytes of ciphertext\n",
 		counter.records.Load()-2, s.Writes, s.BytesOut/s.Writes, counter.largest.Load())
 	return nil

@@ -77,7 +77,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// startMosquitto runs a broker until the test ends, and returns its ports without TLS and with TLS both ways.
+// startMosquitto runs a broker until the test ends, and returns its ports without TLS and with TLS
+// both ways.
 func startMosquitto(t *testing.T, dir string) (plain, secure string) {
 	t.Helper()
 	program, err := exec.LookPath("mosquitto")
@@ -123,7 +124,7 @@ func startMosquitto(t *testing.T, dir string) (plain, secure string) {
 	return plain, secure
 }
 
-// freePort returns a TCP port of the loopback interface that nobody listens at.
+// freePort returns a TCP port of the loopback interface on which nothing listens.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

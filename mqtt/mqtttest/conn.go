@@ -2,7 +2,6 @@ package mqtttest
 
 import (
 	"errors"
-	"fmt"
 	"net"
 
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -45,7 +44,7 @@ func (c *conn) readAll() error {
 		}
 		buf = append(buf, chunk[:m]...)
 		c.broker.mu.Lock()
-		buf, err = c.handleAll(buf, m)
+		buf, err = c.handleAllLocked(buf, m)
 		deaf := c.broker.behavior.Deaf && c.session != nil
 		c.broker.mu.Unlock()
 		if err != nil {
@@ -75,8 +74,8 @@ func (c *conn) writeAll() {
 	}
 }
 
-// hangUp closes the connection without a word. mu is held.
-func (c *conn) hangUp() {
+// hangUpLocked closes the connection without a word.
+func (c *conn) hangUpLocked() {
 	select {
 	case <-c.hung:
 	default:
@@ -85,9 +84,9 @@ func (c *conn) hangUp() {
 	}
 }
 
-// end forgets the connection. mu is held.
-func (c *conn) end() {
-	c.hangUp()
+// endLocked forgets the connection.
+func (c *conn) endLocked() {
+	c.hangUpLocked()
 	delete(c.broker.conns, c)
 	if s := c.session; s != nil && s.conn == c {
 		s.conn = nil
@@ -96,12 +95,12 @@ func (c *conn) end() {
 		}
 	}
 	if c.will != nil {
-		c.broker.route(c, *c.will)
+		c.broker.routeLocked(c, *c.will)
 	}
 }
 
-// write sends bytes. mu is held.
-func (c *conn) write(raw []byte) {
+// writeLocked sends bytes.
+func (c *conn) writeLocked(raw []byte) {
 	if c.last {
 		return
 	}
@@ -112,17 +111,18 @@ func (c *conn) write(raw []byte) {
 	}
 }
 
-// send sends a packet. mu is held.
-func (c *conn) send(p packet.Packet) { c.write(p.Append(nil)) }
+// sendLocked sends a packet.
+func (c *conn) sendLocked(p packet.Packet) { c.writeLocked(p.Append(nil)) }
 
-// leave sends a DISCONNECT and ends the connection. mu is held.
-func (c *conn) leave(p *packet.Disconnect) {
-	c.send(p)
+// leaveLocked sends a DISCONNECT and ends the connection.
+func (c *conn) leaveLocked(p *packet.Disconnect) {
+	c.sendLocked(p)
 	c.last = true
 }
 
-// handleAll handles the packets in b, to which the last m bytes are new, and returns the rest. mu is held.
-func (c *conn) handleAll(b []byte, m int) ([]byte, error) {
+// handleAllLocked handles the packets in b, to which the last m bytes are new, and returns the
+// rest.
+func (c *conn) handleAllLocked(b []byte, m int) ([]byte, error) {
 	c.bytes += m
 	if n := c.broker.behavior.CloseAfter; n > 0 && c.bytes >= n {
 		if keep := len(b) - (c.bytes - n); keep >= 0 {
@@ -133,7 +133,7 @@ func (c *conn) handleAll(b []byte, m int) ([]byte, error) {
 	for {
 		h, size, err := packet.DecodeHeader(b)
 		if err != nil {
-			return nil, c.broker.violation("%v", err)
+			return nil, c.broker.violationLocked("%v", err)
 		}
 		if size == 0 || len(b) < size+h.Length {
 			return b, nil
@@ -141,276 +141,24 @@ func (c *conn) handleAll(b []byte, m int) ([]byte, error) {
 		total := size + h.Length
 		p, err := packet.Decode(h, b[size:total:total])
 		if err != nil {
-			return nil, c.broker.violation("%v", err)
+			return nil, c.broker.violationLocked("%v", err)
 		}
 		if limit := c.broker.behavior.Properties.MaximumPacketSize; limit > 0 && total > int(limit) && h.Type != packet.CONNECT {
-			return nil, c.broker.violation("%v of %d bytes, at most %d", h.Type, total, limit)
+			return nil, c.broker.violationLocked("%v of %d bytes, at most %d", h.Type, total, limit)
 		}
-		if err := c.handle(h.Type, p); err != nil {
+		if err := c.handleLocked(h.Type, p); err != nil {
 			return nil, err
 		}
 		b = b[total:]
 	}
 }
 
-// handle handles one packet. mu is held.
-func (c *conn) handle(t packet.Type, p packet.Packet) error {
-	do := &c.broker.behavior
-	if (c.session == nil) != (t == packet.CONNECT) && c.waiting == nil ||
-		c.waiting != nil && t != packet.AUTH && t != packet.DISCONNECT { // [MQTT-3.1.2-30]
-		return c.broker.violation("%v at the wrong time", t)
-	}
-	switch p := p.(type) {
-	case *packet.Connect:
-		return c.connect(p)
-	case *packet.Auth:
-		return c.auth(p)
-	case *packet.Publish:
-		return c.publish(p)
-	case *packet.Ack:
-		c.broker.acks = append(c.broker.acks, *p)
-		switch t {
-		case packet.PUBREL:
-			code := packet.Success
-			if !c.session.incoming[p.ID] {
-				code = packet.PacketIdentifierNotFound
-			}
-			delete(c.session.incoming, p.ID)
-			if !do.NoPuback && !c.stuck {
-				delete(c.unacked, p.ID)
-				c.send(&packet.Ack{Type: packet.PUBCOMP, ID: p.ID, Code: code})
-			}
-		default:
-			c.session.answered(p)
-		}
-	case *packet.Subscribe:
-		return c.subscribe(p)
-	case *packet.Unsubscribe:
-		a := &packet.Suback{Type: packet.UNSUBACK, ID: p.ID}
-		for _, f := range p.Filters {
-			code := packet.NoSubscriptionExisted
-			if _, ok := c.session.filters[f]; ok {
-				code = packet.Success
-			}
-			delete(c.session.filters, f)
-			a.Codes = append(a.Codes, code)
-		}
-		c.send(a)
-	case *packet.Ping:
-		if !do.NoPingresp {
-			c.send(&packet.Ping{Type: packet.PINGRESP})
-		}
-	case *packet.Disconnect:
-		c.broker.farewells = append(c.broker.farewells, *p)
-		if p.Code == packet.NormalDisconnection {
-			c.will = nil
-		}
-		return errLeft
-	default:
-		return c.broker.violation("%v from a client", t)
-	}
-	return nil
-}
-
-// cut ends the connection because of what the client sent, with the behavior's DISCONNECT where it has a code. mu is held.
-func (c *conn) cut() error {
+// cutLocked ends the connection because of what the client sent, with the behavior's DISCONNECT if
+// it has a code.
+func (c *conn) cutLocked() error {
 	if code := c.broker.behavior.CloseCode; code != 0 {
-		c.leave(&packet.Disconnect{Code: code})
+		c.leaveLocked(&packet.Disconnect{Code: code})
 		return nil
 	}
 	return errLeft
-}
-
-func (c *conn) connect(p *packet.Connect) error {
-	b, do := c.broker, &c.broker.behavior
-	b.connects = append(b.connects, *p)
-	switch {
-	case do.Mute:
-		return nil
-	case do.Greeting != "":
-		c.write([]byte(do.Greeting))
-		c.last = true
-		return nil
-	case do.MQTT311:
-		c.write([]byte{0x20, 2, 0, 1})
-		c.last = true
-		return nil
-	case do.Refuse != 0:
-		c.send(&packet.Connack{Code: do.Refuse, Properties: do.Properties})
-		c.last = true
-		return nil
-	}
-	if p.Will != nil && do.RefuseWill != nil {
-		if code := do.RefuseWill(p.Will); code != 0 {
-			c.send(&packet.Connack{Code: code})
-			c.last = true
-			return nil
-		}
-	}
-	if p.Properties.Present.Has(packet.PropAuthenticationMethod) && do.Authenticate != nil {
-		c.waiting, c.method = p, p.Properties.AuthenticationMethod
-		return c.authenticate(true, p.Properties.AuthenticationData)
-	}
-	return c.accept(p, nil)
-}
-
-// accept answers a CONNECT with success. data are those of the authentication.
-func (c *conn) accept(p *packet.Connect, data []byte) error {
-	b, do := c.broker, &c.broker.behavior
-	answer := packet.Connack{Properties: do.Properties}
-	if c.method != "" {
-		answer.Properties.AuthenticationMethod = c.method
-		answer.Properties.Present |= packet.Props(packet.PropAuthenticationMethod)
-		if data != nil {
-			answer.Properties.AuthenticationData = data
-			answer.Properties.Present |= packet.Props(packet.PropAuthenticationData)
-		}
-	}
-	id := p.ClientID
-	if id == "" {
-		id = fmt.Sprintf("assigned-%d", c.number)
-		answer.Properties.AssignedClientID = id
-		answer.Properties.Present |= packet.Props(packet.PropAssignedClientID)
-	}
-	s := b.sessions[id]
-	if s != nil && s.conn != nil {
-		s.conn.leave(&packet.Disconnect{Code: packet.SessionTakenOver})
-	}
-	if s == nil || p.CleanStart || do.LoseSession {
-		s = &session{clientID: id, filters: make(map[string]subscription), incoming: make(map[uint16]bool)}
-		b.sessions[id] = s
-	} else {
-		answer.SessionPresent = true
-	}
-	s.conn, c.session = c, s
-	s.outlasting = p.Properties.SessionExpiry > 0
-	c.receiveMaximum = 65535
-	if p.Properties.Present.Has(packet.PropReceiveMaximum) {
-		c.receiveMaximum = int(p.Properties.ReceiveMaximum)
-	}
-	if w := p.Will; w != nil {
-		c.will = &packet.Publish{QoS: w.QoS, Retain: w.Retain, Topic: w.Topic, Payload: append([]byte(nil), w.Payload...), Properties: w.Properties}
-		c.will.Properties.Present &^= packet.Props(packet.PropWillDelay)
-	}
-	if answer.SessionPresent && do.EarlyPublish {
-		c.send(&packet.Publish{Topic: "early"})
-		c.last = true
-		return nil
-	}
-	c.stuck = answer.SessionPresent && do.StuckSession
-	c.send(&answer)
-	if answer.SessionPresent && do.NoResume {
-		c.last = true
-		return nil
-	}
-	s.repeat()
-	return nil
-}
-
-func (c *conn) publish(p *packet.Publish) error {
-	b, do := c.broker, &c.broker.behavior
-	limits := &do.Properties
-	aliased := p.Topic == ""
-	if alias := p.Properties.TopicAlias; p.Properties.Present.Has(packet.PropTopicAlias) {
-		switch {
-		case alias == 0 || !limits.Present.Has(packet.PropTopicAliasMaximum) || alias > limits.TopicAliasMaximum:
-			return b.violation("topic alias %d, at most %d", alias, limits.TopicAliasMaximum)
-		case aliased:
-			p.Topic = c.aliases[alias]
-		default:
-			c.aliases[alias] = p.Topic
-		}
-		if do.AliasCloseAt == alias {
-			return c.cut()
-		}
-	}
-	kept := *p
-	kept.Payload = append([]byte(nil), p.Payload...)
-	b.published = append(b.published, Publication{ClientID: c.session.clientID, Connection: c.number, Aliased: aliased, Publish: kept})
-	switch {
-	case do.CloseAt != "" && Match(do.CloseAt, p.Topic), do.LargeCloseAt > 0 && p.Size() >= do.LargeCloseAt:
-		return c.cut()
-	case do.RefuseAt != "" && Match(do.RefuseAt, p.Topic):
-		c.send(&packet.Ack{Type: packet.PUBACK, ID: p.ID, Code: packet.NotAuthorized})
-		c.last = true
-		return nil
-	case limits.Present.Has(packet.PropMaximumQoS) && p.QoS > limits.MaximumQoS:
-		return b.violation("PUBLISH with QoS %d, at most %d", p.QoS, limits.MaximumQoS)
-	case limits.Present.Has(packet.PropRetainAvailable) && limits.RetainAvailable == 0 && p.Retain:
-		return b.violation("PUBLISH with retain, which is not available")
-	case p.Topic == "":
-		return b.violation("PUBLISH without a topic")
-	case c.unacked[p.ID]:
-		return b.violation("identifier %d is in use", p.ID)
-	}
-	if p.QoS > 0 {
-		c.unacked[p.ID] = true
-		if limits.Present.Has(packet.PropReceiveMaximum) && len(c.unacked) > int(limits.ReceiveMaximum) {
-			return b.violation("%d messages in flight, at most %d", len(c.unacked), limits.ReceiveMaximum)
-		}
-	}
-	again := p.QoS == 2 && c.session.incoming[p.ID]
-	if p.QoS == 2 {
-		c.session.incoming[p.ID] = true
-	}
-	if !again && !do.AckCode.Failed() {
-		b.route(c, *p)
-	}
-	if p.QoS == 0 || do.NoPuback || c.stuck {
-		return nil
-	}
-	a := packet.Ack{Type: packet.PUBACK, ID: p.ID, Code: do.AckCode}
-	if do.WrongID {
-		a.ID = a.ID%65535 + 1
-	}
-	if p.QoS == 2 {
-		a.Type = packet.PUBREC
-	}
-	if p.QoS == 1 || a.Code.Failed() {
-		delete(c.unacked, p.ID)
-		delete(c.session.incoming, p.ID)
-	}
-	c.send(&a)
-	return nil
-}
-
-func (c *conn) subscribe(p *packet.Subscribe) error {
-	if c.broker.behavior.NoSuback {
-		return nil
-	}
-	a := &packet.Suback{Type: packet.SUBACK, ID: p.ID}
-	var id uint32
-	if ids := p.Properties.SubscriptionIDs; len(ids) > 0 {
-		id = ids[0]
-		limits := &c.broker.behavior.Properties
-		if limits.Present.Has(packet.PropSubscriptionIdentifierAvailable) && limits.SubscriptionIdentifierAvailable == 0 {
-			return c.broker.violation("SUBSCRIBE with an identifier, which is not available")
-		}
-	}
-	for _, f := range p.Subscriptions {
-		if do := &c.broker.behavior; do.FilterCloseAt != "" && do.FilterCloseAt == f.Filter {
-			return c.cut()
-		}
-		if code, ok := c.broker.behavior.SubackCode[f.Filter]; ok {
-			a.Codes = append(a.Codes, code)
-			if code.Failed() {
-				continue
-			}
-			f.QoS = byte(code)
-			c.session.filters[f.Filter] = subscription{f, id}
-			continue
-		}
-		c.session.filters[f.Filter] = subscription{f, id}
-		a.Codes = append(a.Codes, packet.ReasonCode(f.QoS))
-	}
-	c.send(a)
-	for _, f := range p.Subscriptions {
-		for topic, r := range c.broker.retained {
-			if f.RetainHandling != 2 && Match(f.Filter, topic) {
-				r.QoS = min(r.QoS, f.QoS)
-				c.session.deliver(r)
-			}
-		}
-	}
-	return nil
 }

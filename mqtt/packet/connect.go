@@ -109,7 +109,7 @@ func (c *Connect) Decode(_ Header, body []byte) error {
 	return r.end()
 }
 
-// needMethod fails where there is authentication data without a method.
+// needMethod fails if there is authentication data without a method.
 func (r *reader) needMethod(p *Properties) {
 	if p.Present.Has(PropAuthenticationData) && !p.Present.Has(PropAuthenticationMethod) {
 		r.fail(violation(r.typ, "authentication data without a method"))

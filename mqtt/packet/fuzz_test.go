@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// decodingMemory is the most that decoding may allocate for a byte of a packet: an empty user property of 5 bytes becomes 32, and a
-// growing slice has been allocated several times.
+// decodingMemory is the most that decoding may allocate for a byte of a packet: an empty user
+// property of 5 bytes becomes 32, and a growing slice has been allocated several times.
 const decodingMemory = 32
 
-// FuzzDecode checks that nothing panics, that memory is bounded by the packet's size, and that what is accepted can be encoded and
-// decoded again as the same.
+// FuzzDecode checks that nothing panics, that memory is bounded by the packet's size, and that what
+// is accepted can be encoded and decoded again as the same.
 func FuzzDecode(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(unhex(f, v.hex))

@@ -4,8 +4,8 @@ package packet
 type Packet interface {
 	// Append appends the encoded packet to b. It does not check what it writes.
 	Append(b []byte) []byte
-	// Decode decodes the body of a packet with the given header, as DecodeHeader returned it. The error is an *Error. Decoded
-	// payloads and binary data are parts of body.
+	// Decode decodes the body of a packet with the given header, as DecodeHeader returned it. The
+	// error is an *Error. Decoded payloads and binary data are parts of body.
 	Decode(h Header, body []byte) error
 }
 
@@ -20,7 +20,7 @@ func Decode(h Header, body []byte) (Packet, error) {
 	case PUBLISH:
 		p = new(Publish)
 	case PUBACK, PUBREC, PUBREL, PUBCOMP:
-		p = new(Ack)
+		p = new(PublishAck)
 	case SUBSCRIBE:
 		p = new(Subscribe)
 	case SUBACK, UNSUBACK:

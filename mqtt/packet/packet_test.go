@@ -44,13 +44,13 @@ var vectors = []struct {
 		Present: Props(PropSubscriptionID), SubscriptionIDs: []uint32{1, 300},
 	}}},
 	{"PUBLISH with BOM", "30 08 0004 efbbbf61 00 61", &Publish{Topic: "\ufeffa", Payload: []byte("a")}}, // [MQTT-1.5.4-3]
-	{"PUBACK", "40 02 0001", &Ack{Type: PUBACK, ID: 1}},
-	{"PUBACK without subscribers", "40 03 0001 10", &Ack{Type: PUBACK, ID: 1, Code: NoMatchingSubscribers}},
-	{"PUBREC refused", "50 09 0001 97 05 1f 0002 6e6f", &Ack{Type: PUBREC, ID: 1, Code: QuotaExceeded, Properties: Properties{
+	{"PUBACK", "40 02 0001", &PublishAck{Type: PUBACK, ID: 1}},
+	{"PUBACK without subscribers", "40 03 0001 10", &PublishAck{Type: PUBACK, ID: 1, Code: NoMatchingSubscribers}},
+	{"PUBREC refused", "50 09 0001 97 05 1f 0002 6e6f", &PublishAck{Type: PUBREC, ID: 1, Code: QuotaExceeded, Properties: Properties{
 		Present: Props(PropReasonString), ReasonString: "no",
 	}}},
-	{"PUBREL", "62 02 1234", &Ack{Type: PUBREL, ID: 0x1234}},
-	{"PUBCOMP not found", "70 03 1234 92", &Ack{Type: PUBCOMP, ID: 0x1234, Code: PacketIdentifierNotFound}},
+	{"PUBREL", "62 02 1234", &PublishAck{Type: PUBREL, ID: 0x1234}},
+	{"PUBCOMP not found", "70 03 1234 92", &PublishAck{Type: PUBCOMP, ID: 0x1234, Code: PacketIdentifierNotFound}},
 	{"SUBSCRIBE", "82 0e 000a 00 0003 612f23 2e 0002 2b2f 01", &Subscribe{ID: 10, Subscriptions: []Subscription{
 		{Filter: "a/#", QoS: 2, NoLocal: true, RetainAsPublished: true, RetainHandling: 2}, {Filter: "+/", QoS: 1},
 	}}},
@@ -109,7 +109,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestAllProperties checks every property of every packet both ways, and that nothing else is let through.
+// TestAllProperties checks every property of every packet both ways, and that nothing else is let
+// through.
 func TestAllProperties(t *testing.T) {
 	all := Properties{
 		PayloadFormat: 1, RequestProblemInformation: 1, RequestResponseInformation: 1, MaximumQoS: 1, RetainAvailable: 1,
@@ -125,7 +126,7 @@ func TestAllProperties(t *testing.T) {
 		CONNECT: func(p Properties) Packet { return &Connect{Properties: p} },
 		CONNACK: func(p Properties) Packet { return &Connack{Properties: p} },
 		PUBLISH: func(p Properties) Packet { return &Publish{Topic: "t", Properties: p} },
-		PUBACK:  func(p Properties) Packet { return &Ack{Type: PUBACK, ID: 1, Properties: p} },
+		PUBACK:  func(p Properties) Packet { return &PublishAck{Type: PUBACK, ID: 1, Properties: p} },
 		SUBSCRIBE: func(p Properties) Packet {
 			return &Subscribe{ID: 1, Subscriptions: make([]Subscription, 1), Properties: p}
 		},
@@ -166,8 +167,8 @@ func TestAllProperties(t *testing.T) {
 	}
 }
 
-// TestTruncated cuts every vector at every byte, with the length in the header made to fit: nothing may be accepted that is not
-// the short form of a packet, and nothing may panic.
+// TestTruncated cuts every vector at every byte, with the length in the header made to fit: nothing
+// may be accepted that is not the short form of a packet, and nothing may panic.
 func TestTruncated(t *testing.T) {
 	for _, v := range vectors {
 		b := unhex(t, v.hex)
@@ -178,7 +179,8 @@ func TestTruncated(t *testing.T) {
 		for n := range h.Length {
 			p, err := Decode(h, b[size:size+n])
 			if err == nil {
-				// Payloads and lists may end anywhere, acknowledgements have short forms: then it is the same packet again.
+				// Payloads and lists may end anywhere, acknowledgements have short forms: then it
+				// is the same packet again.
 				again, err := decode(p.Append(nil))
 				if err != nil || !reflect.DeepEqual(p, again) {
 					t.Errorf("%s cut at %d of %d: decoded as %+v, then %+v, %v", v.name, n, h.Length, p, again, err)
@@ -285,7 +287,7 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 		t.Errorf("PUBLISH: %v allocations", n)
 	}
 	body := []byte{0, 1}
-	var a Ack
+	var a PublishAck
 	if n := testing.AllocsPerRun(100, func() {
 		if err := a.Decode(Header{Type: PUBACK, Length: 2}, body); err != nil {
 			t.Fatal(err)

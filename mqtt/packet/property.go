@@ -53,8 +53,9 @@ func (s PropertySet) Has(id PropertyID) bool { return id < 64 && s&(1<<id) != 0 
 // A UserProperty is a pair of strings. Order and repetition have a meaning.
 type UserProperty struct{ Key, Value string }
 
-// Properties are the properties of one packet. A field counts only where Present has its property; the zero value has none. Decoded
-// binary data is a part of the body that was decoded, everything else is a copy.
+// Properties are the properties of one packet. A field counts only where Present has its property;
+// the zero value has none. Decoded binary data is a part of the body that was decoded, everything
+// else is a copy.
 type Properties struct {
 	Present PropertySet
 
@@ -73,7 +74,7 @@ type Properties struct {
 	TopicAlias        uint16
 
 	MessageExpiry     uint32 // seconds
-	SessionExpiry     uint32 // seconds, 0xFFFFFFFF for ever
+	SessionExpiry     uint32 // seconds, 0xFFFFFFFF forever
 	WillDelay         uint32 // seconds
 	MaximumPacketSize uint32 // bytes
 
@@ -92,7 +93,8 @@ type Properties struct {
 	UserProperties  []UserProperty
 }
 
-// will stands for the properties of the will, which share no table with CONNECT. 0 is no packet type.
+// will stands for the properties of the will, which share no table with CONNECT. 0 is not a packet
+// type.
 const will Type = 0
 
 // allowed is the table 2-4 of MQTT 5.0: which packet may carry which properties.
@@ -231,14 +233,14 @@ func (r *reader) property(t Type, p *Properties) {
 	} else {
 		r.fail(malformed(r.typ, "property "+propertyName(id)+" is unknown"))
 	}
-	// 2.2.2.2 calls a property of another packet malformed, 1.2 calls data that the protocol does not allow a
-	// protocol error, and that is what brokers answer with.
+	// 2.2.2.2 calls a property of another packet malformed, 1.2 calls data that the protocol does
+	// not allow a protocol error, and that is what brokers answer with.
 	if !allowed[t].Has(id) {
 		r.fail(violation(r.typ, "property "+propertyName(id)+" is not allowed"))
 	}
 }
 
-// check fails where the value of a property is none that the standard knows.
+// check fails if the value of a property is none that the standard knows.
 func (r *reader) check(ok bool, id PropertyID) {
 	if !ok {
 		r.fail(violation(r.typ, "property "+propertyName(id)+" has an impossible value"))
@@ -248,84 +250,4 @@ func (r *reader) check(ok bool, id PropertyID) {
 func propertyName(id PropertyID) string {
 	const hex = "0123456789ABCDEF"
 	return "0x" + string([]byte{hex[id>>4], hex[id&15]})
-}
-
-func (p *Properties) byteField(id PropertyID) *byte {
-	switch id {
-	case PropPayloadFormat:
-		return &p.PayloadFormat
-	case PropRequestProblemInformation:
-		return &p.RequestProblemInformation
-	case PropRequestResponseInformation:
-		return &p.RequestResponseInformation
-	case PropMaximumQoS:
-		return &p.MaximumQoS
-	case PropRetainAvailable:
-		return &p.RetainAvailable
-	case PropWildcardSubscriptionAvailable:
-		return &p.WildcardSubscriptionAvailable
-	case PropSubscriptionIdentifierAvailable:
-		return &p.SubscriptionIdentifierAvailable
-	case PropSharedSubscriptionAvailable:
-		return &p.SharedSubscriptionAvailable
-	}
-	return nil
-}
-
-func (p *Properties) uint16Field(id PropertyID) *uint16 {
-	switch id {
-	case PropServerKeepAlive:
-		return &p.ServerKeepAlive
-	case PropReceiveMaximum:
-		return &p.ReceiveMaximum
-	case PropTopicAliasMaximum:
-		return &p.TopicAliasMaximum
-	case PropTopicAlias:
-		return &p.TopicAlias
-	}
-	return nil
-}
-
-func (p *Properties) uint32Field(id PropertyID) *uint32 {
-	switch id {
-	case PropMessageExpiry:
-		return &p.MessageExpiry
-	case PropSessionExpiry:
-		return &p.SessionExpiry
-	case PropWillDelay:
-		return &p.WillDelay
-	case PropMaximumPacketSize:
-		return &p.MaximumPacketSize
-	}
-	return nil
-}
-
-func (p *Properties) stringField(id PropertyID) *string {
-	switch id {
-	case PropContentType:
-		return &p.ContentType
-	case PropResponseTopic:
-		return &p.ResponseTopic
-	case PropAssignedClientID:
-		return &p.AssignedClientID
-	case PropAuthenticationMethod:
-		return &p.AuthenticationMethod
-	case PropResponseInformation:
-		return &p.ResponseInformation
-	case PropServerReference:
-		return &p.ServerReference
-	case PropReasonString:
-		return &p.ReasonString
-	}
-	return nil
-}
-
-func (p *Properties) binaryField(id PropertyID) *[]byte {
-	switch id {
-	case PropCorrelationData:
-		return &p.CorrelationData
-	case PropAuthenticationData:
-		return &p.AuthenticationData
-	}
-	return nil
 }

@@ -19,7 +19,8 @@ func (p *Publish) length() int {
 	return n
 }
 
-// Size returns the size of the encoded packet, which is larger than the protocol allows where the parts are.
+// Size returns the size of the encoded packet, which is larger than the protocol allows if the
+// parts are.
 func (p *Publish) Size() int { return sizeWithHeader(p.length()) }
 
 // Append appends the encoded packet to b.
@@ -40,8 +41,8 @@ func (p *Publish) Append(b []byte) []byte {
 	return append(b, p.Payload...)
 }
 
-// Decode decodes the body of a packet with the given header. It needs the body to stay as it is while the packet
-// is in use.
+// Decode decodes the body of a packet with the given header. It needs the body to stay as it is
+// while the packet is in use.
 func (p *Publish) Decode(h Header, body []byte) error {
 	*p = Publish{Dup: h.Flags&8 != 0, QoS: h.Flags >> 1 & 3, Retain: h.Flags&1 != 0}
 	r := reader{typ: PUBLISH, rest: body}
@@ -60,15 +61,15 @@ func (p *Publish) Decode(h Header, body []byte) error {
 	return r.end()
 }
 
-// An Ack is a PUBACK, PUBREC, PUBREL or PUBCOMP packet (MQTT 5.0, 3.4 to 3.7).
-type Ack struct {
+// A PublishAck is a PUBACK, PUBREC, PUBREL or PUBCOMP packet (MQTT 5.0, 3.4 to 3.7).
+type PublishAck struct {
 	Type       Type
 	ID         uint16
 	Code       ReasonCode
 	Properties Properties
 }
 
-func (a *Ack) length() int {
+func (a *PublishAck) length() int {
 	switch {
 	case a.Properties.Present != 0:
 		return 3 + a.Properties.size()
@@ -79,7 +80,7 @@ func (a *Ack) length() int {
 }
 
 // Append appends the encoded packet to b, in its shortest form.
-func (a *Ack) Append(b []byte) []byte {
+func (a *PublishAck) Append(b []byte) []byte {
 	n := a.length()
 	b = appendHeader(b, a.Type, a.Type.flags(), n)
 	b = appendUint16(b, a.ID)
@@ -93,8 +94,8 @@ func (a *Ack) Append(b []byte) []byte {
 }
 
 // Decode decodes the body of a packet with the given header.
-func (a *Ack) Decode(h Header, body []byte) error {
-	*a = Ack{Type: h.Type}
+func (a *PublishAck) Decode(h Header, body []byte) error {
+	*a = PublishAck{Type: h.Type}
 	r := reader{typ: h.Type, rest: body}
 	a.ID = r.id()
 	if len(r.rest) > 0 {

@@ -53,8 +53,8 @@ const (
 	WildcardSubscriptionsRefused ReasonCode = 0xA2
 )
 
-// reason describes a code: its name and the packets that may carry it (MQTT 5.0, table 2-6 and the tables
-// of 3.2.2.2 to 3.15.2.1).
+// reason describes a code: its name and the packets that may carry it (MQTT 5.0, table 2-6 and the
+// tables of 3.2.2.2 to 3.15.2.1).
 type reason struct {
 	name    string
 	packets uint16

@@ -13,8 +13,19 @@ type Subscription struct {
 	QoS               byte
 	NoLocal           bool
 	RetainAsPublished bool
-	RetainHandling    byte // 0 to 2
+	RetainHandling    RetainHandling
 }
+
+// RetainHandling says when the broker sends the retained messages that match a subscription (MQTT
+// 5.0, 3.8.3.1).
+type RetainHandling byte
+
+// The values of RetainHandling.
+const (
+	RetainSend      RetainHandling = 0 // at every SUBSCRIBE
+	RetainSendIfNew RetainHandling = 1 // only if the subscription did not exist before
+	RetainDoNotSend RetainHandling = 2 // never
+)
 
 func (s *Subscribe) length() int {
 	n := 2 + s.Properties.size()
@@ -32,7 +43,7 @@ func (s *Subscribe) Append(b []byte) []byte {
 	b = appendHeader(b, SUBSCRIBE, SUBSCRIBE.flags(), s.length())
 	b = s.Properties.append(appendUint16(b, s.ID))
 	for _, f := range s.Subscriptions {
-		options := f.QoS | f.RetainHandling<<4
+		options := f.QoS | byte(f.RetainHandling)<<4
 		if f.NoLocal {
 			options |= 0x04
 		}
@@ -56,7 +67,7 @@ func (s *Subscribe) Decode(_ Header, body []byte) error {
 		if o&0xC0 != 0 || o&3 == 3 || o&0x30 == 0x30 {
 			r.fail(malformed(SUBSCRIBE, "subscription options are wrong"))
 		}
-		f.QoS, f.NoLocal, f.RetainAsPublished, f.RetainHandling = o&3, o&4 != 0, o&8 != 0, o>>4&3
+		f.QoS, f.NoLocal, f.RetainAsPublished, f.RetainHandling = o&3, o&4 != 0, o&8 != 0, RetainHandling(o>>4&3)
 		s.Subscriptions = append(s.Subscriptions, f)
 	}
 	if len(s.Subscriptions) == 0 {
@@ -108,8 +119,8 @@ func (u *Unsubscribe) Decode(_ Header, body []byte) error {
 	return r.end()
 }
 
-// Suback is a SUBACK or UNSUBACK packet (MQTT 5.0, 3.9 and 3.11). Whether it has as many codes as its request had filters is for
-// whoever knows the request.
+// A Suback is a SUBACK or UNSUBACK packet (MQTT 5.0, 3.9 and 3.11). The caller, who knows the
+// request, must check that it has as many codes as the request had filters.
 type Suback struct {
 	Type       Type
 	ID         uint16

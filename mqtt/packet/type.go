@@ -39,8 +39,8 @@ func (t Type) String() string {
 	return fmt.Sprintf("packet type %d", byte(t))
 }
 
-// flags returns the lower half of the first byte that the standard prescribes for every packet
-// but PUBLISH [MQTT-2.1.3-1].
+// flags returns the lower half of the first byte that the standard prescribes for every packet but
+// PUBLISH [MQTT-2.1.3-1].
 func (t Type) flags() byte {
 	switch t {
 	case PUBREL, SUBSCRIBE, UNSUBSCRIBE:
@@ -62,9 +62,9 @@ const (
 	MaxLength     = 268_435_455
 )
 
-// DecodeHeader decodes the fixed header at the start of b and returns its size. The size is 0 while b is too
-// short to tell. It checks the type and the flags, so that a caller may trust Length before it waits for
-// a body.
+// DecodeHeader decodes the fixed header at the start of b and returns its size. The size is 0 while
+// b is too short. It checks the type and the flags, so that a caller may trust Length before it
+// waits for a body.
 func DecodeHeader(b []byte) (h Header, size int, err error) {
 	if len(b) == 0 {
 		return Header{}, 0, nil
@@ -102,8 +102,8 @@ func appendHeader(b []byte, t Type, flags byte, length int) []byte {
 // sizeWithHeader returns the size of a packet whose body has the given length.
 func sizeWithHeader(length int) int { return 1 + varintSize(uint32(length)) + length }
 
-// An Error tells what is wrong with a received packet and with which reason code to leave the connection:
-// MalformedPacket or ProtocolError.
+// An Error says what is wrong with a received packet, and has the reason code with which to end the
+// connection: MalformedPacket or ProtocolError.
 type Error struct {
 	Type   Type
 	Code   ReasonCode

@@ -10,15 +10,16 @@ import (
 // MaxStringLength is the largest length of a string or of binary data, in bytes.
 const MaxStringLength = 65535
 
-// ValidString reports whether s may be an MQTT string: well-formed UTF-8 without U+0000, at most 65,535 bytes
-// [MQTT-1.5.4-1] [MQTT-1.5.4-2].
+// ValidString reports whether s may be an MQTT string: well-formed UTF-8 without U+0000, at most
+// 65,535 bytes [MQTT-1.5.4-1] [MQTT-1.5.4-2].
 func ValidString(s string) bool {
 	return len(s) <= MaxStringLength && utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
 }
 
-// ValidTopic reports whether s may be a topic name: a valid string of at least one character [MQTT-4.7.3-1] without wildcards
-// [MQTT-3.3.2-2]. Control characters and non-characters, which the standard advises against and lets a receiver reject (1.5.4), make it
-// invalid too: brokers that reject them end the connection of whoever sends them.
+// ValidTopic reports whether s may be a topic name: a valid string of at least one character
+// [MQTT-4.7.3-1] without wildcards [MQTT-3.3.2-2]. Control characters and non-characters, which the
+// standard advises against and lets a receiver reject (1.5.4), make it invalid too: brokers that
+// reject them end the connection of the sender.
 func ValidTopic(s string) bool {
 	for i := range len(s) {
 		if !plainTopic[s[i]] {
@@ -28,7 +29,8 @@ func ValidTopic(s string) bool {
 	return s != "" && len(s) <= MaxStringLength
 }
 
-// plainTopic has the ASCII characters that a topic name may have: every message that is sent goes through it.
+// plainTopic has the ASCII characters that a topic name may have: every message that is sent goes
+// through it.
 var plainTopic = func() (t [256]bool) {
 	for c := ' '; c < 0x7f; c++ {
 		t[c] = c != '+' && c != '#'
@@ -48,8 +50,8 @@ func validRunes(s string) bool {
 	return utf8.ValidString(s)
 }
 
-// varint decodes a variable byte integer. n is the number of bytes, 0 while b is too short and -1 where the
-// form is not the shortest one or is longer than 4 bytes [MQTT-1.5.5-1].
+// varint decodes a variable byte integer. n is the number of bytes, 0 while b is too short and -1
+// if the form is not the shortest one or is longer than 4 bytes [MQTT-1.5.5-1].
 func varint(b []byte) (v uint32, n int) {
 	for i := range 4 {
 		if i == len(b) {
@@ -89,8 +91,8 @@ func appendVarint(b []byte, v uint32) []byte {
 func appendUint16(b []byte, v uint16) []byte { return binary.BigEndian.AppendUint16(b, v) }
 func appendUint32(b []byte, v uint32) []byte { return binary.BigEndian.AppendUint32(b, v) }
 
-// appendString appends s, a string or binary data, after its length. Longer data than MaxStringLength is the
-// caller's mistake.
+// appendString appends s, a string or binary data, after its length. Longer data than
+// MaxStringLength is the caller's mistake.
 func appendString[T string | []byte](b []byte, s T) []byte {
 	return append(appendUint16(b, uint16(len(s))), s...)
 }
@@ -176,9 +178,10 @@ func (r *reader) id() uint16 {
 	return id
 }
 
-// code returns a reason code of the packet's table. An answer to one message or one filter may have any code from 0x80 on: it refuses
-// that and no more, while a protocol error would end the connection and make the client send the same again. Mosquitto answers a
-// message above its message_size_limit with PUBACK 0x95, which is not in the table.
+// code returns a reason code of the packet's table. An answer to one message or one filter may have
+// any code from 0x80 on: it refuses that and no more, while a protocol error would end the
+// connection and make the client send the same again. Mosquitto answers a message above its
+// message_size_limit with PUBACK 0x95, which is not in the table.
 func (r *reader) code() ReasonCode {
 	c := ReasonCode(r.byte())
 	switch r.typ {
@@ -193,7 +196,7 @@ func (r *reader) code() ReasonCode {
 	return c
 }
 
-// end returns the error, also where something is left.
+// end returns the error; it is one too if something is left.
 func (r *reader) end() error {
 	if len(r.rest) > 0 {
 		r.fail(malformed(r.typ, "packet is too long"))

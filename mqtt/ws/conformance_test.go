@@ -16,11 +16,11 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
-// patience is how long a test waits for what must come.
-const patience = time.Minute
+// testTimeout is how long a test waits for what must come.
+const testTimeout = time.Minute
 
-// serve runs a WebSocket server that chooses the given sub-protocol, and serves every connection with the function. It returns its URL and
-// the sub-protocols that clients offered.
+// serve runs a WebSocket server that chooses the given sub-protocol, and serves every connection
+// with the function. It returns its URL and the sub-protocols that clients offered.
 func serve(t *testing.T, subprotocol string, connection func(*websocket.Conn)) (u string, offered <-chan []string) {
 	t.Helper()
 	offers := make(chan []string, 100)
@@ -43,7 +43,8 @@ func serve(t *testing.T, subprotocol string, connection func(*websocket.Conn)) (
 	return "ws" + strings.TrimPrefix(s.URL, "http") + "/mqtt", offers
 }
 
-// TestSubprotocol checks that mqtt is offered, and that a server that does not choose it is refused.
+// TestSubprotocol checks that mqtt is offered, and that a server that does not choose it is
+// refused.
 //
 // [MQTT-6.0.0-3] [MQTT-6.0.0-4]
 func TestSubprotocol(t *testing.T) {
@@ -75,7 +76,8 @@ func TestSubprotocol(t *testing.T) {
 	}
 }
 
-// run runs a client until the test ends. It returns its messages and the errors with which its connections ended.
+// run runs a client until the test ends. It returns its messages and the errors with which its
+// connections ended.
 func run(t *testing.T, u string) (messages <-chan string, ends <-chan error) {
 	t.Helper()
 	got, ended := make(chan string, 100), make(chan error, 100)
@@ -104,7 +106,8 @@ func run(t *testing.T, u string) (messages <-chan string, ends <-chan error) {
 	return got, ended
 }
 
-// TestFrames checks that the client sends binary frames only, and that packets may be cut into frames, and joined in one, at any byte.
+// TestFrames checks that the client sends binary frames only, and that packets may be cut into
+// frames, and joined in one, at any byte.
 //
 // [MQTT-6.0.0-1] [MQTT-6.0.0-2]
 func TestFrames(t *testing.T) {
@@ -154,7 +157,7 @@ func TestFrames(t *testing.T) {
 				if got != want {
 					t.Errorf("frames of %d bytes: %q, want %q", size, got, want)
 				}
-			case <-time.After(patience):
+			case <-time.After(testTimeout):
 				t.Fatalf("frames of %d bytes: no message", size)
 			}
 		}
@@ -186,7 +189,7 @@ func TestTextFrame(t *testing.T) {
 			if err == nil {
 				t.Error("no error")
 			}
-		case <-time.After(patience):
+		case <-time.After(testTimeout):
 			t.Fatal("the connection did not end")
 		}
 	}

@@ -2,6 +2,6 @@
 //
 //	client, err := mqtt.New(mqtt.Config{URLs: []string{"wss://broker.example.com/mqtt"}, Dial: ws.Dialer{}.Dial})
 //
-// What may live here: the transport, as a mqtt.Config.Dial. What may not: anything that knows MQTT packets, and other
-// transports.
+// What may live here: the transport, as a mqtt.Config.Dial. What may not: anything that knows MQTT
+// packets, and other transports.
 package ws

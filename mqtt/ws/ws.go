@@ -19,19 +19,21 @@ import (
 // subprotocol is the one of MQTT [MQTT-6.0.0-3].
 const subprotocol = "mqtt"
 
-// writeBuffer is the largest frame, in bytes: one for what the client writes at a time, and the header.
+// writeBuffer is the largest frame, in bytes: one for what the client writes at a time, and the
+// header.
 const writeBuffer = 16<<10 + 16
 
 // A Dialer connects by WebSocket. The zero value is ready to use.
 type Dialer struct {
-	// Stream opens the TCP or TLS connection below, and what is no ws or wss URL.
+	// Stream opens the TCP or TLS connection below, and all URLs other than ws and wss.
 	Stream mqtt.Dialer
-	// Header is asked before every attempt for headers of the HTTP request, such as tokens; nil: none.
+	// Header is asked before every attempt for headers of the HTTP request, such as tokens; nil:
+	// none.
 	Header func(ctx context.Context) (http.Header, error)
 }
 
-// Dial connects to u, ws://host:80/path or wss://host:443/path, and hands other URLs to Stream: it fits mqtt.Config.Dial also
-// where the URLs are mixed.
+// Dial connects to u, ws://host:80/path or wss://host:443/path, and hands other URLs to Stream: so
+// it fits mqtt.Config.Dial also if the URLs are mixed.
 func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
 	below, encrypted := *u, u.Scheme == "wss"
 	switch u.Scheme {
@@ -80,7 +82,8 @@ func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn
 	return &conn{Conn: c}, nil
 }
 
-// A conn makes a byte stream of the binary frames of a WebSocket: packets may span frames, and frames packets [MQTT-6.0.0-2].
+// A conn makes a byte stream of the binary frames of a WebSocket: packets may span frames, and
+// frames packets [MQTT-6.0.0-2].
 type conn struct {
 	*websocket.Conn
 	frame io.Reader // the rest of the current message, nil between messages

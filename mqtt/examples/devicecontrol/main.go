@@ -1,5 +1,6 @@
-// Command devicecontrol shows request and response: a device that obeys commands, and a controller that sends them and waits for the
-// answers. By default it is both, with a client for each; -role runs one of them.
+// Command devicecontrol shows request and response: a device that obeys commands, and a controller
+// that sends them and waits for the answers. By default it is both, with a client for each; -role
+// runs one of them.
 //
 //	go run ./mqtt/examples/devicecontrol -broker mqtt://localhost -role device
 //	go run ./mqtt/examples/devicecontrol -broker mqtt://localhost -role controller
@@ -81,9 +82,10 @@ func device(ctx context.Context, ready func()) error {
 		}
 		fmt.Printf("device: %s -> %s\n", m.Payload, answer)
 		if m.ResponseTopic == "" {
-			return nil // nobody wants to know
+			return nil // no response was asked for
 		}
-		// The command is acknowledged when this returns: should the answer get lost with the connection, the command comes again.
+		// The command is acknowledged when this returns: should the answer get lost with the
+		// connection, the command comes again.
 		_, err := client.Publish(ctx, &mqtt.Message{
 			Topic: m.ResponseTopic, CorrelationData: m.CorrelationData, Payload: []byte(answer), QoS: mqtt.AtLeastOnce,
 		})
@@ -124,9 +126,9 @@ func control(ctx context.Context) error {
 			Expiry: new(10 * time.Second), // an old command is worse than none
 		})
 		if err != nil {
-			return errors.Join(err, client.Close(ctx, mqtt.Farewell{}))
+			return errors.Join(err, client.Close(ctx, mqtt.Disconnect{}))
 		}
 		fmt.Printf("controller: %s: %s\n", command, answer.Payload)
 	}
-	return client.Close(ctx, mqtt.Farewell{})
+	return client.Close(ctx, mqtt.Disconnect{})
 }

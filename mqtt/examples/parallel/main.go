@@ -1,4 +1,5 @@
-// Command parallel runs ten clients at the same time that publish 100 messages each, and one that counts what arrives.
+// Command parallel runs ten clients at the same time that publish 100 messages each, and one that
+// counts what arrives.
 //
 //	go run ./mqtt/examples/parallel -broker mqtt://localhost
 package main
@@ -99,9 +100,10 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// publish runs one client that sends its messages, without waiting in between, and then for all of them to be acknowledged.
+// publish runs one client that sends its messages, without waiting in between, and then for all of
+// them to be acknowledged.
 func publish(ctx context.Context, topic string) error {
-	client, err := mqtt.New(mqtt.Config{URLs: []string{*broker}, SessionExpiry: -1})
+	client, err := mqtt.New(mqtt.Config{URLs: []string{*broker}, SessionExpiry: mqtt.NoSession})
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func publish(ctx context.Context, topic string) error {
 	settled := make(chan error, *messages)
 	for i := range *messages {
 		m := &mqtt.Message{Topic: topic, Payload: fmt.Appendf(nil, "message %d", i), QoS: mqtt.ExactlyOnce}
-		if err := client.Send(m, func(_ mqtt.Ack, err error) { settled <- err }); err != nil {
+		if err := client.Send(m, func(_ mqtt.PublishResult, err error) { settled <- err }); err != nil {
 			return err
 		}
 	}
@@ -120,5 +122,5 @@ func publish(ctx context.Context, topic string) error {
 			return err
 		}
 	}
-	return client.Close(ctx, mqtt.Farewell{})
+	return client.Close(ctx, mqtt.Disconnect{})
 }

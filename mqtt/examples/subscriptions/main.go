@@ -1,5 +1,5 @@
-// Command subscriptions shows subscriptions that come and go while the client runs, and a last will: a watcher sees when the worker is
-// online and when it is gone.
+// Command subscriptions shows subscriptions that come and go while the client runs, and a last
+// will: a watcher sees when the worker is online and when it is gone.
 //
 //	go run ./mqtt/examples/subscriptions -broker mqtt://localhost
 package main
@@ -57,8 +57,9 @@ func start(cfg mqtt.Config) (*mqtt.Client, <-chan string, error) {
 }
 
 func run(ctx context.Context) error {
-	// Subscriptions that are always wanted belong to the configuration: they are made again where the broker lost the session.
-	watcher, seen, err := start(mqtt.Config{Subscriptions: []mqtt.Subscription{{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: 2}}})
+	// Subscriptions that are always wanted belong to the configuration: they are made again if the
+	// broker lost the session.
+	watcher, seen, err := start(mqtt.Config{Subscriptions: []mqtt.Subscription{{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: mqtt.RetainDoNotSend}}})
 	if err != nil {
 		return err
 	}
@@ -70,8 +71,9 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Subscribe returns when the broker has answered: from here on the watcher sees what the worker says.
-	if _, err := watcher.Subscribe(ctx, mqtt.Subscription{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: 2}); err != nil {
+	// Subscribe returns when the broker has answered: from here on the watcher sees what the worker
+	// says.
+	if _, err := watcher.Subscribe(ctx, mqtt.Subscription{Filter: status, QoS: mqtt.AtLeastOnce, RetainHandling: mqtt.RetainDoNotSend}); err != nil {
 		return err
 	}
 	if err := publish(ctx, worker, status, "online", true); err != nil {
@@ -100,14 +102,15 @@ func run(ctx context.Context) error {
 		fmt.Printf("worker: unsubscribed from %s\n", filter)
 	}
 
-	// The worker leaves, and asks the broker to publish its will. A crash, or a lost network, would do the same.
-	if err := worker.Close(ctx, mqtt.Farewell{Code: packet.DisconnectWithWill}); err != nil {
+	// The worker leaves, and asks the broker to publish its will. A crash, or a lost network, would
+	// do the same.
+	if err := worker.Close(ctx, mqtt.Disconnect{Code: packet.DisconnectWithWill}); err != nil {
 		return err
 	}
 	if err := expect(ctx, "watcher", seen); err != nil {
 		return err
 	}
-	return errors.Join(publish(ctx, watcher, status, "", true), watcher.Close(ctx, mqtt.Farewell{})) // clears what was retained
+	return errors.Join(publish(ctx, watcher, status, "", true), watcher.Close(ctx, mqtt.Disconnect{})) // clears what was retained
 }
 
 func publish(ctx context.Context, c *mqtt.Client, topic, text string, retain bool) error {

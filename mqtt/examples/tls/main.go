@@ -2,8 +2,9 @@
 //
 //	go run ./mqtt/examples/tls -broker mqtts://broker.example.com
 //
-// With -ca it trusts only that authority; with -cert and -key it shows a certificate of its own. The files are read again before every
-// attempt to connect, so that a renewed certificate needs no restart.
+// With -ca it trusts only that authority; with -cert and -key it shows a certificate of its own.
+// The files are read again before every attempt to connect, so that a renewed certificate needs no
+// restart.
 package main
 
 import (
@@ -47,7 +48,7 @@ func run(ctx context.Context) error {
 		Handler: func(_ context.Context, m *mqtt.Message) error {
 			select {
 			case received <- string(m.Payload): // a copy: the message is valid during this call only
-			default: // somebody else's, after ours
+			default: // another client's, after ours
 			}
 			return nil
 		},
@@ -70,7 +71,7 @@ func run(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return client.Close(ctx, mqtt.Farewell{})
+	return client.Close(ctx, mqtt.Disconnect{})
 }
 
 // tlsConfig makes the TLS configuration of one attempt.

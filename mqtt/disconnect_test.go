@@ -9,20 +9,20 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// TestFarewell checks the bytes of the DISCONNECT that Close was asked for.
-func TestFarewell(t *testing.T) {
-	full := Farewell{
+// TestDisconnect checks the bytes of the DISCONNECT that Close was asked for.
+func TestDisconnect(t *testing.T) {
+	full := Disconnect{
 		Code: packet.AdministrativeAction, Reason: "moving", UserProperties: []UserProperty{{Key: "to", Value: "hall 2"}}, SessionExpiry: time.Minute,
 	}
 	for _, v := range []struct {
-		name     string
-		farewell Farewell
-		limit    uint32 // the broker's Maximum Packet Size
-		want     string
+		name       string
+		disconnect Disconnect
+		limit      uint32 // the broker's Maximum Packet Size
+		want       string
 	}{
-		{"normal", Farewell{}, 100, "\xe0\x00"},
-		{"with will", Farewell{Code: packet.DisconnectWithWill}, 100, "\xe0\x01\x04"},
-		{"session ends", Farewell{SessionExpiry: -1}, 100, "\xe0\x07\x00\x05\x11\x00\x00\x00\x00"},
+		{"normal", Disconnect{}, 100, "\xe0\x00"},
+		{"with will", Disconnect{Code: packet.DisconnectWithWill}, 100, "\xe0\x01\x04"},
+		{"session ends", Disconnect{SessionExpiry: NoSession}, 100, "\xe0\x07\x00\x05\x11\x00\x00\x00\x00"},
 		{"everything", full, 100, "\xe0\x1d\x98\x1b\x11\x00\x00\x00\x3c\x1f\x00\x06moving\x26\x00\x02to\x00\x06hall 2"},
 		{"just fits", full, 31, "\xe0\x1d\x98\x1b\x11\x00\x00\x00\x3c\x1f\x00\x06moving\x26\x00\x02to\x00\x06hall 2"},
 		{"too large", full, 30, "\xe0\x07\x98\x05\x11\x00\x00\x00\x3c"}, // [MQTT-3.14.2-3] [MQTT-3.14.2-4]
@@ -32,7 +32,7 @@ func TestFarewell(t *testing.T) {
 				p := next()
 				p.accept(t, false, packet.Properties{Present: packet.Props(packet.PropMaximumPacketSize), MaximumPacketSize: v.limit})
 				k.await(t, Connected)
-				go func() { _ = k.Close(t.Context(), v.farewell) }()
+				go func() { _ = k.Close(t.Context(), v.disconnect) }()
 				if b := <-p.got; string(b) != v.want {
 					t.Errorf("want % x\ngot  % x", v.want, b)
 				}
@@ -41,37 +41,39 @@ func TestFarewell(t *testing.T) {
 	}
 }
 
-// TestInvalidFarewells checks that Close refuses what MQTT does not allow and that the client goes on.
-func TestInvalidFarewells(t *testing.T) {
+// TestInvalidDisconnects checks that Close refuses what MQTT does not allow and that the client
+// goes on.
+func TestInvalidDisconnects(t *testing.T) {
 	for _, v := range []struct {
 		name          string
-		farewell      Farewell
+		disconnect    Disconnect
 		sessionExpiry time.Duration
 	}{
-		{"a code for brokers", Farewell{Code: packet.ServerShuttingDown}, 0}, // [MQTT-3.14.2-1]
-		{"a success that is none", Farewell{Code: packet.NoMatchingSubscribers}, 0},
-		{"reason", Farewell{Reason: "\xff"}, 0},
-		{"user property", Farewell{UserProperties: []UserProperty{{Key: strings.Repeat("k", 65536)}}}, 0},
-		{"session that was to end", Farewell{SessionExpiry: time.Second}, -1},
+		{"a code for brokers", Disconnect{Code: packet.ServerShuttingDown}, 0}, // [MQTT-3.14.2-1]
+		{"a success that is none", Disconnect{Code: packet.NoMatchingSubscribers}, 0},
+		{"reason", Disconnect{Reason: "\xff"}, 0},
+		{"user property", Disconnect{UserProperties: []UserProperty{{Key: strings.Repeat("k", 65536)}}}, 0},
+		{"session that was to end", Disconnect{SessionExpiry: time.Second}, -1},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			conformance(t, func(c *Config) { c.SessionExpiry = v.sessionExpiry }, func(t *testing.T, k *tester, next func() *peer) {
 				p := next()
 				p.accept(t, false, packet.Properties{})
 				k.await(t, Connected)
-				if err := k.Close(t.Context(), v.farewell); !errors.Is(err, ErrInvalid) {
+				if err := k.Close(t.Context(), v.disconnect); !errors.Is(err, ErrInvalid) {
 					t.Errorf("got %v", err)
 				}
-				go func() { _ = k.Close(t.Context(), Farewell{}) }()
+				go func() { _ = k.Close(t.Context(), Disconnect{}) }()
 				if b := <-p.got; string(b) != "\xe0\x00" {
-					t.Errorf("after the refused farewell a good one sent % x", b)
+					t.Errorf("after the refused DISCONNECT a good one sent % x", b)
 				}
 			})
 		})
 	}
 }
 
-// TestNoProblemInformation checks that the broker is asked to leave reasons out, and left where it does not.
+// TestNoProblemInformation checks that the broker is asked to leave reasons out, and left if it
+// does not.
 func TestNoProblemInformation(t *testing.T) {
 	why := packet.Properties{Present: packet.Props(packet.PropReasonString), ReasonString: "why"}
 	for _, v := range []struct {
@@ -79,9 +81,9 @@ func TestNoProblemInformation(t *testing.T) {
 		packet packet.Packet
 		want   []string
 	}{
-		{"puback", &packet.Ack{Type: packet.PUBACK, ID: 1, Properties: why}, []string{"DISCONNECT 0x82", "end"}}, // [MQTT-3.1.2-29]
+		{"puback", &packet.PublishAck{Type: packet.PUBACK, ID: 1, Properties: why}, []string{"DISCONNECT 0x82", "end"}}, // [MQTT-3.1.2-29]
 		{"suback", &packet.Suback{Type: packet.SUBACK, ID: 1, Codes: []ReasonCode{0}, Properties: why}, []string{"DISCONNECT 0x82", "end"}},
-		{"puback without", &packet.Ack{Type: packet.PUBACK, ID: 1}, nil},
+		{"puback without", &packet.PublishAck{Type: packet.PUBACK, ID: 1}, nil},
 		{"publish", &packet.Publish{Topic: "t", Properties: packet.Properties{
 			Present: packet.Props(packet.PropUserProperty), UserProperties: []UserProperty{{Key: "a", Value: "b"}},
 		}}, nil},
@@ -102,15 +104,16 @@ func TestNoProblemInformation(t *testing.T) {
 	}
 }
 
-// TestRequestProperties checks that user properties reach the broker with both requests, and that those of its answers, and its reasons, reach the
-// caller; also that an UNSUBACK without codes is an error of the request alone.
+// TestRequestProperties checks that user properties reach the broker with both requests, and that
+// those of its answers, and its reasons, reach the caller; also that an UNSUBACK without codes is
+// an error of the request alone.
 func TestRequestProperties(t *testing.T) {
 	conformance(t, nil, func(t *testing.T, k *tester, next func() *peer) {
 		p := next()
 		p.accept(t, false, packet.Properties{})
 		k.await(t, Connected)
 		type outcome struct {
-			ack SubAck
+			ack Suback
 			err error
 		}
 		result := make(chan outcome, 1)
