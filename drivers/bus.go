@@ -32,7 +32,8 @@ func (b Bus) Example() string {
 	return ""
 }
 
-// Check tells what is wrong with the form of a name; whether there is such a bus shows when it is opened.
+// Check reports what is wrong with the form of a name; whether there is such a bus shows when it is
+// opened.
 func (b Bus) Check(name string) error {
 	switch b {
 	case I2CBus:
@@ -52,8 +53,8 @@ func (b Bus) Check(name string) error {
 	return nil
 }
 
-// A USBName is the name of a serial port by its USB adapter, "usb:0403:6001" or "usb:0403:6001:FT0001": it stays the same whatever
-// device file the adapter gets.
+// A USBName is the name of a serial port by its USB adapter, "usb:0403:6001" or
+// "usb:0403:6001:FT0001": it stays the same whatever device file the adapter gets.
 type USBName struct {
 	Vendor, Product string // four lower-case hexadecimal digits
 	Serial          string // "" is any

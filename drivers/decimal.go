@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// Powers of ten that a float64 holds exactly, and with an integer below exactInt the nearest float64 of their quotient is the decimal number.
+// Powers of ten that a float64 holds exactly, and with an integer below exactInt the nearest
+// float64 of their quotient is the decimal number.
 const (
 	maxDecimals = 22
 	exactInt    = 1 << 53
@@ -15,9 +16,10 @@ var pow10 = [maxDecimals + 1]float64{
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
-// A Linear multiplies a number by a scale and adds an offset, as one does on paper: 23773 with a scale of 0.01 is 237.73, not
-// 237.73000000000002. The result has as many decimals as the number, the scale and the offset make. A scale that is no short decimal, such as
-// 1.0/3, is multiplied in binary. The zero value makes 0 of everything: NewLinear makes one.
+// A Linear multiplies a number by a scale and adds an offset, as one does on paper: 23773 with a
+// scale of 0.01 is 237.73, not 237.73000000000002. The result has as many decimals as the number,
+// the scale and the offset make. A scale that is not a short decimal, such as 1.0/3, is multiplied
+// in binary. The zero value makes 0 of everything: NewLinear makes one.
 type Linear struct {
 	scale, offset         float64
 	scaleDecs, offsetDecs int
@@ -40,7 +42,8 @@ func (l Linear) Apply(v float64) float64 {
 		return sum
 	}
 	decs = max(decs+l.scaleDecs, l.offsetDecs)
-	// Rounding mends the error of the arithmetic only where that is far below half of the last decimal.
+	// Rounding mends the error of the arithmetic only if that is far below half of the last
+	// decimal.
 	if decs > maxDecimals || max(math.Abs(product), math.Abs(l.offset))*pow10[decs] >= exactInt/8 {
 		return sum
 	}
@@ -58,7 +61,8 @@ func (l Linear) Revert(v float64) float64 {
 	return math.Round(product*p) / math.Round(l.scale*p)
 }
 
-// Decimals returns how many digits after the point the shortest decimal of v has; -1 where v is no decimal of up to 15 digits in all.
+// Decimals returns how many digits after the point the shortest decimal of v has; -1 if v is not a
+// decimal of up to 15 digits in all.
 func Decimals(v float64) int {
 	for decs, p := range pow10 {
 		whole := math.Round(v * p)
@@ -72,7 +76,8 @@ func Decimals(v float64) int {
 	return -1
 }
 
-// Round returns v with that many digits after the point; v itself where a float64 has no more than these.
+// Round returns v with that many digits after the point; v itself if a float64 has no more than
+// these.
 func Round(v float64, decimals int) float64 {
 	if decimals < 0 || decimals > maxDecimals || !(math.Abs(v)*pow10[decimals] < exactInt) {
 		return v
@@ -93,7 +98,8 @@ func RoundMean(mean float64, of ...float64) float64 {
 	return Round(mean, most+3)
 }
 
-// Float32 returns the number that the shortest decimal of v says: 230.1, where float64(v) is 230.10000610351562.
+// Float32 returns the number that the shortest decimal of v says: 230.1, where float64(v) is
+// 230.10000610351562.
 func Float32(v float32) float64 {
 	var room [32]byte
 	x, err := strconv.ParseFloat(string(strconv.AppendFloat(room[:0], float64(v), 'g', -1, 32)), 64)

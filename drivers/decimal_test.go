@@ -59,7 +59,8 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// TestLinearIsArithmeticOnPaper compares numbers as devices have them with exact decimal arithmetic.
+// TestLinearIsArithmeticOnPaper compares numbers as devices have them with exact decimal
+// arithmetic.
 func TestLinearIsArithmeticOnPaper(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	number := func(digits, decimals int) float64 {

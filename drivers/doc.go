@@ -41,10 +41,13 @@
 //	func (o *Options) Check() error { return chip.CheckAddress(o.Address, 0x40, 0x41) }
 //
 //	// Spec is the driver's entry in the table.
-//	var Spec = drivers.I2C("xy12", "Example XY12: temperature", Options{Address: 0x40}, fields, Open)
+//	var Spec = drivers.I2C("xy12", "Example XY12: temperature", Options{Address: 0x40},
+//		fields, Open)
 //
 //	func fields(*Options) []drivers.Field {
-//		return []drivers.Field{kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), "of the chip")}
+//		return []drivers.Field{
+//			kit.Field("temperature", drivers.Temperature, drivers.Between(-40, 125), "of the chip"),
+//		}
 //	}
 //
 //	// Dev is an open chip.
@@ -62,10 +65,10 @@
 //		}
 //		id, err := d.chip.Read8(0x0F)
 //		if err != nil {
-//			return nil, fmt.Errorf("xy12: %w", d.chip.Unfound(err, "pin ADDR", 0x40, 0x41))
+//			return nil, fmt.Errorf("xy12: %w", d.chip.ExplainAbsent(err, "pin ADDR", 0x40, 0x41))
 //		}
 //		if id != 0x12 {
-//			return nil, fmt.Errorf("xy12: %w", d.chip.Wrong(id, "no XY12, which has 0x12"))
+//			return nil, fmt.Errorf("xy12: %w", d.chip.WrongID(id, "not an XY12, which has 0x12"))
 //		}
 //		return d, nil
 //	}
@@ -136,7 +139,9 @@
 //	func TestDriver(t *testing.T) {
 //		drivertest.Suite{
 //			Spec: Spec,
-//			New:  func() *drivertest.Buses { return drivertest.OnI2C(0x40, &xy12test.Chip{Raw: 21 * 256}) },
+//			New: func() *drivertest.Buses {
+//				return drivertest.OnI2C(0x40, &xy12test.Chip{Raw: 21 * 256})
+//			},
 //		}.Run(t)
 //	}
 //

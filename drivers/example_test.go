@@ -11,8 +11,9 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
-// A program opens a driver by its package, without the table and without a configuration. The bus is
-// periph's i2c.Bus: here a model of the chip, on a board what i2creg.Open or drivers/bus returns.
+// A program opens a driver by its package, without the table and without a configuration. The bus
+// is periph's i2c.Bus: here a model of the chip, on a board what i2creg.Open or drivers/bus
+// returns.
 func Example() {
 	bus, err := drivertest.OnI2C(0x76, bme280test.NewBME280()).I2C("/dev/i2c-1")
 	if err != nil {

@@ -39,7 +39,8 @@ const (
 	Plain       Quantity = ""            // no unit
 )
 
-// Unit returns the unit's symbol in the SenML registries (RFC 8428, section 12.1, and RFC 8798); "" where the quantity has none.
+// Unit returns the unit's symbol in the SenML registries (RFC 8428, section 12.1, and RFC 8798); ""
+// if the quantity has none.
 func (q Quantity) Unit() string {
 	switch q {
 	case Temperature:
@@ -90,23 +91,27 @@ func (q Quantity) Unit() string {
 	return ""
 }
 
-// A Spec is a driver's entry in the table of drivers: everything that the rest of the program knows of it.
+// A Spec is a driver's entry in the table of drivers: everything that the rest of the program knows
+// of it.
 type Spec struct {
 	Name string // the configuration's `driver`
 	Doc  string // one line for the operator
 	Bus  Bus
-	// Shared tells that several sensors may be on one bus, one of them at a time. Whoever starts them gives those with the same bus a lock.
+	// Shared says that several sensors may be on one bus, one of them at a time. The caller gives
+	// those with the same bus a lock.
 	Shared bool
-	// Options returns a pointer to a new struct with the defaults, into which the configuration's options are decoded by
-	// their `toml` tags. Fields may be of type bool, int, float64, string, time.Duration ("10s"), slices, maps and structs
-	// of these. A struct that has a method Check() error is asked after decoding; see OptionError.
+	// Options returns a pointer to a new struct with the defaults, into which the configuration's
+	// options are decoded by their `toml` tags. Fields may be of type bool, int, float64, string,
+	// time.Duration ("10s"), slices, maps and structs of these. A struct that has a method Check()
+	// error is asked after decoding; see OptionError.
 	Options func() any
-	// Fields returns what Read will return with these options (a pointer as made by Options, checked).
+	// Fields returns what Read will return with these options (a pointer as made by Options,
+	// checked).
 	Fields func(options any) []Field
-	// Line returns how the options set a serial line up; nil where there is none.
+	// Line returns how the options set a serial line up; nil if there is none.
 	Line func(options any) SerialMode
-	// Open finds the device on the bus and prepares it. It may be called again after Close, for instance when the device
-	// was unplugged; it leaves nothing behind when it fails.
+	// Open finds the device on the bus and prepares it. It may be called again after Close, for
+	// instance when the device was unplugged; it leaves nothing behind when it fails.
 	Open func(ctx context.Context, buses Buses, bus string, options any) (Driver, error)
 }
 
@@ -119,8 +124,8 @@ type OptionError struct {
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %v", e.Key, e.Err) }
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// AddressOption returns the option `address` of a driver for a chip on an I2C bus, to be read or set;
-// nil if the driver has none. options is a pointer as made by s.Options.
+// AddressOption returns the option `address` of a driver for a chip on an I2C bus, to be read or
+// set; nil if the driver has none. options is a pointer as made by s.Options.
 func AddressOption(s Spec, options any) *int {
 	v := reflect.ValueOf(options)
 	if s.Bus != I2CBus || v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
@@ -151,8 +156,9 @@ func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field,
 	}
 }
 
-// Serial makes the Spec of a driver for a device that has a serial port for itself; mode says how its options set the line up. The port is
-// given back (where it has a Close method, by that) when the driver is closed or could not be opened.
+// Serial makes the Spec of a driver for a device that has a serial port for itself; mode says how
+// its options set the line up. The port is given back (if it has a Close method, by that) when the
+// driver is closed or could not be opened.
 func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Line: line}, defaults, fields, open,
@@ -161,7 +167,8 @@ func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Fie
 		})
 }
 
-// SharedSerial is Serial for devices of which several are on one line and speak only when they are asked.
+// SharedSerial is Serial for devices of which several are on one line and speak only when they are
+// asked.
 func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, Line: line}, defaults, fields, open,
@@ -172,7 +179,8 @@ func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O)
 		})
 }
 
-// Network makes the Spec of a driver for a device that is reached over TCP. Sensors with the same address share a connection.
+// Network makes the Spec of a driver for a device that is reached over TCP. Sensors with the same
+// address share a connection.
 func Network[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error)) Spec {
 	return onPort(Spec{Name: name, Doc: doc, Bus: NetworkBus, Shared: true}, defaults, fields, open,
 		func(ctx context.Context, buses Buses, bus string, _ *O) (Port, error) { return buses.Connect(ctx, bus) })

@@ -31,8 +31,8 @@ func (k Kind) String() string {
 	return "bad"
 }
 
-// A Value is one field of one measurement: a number, a truth, a text, or the reason why there is none. It is a plain
-// value; making one does not allocate.
+// A Value is one field of one measurement: a number, a truth, a text, or the reason why there is
+// none. It is a plain value; making one does not allocate.
 type Value struct {
 	Field string // lower-case snake case, unique within a sensor
 	kind  Kind
@@ -40,7 +40,8 @@ type Value struct {
 	text  string
 }
 
-// Float returns a Value of kind float. A number that is not finite cannot be told in JSON: it becomes Bad(field, "range").
+// Float returns a Value of kind float. A number that is not finite cannot be written in JSON: it
+// becomes Bad(field, "range").
 func Float(field string, v float64) Value {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return Bad(field, "range")
@@ -63,11 +64,11 @@ func Bool(field string, v bool) Value {
 // String returns a Value of kind string.
 func String(field, v string) Value { return Value{Field: field, kind: KindString, text: v} }
 
-// Bad returns a field that could not be measured, and the reason in one or two lower-case words ("crc", "range",
-// "not measured"). It is sent as null and named in "bad".
+// Bad returns a field that could not be measured, and the reason in one or two lower-case words
+// ("crc", "range", "not measured"). It is sent as null and named in "bad".
 func Bad(field, reason string) Value { return Value{Field: field, kind: KindBad, text: reason} }
 
-// Kind tells which of Float, Int, Bool, Text and Reason holds.
+// Kind says which of Float, Int, Bool, Text and Reason holds.
 func (v Value) Kind() Kind { return v.kind }
 
 // Float returns the number of a float, and of an int as a float64; 0 for other kinds.

@@ -19,7 +19,8 @@ var Spec = drivers.I2C(string(ads1115), "TI ADS1115: four analog inputs, 16 bits
 // SpecADS1015 is the entry of the ADS1015.
 var SpecADS1015 = drivers.I2C(string(ads1015), "TI ADS1015: four analog inputs, 12 bits, scaled to any unit", Options{Address: 0x48, Rate: 1600, variant: ads1015}, fields, OpenADS1015)
 
-// A variant is one of the chips that this driver knows. They differ in their rates; the results are both left-justified.
+// A variant is one of the chips that this driver knows. They differ in their rates; the results are
+// both left-justified.
 type variant string
 
 const (
@@ -72,8 +73,8 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	return open(ctx, bus, o)
 }
 
-// OpenADS1015 is Open for an ADS1015, which has other rates: start from SpecADS1015.Options, so that
-// Check knows them.
+// OpenADS1015 is Open for an ADS1015, which has other rates: start from SpecADS1015.Options, so
+// that Check knows them.
 func OpenADS1015(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	o.variant = ads1015
 	return open(ctx, bus, o)
@@ -85,7 +86,7 @@ func open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	}
 	d := &Dev{variant: o.variant, chip: chip.New(bus, o.Address), takes: conversion(o.Rate), fields: fields(&o)}
 	if _, err := d.chip.Read16(regConfig); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.variant, d.chip.Unfound(err, "pin ADDR", chip.Addresses(0x48, 0x4b)...))
+		return nil, fmt.Errorf("%s: %w", d.variant, d.chip.ExplainAbsent(err, "pin ADDR", chip.Addresses(0x48, 0x4b)...))
 	}
 	names, all := o.channels()
 	d.values = make([]drivers.Value, len(names))
@@ -101,12 +102,14 @@ func open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	return d, nil
 }
 
-// conversion returns the longest time of a conversion: the chip's clock may be 10 % slow, and it takes 50 µs to wake.
+// conversion returns the longest time of a conversion: the chip's clock may be 10 % slow, and it
+// takes 50 µs to wake.
 func conversion(rate int) time.Duration {
 	return time.Second*11/10/time.Duration(rate) + 50*time.Microsecond
 }
 
-// Read measures each channel once and returns them scaled. It takes 8.7 ms a channel at 128 conversions per second.
+// Read measures each channel once and returns them scaled. It takes 8.7 ms a channel at 128
+// conversions per second.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -1,8 +1,9 @@
-// Package ads1115 is the driver of Texas Instruments' ADS1115 and ADS1015, analog-to-digital converters of 16 and 12 bits with four
-// inputs.
+// Package ads1115 is the driver of Texas Instruments' ADS1115 and ADS1015, analog-to-digital
+// converters of 16 and 12 bits with four inputs.
 //
-// What is measured is a table of channels in the options, each with the name of its field: an input or the difference of two, the range,
-// and the scale that makes volts into the quantity that is meant.
+// What is measured is a table of channels in the options, each with the name of its field: an input
+// or the difference of two, the range, and the scale that makes volts into the quantity that is
+// meant.
 //
 //	[sensor.options]
 //	address = 0x48
@@ -22,8 +23,8 @@
 //
 // Without channels the four inputs are measured, in V.
 //
-// Each Read makes one conversion a channel, after which the chip sleeps. The configuration is written with each and read back with the
-// result: one that lost its power shows.
+// Each Read makes one conversion a channel, after which the chip sleeps. The configuration is
+// written with each and read back with the result: one that lost its power shows.
 //
 // # Data sheet
 //
@@ -31,17 +32,19 @@
 //
 // # Wiring
 //
-// VDD 2 to 5.5 V, on a Raspberry Pi 3.3 V; GND, SDA, SCL; pin ADDR chooses the address: to ground 0x48, to the supply 0x49, to SDA 0x4a,
-// to SCL 0x4b. An input must stay between ground and the supply, whatever the range: divide higher voltages.
+// VDD 2 to 5.5 V, on a Raspberry Pi 3.3 V; GND, SDA, SCL; pin ADDR chooses the address: to ground
+// 0x48, to the supply 0x49, to SDA 0x4a, to SCL 0x4b. An input must stay between ground and the
+// supply, whatever the range: divide higher voltages.
 //
 // # Range
 //
-// ±0.256, 0.512, 1.024, 2.048, 4.096 or 6.144 V in steps of 1/32768 (ADS1115) or 1/2048 (ADS1015) of it, ±0.15 % of the range; an input
-// against ground measures from 0 V.
+// ±0.256, 0.512, 1.024, 2.048, 4.096 or 6.144 V in steps of 1/32768 (ADS1115) or 1/2048 (ADS1015)
+// of it, ±0.15 % of the range; an input against ground measures from 0 V.
 //
 // # Sources of error
 //
-// A result at the end of the range is Bad. The range is what can be told apart, not what the inputs endure: that is the supply and 0.3 V.
-// A source of more than some 10 kΩ is loaded by the input. The chips have no id, and the TMP102 and LM75 have the same addresses: what
-// shows them is that the configuration does not read back.
+// A result at the end of the range is Bad. The range is what can be distinguished, not what the
+// inputs endure: that is the supply and 0.3 V. A source of more than some 10 kΩ is loaded by the
+// input. The chips have no id, and the TMP102 and LM75 have the same addresses: what shows them is
+// that the configuration does not read back.
 package ads1115

@@ -83,13 +83,14 @@ func (d *Dev) initialise(ctx context.Context) error {
 		return err
 	}
 	if status&statusCalibrated == 0 {
-		return fmt.Errorf("the chip does not load its calibration (status 0x%02x): it is damaged, or the device at %s is no AHT20", status, d.chip)
+		return fmt.Errorf("the chip does not load its calibration (status 0x%02x): it is damaged, or the device at %s is not an AHT20", status, d.chip)
 	}
 	d.ready = true
 	return nil
 }
 
-// Read makes one measurement and returns temperature (°C) and relative humidity (%RH). It takes 80 ms.
+// Read makes one measurement and returns temperature (°C) and relative humidity (%RH). It takes 80
+// ms.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -21,8 +21,8 @@ func TestDriver(t *testing.T) {
 	}.Run(t)
 }
 
-// The traffic byte by byte. The result, with its checksum, is one that was recorded from a chip and published with another program:
-// 23.19 %RH, 31.67 °C.
+// The traffic byte by byte. The result, with its checksum, is one that was recorded from a chip and
+// published with another program: 23.19 %RH, 31.67 °C.
 func TestPlayback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{
@@ -84,7 +84,7 @@ func TestTraps(t *testing.T) {
 		fails("AHT10", "or the chip is an AHT10")
 		model.AHT10, model.Dead = false, true
 		model.LosePower()
-		if _, err := Spec.Open(t.Context(), drivertest.OnI2C(0x38, model), "bus", Spec.Options()); err == nil || !strings.Contains(err.Error(), "0x38 on fake is no AHT20") {
+		if _, err := Spec.Open(t.Context(), drivertest.OnI2C(0x38, model), "bus", Spec.Options()); err == nil || !strings.Contains(err.Error(), "0x38 on fake is not an AHT20") {
 			t.Errorf("no calibration: got %v", err)
 		}
 	})

@@ -1,7 +1,8 @@
 // Package aht20 is the driver of Aosong's AHT20, AHT21 and AHT25 (temperature, humidity).
 //
-// The chip must be initialised once after power-up, which the bit "calibrated" of its status tells; Read sees there that the power was
-// lost, says so, and initialises again at the next call. The chip sleeps between measurements.
+// The chip must be initialised once after power-up, which the bit "calibrated" of its status shows;
+// Read sees there that the power was lost, says so, and initialises again at the next call. The
+// chip sleeps between measurements.
 //
 // # Data sheet
 //
@@ -9,7 +10,8 @@
 //
 // # Wiring
 //
-// VDD 2.2 to 5.5 V, on a Raspberry Pi 3.3 V; GND, SDA, SCL. The address is always 0x38: one on a bus.
+// VDD 2.2 to 5.5 V, on a Raspberry Pi 3.3 V; GND, SDA, SCL. The address is always 0x38: one on a
+// bus.
 //
 // # Range
 //
@@ -17,6 +19,7 @@
 //
 // # Sources of error
 //
-// It has no id. Its predecessors AHT10 and AHT15 have the same address and almost the same commands but send no checksum: every reading of
-// theirs fails here. A soldered module or a running neighbour warms the chip; long damp shifts the humidity by some percent.
+// It has no id. Its predecessors AHT10 and AHT15 have the same address and almost the same commands
+// but send no checksum: every reading of theirs fails here. A soldered module or a running
+// neighbour warms the chip; long damp shifts the humidity by some percent.
 package aht20

@@ -1,5 +1,6 @@
-// Package all is the table of drivers: the one place that knows them all. A new driver adds its line to Specs, and its page to
-// docs/drivers.md by the command that the test of this package names.
+// Package all is the table of drivers: the one place that knows them all. A new driver adds its
+// line to Specs, and its page to docs/drivers.md by the command that the test of this package
+// names.
 package all
 
 import (

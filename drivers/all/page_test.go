@@ -33,7 +33,8 @@ const (
 // sections are those that the package comment of each driver has, in this order.
 func sections() []string { return []string{"Data sheet", "Wiring", "Range", "Sources of error"} }
 
-// showAll sets the options with which a driver has all of its fields, where that is not so with the defaults.
+// showAll sets the options with which a driver has all of its fields, if that is not so with the
+// defaults.
 func showAll(options any) {
 	switch o := options.(type) {
 	case *gpio.InOptions:
@@ -43,7 +44,8 @@ func showAll(options any) {
 	}
 }
 
-// TestDriversPage checks that every driver's package comment has its sections, and that docs/drivers.md is made of the drivers as they are.
+// TestDriversPage checks that every driver's package comment has its sections, and that
+// docs/drivers.md is made of the drivers as they are.
 func TestDriversPage(t *testing.T) {
 	intro, err := os.ReadFile("intro.md")
 	if err != nil {
@@ -111,7 +113,8 @@ func writeExample(b *bytes.Buffer, s drivers.Spec) {
 	b.WriteString("    every = \"10s\"\n")
 }
 
-// packageComment returns the text of a driver's package comment in Markdown: what stands before the sections, and these.
+// packageComment returns the text of a driver's package comment in Markdown: what stands before the
+// sections, and these.
 func packageComment(t *testing.T, folder string) (about string, parts map[string]string) {
 	var text string
 	files, err := filepath.Glob("../" + folder + "/*.go")
@@ -176,7 +179,7 @@ func plain(h *comment.Heading) string {
 type option struct {
 	label    string
 	doc      string
-	defaults []string // of each driver of the folder; "–" where it has not the option
+	defaults []string // of each driver of the folder; "–" if it has not the option
 }
 
 func writeOptions(b *bytes.Buffer, specs []drivers.Spec) {
@@ -194,7 +197,7 @@ func writeOptions(b *bytes.Buffer, specs []drivers.Spec) {
 	}
 }
 
-// defaultsText tells the default, and whose it is where the drivers differ.
+// defaultsText returns the default, and whose it is if the drivers differ.
 func (r option) defaultsText(specs []drivers.Spec) string {
 	if len(slices.Compact(slices.Clone(r.defaults))) == 1 {
 		return r.defaults[0]

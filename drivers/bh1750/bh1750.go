@@ -56,12 +56,13 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 		return nil, err
 	}
 	if err := d.chip.Read(d.buf[:]); err != nil {
-		return nil, fmt.Errorf("bh1750: %w", d.chip.Unfound(err, "pin ADDR", 0x23, 0x5c))
+		return nil, fmt.Errorf("bh1750: %w", d.chip.ExplainAbsent(err, "pin ADDR", 0x23, 0x5c))
 	}
 	return d, nil
 }
 
-// Read makes one measurement and returns the illuminance (lx). It takes 180 ms, in bright light 261 ms.
+// Read makes one measurement and returns the illuminance (lx). It takes 180 ms, in bright light 261
+// ms.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -84,7 +85,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values[:], nil
 }
 
-// measure returns the counts of a measurement. Each instruction is a transfer of its own, as the chip wants it.
+// measure returns the counts of a measurement. Each instruction is a transfer of its own, as the
+// chip wants it.
 func (d *Dev) measure(ctx context.Context, mt byte) (uint16, error) {
 	for _, instruction := range []byte{powerOn, timeUpper | mt>>5, timeLower | mt&0x1F, measure} {
 		if err := d.chip.Write(instruction); err != nil {

@@ -1,7 +1,8 @@
 // Package bh1750 is the driver of Rohm's BH1750FVI (illuminance).
 //
-// Each Read starts one measurement in steps of 1 lx or less, after which the chip sleeps. Where that is more than the chip can count,
-// above 54,612 lx, it measures again with less than half of the time.
+// Each Read starts one measurement in steps of 1 lx or less, after which the chip sleeps. Where
+// that is more than the chip can count, above 54,612 lx, it measures again with less than half of
+// the time.
 //
 // # Data sheet
 //
@@ -9,7 +10,8 @@
 //
 // # Wiring
 //
-// VCC 2.4 to 3.6 V (modules often 5 V too); GND, SDA, SCL; pin ADDR open or to ground is address 0x23, to the supply 0x5c.
+// VCC 2.4 to 3.6 V (modules often 5 V too); GND, SDA, SCL; pin ADDR open or to ground is address
+// 0x23, to the supply 0x5c.
 //
 // # Range
 //
@@ -18,6 +20,7 @@
 //
 // # Sources of error
 //
-// The chip has no id and no checksum, and one that lost its power during a measurement says 0 lx. A window before the chip takes light
-// away: correct it with a scale. Lamps that flicker are averaged over 120 ms.
+// The chip has no id and no checksum, and one that lost its power during a measurement says 0 lx. A
+// window before the chip takes light away: correct it with a scale. Lamps that flicker are averaged
+// over 120 ms.
 package bh1750

@@ -127,7 +127,7 @@ func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error)
 func (d *Dev) identify() error {
 	id, err := d.chip.Read8(chip.RegBoschID)
 	if err != nil {
-		return d.chip.Unfound(err, "pin SDO", 0x76, 0x77)
+		return d.chip.ExplainAbsent(err, "pin SDO", 0x76, 0x77)
 	}
 	switch id {
 	case chip.BME280:
@@ -139,7 +139,7 @@ func (d *Dev) identify() error {
 			return nil
 		}
 	}
-	return d.chip.Wrong(id, chip.BoschName(id))
+	return d.chip.WrongID(id, chip.BoschName(id))
 }
 
 // reset brings the chip into its state after power-up, which is sleep without filter.
@@ -168,8 +168,8 @@ func (d *Dev) calibrate() error {
 	return nil
 }
 
-// Read makes one measurement and returns temperature (°C), pressure (Pa) and, of a BME280, relative humidity (%RH). It takes 10 ms
-// without and 112 ms with full oversampling.
+// Read makes one measurement and returns temperature (°C), pressure (Pa) and, of a BME280, relative
+// humidity (%RH). It takes 10 ms without and 112 ms with full oversampling.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -163,7 +163,8 @@ func TestPowerLossIsNoValue(t *testing.T) {
 	})
 }
 
-// The formulas with floating-point numbers (8.1) say the same as those with integers, over all that the chip can measure.
+// The formulas with floating-point numbers (8.1) say the same as those with integers, over all that
+// the chip can measure.
 func TestCompensationAgainstFloatingPoint(t *testing.T) {
 	chip := bme280test.NewBME280()
 	var low [26]byte

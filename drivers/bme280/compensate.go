@@ -5,7 +5,8 @@ import (
 	"math"
 )
 
-// What the result registers hold after a reset, and where a measurement was skipped (5.4.7 to 5.4.9).
+// What the result registers hold after a reset, and when a measurement was skipped (5.4.7 to
+// 5.4.9).
 const (
 	notMeasured20 = 0x80000
 	notMeasured16 = 0x8000
@@ -32,7 +33,8 @@ func parseCalibration(low *[26]byte, high *[7]byte) calibration {
 		h1: low[25],
 		h2: int16(binary.LittleEndian.Uint16(high[:])),
 		h3: high[2],
-		// dig_H4 and dig_H5 have 12 bits each and share the register 0xE5; their upper bytes have the sign.
+		// dig_H4 and dig_H5 have 12 bits each and share the register 0xE5; their upper bytes have
+		// the sign.
 		h4: int16(int8(high[3]))<<4 | int16(high[4]&0x0f),
 		h5: int16(int8(high[5]))<<4 | int16(high[4]>>4),
 		h6: int8(high[6]),
@@ -50,7 +52,7 @@ func (c *calibration) fine(raw int32) int32 {
 // celsius returns the temperature in °C.
 func celsius(fine int32) float64 { return float64((fine*5+128)>>8) / 100 }
 
-// pascal returns the pressure in Pa, NaN where the calibration allows none (4.2.3, with 64 bits).
+// pascal returns the pressure in Pa, NaN if the calibration allows none (4.2.3, with 64 bits).
 func (c *calibration) pascal(raw, fine int32) float64 {
 	var1 := int64(fine) - 128000
 	var2 := var1 * var1 * int64(c.p6)

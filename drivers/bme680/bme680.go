@@ -38,7 +38,7 @@ func (o *Options) Check() error {
 // Spec is the entry of the BME680 in the table of drivers.
 var Spec = drivers.I2C("bme680", "Bosch BME680: temperature, humidity, pressure and gas resistance", defaults(), fields, Open)
 
-// SpecBME688 is the entry of the BME688. The chip tells which it is, so the drivers are the same.
+// SpecBME688 is the entry of the BME688. The chip says which it is, so the drivers are the same.
 var SpecBME688 = drivers.I2C("bme688", "Bosch BME688: temperature, humidity, pressure and gas resistance", defaults(), fields, Open)
 
 func defaults() Options {
@@ -107,10 +107,10 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	}
 	id, err := d.chip.Read8(chip.RegBoschID)
 	if err != nil {
-		return nil, fmt.Errorf("bme680: %w", d.chip.Unfound(err, "pin SDO", 0x76, 0x77))
+		return nil, fmt.Errorf("bme680: %w", d.chip.ExplainAbsent(err, "pin SDO", 0x76, 0x77))
 	}
 	if id != chip.BME680 {
-		return nil, fmt.Errorf("bme680: %w", d.chip.Wrong(id, chip.BoschName(id)))
+		return nil, fmt.Errorf("bme680: %w", d.chip.WrongID(id, chip.BoschName(id)))
 	}
 	if err := d.chip.Write(regReset, cmdReset); err != nil {
 		return nil, fmt.Errorf("bme680: reset: %w", err)
@@ -145,8 +145,8 @@ func (d *Dev) calibrate() error {
 	return err
 }
 
-// Read makes one measurement and returns temperature (°C), pressure (Pa), relative humidity (%RH) and, unless it is off, gas resistance
-// (Ω). It takes the heater's duration and 17 ms.
+// Read makes one measurement and returns temperature (°C), pressure (Pa), relative humidity (%RH)
+// and, unless it is off, gas resistance (Ω). It takes the heater's duration and 17 ms.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -222,7 +222,8 @@ func (d *Dev) measure(ctx context.Context) error {
 	})
 }
 
-// measuringTime returns how long a measurement takes without the heater's duration, as Bosch's program has it.
+// measuringTime returns how long a measurement takes without the heater's duration, as Bosch's
+// program has it.
 func (d *Dev) measuringTime() time.Duration {
 	us := 3*d.o.Oversampling*1963 + 477*4 + 477*5 + 1000
 	return time.Duration(us) * time.Microsecond

@@ -37,8 +37,8 @@ func model(t *testing.T) calibration {
 	return c.parse()
 }
 
-// What Bosch's program (BME68x_SensorAPI, compiled with floating-point numbers) reads from the same bytes and computes from the same raw
-// values.
+// What Bosch's program (BME68x_SensorAPI, compiled with floating-point numbers) reads from the same
+// bytes and computes from the same raw values.
 func TestAgainstBosch(t *testing.T) {
 	c := model(t)
 	want := calibration{

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What the result registers hold after a reset, and where a measurement was skipped.
+// What the result registers hold after a reset, and when a measurement was skipped.
 const (
 	notMeasured20 = 0x80000
 	notMeasured16 = 0x8000
@@ -50,7 +50,7 @@ func (c *calibration) celsius(raw float64) float64 {
 	return (v*c.t2 + v*v/64*c.t3*16) / 5120
 }
 
-// pascal returns the pressure in Pa at a temperature in °C, NaN where the calibration allows none.
+// pascal returns the pressure in Pa at a temperature in °C, NaN if the calibration allows none.
 func (c *calibration) pascal(raw, t float64) float64 {
 	v1 := t*5120/2 - 64000
 	v2 := v1*v1*c.p6/131072 + v1*c.p5*2
@@ -72,7 +72,8 @@ func (c *calibration) humidity(raw, t float64) float64 {
 	return min(max(v, 0), 100)
 }
 
-// ohm returns the gas resistance of a BME680 in Ω, for the raw value and the range in which the chip measured.
+// ohm returns the gas resistance of a BME680 in Ω, for the raw value and the range in which the
+// chip measured.
 func (c *calibration) ohm(raw float64, gasRange int) float64 {
 	k1 := [16]float64{5: -1, 7: -0.8, 10: -0.2, 11: -0.5, 13: -1}
 	k2 := [16]float64{4: 0.1, 5: 0.7, 7: -0.8, 8: -0.1}
@@ -85,7 +86,8 @@ func ohmHigh(raw float64, gasRange int) float64 {
 	return 1e6 * float64(int(262144)>>gasRange) / (4096 + (raw-512)*3)
 }
 
-// setPoint returns what the register of the heater's resistance gets for a target temperature in ambient air, both in °C.
+// setPoint returns what the register of the heater's resistance gets for a target temperature in
+// ambient air, both in °C.
 func (c *calibration) setPoint(target, ambient float64) byte {
 	v1 := c.gh1/16 + 49
 	v2 := c.gh2/32768*0.0005 + 0.00235
@@ -93,7 +95,8 @@ func (c *calibration) setPoint(target, ambient float64) byte {
 	return byte(min(max(3.4*(v3*4/(4+c.resHeatRange)/(1+c.resHeatVal*0.002)-25), 0), 255))
 }
 
-// gasWait returns what the register of the heater's duration gets: six bits of milliseconds, and two for a factor of 1, 4, 16 or 64.
+// gasWait returns what the register of the heater's duration gets: six bits of milliseconds, and
+// two for a factor of 1, 4, 16 or 64.
 func gasWait(d time.Duration) byte {
 	ms, factor := d.Milliseconds(), byte(0)
 	for ms > 0x3F {

@@ -4,7 +4,8 @@ import (
 	"os"
 )
 
-// A loss is an error after which a bus has to be opened anew. It is os.ErrClosed to whoever asks; to people it tells what happened.
+// A loss is an error after which a bus has to be opened again. For errors.Is it is os.ErrClosed;
+// its text says what happened.
 type loss struct {
 	text  string
 	cause error // may be nil

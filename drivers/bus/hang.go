@@ -12,12 +12,13 @@ const (
 	maxHangWait = 30 * time.Second
 )
 
-// A hang is what is known of a bus on which nothing gets through: one of its lines is held low, and each transfer blocks until the
-// adapter gives up, which takes up to a second. Userland cannot free such a bus (the nine clocks that may need the pins as GPIO, and some
-// adapters' drivers send them by themselves), so it is left alone for 1 s, 2 s, 4 s … 30 s, and then tried by whoever comes first.
+// A hang is what is known of a bus on which nothing gets through: one of its lines is held low, and
+// each transfer blocks until the adapter gives up, which takes up to a second. Userland cannot free
+// such a bus (the nine clocks that may need the pins as GPIO, and some adapters' drivers send them
+// by themselves), so it is left alone for 1 s, 2 s, 4 s … 30 s, and then tried by the first caller.
 //
-// Some adapters (i.MX) time out where nobody answers too. So what counts is that an address times out which has answered before, or that
-// none has.
+// Some adapters (i.MX) time out if no device answers too. So what counts is that an address times
+// out which has answered before, or that none has.
 type hang struct {
 	answered [128]bool // addresses
 	anybody  bool
@@ -36,8 +37,8 @@ func (h *hang) refuses(now time.Time) time.Duration {
 	return h.next.Sub(now)
 }
 
-// note takes in how a transfer ended, and tells whether the hang began or ended with it. Any answer shows that the lines are free, a missing
-// acknowledgement too.
+// note takes in how a transfer ended, and reports whether the hang began or ended with it. Any
+// answer shows that the lines are free, a missing acknowledgement too.
 func (h *hang) note(addr uint16, errno syscall.Errno, now time.Time) (began, ended bool) {
 	if errno != syscall.ETIMEDOUT {
 		ended = h.wait > 0
@@ -60,8 +61,8 @@ func (h *hang) note(addr uint16, errno syscall.Errno, now time.Time) (began, end
 	return began, false
 }
 
-// hangs returns the error of a transfer on a bus that hangs. It is os.ErrClosed, because a device that is power-cycled has to be set
-// up anew.
+// hangs returns the error of a transfer on a bus that hangs. It is os.ErrClosed, because a device
+// that is power-cycled has to be set up again.
 func hangs(name string, left time.Duration) error {
 	return &loss{fmt.Sprintf("%s hangs: every transfer times out: %s; the next try is in %v", name, held, left.Round(100*time.Millisecond)), syscall.ETIMEDOUT}
 }

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Ten sensors on a bus whose SCL is held low: it is told once, and costs one blocking transfer per back-off, not one per sensor.
+// Ten sensors on a bus whose SCL is held low: it is told once, and costs one blocking transfer per
+// back-off, not one per sensor.
 func TestI2CHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, b := newFake(t)
@@ -57,7 +58,8 @@ func TestI2CHang(t *testing.T) {
 	})
 }
 
-// Adapters that time out where nobody answers (i.MX) do not make a bus hang, as long as somebody else has answered.
+// Adapters that time out if no device answers (i.MX) do not make a bus hang, as long as somebody
+// else has answered.
 func TestI2CAbsentDeviceIsNoHang(t *testing.T) {
 	f, b := newFake(t)
 	if err := b.Tx(0x40, []byte{1}, nil); err != nil {

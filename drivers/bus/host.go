@@ -39,7 +39,8 @@ func New(log *slog.Logger) *Host {
 	}
 }
 
-// I2C returns the bus of a device file such as "/dev/i2c-1". All callers get the same one, until it is lost.
+// I2C returns the bus of a device file such as "/dev/i2c-1". All callers get the same one, until it
+// is lost.
 func (h *Host) I2C(name string) (i2c.Bus, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -62,8 +63,9 @@ func (h *Host) I2C(name string) (i2c.Bus, error) {
 	return b, nil
 }
 
-// Serial returns the port of a device file such as "/dev/serial/by-id/…", or of a USB adapter (see drivers.USBName), set up as mode says.
-// Another that wants it is refused until its Close, unless the mode of both says that they share it. The Port has a method Close.
+// Serial returns the port of a device file such as "/dev/serial/by-id/…", or of a USB adapter (see
+// drivers.USBName), set up as mode says. Another that wants it is refused until its Close, unless
+// the mode of both says that they share it. The Port has a method Close.
 func (h *Host) Serial(name string, mode drivers.SerialMode) (drivers.Port, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -114,7 +116,8 @@ func (h *Host) Close() error {
 	return errors.Join(errs...)
 }
 
-// realName returns the device file behind the links of /dev/serial/by-id and the like, so that two names of a bus are one bus.
+// realName returns the device file behind the links of /dev/serial/by-id and the like, so that two
+// names of a bus are one bus.
 func realName(name string) string {
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		return real

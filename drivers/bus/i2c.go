@@ -108,7 +108,8 @@ func newI2C(name, sys string, fd int, k kernel, log *slog.Logger) (*i2cBus, erro
 	if funcs&funcI2C == 0 {
 		return nil, fmt.Errorf("%s can do SMBus commands only, not I2C transfers: sensors need another bus", name)
 	}
-	// Linux refuses numbers out of range only; whether the adapter heeds them is its driver's affair.
+	// Linux refuses numbers out of range only; whether the adapter heeds them is its driver's
+	// affair.
 	if errno := k.set(fd, i2cTimeout, timeout); errno != 0 {
 		return nil, fmt.Errorf("%s: %w", name, os.NewSyscallError("I2C_TIMEOUT", errno))
 	}
@@ -120,13 +121,14 @@ func newI2C(name, sys string, fd int, k kernel, log *slog.Logger) (*i2cBus, erro
 
 func (b *i2cBus) String() string { return b.name }
 
-// SetSpeed refuses: on Linux the speed belongs to the machine's configuration, and to all devices of the bus.
+// SetSpeed refuses: on Linux the speed belongs to the machine's configuration, and to all devices
+// of the bus.
 func (b *i2cBus) SetSpeed(physic.Frequency) error {
 	return fmt.Errorf("%s: the speed of a bus is not set by programs; on Raspberry Pi OS it is dtparam=i2c_arm_baudrate in config.txt", b.name)
 }
 
-// Tx writes w to the device at addr, then reads r from it without giving up the bus in between. One of them may be empty;
-// where both are, nothing happens. Transfers are made one at a time.
+// Tx writes w to the device at addr, then reads r from it without giving up the bus in between. One
+// of them may be empty; where both are, nothing happens. Transfers are made one at a time.
 func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 	if addr >= uint16(len(b.free)) {
 		return fmt.Errorf("%s: 0x%02x is not a 7-bit address", b.name, addr)
@@ -182,7 +184,7 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 	return fmt.Errorf("%s: address 0x%02x: %s: %w", b.name, addr, meaning(errno), os.NewSyscallError("I2C_RDWR", errno))
 }
 
-// watch tells once when the bus begins and ceases to hang, which all sensors on it notice.
+// watch logs once when the bus begins and ceases to hang, which all sensors on it notice.
 func (b *i2cBus) watch(addr uint16, errno syscall.Errno) {
 	now := time.Now()
 	switch began, ended := b.hang.note(addr, errno, now); {
@@ -231,7 +233,8 @@ func (b *i2cBus) claim(addr uint16) error {
 // i2cNumber returns N of /dev/i2c-N.
 func i2cNumber(name string) string { return strings.TrimPrefix(filepath.Base(realName(name)), "i2c-") }
 
-// kernelOwner returns which kernel driver is using an address, "" where none is, and how to read the device through it.
+// kernelOwner returns which kernel driver is using an address, "" if none is, and how to read the
+// device through it.
 func kernelOwner(sys, number string, addr uint16) (owner, through string) {
 	device := filepath.Join(sys, "bus/i2c/devices", fmt.Sprintf("%s-%04x", number, addr))
 	link, err := os.Readlink(filepath.Join(device, "driver"))
@@ -247,14 +250,15 @@ func kernelOwner(sys, number string, addr uint16) (owner, through string) {
 	return filepath.Base(link), through
 }
 
-// removed tells whether the device file has been deleted. The kernel deletes it when the adapter goes (its driver unbound, an overlay removed),
-// and then waits until nobody has it open; until then transfers may even succeed.
+// removed reports whether the device file has been deleted. The kernel deletes it when the adapter
+// goes (its driver unbound, an overlay removed), and then waits until no program has it open; until
+// then transfers may even succeed.
 func (b *i2cBus) removed() bool {
 	var st syscall.Stat_t
 	return syscall.Fstat(b.fd, &st) == nil && st.Nlink == 0
 }
 
-// gone tells whether an error means that the adapter is not there any more.
+// gone reports whether an error means that the adapter is not there any more.
 func (b *i2cBus) gone(errno syscall.Errno) bool {
 	switch errno {
 	case syscall.ENODEV, syscall.ESHUTDOWN:

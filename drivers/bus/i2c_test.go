@@ -236,8 +236,8 @@ func TestI2CUnplugged(t *testing.T) {
 	})
 }
 
-// An adapter whose driver is unbound goes only when nobody has its file open any more, and its transfers succeed until then: the bus has to
-// let go of a file that was deleted.
+// An adapter whose driver is unbound goes only when no program has its file open any more, and its
+// transfers succeed until then: the bus has to let go of a file that was deleted.
 func TestI2CAdapterTakenAway(t *testing.T) {
 	f, b := newFake(t)
 	file, err := os.CreateTemp(t.TempDir(), "i2c-")

@@ -17,8 +17,9 @@ type I2CDevice struct {
 	Through string // how to read it all the same
 }
 
-// ScanI2C returns the addresses of a bus that answer to the reading of one byte, and those that the kernel's drivers have. It writes nothing.
-// A device that acknowledges a reading only when it has something to say, as Sensirion's do, is not found.
+// ScanI2C returns the addresses of a bus that answer to the reading of one byte, and those that the
+// kernel's drivers have. It writes nothing. A device that acknowledges a reading only when it has
+// something to say, as Sensirion's do, is not found.
 func (h *Host) ScanI2C(ctx context.Context, name string) ([]I2CDevice, error) {
 	b, err := h.I2C(name)
 	if err != nil {
@@ -46,7 +47,7 @@ func (h *Host) ScanI2C(ctx context.Context, name string) ([]I2CDevice, error) {
 
 // A SerialPort is one of this machine.
 type SerialPort struct {
-	Name    string   `json:"name"`              // the one that lasts, where it has one
+	Name    string   `json:"name"`              // the one that lasts, if it has one
 	File    string   `json:"file"`              // the device file behind it
 	USB     string   `json:"usb,omitempty"`     // of a USB adapter, as `bus` can be: "usb:0403:6001:FT0001"
 	Vendor  string   `json:"vendor,omitempty"`  // as the adapter says

@@ -15,7 +15,8 @@ type stream interface {
 	isClosed() bool
 }
 
-// A line is a stream that is open, and closed when the last who uses it has closed what it was given.
+// A line is a stream that is open, and closed when the last who uses it has closed what it was
+// given.
 type line struct {
 	stream stream
 	name   string             // by which it was asked for

@@ -95,7 +95,7 @@ func TestSharedPortRefusals(t *testing.T) {
 	}
 }
 
-// All users of a line that is unplugged are told so, and the first to ask opens it anew for all.
+// All users of a line that is unplugged are told so, and the first to ask opens it again for all.
 func TestSharedPortUnplugged(t *testing.T) {
 	master, name := drivertest.Pty(t)
 	link := filepath.Join(t.TempDir(), "by-id")

@@ -21,8 +21,8 @@ const (
 	writeTimeout = 2 * time.Second
 )
 
-// Connect returns the connection to a host and a TCP port, "192.168.1.20:502". All that ask for one share it, since many devices take a
-// few connections only. The Port has a method Close.
+// Connect returns the connection to a host and a TCP port, "192.168.1.20:502". All that ask for one
+// share it, since many devices take a few connections only. The Port has a method Close.
 func (h *Host) Connect(ctx context.Context, address string) (drivers.Port, error) {
 	if p, err := h.connected(address, nil); p != nil || err != nil {
 		return p, err

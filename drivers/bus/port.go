@@ -23,7 +23,8 @@ const (
 	writeSlack  = 2 * time.Second // what a Write may take beyond the time that its bytes need on the line
 )
 
-// A port is an open serial port. Close may be called at any time and releases who waits; the rest is for one caller at a time.
+// A port is an open serial port. Close may be called at any time and releases who waits; the rest
+// is for one caller at a time.
 type port struct {
 	name        string
 	file        *os.File
@@ -79,8 +80,9 @@ func lineMode(mode drivers.SerialMode) (*serial.Mode, error) {
 	return m, nil
 }
 
-// setUp takes the port for this program alone and sets the line up. The settings belong to the port, not to the file through which they are
-// made: go.bug.st/serial is given a file of its own, which is closed at once.
+// setUp takes the port for this program alone and sets the line up. The settings belong to the
+// port, not to the file through which they are made: go.bug.st/serial is given a file of its own,
+// which is closed at once.
 func setUp(file *os.File, name, deviceFile string, m *serial.Mode, rs485 drivers.RS485) error {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -89,8 +91,8 @@ func setUp(file *os.File, name, deviceFile string, m *serial.Mode, rs485 drivers
 	if err := control(raw, func(fd int) error { _, err := unix.IoctlGetTermios(fd, unix.TCGETS); return err }); err != nil {
 		return fmt.Errorf("%s is not a serial port: %w", name, err)
 	}
-	// The kernel lets root open a port that another program has taken for itself, and anyone a pseudo-terminal: the two would take the bytes
-	// from each other.
+	// The kernel lets root open a port that another program has taken for itself, and anyone a
+	// pseudo-terminal: the two would take the bytes from each other.
 	if by := devfile.Holders(deviceFile); len(by) > 0 {
 		return fmt.Errorf("serial port %s is in use by %s: %w", name, strings.Join(by, ", "), syscall.EBUSY)
 	}
@@ -117,8 +119,8 @@ func setUp(file *os.File, name, deviceFile string, m *serial.Mode, rs485 drivers
 	return nil
 }
 
-// takeExclusively lets nobody but root open the port until it is closed. A pseudo-terminal would stay taken as long as its other end lives: a
-// gateway that was killed could not open it again.
+// takeExclusively lets nobody but root open the port until it is closed. A pseudo-terminal would
+// stay taken as long as its other end lives: a gateway that was killed could not open it again.
 func takeExclusively(fd int) error {
 	const firstPty, lastPty = 136, 143 // the kernel's admin-guide/devices.txt: "Unix98 PTY slaves"
 	var st unix.Stat_t
@@ -162,7 +164,8 @@ func (p *port) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// readArrived reads without waiting. A deadline in the past would not do: with one, an os.File does not even try.
+// readArrived reads without waiting. A deadline in the past would not do: with one, an os.File does
+// not even try.
 func (p *port) readArrived(b []byte) (n int, err error) {
 	if err := p.file.SetReadDeadline(time.Time{}); err != nil {
 		return 0, err
@@ -192,8 +195,8 @@ func (p *port) readArrived(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// Write hands b to the kernel. It waits for room in its buffer as long as the bytes need on the line, and two seconds more; a device that
-// stopped the flow does not hold it longer.
+// Write hands b to the kernel. It waits for room in its buffer as long as the bytes need on the
+// line, and two seconds more; a device that stopped the flow does not hold it longer.
 func (p *port) Write(b []byte) (int, error) {
 	limit := time.Duration(len(b))*p.perByte + p.writeSlack
 	err := p.file.SetWriteDeadline(time.Now().Add(limit))

@@ -278,7 +278,8 @@ func TestSerialBelongsToOneSensor(t *testing.T) {
 	}
 }
 
-// The kernel keeps a pseudo-terminal taken after the program that took it has ended, for anyone but root.
+// The kernel keeps a pseudo-terminal taken after the program that took it has ended, for anyone but
+// root.
 func TestPtyIsNotLeftTaken(t *testing.T) {
 	_, p := openPty(t)
 	if taken, err := unix.IoctlGetInt(int(p.file.Fd()), unix.TIOCGEXCL); err != nil || taken != 0 {

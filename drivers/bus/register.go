@@ -10,10 +10,11 @@ import (
 	"periph.io/x/conn/v3/i2c/i2creg"
 )
 
-// RegisterI2C enters this machine's I2C buses in periph's registry, as "/dev/i2c-1", "I2C1" and 1, so that code that opens buses by i2creg.Open gets
-// those of this Host, which are shared with its drivers and safe, in the place of periph's own: two ways to one bus would talk in between each
-// other's transfers. What it opens it may close: the bus stays open for the others. Buses that are registered already are an error; the others are
-// entered all the same. Close takes them out again.
+// RegisterI2C enters this machine's I2C buses in periph's registry, as "/dev/i2c-1", "I2C1" and 1,
+// so that code that opens buses by i2creg.Open gets those of this Host, which are shared with its
+// drivers and safe, in the place of periph's own: two ways to one bus would talk in between each
+// other's transfers. What it opens it may close: the bus stays open for the others. Buses that are
+// registered already are an error; the others are entered all the same. Close takes them out again.
 func (h *Host) RegisterI2C() error { return h.register(I2CBuses()) }
 
 func (h *Host) register(names []string) error {

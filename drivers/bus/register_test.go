@@ -9,7 +9,8 @@ import (
 	"periph.io/x/conn/v3/i2c/i2creg"
 )
 
-// Code that knows periph's registry only gets the shared bus, and closing it closes it for nobody else.
+// Code that knows periph's registry only gets the shared bus, and closing it closes it for nobody
+// else.
 func TestRegisterI2C(t *testing.T) {
 	f, b := newFake(t)
 	h := New(slog.New(slog.DiscardHandler))

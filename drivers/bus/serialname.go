@@ -61,7 +61,8 @@ func usbSerials(sys string) []usbSerial {
 		if err != nil {
 			continue
 		}
-		// The tty's device is an interface, or a port of one, of the USB device, which is a folder or two further up.
+		// The tty's device is an interface, or a port of one, of the USB device, which is a folder
+		// or two further up.
 		for ; len(dir) > len(sys); dir = filepath.Dir(dir) {
 			vendor := attribute(dir, "idVendor")
 			if vendor == "" {
@@ -86,7 +87,8 @@ func attribute(dir, name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// adviseName logs, once for a port, that there is a name for it that lasts when adapters are plugged in another order. h.mu is held.
+// adviseName logs, once for a port, that there is a name for it that lasts when adapters are
+// plugged in another order. h.mu is held.
 func (h *Host) adviseName(name, file string) {
 	base := filepath.Base(name)
 	if h.advised[name] || name != file || !strings.HasPrefix(base, "ttyUSB") && !strings.HasPrefix(base, "ttyACM") {
@@ -98,7 +100,7 @@ func (h *Host) adviseName(name, file string) {
 	}
 }
 
-// lastingName returns the name of a device file in /dev/serial, "" where it has none.
+// lastingName returns the name of a device file in /dev/serial, "" if it has none.
 func lastingName(file string) string {
 	for _, pattern := range []string{"/dev/serial/by-id/*", "/dev/serial/by-path/*"} {
 		names, _ := filepath.Glob(pattern)
@@ -111,7 +113,8 @@ func lastingName(file string) string {
 	return ""
 }
 
-// SerialPorts returns the device files of the serial ports that there are, by their lasting names where they have one.
+// SerialPorts returns the device files of the serial ports that there are, by their lasting names
+// if they have one.
 func SerialPorts() []string { return serialPorts("/dev", "/sys") }
 
 func serialPorts(dev, sys string) []string {
@@ -131,7 +134,8 @@ func serialPorts(dev, sys string) []string {
 	return names
 }
 
-// hasUART tells whether there is a port behind a device file. Of ttyS the kernel makes more than there are, whose type is 0.
+// hasUART reports whether there is a port behind a device file. Of ttyS the kernel makes more than
+// there are, whose type is 0.
 func hasUART(sys, file string) bool {
 	base := filepath.Base(file)
 	if n, ok := strings.CutPrefix(base, "ttyS"); !ok || n == "" || n[0] < '0' || n[0] > '9' {

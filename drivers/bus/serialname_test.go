@@ -11,7 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// sysfs makes a tree as Linux has it: two FTDI adapters of one type, a CDC-ACM device without a serial number, and a UART.
+// sysfs makes a tree as Linux has it: two FTDI adapters of one type, a CDC-ACM device without a
+// serial number, and a UART.
 func sysfs(t *testing.T) string {
 	t.Helper()
 	sys := t.TempDir()

@@ -28,7 +28,8 @@ func parseCoefficients(b *[18]byte) coefficients {
 	}
 }
 
-// scale returns the scale factor kT or kP of that many averaged measurements (data sheet, "compensation scale factors").
+// scale returns the scale factor kT or kP of that many averaged measurements (data sheet,
+// "compensation scale factors").
 func scale(samples int) float64 {
 	return []float64{524288, 1572864, 3670016, 7864320, 253952, 516096, 1040384, 2088960}[bits.Len(uint(samples))-1]
 }

@@ -101,7 +101,7 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 func (d *Dev) identify() error {
 	got, err := d.chip.Read8(regID)
 	if err != nil {
-		return d.chip.Unfound(err, "pin SDO", 0x76, 0x77)
+		return d.chip.ExplainAbsent(err, "pin SDO", 0x76, 0x77)
 	}
 	ready, err := d.chip.Read8(regMeasCfg)
 	if err != nil {
@@ -115,9 +115,9 @@ func (d *Dev) identify() error {
 		return err
 	}
 	if is := chip.BoschName(other); is != chip.NotBosch {
-		return d.chip.Wrong(other, is)
+		return d.chip.WrongID(other, is)
 	}
-	return d.chip.Wrong(got, "no DPS310, which has 0x10")
+	return d.chip.WrongID(got, "not a DPS310, which has 0x10")
 }
 
 // reset brings the chip into its state after power-up, and waits until it is ready.
@@ -156,8 +156,8 @@ func (d *Dev) cure() error {
 	return nil
 }
 
-// Read makes one measurement of each and returns temperature (°C) and pressure (Pa). It takes 32 ms with the usual oversampling, and
-// 211 ms with full.
+// Read makes one measurement of each and returns temperature (°C) and pressure (Pa). It takes 32 ms
+// with the usual oversampling, and 211 ms with full.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -182,7 +182,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values[:], nil
 }
 
-// measure returns the raw results. All of the set-up is written each time: a chip that lost its power in between needs no new one.
+// measure returns the raw results. All of the set-up is written each time: a chip that lost its
+// power in between needs no new one.
 func (d *Dev) measure(ctx context.Context) (rawT, rawP int32, err error) {
 	if d.hot {
 		if err := d.cure(); err != nil {

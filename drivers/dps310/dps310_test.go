@@ -38,8 +38,8 @@ func TestDriver(t *testing.T) {
 	}.Run)
 }
 
-// The coefficients of a real chip, and its results: the Linux kernel's driver says 24.738 °C and 92.947 kPa for them, with pressure's
-// digits cut off.
+// The coefficients of a real chip, and its results: the Linux kernel's driver says 24.738 °C and
+// 92.947 kPa for them, with pressure's digits cut off.
 func TestCompensation(t *testing.T) {
 	c := parseCoefficients(&[18]byte{0x0e, 0x1e, 0xdd, 0x13, 0xca, 0x5f, 0x21, 0x52, 0xf9, 0xc6, 0x04, 0xd1, 0xdb, 0x47, 0x00, 0x5b, 0xfb, 0x3a})
 	if want := (coefficients{c0: 225, c1: -291, c00: 81061, c10: -57006, c01: -1594, c11: 1233, c20: -9401, c21: 91, c30: -1222}); c != want {
@@ -129,7 +129,7 @@ func TestRead(t *testing.T) {
 		{"pressure not measured", func(c *dps310test.Chip, o *Options) { c.RawPressure, o.Oversampling = -1<<23, 1 }, "pressure=bad(not measured)"},
 		{"bus reads zeros", func(c *dps310test.Chip, _ *Options) { c.RawTemperature = 0 }, "112.5 °C is not what the chip can measure"},
 		{"pressure out of range", func(c *dps310test.Chip, _ *Options) { c.RawPressure = 500000 }, "pressure=bad(range)"},
-		{"another chip", func(c *dps310test.Chip, _ *Options) { c.ID = 0x42 }, "0x77 on fake has the id 0x42: that is no DPS310, which has 0x10"},
+		{"another chip", func(c *dps310test.Chip, _ *Options) { c.ID = 0x42 }, "0x77 on fake has the id 0x42: that is not a DPS310, which has 0x10"},
 		{"wrong address", func(_ *dps310test.Chip, o *Options) { o.Address = 0x76 }, "a device answers at 0x77: if that is it (pin SDO), set address = 0x77"},
 	}
 	for _, test := range tests {
@@ -172,7 +172,7 @@ func TestWrongChip(t *testing.T) {
 		{Addr: 0x77, W: []byte{0x08}, R: []byte{0xFF}},
 		{Addr: 0x77, W: []byte{0xD0}, R: []byte{0xFF}},
 	}}
-	if _, err := Open(t.Context(), ones, Options{Address: 0x77, Oversampling: 1}); err == nil || !strings.Contains(err.Error(), "id 0xff: that is no DPS310") {
+	if _, err := Open(t.Context(), ones, Options{Address: 0x77, Oversampling: 1}); err == nil || !strings.Contains(err.Error(), "id 0xff: that is not a DPS310") {
 		t.Errorf("a bus that reads ones: got %v", err)
 	}
 	for name, want := range map[string]string{"bme280": `a BME280: use driver = "bme280"`, "bmp280": `a BMP280, which measures no humidity: use driver = "bmp280"`} {

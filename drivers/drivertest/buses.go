@@ -31,18 +31,20 @@ type Buses struct {
 
 // A Chip is a model of a device on an I2C bus.
 type Chip interface {
-	// Transfer takes the bytes written in a transfer and fills those read after them. An error is a NACK.
+	// Transfer takes the bytes written in a transfer and fills those read after them. An error is a
+	// NACK.
 	Transfer(w, r []byte) error
 }
 
 // A Device is a model of a device on a serial line or at the end of a connection.
 type Device struct {
-	// Says returns what the device says as the n-th thing, counted from 0 at the opening of the port. "" is silence. nil: it does
-	// not speak by itself.
+	// Says returns what the device says as the n-th thing, counted from 0 at the opening of the
+	// port. "" is silence. nil: it does not speak by itself.
 	Says func(n int) string
 	// Every is the time between two things that it says.
 	Every time.Duration
-	// Answers returns what the device says when it has been sent something. nil: it does not listen.
+	// Answers returns what the device says when it has been sent something. nil: it does not
+	// listen.
 	Answers func(request []byte) string
 	// Delay is how long it takes to answer.
 	Delay time.Duration
@@ -90,18 +92,22 @@ func (b *Buses) Connect(ctx context.Context, address string) (drivers.Port, erro
 // Attach puts a further chip on an I2C bus.
 func (b *Buses) Attach(addr uint16, c Chip) { b.chips[addr] = c }
 
-// StretchLimit is how long the adapter of the fake I2C bus bears a clock that is held low: as long as Linux's common ones are set to.
+// StretchLimit is how long the adapter of the fake I2C bus bears a clock that is held low: as long
+// as Linux's common ones are set to.
 const StretchLimit = 100 * time.Millisecond
 
-// Stretch lets the chips hold the clock low for so long in each transfer, which then takes that time. Beyond StretchLimit the adapter gives
-// up, with ETIMEDOUT, and the chip has not seen the transfer. 0 ends it.
+// Stretch lets the chips hold the clock low for so long in each transfer, which then takes that
+// time. Beyond StretchLimit the adapter gives up, with ETIMEDOUT, and the chip has not seen the
+// transfer. 0 ends it.
 func (b *Buses) Stretch(d time.Duration) { b.stretch = d }
 
-// PerByte lets each byte of a line take that time, and be read by itself. 0: what is said arrives at once and as a whole.
+// PerByte lets each byte of a line take that time, and be read by itself. 0: what is said arrives
+// at once and as a whole.
 func (b *Buses) PerByte(d time.Duration) { b.perByte = d }
 
-// Garble lets what the device says from now on arrive as change returns it: what is read in a transfer, of which the length stays, or what is
-// said on a line. n counts these from 0; change may keep and alter what was said. nil ends it.
+// Garble lets what the device says from now on arrive as change returns it: what is read in a
+// transfer, of which the length stays, or what is said on a line. n counts these from 0; change may
+// keep and alter what was said. nil ends it.
 func (b *Buses) Garble(change func(n int, said []byte) []byte) { b.change, b.things = change, 0 }
 
 // arrives returns what comes of something said.
@@ -178,7 +184,7 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 	return nil
 }
 
-// NoAnswer returns what a bus says when nobody acknowledges.
+// NoAnswer returns what a bus says when no device acknowledges.
 func NoAnswer() error { return os.NewSyscallError("I2C_RDWR", syscall.ENXIO) }
 
 // A port is the serial port of a Device. Time passes while Read waits.
@@ -228,7 +234,8 @@ func (p *port) Read(b []byte) (int, error) {
 	}
 }
 
-// listen takes in what the device has said by now, and returns when more arrives, at the latest end.
+// listen takes in what the device has said by now, and returns when more arrives, at the latest
+// end.
 func (p *port) listen(end time.Time) time.Time {
 	now, device := time.Now(), p.buses.device
 	for device.Says != nil && !p.next.After(now) {

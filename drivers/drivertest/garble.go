@@ -9,13 +9,14 @@ import (
 
 // A garbling is something that can happen to what a device says on its way to the driver.
 type garbling struct {
-	name   string // with the seed where it is random
+	name   string // with the seed if it is random
 	change func(said []byte) []byte
 	empty  bool // no value is left
 }
 
 const (
-	// places is at how many bytes of something long it is garbled, spread evenly. All that chips say is shorter.
+	// places is at how many bytes of something long it is garbled, spread evenly. All that chips
+	// say is shorter.
 	places = 40
 	// seeds is how many times something random is tried.
 	seeds = 8
@@ -41,7 +42,8 @@ func noise(seed uint64, n int) []byte {
 	return b
 }
 
-// ofTransfer returns what can happen to n bytes that are read in a transfer. Their number stays: the adapter has clocked them.
+// ofTransfer returns what can happen to n bytes that are read in a transfer. Their number stays:
+// the adapter has clocked them.
 func ofTransfer(n int) []garbling {
 	all := []garbling{
 		{name: "data held low", change: func(said []byte) []byte { return make([]byte, len(said)) }},
@@ -102,7 +104,7 @@ func ofNumber() []garbling {
 	return all
 }
 
-// each is in the place of a number where all that the device says is garbled.
+// each is in the place of a number if all that the device says is garbled.
 const each = -1
 
 // A garbled is what a device says and what came of it, the last time, for the message of a failure.

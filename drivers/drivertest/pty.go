@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pty opens a pseudo-terminal and returns the device's end, and the name of the port. Closing the file unplugs the port. It is closed
-// with the test at the latest.
+// Pty opens a pseudo-terminal and returns the device's end, and the name of the port. Closing the
+// file unplugs the port. It is closed with the test at the latest.
 func Pty(t testing.TB) (device *os.File, port string) {
 	t.Helper()
 	device, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)

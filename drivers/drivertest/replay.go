@@ -18,8 +18,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/record"
 )
 
-// Replay plays a recording of `fieldgate record` to a driver, and fails where the driver does something else on the bus than it did
-// then, or makes other readings of it. Waits take no time.
+// Replay plays a recording of `fieldgate record` to a driver, and fails if the driver does
+// something else on the bus than it did then, or makes other readings of it. Waits take no time.
 func Replay(t *testing.T, spec drivers.Spec, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)

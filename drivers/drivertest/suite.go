@@ -11,22 +11,24 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// A Suite is what every driver must pass. Each test is a synctest bubble: waits take no time, and a goroutine that a driver
-// leaves behind fails the test.
+// A Suite is what every driver must pass. Each test is a synctest bubble: waits take no time, and a
+// goroutine that a driver leaves behind fails the test.
 type Suite struct {
 	Spec drivers.Spec
-	// Options sets those options that have no working default; nil where all have.
+	// Options sets those options that have no working default; nil if all have.
 	Options func(options any)
-	// New returns a new device on a new bus; nil for drivers without a bus. The device measures always the same.
+	// New returns a new device on a new bus; nil for drivers without a bus. The device measures
+	// always the same.
 	New func() *Buses
-	// Files are those of the kernel that the driver reads, for drivers of which the test can change them.
+	// Files are those of the kernel that the driver reads, for drivers of which the test can change
+	// them.
 	Files []string
-	// Checked tells that a checksum protects what is measured: a garbled frame never gives values.
+	// Checked says that a checksum protects what is measured: a garbled frame never gives values.
 	Checked bool
 }
 
-// prompt returns how soon after the end of its context a call has to return. A transfer on a fake bus takes no time; a serial port has
-// no context, and a driver may wait for it in short pieces.
+// prompt returns how soon after the end of its context a call has to return. A transfer on a fake
+// bus takes no time; a serial port has no context, and a driver may wait for it in short pieces.
 func (s Suite) prompt() time.Duration {
 	if s.Spec.Bus == drivers.SerialBus || s.Spec.Bus == drivers.NetworkBus {
 		return 200 * time.Millisecond

@@ -13,12 +13,14 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// bound is how long an Open or a Read may take whatever the device says. On a line it is the end of the context, until which a device
-// that speaks by itself is waited for; a driver of a chip has to give up by itself before that.
+// bound is how long an Open or a Read may take whatever the device says. On a line it is the end of
+// the context, until which a device that speaks by itself is waited for; a driver of a chip has to
+// give up by itself before that.
 const bound = 30 * time.Second
 
-// garbledOpening garbles, one by one, all that the device says while it is opened. Whatever the driver made of it, it measures well
-// afterwards: it is not open, or it has taken in nothing wrong for good.
+// garbledOpening garbles, one by one, all that the device says while it is opened. Whatever the
+// driver made of it, it measures well afterwards: it is not open, or it has taken in nothing wrong
+// for good.
 func (s Suite) garbledOpening(t *testing.T) {
 	if s.Spec.Bus == drivers.NoBus {
 		return
@@ -54,7 +56,8 @@ func (s Suite) openGarbled(t *testing.T, what any, buses *Buses) drivers.Driver 
 	return d
 }
 
-// garbledReading garbles, one by one and all together, what the device says while it is read. The reading after that is as good as before.
+// garbledReading garbles, one by one and all together, what the device says while it is read. The
+// reading after that is as good as before.
 func (s Suite) garbledReading(t *testing.T) {
 	if s.Spec.Bus == drivers.NoBus {
 		return
@@ -73,7 +76,8 @@ func (s Suite) garbledReading(t *testing.T) {
 	s.mustClose(t, d)
 }
 
-// garbledWriting garbles, one by one, all that the device says while a field is written. It ends in time, and does not harm what comes after.
+// garbledWriting garbles, one by one, all that the device says while a field is written. It ends in
+// time, and does not harm what comes after.
 func (s Suite) garbledWriting(t *testing.T) {
 	if s.Spec.Bus == drivers.NoBus {
 		return
@@ -128,7 +132,7 @@ func (s Suite) noise(t *testing.T) {
 	s.mustClose(t, d)
 }
 
-// byteByByte lets what is said on a line arrive in the smallest pieces, which is no fault.
+// byteByByte lets what is said on a line arrive in the smallest pieces, which is not a fault.
 func (s Suite) byteByByte(t *testing.T) {
 	if !s.onLine() {
 		return
@@ -207,8 +211,8 @@ func (s Suite) garblings(n int) []garbling {
 	return ofTransfer(n)
 }
 
-// readGarbled reads while something is garbled. It must end in time, with an error or with values that can be: those that are wanted
-// and no others, where what is garbled is to be noticed.
+// readGarbled reads while something is garbled. It must end in time, with an error or with values
+// that can be: those that are wanted and no others, if what is garbled is to be noticed.
 func (s Suite) readGarbled(t *testing.T, what any, d drivers.Driver, want []drivers.Value, noticed bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
@@ -243,7 +247,8 @@ func (s Suite) inTime(t *testing.T, what any, begin time.Time, err error) {
 	}
 }
 
-// mustMeasure returns the second reading, for which the device has said all that it has to say, and which is not all bad.
+// mustMeasure returns the second reading, for which the device has said all that it has to say, and
+// which is not all bad.
 func (s Suite) mustMeasure(t *testing.T, d drivers.Driver) []drivers.Value {
 	t.Helper()
 	s.mustRead(t, d)
@@ -257,8 +262,9 @@ func (s Suite) mustMeasure(t *testing.T, d drivers.Driver) []drivers.Value {
 	return nil
 }
 
-// recovers checks that the next reading is that of the undisturbed device. On a line it may be the one after that: a garbled end of a line or
-// frame spoils what follows it. Another range or resolution of the chip may have remained.
+// recovers checks that the next reading is that of the undisturbed device. On a line it may be the
+// one after that: a garbled end of a line or frame spoils what follows it. Another range or
+// resolution of the chip may have remained.
 func (s Suite) recovers(t *testing.T, what any, d drivers.Driver, want []drivers.Value) {
 	t.Helper()
 	readings := 1
@@ -274,7 +280,7 @@ func (s Suite) recovers(t *testing.T, what any, d drivers.Driver, want []drivers
 	t.Errorf("Read after %v: %s", what, wrong)
 }
 
-// differs reads, and tells what differs from the reading that is wanted; "" is nothing.
+// differs reads, and says what differs from the reading that is wanted; "" is nothing.
 func (s Suite) differs(t *testing.T, what any, d drivers.Driver, want []drivers.Value) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)

@@ -54,7 +54,8 @@ func (s Suite) options(t *testing.T) {
 	}
 }
 
-// checkOptions checks that every exported field can be decoded into and is described, and that no default is shared.
+// checkOptions checks that every exported field can be decoded into and is described, and that no
+// default is shared.
 func checkOptions(t *testing.T, path string, v reflect.Value) {
 	for i := range v.NumField() {
 		f, name := v.Type().Field(i), path+v.Type().Field(i).Name

@@ -8,7 +8,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// plausible checks that values are those of the Spec's fields, in their order, of their kinds, and within their limits.
+// plausible checks that values are those of the Spec's fields, in their order, of their kinds, and
+// within their limits.
 func (s Suite) plausible(t *testing.T, what any, values []drivers.Value) bool {
 	t.Helper()
 	fields, good := s.Spec.Fields(s.prepared()), true

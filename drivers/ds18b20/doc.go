@@ -1,22 +1,25 @@
-// Package ds18b20 is the driver of Maxim's DS18B20 and its relatives with the same family code (temperature, 1-Wire), read through the Linux
-// kernel's 1-Wire bus.
+// Package ds18b20 is the driver of Maxim's DS18B20 and its relatives with the same family code
+// (temperature, 1-Wire), read through the Linux kernel's 1-Wire bus.
 //
-// The kernel measures while the file w1_slave is read, which takes 750 ms (94 ms at 9 bits) and cannot be broken off, one sensor of a bus
-// after the other. The two lines of the file are the memory of the chip, from which the temperature is computed here: the number that the
-// kernel gives beside it is that of an earlier reading where the checksum is wrong.
+// The kernel measures while the file w1_slave is read, which takes 750 ms (94 ms at 9 bits) and
+// cannot be broken off, one sensor of a bus after the other. The two lines of the file are the
+// memory of the chip, from which the temperature is computed here: the number that the kernel gives
+// beside it is that of an earlier reading if the checksum is wrong.
 //
 //	[sensor.options]
-//	id = "28-0316a2795fff"      # where there are several
+//	id = "28-0316a2795fff"      # if there are several
 //
 // # Data sheet
 //
-// DS18B20, Maxim 19-7487 Rev 6 (2019); memory map on page 8. The kernel's file: Documentation/w1/slaves/w1_therm.rst.
+// DS18B20, Maxim 19-7487 Rev 6 (2019); memory map on page 8. The kernel's file:
+// Documentation/w1/slaves/w1_therm.rst.
 //
 // # Wiring
 //
-// Data to GPIO 4 (pin 7 of a Raspberry Pi), with 4.7 kΩ from data to 3.3 V, one resistor for all sensors; supply to 3.3 V; ground. Add
-// dtoverlay=w1-gpio to config.txt and reboot: the sensors appear as /sys/bus/w1/devices/28-…. Connect the supply wire too: without it (parasite
-// power) a long line or several sensors lack the current to measure.
+// Data to GPIO 4 (pin 7 of a Raspberry Pi), with 4.7 kΩ from data to 3.3 V, one resistor for all
+// sensors; supply to 3.3 V; ground. Add dtoverlay=w1-gpio to config.txt and reboot: the sensors
+// appear as /sys/bus/w1/devices/28-…. Connect the supply wire too: without it (parasite power) a
+// long line or several sensors lack the current to measure.
 //
 // # Range
 //
@@ -24,7 +27,9 @@
 //
 // # Sources of error
 //
-// A chip that lost its power says 85 °C until it has measured: that is an error unless the chip shows that it was measured, or the reading
-// before was near. So are 127.94 °C (not enough current to measure), a wrong checksum (line too long, pull-up too weak), and a memory
-// of zeros, whose checksum is right (data held low). Clones at 1 € behave differently from the data sheet in all of this.
+// A chip that lost its power says 85 °C until it has measured: that is an error unless the chip
+// shows that it was measured, or the reading before was near. So are 127.94 °C (not enough current
+// to measure), a wrong checksum (line too long, pull-up too weak), and a memory of zeros, whose
+// checksum is right (data held low). Clones at 1 € behave differently from the data sheet in all of
+// this.
 package ds18b20

@@ -32,7 +32,8 @@ func (o *Options) Check() error {
 	return &drivers.OptionError{Key: "id", Err: fmt.Errorf("%q; want 28- and 12 hexadecimal digits in lower case, as /sys/bus/w1/devices has them", o.ID)}
 }
 
-// Spec is the driver's entry in the table. Sensors take turns, because the kernel measures with one of a bus at a time.
+// Spec is the driver's entry in the table. Sensors take turns, because the kernel measures with one
+// of a bus at a time.
 var Spec = shared(drivers.Machine("ds18b20", "Maxim DS18B20 on the kernel's 1-Wire bus: temperature", Options{}, fields, Open))
 
 func shared(s drivers.Spec) drivers.Spec {

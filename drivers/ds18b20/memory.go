@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// A memory is the chip's scratchpad: temperature (2 bytes, the lower first), alarms, configuration, three reserved, checksum.
+// A memory is the chip's scratchpad: temperature (2 bytes, the lower first), alarms, configuration,
+// three reserved, checksum.
 type memory [9]byte
 
 // powerOn is the temperature's word after power-up, 85 °C.
@@ -31,11 +32,13 @@ func parse(text string) (m memory, err error) {
 func (m memory) raw() uint16  { return uint16(m[0]) | uint16(m[1])<<8 }
 func (m memory) config() byte { return m[4] }
 
-// measured tells whether the chip shows that its temperature was measured. Reserved byte 6 is 0x0c after power-up, and 16 minus the
-// fraction afterwards; that is so in Maxim's chips and not in the data sheet.
+// measured reports whether the chip shows that its temperature was measured. Reserved byte 6 is
+// 0x0c after power-up, and 16 minus the fraction afterwards; that is so in Maxim's chips and not in
+// the data sheet.
 func (m memory) measured() bool { return m[6] == 0x10-m[0]&0x0f }
 
-// celsius returns the temperature without the bits that mean nothing at the chip's resolution (9 to 12 bits).
+// celsius returns the temperature without the bits that mean nothing at the chip's resolution (9 to
+// 12 bits).
 func (m memory) celsius() float64 {
 	unused := 3 - m.config()>>5&3
 	return float64(int16(m.raw())>>unused<<unused) / 16

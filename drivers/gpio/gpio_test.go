@@ -17,7 +17,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
-// A model is a kernel with one GPIO chip of 28 pins as a Raspberry Pi has it, of which one at a time may be taken.
+// A model is a kernel with one GPIO chip of 28 pins as a Raspberry Pi has it, of which one at a
+// time may be taken.
 type model struct {
 	t        *testing.T
 	openErr  error
@@ -315,7 +316,7 @@ func TestRefusals(t *testing.T) {
 		want  string
 	}{
 		{"busy", model{refuse: syscall.EBUSY, consumer: "w1"}, InOptions{Line: "GPIO4"}, "gpio-in: pin GPIO4: it is in use by w1: choose another"},
-		{"no edges", model{refuse: syscall.ENXIO}, InOptions{Line: "GPIO4", Edges: "both"}, "its chip cannot tell of edges"},
+		{"no edges", model{refuse: syscall.ENXIO}, InOptions{Line: "GPIO4", Edges: "both"}, "its chip cannot report edges"},
 		{"no bias", model{refuse: syscall.EINVAL}, InOptions{Line: "GPIO4", Bias: "pull-up"}, "cannot do what the options ask for"},
 		{"no such name", model{}, InOptions{Line: "PA7"}, "no chip has a pin of that name (gpioinfo of the Debian package gpiod lists them). Present: gpiochip0 (pinctrl-bcm2835, 28 pins)"},
 		{"no such number", model{}, InOptions{Line: "28", Chip: "gpiochip0"}, "chip gpiochip0 has no such pin: it has 28"},

@@ -30,7 +30,7 @@ const (
 	bufferSize = 1024 // edges that the kernel keeps: the most it does for one pin
 )
 
-// An edge is what the kernel tells of one.
+// An edge is what the kernel says of one.
 type edge struct {
 	number uint32 // since the pin was taken
 	at     uint64 // ns
@@ -85,8 +85,8 @@ func (d *In) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values[:n], nil
 }
 
-// drain takes the edges that the kernel has, and computes count and frequency. Where more came than it keeps, the newest are there, and their
-// numbers tell how many there were.
+// drain takes the edges that the kernel has, and computes count and frequency. Where more came than
+// it keeps, the newest are there, and their numbers tell how many there were.
 func (d *In) drain() error {
 	var first, last edge
 	any := false

@@ -20,7 +20,7 @@ type kernel interface {
 	configure(request int, c *uapi.LineConfig) error
 	get(request int, v *uapi.LineValues) error
 	set(request int, v uapi.LineValues) error
-	read(request int, events []byte) (int, error) // EAGAIN where there are none
+	read(request int, events []byte) (int, error) // EAGAIN if there are none
 }
 
 // linux is the real one.

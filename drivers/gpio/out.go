@@ -36,7 +36,8 @@ func OpenOut(ctx context.Context, o OutOptions) (*Out, error) {
 		if d.pin, err = take(ctx, o.kernel, "gpio-out", o.Chip, o.Line, o.flags(), uapi.OutputValues(bits(on)).Encode()); err != nil {
 			return nil, err
 		}
-		// Some drivers give the chip the level before the direction, and a chip may heed it for outputs only (QEMU's Aspeed does).
+		// Some drivers give the chip the level before the direction, and a chip may heed it for
+		// outputs only (QEMU's Aspeed does).
 		if err := d.pin.set(on); err != nil {
 			return nil, errors.Join(err, d.pin.close())
 		}

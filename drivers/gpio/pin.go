@@ -129,7 +129,7 @@ func refused(k kernel, chip, offset int, flags uapi.LineFlagV2, err error) error
 		}
 		return fmt.Errorf("it is in use by %s: choose another, or remove what uses it (a dtoverlay in config.txt, such as w1-gpio, spi or i2c): %w", by, err)
 	case errors.Is(err, syscall.ENXIO) && flags&uapi.LineFlagV2EdgeMask != 0, errors.Is(err, syscall.ENODEV) && flags&uapi.LineFlagV2EdgeMask != 0:
-		return fmt.Errorf("its chip cannot tell of edges: use a pin of the board itself, or edges = \"none\": %w", err)
+		return fmt.Errorf("its chip cannot report edges: use a pin of the board itself, or edges = \"none\": %w", err)
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOTTY), errors.Is(err, syscall.EOPNOTSUPP):
 		return fmt.Errorf("its chip cannot do what the options ask for (bias, drive), or Linux is older than 5.10: %w", err)
 	}
@@ -166,7 +166,8 @@ func bits(active bool) uapi.LineBitmap {
 	return 0
 }
 
-// failed returns an error with the pin's name; one that means that the chip has gone (a USB adapter) is os.ErrClosed.
+// failed returns an error with the pin's name; one that means that the chip has gone (a USB
+// adapter) is os.ErrClosed.
 func (p *pin) failed(err error) error {
 	if errors.Is(err, syscall.ENODEV) {
 		return fmt.Errorf("%s: its chip has gone: %w: %w", p.title, os.ErrClosed, err)

@@ -14,8 +14,8 @@ import (
 func absent() drivers.Value    { return drivers.Bad("", "not present") }
 func malformed() drivers.Value { return drivers.Bad("", "format") }
 
-// read returns what a file below the root says, without the white space around it, until the next read. It is false where
-// the file cannot be read; more than fits the buffer is cut off.
+// read returns what a file below the root says, without the white space around it, until the next
+// read. It is false where the file cannot be read; more than fits the buffer is cut off.
 func (d *Dev) read(name string) ([]byte, bool) {
 	f, err := os.Open(filepath.Join("/", d.o.root, name))
 	if err != nil {
@@ -29,7 +29,8 @@ func (d *Dev) read(name string) ([]byte, bool) {
 	return bytes.TrimSpace(d.buf[:n]), true
 }
 
-// first returns the number that begins a file, of those that cannot be negative: /proc/loadavg and /proc/uptime.
+// first returns the number that begins a file, of those that cannot be negative: /proc/loadavg and
+// /proc/uptime.
 func (d *Dev) first(name string) drivers.Value {
 	text, ok := d.read(name)
 	if !ok {
@@ -49,7 +50,8 @@ func (d *Dev) first(name string) drivers.Value {
 func (d *Dev) load() drivers.Value   { return d.first("proc/loadavg") }
 func (d *Dev) uptime() drivers.Value { return d.first("proc/uptime") }
 
-// cpuTemperature returns that of the thermal zone whose type names the processor, or else of the first zone. They are in millidegrees.
+// cpuTemperature returns that of the thermal zone whose type names the processor, or else of the
+// first zone. They are in millidegrees.
 func (d *Dev) cpuTemperature() drivers.Value {
 	zones, _ := filepath.Glob(filepath.Join("/", d.o.root, "sys/class/thermal/thermal_zone*"))
 	if len(zones) == 0 {
@@ -77,13 +79,14 @@ func (d *Dev) cpuTemperature() drivers.Value {
 	return drivers.Float("", float64(v)/1000)
 }
 
-// cpuZone tells whether a thermal zone's type is one for the processor: "cpu-thermal" on Raspberry Pi and most ARM boards,
-// "cpu0-thermal", "soc-thermal", "x86_pkg_temp".
+// cpuZone reports whether a thermal zone's type is one for the processor: "cpu-thermal" on
+// Raspberry Pi and most ARM boards, "cpu0-thermal", "soc-thermal", "x86_pkg_temp".
 func cpuZone(kind string) bool {
 	return strings.Contains(kind, "cpu") || strings.Contains(kind, "soc") || kind == "x86_pkg_temp"
 }
 
-// throttled returns the firmware's word, which the driver raspberrypi-firmware shows in hexadecimal without prefix.
+// throttled returns the firmware's word, which the driver raspberrypi-firmware shows in hexadecimal
+// without prefix.
 func (d *Dev) throttled() drivers.Value {
 	text, ok := d.read("sys/devices/platform/soc/soc:firmware/get_throttled")
 	if !ok {

@@ -15,7 +15,7 @@ import (
 // Options are what the configuration may set.
 type Options struct {
 	Fields []string `toml:"fields" doc:"which fields, in this order; default all but throttled_flags"`
-	Path   string   `toml:"path" doc:"a file or folder on the file system that disk_used and disk_free tell of"`
+	Path   string   `toml:"path" doc:"a file or folder on the file system that disk_used and disk_free describe"`
 
 	root string // where /proc and /sys are, for tests; "" is /
 }
@@ -116,7 +116,8 @@ func Open(ctx context.Context, o Options) (*Dev, error) {
 	return d, nil
 }
 
-// Read measures the chosen fields. It does not wait for anything but the kernel, and for the disk where `path` is on a network.
+// Read measures the chosen fields. It does not wait for anything but the kernel, and for the disk
+// where `path` is on a network.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

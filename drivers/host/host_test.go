@@ -83,7 +83,7 @@ func read(t *testing.T, files map[string]string, fields ...string) []drivers.Val
 func TestFields(t *testing.T) {
 	tests := []struct {
 		name, field string
-		file, text  string // what differs from a Raspberry Pi; "-" is no file that begins so
+		file, text  string // what differs from a Raspberry Pi; "-" means that no file begins so
 		want        string
 	}{
 		{"no zones", "cpu_temperature", "sys/class/thermal/thermal_zone", "-", "cpu_temperature=bad(not present)"},

@@ -1,8 +1,9 @@
-// Package hwmon is the driver of what the Linux kernel's hardware monitoring shows: thermometers and supply monitors that have a kernel driver
-// (DS3231, LM75, INA2xx, EMC14xx, the processor itself), chosen by the name of that driver.
+// Package hwmon is the driver of what the Linux kernel's hardware monitoring shows: thermometers
+// and supply monitors that have a kernel driver (DS3231, LM75, INA2xx, EMC14xx, the processor
+// itself), chosen by the name of that driver.
 //
-// The numbers of /sys/class/hwmon/hwmonN change from start to start; the name in it does not. Where several devices have one name,
-// the option device tells them apart by where they are attached.
+// The numbers of /sys/class/hwmon/hwmonN change from start to start; the name in it does not. Where
+// several devices have one name, the option device tells them apart by where they are attached.
 //
 //	[[sensor]]
 //	name = "board-temperature"
@@ -20,15 +21,18 @@
 //
 // # Wiring
 //
-// That of the device. What it needs is its kernel driver: a dtoverlay in config.txt, such as dtoverlay=i2c-rtc,ds3231. `fieldgate scan`
-// lists what there is. Do not use a driver of fieldgate for a chip that the kernel has.
+// That of the device. What it needs is its kernel driver: a dtoverlay in config.txt, such as
+// dtoverlay=i2c-rtc,ds3231. `fieldgate scan` lists what there is. Do not use a driver of fieldgate
+// for a chip that the kernel has.
 //
 // # Range
 //
-// That of the device: the kernel's numbers are passed on in base units (°C, V, A, W, J, %RH, Hz, 1/min).
+// That of the device: the kernel's numbers are passed on in base units (°C, V, A, W, J, %RH, Hz,
+// 1/min).
 //
 // # Sources of error
 //
-// A channel whose fault file says 1 (an open thermal diode) is Bad "fault". A device that answers nothing at all is an error, one channel that
-// does not is Bad. Some kernel drivers measure at most once in a second and give the last number until then.
+// A channel whose fault file says 1 (an open thermal diode) is Bad "fault". A device that answers
+// nothing at all is an error, one channel that does not is Bad. Some kernel drivers measure at most
+// once in a second and give the last number until then.
 package hwmon

@@ -11,7 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
-// machine returns the root of one with an RTC, two EMC1413 and a processor, laid out as Linux 6.1 does.
+// machine returns the root of one with an RTC, two EMC1413 and a processor, laid out as Linux 6.1
+// does.
 func machine(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()

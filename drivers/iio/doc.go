@@ -1,8 +1,10 @@
-// Package iio is the driver of what the Linux kernel's industrial I/O subsystem shows: sensors and converters that have a kernel driver there
-// (DPS310, BME280, BME680, ADS1115, VL53L0X, accelerometers, DHT22 on a pin), chosen by the name of that driver.
+// Package iio is the driver of what the Linux kernel's industrial I/O subsystem shows: sensors and
+// converters that have a kernel driver there (DPS310, BME280, BME680, ADS1115, VL53L0X,
+// accelerometers, DHT22 on a pin), chosen by the name of that driver.
 //
-// The numbers of /sys/bus/iio/devices/iio:deviceN change from start to start; the name in it does not. A channel that has a file in_…_input
-// is given by the kernel in the ABI's unit, others as (raw + offset) · scale.
+// The numbers of /sys/bus/iio/devices/iio:deviceN change from start to start; the name in it does
+// not. A channel that has a file in_…_input is given by the kernel in the ABI's unit, others as
+// (raw + offset) · scale.
 //
 //	[[sensor]]
 //	name = "air"
@@ -15,20 +17,23 @@
 //
 // # Data sheet
 //
-// Documentation/ABI/testing/sysfs-bus-iio of the Linux kernel, for names and units: mind that pressure is in kPa, temperature in m°C, and
-// humidity in m%.
+// Documentation/ABI/testing/sysfs-bus-iio of the Linux kernel, for names and units: mind that
+// pressure is in kPa, temperature in m°C, and humidity in m%.
 //
 // # Wiring
 //
-// That of the device. What it needs is its kernel driver: a dtoverlay in config.txt, such as dtoverlay=i2c-sensor,bme280 or
-// dtoverlay=dht11,gpiopin=4. `fieldgate scan` lists what there is. Do not use a driver of fieldgate for a chip that the kernel has.
+// That of the device. What it needs is its kernel driver: a dtoverlay in config.txt, such as
+// dtoverlay=i2c-sensor,bme280 or dtoverlay=dht11,gpiopin=4. `fieldgate scan` lists what there is.
+// Do not use a driver of fieldgate for a chip that the kernel has.
 //
 // # Range
 //
-// That of the device: the kernel's numbers are passed on in base units (°C, Pa, %RH, V, A, W, lx, m, m/s2, rad/s, T and others).
+// That of the device: the kernel's numbers are passed on in base units (°C, Pa, %RH, V, A, W, lx,
+// m, m/s2, rad/s, T and others).
 //
 // # Sources of error
 //
-// The unit follows from the kind of channel in the kernel's ABI; some kernel drivers do not keep to it: compare the first reading with
-// another instrument. One channel that does not answer is Bad; a device that answers nothing is an error.
+// The unit follows from the kind of channel in the kernel's ABI; some kernel drivers do not keep to
+// it: compare the first reading with another instrument. One channel that does not answer is Bad; a
+// device that answers nothing is an error.
 package iio

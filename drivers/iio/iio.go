@@ -133,7 +133,7 @@ func find(folder, channel string) (func() (float64, error), error) {
 	}, nil
 }
 
-// first returns the first file that there is of several channels, "" where there is none.
+// first returns the first file that there is of several channels, "" if there is none.
 func first(folder string, channels []string, end string) string {
 	for _, c := range channels {
 		if file := filepath.Join(folder, "in_"+c+end); sysfs.Exists(file) {

@@ -10,7 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
-// machine returns the root of one with a barometer, a converter and an accelerometer, laid out as Linux 6.1 does.
+// machine returns the root of one with a barometer, a converter and an accelerometer, laid out as
+// Linux 6.1 does.
 func machine(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()

@@ -1,8 +1,10 @@
-// Package ina219 is the driver of Texas Instruments' INA219 and INA226 (voltage, current, power of a supply line).
+// Package ina219 is the driver of Texas Instruments' INA219 and INA226 (voltage, current, power of
+// a supply line).
 //
-// The current is computed here from the voltage over the shunt and the option shunt. The chip's own current and power registers need a
-// calibration that is lost with its power, after which they say 0 A; they are not used. Each Read starts one measurement, averaged over
-// samples, after which the chip sleeps; the configuration is written with each and read back with the result.
+// The current is computed here from the voltage over the shunt and the option shunt. The chip's own
+// current and power registers need a calibration that is lost with its power, after which they say
+// 0 A; they are not used. Each Read starts one measurement, averaged over samples, after which the
+// chip sleeps; the configuration is written with each and read back with the result.
 //
 // # Data sheet
 //
@@ -10,8 +12,9 @@
 //
 // # Wiring
 //
-// VCC to 3.3 V, GND, SDA, SCL; VIN+ to the supply and VIN- to the load, with the shunt between them; the supply's ground to that of the
-// board. The pins A0 and A1 choose the address, 0x40 to 0x4f.
+// VCC to 3.3 V, GND, SDA, SCL; VIN+ to the supply and VIN- to the load, with the shunt between
+// them; the supply's ground to that of the board. The pins A0 and A1 choose the address, 0x40 to
+// 0x4f.
 //
 // # Range
 //
@@ -21,7 +24,8 @@
 //
 // # Sources of error
 //
-// A shunt voltage at the end of its range means that much or more: the current is Bad. A wrong option shunt makes every current wrong in
-// proportion; the wires of a module carry a part of its resistance. The INA226 has ids. The INA219 has none: what stands for one is its
-// configuration after a reset, before which the bits are looked at that are always 0.
+// A shunt voltage at the end of its range means that much or more: the current is Bad. A wrong
+// option shunt makes every current wrong in proportion; the wires of a module carry a part of its
+// resistance. The INA226 has ids. The INA219 has none: what stands for one is its configuration
+// after a reset, before which the bits are looked at that are always 0.
 package ina219

@@ -100,7 +100,7 @@ func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error)
 func (d *Dev) identify() error {
 	config, err := d.chip.Read16(regConfig)
 	if err != nil {
-		return d.chip.Unfound(err, "pins A0 and A1", chip.Addresses(0x40, 0x4f)...)
+		return d.chip.ExplainAbsent(err, "pins A0 and A1", chip.Addresses(0x40, 0x4f)...)
 	}
 	maker, err := d.chip.Read16(regManufacturer)
 	if err != nil {
@@ -113,9 +113,9 @@ func (d *Dev) identify() error {
 	isINA226 := maker == 0x5449 && die>>4 == 0x226
 	switch {
 	case d.name == "ina226" && !isINA226:
-		return d.chip.Wrong(uint32(maker)<<16|uint32(die), `no INA226, which has 0x54492260; an INA219 has none: use driver = "ina219" for it`)
+		return d.chip.WrongID(uint32(maker)<<16|uint32(die), `not an INA226, which has 0x54492260; an INA219 has none: use driver = "ina219" for it`)
 	case d.name == "ina219" && isINA226:
-		return d.chip.Wrong(uint32(maker)<<16|uint32(die), `an INA226: use driver = "ina226"`)
+		return d.chip.WrongID(uint32(maker)<<16|uint32(die), `an INA226: use driver = "ina226"`)
 	case d.name == "ina219" && config&0x4000 != 0:
 		return fmt.Errorf("the configuration of the device at %s reads 0x%04x, and that of an INA219 has 0 in bit 14: is it another chip?", d.chip, config)
 	}
@@ -164,7 +164,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values[:], nil
 }
 
-// measure makes one measurement and tells whether the chip's arithmetic overflowed.
+// measure makes one measurement and reports whether the chip's arithmetic overflowed.
 func (d *Dev) measure(ctx context.Context) (overflow bool, err error) {
 	if err := d.chip.Write16(regConfig, d.config); err != nil {
 		return false, err

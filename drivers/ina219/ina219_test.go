@@ -26,7 +26,8 @@ func TestDriver(t *testing.T) {
 	}.Run)
 }
 
-// The traffic of one reading, and the data sheets' example: 10 A through 2 mΩ from a supply of 12 V, of which 11.98 V remain.
+// The traffic of one reading, and the data sheets' example: 10 A through 2 mΩ from a supply of 12
+// V, of which 11.98 V remain.
 func TestPlayback(t *testing.T) {
 	tests := []struct {
 		variant variant

@@ -5,7 +5,8 @@ import (
 	"unicode"
 )
 
-// explain says what is probably wrong when no line that fits has come in time; err is why the wait ended.
+// explain says what is probably wrong when no line that fits has come in time; err is why the wait
+// ended.
 func (d *Dev) explain(err error) error {
 	seen := &d.reader.Seen
 	switch {

@@ -57,8 +57,8 @@ func (d *Dev) take(p []byte) bool {
 	return d.next()
 }
 
-// next takes the lines apart that are complete, until the first that fits where every line counts, and tells whether one did. The
-// last one is in values.
+// next takes the lines apart that are complete, until the first that fits where every line counts,
+// and reports whether one did. The last one is in values.
 func (d *Dev) next() (found bool) {
 	for {
 		line, ok := d.lines.next()
@@ -78,5 +78,5 @@ func (d *Dev) next() (found bool) {
 	}
 }
 
-// Close does nothing: the device speaks on, and whoever opened the port closes it.
+// Close does nothing: the device speaks on, and the port belongs to its opener.
 func (d *Dev) Close() error { return nil }

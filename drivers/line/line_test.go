@@ -133,8 +133,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// A device that is read more seldom than it speaks must not be read from the past: what has arrived last counts, and where so much has
-// that Linux may not have kept the last of it, what comes next.
+// A device that is read more seldom than it speaks must not be read from the past: what has arrived
+// last counts, and where so much has that Linux may not have kept the last of it, what comes next.
 func TestNewestOfABacklog(t *testing.T) {
 	for _, test := range []struct {
 		name  string

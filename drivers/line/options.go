@@ -51,8 +51,8 @@ func kinds() map[string]drivers.Kind {
 	}
 }
 
-// names returns the names of the fields in the order of the groups or columns, "" for those that are none. Only a pattern that can
-// be compiled has names.
+// names returns the names of the fields in the order of the groups or columns, "" for those that
+// are none. Only a pattern that can be compiled has names.
 func (o *Options) names() []string {
 	if o.Pattern == "" {
 		return o.Columns

@@ -14,7 +14,7 @@ import (
 type parser struct {
 	pattern   *regexp.Regexp // nil for columns
 	separator string
-	names     []string // by group or column; "" for those that are no field
+	names     []string // by group or column; "" for those that are not a field
 	kinds     []drivers.Kind
 }
 
@@ -34,8 +34,8 @@ func newParser(o *Options) (*parser, error) {
 	return p, nil
 }
 
-// parse appends the fields of a line to values. It is false for a line that does not fit: one that the pattern does not match, that has
-// another number of columns, or of which no field can be read.
+// parse appends the fields of a line to values. It is false for a line that does not fit: one that
+// the pattern does not match, that has another number of columns, or of which no field can be read.
 func (p *parser) parse(values []drivers.Value, line string) ([]drivers.Value, bool) {
 	words, ok := p.split(line)
 	if !ok {

@@ -18,13 +18,15 @@ func newSplitter(maxLine int) splitter {
 	return splitter{maxLine: maxLine, buf: make([]byte, maxLine+1024), drop: true}
 }
 
-// room returns where bytes are to be read into: at least a byte, as long as next is called until it has no line.
+// room returns where bytes are to be read into: at least a byte, as long as next is called until it
+// has no line.
 func (s *splitter) room() []byte { return s.buf[s.n:] }
 
 // put adds the first n bytes of room.
 func (s *splitter) put(n int) { s.n += n }
 
-// next returns the next complete line, without its end. Lines that are empty, too long or not UTF-8 are passed over.
+// next returns the next complete line, without its end. Lines that are empty, too long or not UTF-8
+// are passed over.
 func (s *splitter) next() (line string, ok bool) {
 	for {
 		end := bytes.IndexAny(s.buf[:s.n], "\r\n")

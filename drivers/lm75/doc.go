@@ -1,18 +1,20 @@
-// Package lm75 is the driver of the thermometers with the registers of National's LM75: LM75 and its many successors, and Texas
-// Instruments' TMP102, TMP105 and TMP1075.
+// Package lm75 is the driver of the thermometers with the registers of National's LM75: LM75 and
+// its many successors, and Texas Instruments' TMP102, TMP105 and TMP1075.
 //
-// The temperature is the upper bits of a word of 1/256 °C; how many of them count is what the chips differ in. The LM75 and LM75B measure
-// all the time. The others sleep, and Read starts one measurement, which sets the resolution too: a TMP105 would else give steps of 0.5 °C
-// after it lost its power.
+// The temperature is the upper bits of a word of 1/256 °C; how many of them count is what the chips
+// differ in. The LM75 and LM75B measure all the time. The others sleep, and Read starts one
+// measurement, which sets the resolution too: a TMP105 would else give steps of 0.5 °C after it
+// lost its power.
 //
 // # Data sheet
 //
-// SNOS808 (LM75), NXP LM75B, Texas Instruments SBOS397 (TMP102), SBOS648 (TMP105), SBOS854 (TMP1075).
+// SNOS808 (LM75), NXP LM75B, Texas Instruments SBOS397 (TMP102), SBOS648 (TMP105), SBOS854
+// (TMP1075).
 //
 // # Wiring
 //
-// VCC 3.3 V, GND, SDA, SCL; the pins A0 to A2 choose the address, 0x48 to 0x4f. A TMP102 has one pin: to ground 0x48, to the supply 0x49,
-// to SDA 0x4a, to SCL 0x4b.
+// VCC 3.3 V, GND, SDA, SCL; the pins A0 to A2 choose the address, 0x48 to 0x4f. A TMP102 has one
+// pin: to ground 0x48, to the supply 0x49, to SDA 0x4a, to SCL 0x4b.
 //
 // # Range
 //
@@ -21,7 +23,8 @@
 //
 // # Sources of error
 //
-// One that lost its power during the measurement shows; an LM75 that did just before does not. Only the TMP1075 has an id; the TMP102 has
-// bits in its configuration that cannot be changed. The LM75 and the TMP105 cannot be told from other chips at these addresses, of which
-// the ADS1115 is the most usual. The chip measures its own leads: the board under it.
+// One that lost its power during the measurement shows; an LM75 that did just before does not. Only
+// the TMP1075 has an id; the TMP102 has bits in its configuration that cannot be changed. The LM75
+// and the TMP105 cannot be distinguished from other chips at these addresses, of which the ADS1115
+// is the most usual. The chip measures its own leads: the board under it.
 package lm75

@@ -156,7 +156,7 @@ func (v variant) open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error)
 func (d *Dev) identify() error {
 	config, err := d.chip.Read16(regConfig)
 	if err != nil {
-		return d.chip.Unfound(err, "pins A0 to A2", chip.Addresses(0x48, 0x4f)...)
+		return d.chip.ExplainAbsent(err, "pins A0 to A2", chip.Addresses(0x48, 0x4f)...)
 	}
 	switch d.name {
 	case "tmp102":
@@ -169,7 +169,7 @@ func (d *Dev) identify() error {
 			return err
 		}
 		if id != 0x7500 {
-			return d.chip.Wrong(id, `no TMP1075, which has 0x7500; the TMP1075N has none: use driver = "tmp105" for it`)
+			return d.chip.WrongID(id, `not a TMP1075, which has 0x7500; the TMP1075N has none: use driver = "tmp105" for it`)
 		}
 	default: // what a chip with a configuration of one byte has in the lower one is not said; bits 7 to 5 are 0 in an LM75
 		if !d.oneShot && config>>8&0xE0 != 0 {
@@ -199,12 +199,13 @@ func (d *Dev) verify(config byte) error {
 		return err
 	}
 	if got&d.mask != config&d.mask {
-		return fmt.Errorf("the configuration of the device at %s was written as 0x%02x and reads 0x%02x: the chip lost its power, or is no %s", d.chip, config, got, d.name)
+		return fmt.Errorf("the configuration of the device at %s was written as 0x%02x and reads 0x%02x: the chip lost its power, or is not a %s", d.chip, config, got, d.name)
 	}
 	return nil
 }
 
-// Read returns the temperature (°C). It takes up to 300 ms, the time of a measurement, and none with an LM75, which measures always.
+// Read returns the temperature (°C). It takes up to 300 ms, the time of a measurement, and none
+// with an LM75, which measures always.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -73,17 +73,17 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 func (d *Dev) identify() error {
 	maker, err := d.chip.Read16(regManufacturer)
 	if err != nil {
-		return d.chip.Unfound(err, "pins A0 to A2", chip.Addresses(0x18, 0x1f)...)
+		return d.chip.ExplainAbsent(err, "pins A0 to A2", chip.Addresses(0x18, 0x1f)...)
 	}
 	if maker != manufacturer {
-		return d.chip.Wrong(maker, "not Microchip's, which is 0x0054")
+		return d.chip.WrongID(maker, "not Microchip's, which is 0x0054")
 	}
 	id, err := d.chip.Read16(regDevice)
 	if err != nil {
 		return err
 	}
 	if id>>8 != device {
-		return d.chip.Wrong(id, "another chip of Microchip's than the MCP9808, which has 0x04 in the upper byte")
+		return d.chip.WrongID(id, "another chip of Microchip's than the MCP9808, which has 0x04 in the upper byte")
 	}
 	return nil
 }

@@ -19,7 +19,8 @@ func TestDriver(t *testing.T) {
 	}.Run(t)
 }
 
-// The traffic byte by byte; the result is that of the data sheet's example of a reading: 0xC194, with two alarms set, is 25.25 °C.
+// The traffic byte by byte; the result is that of the data sheet's example of a reading: 0xC194,
+// with two alarms set, is 25.25 °C.
 func TestPlayback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{

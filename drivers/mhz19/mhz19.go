@@ -116,7 +116,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values[:], nil
 }
 
-// Close leaves the sensor as it is: it has no state of low power, and starting anew would take minutes.
+// Close leaves the sensor as it is: it has no state of low power, and starting again would take
+// minutes.
 func (d *Dev) Close() error {
 	d.warm.Stop()
 	return nil

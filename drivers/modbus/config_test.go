@@ -47,7 +47,8 @@ scale = 0.1
 writable = true
 `
 
-// A register map is written as it is in the documentation, and a mistake in it is reported where it stands.
+// A register map is written as it is in the documentation, and a mistake in it is reported where it
+// stands.
 func TestConfiguration(t *testing.T) {
 	load := func(text string) (*config.Config, error) {
 		file := filepath.Join(t.TempDir(), "fieldgate.toml")

@@ -34,8 +34,9 @@ func serve(t *testing.T, l *modbustest.Line, device *os.File) {
 	t.Cleanup(func() { device.Close(); <-ended })
 }
 
-// On one line: three good devices, one that is dead, one that is too slow and one whose answers are damaged. Samplers and lock are the
-// program's own, and the line is a real port. The good ones go on, at most a few exchanges late.
+// On one line: three good devices, one that is dead, one that is too slow and one whose answers are
+// damaged. Samplers and lock are the program's own, and the line is a real port. The good ones go
+// on, at most a few exchanges late.
 func TestDeadDevicesDoNotDelayOthers(t *testing.T) {
 	device, port := drivertest.Pty(t)
 	const slow, damaged, dead = 4, 5, 6
@@ -102,8 +103,9 @@ func TestDeadDevicesDoNotDelayOthers(t *testing.T) {
 	cancel()
 	running.Wait()
 
-	// A good device waits at most for its turn behind the three bad ones, each of which has the line for its timeout, and twice that
-	// when it settles. What the machine adds is not the line's affair.
+	// A good device waits at most for its turn behind the three bad ones, each of which has the
+	// line for its timeout, and twice that when it settles. What the machine adds is not the line's
+	// affair.
 	const share = 100*time.Millisecond + 10*time.Millisecond
 	bound := every + share + 3*share + 3*share + 500*time.Millisecond
 	for _, name := range []string{"1", "2", "3"} {
@@ -120,7 +122,8 @@ func TestDeadDevicesDoNotDelayOthers(t *testing.T) {
 	}
 }
 
-// The port is unplugged in the middle of an answer, and comes back under another name behind the same link.
+// The port is unplugged in the middle of an answer, and comes back under another name behind the
+// same link.
 func TestUnpluggedInTheMiddleOfAFrame(t *testing.T) {
 	device, port := drivertest.Pty(t)
 	link := filepath.Join(t.TempDir(), "usb-FTDI_FT232R-if00-port0")

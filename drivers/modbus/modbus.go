@@ -12,7 +12,8 @@ import (
 
 // A link carries requests to a device.
 type link interface {
-	// exchange sends a request and returns the data of its answer, or an error, which is an Exception where the device refused.
+	// exchange sends a request and returns the data of its answer, or an error, which is an
+	// Exception if the device refused.
 	exchange(ctx context.Context, q *request) ([]byte, error)
 }
 
@@ -89,7 +90,8 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values, nil
 }
 
-// decode sets the values of a block. It fails when all floating-point numbers in it look as if their words were in the other order.
+// decode sets the values of a block. It fails when all floating-point numbers in it look as if
+// their words were in the other order.
 func (d *dev) decode(b *block, data []byte) error {
 	numbers, reversed := 0, 0
 	var hint error
@@ -121,7 +123,7 @@ func (d *dev) decode(b *block, data []byte) error {
 	return nil
 }
 
-// Close does nothing: the device needs no farewell, and whoever opened the port closes it.
+// Close does nothing: the device needs no farewell, and the port belongs to its opener.
 func (d *dev) Close() error { return nil }
 
 // title begins a message.

@@ -14,7 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// A Register says what a register, several in a row, a bit of one, a coil or a discrete input means.
+// A Register says what a register, several in a row, a bit of one, a coil or a discrete input
+// means.
 type Register struct {
 	Field     string  `toml:"field" doc:"the field's name"`
 	Table     string  `toml:"table" doc:"holding (default), input, coil or discrete"`
@@ -47,7 +48,7 @@ func (t table) String() string {
 	return [...]string{"holding register", "input register", "coil", "discrete input"}[t]
 }
 
-// bits tells that an entry is a bit.
+// bits reports whether an entry is a bit.
 func (t table) bits() bool { return t == coil || t == discrete }
 
 // An entry is a Register with its defaults filled in.
@@ -82,7 +83,8 @@ func (e *entry) place() string {
 	return s
 }
 
-// entries fills in the defaults. Of a wrong map it makes something wrong, but does not panic: Check has reported that.
+// entries fills in the defaults. Of a wrong map it makes something wrong, but does not panic: Check
+// has reported that.
 func (s *settings) entries() []entry {
 	all := make([]entry, len(s.registers))
 	for i, r := range s.registers {
@@ -116,8 +118,8 @@ func (s *settings) entries() []entry {
 	return all
 }
 
-// overlaps tells whether two entries take the same register in ways that exclude each other. Bits of a register may be fields beside
-// the register as a whole.
+// overlaps reports whether two entries take the same register in ways that exclude each other. Bits
+// of a register may be fields beside the register as a whole.
 func (e *entry) overlaps(f *entry) bool {
 	if e.table != f.table || e.Address+e.size <= f.Address || f.Address+f.size <= e.Address {
 		return false

@@ -12,9 +12,11 @@ type request struct {
 	body []byte
 	// answer is the length of the answer: unit, function and data.
 	answer int
-	// write tells that the answer repeats the first four bytes of the data; otherwise it is the number of bytes, and these.
+	// write says that the answer repeats the first four bytes of the data; otherwise it is the
+	// number of bytes, and these.
 	write bool
-	// echo tells that the answer is the request once more, which on a line that echoes cannot be told apart.
+	// echo says that the answer is the request once more, which on a line that echoes cannot be
+	// distinguished.
 	echo bool
 }
 
@@ -65,7 +67,8 @@ func writeRegisters(unit byte, address int, data []byte, multiple bool) request 
 
 const exceptionBit = 0x80 // of a function code
 
-// expects tells the length of the frame that begins with these three bytes, if it answers the request; 0 if it does not.
+// expects returns the length of the frame that begins with these three bytes, if it answers the
+// request; 0 if it does not.
 func (q *request) expects(frame []byte) int {
 	switch {
 	case frame[0] != q.body[0]:
@@ -78,7 +81,8 @@ func (q *request) expects(frame []byte) int {
 	return q.answer
 }
 
-// accept returns the data of a whole frame that expects was asked about, without the number of bytes; or an Exception.
+// accept returns the data of a whole frame that expects was asked about, without the number of
+// bytes; or an Exception.
 func (q *request) accept(frame []byte) ([]byte, error) {
 	switch {
 	case frame[1]&exceptionBit != 0:

@@ -90,14 +90,14 @@ func (l *rtu) find(q *request) (data []byte, refusal error, found bool) {
 	return nil, nil, false
 }
 
-// intact tells whether the checksum at the end of a frame is right.
+// intact reports whether the checksum at the end of a frame is right.
 func intact(frame []byte) bool {
 	n := len(frame) - crcSize
 	return packet.CRC16(frame[:n]) == binary.LittleEndian.Uint16(frame[n:])
 }
 
-// settle makes sure, after an answer that may have been that to an earlier request, that there comes no second one. Requests that
-// were repeated are a wait apart, and so are their answers.
+// settle makes sure, after an answer that may have been that to an earlier request, that there
+// comes no second one. Requests that were repeated are a wait apart, and so are their answers.
 func (l *rtu) settle(ctx context.Context, q *request, quiet time.Duration) error {
 	limited, cancel := context.WithTimeout(ctx, quiet)
 	defer cancel()
@@ -150,7 +150,7 @@ func (l *rtu) explain(q *request, err error) error {
 		seen.Count, seen.First(), l.mode)
 }
 
-// frameOf tells whose answer bytes begin with, if any.
+// frameOf says whose answer bytes begin with, if any.
 func frameOf(b []byte) (unit, function byte, ok bool) {
 	n := 0
 	switch {

@@ -62,7 +62,8 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// A device that is slower than its timeout must not have its answers taken for those to later requests.
+// A device that is slower than its timeout must not have its answers taken for those to later
+// requests.
 func TestLateAnswersAreNotMixedUp(t *testing.T) {
 	told, readings := 0, 0
 	for delay := 305 * time.Millisecond; delay < 1200*time.Millisecond; delay += 7 * time.Millisecond {
@@ -105,7 +106,8 @@ func TestLateAnswersAreNotMixedUp(t *testing.T) {
 	t.Logf("%d readings; told %d times", readings, told)
 }
 
-// Whatever a line carries, only the frame that answers is taken, and no more is kept than two frames.
+// Whatever a line carries, only the frame that answers is taken, and no more is kept than two
+// frames.
 func FuzzRTU(f *testing.F) {
 	o := SpecRTU.Options().(*RTU)
 	o.Registers = []Register{{Field: "a"}}

@@ -2,8 +2,8 @@ package modbus
 
 import "fmt"
 
-// A silence is the error of a request to which no good answer came in time. To whoever asks it is what ended the wait; to people it tells what
-// came instead, and what to look at.
+// A silence is the error of a request to which no good answer came in time. For errors.Is it is
+// what ended the wait; its text says what came instead, and what to look at.
 type silence struct {
 	text  string
 	cause error

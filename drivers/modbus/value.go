@@ -14,7 +14,8 @@ import (
 // bit returns bit i of the data of coils and discrete inputs.
 func bit(data []byte, i int) bool { return data[i/8]>>(i%8)&1 != 0 }
 
-// arrange brings the bytes of an entry from the order of the line to high byte first, or back: it is its own inverse.
+// arrange brings the bytes of an entry from the order of the line to high byte first, or back: it
+// is its own inverse.
 func (e *entry) arrange(data []byte) {
 	if e.WordOrder == "little" && e.Type != "string" {
 		swapWords(data)
@@ -95,8 +96,8 @@ func (e *entry) text(registers []byte) drivers.Value {
 	return drivers.String(e.Field, strings.TrimRight(s, " "))
 }
 
-// reversed tells whether a floating-point number makes no sense in the order of words that was configured and would in the other one.
-// Zero says nothing.
+// reversed reports whether a floating-point number makes no sense in the order of words that was
+// configured and would in the other one. Zero says nothing.
 func (e *entry) reversed(registers []byte) (got, other float64, yes bool) {
 	var room [8]byte
 	data := room[:copy(room[:], registers)]

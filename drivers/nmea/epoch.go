@@ -34,7 +34,7 @@ func (o optional) value(field string) drivers.Value {
 	return drivers.Float(field, o.Value)
 }
 
-// An epoch is what a receiver tells of one moment.
+// An epoch is what a receiver says of one moment.
 type epoch struct {
 	has                 sentences
 	time                nmea.Time
@@ -49,7 +49,8 @@ type epoch struct {
 	satellites          nmea.Int64
 }
 
-// read makes an epoch of one sentence without its checksum; false: it is of another type, or not well formed.
+// read makes an epoch of one sentence without its checksum; false: it is of another type, or not
+// well formed.
 func (e *epoch) read(text string) bool {
 	words := strings.Split(text[1:], ",")
 	address := words[0]
@@ -182,7 +183,8 @@ func (e *epoch) mode(letters string) {
 	}
 }
 
-// endsBefore tells whether a sentence is of a later moment: it has another time or, without one, is there already.
+// endsBefore reports whether a sentence is of a later moment: it has another time or, without one,
+// is there already.
 func (e *epoch) endsBefore(next *epoch) bool {
 	if e.time.Valid && next.time.Valid {
 		return e.time != next.time
@@ -190,7 +192,8 @@ func (e *epoch) endsBefore(next *epoch) bool {
 	return e.has&next.has&positions != 0
 }
 
-// merge adds a sentence of the same moment. What is known already stays, but where and how well is known best by a GGA or GNS.
+// merge adds a sentence of the same moment. What is known already stays, but where and how well is
+// known best by a GGA or GNS.
 func (e *epoch) merge(next *epoch) {
 	e.void = e.void || next.void
 	e.dimensions = max(e.dimensions, next.dimensions)
@@ -221,7 +224,7 @@ func (e *epoch) merge(next *epoch) {
 	}
 }
 
-// fixed tells whether the position is one.
+// fixed reports whether the position is one.
 func (e *epoch) fixed() bool { return !e.void && e.latitude.Valid && e.longitude.Valid }
 
 func (e *epoch) fix() string {

@@ -3,14 +3,16 @@ package nmea
 // maxSentence is longer than the 82 bytes of the standard, which not all receivers keep to.
 const maxSentence = 120
 
-// A framer finds sentences in bytes: from a dollar sign to the second digit of the checksum, which must be right.
+// A framer finds sentences in bytes: from a dollar sign to the second digit of the checksum, which
+// must be right.
 type framer struct {
 	buf  [maxSentence]byte
 	n    int // bytes of a sentence; 0 outside of one
 	star int // where the asterisk is; 0 before it
 }
 
-// put adds a byte, and returns the sentence that it completes, from the dollar sign to before the asterisk.
+// put adds a byte, and returns the sentence that it completes, from the dollar sign to before the
+// asterisk.
 func (f *framer) put(c byte) (sentence string, ok bool) {
 	switch {
 	case c == '$':

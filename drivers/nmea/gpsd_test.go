@@ -29,8 +29,9 @@ type tpv struct {
 	Speed, AltMSL *float64
 }
 
-// The logs that real receivers wrote, as the sources of gpsd have them, played into a port: where gpsd says where the receiver was, we say the
-// same. FIELDGATE_GPSD_LOGS is the folder test/daemon of gpsd's sources.
+// The logs that real receivers wrote, as the sources of gpsd have them, played into a port: where
+// gpsd says where the receiver was, we say the same. FIELDGATE_GPSD_LOGS is the folder test/daemon
+// of gpsd's sources.
 func TestGPSDLogs(t *testing.T) {
 	folder := os.Getenv("FIELDGATE_GPSD_LOGS")
 	if folder == "" {
@@ -83,7 +84,8 @@ func (a *tally) add(b tally) {
 	a.angle, a.speed = max(a.angle, b.angle), max(a.speed, b.speed)
 }
 
-// reports returns gpsd's fixes by their time of day: it moves dates that it thinks are from before a week rollover.
+// reports returns gpsd's fixes by their time of day: it moves dates that it thinks are from before
+// a week rollover.
 func reports(t *testing.T, log string) map[string][]tpv {
 	f, err := os.Open(log + ".chk")
 	if err != nil {
@@ -186,7 +188,8 @@ func (a *tally) compare(t *testing.T, log string, values []drivers.Value, want m
 	t.Logf("%s: %s: gpsd has %v %v; we have %#v", filepath.Base(log), r.Time, *r.Lat, *r.Lon, values)
 }
 
-// contradictory returns the logs whose sentences tell of several places in one second: gpsd takes the last, and we take the GGA.
+// contradictory returns the logs whose sentences tell of several places in one second: gpsd takes
+// the last, and we take the GGA.
 func contradictory() []string { return []string{"bundg_zeus_9.log"} }
 
 // epochs takes a log apart after each sentence that has another time than the one before.

@@ -110,10 +110,10 @@ type Dev struct {
 	measures []measure
 	reader   *stream.Reader
 	framer   framer
-	current  epoch // is being told
+	current  epoch // is arriving
 	complete epoch
 	usual    sentences // what an epoch of this receiver has
-	told     bool      // current has become complete already
+	finished bool      // current has become complete already
 	values   []drivers.Value
 	strange  string // a sentence that was none of those that are read
 }
@@ -145,7 +145,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values, nil
 }
 
-// take reads the sentences in what has come, or the pause where nothing has, and tells whether an epoch has become complete.
+// take reads the sentences in what has come, or the pause if nothing has, and reports whether an
+// epoch has become complete.
 func (d *Dev) take(p []byte) (found bool) {
 	if len(p) == 0 {
 		return d.pause()
@@ -158,7 +159,8 @@ func (d *Dev) take(p []byte) (found bool) {
 	return found
 }
 
-// sentence adds a sentence to the epoch, and tells whether it was the first of a new one, which completes that before.
+// sentence adds a sentence to the epoch, and reports whether it was the first of a new one, which
+// completes that before.
 func (d *Dev) sentence(text string) (found bool) {
 	var next epoch
 	if !next.read(text) {
@@ -169,7 +171,7 @@ func (d *Dev) sentence(text string) (found bool) {
 	}
 	if d.current.endsBefore(&next) {
 		found = d.finish()
-		d.usual, d.current, d.told = d.current.has, epoch{}, false
+		d.usual, d.current, d.finished = d.current.has, epoch{}, false
 	}
 	d.current.merge(&next)
 	if d.usual != 0 && d.current.has&d.usual == d.usual {
@@ -183,12 +185,12 @@ func (d *Dev) pause() bool { return d.usual == 0 && d.finish() }
 
 // finish makes the current epoch the complete one, once, if it says where or that nothing is known.
 func (d *Dev) finish() bool {
-	if d.told || d.current.has&positions == 0 {
+	if d.finished || d.current.has&positions == 0 {
 		return false
 	}
-	d.complete, d.told, d.strange = d.current, true, ""
+	d.complete, d.finished, d.strange = d.current, true, ""
 	return true
 }
 
-// Close does nothing: the receiver speaks on, and whoever opened the port closes it.
+// Close does nothing: the receiver speaks on, and the port belongs to its opener.
 func (d *Dev) Close() error { return nil }

@@ -133,7 +133,8 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
-// All that has arrived is looked through, and the newest epoch is whole without waiting for the next.
+// All that has arrived is looked through, and the newest epoch is whole without waiting for the
+// next.
 func TestNewestOfSeveral(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := device(t, moment(57), moment(58), moment(0))
@@ -146,7 +147,8 @@ func TestNewestOfSeveral(t *testing.T) {
 	})
 }
 
-// The receiver pauses between the sentences of an epoch: from the second one on, the driver knows what belongs to it.
+// The receiver pauses between the sentences of an epoch: from the second one on, the driver knows
+// what belongs to it.
 func TestPauseWithinAnEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var says []string
@@ -215,7 +217,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Whatever comes, a sentence is printable, begins with a dollar sign and had its checksum in the bytes.
+// Whatever comes, a sentence is printable, begins with a dollar sign and had its checksum in the
+// bytes.
 func FuzzFramer(f *testing.F) {
 	f.Add([]byte(moment(0)))
 	f.Add([]byte("$$GPRMC*4B$*00*\x00" + strings.Repeat("x", 300)))

@@ -1,7 +1,8 @@
-// Package pms5003 is the driver of the Plantower PMS5003 and PMS7003, which count particles in the air by laser.
+// Package pms5003 is the driver of the Plantower PMS5003 and PMS7003, which count particles in the
+// air by laser.
 //
-// The sensor sends a frame about every second by itself. Nobody can know whether it was running before the driver was opened, so its first 30 s are
-// taken for those after power-up.
+// The sensor sends a frame about every second by itself. It cannot be known whether it was running
+// before the driver was opened, so its first 30 s are taken for those after power-up.
 //
 // # Data sheet
 //
@@ -9,8 +10,8 @@
 //
 // # Wiring
 //
-// VCC to 5 V, GND; the sensor's TX to RX of the port; its RX to TX is needed only for sleep = true. Its signals have 3.3 V. Do not block its
-// inlet and outlet.
+// VCC to 5 V, GND; the sensor's TX to RX of the port; its RX to TX is needed only for sleep = true.
+// Its signals have 3.3 V. Do not block its inlet and outlet.
 //
 // # Range
 //
@@ -18,7 +19,8 @@
 //
 // # Sources of error
 //
-// For the 30 s after it was switched on or woken up its numbers are Bad ("warming up"). Its laser lasts about a year of continuous use; with
-// sleep = true it runs only for the readings, each of which then takes the warm-up and needs a timeout of at least 45s. In fog and at
-// high humidity droplets count as dust.
+// For the 30 s after it was switched on or woken up its numbers are Bad ("warming up"). Its laser
+// lasts about a year of continuous use; with sleep = true it runs only for the readings, each of
+// which then takes the warm-up and needs a timeout of at least 45s. In fog and at high humidity
+// droplets count as dust.
 package pms5003

@@ -44,7 +44,7 @@ func encode(v reflect.Value) any {
 	return v.Interface()
 }
 
-// absent tells of a value that the configuration does not set.
+// absent describes a value that the configuration does not set.
 func absent(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Map, reflect.Slice:

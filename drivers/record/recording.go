@@ -38,7 +38,7 @@ type Operation struct {
 	Address uint16  `json:"address,omitempty"`
 	Write   Bytes   `json:"w,omitempty"`
 	Read    Bytes   `json:"r,omitempty"`
-	Size    int     `json:"size,omitempty"` // how many bytes were asked for, where that is not how many were read
+	Size    int     `json:"size,omitempty"` // how many bytes were asked for, if that is not how many were read
 	Fault   *Fault  `json:"error,omitempty"`
 }
 
@@ -129,8 +129,9 @@ type fault struct {
 func (f *fault) Error() string   { return f.text }
 func (f *fault) Unwrap() []error { return f.causes }
 
-// Session opens a driver on recorded buses, measures every interval until ctx ends, closes the driver, and returns what went over the
-// bus. A driver that cannot be opened, and readings that fail, are part of the Recording.
+// Session opens a driver on recorded buses, measures every interval until ctx ends, closes the
+// driver, and returns what went over the bus. A driver that cannot be opened, and readings that
+// fail, are part of the Recording.
 func Session(ctx context.Context, spec drivers.Spec, buses drivers.Buses, bus string, options any, every, timeout time.Duration) (*Recording, error) {
 	text, err := json.Marshal(encode(reflect.ValueOf(options)))
 	if err != nil {

@@ -1,11 +1,14 @@
 // Package scd4x is the driver of Sensirion's SCD40, SCD41 and SCD43 (CO₂, temperature, humidity).
 //
-// The sensor measures by itself every 5 s while the driver is open, and Read waits for the next result that was not read yet: so a sensor
-// that is read less often than every 5 s has its answer at once. While it measures it acknowledges four commands only, so what has to be
-// set is set after it was stopped, which takes half a second. After power-up it acknowledges nothing for up to a second.
+// The sensor measures by itself every 5 s while the driver is open, and Read waits for the next
+// result that was not read yet: so a sensor that is read less often than every 5 s has its answer
+// at once. While it measures it acknowledges four commands only, so what has to be set is set after
+// it was stopped, which takes half a second. After power-up it acknowledges nothing for up to a
+// second.
 //
-// Where the power was lost the sensor is idle and has no results; a Read that sees none for two periods is an error, and the next one sets
-// the sensor up again. Nothing is stored in the sensor's EEPROM: the options are given to it at each start.
+// Where the power was lost the sensor is idle and has no results; a Read that sees none for two
+// periods is an error, and the next one sets the sensor up again. Nothing is stored in the sensor's
+// EEPROM: the options are given to it at each start.
 //
 // # Data sheet
 //
@@ -13,7 +16,8 @@
 //
 // # Wiring
 //
-// VDD 2.4 to 5.5 V that gives 205 mA for moments, on a Raspberry Pi 3.3 V; GND, SDA, SCL. The address is always 0x62: one on a bus.
+// VDD 2.4 to 5.5 V that gives 205 mA for moments, on a Raspberry Pi 3.3 V; GND, SDA, SCL. The
+// address is always 0x62: one on a bus.
 //
 // # Range
 //
@@ -21,7 +25,8 @@
 //
 // # Sources of error
 //
-// With self_calibration the sensor takes the lowest CO₂ of a week as fresh air: right for rooms that are aired, wrong for greenhouses. It
-// warms itself by about 4 °C, which its offset corrects. The pressure of the air counts: set altitude. A single wrong checksum or missing
-// acknowledgement is not unusual; the reading fails, and the next is good.
+// With self_calibration the sensor takes the lowest CO₂ of a week as fresh air: right for rooms
+// that are aired, wrong for greenhouses. It warms itself by about 4 °C, which its offset corrects.
+// The pressure of the air counts: set altitude. A single wrong checksum or missing acknowledgement
+// is not unusual; the reading fails, and the next is good.
 package scd4x

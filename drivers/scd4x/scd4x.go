@@ -88,7 +88,8 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	return d, nil
 }
 
-// start stops the sensor, which may be measuring since before, gives it the options and lets it measure.
+// start stops the sensor, which may be measuring since before, gives it the options and lets it
+// measure.
 func (d *Dev) start(ctx context.Context) error {
 	// What has no right checksum here is no SCD4x, and gets no further command.
 	if err := d.conn.Ask(ctx, cmdReady, shortTime, d.words[:1]); err != nil {
@@ -132,7 +133,8 @@ func (d *Dev) send(ctx context.Context, takes time.Duration, command uint16, wor
 	return drivers.Wait(ctx, takes)
 }
 
-// Read waits for the next result, at most 5 s, and returns CO₂ (ppm), temperature (°C) and relative humidity (%RH).
+// Read waits for the next result, at most 5 s, and returns CO₂ (ppm), temperature (°C) and relative
+// humidity (%RH).
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -176,7 +178,7 @@ func (d *Dev) wait(ctx context.Context) error {
 	return errors.New("there was none for 10 s: the sensor lost its power, or another program stopped it; it will be started again")
 }
 
-// Close stops the measurements. It may take a second, where the sensor is still at something else.
+// Close stops the measurements. It may take a second, if the sensor is still at something else.
 func (d *Dev) Close() error {
 	if d.closed {
 		return nil

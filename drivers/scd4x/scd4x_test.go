@@ -24,8 +24,8 @@ func TestDriver(t *testing.T) {
 	}.Run(t)
 }
 
-// The traffic byte by byte, with the data sheet's examples: a serial number, an offset of 5.4 °C, a height of 1950 m, 500 ppm at 25 °C
-// and 37 %RH.
+// The traffic byte by byte, with the data sheet's examples: a serial number, an offset of 5.4 °C, a
+// height of 1950 m, 500 ppm at 25 °C and 37 %RH.
 func TestPlayback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const a = 0x62

@@ -13,14 +13,16 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
-// A sensor is a model of an SDS011: it answers commands, and sends a report a second while it works.
+// A sensor is a model of an SDS011: it answers commands, and sends a report a second while it
+// works.
 type sensor struct {
 	asleep   bool
 	commands []string
 	report   []byte // instead of the good one
 }
 
-// The example of the control protocol: PM2.5 is 0x04d4 (123.6), PM10 0x0a3a (261.8), of the device a160.
+// The example of the control protocol: PM2.5 is 0x04d4 (123.6), PM10 0x0a3a (261.8), of the device
+// a160.
 var example = []byte{0xaa, 0xc0, 0xd4, 0x04, 0x3a, 0x0a, 0xa1, 0x60, 0x1d, 0xab}
 
 func (s *sensor) says(int) string {
@@ -115,7 +117,8 @@ func TestWarmUpAndSleep(t *testing.T) {
 			t.Errorf("want it asleep after Close, got %v", err)
 		}
 		opened(t, s, Options{Period: 5, WarmUp: 30 * time.Second})
-		// The commands of the control protocol: work, report by itself, continuous; sleep; and every five minutes.
+		// The commands of the control protocol: work, report by itself, continuous; sleep; and
+		// every five minutes.
 		want := []string{
 			"aa b4 06 01 01 00 00 00 00 00 00 00 00 00 00 ff ff 06 ab",
 			"aa b4 02 01 00 00 00 00 00 00 00 00 00 00 00 ff ff 01 ab",

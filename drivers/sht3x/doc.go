@@ -1,8 +1,9 @@
 // Package sht3x is the driver of Sensirion's SHT30, SHT31, SHT35 and SHT85 (temperature, humidity).
 //
-// Each Read starts one measurement of the best repeatability without clock stretching, which the Raspberry Pi's I2C controller cannot be
-// trusted with, and asks for the result when the longest time has passed; until then the chip does not acknowledge. The chip sleeps in
-// between and keeps no setting that it could lose with its power.
+// Each Read starts one measurement of the best repeatability without clock stretching, which the
+// Raspberry Pi's I2C controller cannot be trusted with, and asks for the result when the longest
+// time has passed; until then the chip does not acknowledge. The chip sleeps in between and keeps
+// no setting that it could lose with its power.
 //
 // # Data sheet
 //
@@ -10,7 +11,8 @@
 //
 // # Wiring
 //
-// VDD 2.15 to 5.5 V, on a Raspberry Pi 3.3 V; GND, SDA, SCL; pin ADDR to ground is address 0x44, to the supply 0x45. ALERT stays open.
+// VDD 2.15 to 5.5 V, on a Raspberry Pi 3.3 V; GND, SDA, SCL; pin ADDR to ground is address 0x44, to
+// the supply 0x45. ALERT stays open.
 //
 // # Range
 //
@@ -18,7 +20,8 @@
 //
 // # Sources of error
 //
-// It has no id: a status word with the right checksum stands for one. The SHT4x has the same address and other commands. Because it
-// acknowledges a reading only when it has measured, fieldgate scan does not see it without --identify. Long damp shifts the humidity by
-// some percent, which drying takes back.
+// It has no id: a status word with the right checksum stands for one. The SHT4x has the same
+// address and other commands. Because it acknowledges a reading only when it has measured,
+// fieldgate scan does not see it without --identify. Long damp shifts the humidity by some percent,
+// which drying takes back.
 package sht3x

@@ -61,7 +61,7 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 		if chip.NoAnswer(err) {
 			err = fmt.Errorf(`%w; an SHT4x has the same address and does not answer to this: driver = "sht4x"`, err)
 		}
-		return nil, fmt.Errorf("sht3x: status: %w", d.conn.Unfound(err, "pin ADDR", 0x44, 0x45))
+		return nil, fmt.Errorf("sht3x: status: %w", d.conn.ExplainAbsent(err, "pin ADDR", 0x44, 0x45))
 	}
 	for _, step := range []struct {
 		command uint16
@@ -77,7 +77,8 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	return d, nil
 }
 
-// Read makes one measurement and returns temperature (°C) and relative humidity (%RH). It takes 16 ms.
+// Read makes one measurement and returns temperature (°C) and relative humidity (%RH). It takes 16
+// ms.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -24,7 +24,8 @@ func TestDriver(t *testing.T) {
 	}.Run(t)
 }
 
-// The traffic byte by byte. 0xBEEF with 0x92 is the data sheet's example of a checksum (4.12); the values follow from its formulas (4.13).
+// The traffic byte by byte. 0xBEEF with 0x92 is the data sheet's example of a checksum (4.12); the
+// values follow from its formulas (4.13).
 func TestPlayback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{

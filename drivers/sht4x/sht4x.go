@@ -59,7 +59,7 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 		if chip.NoAnswer(err) {
 			err = fmt.Errorf(`%w; an SHT3x has the same address and does not answer to this: driver = "sht3x"`, err)
 		}
-		return nil, fmt.Errorf("sht4x: serial number: %w", d.conn.Unfound(err, "the chip's order code", 0x44, 0x45, 0x46))
+		return nil, fmt.Errorf("sht4x: serial number: %w", d.conn.ExplainAbsent(err, "the chip's order code", 0x44, 0x45, 0x46))
 	}
 	if err := d.conn.Send(ctx, cmdReset); err != nil {
 		return nil, fmt.Errorf("sht4x: reset: %w", err)
@@ -78,7 +78,8 @@ func (d *Dev) ask(ctx context.Context, command byte, takes time.Duration) error 
 	return d.conn.Fetch(ctx, takes, d.words[:])
 }
 
-// Read makes one measurement and returns temperature (°C) and relative humidity (%RH). It takes 8 ms.
+// Read makes one measurement and returns temperature (°C) and relative humidity (%RH). It takes 8
+// ms.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -1,8 +1,9 @@
-// Package sim is the driver of a sensor that does not exist: for demonstrations, and to try out what a gateway does with broken sensors.
-// It makes one field of a chosen shape, and on request fails, hangs or freezes.
+// Package sim is the driver of a sensor that does not exist: for demonstrations, and to try out
+// what a gateway does with broken sensors. It makes one field of a chosen shape, and on request
+// fails, hangs or freezes.
 //
-// A driver has no clock, so all that it counts are readings: a wave with the period 60, read every second, takes a minute. The same seed
-// gives the same values. Read does not allocate.
+// A driver has no clock, so all that it counts are readings: a wave with the period 60, read every
+// second, takes a minute. The same seed gives the same values. Read does not allocate.
 //
 // # Data sheet
 //

@@ -29,8 +29,9 @@ type Options struct {
 	FreezeAfter int `toml:"freeze_after" doc:"after n readings the value does not change any more; 0 is never"`
 }
 
-// Shapes returns the shapes of a field: "constant", "counter" (an int: 0, 1, 2 …), "sawtooth" (from bottom to top and back at once),
-// "sine", "square" (a step down after half the period, and up again), "triangle" and "walk" (a random step each time).
+// Shapes returns the shapes of a field: "constant", "counter" (an int: 0, 1, 2 …), "sawtooth" (from
+// bottom to top and back at once), "sine", "square" (a step down after half the period, and up
+// again), "triangle" and "walk" (a random step each time).
 func Shapes() []string {
 	return []string{"constant", "counter", "sawtooth", "sine", "square", "triangle", "walk"}
 }

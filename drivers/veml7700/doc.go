@@ -1,8 +1,9 @@
 // Package veml7700 is the driver of Vishay's VEML7700 (illuminance).
 //
-// Each Read wakes the chip and measures with the range of the last reading; where the counts are too few or too many it measures again
-// with another, at most three times. A range is a gain and an integration time, 0.0168 to 2.15 lx a count. The resolution, 0.0042 lx at
-// the highest gain and the longest time, is that of the present data sheet; older ones and many programs have 0.0036.
+// Each Read wakes the chip and measures with the range of the last reading; if the counts are too
+// few or too many it measures again with another, at most three times. A range is a gain and an
+// integration time, 0.0168 to 2.15 lx a count. The resolution, 0.0042 lx at the highest gain and
+// the longest time, is that of the present data sheet; older ones and many programs have 0.0036.
 //
 // # Data sheet
 //
@@ -10,7 +11,8 @@
 //
 // # Wiring
 //
-// VDD 2.5 to 3.6 V (modules often 5 V too); GND, SDA, SCL. The address is always 0x10: one on a bus.
+// VDD 2.5 to 3.6 V (modules often 5 V too); GND, SDA, SCL. The address is always 0x10: one on a
+// bus.
 //
 // # Range
 //
@@ -18,7 +20,8 @@
 //
 // # Sources of error
 //
-// Above 1000 lx the chip gives less than in proportion, which the application note's polynomial corrects. The configuration is read back
-// with the result: one that lost its power shows, and is not taken for darkness. A window before the chip takes light away: correct it
-// with a scale in the field's filter.
+// Above 1000 lx the chip gives less than in proportion, which the application note's polynomial
+// corrects. The configuration is read back with the result: one that lost its power shows, and is
+// not taken for darkness. A window before the chip takes light away: correct it with a scale in the
+// field's filter.
 package veml7700

@@ -37,7 +37,7 @@ const (
 	regALS       = 0x04
 	regID        = 0x07
 
-	id       = 0x81 // in the lower byte; the upper tells the address
+	id       = 0x81 // in the lower byte; the upper has the address
 	shutdown = 0x0001
 	wake     = 5 * time.Millisecond // 2.5 ms by the data sheet
 
@@ -52,8 +52,9 @@ type scale struct {
 	lux         float64 // per count
 }
 
-// scales returns the ranges, the finest first. The gains are coded 0 for 1, 1 for 2, 2 for 1/8 and 3 for 1/4, from bit 11 on; the
-// integration times 0x1 for 200 ms, 0x0 for 100, 0x8 for 50 and 0xC for 25, from bit 6 on.
+// scales returns the ranges, the finest first. The gains are coded 0 for 1, 1 for 2, 2 for 1/8 and
+// 3 for 1/4, from bit 11 on; the integration times 0x1 for 200 ms, 0x0 for 100, 0x8 for 50 and 0xC
+// for 25, from bit 6 on.
 func scales() []scale {
 	return []scale{
 		{1<<11 | 0x1<<6, 200 * time.Millisecond, 0.0168},
@@ -88,7 +89,7 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 		return nil, fmt.Errorf("veml7700: %w", err)
 	}
 	if got&0xFF != id {
-		return nil, fmt.Errorf("veml7700: %w", d.chip.Wrong(got, "no VEML7700, which has 0x81 in the lower byte"))
+		return nil, fmt.Errorf("veml7700: %w", d.chip.WrongID(got, "not a VEML7700, which has 0x81 in the lower byte"))
 	}
 	if err := errors.Join(d.write(regConfig, shutdown), d.write(regPowerSave, 0)); err != nil {
 		return nil, fmt.Errorf("veml7700: set-up: %w", err)
@@ -96,8 +97,8 @@ func Open(ctx context.Context, bus i2c.Bus, o Options) (*Dev, error) {
 	return d, nil
 }
 
-// Read makes one to three measurements, and returns the illuminance (lx). It takes 55 ms in sunlight, 205 ms in a room, and up to
-// 0.7 s after the light changed much.
+// Read makes one to three measurements, and returns the illuminance (lx). It takes 55 ms in
+// sunlight, 205 ms in a room, and up to 0.7 s after the light changed much.
 func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -121,8 +122,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values[:], nil
 }
 
-// better returns the scale with which to measure after that many counts with the present one: the same where they are neither too few
-// nor too many, else the finest that will not have too many.
+// better returns the scale with which to measure after that many counts with the present one: the
+// same if they are neither too few nor too many, else the finest that will not have too many.
 func (d *Dev) better(counts uint16) int {
 	last := len(d.scales) - 1
 	switch {
@@ -140,7 +141,8 @@ func (d *Dev) better(counts uint16) int {
 	return last
 }
 
-// corrected returns the illuminance for what the counts say (application note, "correction formula").
+// corrected returns the illuminance for what the counts say (application note, "correction
+// formula").
 func corrected(lux float64) float64 {
 	if lux <= polynomialFrom {
 		return lux

@@ -48,7 +48,8 @@ func TestPlayback(t *testing.T) {
 	})
 }
 
-// The table of resolutions of the application note: each range is 0.0042 lx at gain 2 and 800 ms, times what its own are less.
+// The table of resolutions of the application note: each range is 0.0042 lx at gain 2 and 800 ms,
+// times what its own are less.
 func TestScales(t *testing.T) {
 	gains := []float64{1, 2, 0.125, 0.25}
 	times := map[uint16]time.Duration{0: 100, 1: 200, 2: 400, 3: 800, 8: 50, 12: 25}
@@ -63,7 +64,8 @@ func TestScales(t *testing.T) {
 	}
 }
 
-// The correction does next to nothing at 1000 lx, and grows steadily. 22,000 lx by the counts are 102 klx.
+// The correction does next to nothing at 1000 lx, and grows steadily. 22,000 lx by the counts are
+// 102 klx.
 func TestCorrected(t *testing.T) {
 	for lux, want := range map[float64]float64{1000: 1000, 2000: 2265.1, 5000: 6250.5, 22000: 102350} {
 		if got := corrected(lux); math.Abs(got/want-1) > 0.0002 {
@@ -124,7 +126,7 @@ func TestAutoRange(t *testing.T) {
 	}
 }
 
-// Where the light changes faster than the range, counts at their end are no value.
+// Where the light changes faster than the range, counts at their end are not a value.
 func TestFlicker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := veml7700test.New()
@@ -157,7 +159,7 @@ func TestTraps(t *testing.T) {
 			t.Errorf("after it: got %#v, %v", values, err)
 		}
 		model.ID = 0xFFFF
-		if _, err := Spec.Open(t.Context(), buses, "bus", Spec.Options()); err == nil || !strings.Contains(err.Error(), "0x10 on fake has the id 0xffff: that is no VEML7700") {
+		if _, err := Spec.Open(t.Context(), buses, "bus", Spec.Options()); err == nil || !strings.Contains(err.Error(), "0x10 on fake has the id 0xffff: that is not a VEML7700") {
 			t.Errorf("another chip: got %v", err)
 		}
 	})

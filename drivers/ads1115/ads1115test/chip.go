@@ -1,5 +1,5 @@
-// Package ads1115test has a model of the ADS1115 and ADS1015 that behaves as their data sheets say: for tests of the driver, and for
-// whatever can put a model behind a bus.
+// Package ads1115test has a model of the ADS1115 and ADS1015 that behaves as their data sheets say:
+// for tests of the driver, and for whatever can put a model behind a bus.
 package ads1115test
 
 import (
@@ -77,7 +77,7 @@ func (c *Chip) takes() time.Duration {
 	return time.Second*11/10/rates[c.config>>5&7] + c.Slower
 }
 
-// convert returns the result of a conversion, at the end of the scale where the voltage is beyond.
+// convert returns the result of a conversion, at the end of the scale if the voltage is beyond.
 func (c *Chip) convert() uint16 {
 	v := c.Volts
 	volts := []float64{v[0] - v[1], v[0] - v[3], v[1] - v[3], v[2] - v[3], v[0], v[1], v[2], v[3]}[c.config>>12&7]

@@ -1,5 +1,5 @@
-// Package aht20test has a model of the AHT20 that behaves as its data sheet says: for tests of the driver, and for whatever can put a
-// model behind a bus.
+// Package aht20test has a model of the AHT20 that behaves as its data sheet says: for tests of the
+// driver, and for anything that can put a model behind a bus.
 package aht20test
 
 import (

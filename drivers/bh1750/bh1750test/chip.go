@@ -1,5 +1,5 @@
-// Package bh1750test has a model of the BH1750 that behaves as its data sheet says: for tests of the driver, and for whatever can put a
-// model behind a bus.
+// Package bh1750test has a model of the BH1750 that behaves as its data sheet says: for tests of
+// the driver, and for anything that can put a model behind a bus.
 package bh1750test
 
 import (

@@ -1,5 +1,5 @@
-// Package bme280test has a model of the BME280 and the BMP280 that behaves as their registers do: for tests of the driver, and for
-// whatever can put a model behind a bus.
+// Package bme280test has a model of the BME280 and the BMP280 that behaves as their registers do:
+// for tests of the driver, and for whatever can put a model behind a bus.
 package bme280test
 
 import (
@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/kit/chip/chiptest"
 )
 
-// A Chip is a model of the chip on an I2C bus. Its results are raw values, which appear in the registers when a measurement has
-// ended.
+// A Chip is a model of the chip on an I2C bus. Its results are raw values, which appear in the
+// registers when a measurement has ended.
 type Chip struct {
 	Humidity    bool // a BME280; otherwise a BMP280
 	Temperature int32
@@ -27,8 +27,8 @@ type Chip struct {
 	running   bool
 }
 
-// NewBME280 returns a chip with the calibration and the raw values of the data sheets' example: 25.08 °C and 100,653 Pa. Of the humidity there
-// is none in them; the chip has 49.08 %RH.
+// NewBME280 returns a chip with the calibration and the raw values of the data sheets' example:
+// 25.08 °C and 100,653 Pa. Of the humidity there is none in them; the chip has 49.08 %RH.
 func NewBME280() *Chip {
 	c := &Chip{Humidity: true, Temperature: 519888, Pressure: 415148, RelHumidity: 29000}
 	c.reset()

@@ -1,5 +1,5 @@
-// Package bme680test has a model of the BME680 and the BME688 that behaves as their registers do: for tests of the driver, and for
-// whatever can put a model behind a bus.
+// Package bme680test has a model of the BME680 and the BME688 that behaves as their registers do:
+// for tests of the driver, and for whatever can put a model behind a bus.
 package bme680test
 
 import (
@@ -9,7 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/kit/chip/chiptest"
 )
 
-// A Chip is a model of the chip on an I2C bus. Its results are raw values, which appear in the registers when a measurement has ended.
+// A Chip is a model of the chip on an I2C bus. Its results are raw values, which appear in the
+// registers when a measurement has ended.
 type Chip struct {
 	Temperature int32
 	Pressure    int32
@@ -29,7 +30,8 @@ type Chip struct {
 	ready     time.Time
 }
 
-// NewBME680 returns a chip with 23.63 °C, 97,819 Pa, 46.21 %RH and 18,549 Ω by Bosch's program, as it is after power-up.
+// NewBME680 returns a chip with 23.63 °C, 97,819 Pa, 46.21 %RH and 18,549 Ω by Bosch's program, as
+// it is after power-up.
 func NewBME680() *Chip {
 	c := &Chip{Temperature: 492000, Pressure: 364000, Humidity: 21000, Gas: 300, GasRange: 9, id: 0x61}
 	c.reset()
@@ -97,7 +99,7 @@ func (c *Chip) write(reg, v byte) {
 	}
 }
 
-// gasRuns tells whether the measurement is of the gas too.
+// gasRuns reports whether the measurement is of the gas too.
 func (c *Chip) gasRuns() bool {
 	if c.high {
 		return c.regs[0x71]&0x20 != 0

@@ -1,5 +1,5 @@
-// Package dps310test has a model of the DPS310 that behaves as its registers do: for tests of the driver, and for whatever can put a
-// model behind a bus.
+// Package dps310test has a model of the DPS310 that behaves as its registers do: for tests of the
+// driver, and for anything that can put a model behind a bus.
 package dps310test
 
 import (
@@ -9,7 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/kit/chip/chiptest"
 )
 
-// A Chip is a model of the chip on an I2C bus, with the coefficients and raw results of a real one, which are those of QEMU's model too.
+// A Chip is a model of the chip on an I2C bus, with the coefficients and raw results of a real one,
+// which are those of QEMU's model too.
 type Chip struct {
 	RawTemperature int32 // of one measurement, by 524288
 	RawPressure    int32 // of one measurement, by 524288
@@ -130,7 +131,8 @@ func (c *Chip) write(reg, v byte) {
 	}
 }
 
-// advance ends a measurement whose time is over. More than eight are summed beyond the register, unless it is shifted.
+// advance ends a measurement whose time is over. More than eight are summed beyond the register,
+// unless it is shifted.
 func (c *Chip) advance() {
 	if c.running != 1 && c.running != 2 || time.Now().Before(c.ready) {
 		return

@@ -1,5 +1,5 @@
-// Package ina219test has a model of the INA219 and INA226 that behaves as their data sheets say: for tests of the driver, and for
-// whatever can put a model behind a bus.
+// Package ina219test has a model of the INA219 and INA226 that behaves as their data sheets say:
+// for tests of the driver, and for whatever can put a model behind a bus.
 package ina219test
 
 import (

@@ -17,7 +17,8 @@ func Addresses(first, last int) []int {
 	return all
 }
 
-// CheckAddress returns nil for an address that the chip can have, and an OptionError for the option "address" otherwise.
+// CheckAddress returns nil for an address that the chip can have, and an OptionError for the option
+// "address" otherwise.
 func CheckAddress(address int, can ...int) error {
 	written, err := strconv.ParseInt(strconv.Itoa(address), 16, 32)
 	hint := ""

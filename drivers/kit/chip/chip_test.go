@@ -74,7 +74,7 @@ func TestReadConstant(t *testing.T) {
 	}
 }
 
-func TestUnfound(t *testing.T) {
+func TestExplainAbsent(t *testing.T) {
 	tests := []struct {
 		name    string
 		present []uint16
@@ -97,7 +97,7 @@ func TestUnfound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := New(bus, 0x48).Unfound(test.err, "pin A0", Addresses(0x48, 0x4b)...)
+			got := New(bus, 0x48).ExplainAbsent(test.err, "pin A0", Addresses(0x48, 0x4b)...)
 			if !errors.Is(got, test.err) || !strings.HasSuffix(got.Error(), test.want) {
 				t.Errorf("want %q, got %v", test.want, got)
 			}

@@ -12,7 +12,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 )
 
-// A Conn is a chip at an address of a bus. It keeps the bytes that it sends, so a transfer allocates nothing.
+// A Conn is a chip at an address of a bus. It keeps the bytes that it sends, so a transfer
+// allocates nothing.
 type Conn struct {
 	bus  i2c.Bus
 	addr uint16
@@ -43,8 +44,9 @@ func (c *Conn) ReadReg(reg byte, b []byte) error {
 	return c.bus.Tx(c.addr, c.w, b)
 }
 
-// ReadConstant reads successive registers that never change, twice, and fails where the two differ. A disturbed transfer of what the results
-// are computed from, which most chips protect by nothing, would make them wrong until the chip is opened anew.
+// ReadConstant reads successive registers that never change, twice, and fails if the two differ. A
+// disturbed transfer of what the results are computed from, which most chips protect by nothing,
+// would make them wrong until the chip is opened again.
 func (c *Conn) ReadConstant(reg byte, b []byte) error {
 	if err := c.ReadReg(reg, b); err != nil {
 		return err
@@ -86,15 +88,16 @@ func (c *Conn) Read16LE(reg byte) (uint16, error) {
 // Write16 writes a register of two bytes, the upper one first.
 func (c *Conn) Write16(reg byte, v uint16) error { return c.Write(reg, byte(v>>8), byte(v)) }
 
-// eremoteio is what some adapters say (that of the Raspberry Pi) where others say ENXIO. Only Linux has a name for it.
+// eremoteio is what some adapters say (that of the Raspberry Pi) where others say ENXIO. Only Linux
+// has a name for it.
 const eremoteio = syscall.Errno(121)
 
-// NoAnswer tells whether an error of a transfer means that nobody acknowledged.
+// NoAnswer reports whether an error of a transfer means that no device acknowledged.
 func NoAnswer(err error) bool { return errors.Is(err, syscall.ENXIO) || errors.Is(err, eremoteio) }
 
-// Unfound adds to the error of the first transfer with a chip which of the other addresses that it can have do answer. pins are those
-// that choose the address ("pin SDO").
-func (c *Conn) Unfound(err error, pins string, addresses ...int) error {
+// ExplainAbsent adds to the error of the first transfer with a chip which of the other addresses
+// that it can have do answer. pins are those that choose the address ("pin SDO").
+func (c *Conn) ExplainAbsent(err error, pins string, addresses ...int) error {
 	if errors.Is(err, os.ErrClosed) {
 		return err
 	}
@@ -113,7 +116,8 @@ func (c *Conn) Unfound(err error, pins string, addresses ...int) error {
 	return fmt.Errorf("%w; devices answer at %s: if one is it (%s), set address to that", err, strings.Join(others, ", "), pins)
 }
 
-// Wrong returns the error for a chip that shows another id than it should. is says what that means: `a BMP280: use driver = "bmp280"`.
-func (c *Conn) Wrong(id any, is string) error {
-	return fmt.Errorf("the device at %s has the id %#02x: that is %s", c, id, is)
+// WrongID returns the error for a chip that shows another id than it should. meaning says what that
+// is: `a BMP280: use driver = "bmp280"`.
+func (c *Conn) WrongID(id any, meaning string) error {
+	return fmt.Errorf("the device at %s has the id %#02x: that is %s", c, id, meaning)
 }

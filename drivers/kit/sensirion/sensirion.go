@@ -1,5 +1,6 @@
-// Package sensirion speaks the protocol that Sensirion's sensors have in common: commands, and words of 16 bits each followed by its
-// checksum (SHT3x-DIS, section 4.12). What a command means is in the drivers.
+// Package sensirion speaks the protocol that Sensirion's sensors have in common: commands, and
+// words of 16 bits each followed by its checksum (SHT3x-DIS, section 4.12). What a command means is
+// in the drivers.
 package sensirion
 
 import (
@@ -13,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/kit/chip"
 )
 
-// ErrCRC is in the error where a checksum is wrong: the transfer was disturbed.
+// ErrCRC is in the error if a checksum is wrong: the transfer was disturbed.
 var ErrCRC = errors.New("wrong checksum: the transfer was disturbed (long wires, weak pull-ups), or the device is another one")
 
 // CRC returns the checksum: polynomial 0x31, initially 0xFF.
@@ -35,13 +36,13 @@ func CRC(b ...byte) byte {
 // A Conn is a sensor on a bus.
 type Conn struct {
 	*chip.Conn
-	// Busy is the longest time for which the sensor, at work, acknowledges nothing: it may still be at what a call began that was
-	// cancelled.
+	// Busy is the longest time for which the sensor, at work, acknowledges nothing: it may still be
+	// at what a call began that was cancelled.
 	Busy time.Duration
 	r    [9]byte
 }
 
-// Send sends bytes, once more after Busy where they are not acknowledged.
+// Send sends bytes, once more after Busy if they are not acknowledged.
 func (c *Conn) Send(ctx context.Context, b ...byte) error {
 	err := c.Write(b...)
 	if !chip.NoAnswer(err) {
@@ -72,7 +73,7 @@ func (c *Conn) Fetch(ctx context.Context, d time.Duration, words []uint16) error
 	return nil
 }
 
-// Command sends a command of 16 bits, with a word and its checksum where it takes one.
+// Command sends a command of 16 bits, with a word and its checksum if it takes one.
 func (c *Conn) Command(ctx context.Context, command uint16, word ...uint16) error {
 	hi, lo := byte(command>>8), byte(command)
 	if len(word) == 0 {

@@ -31,8 +31,8 @@ func (e *Evidence) add(p []byte) {
 // First returns the first bytes.
 func (e *Evidence) First() []byte { return e.first[:min(e.Count, len(e.first))] }
 
-// Explain says what is probably wrong when a device that speaks by itself has said nothing that makes sense: want names that, and err is why
-// the wait ended.
+// Explain says what is probably wrong when a device that speaks by itself has said nothing that
+// makes sense: want names that, and err is why the wait ended.
 func (e *Evidence) Explain(driver, want string, mode drivers.SerialMode, err error) error {
 	if e.Count == 0 {
 		return fmt.Errorf("%s: nothing came: is the device powered and sending, and is its TX wired to our RX? %w", driver, err)

@@ -18,8 +18,9 @@ type Frames struct {
 	buf []byte
 }
 
-// Newest adds what has come and returns the last whole frame in it, nil if there is none. It is good until the next call. After something
-// that is no frame, the search goes on at the next byte.
+// Newest adds what has come and returns the last whole frame in it, nil if there is none. It is
+// good until the next call. After something that is not a frame, the search goes on at the next
+// byte.
 func (f *Frames) Newest(p []byte) (frame []byte) {
 	f.buf = append(f.buf, p...)
 	rest := f.buf

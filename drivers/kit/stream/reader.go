@@ -12,7 +12,8 @@ import (
 const (
 	// glance is how long a read of the port waits before the context is looked at again.
 	glance = 50 * time.Millisecond
-	// backlog is how many bytes that have arrived before are looked through: what Linux keeps of a port that nobody reads.
+	// backlog is how many bytes that have arrived before are looked through: what Linux keeps of a
+	// port that is not read.
 	backlog = 64 << 10
 	// stale is how many of them make it likely that Linux had no room for those that came last.
 	stale = 16 << 10
@@ -29,8 +30,8 @@ type Reader struct {
 // NewReader returns a Reader of a port, which stays the caller's.
 func NewReader(port drivers.Port) *Reader { return &Reader{port: port} }
 
-// A take is given what has come, at most 512 bytes at a time, or nothing after 50 ms of silence. It tells whether it has found what it
-// was looking for.
+// A take is given what has come, at most 512 bytes at a time, or nothing after 50 ms of silence. It
+// reports whether it has found what it was looking for.
 type take = func(p []byte) bool
 
 // Next hands over what comes until take has found something, or ctx has ended.
@@ -54,8 +55,9 @@ func (r *Reader) Next(ctx context.Context, take take) error {
 	}
 }
 
-// Newest is for devices that speak by themselves: it hands over all that has arrived since the last call, and if nothing was found in
-// that, or more came than Linux keeps, waits as Next does. take remembers the last that it found.
+// Newest is for devices that speak by themselves: it hands over all that has arrived since the last
+// call, and if nothing was found in that, or more came than Linux keeps, waits as Next does. take
+// remembers the last that it found.
 func (r *Reader) Newest(ctx context.Context, take take) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -79,8 +81,9 @@ func (r *Reader) Newest(ctx context.Context, take take) error {
 	return r.Next(ctx, take)
 }
 
-// Ask is for devices that speak when they are asked: it drops what has arrived, sends the request, and hands over what comes until take has
-// found the answer. After the timeout without one the error is os.ErrDeadlineExceeded, and Seen is what came instead.
+// Ask is for devices that speak when they are asked: it drops what has arrived, sends the request,
+// and hands over what comes until take has found the answer. After the timeout without one the
+// error is os.ErrDeadlineExceeded, and Seen is what came instead.
 func (r *Reader) Ask(ctx context.Context, request []byte, timeout time.Duration, take take) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -14,7 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
-// reader returns a reader of a device that says "0", "1", "2" … every 300 ms and answers "?" with "!" after 100 ms.
+// reader returns a reader of a device that says "0", "1", "2" … every 300 ms and answers "?" with
+// "!" after 100 ms.
 func reader(t *testing.T) *Reader {
 	t.Helper()
 	buses := drivertest.OnSerial(drivertest.Device{

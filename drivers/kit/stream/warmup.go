@@ -13,7 +13,7 @@ func StartWarmUp(d time.Duration) WarmUp {
 	return WarmUp{time.NewTimer(d)}
 }
 
-// Over tells whether the time is over.
+// Over reports whether the time is over.
 func (w *WarmUp) Over() bool {
 	if w.timer == nil {
 		return true

@@ -19,7 +19,8 @@ type Device struct {
 
 func (d Device) String() string { return fmt.Sprintf("%s at %s", d.Name, d.Place) }
 
-// List returns the devices whose folders match a pattern, such as "/sys/class/hwmon/hwmon*", in the order of their names.
+// List returns the devices whose folders match a pattern, such as "/sys/class/hwmon/hwmon*", in the
+// order of their names.
 func List(pattern string) []Device {
 	folders, _ := filepath.Glob(pattern)
 	var all []Device
@@ -39,8 +40,8 @@ func List(pattern string) []Device {
 	return all
 }
 
-// Find returns the one device with this name. place, where it is not "", is a part of the path that it has in /sys/devices, such as
-// "1-0068", and tells apart devices of one name.
+// Find returns the one device with this name. place, if it is not "", is a part of the path that it
+// has in /sys/devices, such as "1-0068", and tells apart devices of one name.
 func Find(pattern, name, place string) (Device, error) {
 	all := List(pattern)
 	var found []Device
@@ -79,13 +80,13 @@ func Text(file string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// Exists tells whether there is a file.
+// Exists reports whether there is a file.
 func Exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
 }
 
-// A Listed is a device with the names of its channels, for whoever looks what there is.
+// A Listed is a device with the names of its channels, for a list of what there is.
 type Listed struct {
 	Name     string   `json:"name"`
 	Device   string   `json:"device"`

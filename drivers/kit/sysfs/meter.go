@@ -18,7 +18,8 @@ import (
 // A Channel is one thing that a device measures.
 type Channel struct {
 	Field string
-	// Read returns the number in the field's unit. An error of the type Fault is the reason why there is none; others are the kernel's.
+	// Read returns the number in the field's unit. An error of the type Fault is the reason why
+	// there is none; others are the kernel's.
 	Read func() (float64, error)
 }
 
@@ -39,7 +40,8 @@ func NewMeter(title string, channels []Channel) *Meter {
 	return &Meter{title: title, channels: channels, values: make([]drivers.Value, len(channels))}
 }
 
-// Read reads all channels. One that fails is Bad; where all do, or where the device has gone, that is an error.
+// Read reads all channels. One that fails is Bad; if all do, or if the device has gone, that is an
+// error.
 func (m *Meter) Read(ctx context.Context) ([]drivers.Value, error) {
 	var failed error
 	failures := 0
@@ -67,7 +69,7 @@ func (m *Meter) Read(ctx context.Context) ([]drivers.Value, error) {
 // Close does nothing: the device is the kernel's.
 func (m *Meter) Close() error { return nil }
 
-// Gone tells whether an error of reading a file means that its device is not there any more.
+// Gone reports whether an error of reading a file means that its device is not there any more.
 func Gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV)
 }
@@ -99,7 +101,8 @@ func Number(file string) (float64, error) {
 	return v, nil
 }
 
-// Kind returns the letters that a channel's name begins with: "temp" of "temp1", "voltage" of "voltage0-voltage1".
+// Kind returns the letters that a channel's name begins with: "temp" of "temp1", "voltage" of
+// "voltage0-voltage1".
 func Kind(channel string) string {
 	if i := strings.IndexFunc(channel, func(r rune) bool { return r < 'a' || r > 'z' }); i >= 0 {
 		return channel[:i]
@@ -107,7 +110,8 @@ func Kind(channel string) string {
 	return channel
 }
 
-// Open finds the device of a driver as Find does, and what reads each of its channels, by the names of their fields.
+// Open finds the device of a driver as Find does, and what reads each of its channels, by the names
+// of their fields.
 func Open[C any](ctx context.Context, driver, pattern, name, device string, channels map[string]C, find func(folder string, c C) (func() (float64, error), error)) (*Meter, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

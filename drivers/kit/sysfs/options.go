@@ -44,8 +44,9 @@ func Doc(device, channel, label string) string {
 
 var fieldForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// CheckOptions reports what is wrong with the options of a driver: the name of a device, and its channels by the names of the fields, of which
-// usual is the default. check reports what is wrong with one of them, of which key is the option.
+// CheckOptions reports what is wrong with the options of a driver: the name of a device, and its
+// channels by the names of the fields, of which usual is the default. check reports what is wrong
+// with one of them, of which key is the option.
 func CheckOptions[C any](name string, channels map[string]C, usual string, check func(key string, c C) error) error {
 	var errs []error
 	if name == "" {

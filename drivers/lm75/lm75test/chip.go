@@ -1,5 +1,5 @@
-// Package lm75test has models of the LM75 and its successors that behave as their data sheets say: for tests of the driver, and for
-// whatever can put a model behind a bus.
+// Package lm75test has models of the LM75 and its successors that behave as their data sheets say:
+// for tests of the driver, and for whatever can put a model behind a bus.
 package lm75test
 
 import (
@@ -22,14 +22,16 @@ type Chip struct {
 	started   time.Time // of the measurement that is under way; zero for none
 }
 
-// New returns a chip at 25 °C, as it is after power-up: "lm75", "lm75b", "tmp102", "tmp105" or "tmp1075".
+// New returns a chip at 25 °C, as it is after power-up: "lm75", "lm75b", "tmp102", "tmp105" or
+// "tmp1075".
 func New(name string) *Chip {
 	c := &Chip{Temperature: 25, name: name}
 	c.LosePower()
 	return c
 }
 
-// LosePower switches the chip off and on: it measures always, and says 0 °C until it has measured once.
+// LosePower switches the chip off and on: it measures always, and says 0 °C until it has measured
+// once.
 func (c *Chip) LosePower() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,7 +107,7 @@ func (c *Chip) configure(v byte) {
 	}
 }
 
-// advance ends a measurement whose time is over, and starts the next where the chip is not asleep.
+// advance ends a measurement whose time is over, and starts the next if the chip is not asleep.
 func (c *Chip) advance() {
 	takes, bits := c.takes()
 	if c.started.IsZero() || time.Since(c.started) < takes {

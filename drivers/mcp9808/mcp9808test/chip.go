@@ -1,5 +1,5 @@
-// Package mcp9808test has a model of the MCP9808 that behaves as its data sheet says: for tests of the driver, and for whatever can put
-// a model behind a bus.
+// Package mcp9808test has a model of the MCP9808 that behaves as its data sheet says: for tests of
+// the driver, and for whatever can put a model behind a bus.
 package mcp9808test
 
 import (
@@ -65,7 +65,7 @@ func (c *Chip) takes() time.Duration {
 	return []time.Duration{30, 65, 130, 250}[c.resolution] * time.Millisecond
 }
 
-// advance measures, where the chip is awake and a measurement's time is over.
+// advance measures, if the chip is awake and a measurement's time is over.
 func (c *Chip) advance() {
 	if c.config&0x100 != 0 || time.Now().Before(c.ready) {
 		return

@@ -10,14 +10,15 @@ import (
 // A Line is units on a serial line, by their addresses.
 type Line struct {
 	Units map[byte]*Unit
-	// Garble, unless nil, changes what the line carries after a request: its echo, noise, a damaged or missing answer. It returns what
-	// comes after delay.
+	// Garble, unless nil, changes what the line carries after a request: its echo, noise, a damaged
+	// or missing answer. It returns what comes after delay.
 	Garble func(request, answer []byte) (carried []byte, delay time.Duration)
 
 	mu sync.Mutex
 }
 
-// Hears returns what the line carries after a request, and when. A frame that is none, and one for an absent unit, has no answer.
+// Hears returns what the line carries after a request, and when. A frame that is none, and one for
+// an absent unit, has no answer.
 func (l *Line) Hears(request []byte) ([]byte, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +35,8 @@ func (l *Line) Hears(request []byte) ([]byte, time.Duration) {
 	return answer, 0
 }
 
-// Serve answers requests until rw fails, with the master's end of a pseudo-terminal until that is closed.
+// Serve answers requests until rw fails, with the master's end of a pseudo-terminal until that is
+// closed.
 func (l *Line) Serve(rw io.ReadWriter) error {
 	var got []byte
 	buf := make([]byte, 512)
@@ -61,7 +63,8 @@ func (l *Line) Serve(rw io.ReadWriter) error {
 	}
 }
 
-// requestSize returns the length of the request that begins with these bytes, with its checksum; 0 while that cannot be told.
+// requestSize returns the length of the request that begins with these bytes, with its checksum; 0
+// while that is not known.
 func requestSize(b []byte) int {
 	switch {
 	case len(b) < 2:
@@ -93,7 +96,8 @@ func crc(b []byte) uint16 {
 // Frame returns a frame with its checksum.
 func Frame(b ...byte) []byte { return binary.LittleEndian.AppendUint16(b, crc(b)) }
 
-// TCP returns what a server with these units answers to a request with its header; nil where it has no such unit.
+// TCP returns what a server with these units answers to a request with its header; nil if it has no
+// such unit.
 func TCP(units map[byte]*Unit, request []byte) []byte {
 	if len(request) < 8 || units[request[6]] == nil {
 		return nil

@@ -1,5 +1,6 @@
-// Package modbustest has models of Modbus devices for tests: units with registers, a serial line with several of them and with faults,
-// and a server. Only tests import it. It is written from the specification, not from the driver.
+// Package modbustest has models of Modbus devices for tests: units with registers, a serial line
+// with several of them and with faults, and a server. Only tests import it. It is written from the
+// specification, not from the driver.
 package modbustest
 
 import (

@@ -1,5 +1,5 @@
-// Package scd4xtest has a model of the SCD4x that behaves as its data sheet says: for tests of the driver, and for whatever can put a
-// model behind a bus.
+// Package scd4xtest has a model of the SCD4x that behaves as its data sheet says: for tests of the
+// driver, and for anything that can put a model behind a bus.
 package scd4xtest
 
 import (
@@ -27,7 +27,8 @@ type Chip struct {
 	fresh   bool      // there is one that was not read
 }
 
-// New returns a sensor with the data sheet's example, 500 ppm, 25 °C and 37 %RH, that was just switched on.
+// New returns a sensor with the data sheet's example, 500 ppm, 25 °C and 37 %RH, that was just
+// switched on.
 func New() *Chip {
 	c := &Chip{CO2: 500, Temperature: 25, Humidity: 37}
 	c.LosePower()

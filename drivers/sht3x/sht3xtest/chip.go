@@ -1,5 +1,5 @@
-// Package sht3xtest has a model of the SHT3x that behaves as its data sheet says: for tests of the driver, and for whatever can put a
-// model behind a bus.
+// Package sht3xtest has a model of the SHT3x that behaves as its data sheet says: for tests of the
+// driver, and for anything that can put a model behind a bus.
 package sht3xtest
 
 import (

@@ -1,5 +1,5 @@
-// Package veml7700test has a model of the VEML7700 that behaves as its data sheet says: for tests of the driver, and for whatever can
-// put a model behind a bus.
+// Package veml7700test has a model of the VEML7700 that behaves as its data sheet says: for tests
+// of the driver, and for whatever can put a model behind a bus.
 package veml7700test
 
 import (

@@ -16,8 +16,9 @@ type Sensor struct {
 // Work lets the sensor acknowledge nothing for that time. What it had to say is forgotten.
 func (s *Sensor) Work(d time.Duration) { s.busy, s.answer = time.Now().Add(d), nil }
 
-// Transfer is that of drivertest.Chip. obey is given what is written; it returns the words of the answer and how long the command
-// takes, and false for a command that the sensor does not acknowledge.
+// Transfer is that of drivertest.Chip. obey is given what is written; it returns the words of the
+// answer and how long the command takes, and false for a command that the sensor does not
+// acknowledge.
 func (s *Sensor) Transfer(w, r []byte, obey func(w []byte) (words []uint16, takes time.Duration, ok bool)) error {
 	if time.Now().Before(s.busy) {
 		return syscall.ENXIO
