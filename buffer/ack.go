@@ -7,8 +7,8 @@ type ackUpdate struct {
 	count int    // acknowledged records
 }
 
-// snapshotAcks returns the acknowledgements of a segment, those of records that
-// are being refused included.
+// snapshotAcks returns the acknowledgements of a segment, those of records that are being refused
+// included.
 func snapshotAcks(seg *segment, refused map[*item]bool) ackUpdate {
 	if seg.left == 0 {
 		return ackUpdate{seg: seg}
@@ -26,8 +26,8 @@ func snapshotAcks(seg *segment, refused map[*item]bool) ackUpdate {
 	return u
 }
 
-// writeAcks stores the acknowledgements of segments that were stored before
-// (fresh false) or are by this transaction (fresh true).
+// writeAcks stores the acknowledgements of segments that were stored before (fresh false) or are by
+// this transaction (fresh true).
 func (c *committer) writeAcks(t *txn, fresh bool) error {
 	for _, u := range t.acks {
 		if u.seg.stored == fresh || fresh && (t.skipped[u.seg.class] || u.seg.evicting) {

@@ -7,14 +7,13 @@ import (
 	"time"
 )
 
-// Append takes a record; body is copied. The record is in RAM when Append
-// returns and durable within MaxLoss; with a MaxLoss of zero it is durable.
+// Append takes a record and copies its body. The record is in RAM when Append returns, and durable
+// within MaxLoss; if MaxLoss is zero it is durable when Append returns.
 //
-// Seq is the number that was assigned, zero where none was. ErrFull: the
-// record was not taken, its number is in the ledger. ErrNotDurable: the
-// record is held in RAM. Where ctx ends while Append waits for the commit, the
-// record is kept all the same. Append waits for room in RAM where the storage
-// is slower than the readings.
+// Seq is the number that was assigned, or zero if none was. ErrFull: the record was not taken, and
+// the ledger has its number. ErrNotDurable: the record is held in RAM only. If ctx ends while
+// Append waits for the commit, the record is kept all the same. If the storage is slower than the
+// readings come in, Append waits for room in RAM.
 func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Duration, body []byte) (seq uint64, err error) {
 	if err := s.check(kind, stream, body); err != nil {
 		return 0, err
@@ -160,8 +159,8 @@ func (s *Store) makeFrontRoomLocked(c class, cost int, now time.Duration) bool {
 	return s.front+cost <= limit
 }
 
-// expireSoonLocked lets the next commit look for expired readings, once a minute:
-// a store that rejects new ones makes room by nothing else.
+// expireSoonLocked lets the next commit look for expired readings, at most once a minute: a store
+// that rejects new ones makes room by nothing else.
 func (s *Store) expireSoonLocked(now time.Duration) {
 	if len(s.ttl) > 0 && now >= s.expireAt {
 		s.expire, s.expireAt = true, now+time.Minute

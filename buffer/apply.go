@@ -122,8 +122,8 @@ func (s *Store) applyEvictionLocked(e evicted) {
 	sh.remove(e.seg)
 }
 
-// undo makes the state in RAM as if a transaction that failed had never been
-// tried. What an update appended was never visible; its numbers are used up.
+// undo makes the state in RAM what it would be if a transaction that failed had never been tried.
+// What an update appended was never visible; its numbers are used up.
 func (c *committer) undo(t *txn) {
 	s := c.s
 	now := s.o.Up()
@@ -155,8 +155,8 @@ func (c *committer) undo(t *txn) {
 	}
 }
 
-// unloadExcessLocked bounds the stored records kept in RAM: it unloads the oldest segments. They are
-// only on the disk from then on, and their readings are backlog.
+// unloadExcessLocked bounds the stored records kept in RAM: it unloads the oldest segments. They
+// are only on the disk from then on, and their readings are backlog.
 func (s *Store) unloadExcessLocked() {
 	for i := range s.shelves {
 		sh := &s.shelves[i]

@@ -73,8 +73,7 @@ func BenchmarkSegments(b *testing.B) {
 	}
 }
 
-// BenchmarkDrain stores a million readings, opens the store again and delivers
-// them in batches.
+// BenchmarkDrain stores a million readings, opens the store again and delivers them in batches.
 func BenchmarkDrain(b *testing.B) {
 	const n = 1_000_000
 	for b.Loop() {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// resident counts what the store keeps in RAM of records: items, and the bytes
-// of bodies and encoded segments.
+// resident counts what the store keeps in RAM of records: items, and the bytes of bodies and
+// encoded segments.
 func resident(s *Store) (items, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -23,9 +23,8 @@ func resident(s *Store) (items, bytes int) {
 	return items, bytes
 }
 
-// RAM is bounded on a disk that never has room: what was acknowledged leaves,
-// also out of segments that a commit sealed and could not store, and also where
-// one record of each segment is held.
+// RAM is bounded on a disk that never has room: what was acknowledged leaves, also out of segments
+// that a commit sealed and could not store, and also where one record of each segment is held.
 func TestRAMIsBoundedWithoutRoomOnTheDisk(t *testing.T) {
 	for _, held := range []int{0, 1} {
 		s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 16 << 20, MinFree: 1 << 60})

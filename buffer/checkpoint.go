@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// runCheckpoint copies the log into the database as far as mode says. It
-// returns the pages in the log and how many of them have been copied by now.
+// runCheckpoint copies the log into the database as far as mode says. It returns the pages in the
+// log and how many of them have been copied by now.
 func (c *committer) runCheckpoint(mode string) (pages, copied int64, err error) {
 	err = c.db.query("PRAGMA wal_checkpoint("+mode+")", func(v []driver.Value) bool {
 		pages, _ = v[1].(int64)
@@ -16,8 +16,8 @@ func (c *committer) runCheckpoint(mode string) (pages, copied int64, err error) 
 	return pages, copied, err
 }
 
-// checkpoint empties the log, so that the next transaction does not have to
-// make it longer, and reports whether it did.
+// checkpoint empties the log, so that the next transaction does not have to make it longer, and
+// reports whether it did.
 func (c *committer) checkpoint() bool {
 	pages, copied, err := c.runCheckpoint("PASSIVE")
 	return err == nil && pages > 0 && pages == copied
@@ -29,9 +29,9 @@ func (c *committer) logEnd() (int64, error) {
 	return logHeader + pages*(frameHeader+c.db.pageSize), err
 }
 
-// tendLog does between commits what a commit would have to do otherwise, and
-// those who wait for it would wait for that: it copies the log before it is so
-// long that SQLite does, and makes it longer. What fails here commits do.
+// tendLog does between commits what a commit would have to do otherwise, and those who wait for it
+// would wait for that: it copies the log before it is so long that SQLite does, and makes it
+// longer. What fails here commits do.
 func (c *committer) tendLog() {
 	defer c.account()
 	end, err := c.logEnd()
@@ -44,11 +44,10 @@ func (c *committer) tendLog() {
 	}
 }
 
-// growLog makes the log longer where its last frame, which ends at end, is near
-// the end of the file. To each commit that does it the file system would add
-// the new length, at twice the bytes and the time. Behind the last frame the
-// log has zeros then, which are no frame; what is in it stays as it is. No room
-// is taken from MinFree.
+// growLog makes the log longer if its last frame, which ends at end, is near the end of the file.
+// To each commit that does it the file system would add the new length, at twice the bytes and the
+// time. Behind the last frame the log has zeros then, which are not a frame; what is in it stays as
+// it is. No room is taken from MinFree.
 func (c *committer) growLog(end int64) {
 	l, path := c.s.limits, c.s.path+"-wal"
 	size := fileSize(path)

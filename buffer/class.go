@@ -2,8 +2,8 @@ package buffer
 
 import "time"
 
-// A Priority says which readings are sent first from the backlog, and which
-// are removed last when a limit is reached.
+// A Priority says which readings are sent first from the backlog, and which are removed last when a
+// limit is reached.
 type Priority int8
 
 // The priorities of streams of readings.
@@ -13,20 +13,18 @@ const (
 	High
 )
 
-// StreamOptions are what holds for one stream of readings. The zero value is
-// what holds for streams that have none.
+// StreamOptions apply to one stream of readings. A stream without any has those of the zero value.
 type StreamOptions struct {
 	Priority Priority
 
-	// TTL is the age above which a reading is not sent but removed, with the
-	// reason "expired" in the ledger; zero means never. One whose age is not
-	// known (see Options.PowerUpAge) is kept.
+	// TTL is the age above which a reading is not sent but removed, with the reason "expired" in
+	// the ledger. Zero means never. A reading whose age is not known (see Options.PowerUpAge) is
+	// kept.
 	TTL time.Duration
 }
 
-// A class has segments, a table and a queue of its own: the events, and the
-// readings of each priority. Classes rise in worth: to make room for one,
-// nothing of a class above it is removed.
+// A class is the events, or the readings of one priority. It has segments, a table and a shelf of
+// its own. Classes rise in worth: to make room for one, nothing of a class above it is removed.
 type class uint8
 
 const (
@@ -71,8 +69,8 @@ func (s *Store) classOf(kind Kind, name string) class {
 	return normalClass + class(s.o.Streams[name].Priority)
 }
 
-// expiredLocked reports whether a record is older than its stream permits. A kernel
-// boot whose clock cannot be compared with this one's has no age.
+// expiredLocked reports whether a record is older than its stream permits. If the clock of its
+// kernel boot cannot be compared with that of this one, it has no age.
 func (s *Store) expiredLocked(seg *segment, it *item, now time.Duration) bool {
 	if len(s.ttl) == 0 || seg.class == eventClass {
 		return false
@@ -91,8 +89,8 @@ func (s *Store) expiredLocked(seg *segment, it *item, now time.Duration) bool {
 	return now-max(it.up, it.upTo) > ttl
 }
 
-// learnPowerUps asks for the ages of the kernel boots that have resident
-// records. It is called without s.mu, which the caller's function may need.
+// learnPowerUps asks for the ages of the kernel boots that have resident records. It is called
+// without s.mu, which the caller's function may need.
 func (s *Store) learnPowerUps() {
 	if len(s.ttl) == 0 || s.o.PowerUpAge == nil {
 		return

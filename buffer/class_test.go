@@ -49,8 +49,8 @@ func TestPriorityOrder(t *testing.T) {
 	}
 }
 
-// The cap removes the readings of least worth; what is worth less than
-// everything stored is removed itself.
+// The cap removes the readings of least worth; what is worth less than everything stored is removed
+// itself.
 func TestPriorityWhenFull(t *testing.T) {
 	s := newStore(t, Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, Streams: map[string]StreamOptions{"low": {Priority: Low}, "high": {Priority: High}}})
 	appendTo := func(stream string, n int) {

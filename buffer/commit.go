@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// commit writes everything that is pending in one transaction and answers
-// those who wait for it. Where the storage fails it tries once more on a new
-// connection; after that the store is degraded: it works from RAM.
+// commit writes everything that is pending in one transaction and answers those who wait for it. If
+// the storage fails it tries once more on a new connection; after that the store is degraded: it
+// works from RAM.
 func (c *committer) commit(clean bool) error {
 	s := c.s
 	s.mu.Lock()
@@ -80,8 +80,7 @@ func (c *committer) degradedNow() bool {
 	return c.s.degraded != nil
 }
 
-// finishCommit accounts for a commit that is durable. Its error says that the
-// front found no room.
+// finishCommit accounts for a commit that is durable. Its error says that the front found no room.
 func (c *committer) finishCommit(t *txn, start time.Duration) error {
 	s := c.s
 	if c.ballast < s.limits.ballast {
@@ -125,15 +124,14 @@ func (c *committer) finishCommit(t *txn, start time.Duration) error {
 			s.retryAt = now + time.Second
 			s.releaseHeldLocked()
 			s.wakeTaker()
-			return fmt.Errorf("%s do not fit into the store: %w", tables[i], ErrNotDurable)
+			return fmt.Errorf("%s do not fit in the store: %w", tables[i], ErrNotDurable)
 		}
 	}
 	return nil
 }
 
-// setFullLocked notes whether a class is full and logs the change; the readings of
-// all priorities are full together, or nearly. limit is the option that has
-// been reached.
+// setFullLocked notes whether a class is full and logs the change; the readings of all priorities
+// are full together, or nearly. limit is the option that has been reached.
 func (s *Store) setFullLocked(cl class, full, roomy bool, limit string) {
 	s.full[cl] = full
 	switch {
@@ -148,10 +146,9 @@ func (s *Store) setFullLocked(cl class, full, roomy bool, limit string) {
 	}
 }
 
-// attempt makes one transaction. It returns nil where there was nothing to
-// write. After an error nothing has changed in RAM, except that the front is
-// sealed. c.inDoubt is the transaction where its COMMIT failed: it may have
-// happened, which recover finds out.
+// attempt makes one transaction. It returns nil if there was nothing to write. After an error
+// nothing has changed in RAM, except that the front is sealed. c.inDoubt is the transaction if its
+// COMMIT failed: it may have happened, which recover finds out.
 func (c *committer) attempt(jobs []*job, clean bool, rounds *[]*round) (t *txn, err error) {
 	if len(jobs) == 0 && !clean && !c.pending() {
 		return nil, nil
@@ -179,8 +176,8 @@ func (c *committer) attempt(jobs []*job, clean bool, rounds *[]*round) (t *txn, 
 	return nil, err
 }
 
-// runJobs runs the updates, each in its own savepoint, and returns what they
-// append. The error of an update is its own.
+// runJobs runs the updates, each in its own savepoint, and returns what they append. The error of
+// an update is its own.
 func (c *committer) runJobs(jobs []*job) (appends []pendingAppend) {
 	for _, j := range jobs {
 		if j.update == nil {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A committer is the one goroutine that uses the database. It is locked to its
-// thread, so that the thread's I/O account is that of SQLite.
+// A committer is the one goroutine that uses the database. It is locked to its thread, so that the
+// thread's I/O account is that of SQLite.
 type committer struct {
 	s       *Store
 	db      *db // nil while it cannot be opened again
@@ -26,7 +26,7 @@ type committer struct {
 	aside      string                         // the damaged store that is kept; empty: none
 	replacedAt time.Duration                  // when a damaged store was last replaced in use
 
-	thinWrong bool // Options.Thin broke its promise: told once
+	thinWrong bool // Options.Thin broke its promise: reported once
 
 	backoff  time.Duration
 	written  ioCounter
@@ -89,7 +89,8 @@ func (c *committer) loop() {
 			if c.nameless != nil {
 				c.checkNames()
 			}
-			// The log is copied before the last commit, which begins it anew: the next Open reads only that.
+			// The log is copied before the last commit, which then starts it over: the next Open
+			// reads only that.
 			if c.commit(false) == nil {
 				c.checkpoint()
 			}

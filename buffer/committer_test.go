@@ -38,8 +38,7 @@ func TestCloseCommitsFirst(t *testing.T) {
 	}
 }
 
-// WrittenBytes is what the store wrote, each byte once, whatever else its
-// thread wrote before.
+// WrittenBytes is what the store wrote, each byte once, whatever else its thread wrote before.
 func TestWrittenBytes(t *testing.T) {
 	const threads, each = 16, 4 << 20
 	var wg, all sync.WaitGroup
@@ -68,7 +67,7 @@ func TestWrittenBytes(t *testing.T) {
 	if size := uint64(fileSize(s.path) + fileSize(s.path+"-wal")); first < size || first > 4*size {
 		t.Errorf("%d bytes to make files of %d", first, size)
 	}
-	flushed(t, s, noise(0, 1000)) // the log begins anew
+	flushed(t, s, noise(0, 1000)) // the log begins again
 	b := logNow(t, s)
 	before, end, length := s.Stats().WrittenBytes, len(logOf(t, b)), len(b)
 	for i := range 20 {

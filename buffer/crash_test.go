@@ -26,8 +26,8 @@ const (
 	openerEnv = "FIELDGATE_BUFFER_OPENER"
 )
 
-// TestMain turns the test binary into the writer of TestKill, the worker of
-// TestFaults, or another process that opens a store and prints the error.
+// TestMain turns the test binary into the writer of TestKill, the worker of TestFaults, or another
+// process that opens a store and prints the error.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerEnv); path != "" {
 		writeUntilKilled(path)
@@ -45,8 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeUntilKilled prints "run stream seq" after each strict Append, and "ack
-// run seq" before each Ack, since an Ack may become durable at any time.
+// writeUntilKilled prints "run stream seq" after each strict Append, and "ack run seq" before each
+// Ack, since an Ack may become durable at any time.
 func writeUntilKilled(path string) {
 	ctx := context.Background()
 	s, err := Open(ctx, path, Options{MaxBytes: 16 << 20})
@@ -98,8 +98,8 @@ func writeUntilKilled(path string) {
 	select {}
 }
 
-// Every record whose Append had returned before a SIGKILL is found again,
-// unless it was acknowledged.
+// Every record whose Append had returned before a SIGKILL is found again, unless it was
+// acknowledged.
 func TestKill(t *testing.T) {
 	rounds := *killRounds
 	if testing.Short() {
@@ -195,8 +195,7 @@ func integrity(c *committer) error {
 	return err
 }
 
-// A transaction whose COMMIT reported an error although it happened is applied
-// and not repeated.
+// A transaction whose COMMIT reported an error although it happened is applied and not repeated.
 func TestCommitThatHappenedAfterAll(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	for range 3 {
@@ -271,8 +270,8 @@ func TestCommitThatFailsOnce(t *testing.T) {
 	}
 }
 
-// While the database cannot be opened again readings come from RAM, and what
-// is left of them is stored when it can.
+// While the database cannot be opened again readings come from RAM, and what is left of them is
+// stored when it can.
 func TestDegraded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	var log bytes.Buffer

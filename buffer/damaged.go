@@ -8,16 +8,15 @@ import (
 	"strings"
 )
 
-// maxPosition is beyond the positions of any store: 35,000 years of one
-// reading a second.
+// maxPosition is beyond the positions of any store: 35,000 years of one reading a second.
 const maxPosition = 1 << 40
 
 // A damagedStore is a store that was set aside, as far as it can be read.
 type damagedStore struct{ db *db }
 
-// openDamaged opens a store that was set aside. The settings matter less than
-// that it opens; where its header does not let it, the part of the header that
-// is the same in every store is written again.
+// openDamaged opens a store that was set aside. The settings matter less than that it opens; where
+// its header does not let it, the part of the header that is the same in every store is written
+// again.
 func openDamaged(path string) (*damagedStore, error) {
 	d, err := connectDamaged(path)
 	if err == nil {
@@ -63,8 +62,8 @@ func repairHeader(path string, pageSize uint16) error {
 	return err
 }
 
-// rows calls f for the rows of a table that can be read from its beginning,
-// and then for those that can be read from its end, some of them again.
+// rows calls f for the rows of a table that can be read from its beginning, and then for those that
+// can be read from its end, some of them again.
 func (d *damagedStore) rows(columns, table, key string, f func(v []driver.Value) error) error {
 	var failed error
 	for _, order := range []string{key, strings.ReplaceAll(key, ",", " DESC,") + " DESC"} {
@@ -79,16 +78,14 @@ func (d *damagedStore) rows(columns, table, key string, f func(v []driver.Value)
 	return nil
 }
 
-// progress returns what can be read of what the last commit wrote; ok: all of
-// it.
+// progress returns what can be read of what the last commit wrote; ok: all of it.
 func (d *damagedStore) progress() (p progress, ok bool) {
 	p, err := d.db.loadProgress()
 	return p, err == nil
 }
 
-// record calls row for the first row of a table with an id of at least from
-// that can be read, and returns its id; 0: there is none. Ranges of ids whose
-// pages are damaged are passed over.
+// record calls row for the first row of a table with an id of at least from that can be read, and
+// returns its id; 0: there is none. Ranges of ids whose pages are damaged are passed over.
 func (d *damagedStore) record(columns, table string, from uint64, row func(v []driver.Value)) uint64 {
 	try := func(from uint64) (id uint64, ok bool) {
 		err := d.db.query("SELECT id, "+columns+" FROM "+table+" WHERE id>=? ORDER BY id LIMIT 1", func(v []driver.Value) bool {
@@ -151,10 +148,10 @@ func (d *damagedStore) dead(from uint64) (DeadLetter, bool) {
 	return letter, id > 0
 }
 
-// transplant copies the small tables into the database of a new store, in
-// whose transaction it runs: the runs, the losses not told yet, and the
-// values of Update. It returns what is to be salvaged, and what the new store
-// begins with. Without the end of its log, its counters are those of before.
+// transplant copies the small tables into the database of a new store, in whose transaction it
+// runs: the runs, the losses not reported yet, and the values of Update. It returns what is to be
+// salvaged, and what the new store begins with. Without the end of its log, its counters are those
+// of before.
 func (d *damagedStore) transplant(to *db, whole bool) (plan salvagePlan, begin progress, err error) {
 	plan.Last = make(map[string]uint64)
 	begin, plan.Counted = d.progress()
@@ -217,8 +214,8 @@ func (d *damagedStore) transplant(to *db, whole bool) (plan salvagePlan, begin p
 	return plan, begin, err
 }
 
-// A salvagePlan is what is to be salvaged of a store that was set aside, and
-// how far that has come. It is the row "salvage" of state.
+// A salvagePlan is what is to be salvaged of a store that was set aside, and how far that has come.
+// It is the row "salvage" of state.
 type salvagePlan struct {
 	Aside    string            `json:"aside"`
 	Run      string            `json:"run"`      // its last one
@@ -230,8 +227,8 @@ type salvagePlan struct {
 	Next     uint64            `json:"next"`     // and its first id
 	Found    int64             `json:"found"`    // records salvaged
 
-	// Older is the plan that the store itself had not finished: what was left
-	// to be salvaged is lost.
+	// Older is the plan that the store itself had not finished: what was left to be salvaged is
+	// lost.
 	Older *salvagePlan `json:"older,omitempty"`
 }
 

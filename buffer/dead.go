@@ -14,8 +14,7 @@ type DeadLetter struct {
 	Reason string // as given to Refuse
 }
 
-// DeadLetters returns up to max dead letters with an ID above after, in the
-// order of their IDs.
+// DeadLetters returns up to max dead letters with an ID above after, in the order of their IDs.
 func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []DeadLetter, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
 		list, err = c.deadLetters(after, max)
@@ -24,10 +23,9 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []D
 	return list, err
 }
 
-// RetryDead puts dead letters back: they are sent again as the readings or
-// events that they were, with the same run, stream and number, behind the
-// backlog. What is live then becomes backlog. It returns how many there were;
-// that is durable.
+// RetryDead puts dead letters back into the queue. They are sent again as the readings or events
+// that they were, with the same run, stream and number, behind the backlog; what is live at that
+// time becomes backlog. It returns how many there were; the change is durable then.
 func (s *Store) RetryDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids, retry: true})
 }
@@ -37,8 +35,8 @@ func (s *Store) RetryAllDead(ctx context.Context) (int, error) {
 	return s.forDead(ctx, &deadJob{all: true, retry: true})
 }
 
-// DropDead removes dead letters. The ledger had them when they were refused.
-// It returns how many there were; that is durable.
+// DropDead removes dead letters. The ledger has had them since they were refused. It returns how
+// many there were; the change is durable then.
 func (s *Store) DropDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids})
 }
@@ -60,7 +58,7 @@ func (s *Store) forDead(ctx context.Context, d *deadJob) (int, error) {
 // A deadJob takes dead letters out of their table.
 type deadJob struct {
 	all   bool
-	ids   []int64 // where all is not set
+	ids   []int64 // if all is not set
 	retry bool
 	count int
 }
@@ -97,8 +95,8 @@ func scanDead(id int64, v []driver.Value) DeadLetter {
 	return d
 }
 
-// writeDead stores what was refused; beyond its share of the store the oldest
-// dead letters give way.
+// writeDead stores what was refused; beyond its share of the store the oldest dead letters give
+// way.
 func (c *committer) writeDead(t *txn) error {
 	for _, d := range t.dead {
 		r := d.Record

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bootTime returns CLOCK_BOOTTIME: the time since power-up, suspension
-// included. No setting of the clock changes it.
+// bootTime returns CLOCK_BOOTTIME: the time since power-up, suspension included. No setting of the
+// clock changes it.
 func bootTime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
@@ -24,7 +24,7 @@ func bootTime() time.Duration {
 
 // An ioCounter counts the bytes that its thread hands to the kernel.
 type ioCounter struct {
-	f *os.File // nil where the kernel does not account I/O
+	f *os.File // nil if the kernel does not account I/O
 }
 
 // newIOCounter counts for the calling thread, which must be locked.
@@ -57,18 +57,17 @@ func (c ioCounter) close() {
 	}
 }
 
-// free returns the bytes of the file system that the program may use, or a
-// negative value.
+// free returns the bytes of the file system that the program may use, or a negative value.
 func free(path string) int64 {
 	var st unix.Statfs_t
 	if err := unix.Statfs(filepath.Dir(path), &st); err != nil || st.Blocks == 0 {
-		return -1 // file systems in user space need not tell
+		return -1 // file systems in user space need not report it
 	}
 	return int64(st.Bavail) * int64(st.Bsize)
 }
 
-// syncDir makes the names in the directory of path durable. SQLite does it
-// with fdatasync, which POSIX does not promise to be enough.
+// syncDir makes the names in the directory of path durable. SQLite does it with fdatasync, which
+// POSIX does not promise to be enough.
 func syncDir(path string) error {
 	d, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -85,8 +84,8 @@ func fileSize(path string) int64 {
 	return st.Size()
 }
 
-// The ballast is a file of allocated blocks that is given up when the file
-// system is full: without free blocks SQLite cannot even delete.
+// The ballast is a file of allocated blocks that is given up when the file system is full: without
+// free blocks SQLite cannot even delete.
 
 func ballastPath(path string) string { return path + ".ballast" }
 
@@ -141,16 +140,15 @@ func (c *committer) used() (int64, error) {
 	return c.file - spare*c.db.pageSize, nil
 }
 
-// size returns the bytes of all files, of the log among them, and those in use
-// of the database.
+// size returns the bytes of all files, of the log among them, and those in use of the database.
 func (c *committer) size() (bytes, log, used int64, err error) {
 	used, err = c.used()
 	log = fileSize(c.s.path + "-wal")
 	return c.file + log + c.ballast, log, used, err
 }
 
-// limitOf returns the bytes of the database up to which segments of a class
-// are stored, and the option that they follow from.
+// limitOf returns the bytes of the database up to which segments of a class are stored, and the
+// option that they follow from.
 func (c *committer) limitOf(cl class) (bytes int64, option string) {
 	bytes = c.s.limits.of(cl)
 	if c.usable < bytes {
@@ -159,8 +157,8 @@ func (c *committer) limitOf(cl class) (bytes int64, option string) {
 	return bytes, "max_bytes"
 }
 
-// limitWithReserve is limitOf where no reading can give way: MinFree does not
-// take from the events what is reserved for them.
+// limitWithReserve is limitOf if no reading can give way: MinFree does not take from the events
+// what is reserved for them.
 func (c *committer) limitWithReserve(cl class, n counters, used int64) (bytes int64, option string) {
 	bytes, option = c.limitOf(cl)
 	if cl != eventClass {
@@ -182,8 +180,8 @@ func (c *committer) measureSpaceLocked(used int64) {
 	}
 }
 
-// mayUse returns how large a database the file system permits: as large as it
-// is, and what is free above MinFree when the log has reached its length.
+// mayUse returns how large a database the file system permits: as large as it is, and what is free
+// above MinFree when the log has reached its length.
 func (c *committer) mayUse() int64 {
 	l := c.s.limits
 	f := free(c.s.path)

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDiskFull needs a directory on a small file system of its own, which it
-// fills: FIELDGATE_BUFFER_SMALLFS=/mnt/small, an ext4 on a loop device of 8 to
-// 32 MiB (`make test-disk`). On the full one it stores an hour of readings, 10
-// a second, some of which are delivered, and opens the store again.
+// TestDiskFull needs a directory on a small file system of its own, which it fills:
+// FIELDGATE_BUFFER_SMALLFS=/mnt/small, an ext4 on a loop device of 8 to 32 MiB (`make test-disk`).
+// On the full one it stores an hour of readings, 10 a second, some of which are delivered, and
+// opens the store again.
 func TestDiskFull(t *testing.T) {
 	dir := os.Getenv("FIELDGATE_BUFFER_SMALLFS")
 	if dir == "" {
@@ -138,8 +138,7 @@ func (l *load) deliver(r []Record) {
 	l.s.Ack(r)
 }
 
-// settle delivers all that is left. Every reading must have been delivered, or
-// be in the ledger.
+// settle delivers all that is left. Every reading must have been delivered, or be in the ledger.
 func (l *load) settle() {
 	for _, lane := range []Lane{BacklogLane, LiveLane} {
 		for r := l.s.Take(lane, 100, 1<<20); len(r) > 0; r = l.s.Take(lane, 100, 1<<20) {
@@ -177,8 +176,8 @@ func TestNoSharedMemoryFile(t *testing.T) {
 	closeStore(t, s)
 }
 
-// The connection is lost on a full file system, and what is in the log has no
-// room in the database: the ballast makes it.
+// The connection is lost on a full file system, and what is in the log has no room in the database:
+// the ballast makes it.
 func TestOpenedAgainOnAFullFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Problems of Open, found with errors.Is in an *OpenError.
+// Problems that Open reports in an *OpenError; use errors.Is to find them.
 var (
 	ErrNotDatabase = errors.New("not a store")
 	ErrNewer       = errors.New("made by a newer version")
@@ -21,25 +21,23 @@ var (
 	// ErrOptions means that Options are out of range.
 	ErrOptions = errors.New("invalid options")
 
-	// ErrFull means that a limit is reached and the record was not taken. Its
-	// sequence number is used up; the ledger has it as "rejected".
+	// ErrFull means that a limit was reached and the record was not taken. Its sequence number is
+	// used up; the ledger has it as "rejected".
 	ErrFull = errors.New("store is full")
 
-	// ErrNotDurable means that the storage failed. A record is held in RAM,
-	// can be taken, and is committed as soon as the storage works again; an
-	// Update may or may not have happened.
+	// ErrNotDurable means that the storage failed. A record is held in RAM, can be taken, and is
+	// committed as soon as the storage works again. An Update may or may not have happened.
 	ErrNotDurable = errors.New("not durable")
 
-	// ErrTooLarge means that a body or a name exceeds its limit; nothing was
-	// used up.
+	// ErrTooLarge means that a body or a name exceeds its limit; nothing was used up.
 	ErrTooLarge = errors.New("too large")
 
 	// ErrClosed means that Close was called.
 	ErrClosed = errors.New("store is closed")
 )
 
-// An OpenError is a reason why a store cannot be opened that an operator can
-// do something about. Nothing on the disk was changed.
+// An OpenError is a reason why a store cannot be opened, one that an operator can do something
+// about. Nothing on the disk was changed.
 type OpenError struct {
 	Path    string
 	Problem error  // one of the Err… values above

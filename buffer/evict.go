@@ -11,8 +11,7 @@ type row struct {
 	bits    []byte // acknowledgements
 }
 
-// readSegment reads the first segment of a class with an id from low to high, or
-// nil.
+// readSegment reads the first segment of a class with an id from low to high, or nil.
 func (c *committer) readSegment(cl class, low, high uint64) (r *row, err error) {
 	id := ""
 	err = c.db.query(`SELECT id, run, n, level, codec, size, crc, s.body, bits FROM `+tables[cl]+` s LEFT JOIN ack USING(id)
@@ -76,9 +75,8 @@ func (c *committer) makeRoom(t *txn, seg *segment) (bool, error) {
 }
 
 // evictByPolicy removes some segments to make room in a class and returns their number: what is
-// expired of any class, then the oldest of the
-// class of least worth. Events give way only to events, and that where they use
-// more than their reserve.
+// expired of any class, then the oldest of the class of least worth. Events give way only to
+// events, and only if they use more than their reserve.
 func (c *committer) evictByPolicy(t *txn, cl class) (int, error) {
 	s := c.s
 	readings := min(cl, highClass)
@@ -126,8 +124,8 @@ func (c *committer) removeExpired(t *txn) error {
 	return nil
 }
 
-// claim keeps Take away from a stored segment. It returns the resident segment,
-// or nil where there is none; false: it is in flight.
+// claim keeps Take away from a stored segment. It returns the resident segment, or nil if there is
+// none; false: it is in flight.
 func (c *committer) claim(cl class, id uint64) (*segment, bool) {
 	s := c.s
 	s.mu.Lock()
@@ -143,9 +141,8 @@ func (c *committer) claim(cl class, id uint64) (*segment, bool) {
 	return seg, true
 }
 
-// evict removes the oldest segment of a class that is not in flight, enters
-// its records in the ledger, and returns 1 where it did. With expired it
-// removes only one all of whose records are.
+// evict removes the oldest segment of a class that is not in flight, enters its records in the
+// ledger, and returns 1 if it did. With expired it removes only one all of whose records are.
 func (c *committer) evict(t *txn, cl class, expired bool) (int, error) {
 	for from := uint64(0); ; {
 		r, err := c.readSegment(cl, from, 1<<63-1)
@@ -239,9 +236,8 @@ func (c *committer) evictOutranked(t *txn, seg *segment) bool {
 	return ok
 }
 
-// sacrifice gives up what it must when the disk or the permitted size is used
-// up: the ballast, and the oldest segments by the policy. It reports whether
-// there is more room.
+// sacrifice gives up what it must when the disk or the permitted size is used up: the ballast, and
+// the oldest segments by the policy. It reports whether there is more room.
 func (c *committer) sacrifice() bool {
 	s := c.s
 	freed := false

@@ -36,8 +36,8 @@ func TestManyEvents(t *testing.T) {
 	}
 }
 
-// A store that events have filled takes a reading all the same: the oldest
-// events beyond their reserve give way.
+// A store that events have filled takes a reading all the same: the oldest events beyond their
+// reserve give way.
 func TestReadingAfterManyEvents(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes})
 	for i := 0; s.Stats().Evicted == 0; i++ {
@@ -82,8 +82,8 @@ func TestExpiredGiveWayFirst(t *testing.T) {
 	}
 }
 
-// Segments that are only on the disk are removed: the depths leave out what was
-// acknowledged of them, and one that cannot be read is a loss of its records.
+// Segments that are only on the disk are removed: the depths leave out what was acknowledged of
+// them, and one that cannot be read is a loss of its records.
 func TestEvictedFromTheDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes}
@@ -121,8 +121,8 @@ func TestEvictedFromTheDisk(t *testing.T) {
 	}
 }
 
-// A store that rejects new readings keeps those it took, also where what is
-// stored is worth more and there is no room for them after all.
+// A store that rejects new readings keeps those it took, also where what is stored is worth more
+// and there is no room for them after all.
 func TestRejectNewKeepsLowPriority(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, WhenFull: RejectNew,
 		Streams: map[string]StreamOptions{"low": {Priority: Low}, "high": {Priority: High}}})

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Examine tells what keeps Open from using path, as far as it can be seen
-// from outside. It changes nothing. Its errors are *OpenError; a store that is
-// open, by this process too, is ErrInUse.
+// Examine reports what keeps Open from using path, as far as that can be seen from outside. It
+// changes nothing. Its errors are *OpenError. A store that is open is ErrInUse, also if this
+// process has it open.
 func Examine(path string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -52,8 +52,7 @@ func Examine(path string) error {
 	return nil
 }
 
-// InUse tells whether a process has the store open. An error means that this
-// cannot be seen.
+// InUse reports whether a process has the store open. An error means that this cannot be seen.
 func InUse(path string) (bool, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -68,8 +67,8 @@ func InUse(path string) (bool, error) {
 	return errors.Is(examineLock(path), ErrInUse), nil
 }
 
-// examineLock tells whether a process has the store open. For that it takes a
-// lock for a moment, which does not keep another examination away.
+// examineLock returns an error if a process has the store open. To find out, it takes a lock for a
+// moment, which does not keep another examination away.
 func examineLock(path string) error {
 	f, err := os.Open(path + ".lock")
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// TestOpenRefuses has what Examine finds; here is what it must let pass, which
-// it leaves as it is.
+// TestOpenRefuses has what Examine finds; here is what it must let pass, which it leaves as it is.
 func TestExamineSound(t *testing.T) {
 	for _, tt := range []struct {
 		name string

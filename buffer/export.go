@@ -5,11 +5,10 @@ import (
 	"iter"
 )
 
-// Stored returns the records of a kind that are not acknowledged, those in
-// flight and those in RAM included: readings by priority, the highest first,
-// and oldest first within one. It takes nothing: delivery goes on, and what it
-// removes meanwhile may be missing. One segment is in memory at a time. After
-// an error the sequence ends.
+// Stored returns the records of a kind that are not acknowledged, including those in flight and
+// those in RAM: readings by priority, the highest first, and oldest first within one. It takes
+// nothing: delivery goes on, and what that removes in the meantime may be missing. One segment is
+// in memory at a time. After an error the sequence ends.
 func (s *Store) Stored(ctx context.Context, kind Kind) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		first, last := lowClass, highClass
@@ -41,9 +40,9 @@ func (s *Store) Stored(ctx context.Context, kind Kind) iter.Seq2[Record, error] 
 	}
 }
 
-// peek returns the records of the first segment, on the disk or in RAM, with
-// an id of at least from, and the id to go on with. One that cannot be read is
-// passed over: who takes it enters it in the ledger.
+// peek returns the records of the first segment, on the disk or in RAM, with an id of at least
+// from, and the id to go on with. One that cannot be read is passed over: who takes it enters it in
+// the ledger.
 func (c *committer) peek(cl class, from uint64) (records []Record, next uint64, more bool, err error) {
 	r, err := c.readSegment(cl, from, 1<<63-1)
 	if err != nil {
@@ -71,7 +70,7 @@ func (c *committer) peek(cl class, from uint64) (records []Record, next uint64, 
 	return records, seg.last() + 1, true, nil
 }
 
-// StreamStats describe what is stored of one stream of readings.
+// StreamStats describe what is stored of one stream.
 type StreamStats struct {
 	Records int64
 	Bytes   int64  // of bodies

@@ -29,8 +29,8 @@ const (
 	raiseEnv  = "FIELDGATE_BUFFER_RAISE" // the limit goes away when it was hit
 )
 
-// work does some of everything that is written, the same each time, and prints
-// what was promised. Errors of the store are no errors of work.
+// work does some of everything that is written, the same each time, and prints what was promised.
+// Errors of the store are no errors of work.
 func work(path string) {
 	if text := os.Getenv(limitEnv); text != "" {
 		limitFiles(text)
@@ -81,8 +81,8 @@ func work(path string) {
 	}
 }
 
-// workBody returns bodies of which some fill pages and cannot be compressed:
-// the log is copied several times, and the oldest are removed to make room.
+// workBody returns bodies of which some fill pages and cannot be compressed: the log is copied
+// several times, and the oldest are removed to make room.
 func workBody(i int) []byte {
 	body := reading(i)
 	if i%4 == 0 {
@@ -134,8 +134,7 @@ func (f fault) String() string {
 // calls are those that write or make durable.
 var calls = []string{"pwrite64", "write", "fdatasync", "fsync", "ftruncate", "fallocate"}
 
-// command runs work under strace, which lets the fault happen on the store's
-// own files.
+// command runs work under strace, which lets the fault happen on the store's own files.
 func (f fault) command(path string) *exec.Cmd {
 	if f.call == "" && f.n > 0 {
 		cmd := exec.Command(os.Args[0])
@@ -163,10 +162,9 @@ func (f fault) command(path string) *exec.Cmd {
 	return cmd
 }
 
-// TestFaults lets each call that writes or makes durable fail, once and from
-// then on, with EIO and ENOSPC, and makes writes short at all lengths of the
-// files. Whatever happens: what was promised is found when the store is opened
-// again, nothing comes twice, and the ledger tells the rest.
+// TestFaults lets each call that writes or makes durable fail, once and from then on, with EIO and
+// ENOSPC, and makes writes short at all lengths of the files. Whatever happens: what was promised
+// is found when the store is opened again, nothing comes twice, and the ledger tells the rest.
 func TestFaults(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("strace is not installed")

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile keeps other processes, and other Stores of this one, away from the
-// file before anything of it is touched. The lock ends with the process.
+// lockFile keeps other processes, and other Stores of this one, away from the file before anything
+// of it is touched. The lock ends with the process.
 func lockFile(path string) (*os.File, error) {
 	if err := checkDirectory(path); err != nil {
 		return nil, err
@@ -53,21 +53,21 @@ func checkDirectory(path string) error {
 	return nil
 }
 
-// checkRegular returns an error where something else than a file has the name
-// of one of the store: opening it could block, or mean something.
+// checkRegular returns an error if something other than a regular file has one of the names that
+// the store uses: opening it could block, or have an effect.
 func checkRegular(path string) error {
 	for _, name := range []string{path, path + "-wal", path + "-journal", path + "-shm", path + ".lock", ballastPath(path), damagedPath(path)} {
 		st, err := os.Stat(name)
 		if err == nil && !st.Mode().IsRegular() {
-			return &OpenError{Path: path, Problem: ErrNotRegular, Err: errors.New(name + " is no regular file"), Remedy: "move " + name + " away, or choose another path"}
+			return &OpenError{Path: path, Problem: ErrNotRegular, Err: errors.New(name + " is not a regular file"), Remedy: "move " + name + " away, or choose another path"}
 		}
 	}
 	return nil
 }
 
-// inspect looks at the header before SQLite does. It returns damage where the
-// file is a store of this package that has to be set aside, and an error
-// where it is something else, which must not be overwritten.
+// inspect looks at the header before SQLite does. It returns damage if the file is a store of this
+// package that has to be set aside, and an error if it is something else, which must not be
+// overwritten.
 func inspect(path string, marked bool) (damage, err error) {
 	header, err := readHeader(path)
 	if errors.As(err, new(*OpenError)) {
@@ -90,8 +90,8 @@ func inspect(path string, marked bool) (damage, err error) {
 	return nil, nil
 }
 
-// readHeader returns the first 100 bytes of a file, or what there is of them;
-// nothing where there is no file. An *OpenError says that it cannot be opened.
+// readHeader returns the first 100 bytes of a file, or what there is of them; nothing if there is
+// no file. An *OpenError says that it cannot be opened.
 func readHeader(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,8 +108,8 @@ func readHeader(path string) ([]byte, error) {
 	return header[:n], nil
 }
 
-// createPrivate makes an empty file for the owner alone where there is none:
-// SQLite would let everyone read it. The log gets the same rights.
+// createPrivate makes an empty file for the owner alone if there is none: SQLite would let everyone
+// read it. The log gets the same rights.
 func createPrivate(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -118,8 +118,8 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-// identify tells from a header whether it is SQLite's and whether the file is
-// one of this package.
+// identify reports from a header whether it is one of SQLite and whether the file belongs to this
+// package.
 func identify(header []byte) (sqlite, ours bool) {
 	return bytes.HasPrefix(header, []byte("SQLite format 3\x00")),
 		application(header) == applicationID
@@ -133,8 +133,8 @@ func application(header []byte) int64 {
 	return int64(binary.BigEndian.Uint32(header[68:]))
 }
 
-// foreign returns an error where a file with this header, its first 100 bytes
-// or all of them, is no store, or one that a newer version made.
+// foreign returns an error where a file with this header, its first 100 bytes or all of them, is
+// not a store, or one that a newer version made.
 func foreign(path string, header []byte) error {
 	switch sqlite, ours := identify(header); {
 	case ours && sqlite:
@@ -144,14 +144,14 @@ func foreign(path string, header []byte) error {
 	case sqlite && len(header) == 100 && isFresh(header):
 		return nil
 	case sqlite:
-		return &OpenError{Path: path, Problem: ErrNotDatabase, Err: errors.New("it is a SQLite database of another program"),
+		return &OpenError{Path: path, Problem: ErrNotDatabase, Err: errors.New("it is an SQLite database of another program"),
 			Remedy: "choose another path, or move the file away"}
 	}
 	return &OpenError{Path: path, Problem: ErrNotDatabase,
 		Remedy: "choose another path, or move the file away"}
 }
 
-// checkVersion returns an error where a newer version made the store.
+// checkVersion returns an error if a newer version made the store.
 func checkVersion(path string, version int64) error {
 	if version <= schemaVersion {
 		return nil
@@ -160,15 +160,15 @@ func checkVersion(path string, version int64) error {
 		Remedy: "install the newer version again, or move the file away"}
 }
 
-// isFresh reports that the header is of a database without any content: a
-// power cut may leave that of a new store.
+// isFresh reports that the header is of a database without any content: a power cut may leave that
+// of a new store.
 func isFresh(header []byte) bool {
 	return binary.BigEndian.Uint32(header[28:]) <= 1 && binary.BigEndian.Uint32(header[40:]) == 0 &&
 		application(header) == 0
 }
 
-// The mark makes the next Open set the file aside. From before that happens
-// until the new store is made it names the path that the damaged one gets.
+// The mark makes the next Open set the file aside. From before that happens until the new store is
+// made it names the path that the damaged one gets.
 func damagedPath(path string) string { return path + ".damaged" }
 
 func (c *committer) markDamaged() {
@@ -181,8 +181,8 @@ func (c *committer) markDamaged() {
 	}
 }
 
-// setAside renames a damaged store, log included, and removes one that was set
-// aside before: two would exceed the space that the store may use.
+// setAside renames a damaged store, log included, and removes one that was set aside before: two
+// would exceed the space that the store may use.
 func setAside(path string) (string, error) {
 	older, _ := filepath.Glob(escapeGlob(path) + ".corrupt-*")
 	for _, o := range older {
@@ -226,7 +226,7 @@ func resumeSetAside(path string) (aside string, marked bool, err error) {
 	return aside, false, nil
 }
 
-// readMark returns the mark of a damaged store, or nil where there is none.
+// readMark returns the mark of a damaged store, or nil if there is none.
 func readMark(path string) []byte {
 	f, err := os.Open(damagedPath(path))
 	if err != nil {

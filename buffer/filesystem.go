@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkFileSystem refuses file systems that another machine keeps: their
-// locks, and what fsync promises there, are not ours to rely on.
+// checkFileSystem refuses file systems that another machine keeps: their locks, and what fsync
+// promises there, are not ours to rely on.
 func checkFileSystem(path string) error {
 	var fs unix.Statfs_t
 	dir := filepath.Dir(path)
@@ -26,9 +26,8 @@ func checkFileSystem(path string) error {
 		Remedy: "choose a path on a disk of this machine, for example /var/lib/fieldgate/queue.db"}
 }
 
-// networkFileSystem names the network file system that the magic number of
-// statfs(2) stands for, or returns "". mount is asked for the type of the
-// mount where the number does not tell.
+// networkFileSystem returns the name of the network file system that the magic number of statfs(2)
+// stands for, or "". If the number does not identify it, mount is asked for the type of the mount.
 func networkFileSystem(magic uint32, mount func() string) string {
 	switch magic {
 	case 0x6969:
@@ -60,9 +59,8 @@ func isReadOnly(path string) bool {
 	return unix.Statfs(filepath.Dir(path), &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
-// InRAM names the file system that holds a store where it is one that a power
-// cut empties, or an overlay that keeps its changes on such a one; else it
-// returns "".
+// InRAM returns the name of the file system that holds a store if a power cut empties it, or if it
+// is an overlay that keeps its changes on such a file system; otherwise it returns "".
 func InRAM(path string) string {
 	var fs unix.Statfs_t
 	dir := filepath.Dir(path)
@@ -85,8 +83,8 @@ func InRAM(path string) string {
 	return ""
 }
 
-// mountType returns the type of the file system that holds a directory, as
-// proc(5) has it in mountinfo: "fuse.sshfs".
+// mountType returns the type of the file system that holds a directory, as proc(5) has it in
+// mountinfo: "fuse.sshfs".
 func mountType(dir string) string {
 	fstype, _ := mountOf(dir)
 	return fstype

@@ -96,8 +96,8 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	closeStore(t, s)
 }
 
-// openAsOther lets another process, of another user where uid is not 0, open
-// a store, and returns its error.
+// openAsOther lets another process, of another user where uid is not 0, open a store, and returns
+// its error.
 func openAsOther(t *testing.T, path string, uid uint32) string {
 	t.Helper()
 	program := filepath.Join(filepath.Dir(path), "opener")

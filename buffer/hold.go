@@ -2,26 +2,25 @@ package buffer
 
 import "maps"
 
-// passed is what Take has passed over: segments that are only on the disk,
-// outside the gap, and hold nothing but records of streams that are held.
-// Each is read once; the gap is made wider again when its streams are free. Store.mu guards it, and
-// its methods need it held.
+// passed is what Take has passed over: segments that are only on the disk, outside the gap, and
+// hold nothing but records of streams that are held. Each is read once; the gap is made wider again
+// when its streams are free. Store.mu guards it, and its methods need it held.
 type passed struct {
 	from map[string]uint64 // of each held stream: no segment that has records of it has a lower id
 	high uint64            // above the ids of all of them
 
-	// A stream that is free for one Take does not cost another look at all
-	// others: until the gap is shorter, what it has below to is of the streams
-	// in held, and when these are held again it begins at to.
+	// A stream that is free for one Take does not cost another look at all others: until the gap is
+	// shorter, what it has below to is of the streams in held, and when these are held again it
+	// begins at to.
 	to    uint64 // 0: nothing is known
 	held  map[string]bool
 	freed map[string]bool // those of them that were passed over
 }
 
-// Hold makes Take pass over the records of these streams in a queue, from now
-// on; each call replaces the set of that queue. They stay in the store, which
-// treats them as all others, and come in their order when they are free. Such
-// a set costs one look at each segment.
+// Hold makes Take pass over the records of these streams in a lane from now on; each call replaces
+// the set of that lane. The records stay in the store, which treats them like all others, and come
+// in their order when their stream is no longer in the set. Each new set costs one look at each
+// segment.
 func (s *Store) Hold(lane Lane, streams map[string]bool) {
 	s.mu.Lock()
 	before := s.passing[lane]
@@ -117,8 +116,7 @@ func (sh *shelf) pass(seg *segment) {
 	sh.split(seg.last() + 1)
 }
 
-// passedOver reports whether Take found nothing in a stored segment but what it
-// passes over.
+// passedOver reports whether Take found nothing in a stored segment but what it passes over.
 func (seg *segment) passedOver() bool {
 	return seg.stored && seg.waiting > 0 && seg.scan[seg.class.diskLane()] == len(seg.items)
 }
@@ -137,8 +135,8 @@ func (s *Store) unloadPassedLocked(sh *shelf) {
 	}
 }
 
-// passIfHeldLocked passes over a segment that took the place of others if Take would pass over all of it
-// as well, and reports whether it did.
+// passIfHeldLocked passes over a segment that took the place of others if Take would pass over all
+// of it as well, and reports whether it did.
 func (s *Store) passIfHeldLocked(sh *shelf, seg *segment) bool {
 	if sh.gap() && seg.id >= sh.gapLo {
 		return false

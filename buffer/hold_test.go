@@ -21,8 +21,8 @@ func segments(t testing.TB, s *Store, n int, streams ...string) {
 	}
 }
 
-// takeAll takes and acknowledges until two Takes in a row find nothing, and
-// returns how many records of each stream came. They come in their order.
+// takeAll takes and acknowledges until two Takes in a row find nothing, and returns how many
+// records of each stream came. They come in their order.
 func takeAll(t testing.TB, s *Store, lane Lane) map[string]int {
 	t.Helper()
 	got, last := map[string]int{}, map[string]uint64{}
@@ -45,8 +45,8 @@ func takeAll(t testing.TB, s *Store, lane Lane) map[string]int {
 	return got
 }
 
-// resident returns how many segments of readings are in RAM, and whether
-// others are still to be looked at.
+// resident returns how many segments of readings are in RAM, and whether others are still to be
+// looked at.
 func (s *Store) resident() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +102,7 @@ func TestHeldStreamsStopNoOther(t *testing.T) {
 }
 
 // Live readings and events are held as well; the front is stored all the same.
-func TestHoldInEachQueue(t *testing.T) {
+func TestHoldInEachLane(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	s.Hold(LiveLane, map[string]bool{"a": true})
 	s.Hold(EventLane, map[string]bool{"e": true})
@@ -128,8 +128,7 @@ func TestHoldInEachQueue(t *testing.T) {
 	}
 }
 
-// What changes on the disk while a stream is free for a probe is not passed
-// over afterwards.
+// What changes on the disk while a stream is free for a probe is not passed over afterwards.
 func TestGapAfterAProbe(t *testing.T) {
 	a := map[string]bool{"a": true}
 	passing := func() *shelf { // over the segments 10 to 29
@@ -237,8 +236,8 @@ func TestHoldBeforeALateOpen(t *testing.T) {
 	}
 }
 
-// BenchmarkTakeHeld holds a stream that has a million readings: looking at them
-// once, then taking those of another stream, and a reading to probe with.
+// BenchmarkTakeHeld holds a stream that has a million readings: looking at them once, then taking
+// those of another stream, and a reading to probe with.
 func BenchmarkTakeHeld(b *testing.B) {
 	const n = 1_000_000
 	path := filepath.Join(b.TempDir(), "queue.db")

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Tx is a transaction of Update. It is valid until the function returns and
-// in its goroutine only.
+// A Tx is a transaction of Update. It is valid only in the goroutine of the function, and only
+// until that returns.
 type Tx struct {
 	s       *Store
 	db      *db
@@ -22,18 +22,18 @@ type pendingAppend struct {
 	body   []byte
 }
 
-// Update runs f in a transaction and commits it together with the front and
-// the pending acknowledgements; all of it is durable when nil is returned. An
-// error of f undoes what f did and is returned. ErrNotDurable: the storage
-// failed and the change may or may not have happened.
+// Update runs f in a transaction and commits it together with the front and the pending
+// acknowledgements; all of it is durable when nil is returned. If f returns an error, what f did is
+// undone and Update returns that error. ErrNotDurable: the storage failed, and the change may or
+// may not have happened.
 //
-// f runs on the committer's goroutine: it must be short, must not call the
-// Store, and may be called again where a commit failed.
+// f runs on the committer's goroutine: it must be short and must not call the Store. It may be
+// called again if a commit failed.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return s.submit(ctx, &job{update: f})
 }
 
-// Get returns the value of a key, or nil where there is none.
+// Get returns the value of a key, or nil if there is none.
 func (t *Tx) Get(bucket, key string) ([]byte, error) {
 	v, err := t.db.value(`SELECT value FROM kv WHERE bucket=? AND key=?`, bucket, key)
 	b, _ := v.([]byte)
@@ -49,7 +49,7 @@ func (t *Tx) Put(bucket, key string, value []byte) error {
 		ON CONFLICT(bucket, key) DO UPDATE SET value=excluded.value`, bucket, key, value)
 }
 
-// Delete removes a key; that there is none is no error.
+// Delete removes a key. It is not an error if there is none.
 func (t *Tx) Delete(bucket, key string) error {
 	return t.db.exec(`DELETE FROM kv WHERE bucket=? AND key=?`, bucket, key)
 }
@@ -57,9 +57,8 @@ func (t *Tx) Delete(bucket, key string) error {
 // eachPage is how many values of a bucket are in memory at a time.
 const eachPage = 16
 
-// Each calls f for every key of a bucket in the order of the keys, until f
-// returns an error. f may change the bucket; of the keys that follow soon f
-// may still get the old values.
+// Each calls f for every key of a bucket, in the order of the keys, until f returns an error. f may
+// change the bucket; for keys that follow soon it may still get the old values.
 func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
 	type pair struct {
 		key   string
@@ -91,7 +90,7 @@ func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
 	}
 }
 
-// Append appends a record that exists only if the transaction commits.
+// Append appends a record that exists only if the transaction commits. It copies the body.
 func (t *Tx) Append(kind Kind, stream string, up time.Duration, body []byte) error {
 	if err := t.s.check(kind, stream, body); err != nil {
 		return err
@@ -100,7 +99,7 @@ func (t *Tx) Append(kind Kind, stream string, up time.Duration, body []byte) err
 	return nil
 }
 
-// Get returns the committed value of a key, or nil where there is none.
+// Get returns the committed value of a key, or nil if there is none.
 func (s *Store) Get(ctx context.Context, bucket, key string) (value []byte, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
 		value, err = (&Tx{s: s, db: c.db}).Get(bucket, key)
@@ -109,37 +108,36 @@ func (s *Store) Get(ctx context.Context, bucket, key string) (value []byte, err 
 	return value, err
 }
 
-// Each calls f for every committed key of a bucket in the order of the keys,
-// until f returns an error. f runs on the committer's goroutine and must not
-// call the Store.
+// Each calls f for every committed key of a bucket, in the order of the keys, until f returns an
+// error. f runs on the committer's goroutine and must not call the Store.
 func (s *Store) Each(ctx context.Context, bucket string, f func(key string, value []byte) error) error {
 	return s.submit(ctx, &job{read: func(c *committer) error {
 		return (&Tx{s: s, db: c.db}).Each(bucket, f)
 	}})
 }
 
-// Flush commits the front and the pending acknowledgements. ErrNotDurable: at
-// least a part of the front is in RAM only.
+// Flush commits the front and the pending acknowledgements. ErrNotDurable: at least a part of the
+// front is in RAM only.
 func (s *Store) Flush(ctx context.Context) error {
 	return s.submit(ctx, &job{flush: true})
 }
 
-// A job is work for the committer's goroutine; exactly one of read, update,
-// refuse, dead and flush is set. Those who wait for it bound their number.
+// A job is work for the committer's goroutine; exactly one of read, update, refuse, dead and flush
+// is set. Those who wait for it bound their number.
 type job struct {
 	read   func(*committer) error
 	update func(*Tx) error
 	refuse []Record
 	reason string
 	dead   *deadJob
-	flush  bool // it fails where anything of the front is not stored
+	flush  bool // it fails if anything of the front is not stored
 
 	done chan struct{}
 	err  error
 }
 
-// submit hands a job to the committer and waits for it. Where ctx ends first,
-// the job is done all the same.
+// submit hands a job to the committer and waits for it. If ctx ends first, the job is done all the
+// same.
 func (s *Store) submit(ctx context.Context, j *job) error {
 	j.done = make(chan struct{})
 	s.mu.Lock()

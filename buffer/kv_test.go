@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A bucket is read in pages, each with one walk down the index: what it takes grows with the entries and not with their square.
+// A bucket is read in pages, each with one walk down the index: what it takes grows with the
+// entries and not with their square.
 func TestReadingABucketIsLinear(t *testing.T) {
 	s := newStore(t, Options{})
 	ctx := context.Background()

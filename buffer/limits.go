@@ -1,34 +1,33 @@
 package buffer
 
 const (
-	// segmentCost closes a segment of the front and is what a commit is started
-	// for before its time: larger segments save little more.
+	// segmentCost closes a segment of the front and is what a commit is started for before its
+	// time: larger segments save little more.
 	segmentCost = 64 << 10
 
-	// maxDirty is the number of segments with pending acknowledgements that
-	// starts a commit.
+	// maxDirty is the number of segments with pending acknowledgements that starts a commit.
 	maxDirty = 256
 
-	// maxHeldBack is the cost of segments in RAM that is more than a commit: all
-	// that keeps them there are pending acknowledgements, the rest is passed over.
+	// maxHeldBack is the cost of segments in RAM that is more than a commit: all that keeps them
+	// there are pending acknowledgements, the rest is passed over.
 	maxHeldBack = 8 * segmentCost
 
 	// maxCached is the number of stored segments kept in RAM.
 	maxCached = 128
 
-	// maxLoads is the number of segments that one Take reads before it returns
-	// with what it has, which is nothing where all of them were expired.
+	// maxLoads is the number of segments that one Take reads before it returns with what it has,
+	// which is nothing if all of them were expired.
 	maxLoads = 64
 
 	// maxEvict is the number of segments that one commit removes.
 	maxEvict = 64
 
-	// maxThin is how many times one commit tries to thin what becomes no
-	// smaller before it removes segments.
+	// maxThin is how many times one commit tries to thin what becomes no smaller before it removes
+	// segments.
 	maxThin = 4
 
-	// thinCost is the cost of the records that are thinned at once; they are
-	// thinned already while more are read, so that buckets become long.
+	// thinCost is the cost of the records that are thinned at once; they are thinned already while
+	// more are read, so that buckets become long.
 	thinCost = 256 << 10
 )
 
@@ -48,8 +47,7 @@ type limits struct {
 // reserve is kept of the database for removing when everything is full.
 const reserve = 64 << 10
 
-// LogSize returns how long the write-ahead log of a store becomes; it keeps its
-// length.
+// LogSize returns the length that the write-ahead log of a store reaches and then keeps.
 func LogSize(maxBytes int64) int64 { return newLimits(maxBytes).log }
 
 func newLimits(maxBytes int64) limits {
@@ -68,8 +66,8 @@ func newLimits(maxBytes int64) limits {
 	return l
 }
 
-// frontOf returns the bytes up to which the front takes records of a class: an
-// eighth is for events alone.
+// frontOf returns the bytes up to which the front takes records of a class: an eighth is for events
+// alone.
 func (l limits) frontOf(c class) int {
 	if c != eventClass {
 		return l.front - l.front/8
@@ -77,8 +75,7 @@ func (l limits) frontOf(c class) int {
 	return l.front
 }
 
-// of returns the bytes of the database up to which segments of a class are
-// stored.
+// of returns the bytes of the database up to which segments of a class are stored.
 func (l limits) of(c class) int64 {
 	if c != eventClass {
 		return l.readings

@@ -42,8 +42,8 @@ func (c *committer) load(cl class) error {
 	}
 }
 
-// shrink takes [low, to) out of the gap, unless Hold has changed where it
-// begins since that was looked for.
+// shrink takes [low, to) out of the gap, unless Hold has changed where it begins since that was
+// looked for.
 func (sh *shelf) shrink(low, to uint64) {
 	if sh.gapLo != low {
 		return
@@ -53,9 +53,8 @@ func (sh *shelf) shrink(low, to uint64) {
 	}
 }
 
-// adopt makes the segment resident that was found first in the gap from low
-// on, and reports whether it has anything to take. One that cannot be read is a
-// loss.
+// adopt makes the segment resident that was found first in the gap from low on, and reports whether
+// it has anything to take. One that cannot be read is a loss.
 func (c *committer) adopt(r *row, low uint64) bool {
 	s := c.s
 	seg := r.seg

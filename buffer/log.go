@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// What SQLite documents of its write-ahead log ("WAL File Format"): a header
-// and frames, each a header of its own and a page. Its numbers are big-endian.
+// What SQLite documents of its write-ahead log ("WAL File Format"): a header and frames, each a
+// header of its own and a page. Its numbers are big-endian.
 const (
 	logHeader   = 32
 	frameHeader = 24
@@ -26,17 +26,16 @@ type logScan struct {
 	bad   string // what fails, if anything does
 }
 
-// checkAndTrimLog looks at the write-ahead log before SQLite does: SQLite ends it
-// at the first frame that fails, without a word, and with it go all commits
-// behind that frame. It returns damage where they were durable.
+// checkAndTrimLog looks at the write-ahead log before SQLite does: SQLite ends it at the first
+// frame that fails, without a word, and with it go all commits behind that frame. It returns damage
+// if they were durable.
 //
-// A power cut cannot look like that. A commit is flushed before the next one
-// begins, so all but the last transaction pass, and of the last one at most one
-// commit frame has reached the medium, its own, beside frames that fail. Such a
-// remainder is cut off here, since SQLite would leave what a shorter
-// transaction does not overwrite, to be counted after the next cut. Frames of
-// before the log was reset have other salts. The header is flushed before its
-// first frame is written and lies in one sector, which is written whole.
+// A power cut cannot look like that. A commit is flushed before the next one begins, so all but the
+// last transaction pass, and of the last one at most one commit frame has reached the medium, its
+// own, beside frames that fail. Such a remainder is cut off here, since SQLite would leave what a
+// shorter transaction does not overwrite, to be counted after the next cut. Frames of before the
+// log was reset have other salts. The header is flushed before its first frame is written and lies
+// in one sector, which is written whole.
 func checkAndTrimLog(path string) (damage, err error) {
 	f, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +49,7 @@ func checkAndTrimLog(path string) (damage, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("buffer: reading %s-wal: %w", path, err)
 	case scan.end == 0 && scan.stale > 0, scan.stale > 1:
-		return fmt.Errorf("the write-ahead log is damaged: %s, %d commits are behind it", scan.bad, scan.stale), nil
+		return fmt.Errorf("the write-ahead log is damaged: %s, %d commits follow it", scan.bad, scan.stale), nil
 	case scan.stale == 1:
 		if err := errors.Join(f.Truncate(scan.end), f.Sync()); err != nil {
 			return nil, notWritable(path+"-wal", err)
@@ -59,8 +58,8 @@ func checkAndTrimLog(path string) (damage, err error) {
 	return nil, nil
 }
 
-// storedPageSize returns the size of the pages of a database, as its header
-// tells it; of a new one where that cannot be.
+// storedPageSize returns the size of the pages of a database, as its header gives it; of a new one
+// if that cannot be.
 func storedPageSize(path string) uint32 {
 	f, err := os.Open(path)
 	if err != nil {
@@ -77,9 +76,8 @@ func storedPageSize(path string) uint32 {
 	return uint32(pageSize)
 }
 
-// scanLog reads a log from its beginning; pageSize is that of the database. An
-// end of 0 says that the header fails. A log that is not of this package's
-// databases is left to SQLite.
+// scanLog reads a log from its beginning; pageSize is that of the database. An end of 0 says that
+// the header fails. A log that is not of this package's databases is left to SQLite.
 func scanLog(r io.Reader, pageSize uint32) (scan logScan, err error) {
 	var header [logHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -133,8 +131,7 @@ func scanLog(r io.Reader, pageSize uint32) (scan logScan, err error) {
 	}
 }
 
-// endOfLog tells the end of the file, which may be inside a frame, from an
-// error.
+// endOfLog tells the end of the file, which may be inside a frame, from an error.
 func endOfLog(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// killed makes a store as kill -9 leaves it: n commits in the log of a boot
-// that did not end.
+// killed makes a store as kill -9 leaves it: n commits in the log of a boot that did not end.
 func killed(t *testing.T, n int) (path, id string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "queue.db")
@@ -31,8 +30,8 @@ func edit(t *testing.T, path string, f func(b []byte) []byte) {
 	}
 }
 
-// One wrong byte in the log is not a shorter log: the store is set aside, no
-// identity is used again, and the loss is told.
+// One wrong byte in the log is not a shorter log: the store is set aside, no identity is used
+// again, and the loss is told.
 func TestDamagedLog(t *testing.T) {
 	for _, at := range []int{2, 18, 27, 32, 45, 100, 5000, 9000, 20000} {
 		t.Run(fmt.Sprint("byte ", at), func(t *testing.T) {
@@ -61,8 +60,8 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// What a power cut leaves of the last transaction is not damage, even twice in
-// a row; what was committed before is found.
+// What a power cut leaves of the last transaction is not damage, even twice in a row; what was
+// committed before is found.
 func TestTornLog(t *testing.T) {
 	const frame = frameHeader + int(pageSize)
 	for _, tt := range []struct {
@@ -90,8 +89,8 @@ func TestTornLog(t *testing.T) {
 	}
 }
 
-// A long torn transaction leaves its commit frame where the short one that is
-// torn next does not reach: together they are not two commits.
+// A long torn transaction leaves its commit frame where the short one that is torn next does not
+// reach: together they are not two commits.
 func TestTornTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{})
@@ -160,10 +159,9 @@ func logNow(t *testing.T, s *Store) (b []byte) {
 	return b
 }
 
-// The log becomes longer in a few steps, not with each commit, and it is
-// copied before it would be longer than its limit: in a new store, in one that
-// was killed, whose log has commits already, and where the kernel does not tell
-// how many bytes are written.
+// The log becomes longer in a few steps, not with each commit, and it is copied before it would be
+// longer than its limit: in a new store, in one that was killed, whose log has commits already, and
+// where the kernel does not tell how many bytes are written.
 func TestLengthOfTheLog(t *testing.T) {
 	o := Options{MaxLoss: time.Hour, MaxBytes: 4 << 20}
 	limit := LogSize(o.MaxBytes)
@@ -240,8 +238,8 @@ func flushed(t *testing.T, s *Store, body []byte) {
 	}
 }
 
-// A path that is a link: what belongs to the store is beside the file that it
-// means, where Open looks for damage too.
+// A path that is a link: what belongs to the store is beside the file that it means, where Open
+// looks for damage too.
 func TestPathThatIsALink(t *testing.T) {
 	path, id := killed(t, 20)
 	link := filepath.Join(t.TempDir(), "link.db")

@@ -17,17 +17,17 @@ const (
 	reasonUnrouted = "unrouted" // AckUnrouted: it was delivered, and nobody had subscribed
 )
 
-// A Loss is a range of records that were removed unsent or that nobody got, an
-// entry of the ledger. It is durable with the removal; where nobody got them,
-// 5 minutes later at most.
+// A Loss is an entry of the ledger: a range of records that were removed unsent, or that were
+// delivered although nobody had subscribed. It is durable together with the removal; if nobody had
+// subscribed, 5 minutes later at most.
 type Loss struct {
 	ID     int64
 	Kind   Kind
-	Run    string // of the records; empty where it is not known
-	Stream string // empty where it is not known: a segment could not be read
+	Run    string // of the records; empty if it is not known
+	Stream string // empty if it is not known: a segment could not be read
 	First  uint64
 	Last   uint64
-	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: nobody knows
+	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: it is not known
 	Reason string // evicted, rejected, refused, corrupt, expired, thinned, unrouted
 }
 
@@ -47,8 +47,8 @@ type lossKey struct {
 }
 
 const (
-	// maxRemovals is the number of ranges above which ranges with something
-	// between them are merged as well.
+	// maxRemovals is the number of ranges above which ranges with something between them are merged
+	// as well.
 	maxRemovals = 256
 
 	// maxLosses is the same for the stored ledger.
@@ -66,8 +66,7 @@ type lossState struct {
 	acked []int64          // to be deleted with the next commit
 }
 
-// merge adds r to the list, extending an entry where that loses nothing, or
-// where the list is long.
+// merge adds r to the list. It extends an entry if that loses nothing, or if the list is long.
 func merge(list []removal, r removal) []removal {
 	for i := len(list) - 1; i >= 0; i-- {
 		if e := &list[i]; e.key == r.key && (r.first == e.last+1 || len(list) >= maxRemovals) {
@@ -113,8 +112,8 @@ func (s *Store) countLossLocked(reason string, n uint64) {
 	}
 }
 
-// TakeLosses takes up to max entries of the ledger, oldest first. Entries that
-// were taken do not grow any more. It returns nil while HoldLosses says so.
+// TakeLosses takes up to max entries of the ledger, oldest first. An entry that was taken no longer
+// grows. TakeLosses returns nil while HoldLosses(true) is in force.
 func (s *Store) TakeLosses(max int) []Loss {
 	var out []Loss
 	s.mu.Lock()
@@ -173,7 +172,7 @@ func scanLoss(v []driver.Value) (l Loss) {
 		First: uint64(n(4)), Last: uint64(n(5)), Count: uint64(n(6)), Reason: t(7)}
 }
 
-// AckLosses removes published entries with the next commit.
+// AckLosses removes published entries from the ledger with the next commit.
 func (s *Store) AckLosses(l []Loss) {
 	now := s.o.Up()
 	s.mu.Lock()
@@ -200,15 +199,13 @@ func (s *Store) ReleaseLosses(l []Loss) {
 	s.wakeTaker()
 }
 
-// Refuse moves taken records to the dead letters and enters them in the
-// ledger; that is durable when nil is returned. After an error the records are
-// still taken.
+// Refuse moves taken records to the dead letters and enters them in the ledger; both are durable
+// when nil is returned. After an error the records are still taken.
 func (s *Store) Refuse(ctx context.Context, r []Record, reason string) error {
 	return s.submit(ctx, &job{refuse: r, reason: reason})
 }
 
-// writeLosses stores removals in a transaction and notes in t what will hold
-// after it.
+// writeLosses stores removals in a transaction and notes in t what will hold after it.
 func (c *committer) writeLosses(t *txn, open map[lossKey]Loss) error {
 	for _, r := range t.removed {
 		e, ok := t.open[r.key]

@@ -12,8 +12,7 @@ type mark struct {
 	seq    uint64
 }
 
-// marksLocked returns the last number of every stream of this run, in the order of
-// their names.
+// marksLocked returns the last number of every stream of this run, in the order of their names.
 func (s *Store) marksLocked() []mark {
 	var list []mark
 	for kind := range s.streams {
@@ -26,9 +25,8 @@ func (s *Store) marksLocked() []mark {
 	return list
 }
 
-// lowerMarks lowers the marks of a class whose front found no room to what is
-// durable. A record that a limit has removed since counts as well: its loss is
-// in no commit yet.
+// lowerMarks lowers the marks of a class whose front found no room to what is durable. A record
+// that a limit has removed since counts as well: its loss is in no commit yet.
 func (t *txn) lowerMarks() {
 	type key struct {
 		kind   Kind

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// A class finds no room since all that is stored is in flight: no mark is
-// above what is stored.
+// A class finds no room since all that is stored is in flight: no mark is above what is stored.
 func TestMarksOfAFullClass(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes}
@@ -44,8 +43,8 @@ func TestMarksOfAFullClass(t *testing.T) {
 	}
 }
 
-// Append removes a reading from the front while a commit runs that finds no
-// room for it: the loss is not in that commit, so the mark stays below.
+// Append removes a reading from the front while a commit runs that finds no room for it: the loss
+// is not in that commit, so the mark stays below.
 func TestMarkBelowWhatIsRemovedMeanwhile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes})
@@ -82,8 +81,8 @@ func TestMarkBelowWhatIsRemovedMeanwhile(t *testing.T) {
 	}
 }
 
-// A run that commits nothing leaves nothing: the next one still reports how the
-// one before it ended. One that commits has marks of its own.
+// A run that commits nothing leaves nothing: the next one still reports how the one before it
+// ended. One that commits has marks of its own.
 func TestMarksOfARunThatCommitsNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{})
@@ -130,8 +129,7 @@ func TestSalvageKeepsMarks(t *testing.T) {
 	}
 }
 
-// A cut comes right after segments were removed to make room: the marks are
-// still there.
+// A cut comes right after segments were removed to make room: the marks are still there.
 func TestSacrificeKeepsMarks(t *testing.T) {
 	path, to := filepath.Join(t.TempDir(), "queue.db"), filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20}
@@ -182,8 +180,8 @@ func damage(t *testing.T, path string) {
 	}
 }
 
-// Without its progress a clean end proves nothing, and the ledger says which
-// numbers may be missing.
+// Without its progress a clean end proves nothing, and the ledger says which numbers may be
+// missing.
 func TestDamagedProgressOfACleanEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20}
@@ -211,8 +209,7 @@ func TestDamagedProgressOfACleanEnd(t *testing.T) {
 	}
 }
 
-// A store that was being salvaged is set aside itself: what was not salvaged
-// yet is told.
+// A store that was being salvaged is set aside itself: what was not salvaged yet is told.
 func TestDamagedTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20}
@@ -245,8 +242,7 @@ func TestDamagedTwice(t *testing.T) {
 	}
 }
 
-// A store that was replaced in use keeps its marks, also where a cut comes
-// before the next commit.
+// A store that was replaced in use keeps its marks, also where a cut comes before the next commit.
 func TestReplacementKeepsMarks(t *testing.T) {
 	path, to := filepath.Join(t.TempDir(), "queue.db"), filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20}

@@ -47,8 +47,8 @@ func TestEventsBelowMinFree(t *testing.T) {
 	}
 }
 
-// Other programs take what is free of the file system while the store is in
-// use, and give it back: the store grows no more, and again.
+// Other programs take what is free of the file system while the store is in use, and give it back:
+// the store grows no more, and again.
 func TestMinFreeIsReachedInUse(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 16 << 20})
 	more := func(minFree int64) (grown int64, evicted uint64) {

@@ -42,7 +42,7 @@ func (m *model) take(lane Lane, n, maxBytes int) int {
 			continue
 		}
 		if before, ok := m.last[lane][id.stream]; ok && !before.less(id) {
-			m.t.Errorf("queue %d: took %+v after %+v", lane, id, before)
+			m.t.Errorf("lane %d: took %+v after %+v", lane, id, before)
 		}
 		id.seq = max(r.Seq, r.SeqTo)
 		m.last[lane][id.stream] = id
@@ -57,8 +57,8 @@ func (m *model) take(lane Lane, n, maxBytes int) int {
 	return len(got)
 }
 
-// hold lets Take pass over other streams than before: over any, over one less,
-// or over those of before that.
+// hold lets Take pass over other streams than before: over any, over one less, or over those of
+// before that.
 func (m *model) hold(lane Lane) {
 	streams := maps.Clone(m.passing[lane])
 	switch m.rng.IntN(3) {
@@ -185,8 +185,8 @@ func (m *model) losses() {
 	m.s.AckLosses(l)
 }
 
-// drain delivers everything and checks that nothing is unaccounted for: first
-// all but what is held, then the rest.
+// drain delivers everything and checks that nothing is unaccounted for: first all but what is held,
+// then the rest.
 func (m *model) drain() {
 	for i := range m.held {
 		m.s.Release(m.held[i])

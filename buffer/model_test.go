@@ -30,8 +30,8 @@ func (a ref) less(b ref) bool {
 	return x < y || x == y && a.seq < b.seq
 }
 
-// A model is what a store must be equal to: every record that was ever
-// appended and what became of it.
+// A model is what a store must be equal to: every record that was ever appended and what became of
+// it.
 type model struct {
 	t         *testing.T
 	rng       *rand.Rand
@@ -99,8 +99,7 @@ func runModel(t *testing.T, seed uint64) {
 	m.drain()
 }
 
-// modelThin makes buckets of up to 4, 16 and 64 records, with the body of the
-// first.
+// modelThin makes buckets of up to 4, 16 and 64 records, with the body of the first.
 func modelThin(level int, in []Record) (out []Record) {
 	open := map[string]int{}
 	for _, r := range in {
@@ -114,8 +113,8 @@ func modelThin(level int, in []Record) (out []Record) {
 	return out
 }
 
-// open begins a boot, now and then after another power-up: its clock begins at
-// any time and knows nothing of the last one.
+// open begins a boot, now and then after another power-up: its clock begins at any time and knows
+// nothing of the last one.
 func (m *model) open() {
 	if m.o.Up == nil || m.rng.IntN(2) == 0 {
 		m.kernel++

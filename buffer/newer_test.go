@@ -9,16 +9,15 @@ import (
 	"testing"
 )
 
-// unreleased makes a store as versions before the first release did, as far as
-// this one looks at it.
+// unreleased makes a store as versions before the first release did, as far as this one looks at
+// it.
 func unreleased(t *testing.T) (path string) {
 	path = filepath.Join(t.TempDir(), "queue.db")
 	sqlite(t, path, fmt.Sprintf(`PRAGMA journal_mode=wal; PRAGMA application_id=%d; PRAGMA user_version=3; CREATE TABLE boot(boot)`, unreleasedID))
 	return path
 }
 
-// A store from before the first release is moved aside, with its log, and a
-// new one begins.
+// A store from before the first release is moved aside, with its log, and a new one begins.
 func TestUnreleasedVersionIsMovedAside(t *testing.T) {
 	path := unreleased(t)
 	before, err := os.ReadFile(path)
@@ -41,8 +40,8 @@ func TestUnreleasedVersionIsMovedAside(t *testing.T) {
 	}
 }
 
-// A store of a newer version is refused as that, whatever else is different in
-// it, and left as it is, also where it seems damaged to this one.
+// A store of a newer version is refused as that, whatever else is different in it, and left as it
+// is, also where it seems damaged to this one.
 func TestNewerVersion(t *testing.T) {
 	const next = schemaVersion + 1
 	made := func(pageSize int, mode, more string) func(t *testing.T, path string) string {

@@ -11,8 +11,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// open opens the file, makes it where there is none, sets a damaged one
-// aside, and commits the new run.
+// open opens the file, makes it if there is none, sets a damaged one aside, and commits the new
+// run.
 func (c *committer) open() error {
 	s := c.s
 	var err error
@@ -166,8 +166,7 @@ func (c *committer) begin() error {
 	return nil
 }
 
-// create makes a new store, which inherits from a damaged one that was set
-// aside now.
+// create makes a new store, which inherits from a damaged one that was set aside now.
 func (c *committer) create() error {
 	if err := c.createTables(); err != nil {
 		return err
@@ -197,8 +196,8 @@ func (c *committer) createTables() error {
 	return c.db.exec(fmt.Sprintf("PRAGMA user_version=%d", schemaVersion))
 }
 
-// identify reads the identity of the store and makes a new one where there is
-// none or where the card was cloned.
+// identify reads the identity of the store. It makes a new one if there is none or if the card was
+// cloned.
 func (c *committer) identify() error {
 	s := c.s
 	id, err := c.db.stateText("store")
@@ -211,7 +210,7 @@ func (c *committer) identify() error {
 	}
 	if id == "" || machine != s.o.Machine {
 		if id != "" {
-			s.log.Warn("store was made by another machine, it gets a new id", "path", s.path, "old", id)
+			s.log.Warn("store was made on another machine; it gets a new id", "path", s.path, "old", id)
 		}
 		var b [4]byte
 		rand.Read(b[:])

@@ -10,9 +10,9 @@ const (
 	slowFor = 30 * time.Minute
 )
 
-// slowness remembers the slowest commit of the last slowFor to twice that,
-// however many commits there were: a card that collects its garbage every few
-// minutes will be as slow again. Store.mu guards it.
+// slowness remembers the slowest commit of the last slowFor to twice that, however many commits
+// there were: a card that collects its garbage every few minutes will be as slow again. Store.mu
+// guards it.
 type slowness struct {
 	now, before time.Duration // the slowest since since, and of slowFor before it
 	since       time.Duration
@@ -30,10 +30,9 @@ func (l *slowness) note(took, now time.Duration) {
 
 func (l *slowness) slowest() time.Duration { return max(l.now, l.before) }
 
-// CommitAfter returns how old a record in RAM becomes before a commit starts
-// where none of late took longer than slowest. What is left of maxLoss is for
-// the commit: twice that, at least half a second and a tenth of maxLoss, at
-// most half of it.
+// CommitAfter returns how old a record in RAM becomes before a commit starts, given the slowest
+// commit of late. The rest of maxLoss is for the commit: twice the slowest, at least half a second
+// and a tenth of maxLoss, at most half of maxLoss.
 func CommitAfter(maxLoss, slowest time.Duration) time.Duration {
 	return maxLoss - min(max(2*slowest, maxLoss/10, 500*time.Millisecond), maxLoss/2)
 }

@@ -25,9 +25,8 @@ func TestCommitAfter(t *testing.T) {
 	}
 }
 
-// A commit starts as late as it may, and earlier after one that was slow: for
-// half an hour at least, since a card that was slow once is again, and no longer
-// than an hour.
+// A commit starts as late as it may, and earlier after one that was slow: for half an hour at
+// least, since a card that was slow once is again, and no longer than an hour.
 func TestCommitIsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

@@ -5,10 +5,10 @@ import (
 	"hash/crc32"
 )
 
-// counters are kept in memory and written with every commit, so that nothing
-// ever has to be counted.
+// counters are kept in memory and written with every commit, so that nothing ever has to be
+// counted.
 type counters struct {
-	Commit   uint64            // rises with every commit: tells whether a failed one happened
+	Commit   uint64            // rises with every commit: shows whether a failed one happened
 	Next     uint64            // no stored position is as high
 	Boot     uint64            // of the run that committed last, whose marks stand beside; 0: none has
 	Records  [classCount]int64 // not acknowledged as far as stored
@@ -21,21 +21,20 @@ type counters struct {
 	Thinned [classCount][ThinLevels]int64 // of Bytes, those of each level
 }
 
-// A progress is what every commit writes beside what it is about. It is one
-// short row of a table of its own: it shares its page with nothing, and a
-// commit writes that page and those of its segment.
+// A progress is what every commit writes beside what it is about. It is one short row of a table of
+// its own: it shares its page with nothing, and a commit writes that page and those of its segment.
 type progress struct {
 	counters
 	marks []mark
 }
 
-// progressStep is what the length of a stored progress is a multiple of. SQLite
-// overwrites a value in place while its length stays the same.
+// progressStep is what the length of a stored progress is a multiple of. SQLite overwrites a value
+// in place while its length stays the same.
 const progressStep = 64
 
-// encode returns the stored form: CRC-32C of what follows, then varints: the
-// counters in their order, and of each mark its kind, the length and bytes of
-// its name and its number. Zeros fill it up.
+// encode returns the stored form: CRC-32C of what follows, then varints: the counters in their
+// order, and of each mark its kind, the length and bytes of its name and its number. Zeros fill it
+// up.
 func (p progress) encode() []byte {
 	b := make([]byte, 4, 4*progressStep)
 	b = binary.AppendUvarint(b, p.Commit)

@@ -51,8 +51,7 @@ func TestDamagedProgress(t *testing.T) {
 	}
 }
 
-// A commit of a few readings changes few pages: what it costs the flash is
-// theirs.
+// A commit of a few readings changes few pages: what it costs the flash is theirs.
 func TestPagesOfACommit(t *testing.T) {
 	path := t.TempDir() + "/queue.db"
 	s := openAt(t, path, Options{MaxLoss: 1 << 40})
@@ -71,7 +70,8 @@ func TestPagesOfACommit(t *testing.T) {
 		}
 	}
 	frames := (len(logOf(t, logNow(t, s))) - before) / (int(pageSize) + frameHeader)
-	// The leaf and the progress; where a leaf is full, a new one, the page above and the first of the file.
+	// The leaf and the progress; where a leaf is full, a new one, the page above and the first of
+	// the file.
 	if frames < 2*commits || frames > 4*commits {
 		t.Errorf("%d pages in %d commits", frames, commits)
 	}

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readOnlyDir mounts a file system and returns a function that makes it
-// read-only, or writable again.
+// readOnlyDir mounts a file system and returns a function that makes it read-only, or writable
+// again.
 func readOnlyDir(t *testing.T) (dir string, readOnly func(bool)) {
 	t.Helper()
 	dir = t.TempDir()
@@ -31,9 +31,9 @@ func readOnlyDir(t *testing.T) (dir string, readOnly func(bool)) {
 	}
 }
 
-// A store on a card that is read-only when the program starts works from RAM
-// and says why; as soon as the card can be written it takes its place in the
-// chain of runs, and nothing is lost or numbered twice.
+// A store on a card that is read-only when the program starts works from RAM and says why; as soon
+// as the card can be written it takes its place in the chain of runs, and nothing is lost or
+// numbered twice.
 func TestReadOnlyAtTheStart(t *testing.T) {
 	for _, policy := range []Policy{DropOldest, RejectNew} {
 		for _, before := range []bool{true, false} {
@@ -100,8 +100,8 @@ func TestReadOnlyAtTheStart(t *testing.T) {
 	}
 }
 
-// A card that turns read-only in use: readings are taken in and delivered from
-// RAM, degraded says why, and afterwards everything is stored.
+// A card that turns read-only in use: readings are taken in and delivered from RAM, degraded says
+// why, and afterwards everything is stored.
 func TestReadOnlyInUse(t *testing.T) {
 	dir, readOnly := readOnlyDir(t)
 	path := filepath.Join(dir, "queue.db")
@@ -115,7 +115,8 @@ func TestReadOnlyInUse(t *testing.T) {
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// What is open for writing keeps a file system from becoming read-only; after an error of the disk it becomes so all the same.
+	// What is open for writing keeps a file system from becoming read-only; after an error of the
+	// disk it becomes so all the same.
 	if err := s.submit(t.Context(), &job{read: func(c *committer) error { c.disconnect(); return c.lock.Close() }}); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@ package buffer
 
 import "time"
 
-// A Kind tells events from readings: an event must not wait behind readings.
+// A Kind says what a record is. Events must not wait behind readings.
 type Kind uint8
 
 const (
@@ -19,32 +19,31 @@ type Lane uint8
 const (
 	// EventLane holds the events, oldest first.
 	EventLane Lane = iota
-	// LiveLane holds the readings appended since the last Split.
+	// LiveLane holds the readings appended since the last Split, as far as RAM holds them.
 	LiveLane
-	// BacklogLane holds the readings from before it.
+	// BacklogLane holds the older readings.
 	BacklogLane
 	laneCount
 )
 
-// A Record is one thing to deliver. It is identified by (Run, Kind, Stream,
-// Seq).
+// A Record is one thing to deliver. It is identified by (Run, Kind, Stream, Seq).
 type Record struct {
 	Kind   Kind
 	Run    string        // the start of the program that appended it
 	Stream string        // the sensor, or the name of a numbered series of events
 	Seq    uint64        // 1, 2, 3 … per kind, stream and run, without holes
-	Pos    uint64        // rises over all that the store holds, in the order of appending; a retried dead letter gets a new one
+	Pos    uint64        // rises over all records of the store, in the order of appending; a retried dead letter gets a new one
 	Up     time.Duration // when it was measured (CLOCK_BOOTTIME), as given to Append
-	Body   []byte        // opaque; shared with the store, not to be changed
+	Body   []byte        // opaque; shared with the store, must not be changed
 
-	// SeqTo and UpTo are the last of the records that a bucket stands for,
-	// which Options.Thin made of all from Seq to SeqTo; zero: it is a record
-	// as it was appended.
+	// SeqTo and UpTo belong to the last of the records that a bucket stands for: one that
+	// Options.Thin made of all from Seq to SeqTo. If they are zero, this is a record as it was
+	// appended.
 	SeqTo uint64
 	UpTo  time.Duration
 
-	Gateway string // Options.Gateway of its run; empty where that is not known
-	Kernel  string // Options.KernelBoot of its run, to which Up refers; empty where that is not known
+	Gateway string // Options.Gateway of its run; empty if that is not known
+	Kernel  string // Options.KernelBoot of its run, to which Up refers; empty if that is not known
 
 	item *item
 }
@@ -52,14 +51,14 @@ type Record struct {
 type itemState uint8
 
 const (
-	held    itemState = iota // not durable yet, where that is asked for
+	held    itemState = iota // not durable yet, if that is asked for
 	waiting                  // can be taken
 	taken                    // pinned until Ack, Release or Refuse
 	done                     // acknowledged or removed
 )
 
-// An item is a resident record. All fields but state are constant, and body
-// until its segment is stored.
+// An item is a resident record. All fields but state are constant, and body until its segment is
+// stored.
 type item struct {
 	segment *segment
 	pos     uint64

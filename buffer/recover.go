@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// degrade notes that the storage fails: records are kept in RAM, can be
-// taken from there, and the commit is tried again with growing pauses.
+// degrade notes that the storage fails. Records are kept in RAM and can be taken from there; the
+// commit is tried again after growing pauses.
 func (c *committer) degrade(err error) {
 	s := c.s
 	if isDamaged(err) {
@@ -32,8 +32,7 @@ func (c *committer) degrade(err error) {
 	s.wakeTaker()
 }
 
-// releaseHeldLocked lets Take have what waits in the front to become durable: for now it
-// does not.
+// releaseHeldLocked lets Take have what waits in the front to become durable: for now it does not.
 func (s *Store) releaseHeldLocked() {
 	for i := range s.shelves {
 		for _, seg := range s.shelves[i].unstored() {
@@ -50,8 +49,7 @@ func (s *Store) releaseHeldLocked() {
 	}
 }
 
-// disconnect gives up the connection after an error that leaves its state
-// unknown.
+// disconnect gives up the connection after an error that leaves its state unknown.
 func (c *committer) disconnect() {
 	if c.db != nil {
 		_ = c.db.close()
@@ -59,10 +57,10 @@ func (c *committer) disconnect() {
 	}
 }
 
-// recover makes a usable connection again where there is none and finds out
-// whether the transaction in doubt has happened: it applies and returns it, or
-// undoes it. What it finds is durable: a checkpoint has written it anew, since
-// the kernel may hold pages for clean that it could not write.
+// recover makes a usable connection again if there is none and finds out whether the transaction in
+// doubt has happened: it applies and returns it, or undoes it. What it finds is durable: a
+// checkpoint has written it again, since the kernel may hold pages for clean that it could not
+// write.
 func (c *committer) recover() (*txn, error) {
 	if c.s.isUnopened() {
 		return nil, c.openLate()

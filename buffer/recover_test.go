@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// away makes the storage of a store fail until the function is called that it
-// returns.
+// away makes the storage of a store fail until the function is called that it returns.
 func away(t *testing.T, s *Store) (back func()) {
 	t.Helper()
 	if err := s.submit(t.Context(), &job{read: func(c *committer) error { c.disconnect(); return nil }}); err != nil {
@@ -28,8 +27,8 @@ func away(t *testing.T, s *Store) (back func()) {
 	}
 }
 
-// What a strict Append could not store can be taken from RAM, and is stored
-// when the storage works again.
+// What a strict Append could not store can be taken from RAM, and is stored when the storage works
+// again.
 func TestStrictAppendWhileDegraded(t *testing.T) {
 	s := newStore(t, Options{})
 	back := away(t, s)
@@ -85,8 +84,7 @@ func TestPausesWhileDegraded(t *testing.T) {
 	})
 }
 
-// A store whose damage cannot be dealt with in use is set aside by the next
-// Open.
+// A store whose damage cannot be dealt with in use is set aside by the next Open.
 func TestDamageIsMarked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{})
@@ -102,8 +100,8 @@ func TestDamageIsMarked(t *testing.T) {
 	}
 }
 
-// A store that is damaged again at once is not replaced again: the one that is
-// being salvaged would be removed.
+// A store that is damaged again at once is not replaced again: the one that is being salvaged would
+// be removed.
 func TestDamagedAgainAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})
@@ -126,8 +124,8 @@ func TestDamagedAgainAtOnce(t *testing.T) {
 	s.Close(t.Context())
 }
 
-// The store is found damaged when it is opened again after a commit that
-// failed: what that commit had from RAM is not lost with it.
+// The store is found damaged when it is opened again after a commit that failed: what that commit
+// had from RAM is not lost with it.
 func TestDamagedAfterAFailedCommit(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})
 	for range 3 {
@@ -169,8 +167,8 @@ func TestDamagedAfterAFailedCommit(t *testing.T) {
 	}
 }
 
-// Of a store that is replaced in use nothing is lost that can be read or is in
-// RAM, also where its list of boots is lost.
+// Of a store that is replaced in use nothing is lost that can be read or is in RAM, also where its
+// list of boots is lost.
 func TestReplacedInUse(t *testing.T) {
 	for _, tt := range []struct{ name, damage string }{
 		{"all can be read", "SELECT 1"},

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What a store that rejects new readings has taken it keeps: also after it was
-// opened full, and also what was taken between two commits.
+// What a store that rejects new readings has taken it keeps: also after it was opened full, and
+// also what was taken between two commits.
 func TestRejectNewKeepsWhatItTook(t *testing.T) {
 	path := t.TempDir() + "/queue.db"
 	o := Options{MaxBytes: MinMaxBytes, MaxLoss: 50 * time.Millisecond, WhenFull: RejectNew}
@@ -47,8 +47,8 @@ func TestRejectNewKeepsWhatItTook(t *testing.T) {
 	}
 }
 
-// The same while a full store is being salvaged into the new one, and in a
-// file of an earlier version, whose larger pages need more room.
+// The same while a full store is being salvaged into the new one, and in a file of an earlier
+// version, whose larger pages need more room.
 func TestRejectNewBesideSalvage(t *testing.T) {
 	path := t.TempDir() + "/queue.db"
 	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes, WhenFull: RejectNew}
@@ -74,8 +74,7 @@ func TestRejectNewBesideSalvage(t *testing.T) {
 	}
 }
 
-// What Append takes when a commit is durable, but not finished, finds room in
-// the next one.
+// What Append takes when a commit is durable, but not finished, finds room in the next one.
 func TestRejectNewWhileACommitEnds(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, WhenFull: RejectNew})
 	i := 0

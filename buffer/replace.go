@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Opened tells where the content of the store comes from.
+// Opened says where the content of the store comes from.
 type Opened struct {
 	New       bool   // Open made the file
 	SetAside  string // the damaged store that this one took the place of, at Open or since; empty: none
 	Cause     string // what was wrong with it
 	Salvaging bool   // it is still being read
 	Salvaged  int64  // records found in it
-	Lost      int64  // records that it had besides; -1: nobody knows; 0 while Salvaging
+	Lost      int64  // records that could not be found; -1: it is not known; 0 while Salvaging
 }
 
-// Opened tells where the content of the store comes from.
+// Opened returns where the content of the store comes from.
 func (s *Store) Opened() Opened {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,9 +47,8 @@ func (c *committer) findAside() {
 	}
 }
 
-// inherit takes over the small tables of the store that was set aside. It runs
-// in the transaction that makes the new one and returns what to begin with.
-// What cannot be read is not there.
+// inherit takes over the small tables of the store that was set aside. It runs in the transaction
+// that makes the new one and returns what to begin with. What cannot be read is not there.
 func (c *committer) inherit() (progress, error) {
 	begin := progress{counters: counters{Next: 1}}
 	c.plan = salvagePlan{Aside: c.aside, Last: map[string]uint64{}}
@@ -66,14 +65,13 @@ func (c *committer) inherit() (progress, error) {
 	return begin, c.plan.save(c.db)
 }
 
-// replaceEvery is how often a damaged store is replaced while in use: a disk
-// that damages each new one needs an operator.
+// replaceEvery is how often a damaged store is replaced while in use: a disk that damages each new
+// one needs an operator.
 const replaceEvery = time.Minute
 
-// replace sets a store aside that was found damaged while it was in use, and
-// goes on with a new file under the same identity: run and numbers go on in
-// RAM, so nothing is used twice. What is in RAM is stored again; the rest is
-// salvaged.
+// replace sets a store aside that was found damaged while it was in use, and goes on with a new
+// file under the same identity: run and numbers go on in RAM, so nothing is used twice. What is in
+// RAM is stored again; the rest is salvaged.
 func (c *committer) replace(cause error) error {
 	s := c.s
 	now := s.o.Up()
@@ -82,7 +80,7 @@ func (c *committer) replace(cause error) error {
 			return err
 		}
 	} else if c.replacedAt > 0 && now < c.replacedAt+replaceEvery {
-		return errors.New("damaged again at once")
+		return errors.New("the new store was damaged within a minute")
 	} else {
 		c.replacedAt = now
 	}
@@ -158,8 +156,8 @@ func (c *committer) remake() (counters, error) {
 	return t.n, err
 }
 
-// forgetDisk makes the state in RAM that of a store without segments: what is
-// resident belongs to the front again. It returns their ids.
+// forgetDisk makes the state in RAM that of a store without segments: what is resident belongs to
+// the front again. It returns their ids.
 func (c *committer) forgetDisk() map[uint64]bool {
 	s := c.s
 	skip := make(map[uint64]bool)

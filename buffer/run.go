@@ -7,27 +7,25 @@ import (
 	"encoding/hex"
 )
 
-// A run is one start of the program. It is constant, and the segments of one run
-// share it.
+// A run is one start of the program. It is constant, and the segments of one run share it.
 type run struct {
 	id      string // 12 hexadecimal digits
 	gateway string // Options.Gateway; empty: not known any more
 	kernel  string // Options.KernelBoot; empty: not known any more
 }
 
-// newRun makes the run of this start. Its identity is random and not a counter
-// in the file, because the file may be a copy or older than the past: numbers
-// that were used once are never used again.
+// newRun makes the run of this start. Its identity is random and not a counter in the file, because
+// the file may be a copy or older than the past: numbers that were used once are never used again.
 func newRun(o Options) *run {
 	var b [6]byte
 	rand.Read(b[:])
 	return &run{id: hex.EncodeToString(b[:]), gateway: o.Gateway, kernel: o.KernelBoot}
 }
 
-// beginRun stores the row of this run, after the schema where that is missing,
-// in one transaction, and with it the event that reports how the run before
-// ended. Without such an event the marks stay those of that run until this one
-// commits something: where it ends before that, the next one still learns of it.
+// beginRun stores the row of this run, after the schema if that is missing, in one transaction, and
+// with it the event that reports how the run before ended. Without such an event the marks stay
+// those of that run until this one commits something: where it ends before that, the next one still
+// learns of it.
 func (c *committer) beginRun(version int64) error {
 	s := c.s
 	if err := c.db.begin(); err != nil {
@@ -75,8 +73,8 @@ func (c *committer) beginRun(version int64) error {
 	return c.resume(t.n, t.marks)
 }
 
-// insertFirst stores the event of Options.First. It has the same number however
-// often that is tried. The marks are this run's from then on.
+// insertFirst stores the event of Options.First. It has the same number however often that is
+// tried. The marks are this run's from then on.
 func (c *committer) insertFirst(t *txn) error {
 	s := c.s
 	if s.o.First == nil {
@@ -101,9 +99,9 @@ func (c *committer) insertFirst(t *txn) error {
 	return c.insert(t, seg, 1)
 }
 
-// resume sets the state in RAM after the run was committed. It reads nothing
-// but the counters: what is stored is loaded when it is taken. What was taken
-// in before a late Open gets positions behind it.
+// resume sets the state in RAM after the run was committed. It reads nothing but the counters: what
+// is stored is loaded when it is taken. What was taken in before a late Open gets positions behind
+// it.
 func (c *committer) resume(n counters, marks []mark) error {
 	s := c.s
 	s.mu.Lock()
@@ -133,8 +131,8 @@ func (c *committer) resume(n counters, marks []mark) error {
 	return nil
 }
 
-// maxRuns is how many rows of runs without records are kept at least, and how
-// many runs are remembered.
+// maxRuns is how many rows of runs without records are kept at least, and how many runs are
+// remembered.
 const (
 	maxRuns  = 1000
 	knowRuns = 64
@@ -196,8 +194,8 @@ func (c *committer) previous(last progress) (p Previous, err error) {
 	return p, nil
 }
 
-// forgetRuns bounds the list of runs: it keeps the newest and all that have
-// records, as far as the oldest of each class says.
+// forgetRuns bounds the list of runs: it keeps the newest and all that have records, as far as the
+// oldest of each class says.
 func (c *committer) forgetRuns() error {
 	oldest := int64(c.s.boot) - maxRuns
 	if oldest <= 0 {
@@ -215,8 +213,8 @@ func (c *committer) forgetRuns() error {
 	return c.db.exec(`DELETE FROM run WHERE boot<?`, oldest)
 }
 
-// Runs returns the runs of this store under a kernel boot, oldest first, this
-// one included.
+// Runs returns the runs of this store during one boot of the kernel, oldest first, including this
+// one.
 func (s *Store) Runs(ctx context.Context, kernelBoot string) (runs []string, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) error {
 		return c.db.query(`SELECT run FROM run WHERE kernel=? ORDER BY boot`, func(v []driver.Value) bool {

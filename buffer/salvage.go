@@ -11,15 +11,13 @@ import (
 var errIncomplete = errors.New("not stored or not salvaged yet")
 
 const (
-	// One transaction of salvage has at most so many segments and bytes:
-	// commits wait for it.
+	// One transaction of salvage has at most so many segments and bytes: commits wait for it.
 	salvageSegments = 32
 	salvageBytes    = 256 << 10
 )
 
-// A salvage moves what can be read of a store that was set aside into the one
-// that took its place, under the old identity, in the background, the oldest
-// of each class first.
+// A salvage moves what can be read of a store that was set aside into the one that took its place,
+// under the old identity, in the background, the oldest of each class first.
 type salvage struct {
 	plan salvagePlan
 	old  *damagedStore
@@ -27,8 +25,8 @@ type salvage struct {
 	at   time.Duration   // not before
 }
 
-// startSalvage begins or goes on with a plan. A file that cannot be opened is
-// told in the ledger as one of which nothing was found.
+// startSalvage begins a plan or goes on with one. If the file cannot be opened, the ledger reports
+// it as one in which nothing was found.
 func (c *committer) startSalvage(plan salvagePlan) {
 	c.salvage = &salvage{plan: plan}
 	c.thinFrom = [classCount][ThinLevels]uint64{}
@@ -66,7 +64,7 @@ func (v *salvage) mayLoad(cl class) uint64 {
 	return 1<<63 - 1
 }
 
-// step salvages some segments in one transaction.
+// salvageSome salvages some segments in one transaction.
 func (c *committer) salvageSome() {
 	s, v := c.s, c.salvage
 	plan := v.plan
@@ -108,8 +106,8 @@ func (c *committer) salvageSome() {
 	}
 }
 
-// salvageInto reads and stores the next segments and reports whether there are
-// no more, or no more room.
+// salvageInto reads and stores the next segments and reports whether there are no more, or no more
+// room.
 func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 	v := c.salvage
 	if v.old == nil {
@@ -153,8 +151,8 @@ func (c *committer) salvageInto(t *txn, p *salvagePlan) (done bool, err error) {
 	return done, c.writeDead(t)
 }
 
-// adoptOld stores a segment of the old store and returns its size; a negative
-// one says that there is no room.
+// adoptOld stores a segment of the old store and returns its size; a negative one says that there
+// is no room.
 func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 	seg, body := r.seg, r.seg.encoded
 	if seg.id >= p.Below {
@@ -199,8 +197,7 @@ func (c *committer) adoptOld(t *txn, p *salvagePlan, r *row) (int, error) {
 	return len(body), nil
 }
 
-// note keeps the last number of every stream of the last run: the marks may
-// have been lost.
+// note keeps the last number of every stream of the last run: the marks may have been lost.
 func (p *salvagePlan) note(seg *segment) {
 	if seg.run.id != p.Run || seg.class == eventClass {
 		return
@@ -213,8 +210,8 @@ func (p *salvagePlan) note(seg *segment) {
 	}
 }
 
-// losses says what was not found: how many records where that is known, and
-// that any number of the last run may be among them.
+// losses says what was not found: how many records if that is known, and that any number of the
+// last run may be among them.
 func (p *salvagePlan) losses() (list []removal) {
 	if p.Older != nil {
 		list = p.Older.losses()
@@ -234,7 +231,7 @@ func (p *salvagePlan) losses() (list []removal) {
 	return append(list, removal{lossKey{Readings, "", "", reasonCorrupt}, 0, 0, missing})
 }
 
-// endSalvage closes the old file and keeps it where there is room.
+// endSalvage closes the old file and keeps it if there is room.
 func (c *committer) endSalvage() {
 	s, v := c.s, c.salvage
 	if v.old != nil {
@@ -255,8 +252,8 @@ func (c *committer) endSalvage() {
 	s.wakeTaker()
 }
 
-// limitAside removes what was set aside where it would exceed MaxBytes
-// together with the store.
+// removeOversizedAside removes what was set aside if it would exceed MaxBytes together with the
+// store.
 func (c *committer) removeOversizedAside() {
 	if c.salvage != nil || c.aside == "" {
 		return

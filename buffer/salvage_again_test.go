@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// drained takes and acknowledges the whole backlog, in the order of the numbers
-// of one stream, and returns how many readings there were.
+// drained takes and acknowledges the whole backlog, in the order of the numbers of one stream, and
+// returns how many readings there were.
 func drained(t *testing.T, s *Store) (n int) {
 	t.Helper()
 	last := uint64(0)
@@ -25,8 +25,8 @@ func drained(t *testing.T, s *Store) (n int) {
 	return n
 }
 
-// The counters of a store that took the place of a damaged one are right, with
-// acknowledgements that were stored and others that were not.
+// The counters of a store that took the place of a damaged one are right, with acknowledgements
+// that were stored and others that were not.
 func TestCountersAfterDamage(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

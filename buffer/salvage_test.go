@@ -50,8 +50,8 @@ func damageBlocks(t *testing.T, path string, from, to, every int64) (n int) {
 	return n
 }
 
-// What can be read of a damaged store is delivered under its old identity, by
-// the next boot; the rest is in the ledger.
+// What can be read of a damaged store is delivered under its old identity, by the next boot; the
+// rest is in the ledger.
 func TestSalvage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, KernelBoot: "kernel-1", Streams: map[string]StreamOptions{"high": {Priority: High}}}
@@ -171,8 +171,8 @@ func TestSetAsideInterrupted(t *testing.T) {
 	}
 }
 
-// A store that is found damaged while it is used is replaced without a stop:
-// identity and numbers go on, what is in RAM is kept.
+// A store that is found damaged while it is used is replaced without a stop: identity and numbers
+// go on, what is in RAM is kept.
 func TestDamageInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	s := openAt(t, path, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20})
@@ -281,7 +281,7 @@ func TestDamageInUse(t *testing.T) {
 	}
 }
 
-// What was set aside goes where it would exceed the limit.
+// What was set aside goes if it would exceed the limit.
 func TestSetAsideWithinLimit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxLoss: time.Hour, MaxBytes: MinMaxBytes}

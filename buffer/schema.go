@@ -1,8 +1,8 @@
 package buffer
 
 const (
-	// pageSize is that of a new file; one that is there keeps its own. A commit
-	// writes whole pages: small ones, since it changes little.
+	// pageSize is that of a new file; one that is there keeps its own. A commit writes whole pages:
+	// small ones, since it changes little.
 	pageSize      = int64(512)
 	applicationID = int64(0x66676477) // "fgdw", at offset 68 of the file
 	schemaVersion = int64(1)
@@ -10,16 +10,15 @@ const (
 	unreleasedID = int64(0x66676174) // what versions before the first release had as applicationID
 )
 
-// schema is version 1. Positions are unique over all tables and runs, given by the program and never used again:
-// SQLite would begin with 1 again when a table is empty.
+// schema is version 1. Positions are unique over all tables and runs, given by the program and
+// never used again: SQLite would begin with 1 again when a table is empty.
 var schema = []string{
 	// state has "store", "machine" and, while something is salvaged, "salvage".
 	`CREATE TABLE state(key TEXT PRIMARY KEY, value) WITHOUT ROWID`,
 
 	progressTable,
 
-	// run has one row for each start of the program: what its records do not
-	// carry themselves.
+	// run has one row for each start of the program: what its records do not carry themselves.
 	`CREATE TABLE run(
 		boot    INTEGER PRIMARY KEY,     -- counts them in this file
 		run     TEXT NOT NULL UNIQUE,
@@ -34,11 +33,12 @@ var schema = []string{
 	segmentTable(tables[lowClass]),
 	segmentTable(tables[highClass]),
 
-	// ack has the acknowledged records of a segment, one bit each, the first
-	// in the lowest bit of the first byte.
+	// ack has the acknowledged records of a segment, one bit each, the first in the lowest bit of
+	// the first byte.
 	`CREATE TABLE ack(id INTEGER PRIMARY KEY, bits BLOB NOT NULL)`,
 
-	// loss is the ledger: ranges of records that were removed unsent.
+	// loss is the ledger: ranges of records that were removed unsent, or that nobody got. Here and
+	// in dead the column lane has their Kind.
 	`CREATE TABLE loss(
 		id     INTEGER PRIMARY KEY,
 		lane   INTEGER NOT NULL,

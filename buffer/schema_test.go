@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A bit that flips in the text of the schema is damage like any other: the
-// store is set aside, and what can be read of it is salvaged.
+// A bit that flips in the text of the schema is damage like any other: the store is set aside, and
+// what can be read of it is salvaged.
 func TestDamagedSchema(t *testing.T) {
 	for _, tt := range []struct{ table, was, is string }{
 		{"readings", "crc  ", "srk  "},

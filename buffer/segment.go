@@ -19,14 +19,13 @@ import (
 //	    seq, minus that of the stream's record before (the first: minus 0)
 //	    up in nanoseconds, minus that of the record before, zigzag
 //	    length of the body
-//	    where the segment has buckets: numbers that follow seq in it
-//	    where it has buckets: nanoseconds from up to the last of it, zigzag
+//	    if the segment has buckets: numbers that follow seq in it
+//	    if it has buckets: nanoseconds from up to the last of it, zigzag
 //	the bodies
 //
-// Numbers that resemble each other side by side make it a quarter smaller than
-// record after record.
+// Numbers that resemble each other side by side make it a quarter smaller than record after record.
 //
-// A stored one is compressed where that makes it smaller.
+// A stored one is compressed if that makes it smaller.
 
 // The bits of codec say what a stored body is.
 const (
@@ -44,8 +43,8 @@ var (
 	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
 )
 
-// A codec packs and unpacks segments. One goroutine uses it; its memory is
-// bounded by the small window.
+// A codec packs and unpacks segments. One goroutine uses it; its memory is bounded by the small
+// window.
 type codec struct {
 	enc   *zstd.Encoder
 	dec   *zstd.Decoder
@@ -138,8 +137,7 @@ func (seg *segment) checksum(plain []byte) int64 {
 	return int64(crc32.Update(crc32.Checksum([]byte(seg.run.id), castagnoli), castagnoli, plain))
 }
 
-// decode makes the items of a segment from its stored form. The bodies share
-// one allocation.
+// decode makes the items of a segment from its stored form. The bodies share one allocation.
 func (c *codec) decode(seg *segment, n int64) error {
 	if seg.rawSize < 0 || seg.rawSize > maxSegment || n < 1 || n > seg.rawSize {
 		return errBadSegment

@@ -12,9 +12,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// A db is the one connection to the file. It belongs to the committer's
-// goroutine and is not used through database/sql: there is no pool, no second
-// connection and no other goroutine.
+// A db is the one connection to the file. It belongs to the committer's goroutine and is not used
+// through database/sql: there is no pool, no second connection and no other goroutine.
 type db struct {
 	conn       *sqlite3.SQLiteConn
 	pageSize   int64
@@ -22,9 +21,8 @@ type db struct {
 	statements uint64 // statements run, for tests
 }
 
-// connect opens the file, unless a newer version made it, and checks every
-// setting that durability rests on.
-// Only the first connection may create the file: later there must be one.
+// connect opens the file, unless a newer version made it, and checks every setting that durability
+// rests on. Only the first connection may create the file; later ones need it to exist.
 func connect(path string, l limits, create bool) (*db, error) {
 	mode := "rw"
 	if create {
@@ -48,8 +46,8 @@ func connect(path string, l limits, create bool) (*db, error) {
 	return d, nil
 }
 
-// dial opens a file. The lock mode is set before anything is read: SQLite would
-// make a shared memory file, for which a full file system has no room.
+// dial opens a file. The lock mode is set before anything is read: SQLite would make a shared
+// memory file, for which a full file system has no room.
 func dial(path, mode string) (*db, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -63,14 +61,14 @@ func dial(path, mode string) (*db, error) {
 	return &db{conn: c.(*sqlite3.SQLiteConn), prepared: make(map[string]driver.Stmt)}, nil
 }
 
-// spaceFor returns how many bytes of the database a segment of this length may
-// take: its pages, each with a pointer to the next one, and those above them.
+// spaceFor returns how many bytes of the database a segment of this length may take: its pages,
+// each with a pointer to the next one, and those above them.
 func (d *db) spaceFor(length int) int64 {
 	return (int64(length)/(d.pageSize-4) + 4) * d.pageSize
 }
 
-// configure applies the settings and reads them back: SQLite ignores what it
-// cannot do without an error.
+// configure applies the settings and reads them back: SQLite ignores what it cannot do without an
+// error.
 func (d *db) configure(l limits) (err error) {
 	if pages, err := d.number("PRAGMA page_count"); err != nil {
 		return err
@@ -85,7 +83,7 @@ func (d *db) configure(l limits) (err error) {
 	for _, p := range []struct {
 		name string
 		set  any
-		want any // what is read back, where that differs
+		want any // what is read back, if that differs
 	}{
 		{name: "locking_mode", set: "exclusive"},           // no shared memory file; a second process is refused
 		{name: "application_id", set: applicationID},       // written before the log exists, so the file itself always has it
@@ -168,7 +166,7 @@ func (d *db) statement(query string, args []any) (*sqlite3.SQLiteStmt, []driver.
 // begin starts a transaction.
 func (d *db) begin() error { return d.control("BEGIN IMMEDIATE") }
 
-// commit ends it; where it fails, the transaction may have happened.
+// commit ends the transaction. If it fails, the transaction may have happened.
 func (d *db) commit() error { return d.control("COMMIT") }
 
 // control runs a statement without arguments that is needed again and again.
@@ -196,8 +194,8 @@ func (d *db) exec(query string, args ...any) error {
 	return err
 }
 
-// query calls row for every row of the result, until it returns false. The
-// values are valid after the call.
+// query calls row for every row of the result, until it returns false. The values are valid after
+// the call.
 func (d *db) query(query string, row func(v []driver.Value) bool, args ...any) (err error) {
 	st, named, err := d.statement(query, args)
 	if err != nil {
@@ -234,8 +232,8 @@ func (d *db) number(query string, args ...any) (int64, error) {
 	return n, err
 }
 
-// rollback ends a transaction that failed. SQLite has rolled back some errors
-// itself; that there is nothing to roll back then is no error.
+// rollback ends a transaction that failed. SQLite has rolled back some errors itself; that there is
+// nothing to roll back then is not an error.
 func (d *db) rollback() {
 	if !d.conn.AutoCommit() {
 		_ = d.exec("ROLLBACK")

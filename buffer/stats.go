@@ -2,8 +2,7 @@ package buffer
 
 import "time"
 
-// Stats is a snapshot. Depths count unacknowledged records, those in flight
-// included.
+// Stats is a snapshot. Depths count unacknowledged records, including those in flight.
 type Stats struct {
 	Events   int64
 	Live     int64
@@ -26,7 +25,7 @@ type Stats struct {
 
 	OldestKernel string        // Record.Kernel of the oldest unacknowledged reading
 	OldestUp     time.Duration // of the same
-	HasOldest    bool          // false where there is none, or it was not read yet
+	HasOldest    bool          // false if there is none, or it was not read yet
 
 	Appended uint64 // readings; since Open, as are all below
 	Acked    uint64 // readings
@@ -38,7 +37,7 @@ type Stats struct {
 	Corrupt  uint64
 
 	Commits      uint64
-	WrittenBytes uint64        // handed to the kernel by SQLite; 0 where it cannot be known
+	WrittenBytes uint64        // handed to the kernel by SQLite; 0 if it cannot be known
 	LastCommit   time.Duration // how long it took
 	Overruns     uint64        // commits that ended later than MaxLoss after a record of theirs
 
@@ -82,8 +81,8 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// oldest returns the first unacknowledged record, or nil where there is none
-// or where it was not read yet.
+// oldest returns the first unacknowledged record, or nil if there is none or if it was not read
+// yet.
 func (sh *shelf) oldest() (*segment, *item) {
 	for _, seg := range sh.segments {
 		if sh.gap() && seg.id >= sh.gapLo || sh.passed.before(seg.id) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Previous says how the run before this one ended. A run that ended before it
-// committed anything has left nothing, and is passed over.
+// Previous says how the run before this one ended. A run that ended before it committed anything
+// has left nothing behind and is skipped.
 type Previous struct {
 	Exists  bool // false in a new store
 	Run     string
@@ -19,15 +19,15 @@ type Previous struct {
 	Gateway string // Options.Gateway then
 	Clean   bool   // Close was completed
 
-	// Last is the last sequence number of every stream of readings: after a
-	// clean end all that were assigned, after an unclean one what was durable.
+	// Last is the last sequence number of every stream of readings: after a clean end the last one
+	// assigned, after an unclean one the last one that was durable.
 	Last map[string]uint64
 	// LastEvents is the same for the streams of events.
 	LastEvents map[string]uint64
 }
 
-// A Store keeps records until they are acknowledged. Its methods may be called
-// from any number of goroutines.
+// A Store keeps records until they are acknowledged. Its methods may be called from any number of
+// goroutines.
 type Store struct {
 	path    string
 	o       Options
@@ -43,8 +43,9 @@ type Store struct {
 
 	ttl map[string]time.Duration // of the streams that have one
 
-	// mu guards all that follows. Methods of Store and committer that need it held end in Locked.
-	// Those of values that are only used while it is held have no suffix; the type says so.
+	// mu guards all that follows but closeErr, and id, boot and prev above. Methods of Store and
+	// committer that need it held end in Locked. Those of values that are only used while it is
+	// held have no suffix; the comment of the type says so.
 	mu       sync.Mutex
 	shelves  [classCount]shelf
 	streams  [kindCount]map[string]*stream
@@ -90,17 +91,15 @@ type round struct {
 
 func newRound() *round { return &round{done: make(chan struct{})} }
 
-// Open opens the store at path or makes a new one; the directory must exist.
-// The row of the new run is durable when Open returns. The errors that an
-// operator can do something about are *OpenError.
+// Open opens the store at path, or makes a new one; the directory must exist. The row of the new
+// run is durable when Open returns. Errors that an operator can do something about are *OpenError.
 //
-// Where the storage cannot be written now, because it is read-only, full or
-// failing, Open returns a store that works from RAM, is degraded, and opens its
-// file as soon as that can be done; see IsOpen.
+// If the storage cannot be written now, because it is read-only, full or failing, Open returns a
+// store that works from RAM, is degraded, and opens its file as soon as it can; see IsOpen.
 //
-// A damaged store is set aside as "<path>.corrupt-<time>" and a new one with a
-// new ID takes its place, with all that can be read of the old one: see Opened.
-// Losses with the Reason "corrupt" say what cannot.
+// A damaged store is set aside as "<path>.corrupt-<time>", and a new one with a new ID takes its
+// place, with everything that can be read of the old one: see Opened. Losses with the Reason
+// "corrupt" say what could not be read.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -151,16 +150,16 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// ID returns the random identity of the store, 8 hexadecimal digits; empty
-// while the store could not be opened.
+// ID returns the random identity of the store, 8 hexadecimal digits. It is empty as long as the
+// store could not be opened.
 func (s *Store) ID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.id
 }
 
-// IsOpen reports whether the store has its file. Until it has, ID, Boot and
-// Previous return nothing.
+// IsOpen reports whether the store has its file. Until it has, ID, Boot and Previous return
+// nothing.
 func (s *Store) IsOpen() bool { return !s.isUnopened() }
 
 func (s *Store) isUnopened() bool {
@@ -169,8 +168,8 @@ func (s *Store) isUnopened() bool {
 	return s.unopened
 }
 
-// Run returns the random identity of this start of the program, 12 hexadecimal
-// digits: no other start has it, of whatever copy of the file.
+// Run returns the random identity of this start of the program, 12 hexadecimal digits. No other
+// start has it, whatever copy of the file it uses.
 func (s *Store) Run() string { return s.run.id }
 
 // Boot returns the number of this start of the program in this store.
@@ -187,14 +186,14 @@ func (s *Store) Previous() Previous {
 	return s.prev
 }
 
-// Ready returns a channel that receives a value when something can be taken
-// that could not be taken before: a record of any queue or a loss.
+// Ready returns a channel that receives a value when something can be taken that could not be taken
+// before: a record of any lane, or a loss.
 func (s *Store) Ready() <-chan struct{} { return s.ready }
 
-// Close commits everything that is in RAM, pending acknowledgements and the
-// mark of a clean end, and closes the file. Records in flight stay stored.
-// Where ctx ends first, Close returns its error and the store closes without
-// anyone waiting. Every method but Stats fails or does nothing afterwards.
+// Close commits everything that is in RAM, the pending acknowledgements and the mark of a clean
+// end, and closes the file. Records in flight stay stored. If ctx ends first, Close returns its
+// error, and the store goes on to close in the background. Afterwards every method but Stats fails
+// or does nothing.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
@@ -216,7 +215,7 @@ func (s *Store) wakeCommitter() {
 	}
 }
 
-// wakeTaker wakes the receiver of Ready.
+// wakeTaker wakes whoever receives from Ready.
 func (s *Store) wakeTaker() {
 	select {
 	case s.ready <- struct{}{}:

@@ -25,8 +25,7 @@ func openAt(t testing.TB, path string, o Options) *Store {
 
 var boots sync.Map // of runs that openAt has seen
 
-// number returns the boot of a run: the tests write histories with small
-// numbers.
+// number returns the boot of a run: the tests write histories with small numbers.
 func number(run string) uint32 {
 	n, _ := boots.Load(run)
 	boot, _ := n.(uint32)
@@ -252,8 +251,8 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// crash ends a store as a power cut would: what is in the files at a moment
-// between two commits is copied, and the new path returned.
+// crash ends a store as a power cut would: what is in the files at a moment between two commits is
+// copied, and the new path returned.
 func crash(t testing.TB, s *Store, path string) string {
 	t.Helper()
 	to, _ := crashOf(t, s, path)
@@ -288,8 +287,8 @@ func copyStore(from, to string) error {
 	return nil
 }
 
-// Hundreds of segments that are finished wait for a commit while a backlog
-// drains: they must not hold what they had.
+// Hundreds of segments that are finished wait for a commit while a backlog drains: they must not
+// hold what they had.
 func TestFinishedSegmentHoldsNoRecords(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	for range 10 {

@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// Take takes up to max records and about maxBytes of bodies from a queue,
-// oldest first within a priority, the higher ones first; at least one where
-// there is any. They are pinned: no limit removes them before Ack, Release or
-// Refuse. Take reads from the disk where the backlog is not in RAM; it returns
-// nil while that fails. It passes over the streams that Hold names.
+// Take takes up to max records and about maxBytes of bodies from a lane, but at least one record if
+// there is any: oldest first within a priority, higher priorities first. It passes over the streams
+// that Hold names. The records are pinned: no limit removes them before Ack, Release or Refuse. If
+// the backlog is not in RAM, Take reads it from the disk, and returns nil while that fails.
 func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 	s.learnPowerUps()
 	s.mu.Lock()
@@ -27,9 +26,8 @@ func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 	}
 }
 
-// takeClassLocked appends records of one class to out and reports whether that
-// reached a bound: the records after them come from this class again. It
-// releases s.mu while it reads from the disk.
+// takeClassLocked appends records of one class to out and reports whether that reached a bound: the
+// records after them come from this class again. It releases s.mu while it reads from the disk.
 func (s *Store) takeClassLocked(c class, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
 	sh := &s.shelves[c]
 	enough, taken := false, len(out)
@@ -74,8 +72,7 @@ func (s *Store) aheadLocked(sh *shelf) int {
 	return n
 }
 
-// takeResidentLocked appends what is in RAM to out and reports whether that reached
-// a bound.
+// takeResidentLocked appends what is in RAM to out and reports whether that reached a bound.
 func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
 	bytes := 0
 	for i := range out {
@@ -125,8 +122,8 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxB
 	return out, len(out) > 0 && len(out) >= max
 }
 
-// Ack forgets delivered records: what was not stored yet never will be; the
-// rest is deleted with the next commit, or after 5 seconds.
+// Ack forgets delivered records. What was not stored yet never will be; the rest is deleted with
+// the next commit, after 5 seconds at most.
 func (s *Store) Ack(r []Record) { s.acknowledge(r, false) }
 
 func (s *Store) acknowledge(r []Record, unrouted bool) {
@@ -154,8 +151,8 @@ func (s *Store) acknowledge(r []Record, unrouted bool) {
 	}
 }
 
-// Release gives back what was not delivered. The records are the first of
-// their queue again, in their order.
+// Release gives back what was not delivered. The records are the first of their lane again, in
+// their order.
 func (s *Store) Release(r []Record) {
 	s.mu.Lock()
 	for i := range r {
@@ -171,8 +168,8 @@ func (s *Store) Release(r []Record) {
 	s.wakeTaker()
 }
 
-// Split makes every reading that is held now backlog; what is appended from
-// now on is live. It is called when a connection comes up.
+// Split makes every reading that the store holds now backlog; what is appended from now on is live.
+// Call it when a connection comes up.
 func (s *Store) Split() {
 	s.mu.Lock()
 	for i := range s.shelves {
@@ -228,9 +225,9 @@ func (s *Store) setDirtyLocked(seg *segment, now time.Duration) {
 	s.dirty++
 }
 
-// freeItemsLocked frees the records of a stored segment that is finished. What stays, a copy
-// of the last one without its body, holds no memory of the others: hundreds of
-// such segments wait for the commit that deletes them.
+// freeItemsLocked frees the records of a stored segment that is finished. What stays, a copy of the
+// last one without its body, holds no memory of the others: hundreds of such segments wait for the
+// commit that deletes them.
 func (s *Store) freeItemsLocked(seg *segment) {
 	s.cached -= seg.cost
 	seg.cost = 0
@@ -243,12 +240,11 @@ func (s *Store) freeItemsLocked(seg *segment) {
 // unseal opens a segment of the front that is in no transaction.
 func (seg *segment) unseal() { seg.sealed, seg.encoded = false, nil }
 
-// pruneSlack is how many acknowledged items a segment may keep besides as many
-// as there are others.
+// pruneSlack is how many acknowledged items a segment may keep besides as many as there are others.
 const pruneSlack = 16
 
-// prune leaves out what was acknowledged of a segment that is not sealed. The
-// others move to memory of their own.
+// prune leaves out what was acknowledged of a segment that is not sealed. The others move to memory
+// of their own.
 func (seg *segment) prune() {
 	kept := make([]*item, 0, seg.left)
 	seg.cost = 0
@@ -261,9 +257,8 @@ func (seg *segment) prune() {
 	seg.items, seg.scan = kept, [laneCount]int{}
 }
 
-// compactLocked removes segments of the front that were acknowledged before they were
-// committed, and most of what was acknowledged of others: it never reaches the
-// disk.
+// compactLocked removes segments of the front that were acknowledged before they were committed,
+// and most of what was acknowledged of others: it never reaches the disk.
 func (s *Store) compactLocked(sh *shelf) {
 	front := sh.unstored()
 	kept := front[:0]
@@ -280,8 +275,8 @@ func (s *Store) compactLocked(sh *shelf) {
 	sh.segments = sh.segments[:len(sh.segments)-len(front)+len(kept)]
 }
 
-// oldestFrontLocked returns when the oldest unacknowledged record of the front was
-// appended, or a negative value.
+// oldestFrontLocked returns when the oldest unacknowledged record of the front was appended, or a
+// negative value.
 func (s *Store) oldestFrontLocked() time.Duration {
 	oldest := time.Duration(-1)
 	for i := range s.shelves {

@@ -17,8 +17,7 @@ func ready(s *Store) bool {
 	}
 }
 
-// Whoever waits for Ready learns of what can be taken again, or from another
-// queue.
+// Whoever waits for Ready learns of what can be taken again, or from another queue.
 func TestReady(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	mustAppend(t, s, Readings, "a", "x")
@@ -40,8 +39,8 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// Take that comes to nothing but expired segments returns nothing, and Ready
-// tells that there is more.
+// Take that comes to nothing but expired segments returns nothing, and Ready tells that there is
+// more.
 func TestReadyBehindExpired(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	now := time.Hour
@@ -78,8 +77,8 @@ func TestReadyBehindExpired(t *testing.T) {
 	}
 }
 
-// An acknowledgement that has no commit to share is stored after 5 seconds,
-// and many of them are at once.
+// An acknowledgement that has no commit to share is stored after 5 seconds, and many of them are at
+// once.
 func TestAckIsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

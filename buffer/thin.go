@@ -9,12 +9,10 @@ import (
 	"slices"
 )
 
-// Thinning replaces segments by one that has fewer records. A segment has a
-// level: how often its records were thinned, which is never less than that of
-// the segments after it, but for those that were in flight. Each level may have
-// half of what it and those above it have, so the newest half of a class stays
-// as it was appended, and what is removed in the end was thinned ThinLevels
-// times.
+// Thinning replaces segments by one that has fewer records. A segment has a level: how often its
+// records were thinned, which is never less than that of the segments after it, but for those that
+// were in flight. Each level may have half of what it and those above it have, so the newest half
+// of a class stays as it was appended, and what is removed in the end was thinned ThinLevels times.
 
 // addBytes accounts for a segment.
 func (n *counters) addBytes(cl class, level, bytes int64) {
@@ -40,9 +38,8 @@ func (n *counters) toThin(cl class) int64 {
 	return -1
 }
 
-// thin thins the oldest segments of one level, if the policy says so, and
-// returns the number of those that it replaced. What becomes no smaller stays
-// as it is, for evict.
+// thin thins the oldest segments of one level, if the policy says so, and returns the number of
+// those that it replaced. What becomes no smaller stays as it is, for evict.
 func (c *committer) thin(t *txn, cl class) (int, error) {
 	level := t.n.toThin(cl)
 	if c.s.o.WhenFull != Thin || level < 0 {
@@ -178,8 +175,8 @@ func cost(records []Record) (n int) {
 	return n
 }
 
-// finish returns the segment that takes the place of the parts, thinned as
-// often as makes it smaller; false: nothing does.
+// finish returns the segment that takes the place of the parts, thinned as often as makes it
+// smaller; false: nothing does.
 func (in *thinning) finish() (*segment, bool) {
 	size := int64(0)
 	for _, p := range in.parts {
@@ -202,15 +199,14 @@ func (in *thinning) finish() (*segment, bool) {
 	return nil, false
 }
 
-// build makes a segment of the records, after it has checked that they stand
-// for all that was read.
+// build makes a segment of the records, after it has checked that they stand for all that was read.
 func (in *thinning) build() (*segment, error) {
 	m := in.model
 	out := &segment{class: m.class, run: m.run, level: in.level, sealed: true}
 	left := maps.Clone(in.before)
 	for _, r := range in.records {
 		if r.item == nil || r.Stream != r.item.stream || r.Seq != r.item.seq || r.SeqTo != 0 && (r.SeqTo < r.Seq || r.SeqTo-r.Seq > math.MaxUint32) {
-			return nil, fmt.Errorf("record %d to %d of %s is none of those given", r.Seq, r.SeqTo, r.Stream)
+			return nil, fmt.Errorf("records %d to %d of %s are not among those given", r.Seq, r.SeqTo, r.Stream)
 		}
 		it := &item{segment: out, pos: r.item.pos, seq: r.Seq, up: r.Up, stream: r.Stream, body: r.Body, state: waiting}
 		if r.SeqTo > r.Seq {

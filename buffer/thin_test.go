@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// sum thins bodies that are a number: a bucket holds their sum. Buckets of a
-// level are ten times as long as those of the level before.
+// sum thins bodies that are a number: a bucket holds their sum. Buckets of a level are ten times as
+// long as those of the level before.
 func sum(level int, in []Record) (out []Record) {
 	period := uint64(10)
 	for range level - 1 {
@@ -31,8 +31,8 @@ func sum(level int, in []Record) (out []Record) {
 	return out
 }
 
-// What a bucket stands for adds up to what was appended, and what is neither
-// in one nor left is in the ledger.
+// What a bucket stands for adds up to what was appended, and what is neither in one nor left is in
+// the ledger.
 func TestThin(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	o := Options{MaxBytes: MinMaxBytes, MaxLoss: time.Hour, WhenFull: Thin, Thin: sum}
@@ -148,8 +148,7 @@ func TestThinAgain(t *testing.T) {
 	}
 }
 
-// A function that breaks its promise costs room, not readings that are not in
-// the ledger.
+// A function that breaks its promise costs room, not readings that are not in the ledger.
 func TestThinWrong(t *testing.T) {
 	for name, thin := range map[string]func(int, []Record) []Record{
 		"nothing":   func(int, []Record) []Record { return nil },

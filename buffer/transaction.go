@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A txn is one commit: what is written and what changes in RAM once it is
-// durable. It is built and applied with Store.mu held; its methods named build and settle need that.
+// A txn is one commit: what is written and what changes in RAM once it is durable. It is built and
+// applied with Store.mu held; its methods named build and settle need that.
 type txn struct {
 	n        counters   // as they will be
 	segments []*segment // become stored
@@ -33,7 +33,7 @@ type txn struct {
 // An evicted segment was removed by a limit, or others took its place.
 type evicted struct {
 	class   class
-	seg     *segment // nil where it was not resident
+	seg     *segment // nil if it was not resident
 	records int64    // unacknowledged
 }
 
@@ -97,8 +97,8 @@ func (s *Store) buildFrontLocked(t *txn, appends []pendingAppend, now time.Durat
 	}
 }
 
-// buildProgressLocked adds the last number of every stream, those in RAM included: the front becomes
-// durable with it. It also takes over the request to remove what is expired.
+// buildProgressLocked adds the last number of every stream, those in RAM included: the front
+// becomes durable with it. It also takes over the request to remove what is expired.
 //
 // Row "Append": "progress"; row "eviction" by the request.
 func (s *Store) buildProgressLocked(t *txn) {
@@ -106,8 +106,8 @@ func (s *Store) buildProgressLocked(t *txn) {
 	t.expire, s.expire = s.expire, false
 }
 
-// buildDeadLocked adds the jobs that take dead letters out of their table, and reserves positions behind
-// the front for those that are sent again.
+// buildDeadLocked adds the jobs that take dead letters out of their table, and reserves positions
+// behind the front for those that are sent again.
 //
 // Rows "RetryDead" and "DropDead": write deletes the rows and stores the segments.
 func (s *Store) buildDeadLocked(t *txn, jobs []*job) {
@@ -126,7 +126,8 @@ func (s *Store) buildDeadLocked(t *txn, jobs []*job) {
 // buildRefusals adds the dead letters of the records that are refused, each once, and notes their
 // items in refused.
 //
-// Row "Refuse": "dead letter"; buildAcksLocked adds its bits and buildLossesLocked its ledger entry.
+// Row "Refuse": "dead letter"; buildAcksLocked adds its bits and buildLossesLocked its ledger
+// entry.
 func (t *txn) buildRefusals(jobs []*job, refused map[*item]bool) {
 	for _, j := range jobs {
 		for _, r := range j.refuse {
@@ -156,11 +157,11 @@ func (s *Store) buildAcksLocked(t *txn, refused map[*item]bool) {
 	}
 }
 
-// buildLossesLocked adds what goes into the ledger and what leaves it. The first t.kept removals were
-// pending: undo gives these back.
+// buildLossesLocked adds what goes into the ledger and what leaves it. The first t.kept removals
+// were pending: undo gives these back.
 //
-// Rows "ErrFull", "expiry", "unrouted", "Refuse" and, of what gave way in RAM, "eviction": "ledger";
-// row "AckLosses": "row deleted".
+// Rows "ErrFull", "expiry", "unrouted", "Refuse" and, of what gave way in RAM, "eviction":
+// "ledger"; row "AckLosses": "row deleted".
 func (s *Store) buildLossesLocked(t *txn, jobs []*job, now time.Duration) {
 	s.enterUnroutedLocked(slices.ContainsFunc(jobs, func(j *job) bool { return j.flush }), now)
 	t.removed, s.removed = s.removed, nil
@@ -188,8 +189,8 @@ func (s *Store) sealLocked(sh *shelf) {
 	}
 }
 
-// settle ends the part of segments in a transaction whose outcome is known. Those
-// that are on no disk can be acknowledged as if it had never been.
+// settle ends the part of segments in a transaction whose outcome is known. Those that are on no
+// disk can be acknowledged as if it had never been.
 func (t *txn) settle() {
 	for _, list := range [][]*segment{t.segments, t.unstored} {
 		for _, seg := range list {

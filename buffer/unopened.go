@@ -8,9 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mayPass reports that a store which cannot be opened now may open later
-// without anybody changing the configuration: a card that has become read-only,
-// that fails, or that is full.
+// mayPass reports that a store which cannot be opened now may open later without anybody changing
+// the configuration: a card that has become read-only, that fails, or that is full.
 func mayPass(err error) bool {
 	for _, no := range []unix.Errno{unix.EROFS, unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.ENXIO, unix.ENODEV, unix.EUCLEAN} {
 		if errors.Is(err, no) {
@@ -20,8 +19,8 @@ func mayPass(err error) bool {
 	return hasCode(err, sqlite3.ErrIoErr) || isFull(err) || errors.Is(err, ErrFull)
 }
 
-// beginUnopened lets the store work from RAM: its run needs no file. It is
-// opened by the first commit that can.
+// beginUnopened lets the store work from RAM: its run needs no file. It is opened by the first
+// commit that can.
 func (c *committer) beginUnopened(err error) {
 	s := c.s
 	s.mu.Lock()

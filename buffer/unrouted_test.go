@@ -23,9 +23,9 @@ func ledger(s *Store) (out string) {
 	return out
 }
 
-// What nobody got makes no commit of its own before 5 minutes, and then one;
-// what comes later joins a commit that happens anyway, 5 minutes after the last
-// time at the earliest, for else each telling would make the next one.
+// What nobody got makes no commit of its own before 5 minutes, and then one; what comes later joins
+// a commit that happens anyway, 5 minutes after the last time at the earliest, for else each
+// telling would make the next one.
 func TestUnroutedIsLazy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -98,8 +98,8 @@ func TestUnroutedIsInTime(t *testing.T) {
 	})
 }
 
-// Held entries are not told and go on growing; when that ends the next commit
-// takes along what is in RAM.
+// Held entries are not told and go on growing; when that ends the next commit takes along what is
+// in RAM.
 func TestHeldLossesGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -178,8 +178,8 @@ func TestUnroutedOverTheEnd(t *testing.T) {
 	}
 }
 
-// Ranges that cannot grow together are merged all the same when there are many:
-// then their count is less than the range.
+// Ranges that cannot grow together are merged all the same when there are many: then their count is
+// less than the range.
 func TestUnroutedIsBounded(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
 	const n = 4 * maxRemovals

@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// lookEvery is how often the committer looks whether the files that it has open
-// still have their names.
+// lookEvery is how often the committer looks whether the files that it has open still have their
+// names.
 const lookEvery = time.Minute
 
-// errVanished says that the store's file is not there any more although it was
-// in use.
-var errVanished = errors.New("somebody removed or replaced the file of the store while it was in use")
+// errVanished says that the store's file is not there any more although it was in use.
+var errVanished = errors.New("the file of the store was removed or replaced while it was in use")
 
 // A fileID is what a name stands for; zero: nothing.
 type fileID struct{ dev, ino uint64 }
@@ -43,8 +42,8 @@ type names struct{ database, log fileID }
 func namesAt(path string) names { return names{identity(path), identity(path + "-wal")} }
 
 // checkNames checks whether the files that are open still have their names, and heals a store whose
-// files lost them: what is written to them would be gone with the process. Where that fails it is tried again with the
-// next look and before the end; the store is degraded meanwhile.
+// files lost them: what is written to them would be gone with the process. If that fails it is
+// tried again with the next look and before the end; the store is degraded meanwhile.
 func (c *committer) checkNames() {
 	s := c.s
 	c.lookAt = s.o.Up() + lookEvery
@@ -80,9 +79,8 @@ func (c *committer) checkNames() {
 	}
 }
 
-// replaceVanished makes a new store where the connection was lost and there is
-// no file any more, at the second look: what was on the disk is in the ledger
-// as unknown.
+// replaceVanished makes a new store if the connection was lost and there is no file any more, at
+// the second look: what was on the disk is in the ledger as unknown.
 func (c *committer) replaceVanished() {
 	gone := c.gone
 	if c.gone = fileSize(c.s.path) == 0; !c.gone || !gone {
@@ -93,8 +91,8 @@ func (c *committer) replaceVanished() {
 	}
 }
 
-// rescue writes the database, whose file has no name any more, to a new file of
-// the old name, and goes on with that.
+// rescue writes the database, whose file has no name any more, to a new file of the old name, and
+// goes on with that.
 func (c *committer) rescue() error {
 	s := c.s
 	if fileSize(s.path) > 0 { // another one has the name now
@@ -123,8 +121,8 @@ func (c *committer) rescue() error {
 	return err
 }
 
-// keepLock takes the lock again where its file was removed: otherwise another
-// process could open the store as well.
+// keepLock takes the lock again if its file was removed: otherwise another process could open the
+// store as well.
 func (c *committer) keepLock() error {
 	st, err := c.lock.Stat()
 	if err == nil && identityOf(st) == identity(c.lock.Name()) {

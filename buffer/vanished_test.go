@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// The files of the store lose their names while it is in use: nothing is lost,
-// neither what only the disk had nor what is in RAM.
+// The files of the store lose their names while it is in use: nothing is lost, neither what only
+// the disk had nor what is in RAM.
 func TestFilesVanishInUse(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -134,8 +134,7 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// A directory that went away and comes back: the store is degraded meanwhile,
-// and nothing is lost.
+// A directory that went away and comes back: the store is degraded meanwhile, and nothing is lost.
 func TestDirectoryVanishesInUse(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -173,8 +172,8 @@ func TestDirectoryVanishesInUse(t *testing.T) {
 	}
 }
 
-// Where neither the file nor a connection to it is left, a new store takes over
-// what is in RAM, and the ledger says that the rest is not known.
+// Where neither the file nor a connection to it is left, a new store takes over what is in RAM, and
+// the ledger says that the rest is not known.
 func TestNothingIsLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	now := newHands()

@@ -56,7 +56,7 @@ func (c *committer) writeProgress(t *txn) error {
 
 // writeSegments stores the front, after it has made room for it.
 func (c *committer) writeSegments(t *txn) error {
-	must := [classCount]bool{} // those who wait for an update cannot be told to wait for room
+	must := [classCount]bool{} // those who wait for an update cannot be made to wait for room
 	for _, seg := range t.private {
 		must[seg.class] = true
 	}

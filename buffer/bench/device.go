@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A device is a loop device with an ext4 of its own: what is written to it is the queue's doing alone.
+// A device is a loop device with an ext4 of its own: what is written to it is the queue's doing
+// alone.
 type device struct {
 	mount string
 	stat  string // its statistics
@@ -58,7 +59,8 @@ func (d device) remove() error {
 // counts are what a device has done.
 type counts struct{ bytes, flushes int64 }
 
-// counted makes the file system of a task write what it has, and reads the statistics of its device.
+// counted makes the file system of a task write what it has, and reads the statistics of its
+// device.
 func counted(t task) (c counts, err error) {
 	if t.Device == "" {
 		return c, nil

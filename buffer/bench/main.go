@@ -1,10 +1,13 @@
-// Command bench compares package buffer with other ways to keep readings on a disk until they are delivered: rows of an SQLite table, a file
-// for each (autopaho's queue), a log of segments (tidwall/wal), and the bare limits, which are SQLite's C code and append + fdatasync.
+// Command bench compares package buffer with other ways to keep readings on a disk until they are
+// delivered: rows of an SQLite table, a file for each (autopaho's queue), a log of segments
+// (tidwall/wal), and the bare limits, which are SQLite's C code and append + fdatasync.
 //
-// It is a module of its own, so that the comparison is no dependency of the product. Every measurement is a process of its own, whose peak
-// memory is what it alone needs; what is compared takes turns, and figures are medians over the rounds, ratios medians of the ratios within
-// a round. Bytes and flushes are those of a block device: a loop device with an ext4 of its own, which needs root. The flags of the Makefile
-// must be set (CGO_CFLAGS), or SQLite calls fsync where fdatasync is meant: `make bench` does both.
+// It is a module of its own, so that the comparison is no dependency of the product. Every
+// measurement is a process of its own, whose peak memory is what it alone needs; what is compared
+// takes turns, and figures are medians over the rounds, ratios medians of the ratios within a
+// round. Bytes and flushes are those of a block device: a loop device with an ext4 of its own,
+// which needs root. The flags of the Makefile must be set (CGO_CFLAGS), or SQLite calls fsync where
+// fdatasync is meant: `make bench` does both.
 package main
 
 import (
@@ -193,7 +196,7 @@ func (b *bench) turns(tasks []task) ([][]measured, error) {
 	return results, nil
 }
 
-// inDir does a task in a directory of its own, a copy of From where there is one.
+// inDir does a task in a directory of its own, a copy of From if there is one.
 func (b *bench) inDir(t task, parent string) (measured, error) {
 	if t.Do == "" {
 		t.Do = "ingest"

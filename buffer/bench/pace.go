@@ -52,7 +52,8 @@ func (b *bench) cycle() error {
 	return nil
 }
 
-// pace measures what a gateway costs its device in real time: the file system writes its journal every 5 s, whatever the load.
+// pace measures what a gateway costs its device in real time: the file system writes its journal
+// every 5 s, whatever the load.
 func (b *bench) pace() error {
 	if os.Geteuid() != 0 {
 		fmt.Println("what a gateway costs in real time: not measured, mounting a device needs root")
@@ -122,8 +123,9 @@ func (b *bench) pace() error {
 	return failed
 }
 
-// pace stores readings at a rate. Before, it stores so many in the same groups that the log has its length, and finds out what copying that
-// log costs for each reading: it happens once in many minutes, and not while pace looks.
+// pace stores readings at a rate. Before, it stores so many in the same groups that the log has its
+// length, and finds out what copying that log costs for each reading: it happens once in many
+// minutes, and not while pace looks.
 func pace(t task) (m measured, err error) {
 	per := t.Group // readings of a commit
 	if t.Queue == "buffer" && t.MaxLoss > 0 {
@@ -194,8 +196,8 @@ func warmCommits(t task) int {
 	return 120
 }
 
-// warmUp lets the log become as long as it ever is and then returns the bytes that closing the queue costs after some more groups: it copies
-// the log.
+// warmUp lets the log become as long as it ever is and then returns the bytes that closing the
+// queue costs after some more groups: it copies the log.
 func warmUp(t task) (bytes int64, err error) {
 	q, err := stored(t, growCommits)
 	if err != nil {

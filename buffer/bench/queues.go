@@ -126,7 +126,8 @@ func (s *store) takeLive() { s.Ack(s.Take(buffer.LiveLane, 100, 64<<10)) }
 func (s *store) flush() error { return s.Flush(context.Background()) }
 func (s *store) close() error { return s.Close(context.Background()) }
 
-// rows is a table with a row for each reading, through the driver's connection, with the settings that package buffer has too.
+// rows is a table with a row for each reading, through the driver's connection, with the settings
+// that package buffer has too.
 type rows struct {
 	conn           *sqlite3.SQLiteConn
 	insert, remove driver.Stmt

@@ -36,7 +36,8 @@ static int step(sqlite3_stmt *s) {
 	return rc == 101 ? 0 : rc;
 }
 
-// bare_add commits n readings in groups; those of bodies come round, offsets has one more than there are.
+// bare_add commits n readings in groups; those of bodies come round, offsets has one more than
+// there are.
 static int bare_add(const char *bodies, const int32_t *offsets, int count, int n, int group) {
 	int rc = 0;
 	for (int i = 0; i < n && !rc; i++) {
@@ -65,7 +66,8 @@ import (
 	"unsafe"
 )
 
-// insertRows commits n readings in groups, as rows, in one loop in C, and returns the seconds that took.
+// insertRows commits n readings in groups, as rows, in one loop in C, and returns the seconds that
+// took.
 func insertRows(path string, bodies [][]byte, n, group int) (float64, error) {
 	text := bytes.Join(bodies, nil)
 	offsets := []C.int32_t{0}

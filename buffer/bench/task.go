@@ -164,7 +164,8 @@ func (m *measured) count(t task, before counts) error {
 	return err
 }
 
-// newBodies makes readings in advance: making one costs as much as storing it. They come round after more than a segment has.
+// newBodies makes readings in advance: making one costs as much as storing it. They come round
+// after more than a segment has.
 func newBodies() [][]byte {
 	bodies := make([][]byte, 4096)
 	for i := range bodies {

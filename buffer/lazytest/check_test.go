@@ -20,7 +20,8 @@ const (
 	// openLimit is the contract: a store opens within this after a cut.
 	openLimit = time.Second
 
-	// grace is by how much a record may be older than max_loss when it is lost: its commit must end, on a machine that others use.
+	// grace is by how much a record may be older than max_loss when it is lost: its commit must
+	// end, on a machine that others use.
 	grace = time.Second
 )
 
@@ -43,7 +44,8 @@ func (c complaints) report(t *testing.T) {
 	}
 }
 
-// check opens a copy of the medium and compares it with what was promised. The cut was at the time of cut, of a writer with maxLoss.
+// check opens a copy of the medium and compares it with what was promised. The cut was at the time
+// of cut, of a writer with maxLoss.
 func check(t *testing.T, medium string, h *history, cut, maxLoss time.Duration, sum *totals) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "copy")

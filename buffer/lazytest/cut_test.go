@@ -34,8 +34,8 @@ const (
 	faultTimeout = 2 * time.Second
 )
 
-// kinds of faults, and up to which n they are tried. Of the writes only pages are torn: the headers in the log are written by calls of their own,
-// and each lies within a sector.
+// kinds of faults, and up to which n they are tried. Of the writes only pages are torn: the headers
+// in the log are written by calls of their own, and each lies within a sector.
 var kinds = []fault{
 	{kind: "torn-op", suffix: "-wal", parts: []int{1, 7}, persist: []int{1}, n: 5000},
 	{kind: "torn-op", suffix: "-wal", parts: []int{2, 5, 1}, persist: []int{1, 3}, n: 5000},

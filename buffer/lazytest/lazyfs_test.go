@@ -20,7 +20,8 @@ import (
 // patience is how long LazyFS may take to mount, to drop its cache, or to end.
 const patience = 20 * time.Second
 
-// sector is what a medium writes whole. Parts of a page in the log may be smaller: its sectors begin anywhere in them.
+// sector is what a medium writes whole. Parts of a page in the log may be smaller: its sectors
+// begin anywhere in them.
 const sector = 512
 
 // settings of LazyFS: its pipes, and a cache that is never full, since a full one writes through.
@@ -37,7 +38,8 @@ blocks_per_page=1
 log_all_operations=false
 `
 
-// A fault makes LazyFS end by itself, at the n-th time that something happens to a file. The zero value is none.
+// A fault makes LazyFS end by itself, at the n-th time that something happens to a file. The zero
+// value is none.
 type fault struct {
 	kind    string // as LazyFS calls it: torn-op, torn-seq, clear-cache
 	suffix  string // of the file: none is the database
@@ -82,8 +84,8 @@ func (f fault) config(path string) string {
 	return ""
 }
 
-// isolate gives the calling goroutine, and the processes that it starts, mounts of their own: whatever ends the test ends the processes, and the
-// mounts vanish with the last of them.
+// isolate gives the calling goroutine, and the processes that it starts, mounts of their own:
+// whatever ends the test ends the processes, and the mounts vanish with the last of them.
 func isolate(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread() // and never unlocks: the thread ends with the goroutine

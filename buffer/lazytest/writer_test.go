@@ -25,8 +25,9 @@ const (
 // maxBytes is small, so that the log is copied often and the limit is reached.
 const maxBytes = buffer.MinMaxBytes
 
-// Where nothing waits for a commit: the time between the records of a stream, the records from one Flush to the next, and the time between
-// deliveries, which commit too. In between the store has to commit by itself.
+// Where nothing waits for a commit: the time between the records of a stream, the records from one
+// Flush to the next, and the time between deliveries, which commit too. In between the store has to
+// commit by itself.
 const (
 	pace         = 20 * time.Millisecond
 	flushEvery   = 20
@@ -70,7 +71,8 @@ func now() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// body is the body of a record that was not made by an Update. It cannot be compressed, so that the store becomes full.
+// body is the body of a record that was not made by an Update. It cannot be compressed, so that the
+// store becomes full.
 func body(stream string, seq uint64) []byte {
 	b := []byte(stream + "-" + strconv.FormatUint(seq, 10))
 	x := uint32(seq)
@@ -81,7 +83,8 @@ func body(stream string, seq uint64) []byte {
 	return b
 }
 
-// write does what a gateway does to its store until something fails. It prints before what may have happened at a cut, after what must have.
+// write does what a gateway does to its store until something fails. It prints before what may have
+// happened at a cut, after what must have.
 func write(path string, maxLoss time.Duration, reject bool) error {
 	ctx := context.Background()
 	o := buffer.Options{MaxBytes: maxBytes, MaxLoss: maxLoss}
@@ -116,8 +119,8 @@ type appender struct {
 	rejects bool // the store rejects when it is full
 }
 
-// next appends a record and reports whether the store has taken it. Full is no error: what was rejected must not be found later, and what
-// waits in RAM for room was not promised, but may be.
+// next appends a record and reports whether the store has taken it. Full is not an error: what was
+// rejected must not be found later, and what waits in RAM for room was not promised, but may be.
 func (a appender) next(ctx context.Context, s *buffer.Store, seq uint64) (taken bool, err error) {
 	_, err = s.Append(ctx, a.kind, a.stream, 0, body(a.stream, seq))
 	switch {
@@ -145,7 +148,8 @@ func (a appender) strict(ctx context.Context, s *buffer.Store) error {
 	}
 }
 
-// early appends to a store that may lose what is young. With flushes every few records are promised by Flush, otherwise their time tells.
+// early appends to a store that may lose what is young. With flushes every few records are promised
+// by Flush, otherwise their time tells.
 func (a appender) early(ctx context.Context, s *buffer.Store) error {
 	var open []uint64
 	for seq := uint64(1); ; seq++ {
@@ -172,7 +176,8 @@ func (a appender) early(ctx context.Context, s *buffer.Store) error {
 	}
 }
 
-// deliver takes, acknowledges some, refuses a few, and counts in a value, of which each step is an event as well.
+// deliver takes, acknowledges some, refuses a few, and counts in a value, of which each step is an
+// event as well.
 func deliver(ctx context.Context, s *buffer.Store, seldom bool) error {
 	value, err := s.Get(ctx, "n", "i")
 	if err != nil {

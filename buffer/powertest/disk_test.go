@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// sector is what the medium writes whole or not at all, as flash does. With less, ext4 itself does not survive: it refuses to load a journal
-// whose commit block is torn.
+// sector is what the medium writes whole or not at all, as flash does. With less, ext4 itself does
+// not survive: it refuses to load a journal whose commit block is torn.
 const sector = 4096
 
 // A disk is served as a network block device. Writes stay in a volatile cache until a flush.
@@ -50,7 +50,8 @@ func (d *disk) read(p []byte, at int64) error {
 	return nil
 }
 
-// aligned reports whether a request is of whole sectors, as the machine is told that they have to be.
+// aligned reports whether a request is of whole sectors, as the machine is told that they have to
+// be.
 func aligned(at, n int64) bool { return at%sector == 0 && n%sector == 0 }
 
 func (d *disk) write(p []byte, at int64) {
@@ -91,7 +92,8 @@ func (d *disk) store(probability float64) error {
 	return nil
 }
 
-// lose ends the disk: of what was not flushed each sector reaches the medium with this probability. It returns how many there were.
+// lose ends the disk: of what was not flushed each sector reaches the medium with this probability.
+// It returns how many there were.
 func (d *disk) lose(probability float64) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -36,7 +36,7 @@ const (
 	writerStore  = "writer.db"
 )
 
-// TestMain is the init of the machine where it is process 1.
+// TestMain is the init of the machine if it is process 1.
 func TestMain(m *testing.M) {
 	if os.Getpid() == 1 {
 		console := &console{out: os.Stdout}
@@ -111,7 +111,8 @@ func guest(c *console) error {
 	return <-ended
 }
 
-// gateway runs fieldgate and prints what its tail shows: readings that the store has taken. It closes tailed at the first one.
+// gateway runs fieldgate and prints what its tail shows: readings that the store has taken. It
+// closes tailed at the first one.
 func gateway(c *console, tailed chan<- struct{}) error {
 	var once sync.Once
 	run := exec.Command(gatewayFile, "-c", configFile, "run")
@@ -170,8 +171,8 @@ func writerBody(stream string, seq uint64) []byte {
 	return b
 }
 
-// writer does with the store what the gateway does when it is online too: it acknowledges and refuses. It prints before what may have happened
-// at a cut, after what must have.
+// writer does with the store what the gateway does when it is online too: it acknowledges and
+// refuses. It prints before what may have happened at a cut, after what must have.
 func writer(c *console) error {
 	ctx := context.Background()
 	s, err := buffer.Open(ctx, mountPoint+"/"+writerStore, buffer.Options{MaxBytes: 2 << 20}) // its log is copied often

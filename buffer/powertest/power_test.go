@@ -35,7 +35,8 @@ var (
 const (
 	diskBytes = 64 << 20
 
-	// cutTimeout is how long the machine may take to flush that often; emulated, and others may use the processor.
+	// cutTimeout is how long the machine may take to flush that often; emulated, and others may use
+	// the processor.
 	cutTimeout = 2 * time.Minute
 )
 
@@ -165,7 +166,8 @@ func newMedium(t *testing.T, path string) {
 	}
 }
 
-// runUntilCut starts the machine and cuts its power after n flushes. It returns how many sectors were in the cache of the disk.
+// runUntilCut starts the machine and cuts its power after n flushes. It returns how many sectors
+// were in the cache of the disk.
 func runUntilCut(t *testing.T, medium string, n int, probability float64, h *history) (unflushed int, err error) {
 	f, err := os.OpenFile(medium, os.O_RDWR, 0)
 	if err != nil {

@@ -298,7 +298,7 @@ func TestStore(t *testing.T) {
 			p.Config.Buffer.Path, p.Store = "/no/such/folder/queue.db", "/no/such/folder/queue.db"
 			return nil
 		}, "fail store: /no/such/folder/queue.db: directory does not exist: stat /no/such/folder: no such file or directory → create /no/such/folder"},
-		{"a folder in its place", func(p *Patient) error { return os.Mkdir(p.Store, 0o700) }, "is no regular file → "},
+		{"a folder in its place", func(p *Patient) error { return os.Mkdir(p.Store, 0o700) }, "is not a regular file → "},
 		{"something else", func(p *Patient) error { return os.WriteFile(p.Store, []byte("my diary"), 0o600) }, "not a store → choose another path"},
 		{"in use", func(p *Patient) error {
 			f, err := os.Create(p.Store + ".lock")
