@@ -122,8 +122,8 @@ func (s *Store) applyEvictionLocked(e evicted) {
 	sh.remove(e.seg)
 }
 
-// undo makes the state in RAM as if a transaction that failed had never been tried. What an update
-// appended was never visible; its numbers are used up.
+// undo makes the state in RAM what it would be if a transaction that failed had never been tried.
+// What an update appended was never visible; its numbers are used up.
 func (c *committer) undo(t *txn) {
 	s := c.s
 	now := s.o.Up()

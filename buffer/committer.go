@@ -89,8 +89,8 @@ func (c *committer) loop() {
 			if c.nameless != nil {
 				c.checkNames()
 			}
-			// The log is copied before the last commit, which begins it again: the next Open reads
-			// only that.
+			// The log is copied before the last commit, which then starts it over: the next Open
+			// reads only that.
 			if c.commit(false) == nil {
 				c.checkpoint()
 			}

@@ -93,7 +93,7 @@
 // Every change is one SQLite transaction in WAL mode with synchronous=FULL; its commit point is the
 // flush of its commit frame. If a frame is torn or missing, the checksum chain of the log breaks
 // there and the transaction has not happened. If a frame fails although two commits or more follow
-// it, that is not a power cut but damage, which Open looks for itself (log.go). So of each of
+// it, that is not a power cut but damage; Open checks for that itself (log.go). So of each of
 // these, everything or nothing is found:
 //
 //	operation   before                   the transaction                        nil or the effect after

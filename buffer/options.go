@@ -106,7 +106,7 @@ func (o *Options) check() error {
 	case o.WhenFull > Thin:
 		return fmt.Errorf("%w: unknown policy %d", ErrOptions, o.WhenFull)
 	case o.WhenFull == Thin && o.Thin == nil:
-		return fmt.Errorf("%w: the policy Thin needs Options.Thin", ErrOptions)
+		return fmt.Errorf("%w: the policy Thin needs the function Options.Thin", ErrOptions)
 	}
 	for name, so := range o.Streams {
 		if so.Priority < Low || so.Priority > High || so.TTL < 0 {

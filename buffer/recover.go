@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// degrade notes that the storage fails: records are kept in RAM, can be taken from there, and the
-// commit is tried again with growing pauses.
+// degrade notes that the storage fails. Records are kept in RAM and can be taken from there; the
+// commit is tried again after growing pauses.
 func (c *committer) degrade(err error) {
 	s := c.s
 	if isDamaged(err) {

@@ -215,7 +215,7 @@ func (s *Store) wakeCommitter() {
 	}
 }
 
-// wakeTaker wakes the receiver of Ready.
+// wakeTaker wakes whoever receives from Ready.
 func (s *Store) wakeTaker() {
 	select {
 	case s.ready <- struct{}{}:
