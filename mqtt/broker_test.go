@@ -15,8 +15,7 @@ import (
 )
 
 // startMosquitto runs a broker of its own with the given configuration, to which listeners belong,
-// and waits until it listens at network and address. The test is skipped where mosquitto is
-// missing.
+// and waits until it listens at network and address. The test is skipped if mosquitto is missing.
 func startMosquitto(t testing.TB, network, address, config string) *exec.Cmd {
 	t.Helper()
 	program, err := exec.LookPath("mosquitto")
@@ -86,7 +85,7 @@ type tester struct {
 	ended    chan error
 }
 
-// start runs a client. Its handler keeps copies of the messages; Config.Handler, where set, decides
+// start runs a client. Its handler keeps copies of the messages; Config.Handler, if set, decides
 // after that.
 func start(t testing.TB, cfg Config) *tester {
 	t.Helper()

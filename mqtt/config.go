@@ -16,12 +16,13 @@ import (
 // Values of Config that turn something off, since 0 means the default there. Any other negative
 // duration does the same.
 const (
-	// NoKeepAlive, as Config.KeepAlive, sends no pings and makes the broker expect none.
+	// NoKeepAlive, as Config.KeepAlive, turns pings off, unless the broker sets a Server Keep
+	// Alive.
 	NoKeepAlive time.Duration = -1
 	// NoSession, as Config.SessionExpiry, ends the session with its connection; as
 	// Disconnect.SessionExpiry it ends the session at once.
 	NoSession time.Duration = -1
-	// NoAckTimeout, as Config.AckTimeout, waits for acknowledgements for as long as the connection
+	// NoAckTimeout, as Config.AckTimeout, waits for acknowledgements as long as the connection
 	// lasts.
 	NoAckTimeout time.Duration = -1
 )
@@ -39,8 +40,8 @@ type Config struct {
 	// ClientID names the session at the broker; "" asks the broker to assign one, which is kept.
 	ClientID string
 	// CleanStart discards a session that an earlier process left at the broker. Mosquitto keeps
-	// over its own restart only sessions that began without it: a client whose id is new every time
-	// does better without.
+	// over its own restart only sessions that began without it: a client that uses a new id every
+	// time should not set it.
 	CleanStart bool
 	// KeepAlive is the longest silence in either direction before a ping: default 60s, NoKeepAlive
 	// for no pings. The broker may shorten it. A dead peer is found after 3/4 of it and at most 20s

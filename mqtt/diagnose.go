@@ -38,7 +38,7 @@ var (
 // A ProtocolMismatch describes what answered CONNECT if it is not an MQTT broker.
 type ProtocolMismatch struct {
 	Protocol string // "TLS", "HTTP", "SSH" and the like
-	First    []byte // the first bytes that came
+	First    []byte // the first bytes that arrived
 }
 
 // Error implements error.

@@ -40,11 +40,12 @@ func parseURL(s string, custom bool) (*url.URL, error) {
 // method Dial can be used as Config.Dial; the default is that of the zero value.
 type Dialer struct {
 	// Proxy returns the proxy to reach a broker through: http://host:3128 (CONNECT) or
-	// socks5://host:1080, with user information if it asks for that. Nil, or a nil result: none.
+	// socks5://host:1080, with user information if the proxy requires it. Nil, or a nil result,
+	// means no proxy.
 	Proxy func(broker *url.URL) (*url.URL, error)
 }
 
-// Dial connects to u. TLS is version 1.2 at least, with the server name from u, unless cfg says
+// Dial connects to u. TLS is at least version 1.2, with the server name from u, unless cfg says
 // otherwise.
 func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
 	switch u.Scheme {

@@ -22,7 +22,7 @@ import (
 const (
 	changeHeader = 1 + 8 + 4
 	changeSum    = 4
-	// compactAbove is the size from which on a file is rewritten, where three quarters of it are
+	// compactAbove is the size from which on a file is rewritten if three quarters of it are
 	// useless any more.
 	compactAbove = 256 << 10
 )

@@ -65,8 +65,8 @@ func (n *conn) handleLocked(h packet.Header, body []byte) error {
 	return violation("%v from a broker", h.Type)
 }
 
-// unwanted returns an error where a packet, which is neither a PUBLISH nor a DISCONNECT, has what
-// the client asked the broker to leave out [MQTT-3.1.2-29].
+// unwanted returns an error if a packet, which is neither a PUBLISH nor a DISCONNECT, has what the
+// client asked the broker to leave out [MQTT-3.1.2-29].
 func (n *conn) unwanted(h packet.Header, p *packet.Properties) error {
 	if n.c.cfg.NoProblemInformation && (p.Present.Has(packet.PropReasonString) || p.Present.Has(packet.PropUserProperty)) {
 		return violation("%v with problem information, which was not asked for", h.Type)

@@ -7,7 +7,7 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// An arrival is a received PUBLISH, or the PUBREL of an accepted one where message is nil.
+// An arrival is a received PUBLISH, or the PUBREL of an accepted one if message is nil.
 type arrival struct {
 	conn     *conn
 	id       uint16

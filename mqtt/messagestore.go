@@ -43,7 +43,7 @@ type MessageChange struct {
 // A MessageStep is a state that a message has reached.
 type MessageStep byte
 
-// The steps of a message. A message may be sent more than once, under another identifier, where a
+// The steps of a message. A message may be sent more than once, under another identifier, if a
 // session was lost.
 const (
 	MessageSent     MessageStep = 1 // its PUBLISH is about to be written
@@ -121,8 +121,8 @@ func (c *Client) saveMessages(ctx context.Context) error {
 	return nil
 }
 
-// loadMessages takes over the messages of an earlier process, or forgets them where their session
-// is not resumed.
+// loadMessages takes over the messages of an earlier process, or forgets them if their session is
+// not resumed.
 func (c *Client) loadMessages(ctx context.Context, resume bool) error {
 	store, ok := c.cfg.Session.(MessageStore)
 	if !ok {

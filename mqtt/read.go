@@ -95,8 +95,7 @@ func (n *conn) handleAll(b []byte) (rest []byte, err error) {
 	}
 }
 
-// fits returns an error where a packet is larger than the client takes, before memory is spent on
-// it.
+// fits returns an error if a packet is larger than the client takes, before memory is spent on it.
 func (n *conn) fits(h packet.Header, size int) error {
 	if size+h.Length > int(n.c.cfg.MaximumPacketSize) {
 		return &breach{packet.PacketTooLarge, fmt.Errorf("%v of %d bytes, at most %d", h.Type, size+h.Length, n.c.cfg.MaximumPacketSize)}

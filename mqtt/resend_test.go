@@ -90,7 +90,7 @@ func TestSessionLost(t *testing.T) {
 }
 
 // TestCutAtEveryByte cuts the connection after every number of bytes that the client writes; every
-// message arrives all the same, in order.
+// message arrives nevertheless, in order.
 func TestCutAtEveryByte(t *testing.T) {
 	for n, total := 1, 1000; n <= total; n++ {
 		synctest.Test(t, func(t *testing.T) {

@@ -44,8 +44,8 @@ type sequenceStep struct{ Type, Payload string }
 
 // disputed are the sequences whose expectation the standard does not share, with the reason.
 var disputed = map[string]string{
-	// 3.3.4 says so in words: where several subscriptions with the same identifier match, the
-	// PUBLISH carries it several times.
+	// 3.3.4 says so in words: if several subscriptions with the same identifier match, the PUBLISH
+	// carries it several times.
 	"v5.0   PUBLISH ALLOWED PROPERTIES/2*subscription-identifier=1 (variable byte integer)": "3.3.4: identical subscription identifiers are allowed",
 	// A code from 0x80 on refuses one message: mosquitto itself answers with codes that the table
 	// does not have.

@@ -68,9 +68,9 @@ func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Suback, e
 	return c.request(ctx, r)
 }
 
-// Unsubscribe ends subscriptions, as Subscribe makes them. The user properties are for the broker.
-// An answer without codes, which the standard does not allow, is an error too: it is not known
-// whether the subscriptions have ended.
+// Unsubscribe ends the subscriptions to filters and returns the broker's answer, as Subscribe does.
+// The user properties are for the broker. An answer without codes, which the standard does not
+// allow, is an error too: it is not known whether the subscriptions have ended.
 func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (Suback, error) {
 	if len(filters) == 0 {
 		return Suback{}, fmt.Errorf("%w: no topic filter", ErrInvalid)

@@ -178,7 +178,7 @@ func TestVerdictOnFilter(t *testing.T) {
 	}
 }
 
-// TestWildcardAlternatives asks for single filters where wildcards are not available.
+// TestWildcardAlternatives asks for single filters if wildcards are not available.
 func TestWildcardAlternatives(t *testing.T) {
 	do := mqtttest.Behavior{Properties: packet.Properties{Present: packet.Props(packet.PropWildcardSubscriptionAvailable)}, SubackCode: map[string]packet.ReasonCode{"cmd/b": 0}}
 	use := func(c *Config) {

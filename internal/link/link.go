@@ -48,19 +48,19 @@ type Need struct{ Filter, Without string }
 type Link struct {
 	Config
 
-	mu       sync.Mutex
-	up       bool
-	broker   string
-	since    time.Duration // of the connection, or since when there is none
-	cause    string        // of the last end
-	attempts int           // failed ones since there was a connection
-	next     time.Duration // when the next attempt begins; 0: it is under way
-	acked    uint64        // when the connection began
-	barren   int           // connections in a row in which nothing was acknowledged
-	breaks   []time.Duration
-	twin     sightings
-	lacks    []string // what the broker does not offer on this connection
-	granted  map[string]mqtt.ReasonCode
+	mu         sync.Mutex
+	up         bool
+	broker     string
+	since      time.Duration // of the connection, or since when there is none
+	cause      string        // of the last end
+	attempts   int           // failed ones since there was a connection
+	next       time.Duration // when the next attempt begins; 0: it is under way
+	acked      uint64        // when the connection began
+	withoutAck int           // connections in a row in which nothing was acknowledged
+	breaks     []time.Duration
+	twin       sightings
+	lacks      []string // what the broker does not offer on this connection
+	granted    map[string]mqtt.ReasonCode
 }
 
 // sightings are the signs of another gateway of the same name.
@@ -99,9 +99,9 @@ func (l *Link) Event(e mqtt.Event) {
 				l.breaks = recent(append(l.breaks, up), up, flapWithin)
 			}
 			if acked > l.acked {
-				l.barren = 0
+				l.withoutAck = 0
 			} else if e.Err != nil {
-				l.barren++
+				l.withoutAck++
 			}
 		} else {
 			l.attempts++
@@ -143,7 +143,7 @@ func (l *Link) Snapshot() (contract.LinkHealth, []string) {
 	if wait := (l.next - up).Seconds(); wait > 0 {
 		h.NextAttempt = &wait
 	}
-	if outage := up - l.since; l.attempts > 0 || l.barren > 0 || outage >= outageMin {
+	if outage := up - l.since; l.attempts > 0 || l.withoutAck > 0 || outage >= outageMin {
 		return h, append([]string{l.offline(outage, up)}, l.twinTrouble(up)...)
 	}
 	return h, l.twinTrouble(up)
@@ -167,8 +167,8 @@ func (l *Link) offline(outage, up time.Duration) string {
 // troubles says what is wrong with a connection.
 func (l *Link) troubles(up time.Duration, s mqtt.Stats) (list []string) {
 	switch {
-	case l.barren > 0 && s.Acked == l.acked:
-		list = append(list, fmt.Sprintf("%d connections in a row ended before the broker acknowledged anything, and this one has acknowledged nothing yet", l.barren))
+	case l.withoutAck > 0 && s.Acked == l.acked:
+		list = append(list, fmt.Sprintf("%d connections in a row ended before the broker acknowledged anything, and this one has acknowledged nothing yet", l.withoutAck))
 	case s.InFlight > 0 && s.OldestInFlight >= ackMax:
 		list = append(list, fmt.Sprintf("the broker has left a message unacknowledged for %v", s.OldestInFlight.Round(time.Second)))
 	case len(recent(l.breaks, up, flapWithin)) >= flapMin:

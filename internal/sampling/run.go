@@ -73,9 +73,9 @@ func (s *Sampler) Run(ctx context.Context) error {
 func (l *loop) arm() {
 	at := time.Duration(math.MaxInt64)
 	switch {
-	case !l.rests() && l.retry != 0:
+	case !l.paused() && l.retry != 0:
 		at = l.retry
-	case !l.rests():
+	case !l.paused():
 		at = l.schedule.wake()
 	}
 	if l.damper.flapping {
@@ -84,8 +84,8 @@ func (l *loop) arm() {
 	l.timer.Reset(at - l.deps.Up())
 }
 
-// rests tells whether no readings are made.
-func (l *loop) rests() bool { return !l.settings.Enabled || l.stuck != nil }
+// paused reports whether no readings are made.
+func (l *loop) paused() bool { return !l.settings.Enabled || l.stuck != nil }
 
 // apply takes over the settings, and opens or closes the driver accordingly.
 func (l *loop) apply(ctx context.Context) {
@@ -112,7 +112,7 @@ func (l *loop) apply(ctx context.Context) {
 
 // sample makes the readings that are due.
 func (l *loop) sample(ctx context.Context) {
-	if l.rests() {
+	if l.paused() {
 		return
 	}
 	n, missed := 1, uint64(0)

@@ -46,8 +46,8 @@ type Behavior struct {
 	Greeting string
 	// Deaf makes the broker stop reading after the CONNECT.
 	Deaf bool
-	// Authenticate is the broker's side of enhanced authentication, where a CONNECT has a method.
-	// It gets the data of each CONNECT and AUTH; start says that an exchange begins. done ends it
-	// with success, an error with 0x87. It must not call the broker.
+	// Authenticate is the broker's side of enhanced authentication, if a CONNECT has a method. It
+	// gets the data of each CONNECT and AUTH; start says that an exchange begins. done ends it with
+	// success, an error with 0x87. It must not call the broker.
 	Authenticate func(start bool, data []byte) (answer []byte, done bool, err error)
 }

@@ -53,9 +53,9 @@ func (s PropertySet) Has(id PropertyID) bool { return id < 64 && s&(1<<id) != 0 
 // A UserProperty is a pair of strings. Order and repetition have a meaning.
 type UserProperty struct{ Key, Value string }
 
-// Properties are the properties of one packet. A field counts only where Present has its property;
-// the zero value has none. Decoded binary data is a part of the body that was decoded, everything
-// else is a copy.
+// Properties are the properties of one packet. A field counts only if Present has its property; the
+// zero value has none. Decoded binary data is a part of the body that was decoded, everything else
+// is a copy.
 type Properties struct {
 	Present PropertySet
 
