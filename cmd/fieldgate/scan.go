@@ -11,23 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/drivers/bus"
-	"github.com/fieldgate/fieldgate/drivers/ds18b20"
-	"github.com/fieldgate/fieldgate/drivers/gpio"
-	"github.com/fieldgate/fieldgate/drivers/hwmon"
-	"github.com/fieldgate/fieldgate/drivers/iio"
-	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
+	"github.com/fieldgate/fieldgate/drivers/all"
+	"github.com/fieldgate/fieldgate/internal/scan"
 )
-
-// A found is what scan finds on this machine.
-type found struct {
-	I2C    []foundBus       `json:"i2c"`
-	Serial []bus.SerialPort `json:"serial"`
-	W1     []string         `json:"w1"`
-	Hwmon  []sysfs.Listed   `json:"hwmon"`
-	IIO    []sysfs.Listed   `json:"iio"`
-	GPIO   []gpio.Chip      `json:"gpio"`
-}
 
 func scanCommand(o *options) *cobra.Command {
 	var socket string
@@ -44,7 +30,7 @@ Addresses that a kernel driver has are never asked, nor serial ports opened, nor
 			if asJSON && asTOML {
 				return usageError{errors.New("--json or --toml, not both")}
 			}
-			f, unknown := scan(cmd.Context(), o, socket, identify)
+			f, unknown := scanMachine(cmd.Context(), o, socket, identify)
 			if unknown != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "buses that the configuration names are left alone: %v\n", unknown)
 			}
@@ -53,9 +39,9 @@ Addresses that a kernel driver has are never asked, nor serial ports opened, nor
 			case asJSON:
 				return writeJSON(out, f)
 			case asTOML:
-				return f.writeTOML(out)
+				return f.WriteTOML(out)
 			}
-			return f.print(out)
+			return printScan(out, f)
 		},
 	}
 	socketFlag(c, &socket)
@@ -71,23 +57,15 @@ func writeJSON(out io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// scan looks what there is. The configuration is of help and need not be right.
-func scan(ctx context.Context, o *options, socket string, identify bool) (*found, error) {
+// scanMachine looks what there is. The configuration is of help and need not be right.
+func scanMachine(ctx context.Context, o *options, socket string, identify bool) (*scan.Found, error) {
 	c, err := o.load()
 	if err != nil {
 		c = &config.Config{}
 	}
 	status, unknown := runningGateway(ctx, o, socket, c)
-	running := status != nil || unknown != nil
-
 	host := openBuses(slog.New(slog.DiscardHandler))
 	defer host.Close()
-	f := &found{I2C: []foundBus{}, Serial: list(host.Inventory()), W1: list(ds18b20.Devices()), Hwmon: list(hwmon.Devices()), IIO: list(iio.Devices()), GPIO: list(gpio.Chips())}
-	for _, name := range bus.I2CBuses() {
-		f.I2C = append(f.I2C, scanBus(ctx, host, name, configuredOn(c, name), running, identify))
-	}
-	return f, unknown
+	s := scan.Scanner{Host: host, Specs: all.Specs(), Sensors: c.Sensors, Running: status != nil || unknown != nil}
+	return s.Scan(ctx, identify), unknown
 }
-
-// list makes an empty list of none, which is what JSON is to show.
-func list[T any](all []T) []T { return append([]T{}, all...) }

@@ -18,39 +18,14 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 	"github.com/fieldgate/fieldgate/drivers/record"
 	"github.com/fieldgate/fieldgate/internal/doctor"
+	"github.com/fieldgate/fieldgate/internal/scan"
 )
 
-// Which chips can have an address, the drivers' own checks say.
-func TestCandidates(t *testing.T) {
-	for addr, want := range map[int]string{
-		0x76: "[bme280 bme680 bme688 bmp280 dps310]", 0x44: "[ina219 ina226 sht3x sht4x]", 0x38: "[aht20]", 0x62: "[scd4x]", 0x68: "[]",
-	} {
-		var names []string
-		for _, s := range all.Specs() {
-			if hasAddress(s, addr) {
-				names = append(names, s.Name)
-			}
-		}
-		if got := fmt.Sprint(names); got != want {
-			t.Errorf("0x%02x: want %s, got %s", addr, want, got)
-		}
-	}
-	for _, s := range all.Specs() { // else scan would never name it
-		known := false
-		for addr := range 0x78 {
-			known = known || hasAddress(s, addr)
-		}
-		if known != (s.Bus == drivers.I2CBus) {
-			t.Errorf("%s: bus %q, and some address is its own: %v", s.Name, s.Bus, known)
-		}
-	}
-}
-
 // aScan is what a Raspberry Pi might have.
-func aScan() *found {
-	return &found{
-		I2C: []foundBus{
-			{Bus: "/dev/i2c-1", Devices: []foundDevice{
+func aScan() *scan.Found {
+	return &scan.Found{
+		I2C: []scan.Bus{
+			{Bus: "/dev/i2c-1", Devices: []scan.Device{
 				{Address: "0x76", Drivers: []string{"bme280", "bmp280"}}, {Address: "0x48", Drivers: []string{"ads1115"}, Identified: true},
 				{Address: "0x68", Kernel: "rtc-ds1307", Through: `use driver = "hwmon"`}, {Address: "0x44", Sensor: "roof", Drivers: []string{"sht3x"}}, {Address: "0x50"},
 			}},
@@ -65,7 +40,7 @@ func aScan() *found {
 
 func TestPrintScan(t *testing.T) {
 	var b strings.Builder
-	if err := aScan().print(&b); err != nil {
+	if err := printScan(&b, aScan()); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Join(strings.Fields(b.String()), " ")
@@ -80,7 +55,7 @@ func TestPrintScan(t *testing.T) {
 // What --toml prints is a configuration that is right as it stands.
 func TestScanTOMLIsGood(t *testing.T) {
 	var b strings.Builder
-	if err := aScan().writeTOML(&b); err != nil {
+	if err := aScan().WriteTOML(&b); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "fieldgate.toml")
@@ -103,18 +78,10 @@ func TestScanTOMLIsGood(t *testing.T) {
 	}
 }
 
-// A bus that the running gateway reads is left alone.
-func TestScanLeavesTheGatewaysBusAlone(t *testing.T) {
-	b := scanBus(t.Context(), nil, "/dev/i2c-1", map[int]string{0x76: "hall"}, true, true)
-	if b.Left == "" || len(b.Devices) != 1 || b.Devices[0].Sensor != "hall" {
-		t.Errorf("got %+v", b)
-	}
-}
-
 func TestScanOfThisMachine(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	out, code := g.command("scan", "--json", "-c", g.path("fieldgate.toml"))
-	var f found
+	var f scan.Found
 	if err := json.Unmarshal([]byte(out), &f); err != nil || code != exitDone || f.I2C == nil || f.GPIO == nil {
 		t.Errorf("exit code %d, %v: %s", code, err, out)
 	}

@@ -1,4 +1,4 @@
-package main
+package scan
 
 import (
 	"context"
@@ -7,22 +7,20 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/drivers/bus"
 )
 
-// A foundBus is an I2C bus.
-type foundBus struct {
-	Bus     string        `json:"bus"`
-	Left    string        `json:"left_alone,omitempty"` // why nothing was asked on it
-	Error   string        `json:"error,omitempty"`
-	Devices []foundDevice `json:"devices"`
+// A Bus is an I2C bus.
+type Bus struct {
+	Bus     string   `json:"bus"`
+	Left    string   `json:"left_alone,omitempty"` // why nothing was asked on it
+	Error   string   `json:"error,omitempty"`
+	Devices []Device `json:"devices"`
 }
 
-// A foundDevice is an address of a bus at which there is something.
-type foundDevice struct {
+// A Device is an address of a bus at which there is something.
+type Device struct {
 	Address    string   `json:"address"`
 	Kernel     string   `json:"kernel_driver,omitempty"` // that has it
 	Through    string   `json:"through,omitempty"`       // how to read that
@@ -32,12 +30,12 @@ type foundDevice struct {
 }
 
 // configuredOn returns the names of the sensors on an I2C bus by their addresses.
-func configuredOn(c *config.Config, name string) map[int]string {
+func (s *Scanner) configuredOn(name string) map[int]string {
 	at := map[int]string{}
-	for i := range c.Sensors {
-		s := &c.Sensors[i]
-		if address := drivers.AddressOption(s.Spec, s.Options); address != nil && sameFile(s.Bus, name) {
-			at[*address] = s.Name
+	for i := range s.Sensors {
+		c := &s.Sensors[i]
+		if address := drivers.AddressOption(c.Spec, c.Options); address != nil && sameFile(c.Bus, name) {
+			at[*address] = c.Name
 		}
 	}
 	return at
@@ -50,38 +48,38 @@ func sameFile(a, b string) bool {
 }
 
 // scanBus looks what is on an I2C bus.
-func scanBus(ctx context.Context, host *bus.Host, name string, sensors map[int]string, running, identify bool) foundBus {
-	b := foundBus{Bus: name, Devices: []foundDevice{}}
-	if running && len(sensors) > 0 {
+func (s *Scanner) bus(ctx context.Context, name string, sensors map[int]string, identify bool) Bus {
+	b := Bus{Bus: name, Devices: []Device{}}
+	if s.Running && len(sensors) > 0 {
 		b.Left = "the gateway is reading sensors on it: stop it (sudo systemctl stop fieldgate) to have the bus scanned"
 		for addr, sensor := range sensors {
-			b.Devices = append(b.Devices, foundDevice{Address: hex(addr), Sensor: sensor})
+			b.Devices = append(b.Devices, Device{Address: hex(addr), Sensor: sensor})
 		}
 		return b
 	}
-	devices, err := host.ScanI2C(ctx, name)
+	devices, err := s.Host.ScanI2C(ctx, name)
 	if err != nil {
 		b.Error = err.Error()
 	}
 	for _, d := range devices {
-		b.Devices = append(b.Devices, foundDevice{Address: hex(int(d.Address)), Kernel: d.Driver, Through: d.Through, Sensor: sensors[int(d.Address)]})
+		b.Devices = append(b.Devices, Device{Address: hex(int(d.Address)), Kernel: d.Driver, Through: d.Through, Sensor: sensors[int(d.Address)]})
 		last := &b.Devices[len(b.Devices)-1]
-		for _, s := range all.Specs() {
-			if d.Driver == "" && hasAddress(s, int(d.Address)) {
-				last.Drivers = append(last.Drivers, s.Name)
+		for _, spec := range s.Specs {
+			if d.Driver == "" && hasAddress(spec, int(d.Address)) {
+				last.Drivers = append(last.Drivers, spec.Name)
 			}
 		}
 	}
 	if identify && err == nil {
-		identifyOn(ctx, host, &b, devices)
+		s.identify(ctx, &b, devices)
 	}
 	return b
 }
 
 func hex(address int) string { return fmt.Sprintf("0x%02x", address) }
 
-// identifyOn asks drivers to find their chips on a bus, also at addresses that did not answer.
-func identifyOn(ctx context.Context, host *bus.Host, b *foundBus, devices []bus.I2CDevice) {
+// identify asks drivers to find their chips on a bus, also at addresses that did not answer.
+func (s *Scanner) identify(ctx context.Context, b *Bus, devices []bus.I2CDevice) {
 	kernels := map[int]bool{}
 	for _, d := range devices {
 		kernels[int(d.Address)] = d.Driver != ""
@@ -91,9 +89,9 @@ func identifyOn(ctx context.Context, host *bus.Host, b *foundBus, devices []bus.
 			continue
 		}
 		var names []string
-		for _, s := range all.Specs() {
-			if hasAddress(s, addr) && isThere(ctx, host, s, b.Bus, addr) {
-				names = append(names, s.Name)
+		for _, spec := range s.Specs {
+			if hasAddress(spec, addr) && isThere(ctx, s.Host, spec, b.Bus, addr) {
+				names = append(names, spec.Name)
 			}
 		}
 		if len(names) > 0 {
@@ -102,14 +100,14 @@ func identifyOn(ctx context.Context, host *bus.Host, b *foundBus, devices []bus.
 	}
 }
 
-func (b *foundBus) identified(addr int, names []string) {
+func (b *Bus) identified(addr int, names []string) {
 	for i := range b.Devices {
 		if b.Devices[i].Address == hex(addr) {
 			b.Devices[i].Drivers, b.Devices[i].Identified = names, true
 			return
 		}
 	}
-	b.Devices = append(b.Devices, foundDevice{Address: hex(addr), Drivers: names, Identified: true})
+	b.Devices = append(b.Devices, Device{Address: hex(addr), Drivers: names, Identified: true})
 }
 
 // isThere reports whether a driver finds its chip at an address.
