@@ -11,6 +11,9 @@ type Word struct {
 // Words are all values that a key may have.
 type Words []Word
 
+// UnroutedHold is the word of telemetry.unrouted that keeps readings nobody subscribed to.
+const UnroutedHold = "hold"
+
 // The words of each key whose values are fixed. Formats, commands and drivers are the Catalogue's.
 var (
 	LogLevels = Words{
@@ -21,7 +24,7 @@ var (
 	}
 	Unrouted = Words{
 		{"delivered", "a reading that nobody subscribed to counts as delivered, and is counted"},
-		{"hold", "a reading that nobody subscribed to stays in the queue"},
+		{UnroutedHold, "a reading that nobody subscribed to stays in the queue"},
 	}
 	WhenFull = Words{
 		{"drop-oldest", "the oldest readings of the lowest priority make room"},

@@ -173,7 +173,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Needs: link.Needs(g.topics), Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
-		Hold: g.Config.Telemetry.Unrouted == "hold", Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
+		Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,
 	})
