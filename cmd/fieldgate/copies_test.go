@@ -77,17 +77,17 @@ func TestOlderCopyPutBack(t *testing.T) {
 	if err := r.Print(&text); err != nil {
 		t.Fatal(err)
 	}
-	untold, copies := "", ""
+	unreported, copies := "", ""
 	for _, gap := range r.Gaps {
-		if gap.Untold {
-			untold += gap.Run
+		if gap.Unreported {
+			unreported += gap.Run
 		}
 		if gap.Copies != nil {
 			copies += gap.Run
 		}
 	}
-	if r.Verdict != verify.Incomplete || untold != runs[1] || copies != runs[0] || !strings.Contains(text.String(), "an older copy of the store was put back") {
-		t.Errorf("untold %s, copies of %s, runs %v\n%s", untold, copies, runs, &text)
+	if r.Verdict != verify.Incomplete || unreported != runs[1] || copies != runs[0] || !strings.Contains(text.String(), "an older copy of the store was put back") {
+		t.Errorf("untold %s, copies of %s, runs %v\n%s", unreported, copies, runs, &text)
 	}
 	for _, s := range r.Sequences {
 		if s.Reused > 0 || s.Duplicates > 0 || len(s.Missing) > 0 {

@@ -43,7 +43,7 @@ func readCommand(o *options) *cobra.Command {
 				}
 			}
 			timeout := cmp.Or(s.Timeout, patience)
-			said := sayWaiting(os.Stderr, silence, fmt.Sprintf("waiting up to %s for %s", lengthText(timeout), s.Name))
+			said := printWaiting(os.Stderr, silence, fmt.Sprintf("waiting up to %s for %s", lengthText(timeout), s.Name))
 			defer said()
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
@@ -114,7 +114,7 @@ func sensorNames(c *config.Config) []string {
 }
 
 // sayWaiting says on a terminal what is waited for, when it has taken a while. Stop ends that.
-func sayWaiting(out *os.File, after time.Duration, text string) (stop func()) {
+func printWaiting(out *os.File, after time.Duration, text string) (stop func()) {
 	if !term.IsTerminal(int(out.Fd())) {
 		return func() {}
 	}

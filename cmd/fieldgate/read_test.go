@@ -52,8 +52,8 @@ func TestSayWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer terminal.Close()
-	sayWaiting(terminal, time.Hour, "what took no time")()
-	defer sayWaiting(terminal, time.Millisecond, "waiting up to 30s for meter")()
+	printWaiting(terminal, time.Hour, "what took no time")()
+	defer printWaiting(terminal, time.Millisecond, "waiting up to 30s for meter")()
 	if line, err := bufio.NewReader(device).ReadString('\n'); err != nil || strings.TrimSpace(line) != "waiting up to 30s for meter" {
 		t.Errorf("got %q, %v", line, err)
 	}
@@ -62,7 +62,7 @@ func TestSayWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	defer sayWaiting(file, 0, "nobody reads this")()
+	defer printWaiting(file, 0, "nobody reads this")()
 	<-time.After(20 * time.Millisecond)
 	if text, err := os.ReadFile(file.Name()); err != nil || len(text) > 0 {
 		t.Errorf("got %q, %v", text, err)

@@ -136,10 +136,10 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 			remedy, cause := probe.Diagnose(err)
 			fmt.Fprintf(said, "not connected: %v; %s\n", cause, remedy)
 		},
-		Unheard: func(from, to time.Time) {
+		Outage: func(from, to time.Time) {
 			mu.Lock()
 			defer mu.Unlock()
-			t.Unheard(from, to)
+			t.Outage(from, to)
 		},
 		Message: func(topic string, payload []byte) {
 			mu.Lock()

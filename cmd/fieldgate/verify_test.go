@@ -135,10 +135,10 @@ func TestVerifyOverBrokerRestarts(t *testing.T) {
 		if lose {
 			want, gaps = verify.Incomplete, 1
 		}
-		if r.Verdict != want || len(r.Unheard) != gaps || (err == nil) == lose || len(r.Sequences) == 0 {
+		if r.Verdict != want || len(r.Outages) != gaps || (err == nil) == lose || len(r.Sequences) == 0 {
 			t.Errorf("lost %v: %v, %+v\n%s", lose, err, r, &said)
 		}
-		for _, u := range r.Unheard {
+		for _, u := range r.Outages {
 			if d := u.To.Sub(u.From.Time); d <= 0 || d > 20*time.Second {
 				t.Errorf("not heard for %v", d)
 			}
@@ -180,7 +180,7 @@ func TestVerifySQL(t *testing.T) {
 			t.Fatal(err)
 		}
 		tracker, newest := history(t, db, rand.New(rand.NewPCG(seed, 0)))
-		var missing, untold, copies, events, reused []string
+		var missing, unreported, copies, events, reused []string
 		for _, r := range tracker.Results() {
 			for _, m := range r.Missing {
 				missing = append(missing, numbers(r.Run+r.Sensor, m.First, m.Last)...)
@@ -190,8 +190,8 @@ func TestVerifySQL(t *testing.T) {
 			}
 		}
 		for _, g := range tracker.Gaps() {
-			if g.Untold {
-				untold = append(untold, fmt.Sprint(g.Gateway, g.Run))
+			if g.Unreported {
+				unreported = append(unreported, fmt.Sprint(g.Gateway, g.Run))
 			}
 			if g.Copies != nil {
 				copies = append(copies, fmt.Sprint(g.Gateway, g.Run, g.Copies[0], g.Copies[len(g.Copies)-1]))
@@ -200,13 +200,13 @@ func TestVerifySQL(t *testing.T) {
 				events = append(events, numbers(g.Run, e.First, e.Last)...)
 			}
 		}
-		if untold != nil { // SQL does not know which one is the newest
-			untold = append(untold, "g"+newest)
+		if unreported != nil { // SQL does not know which one is the newest
+			unreported = append(unreported, "g"+newest)
 		}
-		for _, list := range [][]string{missing, untold, copies, events, reused} {
+		for _, list := range [][]string{missing, unreported, copies, events, reused} {
 			slices.Sort(list)
 		}
-		for i, want := range [][]string{missing, untold, copies, events, reused} {
+		for i, want := range [][]string{missing, unreported, copies, events, reused} {
 			got := query(t, db, blocks[i+1])
 			slices.Sort(got)
 			if !slices.Equal(got, want) {

@@ -69,7 +69,7 @@ func openLedger(ctx context.Context, c Config) (*ledger, error) {
 			return nil
 		}
 		e.since = up
-		l.set(e, len(value))
+		l.setLocked(e, len(value)) // nobody else knows l yet
 		return nil
 	})
 	if errors.Is(err, buffer.ErrNotDurable) {
@@ -79,20 +79,20 @@ func openLedger(ctx context.Context, c Config) (*ledger, error) {
 	return l, err
 }
 
-// set puts an entry of this stored length into memory. l.mu is held, or nobody else knows l.
-func (l *ledger) set(e entry, length int) {
+// setLocked puts an entry of this stored length into memory.
+func (l *ledger) setLocked(e entry, length int) {
 	e.cost = length + len(e.key()) + entryCost
 	if e.Reply == nil {
 		e.cost += replyReserve
 	}
-	l.forget(e.key())
+	l.forgetLocked(e.key())
 	l.used[e.Op] += e.cost
 	l.entries[e.key()] = e
 	l.n = max(l.n, e.N)
 }
 
-// forget drops an entry from memory. l.mu is held.
-func (l *ledger) forget(key string) {
+// forgetLocked drops an entry from memory.
+func (l *ledger) forgetLocked(key string) {
 	if e, ok := l.entries[key]; ok {
 		l.used[e.Op] -= e.cost
 		delete(l.entries, key)
@@ -122,8 +122,9 @@ func (l *ledger) unfinished() []entry {
 	return out
 }
 
-// room returns which entries of an operation are to be forgotten so that cost bytes more fit into its share. l.mu is held.
-func (l *ledger) room(op string, cost int) ([]string, error) {
+// forgettableLocked returns the entries of an operation to forget so that cost more bytes fit into
+// its share.
+func (l *ledger) forgettableLocked(op string, cost int) ([]string, error) {
 	over := l.used[op] + cost - l.share
 	if over <= 0 {
 		return nil, nil
@@ -182,7 +183,7 @@ func (l *ledger) put(ctx context.Context, e entry, with func(*buffer.Tx) error) 
 	}
 	value, err := json.Marshal(e)
 	if _, ok := l.entries[e.key()]; err == nil && !ok {
-		forget, err = l.room(e.Op, len(value)+len(e.key())+entryCost+replyReserve)
+		forget, err = l.forgettableLocked(e.Op, len(value)+len(e.key())+entryCost+replyReserve)
 	}
 	l.mu.Unlock()
 	if err != nil {
@@ -207,9 +208,9 @@ func (l *ledger) put(ctx context.Context, e entry, with func(*buffer.Tx) error) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, key := range forget {
-		l.forget(key)
+		l.forgetLocked(key)
 	}
-	l.set(e, len(value))
+	l.setLocked(e, len(value))
 	return nil
 }
 
@@ -220,7 +221,7 @@ func (l *ledger) hold(e entry) {
 	if before, ok := l.entries[e.key()]; ok {
 		e.N, e.At, e.since = before.N, before.At, before.since
 	}
-	l.set(e, len(e.Reply))
+	l.setLocked(e, len(e.Reply))
 }
 
 // refuse remembers the refusal of a command that has no entry, so that a repeat is refused as well: in memory, bounded.

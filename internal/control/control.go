@@ -69,9 +69,9 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, q Queue, log *slog.Lo
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
-		patience, cancel := context.WithTimeout(context.Background(), lastAnswers)
+		closing, cancel := context.WithTimeout(context.Background(), lastAnswers)
 		defer cancel()
-		_ = s.Shutdown(patience) // the answer to a reload that ends ctx is still to be written
+		_ = s.Shutdown(closing) // the answer to a reload that ends ctx is still to be written
 		_ = s.Close()
 	})
 	err := s.Serve(bounded.Listener(l))

@@ -265,14 +265,14 @@ func (d *demo) verdict(ctx context.Context) error {
 	go func() { ended <- d.gateway(again) }() // waited for by reading ended
 	tick := time.NewTicker(frame)
 	defer tick.Stop()
-	for told := false; !told && again.Err() == nil; {
+	for drained := false; !drained && again.Err() == nil; {
 		select {
 		case <-again.Done():
 		case <-tick.C:
 		}
 		d.watcher.mu.Lock()
 		q := d.watcher.health
-		told = d.watcher.first != nil && q.Boot == 2 && q.Queue.Live+q.Queue.Backlog+q.Queue.InFlight == 0
+		drained = d.watcher.first != nil && q.Boot == 2 && q.Queue.Live+q.Queue.Backlog+q.Queue.InFlight == 0
 		d.watcher.mu.Unlock()
 	}
 	stop()

@@ -16,10 +16,10 @@ import (
 )
 
 // patience is how long a sensor may take where its configuration does not say.
-const patience = 10 * time.Second
+const sensorTimeout = 10 * time.Second
 
 // sensor tells how one sensor does. What drivers and buses say of a failure has the remedy in it.
-func (p *Patient) sensor(ctx context.Context, s *config.Sensor) Check {
+func (p *Config) sensor(ctx context.Context, s *config.Sensor) Check {
 	c := Check{Subject: "sensor " + s.Name, Level: OK}
 	switch {
 	case p.Running != nil:
@@ -34,7 +34,7 @@ func (p *Patient) sensor(ctx context.Context, s *config.Sensor) Check {
 	return c
 }
 
-func (p *Patient) asTheGatewaySays(s *config.Sensor, c *Check) {
+func (p *Config) asTheGatewaySays(s *config.Sensor, c *Check) {
 	h, ok := p.Running.Health.Sensors[s.Name]
 	switch state := sampling.Condition(h.State); {
 	case !ok:
@@ -76,12 +76,12 @@ func missing(s *config.Sensor, why map[string]string) string {
 
 // measure opens a sensor and measures once.
 func measure(ctx context.Context, s *config.Sensor, buses drivers.Buses, c *Check) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, patience))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, sensorTimeout))
 	defer cancel()
 	fail := func(err error) {
 		c.Level, c.Detail = Fail, err.Error()
 		if errors.Is(err, context.DeadlineExceeded) {
-			c.Remedy = fmt.Sprintf("check that the device is on, its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, patience))
+			c.Remedy = fmt.Sprintf("check that the device is on, its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, sensorTimeout))
 		}
 	}
 	driver, err := s.Spec.Open(ctx, buses, s.Bus, s.Options)

@@ -48,7 +48,7 @@ func TestFieldsWithoutAValue(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var p Patient
+			var p Config
 			if test.running != nil {
 				p.Running = &contract.LocalStatus{Health: contract.Health{Sensors: map[string]contract.SensorHealth{"m1": *test.running}}}
 			}

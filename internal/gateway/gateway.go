@@ -39,7 +39,7 @@ import (
 var ErrRestart = errors.New("restart requested")
 
 const (
-	tellWait    = 2 * time.Second // for the acknowledgement of what the ledger has to tell
+	lossWait    = 2 * time.Second // for the acknowledgement of what the ledger has to tell
 	offlineWait = 3 * time.Second // for the PUBACK of "offline"
 	closeWait   = time.Second     // for a DISCONNECT
 	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
@@ -308,10 +308,10 @@ func (g *Gateway) SetLogLevel(level string) error { return g.Level.UnmarshalText
 // Restart implements command.Host: it ends Run with ErrRestart.
 func (g *Gateway) Restart() {
 	g.stays.Store(true)
-	g.askRestart()
+	g.requestRestart()
 }
 
-func (g *Gateway) askRestart() {
+func (g *Gateway) requestRestart() {
 	select {
 	case g.restart <- struct{}{}:
 	default:

@@ -89,17 +89,17 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 // disconnect says good-bye: what the ledger has to tell, "offline" and, if that was acknowledged, a DISCONNECT that discards the will.
 func (g *Gateway) disconnect(restarting bool) {
 	if !restarting {
-		g.tellRest()
+		g.publishLosses()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), offlineWait)
 	defer cancel()
 	clean := restarting
 	g.uplink.Leave()
 	if !restarting && g.client.Stats().Connected {
-		said := make(chan struct{})
-		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Offline), func() { close(said) })
+		published := make(chan struct{})
+		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Offline), func() { close(published) })
 		select {
-		case <-said:
+		case <-published:
 			clean = true
 		case <-ctx.Done():
 		}
@@ -116,8 +116,8 @@ func (g *Gateway) disconnect(restarting bool) {
 }
 
 // tellRest publishes the losses that were not told yet, also readings that nobody got until now: there may be no next start that tells.
-func (g *Gateway) tellRest() {
-	ctx, cancel := context.WithTimeout(context.Background(), tellWait)
+func (g *Gateway) publishLosses() {
+	ctx, cancel := context.WithTimeout(context.Background(), lossWait)
 	defer cancel()
 	g.uplink.Retire()
 	g.uplink.Idle(ctx)

@@ -56,7 +56,7 @@ type Link struct {
 	attempts int           // failed ones since there was a connection
 	next     time.Duration // when the next attempt begins; 0: it is under way
 	acked    uint64        // when the connection began
-	barren   int           // connections in a row in which nothing was acknowledged
+	unacked  int           // connections in a row in which nothing was acknowledged
 	breaks   []time.Duration
 	twin     sightings
 	lacks    []string // what the broker does not offer on this connection
@@ -99,9 +99,9 @@ func (l *Link) Event(e mqtt.Event) {
 				l.breaks = recent(append(l.breaks, up), up, flapWithin)
 			}
 			if acked > l.acked {
-				l.barren = 0
+				l.unacked = 0
 			} else if e.Err != nil {
-				l.barren++
+				l.unacked++
 			}
 		} else {
 			l.attempts++
@@ -137,20 +137,20 @@ func (l *Link) Snapshot() (contract.LinkHealth, []string) {
 	defer l.mu.Unlock()
 	h := contract.LinkHealth{Connected: l.up, Since: l.since.Seconds(), Reconnects: s.Reconnects, BytesUp: s.BytesOut, BytesDown: s.BytesIn}
 	if l.up {
-		return h, append(l.troubles(up, s), l.twinTrouble(up)...)
+		return h, append(l.troublesLocked(up, s), l.twinTroubleLocked(up)...)
 	}
 	h.Error, h.Attempts = l.cause, l.attempts
 	if wait := (l.next - up).Seconds(); wait > 0 {
 		h.NextAttempt = &wait
 	}
-	if outage := up - l.since; l.attempts > 0 || l.barren > 0 || outage >= outageMin {
-		return h, append([]string{l.offline(outage, up)}, l.twinTrouble(up)...)
+	if outage := up - l.since; l.attempts > 0 || l.unacked > 0 || outage >= outageMin {
+		return h, append([]string{l.offlineLocked(outage, up)}, l.twinTroubleLocked(up)...)
 	}
-	return h, l.twinTrouble(up)
+	return h, l.twinTroubleLocked(up)
 }
 
-// offline says that there is no connection.
-func (l *Link) offline(outage, up time.Duration) string {
+// offlineLocked says that there is no connection.
+func (l *Link) offlineLocked(outage, up time.Duration) string {
 	text := fmt.Sprintf("no connection to the broker for %v", outage.Round(time.Second))
 	if l.attempts > 0 {
 		text += fmt.Sprintf(", %d failed attempts", l.attempts)
@@ -164,11 +164,11 @@ func (l *Link) offline(outage, up time.Duration) string {
 	return text
 }
 
-// troubles says what is wrong with a connection.
-func (l *Link) troubles(up time.Duration, s mqtt.Stats) (list []string) {
+// troublesLocked says what is wrong with a connection.
+func (l *Link) troublesLocked(up time.Duration, s mqtt.Stats) (list []string) {
 	switch {
-	case l.barren > 0 && s.Acked == l.acked:
-		list = append(list, fmt.Sprintf("%d connections in a row ended before the broker acknowledged anything, and this one has acknowledged nothing yet", l.barren))
+	case l.unacked > 0 && s.Acked == l.acked:
+		list = append(list, fmt.Sprintf("%d connections in a row ended before the broker acknowledged anything, and this one has acknowledged nothing yet", l.unacked))
 	case s.InFlight > 0 && s.OldestInFlight >= ackMax:
 		list = append(list, fmt.Sprintf("the broker has left a message unacknowledged for %v", s.OldestInFlight.Round(time.Second)))
 	case len(recent(l.breaks, up, flapWithin)) >= flapMin:
@@ -213,8 +213,8 @@ func lacks(n *mqtt.Negotiated) (list []string) {
 	return list
 }
 
-// twinTrouble says that another gateway has the same id.
-func (l *Link) twinTrouble(up time.Duration) []string {
+// twinTroubleLocked says that another gateway has the same id.
+func (l *Link) twinTroubleLocked(up time.Duration) []string {
 	if l.twin.at = recent(l.twin.at, up, twinWithin); len(l.twin.at) < twinMin {
 		return nil
 	}

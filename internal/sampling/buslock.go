@@ -24,11 +24,11 @@ type BusLock struct {
 	works  bool      // the holder's last reading succeeded
 	ended  time.Time // when one whose last reading did not succeed last let go
 	// They wait. There is one entry for each sensor of the bus at most.
-	working, others []*turn
+	working, others []*setCondition
 }
 
 // A turn is what a sensor waits for.
-type turn struct {
+type setCondition struct {
 	sensor *string
 	asked  time.Time
 	come   chan struct{} // closed when the bus is the sensor's
@@ -52,7 +52,7 @@ func (l *BusLock) lock(ctx context.Context, sensor *string, works bool) error {
 	if works {
 		queue = &l.working
 	}
-	t := &turn{sensor, time.Now(), make(chan struct{})}
+	t := &setCondition{sensor, time.Now(), make(chan struct{})}
 	*queue = append(*queue, t)
 	l.mu.Unlock()
 

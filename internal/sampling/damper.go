@@ -14,15 +14,15 @@ type damper struct {
 	flapping bool
 }
 
-// change counts a change and says whether to tell it: the first ones, and the one that makes the sensor flapping.
-func (d *damper) change(up time.Duration) (tell bool) {
+// change counts a change and says whether to report it: the first ones, and the one that makes the sensor flapping.
+func (d *damper) change(up time.Duration) (report bool) {
 	if !d.flapping && up >= d.until {
 		d.until, d.changes = up+flapSpan, 0
 	}
 	d.changes++
-	tell = !d.flapping
+	report = !d.flapping
 	d.flapping = d.flapping || d.changes > flapLimit
-	return tell
+	return report
 }
 
 // due says whether a span is over in which the sensor was flapping. Then the next one begins, and d.flapping is what it begins with.

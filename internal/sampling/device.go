@@ -50,16 +50,16 @@ func (a activity) String() string { return [...]string{"open", "read", "write", 
 type outcome struct {
 	reads, failures, skipped, filtered, rejected uint64
 
-	lastOK  time.Duration
-	values  []drivers.Value // of a single reading
-	err     error           // why the last attempt failed
-	frozen  bool            // no field has changed for too long
-	barren  bool            // no field has had a value for too many readings
-	bad     map[string]string
-	badSet  int
-	missing bool  // the attempt was to open the driver
-	stored  bool  // the sink was called
-	sinkErr error // what it said last
+	lastOK   time.Duration
+	values   []drivers.Value // of a single reading
+	err      error           // why the last attempt failed
+	frozen   bool            // no field has changed for too long
+	noValues bool            // no field has had a value for too many readings
+	bad      map[string]string
+	badSet   int
+	missing  bool  // the attempt was to open the driver
+	stored   bool  // the sink was called
+	sinkErr  error // what it said last
 
 	writeErr error // why a value could not be written; it says nothing of the sensor, the next reading does
 }
@@ -147,7 +147,7 @@ func (d *device) single(ctx context.Context) (o outcome) {
 // note leaves in o which fields of a reading have no value.
 func (d *device) note(values []drivers.Value, o *outcome) {
 	d.faults.note(d.chain, o.lastOK, values)
-	o.bad, o.badSet, o.barren = d.faults.why, d.faults.set, d.faults.barren >= barrenReadings
+	o.bad, o.badSet, o.noValues = d.faults.why, d.faults.set, d.faults.noValues >= noValueReadings
 }
 
 // read measures once, with one repetition if repeat is set, and leaves in o how that ended.

@@ -32,7 +32,7 @@ type loop struct {
 	frozen   error // what is said of a sensor that is Frozen
 	damper   damper
 	fields   damper // of changes of the fields that have no value, which are logged only
-	told     State  // as it was last told
+	reported State  // as it was last told
 }
 
 // Run samples until ctx ends, then closes the driver and returns nil. It may be called once. Where a call of the driver does not return
@@ -40,11 +40,11 @@ type loop struct {
 func (s *Sampler) Run(ctx context.Context) error {
 	defer close(s.stopped)
 	l := &loop{
-		Sampler: s,
-		device:  &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)},
-		timer:   time.NewTimer(0),
-		told:    s.State(),
-		frozen:  fmt.Errorf("no field has changed for %v: the sensor may hang; power-cycle it, or lengthen frozen_after", s.config.FrozenAfter),
+		Sampler:  s,
+		device:   &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)},
+		timer:    time.NewTimer(0),
+		reported: s.State(),
+		frozen:   fmt.Errorf("no field has changed for %v: the sensor may hang; power-cycle it, or lengthen frozen_after", s.config.FrozenAfter),
 	}
 	defer l.timer.Stop()
 	l.apply(ctx)
@@ -58,7 +58,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 		case r := <-s.requests:
 			r.reply <- l.answer(ctx, r)
 		case <-l.timer.C:
-			l.tellSpan()
+			l.reportSpan()
 			l.sample(ctx)
 		case o := <-l.stuck:
 			l.stuck = nil
@@ -73,9 +73,9 @@ func (s *Sampler) Run(ctx context.Context) error {
 func (l *loop) arm() {
 	at := time.Duration(math.MaxInt64)
 	switch {
-	case !l.rests() && l.retry != 0:
+	case !l.paused() && l.retry != 0:
 		at = l.retry
-	case !l.rests():
+	case !l.paused():
 		at = l.schedule.wake()
 	}
 	if l.damper.flapping {
@@ -84,8 +84,8 @@ func (l *loop) arm() {
 	l.timer.Reset(at - l.deps.Up())
 }
 
-// rests tells whether no readings are made.
-func (l *loop) rests() bool { return !l.settings.Enabled || l.stuck != nil }
+// paused tells whether no readings are made.
+func (l *loop) paused() bool { return !l.settings.Enabled || l.stuck != nil }
 
 // apply takes over the settings, and opens or closes the driver accordingly.
 func (l *loop) apply(ctx context.Context) {
@@ -97,14 +97,14 @@ func (l *loop) apply(ctx context.Context) {
 	switch {
 	case !l.settings.Enabled:
 		l.close(ctx)
-		l.turn(Disabled, nil)
+		l.setCondition(Disabled, nil)
 	case l.stuck != nil:
 		if l.State().Condition != Stale {
-			l.turn(Stale, l.stuckErr())
+			l.setCondition(Stale, l.stuckErr())
 		}
 	default:
 		if l.State().Condition == Disabled {
-			l.turn(Starting, nil)
+			l.setCondition(Starting, nil)
 		}
 		l.work(ctx, func(ctx context.Context) outcome { return l.device.sample(ctx, 0, false) })
 	}
@@ -112,7 +112,7 @@ func (l *loop) apply(ctx context.Context) {
 
 // sample makes the readings that are due.
 func (l *loop) sample(ctx context.Context) {
-	if l.rests() {
+	if l.paused() {
 		return
 	}
 	n, missed := 1, uint64(0)
@@ -166,6 +166,6 @@ func (l *loop) stop(ctx context.Context) error {
 func (l *loop) fail(c Condition, err error) {
 	l.backOff(maxBackoff)
 	if l.settings.Enabled {
-		l.turn(c, err)
+		l.setCondition(c, err)
 	}
 }

@@ -128,7 +128,7 @@ func (b *bench) runFor(d time.Duration) State {
 }
 
 // told returns what OnState was told.
-func (b *bench) told() []State {
+func (b *bench) reported() []State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.states)
@@ -137,7 +137,7 @@ func (b *bench) told() []State {
 // conditions returns the history of the condition as one line.
 func (b *bench) conditions() string {
 	var words []string
-	for _, s := range b.told() {
+	for _, s := range b.reported() {
 		words = append(words, string(s.Condition))
 	}
 	return strings.Join(words, " ")

@@ -66,8 +66,8 @@ func (s *State) add(o outcome) {
 	}
 }
 
-// turn changes the condition.
-func (s *State) turn(c Condition, err error) {
+// setCondition changes the condition.
+func (s *State) setCondition(c Condition, err error) {
 	s.Condition, s.Err = c, text(err)
 	if c != OK && c != Frozen && c != Bad {
 		s.Bad = nil

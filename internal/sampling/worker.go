@@ -33,7 +33,7 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 		return o
 	case o.err == nil:
 		switch {
-		case o.barren:
+		case o.noValues:
 			condition = Bad
 		case o.frozen:
 			condition = Frozen
@@ -58,7 +58,7 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 	case Bad:
 		why = errors.New("no field has a value: " + list(o.bad))
 	}
-	l.update(func(s *State) { s.add(o); s.turn(condition, why) })
+	l.update(func(s *State) { s.add(o); s.setCondition(condition, why) })
 	if condition == Failing && (errors.Is(o.err, os.ErrClosed) || l.failed%reopen == 0) {
 		l.close(ctx)
 	}
@@ -77,7 +77,7 @@ func (l *loop) passOver(o outcome) outcome {
 	l.update(func(s *State) {
 		s.add(o)
 		if l.passed >= starved {
-			s.turn(Stale, o.err)
+			s.setCondition(Stale, o.err)
 		}
 	})
 	return o

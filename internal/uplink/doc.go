@@ -22,7 +22,7 @@
 //
 // What the broker says is a verdict on one message, on a topic or on a size, and never taken for another of these (verdict.go). 0x10 (nobody
 // subscribed) is a delivery, unless the configuration says hold; readings that nobody got stand in the loss ledger. A loss event that nobody
-// got is told again, or else nobody would learn of them (unheard.go).
+// got is told again, or else nobody would learn of them (unrouted.go).
 //
 // A message that is wrong in itself (0x99) is halved until the culprit is alone, which is buried in the store's dead letters; a few in a row
 // say that it is not the readings, and pause the topic. Every other refusal is taken for a state of the broker or its access list: the topic

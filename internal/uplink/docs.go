@@ -13,18 +13,18 @@ const lastEvery = time.Second // at most one P/last of a sensor in this time
 
 // docs are the retained documents: of each topic the newest text, sent when it changed. Guarded by Uplink.mu.
 type docs struct {
-	entries map[string]*doc
-	dirty   []string // topics in the order in which they changed, but for first
-	first   string   // the topic that goes before all others
-	flying  int
+	entries  map[string]*doc
+	dirty    []string // topics in the order in which they changed, but for first
+	first    string   // the topic that goes before all others
+	inFlight int
 }
 
 type doc struct {
-	text   []byte // nil: the topic is to be cleared
-	dirty  bool
-	flying bool
-	failed bool   // the client did not take it; tried again at the next connection
-	sent   func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
+	text     []byte // nil: the topic is to be cleared
+	dirty    bool
+	inFlight bool
+	failed   bool   // the client did not take it; tried again at the next connection
+	sent     func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
 }
 
 // Set makes text the retained document of a topic; nil clears the topic. An unchanged text is not sent again while the
@@ -44,8 +44,8 @@ func (u *Uplink) Set(topic string, text []byte, done func()) {
 	if done != nil {
 		d.sent = done
 	}
-	u.docs.mark(topic)
-	u.poke()
+	u.docs.markLocked(topic)
+	u.Wake()
 }
 
 // Repeat sends the document of a topic again although it did not change: somebody overwrote it.
@@ -53,12 +53,12 @@ func (u *Uplink) Repeat(topic string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.docs.entries[topic] != nil {
-		u.docs.mark(topic)
-		u.poke()
+		u.docs.markLocked(topic)
+		u.Wake()
 	}
 }
 
-func (d *docs) mark(topic string) {
+func (d *docs) markLocked(topic string) {
 	if e := d.entries[topic]; !e.dirty {
 		e.dirty = true
 		if topic == d.first {
@@ -69,12 +69,12 @@ func (d *docs) mark(topic string) {
 	}
 }
 
-// connected marks the documents that could not be sent, and all of them where the broker may have forgotten them.
-func (d *docs) connected(fresh bool) {
+// connectedLocked marks the documents that could not be sent, and all of them where the broker may have forgotten them.
+func (d *docs) connectedLocked(fresh bool) {
 	for topic, e := range d.entries {
 		if fresh || e.failed {
 			e.failed = false
-			d.mark(topic)
+			d.markLocked(topic)
 		}
 	}
 }
@@ -82,7 +82,7 @@ func (d *docs) connected(fresh bool) {
 func (u *Uplink) docsInFlight() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.docs.flying
+	return u.docs.inFlight
 }
 
 // sendDirty sends changed documents, before the lanes, as far as half of the window.
@@ -97,12 +97,12 @@ func (u *Uplink) sendDirty(link Link) {
 	waiting := u.docs.dirty[:0]
 	for _, topic := range u.docs.dirty {
 		d := u.docs.entries[topic]
-		if d.flying || used+u.docs.flying >= link.Window || u.docs.flying >= max(link.Window/2, 1) || !u.gates.enter(topic, now) {
+		if d.inFlight || used+u.docs.inFlight >= link.Window || u.docs.inFlight >= max(link.Window/2, 1) || !u.gates.enter(topic, now) {
 			waiting = append(waiting, topic)
 			continue
 		}
-		d.dirty, d.flying = false, true
-		u.docs.flying++
+		d.dirty, d.inFlight = false, true
+		u.docs.inFlight++
 		batch = append(batch, Message{Topic: topic, Payload: d.text, ContentType: "application/json"})
 	}
 	u.docs.dirty = waiting
@@ -118,7 +118,7 @@ func (u *Uplink) docsDue() time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, topic := range u.docs.dirty {
-		if !u.docs.entries[topic].flying {
+		if !u.docs.entries[topic].inFlight {
 			if d := u.gates.due(topic, now); d > 0 {
 				wait = min(wait, d)
 			}
@@ -159,21 +159,21 @@ func (u *Uplink) settleDoc(o outcome) {
 		}
 	}
 	if n := u.newestOf(o.doc); n != nil {
-		n.flying = false
+		n.inFlight = false
 		n.dirty = n.dirty || v != accepted
-		u.newestFlying(-1)
+		u.addDocsInFlight(-1)
 		return
 	}
 	u.mu.Lock()
 	d := u.docs.entries[o.doc]
-	d.flying = false
-	u.docs.flying--
+	d.inFlight = false
+	u.docs.inFlight--
 	var sent func()
 	switch {
 	case v == noVerdict:
 		d.failed = true
 	case v != accepted:
-		u.docs.mark(o.doc)
+		u.docs.markLocked(o.doc)
 	case !d.dirty:
 		d.failed = false
 		sent, d.sent = d.sent, nil
@@ -192,10 +192,10 @@ func (u *Uplink) settleDoc(o outcome) {
 
 // newest is the newest reading of a sensor, for P/last.
 type newest struct {
-	record buffer.Record
-	dirty  bool
-	flying bool
-	sent   time.Time
+	record   buffer.Record
+	dirty    bool
+	inFlight bool
+	sent     time.Time
 }
 
 // remember keeps the newest reading of a group that was sent.
@@ -242,7 +242,7 @@ func (u *Uplink) sendNewest(link Link) {
 			return
 		}
 		topic := u.Topics.Last(sensor)
-		if !n.dirty || n.flying || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
+		if !n.dirty || n.inFlight || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
 			continue
 		}
 		b := u.batch([]buffer.Record{n.record})
@@ -252,9 +252,9 @@ func (u *Uplink) sendNewest(link Link) {
 			u.gates.leave(topic)
 			continue // its own message was buried and said so
 		}
-		n.flying, n.sent = true, now
+		n.inFlight, n.sent = true, now
 		room--
-		u.newestFlying(+1)
+		u.addDocsInFlight(+1)
 		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.Newest.ContentType()}, link)
 	}
 }
@@ -264,16 +264,16 @@ func (u *Uplink) newestDue() time.Duration {
 	wait := time.Hour
 	now := u.now()
 	for sensor, n := range u.last {
-		if n.dirty && !n.flying {
+		if n.dirty && !n.inFlight {
 			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(u.Topics.Last(sensor), now), time.Millisecond))
 		}
 	}
 	return wait
 }
 
-func (u *Uplink) newestFlying(n int) {
+func (u *Uplink) addDocsInFlight(n int) {
 	u.mu.Lock()
-	u.docs.flying += n
+	u.docs.inFlight += n
 	u.mu.Unlock()
 }
 

@@ -17,11 +17,11 @@ type gates struct {
 }
 
 type gate struct {
-	until   time.Time
-	delay   time.Duration
-	refused int // in a row
-	flying  int
-	proven  bool // the broker takes such documents
+	until    time.Time
+	delay    time.Duration
+	refused  int // in a row
+	inFlight int
+	proven   bool // the broker takes such documents
 }
 
 func (g *gates) gate(name string) *gate {
@@ -50,13 +50,13 @@ func (g *gates) enter(topic string, now time.Time) bool {
 		return false
 	}
 	if name := g.family(topic); name != "" {
-		if f := g.gate(name); now.Before(f.until) || !f.proven && f.flying > 0 {
+		if f := g.gate(name); now.Before(f.until) || !f.proven && f.inFlight > 0 {
 			return false
 		} else {
-			f.flying++
+			f.inFlight++
 		}
 	}
-	own.flying++
+	own.inFlight++
 	return true
 }
 
@@ -71,9 +71,9 @@ func (g *gates) due(topic string, now time.Time) time.Duration {
 
 // leave notes that a document came back without a verdict.
 func (g *gates) leave(topic string) {
-	g.gate(topic).flying--
+	g.gate(topic).inFlight--
 	if name := g.family(topic); name != "" {
-		g.gate(name).flying--
+		g.gate(name).inFlight--
 	}
 }
 
@@ -83,7 +83,7 @@ func (g *gates) passed(topic string) []string {
 	opened := []string{topic}
 	if name := g.family(topic); name != "" {
 		f := g.gate(name)
-		*f = gate{flying: f.flying, proven: true}
+		*f = gate{inFlight: f.inFlight, proven: true}
 		opened = append(opened, name)
 	}
 	delete(g.of, topic)

@@ -43,7 +43,7 @@ func (l *lane) stageInOrder(g *group) { l.staged = insert(l.staged, g) }
 // fill sends as long as the window has room and returns when to look again without being woken.
 func (u *Uplink) fill(link Link) time.Duration {
 	u.sendDirty(link)
-	retry := u.unheard.retry(u.now())
+	retry := u.unroutedLosses.retry(u.now())
 	for u.leaving.Load() != leaving {
 		l := u.next(link)
 		if l == nil {

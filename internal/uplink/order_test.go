@@ -114,15 +114,15 @@ func TestLeaveEndsTheLanesAndLetsTheGoodByePass(t *testing.T) {
 		r.uplink.SetLink(Link{Up: true, Window: 4})
 		flights := r.settled()
 		r.uplink.Leave()
-		said := false
-		r.uplink.Set("fieldgate/g/status", []byte("offline"), func() { said = true })
+		acknowledged := false
+		r.uplink.Set("fieldgate/g/status", []byte("offline"), func() { acknowledged = true })
 		rest := r.settled()
 		ack(flights, 0)
 		rest = append(rest, r.settled()...)
 		r.want("status", rest)
 		ack(rest, 0)
 		synctest.Wait()
-		if !said {
+		if !acknowledged {
 			t.Error("nobody was told")
 		}
 		r.close()

@@ -93,7 +93,7 @@ func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *p
 	if u.isLoss(g) {
 		u.Queue.HoldLosses(true) // what else is to be told grows together meanwhile
 	}
-	u.sizes.doubted = 0
+	u.sizes.suspected = 0
 	u.raise(g.topic, why)
 	return p
 }
@@ -107,12 +107,12 @@ func (u *Uplink) pauseOf(g *group) *pause {
 	return p
 }
 
-// doubt pauses the topic of a batch at which the broker closed, until one reading alone has shown whether it was the size.
-func (u *Uplink) doubt(g *group, size int) {
+// suspectSize pauses the topic of a batch at which the broker closed, until one reading alone has shown whether it was the size.
+func (u *Uplink) suspectSize(g *group, size int) {
 	p := u.pauseOf(g)
 	p.probing, p.alone, p.size = false, true, size
 	u.keep(p, g)
-	u.sizes.doubted = size
+	u.sizes.suspected = size
 }
 
 // count keeps account of what a pause holds.

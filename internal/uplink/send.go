@@ -124,7 +124,7 @@ func (u *Uplink) report(o outcome) {
 	u.mu.Lock()
 	u.outcomes = append(u.outcomes, o) // at most a window of them
 	u.mu.Unlock()
-	u.poke()
+	u.Wake()
 }
 
 // settle tells the store what became of the messages that have an outcome.

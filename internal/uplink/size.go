@@ -24,10 +24,10 @@ type sizes struct {
 	Fails  int `json:"fails"`  // the smallest that did not pass; 0: none is known
 	Passes int `json:"passes"` // the largest that passed
 
-	broker  string
-	doubted int // a message of this size may have been too large
-	retest  time.Time
-	changed bool // and not stored
+	broker    string
+	suspected int // a message of this size may have been too large
+	retest    time.Time
+	changed   bool // and not stored
 }
 
 // limit returns how large a batch may be; 0: as large as it gets.
@@ -39,8 +39,8 @@ func (s *sizes) limit(now time.Time) int {
 			limit *= 2
 		}
 	}
-	if s.doubted > 0 && (limit == 0 || s.doubted/2 < limit) {
-		limit = s.doubted / 2
+	if s.suspected > 0 && (limit == 0 || s.suspected/2 < limit) {
+		limit = s.suspected / 2
 	}
 	return limit
 }
@@ -62,7 +62,7 @@ func (s *sizes) failed(size int, now time.Time) {
 	if s.Passes >= s.Fails {
 		s.Passes = 0
 	}
-	s.doubted = 0
+	s.suspected = 0
 }
 
 func (s *sizes) passed(size int) {
@@ -85,8 +85,8 @@ func (s *sizes) passed(size int) {
 	}
 }
 
-// know learns what an earlier connection found out about a broker.
-func (u *Uplink) know(ctx context.Context, broker string) {
+// loadSizes loads what an earlier connection found out about a broker.
+func (u *Uplink) loadSizes(ctx context.Context, broker string) {
 	if broker == u.sizes.broker {
 		return
 	}
@@ -100,8 +100,8 @@ func (u *Uplink) know(ctx context.Context, broker string) {
 	}
 }
 
-// keepSizes stores what was learned about the broker.
-func (u *Uplink) keepSizes(ctx context.Context) {
+// saveSizes stores what was learned about the broker.
+func (u *Uplink) saveSizes(ctx context.Context) {
 	s := &u.sizes
 	if !s.changed || s.broker == "" {
 		return

@@ -92,17 +92,17 @@ type Uplink struct {
 	idle     chan struct{}     // closed when there is nothing to do; nil: nobody waits
 	refusals map[string]string // topic -> why
 
-	lanes    [3]lane
-	retired  bool
-	pauses   map[string]*pause
-	culprits map[string]int // messages of a topic that became dead letters since one of it passed
-	sizes    sizes
-	gates    gates
-	unheard  unheard
-	last     map[string]*newest
-	pacer    pacer
-	rendered []payload.Reading // of the batch that was rendered last
-	now      func() time.Time
+	lanes          [3]lane
+	retired        bool
+	pauses         map[string]*pause
+	culprits       map[string]int // messages of a topic that became dead letters since one of it passed
+	sizes          sizes
+	gates          gates
+	unroutedLosses unroutedLosses
+	last           map[string]*newest
+	pacer          pacer
+	rendered       []payload.Reading // of the batch that was rendered last
+	now            func() time.Time
 }
 
 // Link is what a connection lets us do. The zero value is: not connected.
@@ -134,7 +134,7 @@ func New(c Config) *Uplink {
 		refusals: map[string]string{}, last: map[string]*newest{}, now: time.Now}
 	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
 	u.gates = gates{families: []string{c.Topics.Last(""), c.Topics.Sensor("")}, of: map[string]*gate{}}
-	u.unheard.nobody = map[string]bool{}
+	u.unroutedLosses.noSubscriber = map[string]bool{}
 	for q := range u.lanes {
 		u.lanes[q].id = buffer.Lane(q)
 	}
@@ -146,7 +146,7 @@ func (u *Uplink) SetLink(l Link) {
 	u.mu.Lock()
 	u.link, u.linkNew = l, true
 	u.mu.Unlock()
-	u.poke()
+	u.Wake()
 }
 
 // How far an uplink has gone in leaving.
@@ -159,13 +159,13 @@ const (
 // Retire ends the lanes of readings: events still go, also loss events that nobody got before.
 func (u *Uplink) Retire() {
 	u.leaving.Store(retiring)
-	u.poke()
+	u.Wake()
 }
 
 // Leave ends the lanes: what is in flight is still settled, retained documents still go, and nothing else is sent.
 func (u *Uplink) Leave() {
 	u.leaving.Store(leaving)
-	u.poke()
+	u.Wake()
 }
 
 // Idle waits until nothing is in flight and no event is left that may be sent; at once where there is no connection.
@@ -174,15 +174,15 @@ func (u *Uplink) Idle(ctx context.Context) {
 	u.mu.Lock()
 	u.idle = idle
 	u.mu.Unlock()
-	u.poke()
+	u.Wake()
 	select {
 	case <-idle:
 	case <-ctx.Done():
 	}
 }
 
-// rested tells Idle that there is nothing to do.
-func (u *Uplink) rested() {
+// notifyIdle tells Idle that there is nothing to do.
+func (u *Uplink) notifyIdle() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.idle != nil {
@@ -192,18 +192,16 @@ func (u *Uplink) rested() {
 }
 
 // Wake makes Run look again, for instance because a clock became known.
-func (u *Uplink) Wake() { u.poke() }
-
-// Stats returns what was delivered.
-func (u *Uplink) Stats() Stats {
-	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
-}
-
-func (u *Uplink) poke() {
+func (u *Uplink) Wake() {
 	select {
 	case u.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Stats returns what was delivered.
+func (u *Uplink) Stats() Stats {
+	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
 }
 
 // Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is settled by Settle. What
@@ -231,12 +229,12 @@ func (u *Uplink) Settle(ctx context.Context) { u.settle(ctx) }
 // step does everything that can be done now and returns how long to wait for what only time brings.
 func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.settle(ctx)
-	u.keepSizes(ctx)
+	u.saveSizes(ctx)
 	u.mu.Lock()
 	link, changed := u.link, u.linkNew
 	u.linkNew = false
 	if changed && link.Up {
-		u.docs.connected(link.Fresh)
+		u.docs.connectedLocked(link.Fresh)
 	}
 	u.mu.Unlock()
 	if changed {
@@ -244,14 +242,14 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 		u.pacer = newPacer()
 		if link.Up {
 			u.Queue.Split()
-			u.know(ctx, link.Broker)
+			u.loadSizes(ctx, link.Broker)
 		}
 		for _, n := range u.last {
 			n.dirty = n.dirty || link.Fresh
 		}
 	}
 	if !link.Up || link.Window < 1 {
-		u.rested()
+		u.notifyIdle()
 		return time.Hour
 	}
 	if u.leaving.Load() == retiring && !u.retired {
@@ -261,7 +259,7 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.resume()
 	wait := u.fill(link)
 	if u.lanes[0].inFlight+u.lanes[1].inFlight+u.lanes[2].inFlight+len(u.lanes[buffer.EventLane].staged) == 0 {
-		u.rested()
+		u.notifyIdle()
 	}
 	return wait
 }

@@ -80,14 +80,14 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 		u.routed(g.topic, !unrouted)
 	}
 	if u.isLoss(g) {
-		u.unheard.trying = false
+		u.unroutedLosses.trying = false
 		if !unrouted {
 			u.release()
 		}
 	}
 	switch {
 	case unrouted && u.isLoss(g) && u.keeps(g):
-		u.keepUnheard(g)
+		u.keepUnrouted(g)
 		u.passed(g.topic)
 	case unrouted && u.keeps(g):
 		u.refuse(g, o.why(g.topic))
@@ -108,11 +108,11 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 		u.link = Link{} // until the next connection there is nothing to try
 		u.mu.Unlock()
 	case g.reply():
-		u.bury(ctx, o)
+		u.setAside(ctx, o)
 	case v == badTopic:
 		u.refuse(g, o.why(g.topic))
 	case v == poisoned && u.pieces(g) > 1:
-		u.doubt(g, o.weight)
+		u.suspectSize(g, o.weight)
 	case v == poisoned:
 		u.pause(g, o.why(g.topic), poisonMin, poisonMax).alone = true
 	default:
@@ -130,7 +130,7 @@ func (u *Uplink) divide(ctx context.Context, o outcome) {
 		g.lane.stageInOrder(u.cut(g, n/2))
 		g.lane.stageInOrder(g)
 		u.undecided(g.topic)
-		u.poke()
+		u.Wake()
 		return
 	}
 	if u.ledger(g) || u.culprits[g.topic] >= culpritsMax {
@@ -138,14 +138,14 @@ func (u *Uplink) divide(ctx context.Context, o outcome) {
 		p.alone, p.swap = true, true
 		return
 	}
-	if u.bury(ctx, o) {
+	if u.setAside(ctx, o) {
 		u.culprits[g.topic]++
 		u.undecided(g.topic)
 	}
 }
 
-// bury sets a message aside as a dead letter; false: the store cannot keep it now, and it is tried again.
-func (u *Uplink) bury(ctx context.Context, o outcome) bool {
+// setAside sets a message aside as a dead letter; false: the store cannot keep it now, and it is tried again.
+func (u *Uplink) setAside(ctx context.Context, o outcome) bool {
 	g := o.group
 	reason := fmt.Sprintf("refused with reason code 0x%02x", o.code)
 	if o.err != nil {

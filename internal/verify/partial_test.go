@@ -122,7 +122,7 @@ func TestReport(t *testing.T) {
 				for _, e := range g.Events {
 					got = append(got, fmt.Sprint("events ", g.Run[1:], " ", e))
 				}
-				if g.Untold {
+				if g.Unreported {
 					got = append(got, fmt.Sprint("untold ", g.Run[1:]))
 				}
 				if g.Copies != nil {

@@ -86,7 +86,7 @@ const crashSlack = 5
 // costs reports whether a crash explains a hole before a reading that was measured at that moment. A reading may be in RAM only for
 // max_loss, so the hole has to be near the end. Where the time was not told it counts as explained.
 func (b *runState) costs(at moment) bool {
-	return at.base == untold || at.seconds >= b.newest[at.base]-b.maxLoss-crashSlack
+	return at.base == unknownTime || at.seconds >= b.newest[at.base]-b.maxLoss-crashSlack
 }
 
 // A moment is a time, since 1970 or, where the gateway did not know it, since power-up.
@@ -96,7 +96,7 @@ type moment struct {
 }
 
 const (
-	untold = iota
+	unknownTime = iota
 	sinceEpoch
 	sincePowerUp
 )
@@ -125,7 +125,7 @@ type mark struct {
 // check compares the time of a reading with that of the one with the highest number. Times rise with numbers, so a lower
 // number at a later time is a number that was given twice: a machine was resumed from a snapshot of its memory.
 func (s *sequence) check(seq uint64, at moment) {
-	if at.base == untold {
+	if at.base == unknownTime {
 		return
 	}
 	switch high := &s.newest[at.base]; {

@@ -30,7 +30,7 @@ type Tracker struct {
 	runs      map[string]*runState
 	spoke     int                        // counts for runState.first and seen
 	status    map[string]contract.Status // P/status of each gateway
-	unheard   []Unheard
+	outages   []Outage
 	unread    []string // the first messages that could not be read
 	unreadN   uint64
 }

@@ -23,8 +23,8 @@ type Watcher struct {
 	Connecting   func(url string) // the first time
 	Connected    func(url string) // each time
 	Disconnected func(err error)  // each time that there is no connection for a new reason
-	// Unheard gets a time of which nobody knows what was sent: the broker lost the session, or the watch ended without a connection.
-	Unheard func(from, to time.Time)
+	// Outage gets a time of which nobody knows what was sent: the broker lost the session, or the watch ended without a connection.
+	Outage  func(from, to time.Time)
 	Message func(topic string, payload []byte)
 }
 
@@ -65,7 +65,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 					}
 				}
 				if heard && lost {
-					w.Unheard(until, time.Now())
+					w.Outage(until, time.Now())
 				}
 				reason, heard, lost = nil, true, false
 				until = time.Time{}
@@ -105,7 +105,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 		return cause
 	}
 	if heard && !until.IsZero() {
-		w.Unheard(until, time.Now())
+		w.Outage(until, time.Now())
 	}
 	if !heard {
 		return cmp.Or(reason, errors.New("no broker answered in that time"))

@@ -8,24 +8,24 @@ import (
 )
 
 const (
-	unheardEvery = 5 * time.Minute // how often a loss event that nobody got is told again at least
-	unheardMax   = 1000            // loss events that are kept for it; those beyond are as other events
+	unroutedEvery = 5 * time.Minute // how often a loss event that nobody got is told again at least
+	unroutedMax   = 1000            // loss events that are kept for it; those beyond are as other events
 )
 
-// unheard are the loss events that the broker took although nobody had subscribed (PUBACK 0x10). An event that tells what
+// unroutedLosses are the loss events that the broker took although nobody had subscribed (PUBACK 0x10). An event that tells what
 // did not arrive has to arrive itself: they are kept, in the store as well, and meanwhile the ledger makes no more of
-// them. The first is tried again when a topic has subscribers again, and every unheardEvery; the rest follow when it arrives.
-type unheard struct {
-	groups []*group
-	until  time.Time       // the first is not tried before
-	trying bool            // it is staged or on its way
-	nobody map[string]bool // topics that had no subscriber when the last message came; not those of replies
+// them. The first is tried again when a topic has subscribers again, and every unroutedEvery; the rest follow when it arrives.
+type unroutedLosses struct {
+	groups       []*group
+	until        time.Time       // the first is not tried before
+	trying       bool            // it is staged or on its way
+	noSubscriber map[string]bool // topics that had no subscriber when the last message came; not those of replies
 }
 
 // keeps tells whether a group that nobody got is kept: readings where the configuration says so, and loss events.
 func (u *Uplink) keeps(g *group) bool {
 	if g.lane.id == buffer.EventLane {
-		return u.isLoss(g) && len(u.unheard.groups) < unheardMax
+		return u.isLoss(g) && len(u.unroutedLosses.groups) < unroutedMax
 	}
 	return u.Hold
 }
@@ -34,28 +34,28 @@ func (u *Uplink) isLoss(g *group) bool {
 	return g.lane.id == buffer.EventLane && !g.reply() && g.topic == u.Topics.Event(contract.EventLoss)
 }
 
-// keepUnheard keeps a loss event that nobody got.
-func (u *Uplink) keepUnheard(g *group) {
-	h := &u.unheard
+// keepUnrouted keeps a loss event that nobody got.
+func (u *Uplink) keepUnrouted(g *group) {
+	h := &u.unroutedLosses
 	h.groups = insert(h.groups, g)
-	h.until = u.now().Add(unheardEvery)
+	h.until = u.now().Add(unroutedEvery)
 	u.Queue.HoldLosses(true)
 }
 
 // routed learns whether a topic has subscribers. Where it has some again, loss events may have as well.
 func (u *Uplink) routed(topic string, has bool) {
-	switch h := &u.unheard; {
+	switch h := &u.unroutedLosses; {
 	case !has:
-		h.nobody[topic] = true
-	case h.nobody[topic]:
-		delete(h.nobody, topic)
+		h.noSubscriber[topic] = true
+	case h.noSubscriber[topic]:
+		delete(h.noSubscriber, topic)
 		h.until = u.now()
 	}
 }
 
 // release stages all loss events that were kept and lets the ledger make more.
 func (u *Uplink) release() {
-	h := &u.unheard
+	h := &u.unroutedLosses
 	if len(h.groups) > 0 {
 		events := &u.lanes[buffer.EventLane]
 		events.staged = append(h.groups, events.staged...)
@@ -65,7 +65,7 @@ func (u *Uplink) release() {
 }
 
 // retry stages the first loss event that nobody got, if it is time, and returns how long until it is.
-func (h *unheard) retry(now time.Time) time.Duration {
+func (h *unroutedLosses) retry(now time.Time) time.Duration {
 	if h.trying || len(h.groups) == 0 {
 		return time.Hour
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // tell does what the gateway does now and then: it makes an event of what is new in the ledger.
-func (r *rig) tell() {
+func (r *rig) publishLosses() {
 	r.t.Helper()
 	j := event.Journal{Store: r.store, Up: func() time.Duration { return time.Hour }, Log: r.uplink.Log}
 	if err := j.Losses(r.t.Context()); err != nil {
@@ -73,12 +73,12 @@ func TestLossEventThatNobodyGotIsToldAgain(t *testing.T) {
 		synctest.Wait()
 		r.nobodyGets(5)
 		r.enter()
-		r.tell()
+		r.publishLosses()
 		r.answer(rangeOf(1, 1, 5), codeNoSubscribers)
 		for range 20 {
 			r.nobodyGets(1)
 			r.enter()
-			r.tell()
+			r.publishLosses()
 			time.Sleep(10 * time.Second)
 		}
 		r.want("", r.settled())
@@ -88,10 +88,10 @@ func TestLossEventThatNobodyGotIsToldAgain(t *testing.T) {
 		r.measure("a", 1)
 		ack(r.settled(), 0)
 		r.answer(rangeOf(1, 1, 5), 0)
-		r.tell()
+		r.publishLosses()
 		r.answer(rangeOf(2, 6, 25), 0)
 		time.Sleep(time.Hour)
-		r.tell()
+		r.publishLosses()
 		r.want("", r.settled())
 		if s := r.uplink.Stats(); s.Delivered != 26 || s.Unrouted != 25 {
 			t.Errorf("%+v", s)
@@ -124,7 +124,7 @@ func TestLossEventIsTriedSeldom(t *testing.T) {
 					f.done(code, nil)
 				}
 			}
-			r.tell()
+			r.publishLosses()
 			time.Sleep(10 * time.Second)
 		}
 		if s := r.store.Stats(); tries < 5 || tries > 7 || s.Events != 1 || s.Losses != 1 {
@@ -153,16 +153,16 @@ func TestKeptLossEventsEnd(t *testing.T) {
 			r.answer(rangeOf(2, 3, 3), codeNoSubscribers)
 			r.measure("b", 1)
 			slow := r.settled()
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.want("", r.settled())
 			r.uplink.SetLink(Link{Up: true, Window: 20})
 			r.answer(rangeOf(1, 1, 1)+"; "+rangeOf(2, 3, 3), codeNoSubscribers)
 			ack(slow, 0)
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0)
 		}, rangeOf(2, 3, 3)},
 		{"its payload is refused: it is held and never buried", func(r *rig) {
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), codePayloadInvalid)
 			r.want("", r.settled())
 			time.Sleep(pauseMin + time.Second)
@@ -171,20 +171,20 @@ func TestKeptLossEventsEnd(t *testing.T) {
 			r.answer(rangeOf(2, 3, 3), 0) // oldest and newest take turns
 		}, rangeOf(1, 1, 1)},
 		{"not authorized", func(r *rig) {
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0x87)
 			r.want("", r.settled())
 			time.Sleep(pauseMin + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0)
 		}, rangeOf(2, 3, 3)},
 		{"not authorized, then nobody", func(r *rig) {
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0x87)
 			time.Sleep(pauseMin + time.Second)
 			r.answer(rangeOf(1, 1, 1), codeNoSubscribers)
 			r.answer(rangeOf(2, 3, 3), codeNoSubscribers)
 			r.want("", r.settled())
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0)
 		}, rangeOf(2, 3, 3)},
 	} {
@@ -195,7 +195,7 @@ func TestKeptLossEventsEnd(t *testing.T) {
 					r.measure("a", 1)
 					r.store.AckUnrouted(r.store.Take(1, 1, 100))
 					r.enter()
-					r.tell()
+					r.publishLosses()
 					r.measure("a", 1)
 					r.store.Ack(r.store.Take(1, 1, 100))
 				}
@@ -208,7 +208,7 @@ func TestKeptLossEventsEnd(t *testing.T) {
 				ack(r.settled(), codeNoSubscribers)
 				synctest.Wait()
 				r.enter()
-				r.tell() // the ledger tells again
+				r.publishLosses() // the ledger tells again
 				if got := ranges(r.settled()); got != rangeOf(3, 5, 5) {
 					t.Errorf("then: %q", got)
 				}
