@@ -63,7 +63,7 @@ type Config struct {
 
 // A Runner accepts and runs commands.
 type Runner struct {
-	Config
+	cfg    Config
 	ledger *ledger
 	queues map[string]chan job
 }
@@ -81,7 +81,7 @@ type refusal struct{ code, why string }
 // New makes a runner and answers the commands that the last end of the program interrupted. A store without room does not
 // keep it from that: they are then answered from memory.
 func New(ctx context.Context, c Config) (*Runner, error) {
-	r := &Runner{Config: c, queues: map[string]chan job{}}
+	r := &Runner{cfg: c, queues: map[string]chan job{}}
 	for _, op := range c.Commands {
 		r.queues[op.Name] = make(chan job, maxWaiting)
 	}
@@ -95,8 +95,8 @@ func New(ctx context.Context, c Config) (*Runner, error) {
 // Accept takes a command in. When it returns nil the broker may get its PUBACK: the command was answered or stands in
 // the ledger. An error is the store's, and the broker must deliver the command again.
 func (r *Runner) Accept(ctx context.Context, q Request) error {
-	if st := r.Store.Stats(); st.EventBytes > st.MaxBytes/40 {
-		r.Log.Warn("command ignored: too many replies wait for the broker", "op", q.Name, "bytes", st.EventBytes)
+	if st := r.cfg.Store.Stats(); st.EventBytes > st.MaxBytes/40 {
+		r.cfg.Log.Warn("command ignored: too many replies wait for the broker", "op", q.Name, "bytes", st.EventBytes)
 		return nil
 	}
 	q, c, no := inspect(q)
@@ -133,7 +133,7 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 	}
 	j := job{entry: e, args: c.Args}
 	if q.Expiry != nil {
-		expires := r.Up() + *q.Expiry
+		expires := r.cfg.Up() + *q.Expiry
 		j.expires = &expires
 	}
 	if c.ID != "" {
@@ -204,7 +204,7 @@ func inspect(q Request) (Request, contract.Command, refusal) {
 // Run works off what was accepted until ctx ends. A command that runs then is given until its timeout's context ends.
 func (r *Runner) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
-	for _, op := range r.Commands {
+	for _, op := range r.cfg.Commands {
 		workers.Go(func() { r.work(ctx, op) })
 	}
 	workers.Wait()
@@ -225,7 +225,7 @@ func (r *Runner) work(ctx context.Context, op Spec) {
 			// The reply belongs to a command that has already run: it is kept even when the gateway is stopping.
 			r.end(context.WithoutCancel(ctx), j.entry, reply)
 			if op.After != nil && reply.State == contract.Succeeded {
-				op.After(r.Host)
+				op.After(r.cfg.Host)
 			}
 		}
 	}
@@ -233,13 +233,13 @@ func (r *Runner) work(ctx context.Context, op Spec) {
 
 func (r *Runner) run(ctx context.Context, op Spec, j job) contract.Reply {
 	reply := r.reply(op.Name, j.entry.ID, contract.Succeeded)
-	if j.expires != nil && r.Up() > *j.expires {
+	if j.expires != nil && r.cfg.Up() > *j.expires {
 		reply.State, reply.Code, reply.Error = contract.Rejected, expired.code, expired.why
 		return reply
 	}
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout)
 	defer cancel()
-	result, err := op.Run(ctx, r.Host, j.args)
+	result, err := op.Run(ctx, r.cfg.Host, j.args)
 	if err == nil && result != nil {
 		reply.Result, err = json.Marshal(result)
 	}
@@ -251,25 +251,25 @@ func (r *Runner) run(ctx context.Context, op Spec, j job) contract.Reply {
 		} else if errors.Is(err, context.DeadlineExceeded) {
 			reply.Code = "timeout"
 		}
-		r.Log.Warn("command failed", "op", op.Name, "id", j.entry.ID, "err", err)
+		r.cfg.Log.Warn("command failed", "op", op.Name, "id", j.entry.ID, "err", err)
 	} else {
-		r.Log.Info("command succeeded", "op", op.Name, "id", j.entry.ID)
+		r.cfg.Log.Info("command succeeded", "op", op.Name, "id", j.entry.ID)
 	}
 	reply.TS = r.time()
 	return reply
 }
 
 func (r *Runner) spec(name string) *Spec {
-	for i := range r.Commands {
-		if r.Commands[i].Name == name {
-			return &r.Commands[i]
+	for i := range r.cfg.Commands {
+		if r.cfg.Commands[i].Name == name {
+			return &r.cfg.Commands[i]
 		}
 	}
 	return nil
 }
 
 func (r *Runner) allowed(name string) bool {
-	for _, a := range r.Allowed {
+	for _, a := range r.cfg.Allowed {
 		if a == name {
 			return true
 		}

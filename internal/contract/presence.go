@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Presence is P/status of one run: who is there. The same document is the birth, the offline and the
+// Presence is P/status of one run: who is there. The same document is the birth, the good-bye and the
 // will, and it is watched: if something older overwrites it, such as the will of a connection that the
 // broker gave up only after the gateway had come back, it must be published again.
 type Presence struct {

@@ -75,7 +75,7 @@ type Gateway struct {
 	store    *buffer.Store
 	card     *card.Device // below the store; nil where there is none
 	clock    *clock.Clock
-	journal  event.Journal
+	journal  *event.Journal
 	presence *contract.Presence
 	client   *mqtt.Client
 	link     *link.Link
@@ -152,7 +152,7 @@ func (g *Gateway) open(ctx context.Context) error {
 		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Store: clock.In(g.store), Built: g.Built, Last: clock.Last(ctx, g.store),
 		Until: g.started + g.Config.Gateway.WaitForClock,
 	})
-	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
+	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Log: g.Log})
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	g.house = housekeeping.New(housekeeping.Config{
 		Clock: g.clock, Store: g.store, Journal: g.journal, Watchdog: g.Notify.Watchdog, Every: g.Notify.WatchdogInterval(),

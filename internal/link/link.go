@@ -46,7 +46,7 @@ type Need struct{ Filter, Without string }
 
 // A Link follows one client. Its methods may be called from any goroutine.
 type Link struct {
-	Config
+	cfg Config
 
 	mu       sync.Mutex
 	up       bool
@@ -70,11 +70,11 @@ type sightings struct {
 }
 
 // New makes a Link that has no connection yet.
-func New(c Config) *Link { return &Link{Config: c, since: c.Up()} }
+func New(c Config) *Link { return &Link{cfg: c, since: c.Up()} }
 
 // Event takes in an event of the client.
 func (l *Link) Event(e mqtt.Event) {
-	up, acked := l.Up(), l.Stats().Acked
+	up, acked := l.cfg.Up(), l.cfg.Stats().Acked
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch e.Kind {
@@ -86,8 +86,8 @@ func (l *Link) Event(e mqtt.Event) {
 		l.granted = map[string]mqtt.ReasonCode{}
 		l.lacks = lacks(&e.Negotiated)
 		for i, code := range e.Negotiated.Granted {
-			if i < len(l.Needs) {
-				l.granted[l.Needs[i].Filter] = code
+			if i < len(l.cfg.Needs) {
+				l.granted[l.cfg.Needs[i].Filter] = code
 			}
 		}
 	case mqtt.TakenOver:
@@ -116,7 +116,7 @@ func (l *Link) Event(e mqtt.Event) {
 
 // Twin notes that another gateway of the same id said on P/status that it is there.
 func (l *Link) Twin(id string) {
-	up := l.Up()
+	up := l.cfg.Up()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.twin.add(up)
@@ -132,7 +132,7 @@ func (l *Link) Broker() string {
 
 // Snapshot returns how the link does, and what is wrong with it, a sentence each.
 func (l *Link) Snapshot() (contract.LinkHealth, []string) {
-	up, s := l.Up(), l.Stats()
+	up, s := l.cfg.Up(), l.cfg.Stats()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := contract.LinkHealth{Connected: l.up, Since: l.since.Seconds(), Reconnects: s.Reconnects, BytesUp: s.BytesOut, BytesDown: s.BytesIn}
@@ -175,7 +175,7 @@ func (l *Link) troublesLocked(up time.Duration, s mqtt.Stats) (list []string) {
 		list = append(list, fmt.Sprintf("the connection broke %d times within %v", len(recent(l.breaks, up, flapWithin)), flapWithin))
 	}
 	list = append(list, l.lacks...)
-	for _, n := range l.Needs {
+	for _, n := range l.cfg.Needs {
 		if code, ok := l.granted[n.Filter]; ok {
 			list = append(list, subscription(n.Filter, n.Without, code)...)
 		}
@@ -222,7 +222,7 @@ func (l *Link) twinTroubleLocked(up time.Duration) []string {
 	if l.twin.id != "" {
 		who = "another gateway (" + l.twin.id + ")"
 	}
-	return []string{fmt.Sprintf("%s uses the id %q, and each pushes the other off the broker: set gateway.id on one of them", who, l.Gateway)}
+	return []string{fmt.Sprintf("%s uses the id %q, and each pushes the other off the broker: set gateway.id on one of them", who, l.cfg.Gateway)}
 }
 
 func (s *sightings) add(up time.Duration) { s.at = recent(append(s.at, up), up, twinWithin) }

@@ -52,7 +52,7 @@ type Watchers interface {
 
 // Sensors is all sensors of a gateway.
 type Sensors struct {
-	Config
+	cfg     Config
 	sensors map[string]*sensor
 }
 
@@ -70,7 +70,7 @@ type sensor struct {
 
 // New makes the sensors. Those on one bus that can be shared have a lock in common.
 func New(c Config) *Sensors {
-	s := &Sensors{Config: c, sensors: map[string]*sensor{}}
+	s := &Sensors{cfg: c, sensors: map[string]*sensor{}}
 	locks := map[string]*sampling.BusLock{}
 	for i := range c.Sensors {
 		sc := &c.Sensors[i]
@@ -96,13 +96,13 @@ func (s *Sensors) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, FrozenAfter: c.FrozenAfter, Fields: c.Fields,
 		Settings: sampling.Settings{Every: c.Every, Enabled: c.Enabled},
 		Open: func(ctx context.Context) (drivers.Driver, error) {
-			return c.Spec.Open(ctx, s.Buses, c.Bus, c.Options)
+			return c.Spec.Open(ctx, s.cfg.Buses, c.Bus, c.Options)
 		},
 	}, sampling.Deps{
 		Sink: func(ctx context.Context, _ string, up time.Duration, values []drivers.Value) error {
 			return s.keep(ctx, v, up, values)
 		},
-		Up: s.Clock.Up, Wall: time.Now, BusLock: lock, Log: s.Log, OnState: s.Changed,
+		Up: s.cfg.Clock.Up, Wall: time.Now, BusLock: lock, Log: s.cfg.Log, OnState: s.cfg.Changed,
 	})
 	return v
 }
@@ -115,15 +115,15 @@ func (s *Sensors) keep(ctx context.Context, v *sensor, up time.Duration, values 
 	v.mu.Unlock()
 	up = up.Truncate(time.Millisecond)
 	v.body = reading.Append(v.body[:0], values)
-	seq, err := s.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
-	if err == nil && s.Watchers.Watched() {
-		t, _ := s.Clock.Time(s.Clock.Boot(), up)
+	seq, err := s.cfg.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
+	if err == nil && s.cfg.Watchers.Watched() {
+		t, _ := s.cfg.Clock.Time(s.cfg.Clock.Boot(), up)
 		r := contract.Reading{Seq: seq, TS: contract.Time{Time: t}, Measured: v.measured(values)}
 		if t.IsZero() {
 			seconds := up.Seconds()
 			r.Up = &seconds
 		}
-		s.Watchers.Publish(contract.Telemetry{V: contract.Version, Gateway: s.Gateway, Run: s.Store.Run(), Sensor: v.config.Name, Readings: []contract.Reading{r}})
+		s.cfg.Watchers.Publish(contract.Telemetry{V: contract.Version, Gateway: s.cfg.Gateway, Run: s.cfg.Store.Run(), Sensor: v.config.Name, Readings: []contract.Reading{r}})
 	}
 	return err
 }
@@ -146,7 +146,7 @@ func (s *Sensors) Apply(settings map[string]shadow.Sensor) {
 		}
 		v.settings = next
 		v.sampler.Apply(next)
-		s.Describe(name, v.describe())
+		s.cfg.Describe(name, v.describe())
 	}
 }
 
@@ -200,7 +200,7 @@ func (v *sensor) measured(values []drivers.Value) contract.Measured {
 
 // Values calls f for each number that was measured last, and for each switch with 0 or 1.
 func (s *Sensors) Values(f func(sensor, field, unit string, value float64)) {
-	for _, c := range s.Config.Sensors {
+	for _, c := range s.cfg.Sensors {
 		v := s.sensors[c.Name]
 		v.mu.Lock()
 		for i := range v.newest {
@@ -321,7 +321,7 @@ func valueOf(f drivers.Field, text json.RawMessage) (drivers.Value, error) {
 // Retained returns the topics on which a gateway with these sensors keeps a retained message.
 func (s *Sensors) Retained(t contract.Topics) map[string]bool {
 	topics := map[string]bool{t.Status(): true, t.Reported(): true, t.Health(): true}
-	for _, c := range s.Config.Sensors {
+	for _, c := range s.cfg.Sensors {
 		topics[t.Sensor(c.Name)] = true
 		if c.Last {
 			topics[t.Last(c.Name)] = true
@@ -338,9 +338,9 @@ func (s *Sensors) KeepsLast(name string) bool {
 
 // States returns how the sensors do, in the order of the configuration.
 func (s *Sensors) States() []sampling.State {
-	states := make([]sampling.State, len(s.Config.Sensors))
-	for i := range s.Config.Sensors {
-		states[i] = s.sensors[s.Config.Sensors[i].Name].sampler.State()
+	states := make([]sampling.State, len(s.cfg.Sensors))
+	for i := range s.cfg.Sensors {
+		states[i] = s.sensors[s.cfg.Sensors[i].Name].sampler.State()
 	}
 	return states
 }

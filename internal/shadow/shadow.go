@@ -59,7 +59,7 @@ type kept struct {
 
 // A Shadow keeps desired and reported together.
 type Shadow struct {
-	Config
+	cfg     Config
 	mu      sync.Mutex
 	kept    kept
 	origins map[string]string // path -> "shadow", for what does not come from the file
@@ -68,7 +68,7 @@ type Shadow struct {
 // New reads what the store kept, puts the settings in force that follow from it and the configuration, and publishes the
 // reported document.
 func New(ctx context.Context, c Config) (*Shadow, error) {
-	s := &Shadow{Config: c}
+	s := &Shadow{cfg: c}
 	text, err := c.Store.Get(ctx, bucket, "documents")
 	if errors.Is(err, buffer.ErrNotDurable) {
 		c.Log.Warn("what the shadow set cannot be read: the configuration holds until the store can be opened", "err", err)
@@ -132,7 +132,7 @@ const whole = "document"
 
 // ignore says that a desired document is not taken; what is in force stays. The entry goes with the next one that is taken.
 func (s *Shadow) ignore(ctx context.Context, payload []byte, why string) error {
-	s.Log.Warn("desired shadow ignored", "why", why, "bytes", len(payload))
+	s.cfg.Log.Warn("desired shadow ignored", "why", why, "bytes", len(payload))
 	s.mu.Lock()
 	d := s.kept.Desired
 	s.mu.Unlock()
@@ -150,7 +150,7 @@ func compact(v json.RawMessage) []byte {
 
 // adopt makes d the desired document. ignored is why a newer one was not taken, or "".
 func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) error {
-	settings, origins, rejected := overlay(s.Base, s.Limits, d.State)
+	settings, origins, rejected := overlay(s.cfg.Base, s.cfg.Limits, d.State)
 	s.mu.Lock()
 	if ignored != "" {
 		rejected[whole] = cut(ignored)
@@ -164,7 +164,7 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 	changed := !same(next.Reported, before.Reported)
 	if changed {
 		next.Reported.Version++
-		t, _ := s.Now()
+		t, _ := s.cfg.Now()
 		next.Reported.TS = contract.Time{Time: t}
 	}
 	if changed || d.Version != before.Desired.Version || !bytes.Equal(d.State, before.Desired.State) {
@@ -172,24 +172,24 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 		if err != nil {
 			return fmt.Errorf("shadow: %w", err)
 		}
-		if err := s.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(bucket, "documents", text) }); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
+		if err := s.cfg.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(bucket, "documents", text) }); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
 			return fmt.Errorf("shadow: keeping version %d: %w", d.Version, err) // stopping: the broker delivers it to the next start
 		} else if err != nil {
 			// A broken disk must not cost the connection: the settings hold until the program ends, and the retained document
 			// comes again.
-			s.Log.Warn("the shadow is in force but cannot be kept", "desired", d.Version, "err", err)
+			s.cfg.Log.Warn("the shadow is in force but cannot be kept", "desired", d.Version, "err", err)
 		}
-		s.Log.Info("shadow applied", "desired", d.Version, "reported", next.Reported.Version, "rejected", len(rejected))
+		s.cfg.Log.Info("shadow applied", "desired", d.Version, "reported", next.Reported.Version, "rejected", len(rejected))
 	}
 	s.mu.Lock()
 	s.kept, s.origins = next, origins
 	s.mu.Unlock()
-	s.Apply(settings)
+	s.cfg.Apply(settings)
 	text, err := json.Marshal(next.Reported)
 	if err != nil {
 		return fmt.Errorf("shadow: %w", err)
 	}
-	s.Publish(text)
+	s.cfg.Publish(text)
 	return nil
 }
 

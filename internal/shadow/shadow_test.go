@@ -25,6 +25,7 @@ type rig struct {
 	limits    Limits
 	applied   Settings
 	published []contract.Reported
+	log       strings.Builder
 }
 
 func newRig(t *testing.T) *rig {
@@ -45,7 +46,7 @@ func (r *rig) open() {
 		r.t.Fatal(err)
 	}
 	r.shadow, err = New(r.t.Context(), Config{Base: r.base, Limits: r.limits, Store: r.store,
-		Now: func() (time.Time, bool) { return time.Unix(1e9, 0), true }, Log: slog.New(slog.DiscardHandler),
+		Now: func() (time.Time, bool) { return time.Unix(1e9, 0), true }, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Apply: func(s Settings) { r.applied = s },
 		Publish: func(text []byte) {
 			var d contract.Reported
@@ -191,16 +192,15 @@ func TestNoWishVanishes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
 			defer r.close()
-			var log strings.Builder
-			r.shadow.Log = slog.New(slog.NewTextHandler(&log, nil))
+			r.log.Reset()
 			r.desired(`{"version":4,"state":{"sensors":{"hall":{"every":"5s"}}}}`)
 			r.desired(tt.text)
 			d := r.published[len(r.published)-1]
 			if d.DesiredVersion != 4 || d.State.Sensors["hall"].Every != "5s" || len(d.Rejected) != 1 || !strings.Contains(d.Rejected["document"], tt.says) || len(d.Rejected["document"]) > 128 {
 				t.Errorf("got %+v", d)
 			}
-			if !strings.Contains(log.String(), "level=WARN") {
-				t.Errorf("the log says %s", log.String())
+			if !strings.Contains(r.log.String(), "level=WARN") {
+				t.Errorf("the log says %s", r.log.String())
 			}
 			r.desired(`{"version":5,"state":{}}`)
 			if d := r.published[len(r.published)-1]; len(d.Rejected) != 0 || d.DesiredVersion != 5 {

@@ -132,7 +132,7 @@ func (u *Uplink) sendDoc(m Message, link Link) {
 	m.Retain = !link.NoRetain
 	o := outcome{doc: m.Topic, weight: m.size(), sent: u.now()}
 	o.announced = link.MaxPacket > 0 && o.weight+packetOverhead > link.MaxPacket
-	err := u.Client.Send(m, func(code byte, err error) {
+	err := u.cfg.Client.Send(m, func(code byte, err error) {
 		o := o
 		o.code, o.err = code, err
 		u.report(o)
@@ -183,7 +183,7 @@ func (u *Uplink) settleDoc(o outcome) {
 	}
 	u.mu.Unlock()
 	if v == noVerdict && !errors.Is(o.err, ErrEnded) {
-		u.Log.Warn("a retained document cannot be sent on this connection", "topic", o.doc, "err", o.err)
+		u.cfg.Log.Warn("a retained document cannot be sent on this connection", "topic", o.doc, "err", o.err)
 	}
 	if sent != nil {
 		sent()
@@ -201,7 +201,7 @@ type newest struct {
 // remember keeps the newest reading of a group that was sent.
 func (u *Uplink) remember(g *group) {
 	r := g.records[len(g.records)-1]
-	if r.Kind != buffer.Readings || r.SeqTo > 0 || !u.Last(r.Stream) { // a bucket is no reading
+	if r.Kind != buffer.Readings || r.SeqTo > 0 || !u.cfg.Last(r.Stream) { // a bucket is no reading
 		return
 	}
 	n := u.last[r.Stream]
@@ -217,7 +217,7 @@ func (u *Uplink) remember(g *group) {
 // newer reports whether a was measured after b, of the same sensor. A dead letter that is retried has a new position: of
 // earlier runs that is all that is known.
 func (u *Uplink) newer(a, b *buffer.Record) bool {
-	switch now := u.Queue.Run(); {
+	switch now := u.cfg.Queue.Run(); {
 	case a.Run == b.Run:
 		return a.Seq > b.Seq
 	case a.Run == now || b.Run == now:
@@ -241,12 +241,12 @@ func (u *Uplink) sendNewest(link Link) {
 		if room <= 0 {
 			return
 		}
-		topic := u.Topics.Last(sensor)
+		topic := u.cfg.Topics.Last(sensor)
 		if !n.dirty || n.inFlight || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
 			continue
 		}
 		b := u.batch([]buffer.Record{n.record})
-		text, err := u.Newest.Append(nil, &b)
+		text, err := u.cfg.Newest.Append(nil, &b)
 		n.dirty = false
 		if err != nil {
 			u.gates.leave(topic)
@@ -255,7 +255,7 @@ func (u *Uplink) sendNewest(link Link) {
 		n.inFlight, n.sent = true, now
 		room--
 		u.addDocsInFlight(+1)
-		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.Newest.ContentType()}, link)
+		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.cfg.Newest.ContentType()}, link)
 	}
 }
 
@@ -265,7 +265,7 @@ func (u *Uplink) newestDue() time.Duration {
 	now := u.now()
 	for sensor, n := range u.last {
 		if n.dirty && !n.inFlight {
-			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(u.Topics.Last(sensor), now), time.Millisecond))
+			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(u.cfg.Topics.Last(sensor), now), time.Millisecond))
 		}
 	}
 	return wait
@@ -278,7 +278,7 @@ func (u *Uplink) addDocsInFlight(n int) {
 }
 
 func (u *Uplink) newestOf(topic string) *newest {
-	sensor, ok := u.Topics.LastSensor(topic)
+	sensor, ok := u.cfg.Topics.LastSensor(topic)
 	if !ok {
 		return nil
 	}

@@ -76,7 +76,7 @@ func (u *Uplink) fill(link Link) time.Duration {
 		}
 		wait = min(wait, max(p.until.Sub(u.now()), 0)+time.Millisecond)
 	}
-	if u.Clock.Pending() {
+	if u.cfg.Clock.Pending() {
 		wait = min(wait, clockPoll)
 	}
 	return min(wait, u.newestDue(), u.docsDue())
@@ -117,7 +117,7 @@ func (u *Uplink) stage(l *lane) bool {
 		return true
 	}
 	if l.id != buffer.EventLane {
-		if u.Clock.Pending() {
+		if u.cfg.Clock.Pending() {
 			return false
 		}
 		u.withhold(l)
@@ -126,15 +126,15 @@ func (u *Uplink) stage(l *lane) bool {
 	if l.id == buffer.BacklogLane {
 		limit = min(limit, max(u.pacer.budget, 1<<10))
 	}
-	records := u.Queue.Take(l.id, takeRecords, limit)
+	records := u.cfg.Queue.Take(l.id, takeRecords, limit)
 	l.staged = u.groups(l, records)
 	return len(l.staged) > 0
 }
 
 // groups sorts records into messages: the readings of a sensor and run together, in the order of their first ones.
 func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
-	batch := u.BatchMax
-	if n := u.Encoder.BatchMax(); n > 0 {
+	batch := u.cfg.BatchMax
+	if n := u.cfg.Encoder.BatchMax(); n > 0 {
 		batch = min(batch, n)
 	}
 	type key struct{ stream, run string }
@@ -152,9 +152,9 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 		k := key{r.Stream, r.Run}
 		g := open[k]
 		if g == nil || len(g.records) >= batch {
-			topic := u.Topics.Telemetry(r.Stream)
+			topic := u.cfg.Topics.Telemetry(r.Stream)
 			if l.id == buffer.BacklogLane {
-				topic = u.Topics.Late(r.Stream)
+				topic = u.cfg.Topics.Late(r.Stream)
 			}
 			n := min(left[k], batch)
 			left[k] -= n
@@ -176,7 +176,7 @@ func (u *Uplink) eventTopic(r *buffer.Record) string {
 	if err != nil {
 		return ""
 	}
-	return u.Topics.Event(kind)
+	return u.cfg.Topics.Event(kind)
 }
 
 // giveBack returns a group to the store. The parts of an event stay: others of them may be on their way.
@@ -185,7 +185,7 @@ func (u *Uplink) giveBack(g *group) {
 		g.lane.staged = append(g.lane.staged, g)
 		return
 	}
-	u.Queue.Release(g.records)
+	u.cfg.Queue.Release(g.records)
 }
 
 // unstage gives everything that is not in flight back to the store.

@@ -91,7 +91,7 @@ func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *p
 	p.until = u.now().Add(p.delay)
 	u.keep(p, g)
 	if u.isLoss(g) {
-		u.Queue.HoldLosses(true) // what else is to be told grows together meanwhile
+		u.cfg.Queue.HoldLosses(true) // what else is to be told grows together meanwhile
 	}
 	u.sizes.suspected = 0
 	u.raise(g.topic, why)
@@ -136,7 +136,7 @@ func (u *Uplink) ledger(g *group) bool {
 		return false
 	}
 	for _, kind := range []string{contract.EventBoot, contract.EventLoss, contract.EventClock, contract.EventStore} {
-		if g.topic == u.Topics.Event(kind) {
+		if g.topic == u.cfg.Topics.Event(kind) {
 			return true
 		}
 	}
@@ -204,8 +204,8 @@ func (u *Uplink) raise(topic, why string) {
 	if known {
 		return
 	}
-	u.Log.Warn("the broker refuses a topic", "topic", topic, "reason", why)
-	u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: topic,
+	u.cfg.Log.Warn("the broker refuses a topic", "topic", topic, "reason", why)
+	u.cfg.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: topic,
 		Detail: why + "; nothing is dropped, one message is tried again from time to time"})
 }
 
@@ -219,8 +219,8 @@ func (u *Uplink) clear(topics ...string) {
 		if !known {
 			continue
 		}
-		u.Log.Info("the broker accepts a topic again", "topic", topic)
-		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Topic: topic, Detail: "the broker accepts " + topic + " again"})
+		u.cfg.Log.Info("the broker accepts a topic again", "topic", topic)
+		u.cfg.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Topic: topic, Detail: "the broker accepts " + topic + " again"})
 	}
 }
 
@@ -233,7 +233,7 @@ func (u *Uplink) Refusals() []Refusal {
 		list = append(list, Refusal{topic, why})
 	}
 	slices.SortFunc(list, func(a, b Refusal) int {
-		if x := strings.HasPrefix(a.Topic, u.Topics.Telemetry("")); x != strings.HasPrefix(b.Topic, u.Topics.Telemetry("")) {
+		if x := strings.HasPrefix(a.Topic, u.cfg.Topics.Telemetry("")); x != strings.HasPrefix(b.Topic, u.cfg.Topics.Telemetry("")) {
 			if x {
 				return -1
 			}

@@ -26,7 +26,7 @@ func (u *Uplink) send(g *group, link Link) bool {
 		o.bytes = len(m.Payload)
 		g.lane.bytes += o.bytes
 		u.sizes.trying(o.weight, o.sent)
-		err = u.Client.Send(m, func(code byte, err error) {
+		err = u.cfg.Client.Send(m, func(code byte, err error) {
 			o := o
 			o.code, o.err = code, err
 			u.report(o)
@@ -61,8 +61,8 @@ func (u *Uplink) render(g *group) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	head := contract.EventHead{V: contract.Version, Gateway: cmp.Or(r.Gateway, u.Gateway), Run: r.Run, N: r.Seq, Up: r.Up.Seconds()}
-	if t, ok := u.Clock.Time(r.Kernel, r.Up); ok {
+	head := contract.EventHead{V: contract.Version, Gateway: cmp.Or(r.Gateway, u.cfg.Gateway), Run: r.Run, N: r.Seq, Up: r.Up.Seconds()}
+	if t, ok := u.cfg.Clock.Time(r.Kernel, r.Up); ok {
 		head.TS = contract.Time{Time: t}
 	}
 	text, err := json.Marshal(head)
@@ -77,26 +77,26 @@ func (u *Uplink) render(g *group) (Message, error) {
 	if len(fields) > len("{}") {
 		text = append(append(text[:len(text)-1], ','), fields[1:]...)
 	}
-	return Message{Topic: u.Topics.Event(kind), Payload: text, ContentType: "application/json"}, nil
+	return Message{Topic: u.cfg.Topics.Event(kind), Payload: text, ContentType: "application/json"}, nil
 }
 
 func (u *Uplink) renderReadings(g *group) (Message, error) {
 	b := u.batch(g.records)
-	text, err := u.Encoder.Append(make([]byte, 0, 128+len(g.records)*160), &b)
-	return Message{Topic: g.topic, Payload: text, ContentType: u.Encoder.ContentType()}, err
+	text, err := u.cfg.Encoder.Append(make([]byte, 0, 128+len(g.records)*160), &b)
+	return Message{Topic: g.topic, Payload: text, ContentType: u.cfg.Encoder.ContentType()}, err
 }
 
 // batch returns readings to render; it is valid until the next call.
 func (u *Uplink) batch(records []buffer.Record) payload.Batch {
-	b := payload.Batch{Gateway: cmp.Or(records[0].Gateway, u.Gateway), Run: records[0].Run, Sensor: records[0].Stream,
+	b := payload.Batch{Gateway: cmp.Or(records[0].Gateway, u.cfg.Gateway), Run: records[0].Run, Sensor: records[0].Stream,
 		Readings: u.rendered[:0]}
 	for i := range records {
 		r := &records[i]
-		t, _ := u.Clock.Time(r.Kernel, r.Up)
+		t, _ := u.cfg.Clock.Time(r.Kernel, r.Up)
 		x := payload.Reading{Seq: r.Seq, Up: r.Up, Time: t, Body: r.Body}
 		if r.SeqTo > 0 {
 			x.SeqTo, x.UpTo = r.SeqTo, r.UpTo
-			x.TimeTo, _ = u.Clock.Time(r.Kernel, r.UpTo)
+			x.TimeTo, _ = u.cfg.Clock.Time(r.Kernel, r.UpTo)
 		}
 		b.Readings = append(b.Readings, x)
 	}

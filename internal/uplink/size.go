@@ -91,12 +91,12 @@ func (u *Uplink) loadSizes(ctx context.Context, broker string) {
 		return
 	}
 	u.sizes = sizes{broker: broker, retest: u.now().Add(retestFirst)}
-	text, err := u.Queue.Get(ctx, sizesBucket, broker)
+	text, err := u.cfg.Queue.Get(ctx, sizesBucket, broker)
 	if err == nil && text != nil {
 		err = json.Unmarshal(text, &u.sizes)
 	}
 	if err != nil {
-		u.Log.Warn("the size of message that the broker takes has to be learned anew", "broker", broker, "err", err)
+		u.cfg.Log.Warn("the size of message that the broker takes has to be learned anew", "broker", broker, "err", err)
 	}
 }
 
@@ -107,13 +107,13 @@ func (u *Uplink) saveSizes(ctx context.Context) {
 		return
 	}
 	s.changed = false // one attempt: it is learned again where the disk fails
-	u.Log.Info("the broker limits the size of a message without announcing it", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
+	u.cfg.Log.Info("the broker limits the size of a message without announcing it", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = u.Queue.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(sizesBucket, s.broker, text) })
+		err = u.cfg.Queue.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(sizesBucket, s.broker, text) })
 	}
 	if err != nil {
-		u.Log.Warn("the size of message that the broker takes cannot be kept", "broker", s.broker, "err", err)
+		u.cfg.Log.Warn("the size of message that the broker takes cannot be kept", "broker", s.broker, "err", err)
 	}
 }
 

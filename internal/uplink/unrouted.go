@@ -27,11 +27,11 @@ func (u *Uplink) keeps(g *group) bool {
 	if g.lane.id == buffer.EventLane {
 		return u.isLoss(g) && len(u.unroutedLosses.groups) < unroutedMax
 	}
-	return u.Hold
+	return u.cfg.Hold
 }
 
 func (u *Uplink) isLoss(g *group) bool {
-	return g.lane.id == buffer.EventLane && !g.reply() && g.topic == u.Topics.Event(contract.EventLoss)
+	return g.lane.id == buffer.EventLane && !g.reply() && g.topic == u.cfg.Topics.Event(contract.EventLoss)
 }
 
 // keepUnrouted keeps a loss event that nobody got.
@@ -39,7 +39,7 @@ func (u *Uplink) keepUnrouted(g *group) {
 	h := &u.unroutedLosses
 	h.groups = insert(h.groups, g)
 	h.until = u.now().Add(unroutedEvery)
-	u.Queue.HoldLosses(true)
+	u.cfg.Queue.HoldLosses(true)
 }
 
 // routed learns whether a topic has subscribers. Where it has some again, loss events may have as well.
@@ -61,7 +61,7 @@ func (u *Uplink) release() {
 		events.staged = append(h.groups, events.staged...)
 		h.groups = nil
 	}
-	u.Queue.HoldLosses(false)
+	u.cfg.Queue.HoldLosses(false)
 }
 
 // retry stages the first loss event that nobody got, if it is time, and returns how long until it is.

@@ -13,7 +13,7 @@ import (
 // tell does what the gateway does now and then: it makes an event of what is new in the ledger.
 func (r *rig) publishLosses() {
 	r.t.Helper()
-	j := event.Journal{Store: r.store, Up: func() time.Duration { return time.Hour }, Log: r.uplink.Log}
+	j := event.NewJournal(event.Config{Store: r.store, Up: func() time.Duration { return time.Hour }, Log: r.uplink.cfg.Log})
 	if err := j.Losses(r.t.Context()); err != nil {
 		r.t.Error(err)
 	}

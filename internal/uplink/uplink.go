@@ -79,7 +79,7 @@ type Config struct {
 
 // An Uplink delivers the store. Run is its only goroutine.
 type Uplink struct {
-	Config
+	cfg     Config
 	wake    chan struct{}
 	counts  counts
 	leaving atomic.Int32
@@ -130,7 +130,7 @@ type Stats struct {
 
 // New makes an uplink. It does nothing before Run.
 func New(c Config) *Uplink {
-	u := &Uplink{Config: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
+	u := &Uplink{cfg: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
 		refusals: map[string]string{}, last: map[string]*newest{}, now: time.Now}
 	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
 	u.gates = gates{families: []string{c.Topics.Last(""), c.Topics.Sensor("")}, of: map[string]*gate{}}
@@ -216,7 +216,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 			u.unstage()
 			return nil
 		case <-u.wake:
-		case <-u.Queue.Ready():
+		case <-u.cfg.Queue.Ready():
 		case <-timer.C:
 		}
 	}
@@ -241,7 +241,7 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 		u.unstage()
 		u.pacer = newPacer()
 		if link.Up {
-			u.Queue.Split()
+			u.cfg.Queue.Split()
 			u.loadSizes(ctx, link.Broker)
 		}
 		for _, n := range u.last {

@@ -101,7 +101,7 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 	case v == noVerdict:
 		u.undecided(g.topic)
 		if !errors.Is(o.err, ErrEnded) {
-			u.Log.Warn("readings cannot be sent on this connection", "topic", g.topic, "err", o.err)
+			u.cfg.Log.Warn("readings cannot be sent on this connection", "topic", g.topic, "err", o.err)
 		}
 		u.giveBack(g)
 		u.mu.Lock()
@@ -151,9 +151,9 @@ func (u *Uplink) setAside(ctx context.Context, o outcome) bool {
 	if o.err != nil {
 		reason = o.err.Error()
 	}
-	u.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
-	if err := u.Queue.Refuse(ctx, g.records, reason); err != nil {
-		u.Log.Warn("the dead letter cannot be kept now: it is tried again", "err", err)
+	u.cfg.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
+	if err := u.cfg.Queue.Refuse(ctx, g.records, reason); err != nil {
+		u.cfg.Log.Warn("the dead letter cannot be kept now: it is tried again", "err", err)
 		u.refuse(g, o.why(g.topic))
 		return false
 	}
@@ -167,7 +167,7 @@ func (u *Uplink) delivered(g *group, unrouted bool) {
 		u.counts.delivered.Add(uint64(len(g.records)))
 		if unrouted {
 			u.counts.unrouted.Add(uint64(len(g.records)))
-			u.Queue.AckUnrouted(g.records)
+			u.cfg.Queue.AckUnrouted(g.records)
 			return
 		}
 	}
@@ -176,5 +176,5 @@ func (u *Uplink) delivered(g *group, unrouted bool) {
 			return
 		}
 	}
-	u.Queue.Ack(g.records)
+	u.cfg.Queue.Ack(g.records)
 }

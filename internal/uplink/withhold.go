@@ -38,7 +38,7 @@ func (u *Uplink) withhold(l *lane) {
 	}
 	if !maps.Equal(streams, l.withheld) {
 		l.withheld = streams
-		u.Queue.Hold(l.id, streams)
+		u.cfg.Queue.Hold(l.id, streams)
 	}
 	for _, p := range full {
 		u.shed(p, share)
@@ -82,7 +82,7 @@ func (u *Uplink) shed(p *pause, share int) {
 		}
 		p.records, p.bytes, p.from = records, bytes, rest[0].records[0].Pos
 		for _, g := range rest {
-			u.Queue.Release(g.records)
+			u.cfg.Queue.Release(g.records)
 		}
 		return
 	}
@@ -91,7 +91,7 @@ func (u *Uplink) shed(p *pause, share int) {
 // keep holds back what goes to a paused topic. What is newer than what the store has of it goes there.
 func (u *Uplink) keep(p *pause, g *group) {
 	if p.from > 0 && g.records[0].Pos > p.from {
-		u.Queue.Release(g.records)
+		u.cfg.Queue.Release(g.records)
 		return
 	}
 	p.held = insert(p.held, g)

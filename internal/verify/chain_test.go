@@ -113,8 +113,8 @@ func (w *world) start(c *card) {
 	w.steps = append(w.steps, "("+c.store.Run()+")")
 }
 
-func (w *world) journal(c *card) event.Journal {
-	return event.Journal{Store: c.store, Up: w.now, Log: slog.New(slog.DiscardHandler)}
+func (w *world) journal(c *card) *event.Journal {
+	return event.NewJournal(event.Config{Store: c.store, Up: w.now, Log: slog.New(slog.DiscardHandler)})
 }
 
 func (w *world) measure(c *card) {
