@@ -3,17 +3,16 @@
 package inspect
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/payload"
 	payloadjson "github.com/fieldgate/fieldgate/internal/payload/json"
+	"github.com/fieldgate/fieldgate/internal/uplink"
 )
 
 // Store is the part of the store that is looked into.
@@ -28,20 +27,15 @@ type Store interface {
 	DropAllDead(ctx context.Context) (int, error)
 }
 
-// Clock gives the wall time of a moment of a kernel's boot; false where it is not known.
-type Clock interface {
-	Time(kernelBoot string, up time.Duration) (time.Time, bool)
-}
-
 // View implements the part of control.Gateway that is about the queue.
 type View struct {
 	gateway string
 	store   Store
-	clock   Clock
+	clock   uplink.Times
 }
 
 // New makes the view of a gateway's store.
-func New(gateway string, store Store, clock Clock) *View { return &View{gateway, store, clock} }
+func New(gateway string, store Store, clock uplink.Times) *View { return &View{gateway, store, clock} }
 
 // QueueStats tells what waits. It reads all of it.
 func (q *View) QueueStats(ctx context.Context) (contract.QueueStats, error) {
@@ -85,12 +79,8 @@ func (q *View) Export(ctx context.Context, line func([]byte) error) error {
 
 // batch returns a record as a batch of one reading.
 func (q *View) batch(r *buffer.Record) *payload.Batch {
-	one := payload.Reading{Seq: r.Seq, Up: r.Up, Body: r.Body, SeqTo: r.SeqTo, UpTo: r.UpTo}
-	one.Time, _ = q.clock.Time(r.Kernel, r.Up)
-	if r.SeqTo > 0 {
-		one.TimeTo, _ = q.clock.Time(r.Kernel, r.UpTo)
-	}
-	return &payload.Batch{Gateway: cmp.Or(r.Gateway, q.gateway), Run: r.Run, Sensor: r.Stream, Readings: []payload.Reading{one}}
+	b := uplink.NewBatch(q.gateway, q.clock, []buffer.Record{*r}, nil)
+	return &b
 }
 
 // DeadLetters returns up to max dead letters with an id above after: a reading as it would be sent; of an event, and of a reading that cannot be

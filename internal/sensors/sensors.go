@@ -23,7 +23,6 @@ import (
 	"github.com/fieldgate/fieldgate/internal/filter"
 	"github.com/fieldgate/fieldgate/internal/reading"
 	"github.com/fieldgate/fieldgate/internal/sampling"
-	"github.com/fieldgate/fieldgate/internal/shadow"
 )
 
 // Config is what Sensors is made of.
@@ -138,9 +137,9 @@ func (s *Sensors) Runs() map[string]func(context.Context) error {
 }
 
 // Apply puts settings in force and describes the sensors whose settings changed. It is called by one goroutine at a time.
-func (s *Sensors) Apply(settings map[string]shadow.Sensor) {
-	for name, setting := range settings {
-		v, next := s.sensors[name], sampling.Settings{Every: setting.Every, Enabled: setting.Enabled, Deadband: setting.Deadband}
+func (s *Sensors) Apply(settings map[string]sampling.Settings) {
+	for name, next := range settings {
+		v := s.sensors[name]
 		if reflect.DeepEqual(next, v.settings) {
 			continue // applying aligns the schedule anew
 		}

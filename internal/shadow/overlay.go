@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 // overlay lays the state of a desired document over the base. It returns the settings in force, the paths that come from
 // the document, and the paths that were refused with the reasons.
 func overlay(base Settings, limits Limits, state json.RawMessage) (Settings, map[string]string, map[string]string) {
 	o := &overlayer{settings: base, limits: limits, origins: map[string]string{}, rejected: map[string]string{}}
-	o.settings.Sensors = map[string]Sensor{}
+	o.settings.Sensors = map[string]sampling.Settings{}
 	for name, s := range base.Sensors {
 		s.Deadband = maps.Clone(s.Deadband)
 		o.settings.Sensors[name] = s
@@ -160,7 +161,7 @@ func (o *overlayer) sensor(name string, v json.RawMessage) {
 	o.settings.Sensors[name] = s
 }
 
-func (o *overlayer) deadbands(s *Sensor, sensor, path string, v json.RawMessage) {
+func (o *overlayer) deadbands(s *sampling.Settings, sensor, path string, v json.RawMessage) {
 	o.object(path, v, func(field string, v json.RawMessage) {
 		path := path + "." + field
 		var band *float64

@@ -13,20 +13,14 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 // Settings are what a shadow can change.
 type Settings struct {
-	Sensors     map[string]Sensor
+	Sensors     map[string]sampling.Settings
 	LogLevel    string
 	HealthEvery time.Duration
-}
-
-// Sensor is the settings of one sensor.
-type Sensor struct {
-	Every    time.Duration
-	Enabled  bool
-	Deadband map[string]float64 // of fields that have one
 }
 
 // Limits say what a desired document may do.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 type rig struct {
@@ -30,7 +31,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, path: filepath.Join(t.TempDir(), "q.db"),
-		base: Settings{LogLevel: "info", HealthEvery: time.Minute, Sensors: map[string]Sensor{
+		base: Settings{LogLevel: "info", HealthEvery: time.Minute, Sensors: map[string]sampling.Settings{
 			"hall": {Every: 10 * time.Second, Enabled: true, Deadband: map[string]float64{"temperature": 0.1}}, "pump": {Every: time.Second, Enabled: true}}},
 		limits: Limits{Allow: []string{"sensors.every", "sensors.enabled", "sensors.deadband", "gateway.log_level", "gateway.health_every"},
 			EveryMin: 100 * time.Millisecond, EveryMax: time.Hour, Fields: map[string][]string{"hall": {"temperature", "humidity"}}}}
@@ -103,7 +104,7 @@ func TestDesiredWinsOverTheFileUntilItIsCleared(t *testing.T) {
 	r.want("6/4 5s []")
 	// It survives a restart, also one with another file; what the document does not name comes from the file.
 	r.close()
-	r.base.Sensors["hall"] = Sensor{Every: 30 * time.Second, Enabled: false}
+	r.base.Sensors["hall"] = sampling.Settings{Every: 30 * time.Second, Enabled: false}
 	r.open()
 	r.want("7/4 5s []")
 	if r.applied.Sensors["hall"].Enabled {

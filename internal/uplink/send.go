@@ -88,20 +88,26 @@ func (u *Uplink) renderReadings(g *group) (Message, error) {
 
 // batch returns readings to render; it is valid until the next call.
 func (u *Uplink) batch(records []buffer.Record) payload.Batch {
-	b := payload.Batch{Gateway: cmp.Or(records[0].Gateway, u.cfg.Gateway), Run: records[0].Run, Sensor: records[0].Stream,
-		Readings: u.rendered[:0]}
-	for i := range records {
-		r := &records[i]
-		t, _ := u.cfg.Clock.Time(r.Kernel, r.Up)
-		x := payload.Reading{Seq: r.Seq, Up: r.Up, Time: t, Body: r.Body}
-		if r.SeqTo > 0 {
-			x.SeqTo, x.UpTo = r.SeqTo, r.UpTo
-			x.TimeTo, _ = u.cfg.Clock.Time(r.Kernel, r.UpTo)
-		}
-		b.Readings = append(b.Readings, x)
-	}
+	b := NewBatch(u.cfg.Gateway, u.cfg.Clock, records, u.rendered[:0])
 	u.rendered = b.Readings
 	return b
+}
+
+// NewBatch returns the records of one sensor and run as a batch to render, its readings appended to
+// dst. gateway is whose they are if a record does not name another.
+func NewBatch(gateway string, times Times, records []buffer.Record, dst []payload.Reading) payload.Batch {
+	first := &records[0]
+	for i := range records {
+		r := &records[i]
+		x := payload.Reading{Seq: r.Seq, Up: r.Up, Body: r.Body}
+		x.Time, _ = times.Time(r.Kernel, r.Up)
+		if r.SeqTo > 0 {
+			x.SeqTo, x.UpTo = r.SeqTo, r.UpTo
+			x.TimeTo, _ = times.Time(r.Kernel, r.UpTo)
+		}
+		dst = append(dst, x)
+	}
+	return payload.Batch{Gateway: cmp.Or(first.Gateway, gateway), Run: first.Run, Sensor: first.Stream, Readings: dst}
 }
 
 // outcome is what became of a message.

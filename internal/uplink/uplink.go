@@ -53,10 +53,15 @@ type Message struct {
 	Correlation []byte
 }
 
-// Clock gives readings their time.
-type Clock interface {
-	// Time returns the wall time of a moment of a kernel's boot; false where it is not known.
+// Times gives readings their time.
+type Times interface {
+	// Time returns the wall time of a moment of a kernel's boot; false if it is not known.
 	Time(kernelBoot string, up time.Duration) (time.Time, bool)
+}
+
+// Clock is what the uplink needs of the clock.
+type Clock interface {
+	Times
 	// Pending reports whether the time of the running kernel may still become known soon: sending waits for it.
 	Pending() bool
 }
