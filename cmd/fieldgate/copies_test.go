@@ -46,8 +46,8 @@ func received(r verify.Report) (n uint64) {
 	return n
 }
 
-// TestOlderCopyPutBack: a store is copied after the first run and put back after the second. No identity comes twice with another
-// time, and verify says that an older copy was put back.
+// TestOlderCopyPutBack: a store is copied after the first run and put back after the second. No
+// identity comes twice with another time, and verify says that an older copy was put back.
 func TestOlderCopyPutBack(t *testing.T) {
 	m := newMosquitto(t)
 	w := newWitness(t, m.url())
@@ -96,7 +96,8 @@ func TestOlderCopyPutBack(t *testing.T) {
 	}
 }
 
-// TestTwoCopiesAtOnce: two gateways run with copies of one store and one id. No identity comes twice with another time.
+// TestTwoCopiesAtOnce: two gateways run with copies of one store and one id. No identity comes
+// twice with another time.
 func TestTwoCopiesAtOnce(t *testing.T) {
 	m := newMosquitto(t)
 	w := newWitness(t, m.url())
@@ -132,8 +133,9 @@ func TestTwoCopiesAtOnce(t *testing.T) {
 	}
 }
 
-// TestReadOnlyCard: a card that is read-only when the gateway starts. Readings arrive, degraded says why; when the card can be written
-// the gateway goes on with its store, and nothing is missing.
+// TestReadOnlyCard: a card that is read-only when the gateway starts. Readings arrive, degraded
+// says why; when the card can be written the gateway goes on with its store, and nothing is
+// missing.
 func TestReadOnlyCard(t *testing.T) {
 	m := newMosquitto(t)
 	w := newWitness(t, m.url())

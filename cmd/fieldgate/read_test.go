@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
-// A device on a serial line that says nothing: the message names the sensor, its port, the line's settings and the unit.
+// A device on a serial line that says nothing: the message names the sensor, its port, the line's
+// settings and the unit.
 func TestReadSilentDevice(t *testing.T) {
 	_, port := drivertest.Pty(t)
 	g := newGateway(t, "mqtt://127.0.0.1:1", `[[sensor]]
@@ -44,7 +45,7 @@ every = "1s"
 	}
 }
 
-// Somebody at a terminal is told what is waited for; a file is not.
+// Somebody at a terminal sees what is waited for; a file is not.
 func TestSayWaiting(t *testing.T) {
 	device, port := drivertest.Pty(t)
 	terminal, err := os.OpenFile(port, os.O_RDWR|unix.O_NOCTTY, 0)

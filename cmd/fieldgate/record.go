@@ -58,7 +58,7 @@ measures, and nothing else of the configuration than the sensor's options. The g
 	return c
 }
 
-// tellRecording tells what a recording has.
+// printRecording prints what a recording has.
 func printRecording(out io.Writer, r *record.Recording, bus string) {
 	failed := 0
 	for _, reading := range r.Readings {

@@ -274,7 +274,8 @@ func (g *gatewayRig) command(args ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// needOther skips a test where this process may not become another user: as root without its capabilities.
+// needOther skips a test if this process may not become another user: as root without its
+// capabilities.
 func needOther(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {

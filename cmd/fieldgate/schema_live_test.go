@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// unprovoked are the documents that no gateway process sends within seconds on a healthy machine: a full store, a clock that
-// becomes synchronised, a broker that refuses. Theirs are made from Go structs only.
+// unprovoked are the documents that no gateway process sends within seconds on a healthy machine: a
+// full store, a clock that becomes synchronised, a broker that refuses. Theirs are made from Go
+// structs only.
 var unprovoked = []string{"event-loss", "event-clock", "event-alarm"}
 
-// schemaFor returns the name of the schema of what is published on a topic of the gateway "gw"; "" where there is none.
+// schemaFor returns the name of the schema of what is published on a topic of the gateway "gw"; ""
+// if there is none.
 func schemaFor(topic string, flat bool) string {
 	levels := strings.Split(strings.TrimPrefix(topic, "fieldgate/gw/"), "/")
 	switch first, n := levels[0], len(levels); {
@@ -64,8 +66,8 @@ every = "1s"
 enabled = false
 `
 
-// TestEveryDocumentMatchesItsSchema runs a gateway through what makes it speak and holds all that was published below
-// fieldgate/# against docs/schema.
+// TestEveryDocumentMatchesItsSchema runs a gateway through what makes it speak and holds all that
+// was published below fieldgate/# against docs/schema.
 func TestEveryDocumentMatchesItsSchema(t *testing.T) {
 	m := newMosquitto(t)
 	c := collect(t, m.url())
@@ -101,7 +103,8 @@ func TestEveryDocumentMatchesItsSchema(t *testing.T) {
 		}
 	}
 
-	// Sensors good and bad, commands that are answered in every way, a shadow that is refused in part.
+	// Sensors good and bad, commands that are answered in every way, a shadow that is refused in
+	// part.
 	also("[gateway]\nhealth_every = \"1s\"\n")
 	g.running()
 	c.until(t, "status", `"online"`)
@@ -158,7 +161,7 @@ func TestEveryDocumentMatchesItsSchema(t *testing.T) {
 	c.until(t, "status", `"lost"`)
 	check(false)
 
-	// The other format, without a clock where this machine's is not synchronised.
+	// The other format, without a clock if this machine's is not synchronised.
 	g.configure(m.url(), schemaSensors+"[telemetry]\nformat = \"json-flat\"\n")
 	also("[gateway]\ntrust_clock = false\nwait_for_clock = \"0s\"\n")
 	g.running()

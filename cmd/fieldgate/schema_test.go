@@ -68,7 +68,7 @@ func validate(s *jsonschema.Schema, document []byte) error {
 	return s.Validate(v)
 }
 
-// wantStrict fails where a schema accepts a member that nobody agreed on.
+// wantStrict fails if a schema accepts a member that nobody agreed on.
 func wantStrict(t *testing.T, name string, s *jsonschema.Schema, document []byte) {
 	t.Helper()
 	var members map[string]any
@@ -85,8 +85,8 @@ func wantStrict(t *testing.T, name string, s *jsonschema.Schema, document []byte
 	}
 }
 
-// TestFilledDocumentsMatchTheirSchemas holds documents with every member there is against docs/schema: a member that is added
-// to a struct and not to its schema does not pass.
+// TestFilledDocumentsMatchTheirSchemas holds documents with every member there is against
+// docs/schema: a member that is added to a struct and not to its schema does not pass.
 func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 	at := contract.Time{Time: time.Date(2026, 11, 20, 15, 4, 5, 123e6, time.UTC)}
 	number := 12.5
@@ -170,7 +170,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 	}
 }
 
-// wantFilled fails where a member of a document has no value.
+// wantFilled fails if a member of a document has no value.
 func wantFilled(t *testing.T, path string, v reflect.Value) {
 	t.Helper()
 	if v.IsZero() {
@@ -197,8 +197,8 @@ func wantFilled(t *testing.T, path string, v reflect.Value) {
 	}
 }
 
-// TestTelemetryMatchesItsSchemas holds what the encoders make of every kind of value, and the forms that the contract has beside, against
-// docs/schema.
+// TestTelemetryMatchesItsSchemas holds what the encoders make of every kind of value, and the forms
+// that the contract has beside, against docs/schema.
 func TestTelemetryMatchesItsSchemas(t *testing.T) {
 	body := reading.Append(nil, []drivers.Value{drivers.Float("temperature", -3.25e-7), drivers.Int("count", -7), drivers.Bool("open", true),
 		drivers.String("mode", "eco\n\xff"), drivers.Bad("humidity", "crc"), drivers.Float("sensor", 1)})

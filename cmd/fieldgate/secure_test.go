@@ -71,8 +71,8 @@ func (a *authority) issue(name string, addresses []net.IP, ca bool) (*x509.Certi
 	return cert, key
 }
 
-// TestMutualTLSWithPassword: certificates on both sides and a password from a file, against mosquitto; a renewed password is
-// taken up by a reload; neither ever stands in log or status.
+// TestMutualTLSWithPassword: certificates on both sides and a password from a file, against
+// mosquitto; a renewed password is taken up by a reload; neither ever stands in log or status.
 func TestMutualTLSWithPassword(t *testing.T) {
 	needMosquitto(t)
 	a := newAuthority(t)

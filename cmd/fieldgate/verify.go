@@ -144,12 +144,12 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 		Message: func(topic string, payload []byte) {
 			mu.Lock()
 			defer mu.Unlock()
-			_ = t.Message(topic, payload) // the report tells what could not be read
+			_ = t.Message(topic, payload) // the report says what could not be read
 		},
 	})
 }
 
-// showReports draws the table anew every second until ctx ends.
+// showReports draws the table again every second until ctx ends.
 func showReports(ctx context.Context, out io.Writer, mu *sync.Mutex, t *verify.Tracker) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -22,8 +22,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// TestVerifyWatches lets `fieldgate verify` watch a gateway that is killed and started again meanwhile, which loses nothing that it would not
-// explain; then it reads the same from a file, and from one that lacks the boot events.
+// TestVerifyWatches lets `fieldgate verify` watch a gateway that is killed and started again
+// meanwhile, which loses nothing that it would not explain; then it reads the same from a file, and
+// from one that lacks the boot events.
 func TestVerifyWatches(t *testing.T) {
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), "[buffer]\nmax_loss = \"0s\"\n[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"5ms\"\n")
@@ -85,8 +86,9 @@ func TestVerifyWatches(t *testing.T) {
 	}
 }
 
-// TestVerifyOverBrokerRestarts restarts mosquitto under `fieldgate verify`. It keeps the session of the verifier, so the verdict is complete; once
-// it has lost it, the verdict says from when to when nothing was heard, and the watch goes on.
+// TestVerifyOverBrokerRestarts restarts mosquitto under `fieldgate verify`. It keeps the session of
+// the verifier, so the verdict is complete; once it has lost it, the verdict says from when to when
+// nothing was heard, and the watch goes on.
 func TestVerifyOverBrokerRestarts(t *testing.T) {
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"20ms\"\n")
@@ -156,7 +158,8 @@ func TestVerifyWithoutABroker(t *testing.T) {
 	}
 }
 
-// TestVerifySQL runs the queries of docs/verify.md over random histories: they find what the tracker finds.
+// TestVerifySQL runs the queries of docs/verify.md over random histories: they find what the
+// tracker finds.
 func TestVerifySQL(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(docs, "verify.md"))
 	if err != nil {
@@ -221,8 +224,9 @@ func TestVerifySQL(t *testing.T) {
 	}
 }
 
-// history makes five runs of two sensors with losses, holes, copies that were put back and ends of all kinds, for the tracker and the
-// tables. newest is the run that was heard first as the last one, of those that none names.
+// history makes five runs of two sensors with losses, holes, copies that were put back and ends of
+// all kinds, for the tracker and the tables. newest is the run that was heard first as the last
+// one, of those that none names.
 func history(t *testing.T, db *sql.DB, r *rand.Rand) (tracker *verify.Tracker, newest string) {
 	t.Helper()
 	tracker = verify.New()

@@ -67,7 +67,8 @@ func (r *Runner) reject(ctx context.Context, q Request, id string, no refusal) e
 	return r.append(ctx, event.Reply{Topic: r.replyTopic(q), Correlation: q.Correlation, Payload: text})
 }
 
-// refuse answers a command that does not run now. That is recorded: a repeat that comes when it could run gets the same answer.
+// refuse answers a command that does not run now. That is recorded: a repeat that comes when it
+// could run gets the same answer.
 func (r *Runner) refuse(ctx context.Context, q Request, e entry, no refusal) error {
 	if e.ID == "" {
 		return r.reject(ctx, q, "", no)
@@ -98,8 +99,8 @@ func (r *Runner) rejected(op, id string, no refusal) contract.Reply {
 	return reply
 }
 
-// end records the reply of a command and queues it, in one transaction where the command has an id. Where the ledger cannot
-// be written it is answered from memory; a later start finds it interrupted.
+// end records the reply of a command and queues it, in one transaction if the command has an id. If
+// the ledger cannot be written it is answered from memory; a later start finds it interrupted.
 func (r *Runner) end(ctx context.Context, e entry, reply contract.Reply) {
 	full, short := bounded(reply)
 	answer := event.Reply{Topic: e.Topic, Correlation: e.Correlation, Payload: full}
@@ -124,7 +125,8 @@ func (r *Runner) end(ctx context.Context, e entry, reply contract.Reply) {
 	}
 }
 
-// bounded returns a reply as it is sent, and as a repeat gets it where its result is too large to be recorded.
+// bounded returns a reply as it is sent, and as a repeat gets it if its result is too large to be
+// recorded.
 func bounded(reply contract.Reply) (full, short json.RawMessage) {
 	reply.Error = cut(reply.Error, maxError)
 	marshal := func() json.RawMessage {
@@ -147,7 +149,8 @@ func bounded(reply contract.Reply) (full, short json.RawMessage) {
 	return full, marshal()
 }
 
-// append queues a reply. What the store has taken but cannot make durable now is on its way all the same.
+// append queues a reply. What the store has taken but cannot make durable now is on its way all the
+// same.
 func (r *Runner) append(ctx context.Context, answer event.Reply) error {
 	_, err := r.cfg.Store.Append(ctx, buffer.Events, event.Replies, r.cfg.Up(), event.EncodeReply(answer))
 	if errors.Is(err, buffer.ErrNotDurable) || errors.Is(err, buffer.ErrFull) {
@@ -166,7 +169,7 @@ func (r *Runner) time() contract.Time {
 	return contract.Time{Time: t}
 }
 
-// replyTopic is the Response Topic where it is one that replies may go to, else the operation's own.
+// replyTopic is the Response Topic if it is one that replies may go to, else the operation's own.
 func (r *Runner) replyTopic(q Request) string {
 	if r.cfg.Topics.MayReply(q.ResponseTopic, r.cfg.ReplyTopics) {
 		return q.ResponseTopic

@@ -51,9 +51,11 @@ type Config struct {
 	Host     Host
 	Allowed  []string // names of those that may run
 	Topics   contract.Topics
-	// ReplyTopics are the filters of the Response Topics that replies may go to; none: see contract.Topics.MayReply.
+	// ReplyTopics are the filters of the Response Topics that replies may go to; none: see
+	// contract.Topics.MayReply.
 	ReplyTopics []string
-	// Keep is how long the broker may deliver a command once more: so long no entry of the ledger is forgotten.
+	// Keep is how long the broker may deliver a command once more: so long no entry of the ledger
+	// is forgotten.
 	Keep  time.Duration
 	Store *buffer.Store
 	Up    func() time.Duration
@@ -78,8 +80,8 @@ type job struct {
 // A refusal is why a command does not run.
 type refusal struct{ code, why string }
 
-// New makes a runner and answers the commands that the last end of the program interrupted. A store without room does not
-// keep it from that: they are then answered from memory.
+// New makes a runner and answers the commands that the last end of the program interrupted. A store
+// without room does not keep it from that: they are then answered from memory.
 func New(ctx context.Context, c Config) (*Runner, error) {
 	r := &Runner{cfg: c, queues: map[string]chan job{}}
 	for _, op := range c.Commands {
@@ -92,8 +94,9 @@ func New(ctx context.Context, c Config) (*Runner, error) {
 	return r, r.answerInterrupted(ctx)
 }
 
-// Accept takes a command in. When it returns nil the broker may get its PUBACK: the command was answered or stands in
-// the ledger. An error is the store's, and the broker must deliver the command again.
+// Accept takes a command in. When it returns nil the broker may get its PUBACK: the command was
+// answered or stands in the ledger. An error is the store's, and the broker must deliver the
+// command again.
 func (r *Runner) Accept(ctx context.Context, q Request) error {
 	if st := r.cfg.Store.Stats(); st.EventBytes > st.MaxBytes/40 {
 		r.cfg.Log.Warn("command ignored: too many replies wait for the broker", "op", q.Name, "bytes", st.EventBytes)
@@ -201,7 +204,8 @@ func inspect(q Request) (Request, contract.Command, refusal) {
 	return q, c, no
 }
 
-// Run works off what was accepted until ctx ends. A command that runs then is given until its timeout's context ends.
+// Run works off what was accepted until ctx ends. A command that runs then is given until its
+// timeout's context ends.
 func (r *Runner) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for _, op := range r.cfg.Commands {
@@ -222,7 +226,8 @@ func (r *Runner) work(ctx context.Context, op Spec) {
 			if ctx.Err() != nil && reply.State == contract.Failed {
 				return // interrupted: answered at the next start
 			}
-			// The reply belongs to a command that has already run: it is kept even when the gateway is stopping.
+			// The reply belongs to a command that has already run: it is kept even when the gateway
+			// is stopping.
 			r.end(context.WithoutCancel(ctx), j.entry, reply)
 			if op.After != nil && reply.State == contract.Succeeded {
 				op.After(r.cfg.Host)
@@ -277,7 +282,8 @@ func (r *Runner) allowed(name string) bool {
 	return false
 }
 
-// decodeStrict reads a JSON object and refuses what it does not know. Nothing at all is an empty object.
+// decodeStrict reads a JSON object and refuses what it does not know. Nothing at all is an empty
+// object.
 func decodeStrict(text []byte, v any) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil
@@ -293,7 +299,7 @@ func decodeStrict(text []byte, v any) error {
 	return nil
 }
 
-// hashOf tells arguments apart without regard to white space.
+// hashOf distinguishes arguments without regard to white space.
 func hashOf(args json.RawMessage) string {
 	var b bytes.Buffer
 	if len(args) > 0 && json.Compact(&b, args) != nil {

@@ -24,7 +24,8 @@ const (
 // errLedgerFull says that no entry of the operation may be forgotten yet.
 var errLedgerFull = errors.New("the ledger is full")
 
-// entry is a command in the ledger. Reply is nil until it has ended; from then on a repeat says where the answer goes.
+// entry is a command in the ledger. Reply is nil until it has ended; from then on a repeat says
+// where the answer goes.
 type entry struct {
 	N           uint64 // rises from command to command
 	Op, ID      string
@@ -40,8 +41,9 @@ type entry struct {
 
 func (e *entry) key() string { return e.Op + "/" + e.ID }
 
-// ledger remembers commands in the store, with a copy in memory. Each operation has its own share of the bytes: a flood of
-// one forgets nothing of another. put is called for a new command from one goroutine at a time.
+// ledger remembers commands in the store, with a copy in memory. Each operation has its own share
+// of the bytes: a flood of one forgets nothing of another. put is called for a new command from one
+// goroutine at a time.
 type ledger struct {
 	store *buffer.Store
 	share int // bytes of one operation
@@ -150,8 +152,8 @@ func (l *ledger) forgettableLocked(op string, cost int) ([]string, error) {
 	return keys, nil
 }
 
-// expired tells whether the broker can no longer deliver a command once more: its session would have ended. The age of what
-// was there before this start is known only where the time is, and was.
+// expired reports whether the broker can no longer deliver a command once more: its session would
+// have ended. The age of what was there before this start is known only if the time is, and was.
 func (l *ledger) expired(e entry) bool {
 	if l.up()-e.since >= l.keep {
 		return true
@@ -160,7 +162,7 @@ func (l *ledger) expired(e entry) bool {
 	return known && e.At > 0 && now.Sub(time.Unix(e.At, 0)) >= l.keep
 }
 
-// fits tells whether a reply of this length fits into the share of its operation.
+// fits reports whether a reply of this length fits into the share of its operation.
 func (l *ledger) fits(key string, reply int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,8 +170,8 @@ func (l *ledger) fits(key string, reply int) bool {
 	return reply <= maxRecorded && l.used[e.Op]+reply-replyReserve <= l.share
 }
 
-// put keeps an entry durably; with, which may be nil, runs in the same transaction. A new entry makes room in the share of
-// its operation, or errLedgerFull is returned.
+// put keeps an entry durably; with, which may be nil, runs in the same transaction. A new entry
+// makes room in the share of its operation, or errLedgerFull is returned.
 func (l *ledger) put(ctx context.Context, e entry, with func(*buffer.Tx) error) error {
 	l.mu.Lock()
 	var forget []string
@@ -214,7 +216,7 @@ func (l *ledger) put(ctx context.Context, e entry, with func(*buffer.Tx) error) 
 	return nil
 }
 
-// hold keeps an entry in memory alone, where the store cannot be written.
+// hold keeps an entry in memory alone, if the store cannot be written.
 func (l *ledger) hold(e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -224,7 +226,8 @@ func (l *ledger) hold(e entry) {
 	l.setLocked(e, len(e.Reply))
 }
 
-// refuse remembers the refusal of a command that has no entry, so that a repeat is refused as well: in memory, bounded.
+// refuse remembers the refusal of a command that has no entry, so that a repeat is refused as well:
+// in memory, bounded.
 func (l *ledger) refuse(key string, no refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

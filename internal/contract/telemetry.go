@@ -1,7 +1,7 @@
 package contract
 
-// Telemetry is P/telemetry/<sensor> in the format "json", for whoever reads or prints single readings. What is sent is
-// rendered by package payload.
+// Telemetry is P/telemetry/<sensor> in the format "json", for those who read or print single
+// readings. What is sent is rendered by package payload.
 type Telemetry struct {
 	V        int       `json:"v"`
 	Gateway  string    `json:"gateway"`
@@ -18,8 +18,8 @@ type Reading struct {
 	Measured
 }
 
-// Measured is what a sensor measured: each field's value, and why those that are null have none. Units are not part of
-// telemetry, but of what is shown to people and returned by commands.
+// Measured is what a sensor measured: each field's value, and why those that are null have none.
+// Units are not part of telemetry, but of what is shown to people and returned by commands.
 type Measured struct {
 	Fields map[string]any    `json:"fields"`
 	Bad    map[string]string `json:"bad,omitempty"`

@@ -98,7 +98,7 @@ func passwordRemedy(m config.MQTT) string {
 func (p *Config) password() []Check {
 	file := p.Config.MQTT.PasswordFile
 	info, err := os.Stat(file)
-	if file == "" || err != nil { // the broker's check tells that there is none
+	if file == "" || err != nil { // the broker's check reports that there is none
 		return nil
 	}
 	c := Check{Subject: "password", Level: OK, Detail: file + " is there"}
@@ -112,7 +112,7 @@ func (p *Config) password() []Check {
 	return []Check{c}
 }
 
-// resolve looks up the host's name, to tell that failure from others.
+// resolve looks up the host's name, to distinguish that failure from others.
 func resolve(ctx context.Context, u *url.URL) *problem {
 	if u.Scheme == "unix" || net.ParseIP(u.Hostname()) != nil {
 		return nil

@@ -29,7 +29,7 @@ type Check struct {
 	Subject string `json:"subject"` // "sensor hall", "store"
 	Level   Level  `json:"level"`
 	Detail  string `json:"detail"`
-	Remedy  string `json:"remedy,omitempty"` // "" where there is nothing to do, or the detail tells it
+	Remedy  string `json:"remedy,omitempty"` // "" if there is nothing to do, or the detail tells it
 }
 
 // A Config is what Examine looks at.
@@ -46,7 +46,8 @@ type Config struct {
 	Dial func(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error)
 }
 
-// Examine makes all checks, which takes as long as the sensors and the broker take, and stops at the end of ctx.
+// Examine makes all checks, which takes as long as the sensors and the broker take, and stops at
+// the end of ctx.
 func Examine(ctx context.Context, p Config) []Check {
 	checks := append([]Check{p.gateway()}, p.reasons()...)
 	checks = append(checks, p.clock())
@@ -66,7 +67,7 @@ func Examine(ctx context.Context, p Config) []Check {
 	return checks
 }
 
-// Failed tells whether something does not work.
+// Failed reports whether something does not work.
 func Failed(checks []Check) bool {
 	for _, c := range checks {
 		if c.Level == Fail {
@@ -91,7 +92,8 @@ func (p *Config) gateway() Check {
 	return c
 }
 
-// reasons are what the running gateway says is kept from working. Its sensors and a link that is down have checks of their own.
+// reasons are what the running gateway says is kept from working. Its sensors and a link that is
+// down have checks of their own.
 func (p *Config) reasons() (checks []Check) {
 	if p.Running == nil || !p.Running.Health.Link.Connected {
 		return nil
@@ -115,8 +117,9 @@ func (p *Config) clock() Check {
 		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 to be open"}
 }
 
-// AsService is how a command runs with the rights of the service, and with the credentials that systemd passes to it. To change
-// the owner of the service's files instead would keep the service from them.
+// AsService is how a command runs with the rights of the service, and with the credentials that
+// systemd passes to it. To change the owner of the service's files instead would keep the service
+// from them.
 const AsService = "run it as the service's user: sudo systemd-run --pipe --wait -q -p User=fieldgate fieldgate COMMAND (with -p LoadCredential=NAME:FILE for each one of the unit, and -p SupplementaryGroups=\"dialout i2c gpio\" for sensors)"
 
 // soon is how many days before its end a certificate is worth a warning.

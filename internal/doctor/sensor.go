@@ -15,10 +15,11 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
-// patience is how long a sensor may take where its configuration does not say.
+// sensorTimeout is how long a sensor may take if its configuration does not say.
 const sensorTimeout = 10 * time.Second
 
-// sensor tells how one sensor does. What drivers and buses say of a failure has the remedy in it.
+// sensor reports the state of one sensor. What drivers and buses say of a failure has the remedy in
+// it.
 func (p *Config) sensor(ctx context.Context, s *config.Sensor) Check {
 	c := Check{Subject: "sensor " + s.Name, Level: OK}
 	switch {
@@ -59,7 +60,8 @@ func (p *Config) asTheGatewaySays(s *config.Sensor, c *Check) {
 	}
 }
 
-// missing lists fields that have no value with where they are in the device, if the driver says so, and why they have none.
+// missing lists fields that have no value with where they are in the device, if the driver says so,
+// and why they have none.
 func missing(s *config.Sensor, why map[string]string) string {
 	var list []string
 	for _, f := range s.Spec.Fields(s.Options) {

@@ -19,7 +19,8 @@ func (meter) Read(context.Context) ([]drivers.Value, error) {
 
 func (meter) Close() error { return nil }
 
-// What came and what was expected of fields without a value is told, by the running gateway's word and by an own measurement.
+// What came and what was expected of fields without a value is reported, by the running gateway's
+// word and by an own measurement.
 func TestFieldsWithoutAValue(t *testing.T) {
 	low, high := 100.0, 400.0
 	s := &config.Sensor{

@@ -57,7 +57,7 @@ func (p *Config) store() []Check {
 	return []Check{c, p.room(dir)}
 }
 
-// ownerOf returns the name of a file's owner, or "" where there is no such file.
+// ownerOf returns the name of a file's owner, or "" if there is no such file.
 func ownerOf(name string) string {
 	var st unix.Stat_t
 	if unix.Stat(name, &st) != nil {

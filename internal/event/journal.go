@@ -25,7 +25,7 @@ type Journal struct{ cfg Config }
 // NewJournal makes a journal.
 func NewJournal(c Config) *Journal { return &Journal{cfg: c} }
 
-// Add queues an event. An error of the store is told in the log: an event has no other way.
+// Add queues an event. An error of the store is reported in the log: an event has no other way.
 func (j *Journal) Add(kind string, fields any) {
 	body, err := Encode(kind, fields)
 	if err != nil {
@@ -38,7 +38,8 @@ func (j *Journal) Add(kind string, fields any) {
 	}
 }
 
-// Boot returns the body of what each start reports: how the run before it ended. The store keeps it with the row of the run.
+// Boot returns the body of what each start reports: how the run before it ended. The store keeps it
+// with the row of the run.
 func Boot(p buffer.Previous, store string, boot uint32, version string, maxLoss time.Duration) ([]byte, error) {
 	e := contract.BootEvent{Store: store, Boot: boot, Version: version, MaxLoss: maxLoss.Seconds()}
 	if p.Exists {
@@ -53,8 +54,9 @@ func Boot(p buffer.Previous, store string, boot uint32, version string, maxLoss 
 	return Encode(contract.EventBoot, e)
 }
 
-// Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the event is durable: after
-// a crash in between they are told twice, which a receiver takes as the same ranges.
+// Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the
+// event is durable: after a crash in between they are reported twice, which a receiver takes as the
+// same ranges.
 func (j *Journal) Losses(ctx context.Context) error {
 	losses := j.cfg.Store.TakeLosses(lossMax)
 	if len(losses) == 0 {

@@ -39,12 +39,13 @@ import (
 var ErrRestart = errors.New("restart requested")
 
 const (
-	lossWait    = 2 * time.Second // for the acknowledgement of what the ledger has to tell
+	lossWait    = 2 * time.Second // for the acknowledgement of what the ledger has to report
 	offlineWait = 3 * time.Second // for the PUBACK of "offline"
 	closeWait   = time.Second     // for a DISCONNECT
 	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
 
-	// Of one kind of record that others cause, so many are logged within the period; the rest is counted.
+	// Of one kind of record that others cause, so many are logged within the period; the rest is
+	// counted.
 	peerLines  = 10
 	peerPeriod = time.Minute
 )
@@ -73,7 +74,7 @@ type Gateway struct {
 	Options
 	topics   contract.Topics
 	store    *buffer.Store
-	card     *card.Device // below the store; nil where there is none
+	card     *card.Device // below the store; nil if there is none
 	clock    *clock.Clock
 	journal  *event.Journal
 	presence *contract.Presence
@@ -96,8 +97,8 @@ type Gateway struct {
 	restart chan struct{}
 }
 
-// Run runs a gateway until ctx ends or a restart is asked for, and stops it in order. It returns nil, ErrRestart, or what
-// went wrong.
+// Run runs a gateway until ctx ends or a restart is asked for, and stops it in order. It returns
+// nil, ErrRestart, or what went wrong.
 func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
 		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
@@ -163,7 +164,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	return nil
 }
 
-// build makes the parts and queues what each start tells.
+// build makes the parts and queues what each start reports.
 func (g *Gateway) build(ctx context.Context) error {
 	client, err := g.newClient()
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/health"
 )
 
-// TestPace: a sensor that changes ten times a second makes one health document a second, and one that changes now and then makes one at once.
+// TestPace: a sensor that changes ten times a second makes one health document a second, and one
+// that changes now and then makes one at once.
 func TestPace(t *testing.T) {
 	const every = time.Minute
 	var p health.Pace

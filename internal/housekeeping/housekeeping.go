@@ -1,9 +1,9 @@
-// Package housekeeping does what time brings while a gateway runs: it learns the time, publishes the loss ledger, health and
-// changes of sensors and store, and feeds the watchdog. What each of these is belongs to the part that it asks; here is only
-// when.
+// Package housekeeping does what time brings while a gateway runs: it learns the time, publishes
+// the loss ledger, health and changes of sensors and store, and feeds the watchdog. What each of
+// these is belongs to the part that it asks; here is only when.
 //
-// Run is one goroutine, waited for by whoever started it. SensorChanged and Wake may be called from any goroutine and do not
-// block.
+// Run is one goroutine, waited for by its starter. SensorChanged and Wake may be called from any
+// goroutine and do not block.
 package housekeeping
 
 import (
@@ -172,7 +172,8 @@ func (h *Housekeeper) checkClock() {
 	}
 }
 
-// Learn asks whether the time has become known just now, and queues the event. Before Run it may be called by one goroutine.
+// Learn asks whether the time has become known just now, and queues the event. Before Run it may be
+// called by one goroutine.
 func (h *Housekeeper) Learn() bool {
 	c := h.cfg.Clock
 	learned, err := c.Learn()
@@ -214,9 +215,9 @@ func (h *Housekeeper) publishLosses(ctx context.Context) {
 	h.trouble = text
 }
 
-// checkStore reports changes of the store's state. A store that could not be opened at the start, and now is, asks for a
-// restart: shadow, commands and session begin again with what it keeps. What was measured meanwhile is stored by then, under
-// this run.
+// checkStore reports changes of the store's state. A store that could not be opened at the start,
+// and now is, asks for a restart: shadow, commands and session begin again with what it keeps. What
+// was measured meanwhile is stored by then, under this run.
 func (h *Housekeeper) checkStore() {
 	if !h.open && h.cfg.Store.IsOpen() {
 		h.open = true
@@ -242,7 +243,8 @@ func (h *Housekeeper) checkStore() {
 	}
 }
 
-// publishSensors queues an event for every sensor whose state changed: only the newest of each second.
+// publishSensors queues an event for every sensor whose state changed: only the newest of each
+// second.
 func (h *Housekeeper) publishSensors() {
 	h.mu.Lock()
 	changed := h.changed

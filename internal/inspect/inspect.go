@@ -1,5 +1,6 @@
-// Package inspect looks into the store of a running gateway for the operator: what waits, by sensor; all of it as documents; what
-// was refused, and what is to become of that. Delivering is package uplink's, keeping the store's own.
+// Package inspect looks into the store of a running gateway for the operator: what waits, by
+// sensor; all of it as documents; what was refused, and what is to become of that. Delivering is
+// package uplink's, keeping the store's own.
 package inspect
 
 import (
@@ -37,7 +38,7 @@ type View struct {
 // New makes the view of a gateway's store.
 func New(gateway string, store Store, clock uplink.Times) *View { return &View{gateway, store, clock} }
 
-// QueueStats tells what waits. It reads all of it.
+// QueueStats returns what waits. It reads all of it.
 func (q *View) QueueStats(ctx context.Context) (contract.QueueStats, error) {
 	streams, err := q.store.Streams(ctx, buffer.Readings)
 	if err != nil {
@@ -58,8 +59,9 @@ func (q *View) QueueStats(ctx context.Context) (contract.QueueStats, error) {
 	return out, nil
 }
 
-// Export calls line with a document for every reading that waits, as format "json" has it, with one reading each. Those in flight are among
-// them. Nothing is taken away. A reading that cannot be rendered is passed over: its delivery will make it a dead letter, with the reason.
+// Export calls line with a document for every reading that waits, as format "json" has it, with one
+// reading each. Those in flight are among them. Nothing is taken away. A reading that cannot be
+// rendered is passed over: its delivery will make it a dead letter, with the reason.
 func (q *View) Export(ctx context.Context, line func([]byte) error) error {
 	var encoder payloadjson.Encoder
 	var text []byte
@@ -83,8 +85,8 @@ func (q *View) batch(r *buffer.Record) *payload.Batch {
 	return &b
 }
 
-// DeadLetters returns up to max dead letters with an id above after: a reading as it would be sent; of an event, and of a reading that cannot be
-// rendered, what it is and its size.
+// DeadLetters returns up to max dead letters with an id above after: a reading as it would be sent;
+// of an event, and of a reading that cannot be rendered, what it is and its size.
 func (q *View) DeadLetters(ctx context.Context, after int64, max int) ([]contract.DeadLetter, error) {
 	letters, err := q.store.DeadLetters(ctx, after, max)
 	if err != nil {

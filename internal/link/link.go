@@ -1,16 +1,19 @@
-// Package link knows how the connection to the broker does: whether there is one, since when, why not, and what of it is kept from
-// working although there is one. It is told the client's events and asked for the snapshot that health shows.
+// Package link knows the state of the connection to the broker: whether there is one, since when,
+// why not, and what of it is kept from working although there is one. It gets the client's events
+// and asked for the snapshot that health shows.
 //
 // # When the link is not well
 //
-// A gateway without a connection is not well once an attempt has failed, or outageMin has passed: a reload connects again within that.
-// With a connection it is not well
+// A gateway without a connection is not well once an attempt has failed, or outageMin has passed: a
+// reload connects again within that. With a connection it is not well
 //
 //   - until something is acknowledged, if the connection before ended without that,
 //   - while a message has been waiting for its acknowledgement for ackMax,
 //   - if connections broke flapMin times within flapWithin,
-//   - if another client pushes it out, or another gateway says on P/status that it is there, twiceMin times within twinWithin,
-//   - if the broker does not offer what the gateway needs: a subscription, QoS 1, retained messages.
+//   - if another client pushes it out, or another gateway says on P/status that it is there,
+//     twiceMin times within twinWithin,
+//   - if the broker does not offer what the gateway needs: a subscription, QoS 1, retained
+//     messages.
 package link
 
 import (
@@ -35,7 +38,8 @@ const (
 // Config is what a Link is made of.
 type Config struct {
 	Gateway string // its id
-	// Needs are the subscriptions that the gateway makes with every connection, in the order of mqtt.Config.Subscriptions.
+	// Needs are the subscriptions that the gateway makes with every connection, in the order of
+	// mqtt.Config.Subscriptions.
 	Needs []Need
 	Up    func() time.Duration // since power-up
 	Stats func() mqtt.Stats    // of the client
@@ -66,7 +70,7 @@ type Link struct {
 // sightings are the signs of another gateway of the same name.
 type sightings struct {
 	at []time.Duration
-	id string // of it, as P/status has it; "" where that was not seen
+	id string // of it, as P/status has it; "" if that was not seen
 }
 
 // New makes a Link that has no connection yet.
@@ -130,7 +134,7 @@ func (l *Link) Broker() string {
 	return l.broker
 }
 
-// Snapshot returns how the link does, and what is wrong with it, a sentence each.
+// Snapshot returns the state of the link, and what is wrong with it, a sentence each.
 func (l *Link) Snapshot() (contract.LinkHealth, []string) {
 	up, s := l.cfg.Up(), l.cfg.Stats()
 	l.mu.Lock()

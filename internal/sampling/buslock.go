@@ -16,8 +16,9 @@ const (
 	precedence = 5 * time.Second
 )
 
-// A BusLock lets one of the sensors on a bus have it at a time, in the order in which they ask; but those whose last reading succeeded
-// go first, so that they wait for one dead device at most and not for all of them. A nil *BusLock locks nothing.
+// A BusLock lets one of the sensors on a bus have it at a time, in the order in which they ask; but
+// those whose last reading succeeded go first, so that they wait for one dead device at most and
+// not for all of them. A nil *BusLock locks nothing.
 type BusLock struct {
 	mu     sync.Mutex
 	holder *string   // nil: nobody, and then nobody waits
@@ -95,8 +96,8 @@ func (l *BusLock) unlock() {
 	close(next.come)
 }
 
-// othersFirst tells whether one that does not work has waited long enough to go before those that do, none of which has waited for another
-// such one already.
+// othersFirst reports whether one that does not work has waited long enough to go before those that
+// do, none of which has waited for another such one already.
 func (l *BusLock) othersFirst() bool {
 	return len(l.others) > 0 && time.Since(l.others[0].asked) >= precedence && l.working[0].asked.After(l.ended)
 }

@@ -12,9 +12,11 @@ import (
 )
 
 const (
-	// noValueReadings is how many readings in a row without any value make a sensor Bad: one may be a disturbance.
+	// noValueReadings is how many readings in a row without any value make a sensor Bad: one may be
+	// a disturbance.
 	noValueReadings = 3
-	// explainEvery is how often it is told anew what came in the place of values that stay bad.
+	// explainEvery is how often it is reported again what came in the place of values that stay
+	// bad.
 	explainEvery = time.Second
 )
 

@@ -12,7 +12,7 @@ func (l *loop) setCondition(c Condition, err error) {
 	l.update(func(s *State) { s.setCondition(c, err) })
 }
 
-// update changes the state, and tells what is new about it.
+// update changes the state, and reports what is new about it.
 func (l *loop) update(change func(*State)) {
 	l.mu.Lock()
 	before := l.state
@@ -54,7 +54,7 @@ func newsOf(s, was State) news {
 	}
 }
 
-// report logs what is new since it was last told, and passes on what matters to others.
+// report logs what is new since it was last reported, and passes on what matters to others.
 func (l *loop) report(s State) {
 	n, was := newsOf(s, l.reported), l.reported
 	l.reported = s
@@ -78,7 +78,7 @@ func (l *loop) report(s State) {
 	}
 }
 
-// logSink logs that the sink began or ceased to refuse readings since it was told of.
+// logSink logs that the sink began or ceased to refuse readings since it was last reported.
 func (l *loop) logSink(s, was State) {
 	switch {
 	case (s.SinkErr == "") == (was.SinkErr == ""):
@@ -89,7 +89,7 @@ func (l *loop) logSink(s, was State) {
 	}
 }
 
-// reportFlapping tells that a sensor has changed too often within the last minute.
+// reportFlapping reports that a sensor has changed too often within the last minute.
 func (l *loop) reportFlapping(changes int) {
 	l.mu.Lock()
 	l.state.Flaps = changes
@@ -101,7 +101,7 @@ func (l *loop) reportFlapping(changes int) {
 	l.deps.OnState(s)
 }
 
-// reportSpan tells how a sensor did that flapped in the minute that is over, if one is.
+// reportSpan reports the state of a sensor that flapped in the minute that is over, if one is.
 func (l *loop) reportSpan() {
 	changes, over := l.damper.due(l.deps.Up())
 	switch {
@@ -128,7 +128,8 @@ func (l *loop) log(level slog.Level, message string, s State, more ...any) {
 	l.deps.Log.Log(context.Background(), level, message, append(args, "err", s.Err)...)
 }
 
-// kind is an error's text without what may differ each time: words with a digit, and the bytes of a frame.
+// kind is an error's text without what may differ each time: words with a digit, and the bytes of a
+// frame.
 func kind(err string) string {
 	var words []string
 	for word := range strings.FieldsSeq(err) {

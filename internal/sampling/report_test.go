@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// A sensor that changes twenty times a second is told of at once at first, then once a minute; and how it ends is told as well.
+// A sensor that changes twenty times a second is reported at once at first, then once a minute; and
+// how it ends is reported as well.
 func TestFlapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -56,7 +57,7 @@ func TestFlapping(t *testing.T) {
 	})
 }
 
-// What a sensor came to while it flapped is told although nothing is read any more.
+// What a sensor came to while it flapped is reported although nothing is read any more.
 func TestFlappingUntilDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -99,7 +100,7 @@ func TestFlappingFieldsAreToldOnceAMinute(t *testing.T) {
 	})
 }
 
-// While it fails, another kind of error is told once, and what differs within a kind is not.
+// While it fails, another kind of error is reported once, and what differs within a kind is not.
 func TestAnotherErrorIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int32
@@ -172,7 +173,7 @@ func TestFieldThatComesAndGoes(t *testing.T) {
 	})
 }
 
-// That readings are lost is logged also where it began while the sensor flapped.
+// That readings are lost is logged also if it began while the sensor flapped.
 func TestReadingsLostWhileFlapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, takes(ms))

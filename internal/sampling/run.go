@@ -13,7 +13,7 @@ const (
 	minBackoff = time.Second
 	maxBackoff = time.Minute
 	maxMissing = 10 * time.Second // where the driver cannot be opened: a device that was plugged in again is not to be waited for
-	reopen     = 5                // failures in a row after which the driver is opened anew
+	reopen     = 5                // failures in a row after which the driver is opened again
 	starved    = 3                // attempts in a row without a turn on the bus that make a sensor Stale
 )
 
@@ -32,11 +32,11 @@ type loop struct {
 	frozen   error // what is said of a sensor that is Frozen
 	damper   damper
 	fields   damper // of changes of the fields that have no value, which are logged only
-	reported State  // as it was last told
+	reported State  // as it was last reported
 }
 
-// Run samples until ctx ends, then closes the driver and returns nil. It may be called once. Where a call of the driver does not return
-// in time, it leaves the worker behind and returns an error.
+// Run samples until ctx ends, then closes the driver and returns nil. It may be called once. If a
+// call of the driver does not return in time, it leaves the worker behind and returns an error.
 func (s *Sampler) Run(ctx context.Context) error {
 	defer close(s.stopped)
 	l := &loop{
@@ -69,7 +69,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 	}
 }
 
-// arm sets the timer to the next attempt, or to when something is to be told.
+// arm sets the timer to the next attempt, or to when something is to be reported.
 func (l *loop) arm() {
 	at := time.Duration(math.MaxInt64)
 	switch {
@@ -84,7 +84,7 @@ func (l *loop) arm() {
 	l.timer.Reset(at - l.deps.Up())
 }
 
-// paused tells whether no readings are made.
+// paused reports whether no readings are made.
 func (l *loop) paused() bool { return !l.settings.Enabled || l.stuck != nil }
 
 // apply takes over the settings, and opens or closes the driver accordingly.

@@ -65,7 +65,8 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// newBench makes a bench for a sensor read every second, and the wall clock at 0.3 s after a whole one.
+// newBench makes a bench for a sensor read every second, and the wall clock at 0.3 s after a whole
+// one.
 func newBench(t *testing.T, read func(ctx context.Context) ([]drivers.Value, error)) *bench {
 	b := &bench{t: t, start: time.Now()}
 	b.config = Config{
@@ -127,7 +128,7 @@ func (b *bench) runFor(d time.Duration) State {
 	return state
 }
 
-// told returns what OnState was told.
+// reported returns what OnState was given.
 func (b *bench) reported() []State {
 	b.mu.Lock()
 	defer b.mu.Unlock()

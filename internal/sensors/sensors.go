@@ -1,6 +1,7 @@
-// Package sensors is the sensors of the gateway between their configuration and the store: it makes a sampler for each,
-// keeps what they measure, tells when their state changes, and describes them for the cloud. How a sensor is read is
-// package sampling's; what becomes of a reading is the store's.
+// Package sensors is the sensors of the gateway between their configuration and the store: it makes
+// a sampler for each, keeps what they measure, reports when their state changes, and describes them
+// for the cloud. How a sensor is read is package sampling's; what becomes of a reading is the
+// store's.
 package sensors
 
 import (
@@ -34,7 +35,7 @@ type Config struct {
 	Clock   *clock.Clock
 	// Watchers are given each reading while somebody follows them.
 	Watchers Watchers
-	// Changed is told when a sensor came into another state. It must not block long.
+	// Changed is called when a sensor came into another state. It must not block long.
 	Changed func(sampling.State)
 	// Describe is given the description of a sensor whenever it changes.
 	Describe func(sensor string, text []byte)
@@ -106,8 +107,8 @@ func (s *Sensors) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 	return v
 }
 
-// keep gives a reading to the store. From here on it is the store's to promise. Its time has the milliseconds that the documents tell:
-// the rest of it would be a quarter of what is stored.
+// keep gives a reading to the store. From here on it is the store's to promise. Its time has the
+// milliseconds that the documents have: the rest of it would be a quarter of what is stored.
 func (s *Sensors) keep(ctx context.Context, v *sensor, up time.Duration, values []drivers.Value) error {
 	v.mu.Lock()
 	v.newest = append(v.newest[:0], values...)
@@ -136,12 +137,13 @@ func (s *Sensors) Runs() map[string]func(context.Context) error {
 	return runs
 }
 
-// Apply puts settings in force and describes the sensors whose settings changed. It is called by one goroutine at a time.
+// Apply puts settings in force and describes the sensors whose settings changed. It is called by
+// one goroutine at a time.
 func (s *Sensors) Apply(settings map[string]sampling.Settings) {
 	for name, next := range settings {
 		v := s.sensors[name]
 		if reflect.DeepEqual(next, v.settings) {
-			continue // applying aligns the schedule anew
+			continue // applying aligns the schedule again
 		}
 		v.settings = next
 		v.sampler.Apply(next)
@@ -241,7 +243,8 @@ func (s *Sensors) Numeric() map[string][]string {
 	return names
 }
 
-// Write sets writable fields of a sensor to JSON values and returns what a reading after that says; false: there is no such sensor.
+// Write sets writable fields of a sensor to JSON values and returns what a reading after that says;
+// false: there is no such sensor.
 func (s *Sensors) Write(ctx context.Context, name string, members map[string]json.RawMessage) (contract.Measured, bool, error) {
 	v := s.sensors[name]
 	if v == nil {
@@ -329,13 +332,14 @@ func (s *Sensors) Retained(t contract.Topics) map[string]bool {
 	return topics
 }
 
-// KeepsLast tells whether P/last is kept for a sensor; not for one that the configuration no longer has.
+// KeepsLast reports whether P/last is kept for a sensor; not for one that the configuration no
+// longer has.
 func (s *Sensors) KeepsLast(name string) bool {
 	v := s.sensors[name]
 	return v != nil && v.config.Last
 }
 
-// States returns how the sensors do, in the order of the configuration.
+// States returns the states of the sensors, in the order of the configuration.
 func (s *Sensors) States() []sampling.State {
 	states := make([]sampling.State, len(s.cfg.Sensors))
 	for i := range s.cfg.Sensors {

@@ -14,8 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
-// overlay lays the state of a desired document over the base. It returns the settings in force, the paths that come from
-// the document, and the paths that were refused with the reasons.
+// overlay lays the state of a desired document over the base. It returns the settings in force, the
+// paths that come from the document, and the paths that were refused with the reasons.
 func overlay(base Settings, limits Limits, state json.RawMessage) (Settings, map[string]string, map[string]string) {
 	o := &overlayer{settings: base, limits: limits, origins: map[string]string{}, rejected: map[string]string{}}
 	o.settings.Sensors = map[string]sampling.Settings{}
@@ -43,7 +43,7 @@ func overlay(base Settings, limits Limits, state json.RawMessage) (Settings, map
 }
 
 const (
-	maxRejected = 50  // paths that are told one by one
+	maxRejected = 50  // paths that are reported one by one
 	maxText     = 128 // bytes of a path, and of a reason
 )
 
@@ -83,7 +83,8 @@ func (o *overlayer) object(path string, text json.RawMessage, member func(key st
 	}
 }
 
-// allowed tells whether the configuration lets a shadow set key, and says so in rejected where it does not.
+// allowed reports whether the configuration lets a shadow set key, and says so in rejected if it
+// does not.
 func (o *overlayer) allowed(path, key string) bool {
 	if !slices.Contains(o.limits.Allow, key) {
 		o.reject(path, "[shadow] allow does not list %q", key)

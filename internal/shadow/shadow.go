@@ -36,7 +36,8 @@ type Config struct {
 	Limits Limits
 	Store  *buffer.Store
 	Now    func() (time.Time, bool)
-	// Apply puts settings in force. It is called by New's caller's goroutine for the first time and then by Desired's.
+	// Apply puts settings in force. It is called by New's caller's goroutine for the first time and
+	// then by Desired's.
 	Apply func(Settings)
 	// Publish makes a reported document known.
 	Publish func([]byte)
@@ -59,8 +60,8 @@ type Shadow struct {
 	origins map[string]string // path -> "shadow", for what does not come from the file
 }
 
-// New reads what the store kept, puts the settings in force that follow from it and the configuration, and publishes the
-// reported document.
+// New reads what the store kept, puts the settings in force that follow from it and the
+// configuration, and publishes the reported document.
 func New(ctx context.Context, c Config) (*Shadow, error) {
 	s := &Shadow{cfg: c}
 	text, err := c.Store.Get(ctx, bucket, "documents")
@@ -77,8 +78,9 @@ func New(ctx context.Context, c Config) (*Shadow, error) {
 	return s, s.adopt(ctx, s.kept.Desired, "")
 }
 
-// Desired takes a desired document in. When it returns nil the document was applied, or was ignored, which the log and the
-// reported document say; an error is the store's, and the broker must deliver it again.
+// Desired takes a desired document in. When it returns nil the document was applied, or was
+// ignored, which the log and the reported document say; an error is the store's, and the broker
+// must deliver it again.
 func (s *Shadow) Desired(ctx context.Context, payload []byte) error {
 	var d contract.Desired
 	if len(bytes.TrimSpace(payload)) == 0 {
@@ -124,7 +126,8 @@ func read(payload []byte, d *contract.Desired) string {
 // whole is the path in reported.rejected of a document that was ignored as a whole.
 const whole = "document"
 
-// ignore says that a desired document is not taken; what is in force stays. The entry goes with the next one that is taken.
+// ignore says that a desired document is not taken; what is in force stays. The entry goes with the
+// next one that is taken.
 func (s *Shadow) ignore(ctx context.Context, payload []byte, why string) error {
 	s.cfg.Log.Warn("desired shadow ignored", "why", why, "bytes", len(payload))
 	s.mu.Lock()
@@ -169,8 +172,8 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 		if err := s.cfg.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(bucket, "documents", text) }); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
 			return fmt.Errorf("shadow: keeping version %d: %w", d.Version, err) // stopping: the broker delivers it to the next start
 		} else if err != nil {
-			// A broken disk must not cost the connection: the settings hold until the program ends, and the retained document
-			// comes again.
+			// A broken disk must not cost the connection: the settings hold until the program ends,
+			// and the retained document comes again.
 			s.cfg.Log.Warn("the shadow is in force but cannot be kept", "desired", d.Version, "err", err)
 		}
 		s.cfg.Log.Info("shadow applied", "desired", d.Version, "reported", next.Reported.Version, "rejected", len(rejected))
@@ -187,8 +190,8 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 	return nil
 }
 
-// Reported returns the reported document, and which of its settings come from the shadow ("sensors.hall.every"); all
-// others come from the configuration.
+// Reported returns the reported document, and which of its settings come from the shadow
+// ("sensors.hall.every"); all others come from the configuration.
 func (s *Shadow) Reported() (contract.Reported, map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,7 +207,7 @@ func stateOf(s Settings) contract.State {
 	return state
 }
 
-// same tells whether two documents say the same apart from version and time.
+// same reports whether two documents say the same apart from version and time.
 func same(a, b contract.Reported) bool {
 	a.Version, a.TS, b.Version, b.TS = 0, contract.Time{}, 0, contract.Time{}
 	x, errX := json.Marshal(a)

@@ -75,7 +75,8 @@ func (r *rig) desired(text string) {
 	}
 }
 
-// reported tells the newest reported document: "version/desired", hall's interval, rejected paths.
+// reported returns the newest reported document: "version/desired", hall's interval, rejected
+// paths.
 func (r *rig) reported() string {
 	d := r.published[len(r.published)-1]
 	return fmt.Sprintf("%d/%d %s %v", d.Version, d.DesiredVersion, d.State.Sensors["hall"].Every, slices.Sorted(maps.Keys(d.Rejected)))
@@ -102,7 +103,8 @@ func TestDesiredWinsOverTheFileUntilItIsCleared(t *testing.T) {
 	}
 	r.desired(`{"version":4, "state":{"sensors":{"hall":{"every":"5s","deadband":{"temperature":0.5}}}}}`) // as it comes with every connection
 	r.want("6/4 5s []")
-	// It survives a restart, also one with another file; what the document does not name comes from the file.
+	// It survives a restart, also one with another file; what the document does not name comes from
+	// the file.
 	r.close()
 	r.base.Sensors["hall"] = sampling.Settings{Every: 30 * time.Second, Enabled: false}
 	r.open()

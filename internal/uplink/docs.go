@@ -11,10 +11,11 @@ import (
 
 const lastEvery = time.Second // at most one P/last of a sensor in this time
 
-// docs are the retained documents: of each topic the newest text, sent when it changed. Guarded by Uplink.mu.
+// docs are the retained documents: of each topic the newest text, sent when it changed. Guarded by
+// Uplink.mu.
 type docs struct {
 	entries  map[string]*doc
-	dirty    []string // topics in the order in which they changed, but for first
+	dirty    []string // topics in the order in which they changed, except first
 	first    string   // the topic that goes before all others
 	inFlight int
 }
@@ -27,8 +28,9 @@ type doc struct {
 	sent     func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
 }
 
-// Set makes text the retained document of a topic; nil clears the topic. An unchanged text is not sent again while the
-// broker's session lasts. done, where it is not nil, is called once after this text or a newer one was acknowledged.
+// Set makes text the retained document of a topic; nil clears the topic. An unchanged text is not
+// sent again while the broker's session lasts. done, if it is not nil, is called once after this
+// text or a newer one was acknowledged.
 func (u *Uplink) Set(topic string, text []byte, done func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -69,7 +71,8 @@ func (d *docs) markLocked(topic string) {
 	}
 }
 
-// connectedLocked marks the documents that could not be sent, and all of them where the broker may have forgotten them.
+// connectedLocked marks the documents that could not be sent, and all of them if the broker may
+// have forgotten them.
 func (d *docs) connectedLocked(fresh bool) {
 	for topic, e := range d.entries {
 		if fresh || e.failed {
@@ -201,7 +204,7 @@ type newest struct {
 // remember keeps the newest reading of a group that was sent.
 func (u *Uplink) remember(g *group) {
 	r := g.records[len(g.records)-1]
-	if r.Kind != buffer.Readings || r.SeqTo > 0 || !u.cfg.Last(r.Stream) { // a bucket is no reading
+	if r.Kind != buffer.Readings || r.SeqTo > 0 || !u.cfg.Last(r.Stream) { // a bucket is not a reading
 		return
 	}
 	n := u.last[r.Stream]
@@ -214,8 +217,8 @@ func (u *Uplink) remember(g *group) {
 	}
 }
 
-// newer reports whether a was measured after b, of the same sensor. A dead letter that is retried has a new position: of
-// earlier runs that is all that is known.
+// newer reports whether a was measured after b, of the same sensor. A dead letter that is retried
+// has a new position: of earlier runs that is all that is known.
 func (u *Uplink) newer(a, b *buffer.Record) bool {
 	switch now := u.cfg.Queue.Run(); {
 	case a.Run == b.Run:
@@ -259,7 +262,8 @@ func (u *Uplink) sendNewest(link Link) {
 	}
 }
 
-// newestDue returns how long until a newest reading may be sent that had to wait since its sensor's last one.
+// newestDue returns how long until a newest reading may be sent that had to wait since its sensor's
+// last one.
 func (u *Uplink) newestDue() time.Duration {
 	wait := time.Hour
 	now := u.now()

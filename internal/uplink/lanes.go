@@ -33,7 +33,7 @@ type group struct {
 	topic   string // that of a reply is known when it is rendered
 	records []buffer.Record
 	whole   *whole          // of a part of a loss event: what it has in common with the others
-	loss    []contract.Loss // and what it tells
+	loss    []contract.Loss // and what it reports
 }
 
 func (l *lane) stageFirst(g *group) { l.staged = slices.Insert(l.staged, 0, g) }
@@ -82,8 +82,9 @@ func (u *Uplink) fill(link Link) time.Duration {
 	return min(wait, u.newestDue(), u.docsDue())
 }
 
-// next chooses the lane that sends now: events first, then live, then the backlog, except that a lane which has nothing
-// in flight and was passed over often enough goes before live. It returns nil where the window has no room for any.
+// next chooses the lane that sends now: events first, then live, then the backlog, except that a
+// lane which has nothing in flight and was passed over often enough goes before live. It returns
+// nil if the window has no room for any.
 func (u *Uplink) next(link Link) *lane {
 	events, live, backlog := &u.lanes[buffer.EventLane], &u.lanes[buffer.LiveLane], &u.lanes[buffer.BacklogLane]
 	used := events.inFlight + live.inFlight + backlog.inFlight + u.docsInFlight()
@@ -111,7 +112,7 @@ func (u *Uplink) next(link Link) *lane {
 	return nil
 }
 
-// stage makes sure that the lane has a group to send and tells whether it has.
+// stage makes sure that the lane has a group to send and reports whether it has.
 func (u *Uplink) stage(l *lane) bool {
 	if len(l.staged) > 0 {
 		return true
@@ -131,7 +132,8 @@ func (u *Uplink) stage(l *lane) bool {
 	return len(l.staged) > 0
 }
 
-// groups sorts records into messages: the readings of a sensor and run together, in the order of their first ones.
+// groups sorts records into messages: the readings of a sensor and run together, in the order of
+// their first ones.
 func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 	batch := u.cfg.BatchMax
 	if n := u.cfg.Encoder.BatchMax(); n > 0 {
@@ -179,7 +181,8 @@ func (u *Uplink) eventTopic(r *buffer.Record) string {
 	return u.cfg.Topics.Event(kind)
 }
 
-// giveBack returns a group to the store. The parts of an event stay: others of them may be on their way.
+// giveBack returns a group to the store. The parts of an event stay: others of them may be on their
+// way.
 func (u *Uplink) giveBack(g *group) {
 	if g.whole != nil {
 		g.lane.staged = append(g.lane.staged, g)

@@ -13,10 +13,12 @@ import (
 	"github.com/fieldgate/fieldgate/internal/payload"
 )
 
-// packetOverhead is what a PUBLISH has besides topic and payload, generously: header, id, content type, correlation.
+// packetOverhead is what a PUBLISH has besides topic and payload, generously: header, id, content
+// type, correlation.
 const packetOverhead = 128
 
-// send renders a group and hands it to the client; false: the client did not get it, and its outcome waits for settle.
+// send renders a group and hands it to the client; false: the client did not get it, and its
+// outcome waits for settle.
 func (u *Uplink) send(g *group, link Link) bool {
 	m, err := u.fit(g, link)
 	o := outcome{group: g, weight: m.size(), sent: u.now()}

@@ -8,13 +8,14 @@ import (
 )
 
 const (
-	unroutedEvery = 5 * time.Minute // how often a loss event that nobody got is told again at least
+	unroutedEvery = 5 * time.Minute // how often a loss event that nobody got is reported again at least
 	unroutedMax   = 1000            // loss events that are kept for it; those beyond are as other events
 )
 
-// unroutedLosses are the loss events that the broker took although nobody had subscribed (PUBACK 0x10). An event that tells what
-// did not arrive has to arrive itself: they are kept, in the store as well, and meanwhile the ledger makes no more of
-// them. The first is tried again when a topic has subscribers again, and every unroutedEvery; the rest follow when it arrives.
+// unroutedLosses are the loss events that the broker took although nobody had subscribed (PUBACK
+// 0x10). An event that reports what did not arrive has to arrive itself: they are kept, in the
+// store as well, and meanwhile the ledger makes no more of them. The first is tried again when a
+// topic has subscribers again, and every unroutedEvery; the rest follow when it arrives.
 type unroutedLosses struct {
 	groups       []*group
 	until        time.Time       // the first is not tried before
@@ -22,7 +23,8 @@ type unroutedLosses struct {
 	noSubscriber map[string]bool // topics that had no subscriber when the last message came; not those of replies
 }
 
-// keeps tells whether a group that nobody got is kept: readings where the configuration says so, and loss events.
+// keeps reports whether a group that nobody got is kept: readings where the configuration says so,
+// and loss events.
 func (u *Uplink) keeps(g *group) bool {
 	if g.lane.id == buffer.EventLane {
 		return u.isLoss(g) && len(u.unroutedLosses.groups) < unroutedMax
@@ -42,7 +44,8 @@ func (u *Uplink) keepUnrouted(g *group) {
 	u.cfg.Queue.HoldLosses(true)
 }
 
-// routed learns whether a topic has subscribers. Where it has some again, loss events may have as well.
+// routed learns whether a topic has subscribers. If it has some again, loss events may have as
+// well.
 func (u *Uplink) routed(topic string, has bool) {
 	switch h := &u.unroutedLosses; {
 	case !has:
@@ -64,7 +67,8 @@ func (u *Uplink) release() {
 	u.cfg.Queue.HoldLosses(false)
 }
 
-// retry stages the first loss event that nobody got, if it is time, and returns how long until it is.
+// retry stages the first loss event that nobody got, if it is time, and returns how long until it
+// is.
 func (h *unroutedLosses) retry(now time.Time) time.Duration {
 	if h.trying || len(h.groups) == 0 {
 		return time.Hour

@@ -10,7 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 )
 
-// tell does what the gateway does now and then: it makes an event of what is new in the ledger.
+// publishLosses does what the gateway does now and then: it makes an event of what is new in the
+// ledger.
 func (r *rig) publishLosses() {
 	r.t.Helper()
 	j := event.NewJournal(event.Config{Store: r.store, Up: func() time.Duration { return time.Hour }, Log: r.uplink.cfg.Log})
@@ -37,7 +38,7 @@ func (r *rig) nobodyGets(n int) {
 	}
 }
 
-// ranges shows what loss events tell, by their numbers.
+// ranges shows what loss events say, by their numbers.
 func ranges(flights []flight) string {
 	var out []string
 	for _, f := range flights {
@@ -64,8 +65,8 @@ func rangeOf(n, first, last int) string {
 	return fmt.Sprintf(`n %d: %d,"last":%d,"count":%d,"reason":"unrouted"`, n, first, last, last-first+1)
 }
 
-// A loss event that nobody got is kept; while it is, the ledger makes no other, and what it would have told grows
-// together. All is told as soon as somebody has subscribed.
+// A loss event that nobody got is kept; while it is, the ledger makes no other, and what it would
+// have reported accumulates. All is reported as soon as somebody has subscribed.
 func TestLossEventThatNobodyGotIsToldAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -102,7 +103,8 @@ func TestLossEventThatNobodyGotIsToldAgain(t *testing.T) {
 	})
 }
 
-// Without news a loss event is tried every 5 minutes: that another topic has subscribers all the time is no news.
+// Without news a loss event is tried every 5 minutes: that another topic has subscribers all the
+// time is not news.
 func TestLossEventIsTriedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -134,8 +136,8 @@ func TestLossEventIsTriedSeldom(t *testing.T) {
 	})
 }
 
-// A loss event that waits is tried by the next connection and kept over restarts; one that is refused afterwards, or is no
-// message that the broker takes, does not keep the others.
+// A loss event that waits is tried by the next connection and kept over restarts; one that is
+// refused afterwards, or is no message that the broker takes, does not keep the others.
 func TestKeptLossEventsEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -208,7 +210,7 @@ func TestKeptLossEventsEnd(t *testing.T) {
 				ack(r.settled(), codeNoSubscribers)
 				synctest.Wait()
 				r.enter()
-				r.publishLosses() // the ledger tells again
+				r.publishLosses() // the ledger reports again
 				if got := ranges(r.settled()); got != rangeOf(3, 5, 5) {
 					t.Errorf("then: %q", got)
 				}

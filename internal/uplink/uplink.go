@@ -29,15 +29,17 @@ type Queue interface {
 	Ready() <-chan struct{}
 }
 
-// Client is what the uplink needs of the MQTT client. Send never blocks. Where it returns nil, done is called exactly
-// once, from a goroutine of the client, with the reason code of the PUBACK or an error: ErrTooLarge, ErrPoison, ErrEnded.
+// Client is what the uplink needs of the MQTT client. Send never blocks. If it returns nil, done is
+// called exactly once, from a goroutine of the client, with the reason code of the PUBACK or an
+// error: ErrTooLarge, ErrPoison, ErrEnded.
 type Client interface {
 	Send(m Message, done func(code byte, err error)) error
 }
 
 // Errors that an adapter of the client makes its own into.
 var (
-	// ErrPoison means that the broker ends the connection at this message, each time and at no other.
+	// ErrPoison means that the broker ends the connection at this message, each time and at no
+	// other.
 	ErrPoison   = errors.New("the broker ends the connection at this message")
 	ErrTooLarge = errors.New("larger than the broker accepts")
 	ErrInvalid  = errors.New("no message that MQTT can carry")
@@ -62,7 +64,8 @@ type Times interface {
 // Clock is what the uplink needs of the clock.
 type Clock interface {
 	Times
-	// Pending reports whether the time of the running kernel may still become known soon: sending waits for it.
+	// Pending reports whether the time of the running kernel may still become known soon: sending
+	// waits for it.
 	Pending() bool
 }
 
@@ -114,7 +117,7 @@ type Uplink struct {
 type Link struct {
 	Up        bool
 	Broker    string // its URL
-	Fresh     bool   // the broker had no session: retained documents are sent anew
+	Fresh     bool   // the broker had no session: retained documents are sent again
 	Window    int    // messages unacknowledged
 	MaxPacket int    // bytes of a packet that it announced; 0: no limit
 	NoRetain  bool   // it keeps no retained messages: documents go without RETAIN
@@ -146,7 +149,8 @@ func New(c Config) *Uplink {
 	return u
 }
 
-// SetLink says that a connection came or went. It may be called from any goroutine and returns at once.
+// SetLink says that a connection came or went. It may be called from any goroutine and returns at
+// once.
 func (u *Uplink) SetLink(l Link) {
 	u.mu.Lock()
 	u.link, u.linkNew = l, true
@@ -167,13 +171,15 @@ func (u *Uplink) Retire() {
 	u.Wake()
 }
 
-// Leave ends the lanes: what is in flight is still settled, retained documents still go, and nothing else is sent.
+// Leave ends the lanes: what is in flight is still settled, retained documents still go, and
+// nothing else is sent.
 func (u *Uplink) Leave() {
 	u.leaving.Store(leaving)
 	u.Wake()
 }
 
-// Idle waits until nothing is in flight and no event is left that may be sent; at once where there is no connection.
+// Idle waits until nothing is in flight and no event is left that may be sent; at once if there is
+// no connection.
 func (u *Uplink) Idle(ctx context.Context) {
 	idle := make(chan struct{})
 	u.mu.Lock()
@@ -209,8 +215,9 @@ func (u *Uplink) Stats() Stats {
 	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
 }
 
-// Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is settled by Settle. What
-// the store cannot do now, because its disk fails, is tried again: Run returns no error.
+// Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is
+// settled by Settle. What the store cannot do now, because its disk fails, is tried again: Run
+// returns no error.
 func (u *Uplink) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -227,8 +234,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 	}
 }
 
-// Settle tells the store what became of messages whose PUBACK came after Run ended. The gateway calls it when the client
-// has ended, before it closes the store.
+// Settle tells the store what became of messages whose PUBACK came after Run ended. The gateway
+// calls it when the client has ended, before it closes the store.
 func (u *Uplink) Settle(ctx context.Context) { u.settle(ctx) }
 
 // step does everything that can be done now and returns how long to wait for what only time brings.

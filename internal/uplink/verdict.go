@@ -18,8 +18,8 @@ const (
 	codePayloadInvalid = 0x99
 )
 
-// A verdict is what an outcome is about. One is never taken for another: a broker that takes no topic of ours must not cost readings,
-// and a reading that cannot be sent must not keep the others.
+// A verdict is what an outcome is about. One is never taken for another: a broker that takes no
+// topic of ours must not cost readings, and a reading that cannot be sent must not keep the others.
 type verdict int
 
 const (
@@ -144,7 +144,8 @@ func (u *Uplink) divide(ctx context.Context, o outcome) {
 	}
 }
 
-// setAside sets a message aside as a dead letter; false: the store cannot keep it now, and it is tried again.
+// setAside sets a message aside as a dead letter; false: the store cannot keep it now, and it is
+// tried again.
 func (u *Uplink) setAside(ctx context.Context, o outcome) bool {
 	g := o.group
 	reason := fmt.Sprintf("refused with reason code 0x%02x", o.code)

@@ -13,8 +13,9 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 )
 
-// TestRefusalOfTheBrokerBuriesNothingMore: what refuses every reading of a topic is no fault of the readings. After a few dead letters the
-// topic is paused; when the broker takes it again the rest follows.
+// TestRefusalOfTheBrokerBuriesNothingMore: what refuses every reading of a topic is not a fault of
+// the readings. After a few dead letters the topic is paused; when the broker takes it again the
+// rest follows.
 func TestRefusalOfTheBrokerBuriesNothingMore(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -80,7 +81,8 @@ func TestRefusalOfTheBrokerBuriesNothingMore(t *testing.T) {
 	}
 }
 
-// TestTopicWhoseOldestReadingsAreCulpritsIsNotStuck: a pause because of culprits tries the newest reading as well.
+// TestTopicWhoseOldestReadingsAreCulpritsIsNotStuck: a pause because of culprits tries the newest
+// reading as well.
 func TestTopicWhoseOldestReadingsAreCulpritsIsNotStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -117,8 +119,9 @@ func (r *rig) loss(n int) {
 	}
 }
 
-// TestEventsOfTheLedgerAreDividedOrHeldNeverBuried: packets of 300 bytes, announced, refused or fatal to the connection. Every range
-// arrives under the number of its event; a boot event that does not fit waits.
+// TestEventsOfTheLedgerAreDividedOrHeldNeverBuried: packets of 300 bytes, announced, refused or
+// fatal to the connection. Every range arrives under the number of its event; a boot event that
+// does not fit waits.
 func TestEventsOfTheLedgerAreDividedOrHeldNeverBuried(t *testing.T) {
 	const limit = 300
 	for _, tt := range []struct {
@@ -180,7 +183,8 @@ func TestEventsOfTheLedgerAreDividedOrHeldNeverBuried(t *testing.T) {
 	}
 }
 
-// TestPartsOfALossEventOutliveTheConnection: while one part is acknowledged, and the others wait, the link goes and comes.
+// TestPartsOfALossEventOutliveTheConnection: while one part is acknowledged, and the others wait,
+// the link goes and comes.
 func TestPartsOfALossEventOutliveTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -219,7 +223,8 @@ type narrow struct {
 	refused int
 }
 
-// serve answers what was sent until nothing more comes, and returns the largest message that passed.
+// serve answers what was sent until nothing more comes, and returns the largest message that
+// passed.
 func (n *narrow) serve(r *rig) (largest int) {
 	for flights := r.settled(); len(flights) > 0; flights = r.settled() {
 		for _, f := range flights {

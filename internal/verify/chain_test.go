@@ -164,7 +164,8 @@ func (w *world) Send(m uplink.Message, done func(code byte, err error)) error {
 	return nil
 }
 
-// deliver connects a gateway until everything was sent, or until the link breaks after some messages.
+// deliver connects a gateway until everything was sent, or until the link breaks after some
+// messages.
 func (w *world) deliver(c *card, messages int) {
 	w.budget = messages
 	status, err := json.Marshal(contract.Status{V: contract.Version, State: contract.Online, Run: c.store.Run()})
@@ -300,8 +301,9 @@ func (w *world) holes() (n uint64) {
 	return n
 }
 
-// TestChainOfRuns lets starts, crashes, copies put back, lost stores, cloned cards and renamed gateways happen in random order, with
-// real stores. The verdict is never COMPLETE over a hole, and never INCOMPLETE over a history without loss.
+// TestChainOfRuns lets starts, crashes, copies put back, lost stores, cloned cards and renamed
+// gateways happen in random order, with real stores. The verdict is never COMPLETE over a hole, and
+// never INCOMPLETE over a history without loss.
 func TestChainOfRuns(t *testing.T) {
 	n := *histories
 	if testing.Short() {

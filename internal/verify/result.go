@@ -45,7 +45,7 @@ type Outage struct {
 	To   contract.Time `json:"to"`
 }
 
-// outagesMax is how many times are told apart; the last one then grows.
+// outagesMax is how many times are kept apart; the last one then grows.
 const outagesMax = 100
 
 // Outage notes that nobody knows what was sent in that time.
@@ -72,7 +72,7 @@ func (t *Tracker) Results() []Result {
 	return out
 }
 
-// result returns what is known of one sequence; false where nothing is expected of it.
+// result returns what is known of one sequence; false if nothing is expected of it.
 func (t *Tracker) result(k seqKey, s *sequence) (Result, bool) {
 	b := t.runs[k.run]
 	r := Result{
@@ -144,8 +144,9 @@ func (t *Tracker) Gaps() []Gap {
 	return out
 }
 
-// unreported returns the runs that no boot event names as its previous one, but for the newest of each gateway. Whoever did not
-// listen from the beginning can miss only the successor of a run that was under way meanwhile.
+// unreported returns the runs that no boot event names as its previous one, but for the newest of
+// each gateway. A receiver that did not listen from the beginning can miss only the successor of a
+// run that was under way meanwhile.
 func (t *Tracker) unreported() map[string]bool {
 	ends, newest := map[string]bool{}, map[string]int{}
 	for id, b := range t.runs {
@@ -162,8 +163,8 @@ func (t *Tracker) unreported() map[string]bool {
 	return ends
 }
 
-// succeeded reports whether a run of the same gateway was under way after this one was, although neither follows from the other: what
-// came in between is not known.
+// succeeded reports whether a run of the same gateway was under way after this one was, although
+// neither follows from the other: what came in between is not known.
 func (t *Tracker) succeeded(id string) bool {
 	last := t.runs[id]
 	before := map[string]bool{id: true}
@@ -178,7 +179,8 @@ func (t *Tracker) succeeded(id string) bool {
 	return false
 }
 
-// Silent returns the gateways that were heard and whose connection is lost: what they have taken since is not known.
+// Silent returns the gateways that were heard and whose connection is lost: what they have taken
+// since is not known.
 func (t *Tracker) Silent() []Silence {
 	var out []Silence
 	for gateway, s := range t.status {

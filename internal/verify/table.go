@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// A Report is what Results and Gaps tell, put together for people and for programs.
+// A Report is what Results and Gaps return, put together for people and for programs.
 type Report struct {
 	Verdict   string    `json:"verdict"`          // complete, incomplete, nothing
 	Unread    uint64    `json:"unread,omitempty"` // messages that could not be read
@@ -22,7 +22,8 @@ type Report struct {
 	Outages   []Outage  `json:"unheard,omitempty"`
 }
 
-// The verdicts. Nothing is missing: every reading arrived, or is in the ledger, or an unclean end explains it.
+// The verdicts. Nothing is missing: every reading arrived, or is in the ledger, or an unclean end
+// explains it.
 const (
 	Complete   = "complete"
 	Incomplete = "incomplete"
@@ -41,7 +42,7 @@ func (t *Tracker) Report() Report {
 	return r
 }
 
-// A total is what a report tells of one sensor, over all runs.
+// A total is what a report says of one sensor, over all runs.
 type total struct {
 	gateway, sensor                                                 string
 	runs                                                            int
@@ -64,7 +65,8 @@ var columns = []column{
 	{"MISSING", func(s *total) uint64 { return s.missing }, true},
 }
 
-// Print writes the table of a report, one line for each sensor, then everything that is missing, and the verdict.
+// Print writes the table of a report, one line for each sensor, then everything that is missing,
+// and the verdict.
 func (r Report) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	totals := r.totals()
