@@ -269,7 +269,7 @@ func (b *binder) name(path, value string) bool {
 	return msg == ""
 }
 
-// badName says why s cannot be a level of a topic and a name in the store; "" where it can.
+// badName says why s cannot be a level of a topic and a name in the store; "" if it can.
 func badName(s string) string {
 	if s == "" || len(s) > 64 {
 		return "must have 1 to 64 characters"

@@ -32,7 +32,7 @@ type Gateway struct {
 	LogLevel     string        `toml:"log_level"`    // of LogLevels
 	HealthEvery  time.Duration `toml:"health_every"`
 	WaitForClock time.Duration `toml:"wait_for_clock"` // how long sending waits for a synchronised clock
-	TrustClock   *bool         `toml:"trust_clock"`    // take the system's clock as right without asking the kernel; nil: where somebody is known to keep it
+	TrustClock   *bool         `toml:"trust_clock"`    // take the system's clock as right without asking the kernel; nil: if somebody is known to keep it
 }
 
 // MQTT is [mqtt].

@@ -21,7 +21,7 @@ const maxUnit = 32
 type FieldFilter struct {
 	Scale  *float64 `toml:"scale"`  // factor; nil is 1
 	Offset *float64 `toml:"offset"` // added after scaling, in the field's unit; nil is 0
-	// Unit is the unit's symbol after scaling; "" is the driver's, or none where scale or offset
+	// Unit is the unit's symbol after scaling; "" is the driver's, or none if scale or offset
 	// change the number.
 	Unit string `toml:"unit"`
 

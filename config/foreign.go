@@ -49,7 +49,7 @@ var foreign = map[string][]meaning{
 type meaning struct{ table, advice string }
 
 // foreignKey returns what to write instead of a key that fieldgate does not have, in the table of a
-// path; "" where it is not known.
+// path; "" if it is not known.
 func foreignKey(key, path string) string {
 	word := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
 	table := tableOf(path)

@@ -42,7 +42,7 @@ func ReadFile(name string, max int64) ([]byte, error) {
 	return text, nil
 }
 
-// named gives an error the file, where it has none.
+// named gives an error the file, if it has none.
 func named(name string, err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -143,7 +143,7 @@ func TestConfigurationThatBecameWrongDoesNotStopAGateway(t *testing.T) {
 	if !strings.Contains(g.log.String(), "continuing with the last good one") {
 		t.Error("the log does not say so")
 	}
-	// Mended, a reload takes it in without a stop of the process.
+	// Repaired, a reload takes it in without a stop of the process.
 	g.configure("mqtt://127.0.0.1:1", waveSensor+"[[sensor]]\nname = \"second\"\ndriver = \"sim\"\nevery = \"1s\"\n")
 	if out, code := g.command("reload", "-c", g.path("fieldgate.toml")); code != exitDone {
 		t.Fatalf("reload: exit code %d: %s", code, out)

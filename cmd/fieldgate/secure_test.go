@@ -114,7 +114,7 @@ func TestMutualTLSWithPassword(t *testing.T) {
 	if err := os.WriteFile(password, []byte("open-sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// After a refusal the next attempt is minutes away; an operator who has mended it says so.
+	// After a refusal the next attempt is minutes away; an operator who has repaired it says so.
 	if out, code := g.command("reload", "-c", g.path("fieldgate.toml")); code != exitDone {
 		t.Fatalf("reload: %s", out)
 	}

@@ -168,7 +168,7 @@ func showReports(ctx context.Context, out io.Writer, mu *sync.Mutex, t *verify.T
 	}
 }
 
-// report prints the verdict and returns it as an error where something is missing.
+// report prints the verdict and returns it as an error if something is missing.
 func (f *verifyFlags) report(out io.Writer, t *verify.Tracker) error {
 	r := t.Report()
 	var err error

@@ -16,7 +16,7 @@ const blacklist = "initcall_blacklist=bcm2835_pm_driver_init,bcm2835_power_drive
 func TestStuckBusOfAPiZero(t *testing.T) {
 	dir := needs(t)
 	// The kernel sets the system timer of this board, which interrupts when its count equals a
-	// register, to the count plus 15 µs or more. Where the host holds QEMU up for longer between
+	// register, to the count plus 15 µs or more. If the host holds QEMU up for longer between
 	// reading and writing, the moment has passed; the next is a turn of the count away, 71 minutes,
 	// and until then the kernel has no time. With icount the machine's time goes by instructions,
 	// 16 ns each, while idle by the host's clock.

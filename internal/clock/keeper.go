@@ -50,7 +50,7 @@ func clocks(root string) []string {
 }
 
 // networkTime reports whether a service that sets the clock by the network runs on this machine, or
-// shall.
+// will run.
 func networkTime(root string) bool {
 	return slices.ContainsFunc([]string{
 		"run/systemd/timesync", "run/chrony", "run/chronyd.pid", "run/ntpd.pid", "run/ntp.pid", "run/ntpd.sock", "run/ntpd-rs", "run/ptp4l", "run/gpsd.sock",

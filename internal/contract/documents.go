@@ -192,7 +192,7 @@ type FlashHealth struct {
 	Bytes       uint64       `json:"bytes"`
 	BytesPerDay float64      `json:"bytes_per_day"`
 	Commits     uint64       `json:"commits"`
-	Device      *FlashDevice `json:"device,omitempty"` // where the store lies on one
+	Device      *FlashDevice `json:"device,omitempty"` // if the store lies on one
 }
 
 // FlashDevice says what was really written to the store's block device since the program started,
@@ -203,7 +203,7 @@ type FlashDevice struct {
 	Bytes           uint64   `json:"bytes"`
 	BytesPerDay     float64  `json:"bytes_per_day"`
 	BytesPerReading float64  `json:"bytes_per_reading"`
-	Years           *float64 `json:"years,omitempty"` // that a new card would last, where its endurance is configured
+	Years           *float64 `json:"years,omitempty"` // that a new card would last, if its endurance is configured
 }
 
 // SensorHealth is the state of one sensor.

@@ -44,9 +44,9 @@ type BootEvent struct {
 // unclean one.
 type Previous struct {
 	Run     string            `json:"run"`
-	Store   string            `json:"store"` // another one than the event's where the card was cloned since
+	Store   string            `json:"store"` // another one than the event's if the card was cloned since
 	Boot    uint32            `json:"boot"`
-	Gateway string            `json:"gateway"` // another one than the event's where the gateway was renamed since
+	Gateway string            `json:"gateway"` // another one than the event's if the gateway was renamed since
 	End     string            `json:"end"`
 	Last    map[string]uint64 `json:"last"`
 	Events  uint64            `json:"events"`

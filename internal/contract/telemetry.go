@@ -14,7 +14,7 @@ type Telemetry struct {
 type Reading struct {
 	Seq uint64   `json:"seq"`
 	TS  Time     `json:"ts"`
-	Up  *float64 `json:"up,omitempty"` // seconds since power-up, where TS is not known
+	Up  *float64 `json:"up,omitempty"` // seconds since power-up, if TS is not known
 	Measured
 }
 

@@ -1,6 +1,6 @@
 // Package doctor examines a machine and its configuration: sensors, clock, store, certificate,
-// broker. Each Check says what was found and, where something is wrong, what to do about it. How it
-// is printed is the command's affair.
+// broker. Each Check says what was found and, if something is wrong, what to do about it. How it is
+// printed is the command's affair.
 //
 // It changes nothing: it does not open the store, which has one owner, but looks at its folder; it
 // leaves the broker's session as it found it; it does not open actuators, since opening one may

@@ -10,7 +10,7 @@
 //  4. deadband, on_change: whether the field has moved since it was last kept
 //
 // The first three change values; the last one votes. Only fields that have a deadband or on_change
-// vote: if none does, every reading is kept; where some do, a reading is kept when one of them has
+// vote: if none does, every reading is kept; if some do, a reading is kept when one of them has
 // moved, whatever the others did. Three things keep a reading without a vote: a field that became
 // bad or came back, a heartbeat that is due, and Force.
 package filter

@@ -45,7 +45,7 @@ func Kind(c config.FieldFilter, k drivers.Kind) drivers.Kind {
 }
 
 // Revert turns a value that is to be written into what the driver takes, a value of kind k: before
-// scale and offset, and rounded where the driver has an int. One outside min and max is an error.
+// scale and offset, and rounded if the driver has an int. One outside min and max is an error.
 func Revert(c config.FieldFilter, v drivers.Value, k drivers.Kind) (drivers.Value, error) {
 	if v.Kind() != drivers.KindFloat && v.Kind() != drivers.KindInt {
 		return v, nil

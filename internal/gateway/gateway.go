@@ -44,8 +44,7 @@ const (
 	closeWait   = time.Second     // for a DISCONNECT
 	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
 
-	// Of one kind of record that others cause, so many are logged within the period; the rest is
-	// counted.
+	// Of a kind of record that others cause so many are logged in a period; the rest is counted.
 	peerLines  = 10
 	peerPeriod = time.Minute
 )

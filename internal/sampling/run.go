@@ -12,7 +12,7 @@ import (
 const (
 	minBackoff = time.Second
 	maxBackoff = time.Minute
-	maxMissing = 10 * time.Second // where the driver cannot be opened: a device that was plugged in again is not to be waited for
+	maxMissing = 10 * time.Second // if the driver cannot be opened: a device that was plugged in again is not to be waited for
 	reopen     = 5                // failures in a row after which the driver is opened again
 	starved    = 3                // attempts in a row without a turn on the bus that make a sensor Stale
 )

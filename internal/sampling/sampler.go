@@ -29,7 +29,7 @@ type Settings struct {
 // A Config describes one sensor.
 type Config struct {
 	Name     string
-	Bus      string // for messages; "" where the driver has none
+	Bus      string // for messages; "" if the driver has none
 	Settings Settings
 	// Timeout bounds a reading, from when it is the sensor's turn on the bus. 0 is the interval,
 	// but at least 2 s and at most 30 s.

@@ -68,7 +68,7 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 // passOver leaves a sensor as it is that did not get its turn on the bus, until that has happened
 // too often.
 func (l *loop) passOver(o outcome) outcome {
-	if l.retry != 0 { // it was no multiple of the interval
+	if l.retry != 0 { // it was not a multiple of the interval
 		o.skipped = 0
 	}
 	up := l.deps.Up()

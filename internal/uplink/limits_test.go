@@ -198,7 +198,7 @@ func TestWithoutRetainedMessagesDocumentsAreSentPlain(t *testing.T) {
 	})
 }
 
-// TestEventsToARefusedTopicAreNotTriedOneByOne: each would cost two connections where the broker
+// TestEventsToARefusedTopicAreNotTriedOneByOne: each would cost two connections if the broker
 // closes.
 func TestEventsToARefusedTopicAreNotTriedOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -108,7 +108,7 @@ func (u *Uplink) saveSizes(ctx context.Context) {
 	if !s.changed || s.broker == "" {
 		return
 	}
-	s.changed = false // one attempt: it is learned again where the disk fails
+	s.changed = false // one attempt: it is learned again if the disk fails
 	u.cfg.Log.Info("the broker limits the size of a message without announcing it", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
 	text, err := json.Marshal(s)
 	if err == nil {

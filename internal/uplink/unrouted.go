@@ -23,8 +23,8 @@ type unroutedLosses struct {
 	noSubscriber map[string]bool // topics that had no subscriber when the last message came; not those of replies
 }
 
-// keeps reports whether a group that nobody got is kept: readings where the configuration says so,
-// and loss events.
+// keeps reports whether a group that nobody got is kept: readings if the configuration says so, and
+// loss events.
 func (u *Uplink) keeps(g *group) bool {
 	if g.lane.id == buffer.EventLane {
 		return u.isLoss(g) && len(u.unroutedLosses.groups) < unroutedMax

@@ -137,7 +137,7 @@ func TestLossEventIsTriedSeldom(t *testing.T) {
 }
 
 // A loss event that waits is tried by the next connection and kept over restarts; one that is
-// refused afterwards, or is no message that the broker takes, does not keep the others.
+// refused afterwards, or is not a message that the broker takes, does not keep the others.
 func TestKeptLossEventsEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name string

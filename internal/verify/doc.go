@@ -16,6 +16,6 @@
 // ends of one gateway.
 //
 // The numbers come from a broker (Watch), from files of JSON lines (Lines), or from a table, with
-// the SQL of docs/verify.md. What gateways send is read here and nowhere judged; what a reading
+// the SQL of docs/verify.md. What gateways send is read here and judged nowhere; what a reading
 // says is none of this package's business.
 package verify

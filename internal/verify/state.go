@@ -93,7 +93,7 @@ func (b *runState) costs(at moment) bool {
 	return at.base == unknownTime || at.seconds >= b.newest[at.base]-b.maxLoss-crashSlack
 }
 
-// A moment is a time, since 1970 or, where the gateway did not know it, since power-up.
+// A moment is a time, since 1970 or, if the gateway did not know it, since power-up.
 type moment struct {
 	base    int
 	seconds float64

@@ -40,7 +40,7 @@ type device struct {
 }
 
 // devices returns one of every driver for I2C. What they measure is none of the values that their
-// models and registers start with, where the model lets that be set.
+// models and registers start with, if the model lets that be set.
 func devices() []device {
 	inputs := func(bits int) chip {
 		c := ads1115test.New(bits)
