@@ -30,6 +30,7 @@ race:
 # Style, and what the compilers for other machines say: only buffer needs C, and nothing needs 64 bits.
 lint:
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go run .ci/comments.go
 	go vet -tags $(TAGS) ./...
 	go mod tidy -diff
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags $(TAGS) ./...

@@ -26,7 +26,8 @@ type binder struct {
 	place map[string]*node
 }
 
-// bind copies n into the value that v, settable, is. Keys that are not in the tree keep what v had: the default.
+// bind copies n into the value that v, settable, is. Keys that are not in the tree keep what v had:
+// the default.
 func (b *binder) bind(n *node, v reflect.Value, path string) {
 	b.place[path] = n
 	if v.Kind() == reflect.Pointer {
@@ -250,7 +251,8 @@ func kindName(k reflect.Kind) string {
 	return "a whole number"
 }
 
-// fieldsOf maps the keys of a struct's `toml` tags to field indices. Fields without a tag are not the file's.
+// fieldsOf maps the keys of a struct's `toml` tags to field indices. Fields without a tag are not
+// the file's.
 func fieldsOf(t reflect.Type) map[string]int {
 	fields := map[string]int{}
 	for i := range t.NumField() {

@@ -164,8 +164,8 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 	b.checkSharing(sensors, sound)
 }
 
-// checkPause refuses an interval of 0, which reads without pause, but for devices that speak by themselves: those that have a serial line for
-// themselves.
+// checkPause refuses an interval of 0, which reads without pause, but for devices that speak by
+// themselves: those that have a serial line for themselves.
 func (b *binder) checkPause(s *Sensor, path string) {
 	if b.set(path+".every") && s.Every == 0 && (s.Spec.Bus != drivers.SerialBus || s.Spec.Shared) {
 		b.report(b.at(path+".every"), "%s.every must not be 0: driver %q does not wait for its device, and would be read without pause", path, s.Driver)
@@ -185,7 +185,8 @@ func (b *binder) checkBus(s *Sensor, path string) {
 	}
 }
 
-// bindOptions decodes the options of a sensor into its driver's struct, and then knows its fields. It tells whether it could.
+// bindOptions decodes the options of a sensor into its driver's struct, and then knows its fields.
+// It reports whether it could.
 func (b *binder) bindOptions(s *Sensor, path string) bool {
 	mistakes := len(b.problems)
 	n, _ := s.Options.(*node)
@@ -268,7 +269,7 @@ func (b *binder) name(path, value string) bool {
 	return msg == ""
 }
 
-// badName says why s cannot be a level of a topic and a name in the store; "" where it can.
+// badName says why s cannot be a level of a topic and a name in the store; "" if it can.
 func badName(s string) string {
 	if s == "" || len(s) > 64 {
 		return "must have 1 to 64 characters"

@@ -32,7 +32,7 @@ type Gateway struct {
 	LogLevel     string        `toml:"log_level"`    // of LogLevels
 	HealthEvery  time.Duration `toml:"health_every"`
 	WaitForClock time.Duration `toml:"wait_for_clock"` // how long sending waits for a synchronised clock
-	TrustClock   *bool         `toml:"trust_clock"`    // take the system's clock as right without asking the kernel; nil: where somebody is known to keep it
+	TrustClock   *bool         `toml:"trust_clock"`    // take the system's clock as right without asking the kernel; nil: if somebody is known to keep it
 }
 
 // MQTT is [mqtt].
@@ -49,7 +49,7 @@ type MQTT struct {
 	TLS                TLS           `toml:"tls"`
 }
 
-// TLS is [mqtt.tls]. The files are read anew for every connection.
+// TLS is [mqtt.tls]. The files are read again for every connection.
 type TLS struct {
 	CAFile     string `toml:"ca_file"`   // default: the system's
 	CertFile   string `toml:"cert_file"` // with KeyFile: the client's certificate
@@ -85,8 +85,8 @@ type Shadow struct {
 // Commands is [commands].
 type Commands struct {
 	Allow []string `toml:"allow"` // of the Catalogue's
-	// ReplyTopics are the topic filters of the Response Topics that replies may go to; none: anything outside of
-	// gateway.topic_prefix and of the broker's own topics.
+	// ReplyTopics are the topic filters of the Response Topics that replies may go to; none:
+	// anything outside of gateway.topic_prefix and of the broker's own topics.
 	ReplyTopics []string `toml:"reply_topics"`
 }
 
@@ -109,9 +109,11 @@ type Sensor struct {
 	Timeout time.Duration `toml:"timeout"` // of one measurement; 0: chosen from Every
 	Enabled bool          `toml:"enabled"`
 	Last    bool          `toml:"last"` // keep the newest reading retained in P/last/<sensor>
-	// Priority, one of Priorities, decides whose readings give way first when the store is full, and whose backlog is sent first.
+	// Priority, one of Priorities, decides whose readings give way first when the store is full,
+	// and whose backlog is sent first.
 	Priority string `toml:"priority"`
-	// FrozenAfter is after how long without a change in any field the sensor is called frozen. 0: never.
+	// FrozenAfter is after how long without a change in any field the sensor is called frozen. 0:
+	// never.
 	FrozenAfter time.Duration `toml:"frozen_after"`
 	// TTL is the age from which on a reading is of no use any more: it is removed unsent. 0: never.
 	TTL     time.Duration          `toml:"ttl"`
@@ -120,7 +122,8 @@ type Sensor struct {
 	Spec    drivers.Spec           `toml:"-"` // the driver's entry in the catalogue
 }
 
-// SameGateway reports whether two configurations are of the same gateway at the same broker, whatever else differs.
+// SameGateway reports whether two configurations are of the same gateway at the same broker,
+// whatever else differs.
 func (c *Config) SameGateway(other *Config) bool {
 	return slices.Equal(c.MQTT.URLs, other.MQTT.URLs) && c.MQTT.ClientID == other.MQTT.ClientID &&
 		c.Gateway.ID == other.Gateway.ID && c.Gateway.TopicPrefix == other.Gateway.TopicPrefix

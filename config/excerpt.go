@@ -14,7 +14,8 @@ const (
 	maxAfter   = 90
 )
 
-// around returns what to show of a line with a mistake at a column, which counts bytes from 1, and how many characters of that are before it.
+// around returns what to show of a line with a mistake at a column, which counts bytes from 1, and
+// how many characters of that are before it.
 func around(line string, col int) (text string, before int) {
 	at := min(max(col-1, 0), len(line))
 	head := printable(line[:at])
@@ -39,7 +40,8 @@ func excerpt(s string, length int) string {
 	return s[:length] + "…"
 }
 
-// printable replaces what is no text, or what a terminal would obey: tabs by spaces, the rest as in Go's strings.
+// printable replaces what is not text, or what a terminal would obey: tabs by spaces, the rest as
+// in Go's strings.
 func printable(s string) string {
 	var b strings.Builder
 	for i, r := range s {

@@ -21,25 +21,29 @@ const maxUnit = 32
 type FieldFilter struct {
 	Scale  *float64 `toml:"scale"`  // factor; nil is 1
 	Offset *float64 `toml:"offset"` // added after scaling, in the field's unit; nil is 0
-	// Unit is the unit's symbol after scaling; "" is the driver's, or none where scale or offset change the number.
+	// Unit is the unit's symbol after scaling; "" is the driver's, or none if scale or offset
+	// change the number.
 	Unit string `toml:"unit"`
 
 	Min *float64 `toml:"min"` // the smallest plausible value after scaling; nil is none
 	Max *float64 `toml:"max"` // the greatest plausible value after scaling; nil is none
 
-	// Average is how many readings the moving mean spans, 2 to MaxAverage; 0 and 1 are off. Bad values do not enter.
+	// Average is how many readings the moving mean spans, 2 to MaxAverage; 0 and 1 are off. Bad
+	// values do not enter.
 	Average int `toml:"average"`
 
-	// Deadband is by how much the field must differ from its last kept value to be kept again: by more than that, as in
-	// OPC UA, part 8. 0 is off.
+	// Deadband is by how much the field must differ from its last kept value to be kept again: by
+	// more than that, as in OPC UA, part 8. 0 is off.
 	Deadband float64 `toml:"deadband"`
 	// OnChange keeps the field when it differs at all.
 	OnChange bool `toml:"on_change"`
-	// Heartbeat is the longest time without a kept reading, for a field with a deadband or on_change; 0 is without limit.
+	// Heartbeat is the longest time without a kept reading, for a field with a deadband or
+	// on_change; 0 is without limit.
 	Heartbeat time.Duration `toml:"heartbeat"`
 }
 
-// Check returns what is wrong with the filter for a field of kind k: one or several *drivers.OptionError, joined.
+// Check returns what is wrong with the filter for a field of kind k: one or several
+// *drivers.OptionError, joined.
 func (c FieldFilter) Check(k drivers.Kind) error {
 	var errs []error
 	wrong := func(key, format string, args ...any) {

@@ -9,7 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 )
 
-// TestOneMistakeAValue: of a value that cannot be taken nothing else is told, for it would be untrue.
+// TestOneMistakeAValue: of a value that cannot be taken nothing else is reported, for it would be
+// untrue.
 func TestOneMistakeAValue(t *testing.T) {
 	sensor := func(lines string) string {
 		return minimal + "[[sensor]]\nname = \"s\"\ndriver = \"host\"\n" + lines

@@ -2,8 +2,9 @@ package config
 
 import "strings"
 
-// foreign are keys that other programs have for what is meant here, by the last of them (lower case, without _ and -), each with what to
-// write. Which of the meanings fits is decided by the table that the key stands in.
+// foreign are keys that other programs have for what is meant here, by the last of them (lower
+// case, without _ and -), each with what to write. Which of the meanings fits is decided by the
+// table that the key stands in.
 var foreign = map[string][]meaning{
 	"password":     {{"mqtt", `put it into a file that only the service may read, and write password_file = "/etc/fieldgate/mqtt-password": no secret stands in the configuration`}},
 	"passwd":       {{"mqtt", `put it into a file that only the service may read, and write password_file = "/etc/fieldgate/mqtt-password": no secret stands in the configuration`}},
@@ -47,7 +48,8 @@ var foreign = map[string][]meaning{
 // A meaning is what a foreign key stands for in a table.
 type meaning struct{ table, advice string }
 
-// foreignKey returns what to write instead of a key that fieldgate does not have, in the table of a path; "" where it is not known.
+// foreignKey returns what to write instead of a key that fieldgate does not have, in the table of a
+// path; "" if it is not known.
 func foreignKey(key, path string) string {
 	word := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
 	table := tableOf(path)
@@ -62,7 +64,8 @@ func foreignKey(key, path string) string {
 	return ""
 }
 
-// tableOf returns the last name of a path, without the places in lists: "registers" of "sensor.0.options.registers.3".
+// tableOf returns the last name of a path, without the places in lists: "registers" of
+// "sensor.0.options.registers.3".
 func tableOf(path string) string {
 	words := strings.Split(path, ".")
 	for i := len(words) - 1; i >= 0; i-- {
@@ -73,7 +76,7 @@ func tableOf(path string) string {
 	return ""
 }
 
-// secretKey tells whether the value of a key that fieldgate does not have may be a secret.
+// secretKey reports whether the value of a key that fieldgate does not have may be a secret.
 func secretKey(key string) bool {
 	key = strings.ToLower(key)
 	for _, word := range []string{"pass", "secret", "token", "apikey", "api_key", "credential"} {
@@ -87,7 +90,7 @@ func secretKey(key string) bool {
 // foreignScheme is what a broker's URL begins with instead of what other programs write.
 var foreignScheme = map[string]string{"tcp": "mqtt", "ssl": "mqtts", "tls": "mqtts", "mqtt+ssl": "mqtts", "mqtt+tls": "mqtts", "mqtt+tcp": "mqtt", "http": "ws", "https": "wss"}
 
-// syntaxAdvice says more of a mistake of syntax in a line that many make; "" where nothing is known.
+// syntaxAdvice says more of a mistake of syntax in a line that many make; "" if nothing is known.
 func syntaxAdvice(line, message string) string {
 	_, value, assigned := strings.Cut(line, "=")
 	value = strings.TrimSpace(value)

@@ -7,7 +7,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/all"
 )
 
-// TestForeignWordsGetTheRightKey: what other programs call a thing, and mistakes of syntax that many make, have sentences of their own.
+// TestForeignWordsGetTheRightKey: what other programs call a thing, and mistakes of syntax that
+// many make, have sentences of their own.
 func TestForeignWordsGetTheRightKey(t *testing.T) {
 	const mqtt = "[mqtt]\nurls = [\"mqtt://b\"]\n"
 	const sensor = mqtt + "[[sensor]]\nname = \"m\"\ndriver = \"modbus-rtu\"\nbus = \"/dev/ttyS0\"\nevery = \"1s\"\n"
@@ -42,7 +43,7 @@ func TestForeignWordsGetTheRightKey(t *testing.T) {
 	}
 }
 
-// TestAWrongOptionHidesNoWrongField: all mistakes of a sensor are told at once.
+// TestAWrongOptionHidesNoWrongField: all mistakes of a sensor are reported at once.
 func TestAWrongOptionHidesNoWrongField(t *testing.T) {
 	_, err := Parse([]Source{{Name: "f.toml", Text: "[mqtt]\nurls = [\"mqtt://b\"]\n[[sensor]]\nname = \"r\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nshape = \"round\"\n[sensor.field.value]\nscale = 0\n"}}, Catalogue{Drivers: all.Specs()})
 	if err == nil || !strings.Contains(err.Error(), "round") || !strings.Contains(err.Error(), "0 would make every value the same") {

@@ -31,14 +31,15 @@ var thisMachine = sync.OnceValues(func() (identity, error) {
 	return machine{"/etc/machine-id", net.Interfaces, dir}.identify()
 })
 
-// An identity tells this machine from others.
+// An identity distinguishes this machine from others.
 type identity struct {
 	hash    string // 64 hex digits
-	warning string // where it does not come from machine-id(5)
+	warning string // if it does not come from machine-id(5)
 }
 
-// identify returns the machine's identity. An id that is empty, missing or "uninitialized" is what all boards of an image have in
-// common: the address of a network card is taken instead, and where there is none a random id that is kept.
+// identify returns the machine's identity. An id that is empty, missing or "uninitialized" is what
+// all boards of an image have in common: the address of a network card is taken instead, and if
+// there is none a random id that is kept.
 func (m machine) identify() (identity, error) {
 	text, err := ReadFile(m.idFile, 4<<10)
 	if err == nil && isMachineID(bytes.TrimSpace(text)) {
@@ -60,7 +61,7 @@ func (m machine) identify() (identity, error) {
 	return identity{hashOf(id), why + ": the default gateway.id comes from the random id in " + file + " (run systemd-machine-id-setup, or set gateway.id)"}, nil
 }
 
-// isMachineID tells whether text is an id as machine-id(5) defines it.
+// isMachineID reports whether text is an id as machine-id(5) defines it.
 func isMachineID(text []byte) bool {
 	id, err := hex.DecodeString(string(text))
 	return err == nil && len(id) == 16 && !bytes.Equal(id, make([]byte, 16))
@@ -81,7 +82,7 @@ func (m machine) address() string {
 	return ""
 }
 
-// random returns the id that is kept in the state directory, and makes it where there is none.
+// random returns the id that is kept in the state directory, and makes it if there is none.
 func (m machine) random() (id []byte, file string, err error) {
 	file = filepath.Join(m.stateDir, "machine-id")
 	if id, err = ReadFile(file, 4<<10); err == nil && isMachineID(bytes.TrimSpace(id)) {
@@ -98,7 +99,8 @@ func hashOf(id []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// MachineHash returns a hash of this machine's id that does not tell the id (machine-id(5) asks for that): 64 hex digits.
+// MachineHash returns a hash of this machine's id that does not reveal the id (machine-id(5) asks
+// for that): 64 hex digits.
 func MachineHash() string {
 	id, err := thisMachine()
 	if err != nil {

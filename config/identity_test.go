@@ -65,7 +65,7 @@ func TestIdentityComesFromNothingThatAllBoardsHave(t *testing.T) {
 	}
 }
 
-// What protects less than it seems to is not silent, even where it is no mistake.
+// What protects less than it seems to is not silent, even if it is not a mistake.
 func TestPasswordInTheClearIsAWarning(t *testing.T) {
 	for url, want := range map[string]bool{"mqtt://broker.example.com": true, "ws://10.0.0.1/mqtt": true, "mqtt://127.0.0.1": false, "mqtt://localhost:1884": false,
 		"mqtt://[::1]": false, "mqtts://broker.example.com": false, "unix:///run/mosquitto.sock": false} {

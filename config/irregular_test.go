@@ -12,7 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 )
 
-// What is no file, or larger than any configuration, is said at once: as the configuration, beside it, and as the last good one.
+// What is not a file, or larger than any configuration, is said at once: as the configuration,
+// beside it, and as the last good one.
 func TestWhatIsNoFileIsNoConfiguration(t *testing.T) {
 	for kind, put := range map[string]func(string) error{
 		"a named pipe": func(name string) error { return syscall.Mkfifo(name, 0o600) },

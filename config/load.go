@@ -169,7 +169,8 @@ func replaceFile(file string, text []byte, mode fs.FileMode) error {
 	return os.Rename(tmp, file)
 }
 
-// LoadGood returns the sources that SaveGood kept; the error is fs.ErrNotExist where there never were any.
+// LoadGood returns the sources that SaveGood kept; the error is fs.ErrNotExist if there never were
+// any.
 func LoadGood(file string) ([]Source, error) {
 	text, err := ReadFile(file, maxGood)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where the service keeps what its configuration does not name. systemd/fieldgate.service has systemd make both.
+// Where the service keeps what its configuration does not name. systemd/fieldgate.service has
+// systemd make both.
 const (
 	serviceState   = "/var/lib/fieldgate"
 	serviceRuntime = "/run/fieldgate"
@@ -40,7 +41,8 @@ func (p Places) Socket(c *Config) string {
 	return filepath.Join(p.Runtime, "control.sock")
 }
 
-// Make makes what is missing of the directories that a gateway with this configuration needs, for this user alone.
+// Make makes what is missing of the directories that a gateway with this configuration needs, for
+// this user alone.
 func (p Places) Make(c *Config) error {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return fmt.Errorf("making the directory for the store: %w: name another one with --state-dir", err)
@@ -92,9 +94,10 @@ func home() (string, error) {
 	return u.HomeDir, nil
 }
 
-// Places returns where a gateway that is started here has its directories. systemd names those of a service; root and whoever
-// may write to the service's state directory have the service's; any other user has directories of the user's own, as the XDG
-// base directory specification lays them out.
+// Places returns where a gateway that is started here has its directories. systemd names those of a
+// service; root and anyone who may write to the service's state directory have the service's; any
+// other user has directories of the user's own, as the XDG base directory specification lays them
+// out.
 func (s Surrounding) Places() (Places, error) {
 	p := Places{State: s.Env("STATE_DIRECTORY"), Runtime: s.Env("RUNTIME_DIRECTORY")}
 	switch {
@@ -121,12 +124,13 @@ func (s Surrounding) Places() (Places, error) {
 	return p, nil
 }
 
-// service tells that a gateway that is started here is the service, or stands in for it.
+// service reports whether a gateway that is started here is the service, or stands in for it.
 func (s Surrounding) service() bool {
 	return s.UID == 0 || s.Env("STATE_DIRECTORY") != "" || s.Writable(serviceState)
 }
 
-// Running returns the places in which a gateway may run that this user means, the most likely first.
+// Running returns the places in which a gateway may run that this user means, the most likely
+// first.
 func (s Surrounding) Running() []Places {
 	service := Places{State: serviceState, Runtime: serviceRuntime}
 	p, err := s.Places()
@@ -137,7 +141,8 @@ func (s Surrounding) Running() []Places {
 	if s.service() || s.Env("RUNTIME_DIRECTORY") != "" {
 		return all
 	}
-	// A gateway that was started in a session and is looked for from outside of it, or the other way round.
+	// A gateway that was started in a session and is looked for from outside of it, or the other
+	// way round.
 	for _, dir := range []string{s.session(), p.State} {
 		if dir != p.Runtime {
 			all = append(all, Places{State: p.State, Runtime: dir})
@@ -160,7 +165,8 @@ func (s Surrounding) ownState() (string, error) {
 	return filepath.Join(dir, ".local", "state", "fieldgate"), nil
 }
 
-// ownRuntime is the runtime directory of the user's session, or the state directory where there is none.
+// ownRuntime is the runtime directory of the user's session, or the state directory if there is
+// none.
 func (s Surrounding) ownRuntime(state string) string {
 	if dir := s.Env("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && s.Owned(dir) {
 		return filepath.Join(dir, "fieldgate")

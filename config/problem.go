@@ -12,15 +12,16 @@ import (
 // A Problem is one mistake in a configuration file.
 type Problem struct {
 	File      string // as given to Load
-	Line, Col int    // from 1; 0 where the mistake is something missing from the whole file
+	Line, Col int    // from 1; 0 if the mistake is something missing from the whole file
 	Text      string // the offending line, without its end; of a long one what is around the place, and in no case anything that a terminal obeys
 	Msg       string // what is wrong and what would be right
 
 	before  int  // characters of Text before the place
-	follows bool // from a mistake that is told already
+	follows bool // from a mistake that is reported already
 }
 
-// String shows the problem as a compiler would: position and message, then the line with a mark under the place.
+// String shows the problem as a compiler would: position and message, then the line with a mark
+// under the place.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
@@ -51,7 +52,7 @@ type reporter struct {
 	problems Problems
 	lines    map[string][]string // the text of each file, for Problem.Text
 	order    map[string]int
-	wrong    map[pos]bool // values of which no more is to be told
+	wrong    map[pos]bool // values of which no more is to be reported
 }
 
 func newReporter() *reporter {
@@ -63,7 +64,7 @@ func (r *reporter) addFile(name, text string) {
 	r.lines[name] = strings.Split(text, "\n")
 }
 
-// line returns the text of a line; "" where there is none.
+// line returns the text of a line; "" if there is none.
 func (r *reporter) line(at pos) string {
 	if lines := r.lines[at.file]; at.line >= 1 && at.line <= len(lines) {
 		return lines[at.line-1]
@@ -88,7 +89,8 @@ func (r *reporter) distrust(at pos) {
 
 var sensorPath = regexp.MustCompile(`\bsensor\.(\d+)\b`)
 
-// nameSensors says `sensor "hall"` where the messages say sensor.0: an operator knows names, not counts.
+// nameSensors says `sensor "hall"` where the messages say sensor.0: an operator knows names, not
+// counts.
 func (r *reporter) nameSensors(sensors []Sensor) {
 	for i := range r.problems {
 		p := &r.problems[i]
@@ -128,7 +130,8 @@ func (r *reporter) err() error {
 	return r.problems
 }
 
-// didYouMean returns ` (did you mean "x"?)` for the known name nearest to got, or "" when none is near.
+// didYouMean returns ` (did you mean "x"?)` for the known name nearest to got, or "" when none is
+// near.
 func didYouMean(got string, known []string) string {
 	if len(got) > 64 { // no slip of the finger
 		return ""
@@ -145,8 +148,8 @@ func didYouMean(got string, known []string) string {
 	return fmt.Sprintf(" (did you mean %q?)", best)
 }
 
-// editDistance is the number of insertions, deletions, replacements and swaps of neighbours between a and b
-// (Damerau-Levenshtein, restricted), in bytes.
+// editDistance is the number of insertions, deletions, replacements and swaps of neighbours between
+// a and b (Damerau-Levenshtein, restricted), in bytes.
 func editDistance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -12,8 +12,8 @@ import (
 // ErrIrregular says that a file is not a regular one, or is too large.
 var ErrIrregular = errors.New("not a regular file of a sane size")
 
-// ReadFile returns the content of a regular file of at most max bytes. Anything else that somebody put in its place could
-// block the program for ever or fill its memory. Its error names the file.
+// ReadFile returns the content of a regular file of at most max bytes. Anything else that somebody
+// put in its place could block the program for ever or fill its memory. Its error names the file.
 func ReadFile(name string, max int64) ([]byte, error) {
 	if info, err := os.Stat(name); err == nil { // opening a device can be an act of its own
 		if err := check(info, max); err != nil {
@@ -42,7 +42,7 @@ func ReadFile(name string, max int64) ([]byte, error) {
 	return text, nil
 }
 
-// named gives an error the file, where it has none.
+// named gives an error the file, if it has none.
 func named(name string, err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

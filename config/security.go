@@ -50,7 +50,7 @@ func (c *Config) Warnings() []string {
 	return append(list, c.identity...)
 }
 
-// isLocal tells whether a host is this machine.
+// isLocal reports whether a host is this machine.
 func isLocal(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

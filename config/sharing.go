@@ -7,7 +7,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// checkSharing reports those of the sensors with these numbers that cannot be on one bus together. Those that are switched off harm nobody.
+// checkSharing reports those of the sensors with these numbers that cannot be on one bus together.
+// Those that are switched off harm nobody.
 func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 	first := map[string]int{} // the sensor at each place
 	for _, i := range sound {

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// A Size is a number of bytes, in files written "64KiB", "256MiB" or "1GiB" (or with KB, MB, GB for powers of 1000).
+// A Size is a number of bytes, in files written "64KiB", "256MiB" or "1GiB" (or with KB, MB, GB for
+// powers of 1000).
 type Size int64
 
 var sizeUnits = []struct {

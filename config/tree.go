@@ -55,8 +55,8 @@ func parse(r *reporter, name string, text []byte) *node {
 // place is where a key and its value stand.
 type place struct{ key, val pos }
 
-// findPlaces walks the text's syntax tree and returns the places of all keys by their path ("sensor.0.name"). The text
-// is known to be valid TOML.
+// findPlaces walks the text's syntax tree and returns the places of all keys by their path
+// ("sensor.0.name"). The text is known to be valid TOML.
 func findPlaces(file string, text []byte) map[string]place {
 	places := map[string]place{}
 	counts := map[string]int{} // entries of every array of tables so far

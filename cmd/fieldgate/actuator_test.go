@@ -48,8 +48,8 @@ func serveModbus(t *testing.T, unit *modbustest.Unit) string {
 	return l.Addr().String()
 }
 
-// TestWriteCommand sets registers of a Modbus device by remote command: with the scale of readings, within the bounds of the configuration, once for
-// each id.
+// TestWriteCommand sets registers of a Modbus device by remote command: with the scale of readings,
+// within the bounds of the configuration, once for each id.
 func TestWriteCommand(t *testing.T) {
 	m := newMosquitto(t)
 	unit := modbustest.NewUnit().Holding(0, 200, 7).Coils(0, false)

@@ -53,7 +53,8 @@ func statusCommand(o *options) *cobra.Command {
 	return c
 }
 
-// Exit codes of status --check beside exitDone and exitUsage; monitoring plug-ins take them for warning and unknown.
+// Exit codes of status --check beside exitDone and exitUsage; monitoring plug-ins take them for
+// warning and unknown.
 const (
 	exitDegraded = 1
 	exitUnknown  = 3
@@ -115,8 +116,8 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 	return printSensors(out, s)
 }
 
-// printSensors prints the table of the sensors. What is wrong with one has lines of its own below its row: a column would be as wide as the
-// longest message.
+// printSensors prints the table of the sensors. What is wrong with one has lines of its own below
+// its row: a column would be as wide as the longest message.
 func printSensors(out io.Writer, s contract.LocalStatus) error {
 	h := s.Health
 	var table bytes.Buffer
@@ -170,7 +171,8 @@ func unrouted(n uint64) string {
 	return fmt.Sprintf("; %d went to nobody (no subscriber)", n)
 }
 
-// aDay is what is written in a day at the present rate; nothing where the gateway has not run long enough to say so.
+// aDay is what is written in a day at the present rate; nothing if the gateway has not run long
+// enough to say so.
 func aDay(bytes float64) string {
 	if bytes == 0 {
 		return ""

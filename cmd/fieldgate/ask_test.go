@@ -8,7 +8,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// The table of the sensors holds at 80 columns whatever is wrong with one, and no line ends with blanks.
+// The table of the sensors holds at 80 columns whatever is wrong with one, and no line ends with
+// blanks.
 func TestStatusText(t *testing.T) {
 	long := "modbus-rtu: unit 11: reading holding registers 0 to 1: " + strings.Repeat("no answer within 300ms ", 6)
 	s := contract.LocalStatus{Gateway: "gw", Version: "v1", PID: 7, Config: "current", Health: contract.Health{

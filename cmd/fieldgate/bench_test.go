@@ -11,8 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// BenchmarkStart is the time from the start of the process to the arrival of the first reading at a subscriber, with a new
-// store and with one that has run before.
+// BenchmarkStart is the time from the start of the process to the arrival of the first reading at a
+// subscriber, with a new store and with one that has run before.
 func BenchmarkStart(b *testing.B) {
 	for _, again := range []bool{false, true} {
 		b.Run(map[bool]string{false: "new-store", true: "used-store"}[again], func(b *testing.B) {
@@ -52,14 +52,15 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// runOf returns what is the same in all batches of readings of one run and in no other: the identity without the sensor.
+// runOf returns what is the same in all batches of readings of one run and in no other: the
+// identity without the sensor.
 func runOf(payload []byte) string {
 	text, _, _ := strings.Cut(string(payload), `,"sensor"`)
 	return text
 }
 
-// BenchmarkMemory is the resident memory of a gateway that has run for a while: online with 10 and 1,000 readings a
-// second, and offline with 1,000. One run each; -benchtime has no say.
+// BenchmarkMemory is the resident memory of a gateway that has run for a while: online with 10 and
+// 1,000 readings a second, and offline with 1,000. One run each; -benchtime has no say.
 func BenchmarkMemory(b *testing.B) {
 	for _, load := range []struct {
 		name, every string
@@ -88,8 +89,9 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkDrain is what a gateway of its own costs while it drains 400,000 readings of ten sensors through mosquitto: as shipped, without
-// a limit of memory, and without any setting of the collector. They take turns, two rounds; -benchtime has no say.
+// BenchmarkDrain is what a gateway of its own costs while it drains 400,000 readings of ten sensors
+// through mosquitto: as shipped, without a limit of memory, and without any setting of the
+// collector. They take turns, two rounds; -benchtime has no say.
 func BenchmarkDrain(b *testing.B) {
 	const backlog = 400_000
 	sensors := ""

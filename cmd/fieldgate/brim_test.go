@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// brim fills the store of a gateway until it takes not one byte more, the share of the events included, with commands that were
-// interrupted among it.
+// brim fills the store of a gateway until it takes not one byte more, the share of the events
+// included, with commands that were interrupted among it.
 func brim(t *testing.T, g *gatewayRig) {
 	t.Helper()
 	s, err := buffer.Open(t.Context(), g.path("queue.db"), buffer.Options{MaxBytes: 8 << 20, Machine: config.MachineHash(), KernelBoot: "k"})

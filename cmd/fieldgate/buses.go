@@ -6,8 +6,9 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/bus"
 )
 
-// openBuses returns this machine's buses; none are opened yet. Those of I2C are in periph's registry until Close, so that whatever in this program
-// opens a bus there (a driver of periph's, for example) shares ours. A bus that somebody has registered already stays theirs there.
+// openBuses returns this machine's buses; none are opened yet. Those of I2C are in periph's
+// registry until Close, so that whatever in this program opens a bus there (a driver of periph's,
+// for example) shares ours. A bus that somebody has registered already stays theirs there.
 func openBuses(log *slog.Logger) *bus.Host {
 	host := bus.New(log)
 	if err := host.RegisterI2C(); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/bus"
 )
 
-// However often the program opens its buses, all that there are (none, on most machines of developers) are in periph's registry, and gone from it
-// with Close.
+// However often the program opens its buses, all that there are (none, on most machines of
+// developers) are in periph's registry, and gone from it with Close.
 func TestBusesAreInPeriphsRegistry(t *testing.T) {
 	for range 2 {
 		buses := openBuses(slog.New(slog.DiscardHandler))

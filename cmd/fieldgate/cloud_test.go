@@ -72,7 +72,8 @@ func (s *subscriber) count(topic, part string) (n int) {
 	return n
 }
 
-// TestPlainClientFollowsTheGateway is the contract as a stranger with mosquitto's own clients sees it.
+// TestPlainClientFollowsTheGateway is the contract as a stranger with mosquitto's own clients sees
+// it.
 func TestPlainClientFollowsTheGateway(t *testing.T) {
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), waveSensor)
@@ -130,7 +131,7 @@ func TestPlainClientFollowsTheGateway(t *testing.T) {
 		t.Errorf("the retained shadow: %s", shown)
 	}
 
-	// Something older overwrites the status: the gateway tells it again.
+	// Something older overwrites the status: the gateway publishes it again.
 	m.client("mosquitto_pub", "-q", "1", "-r", "-t", "fieldgate/gw/status", "-m", `{"v":1,"state":"lost","since":null,"store":"00000000","boot":1,"version":"x"}`)
 	eventually(t, 5*time.Second, "the false status is seen", func() bool { return s.count("fieldgate/gw/status", `"store":"00000000"`) == 1 })
 	state("online")
@@ -146,8 +147,9 @@ func TestPlainClientFollowsTheGateway(t *testing.T) {
 	}
 }
 
-// TestRestartCommandStartsTheProgramAnew: at most once, answered, and the status never says anything but online.
-func TestRestartCommandStartsTheProgramAnew(t *testing.T) {
+// TestRestartCommandStartsTheProgramAgain: at most once, answered, and the status never says
+// anything but online.
+func TestRestartCommandStartsTheProgramAgain(t *testing.T) {
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), waveSensor+"[commands]\nallow = [\"restart\"]\n")
 	g.running()

@@ -46,8 +46,8 @@ func received(r verify.Report) (n uint64) {
 	return n
 }
 
-// TestOlderCopyPutBack: a store is copied after the first run and put back after the second. No identity comes twice with another
-// time, and verify says that an older copy was put back.
+// TestOlderCopyPutBack: a store is copied after the first run and put back after the second. No
+// identity comes twice with another time, and verify says that an older copy was put back.
 func TestOlderCopyPutBack(t *testing.T) {
 	m := newMosquitto(t)
 	w := newWitness(t, m.url())
@@ -77,17 +77,17 @@ func TestOlderCopyPutBack(t *testing.T) {
 	if err := r.Print(&text); err != nil {
 		t.Fatal(err)
 	}
-	untold, copies := "", ""
+	unreported, copies := "", ""
 	for _, gap := range r.Gaps {
-		if gap.Untold {
-			untold += gap.Run
+		if gap.Unreported {
+			unreported += gap.Run
 		}
 		if gap.Copies != nil {
 			copies += gap.Run
 		}
 	}
-	if r.Verdict != verify.Incomplete || untold != runs[1] || copies != runs[0] || !strings.Contains(text.String(), "an older copy of the store was put back") {
-		t.Errorf("untold %s, copies of %s, runs %v\n%s", untold, copies, runs, &text)
+	if r.Verdict != verify.Incomplete || unreported != runs[1] || copies != runs[0] || !strings.Contains(text.String(), "an older copy of the store was put back") {
+		t.Errorf("untold %s, copies of %s, runs %v\n%s", unreported, copies, runs, &text)
 	}
 	for _, s := range r.Sequences {
 		if s.Reused > 0 || s.Duplicates > 0 || len(s.Missing) > 0 {
@@ -96,7 +96,8 @@ func TestOlderCopyPutBack(t *testing.T) {
 	}
 }
 
-// TestTwoCopiesAtOnce: two gateways run with copies of one store and one id. No identity comes twice with another time.
+// TestTwoCopiesAtOnce: two gateways run with copies of one store and one id. No identity comes
+// twice with another time.
 func TestTwoCopiesAtOnce(t *testing.T) {
 	m := newMosquitto(t)
 	w := newWitness(t, m.url())
@@ -132,8 +133,9 @@ func TestTwoCopiesAtOnce(t *testing.T) {
 	}
 }
 
-// TestReadOnlyCard: a card that is read-only when the gateway starts. Readings arrive, degraded says why; when the card can be written
-// the gateway goes on with its store, and nothing is missing.
+// TestReadOnlyCard: a card that is read-only when the gateway starts. Readings arrive, degraded
+// says why; when the card can be written the gateway goes on with its store, and nothing is
+// missing.
 func TestReadOnlyCard(t *testing.T) {
 	m := newMosquitto(t)
 	w := newWitness(t, m.url())

@@ -35,7 +35,8 @@ func demoCommand() *cobra.Command {
 	return c
 }
 
-// enters turns the Enter key into requests, where somebody sits before a terminal and the demo has no end.
+// enters turns the Enter key into requests, if somebody sits before a terminal and the demo has no
+// end.
 func enters(length time.Duration) <-chan struct{} {
 	if length > 0 || !term.IsTerminal(int(os.Stdin.Fd())) {
 		return nil

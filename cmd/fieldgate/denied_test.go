@@ -38,8 +38,9 @@ func (g *gatewayRig) fill(n int, sensors ...string) {
 	}
 }
 
-// denying returns the configuration of mosquitto's dynamic security that denies publishing to one filter and subscribing to another. An
-// acl_file would not do: it grants every subscription and delivers nothing.
+// denying returns the configuration of mosquitto's dynamic security that denies publishing to one
+// filter and subscribing to another. An acl_file would not do: it grants every subscription and
+// delivers nothing.
 func denying(t *testing.T, publish, subscribe string) string {
 	t.Helper()
 	plugin := "/usr/lib/" + map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH] + "-linux-gnu/mosquitto_dynamic_security.so"
@@ -56,8 +57,9 @@ func denying(t *testing.T, publish, subscribe string) string {
 	return "plugin " + plugin + "\nplugin_opt_config_file " + file
 }
 
-// TestDeniedTopicsAndALimitThatIsNotAnnounced: mosquitto refuses P/last and P/cmd and takes no message above 32 KiB, which it does not say.
-// A backlog of 100,000 readings arrives whole, nothing becomes a dead letter, status names both topics, and the limit is remembered.
+// TestDeniedTopicsAndALimitThatIsNotAnnounced: mosquitto refuses P/last and P/cmd and takes no
+// message above 32 KiB, which it does not say. A backlog of 100,000 readings arrives whole, nothing
+// becomes a dead letter, status names both topics, and the limit is remembered.
 func TestDeniedTopicsAndALimitThatIsNotAnnounced(t *testing.T) {
 	m := newMosquitto(t, "allow_anonymous true", "message_size_limit 32768", denying(t, "fieldgate/gw/last/#", "fieldgate/gw/cmd/#"), "log_type all")
 	g := newGateway(t, m.url(), "[telemetry]\nbatch_max = 2000\n"+waveSensor)

@@ -17,7 +17,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// TestExampleConfigurationIsGood: the example is accepted as it stands, and shows every key that there is.
+// TestExampleConfigurationIsGood: the example is accepted as it stands, and shows every key that
+// there is.
 func TestExampleConfigurationIsGood(t *testing.T) {
 	file := filepath.Join(docs, "fieldgate.example.toml")
 	c, err := config.Load(file, catalogue())
@@ -38,7 +39,8 @@ func TestExampleConfigurationIsGood(t *testing.T) {
 	}
 }
 
-// TestDriversPageCanBeCopied: each block of the page of the drivers is a configuration that is accepted as it stands.
+// TestDriversPageCanBeCopied: each block of the page of the drivers is a configuration that is
+// accepted as it stands.
 func TestDriversPageCanBeCopied(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(docs, "drivers.md"))
 	if err != nil {
@@ -63,7 +65,8 @@ func TestDriversPageCanBeCopied(t *testing.T) {
 	}
 }
 
-// TestDocumentationNamesEverything: each key of the configuration, driver, option, field, operation and topic has its place in docs.
+// TestDocumentationNamesEverything: each key of the configuration, driver, option, field, operation
+// and topic has its place in docs.
 func TestDocumentationNamesEverything(t *testing.T) {
 	want := map[string][]string{"configuration.md": keysOf(reflect.TypeFor[config.Config]()), "topics.md": command.Words().Names()}
 	for _, s := range all.Specs() {
@@ -94,7 +97,8 @@ func TestDocumentationNamesEverything(t *testing.T) {
 	}
 }
 
-// TestDocumentationDoesNotCountDrivers: docs/drivers.md lists the drivers; a number elsewhere would be kept by hand.
+// TestDocumentationDoesNotCountDrivers: docs/drivers.md lists the drivers; a number elsewhere would
+// be kept by hand.
 func TestDocumentationDoesNotCountDrivers(t *testing.T) {
 	for _, file := range []string{filepath.Join(docs, "configuration.md"), filepath.Join(docs, "..", "README.md")} {
 		text, err := os.ReadFile(file)
@@ -143,7 +147,8 @@ const (
 	wordsEnd   = "<!-- end -->\n"
 )
 
-// TestWordsAreDocumented: each word that a key may have says what it means, and docs/configuration.md says the same.
+// TestWordsAreDocumented: each word that a key may have says what it means, and
+// docs/configuration.md says the same.
 func TestWordsAreDocumented(t *testing.T) {
 	c := catalogue()
 	var table strings.Builder

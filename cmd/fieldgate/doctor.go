@@ -39,7 +39,7 @@ to. Run it as the service does, so that it has the same rights:
 			}
 			buses := openBuses(slog.New(slog.DiscardHandler))
 			defer buses.Close()
-			checks := doctor.Examine(cmd.Context(), patient(cmd.Context(), o, socket, c, buses))
+			checks := doctor.Examine(cmd.Context(), doctorConfig(cmd.Context(), o, socket, c, buses))
 			if asJSON {
 				err = writeJSON(cmd.OutOrStdout(), checks)
 			} else {
@@ -58,8 +58,8 @@ to. Run it as the service does, so that it has the same rights:
 }
 
 // patient is this machine.
-func patient(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Patient {
-	p := doctor.Patient{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: ws.Dialer{}.Dial}
+func doctorConfig(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Config {
+	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: ws.Dialer{}.Dial}
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}

@@ -83,7 +83,8 @@ func (p *person) says(args ...string) string {
 
 const aPerson = "[gateway]\nid = \"mine\"\ntrust_clock = true\n[mqtt]\nurls = [\"mqtt://127.0.0.1:1\"]\n[[sensor]]\nname = \"room\"\ndriver = \"sim\"\nevery = \"100ms\"\n"
 
-// TestAnOrdinaryUserRunsAGateway: run makes its directories, and whoever asks for the gateway finds it without a flag.
+// TestAnOrdinaryUserRunsAGateway: run makes its directories, and a user who asks for the gateway
+// finds it without a flag.
 func TestAnOrdinaryUserRunsAGateway(t *testing.T) {
 	for _, session := range []bool{false, true} {
 		p := newPerson(t)

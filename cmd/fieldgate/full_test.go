@@ -15,8 +15,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// TestOutageBeyondTheStore lets a gateway take more readings while the broker is away than its store has room for. Afterwards the receiver has everything, in
-// means or in the ledger, and proves it: under the policies thin and drop-oldest, with sensors of different priorities and one whose
+// TestOutageBeyondTheStore lets a gateway take more readings while the broker is away than its
+// store has room for. Afterwards the receiver has everything, in means or in the ledger, and proves
+// it: under the policies thin and drop-oldest, with sensors of different priorities and one whose
 // readings expire.
 func TestOutageBeyondTheStore(t *testing.T) {
 	if testing.Short() {
@@ -73,7 +74,7 @@ func TestOutageBeyondTheStore(t *testing.T) {
 				q := s.Health.Queue
 				return err == nil && q.Evicted+q.Thinned > 1000
 			})
-			g.stop() // what waits is told by the next start, whose sensors are off
+			g.stop() // what waits is reported by the next start, whose sensors are off
 			configure(strings.ReplaceAll(text, "[[sensor]]", "[[sensor]]\nenabled = false"))
 			g.running()
 			if policy == "drop-oldest" {
@@ -88,7 +89,7 @@ func TestOutageBeyondTheStore(t *testing.T) {
 			eventually(t, 10*time.Second, "the receiver has proof", func() bool {
 				mu.Lock()
 				defer mu.Unlock()
-				return ended && tracker.Report().Verdict == verify.Complete // the newest losses are told after a few seconds
+				return ended && tracker.Report().Verdict == verify.Complete // the newest losses are reported after a few seconds
 			})
 			mu.Lock()
 			defer mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	_ "github.com/mattn/go-sqlite3" // to make files that are not ours
 )
 
-// TestMistakesInTheConfiguration: `check` and a first `run` alike tell all of them and exit with 2.
+// TestMistakesInTheConfiguration: `check` and a first `run` alike list all of them and exit with 2.
 func TestMistakesInTheConfiguration(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"a/b\"\ndriver = \"simm\"\nevery = \"-1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nperod = 3\n")
 	want := []string{`:9:8: sensor "a/b".name must not contain '/'`, `:10:10: unknown driver "simm" (did you mean "sim"?)`, `:11:9: sensor "a/b".every must be from`,
@@ -59,7 +59,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestStoreThatCannotBeOpened: the message names the file and the remedy, and nothing is overwritten.
+// TestStoreThatCannotBeOpened: the message names the file and the remedy, and nothing is
+// overwritten.
 func TestStoreThatCannotBeOpened(t *testing.T) {
 	foreign := func(t *testing.T, path string) {
 		db, err := sql.Open("sqlite3", path)
@@ -142,7 +143,7 @@ func TestConfigurationThatBecameWrongDoesNotStopAGateway(t *testing.T) {
 	if !strings.Contains(g.log.String(), "continuing with the last good one") {
 		t.Error("the log does not say so")
 	}
-	// Mended, a reload takes it in without a stop of the process.
+	// Repaired, a reload takes it in without a stop of the process.
 	g.configure("mqtt://127.0.0.1:1", waveSensor+"[[sensor]]\nname = \"second\"\ndriver = \"sim\"\nevery = \"1s\"\n")
 	if out, code := g.command("reload", "-c", g.path("fieldgate.toml")); code != exitDone {
 		t.Fatalf("reload: exit code %d: %s", code, out)
@@ -153,8 +154,8 @@ func TestConfigurationThatBecameWrongDoesNotStopAGateway(t *testing.T) {
 	})
 }
 
-// TestConfigurationThatCannotWorkDoesNotStopAGateway: it reads well, but the store's directory is not there, or a port is
-// taken; what ran before runs on.
+// TestConfigurationThatCannotWorkDoesNotStopAGateway: it reads well, but the store's directory is
+// not there, or a port is taken; what ran before runs on.
 func TestConfigurationThatCannotWorkDoesNotStopAGateway(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -183,7 +184,8 @@ func TestConfigurationThatCannotWorkDoesNotStopAGateway(t *testing.T) {
 	}
 }
 
-// TestStoreInUseIsNoWrongConfiguration: the last good configuration has the same store; the new one waits for it.
+// TestStoreInUseIsNoWrongConfiguration: the last good configuration has the same store; the new one
+// waits for it.
 func TestStoreInUseIsNoWrongConfiguration(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	g.running()

@@ -15,7 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// witness is a separate subscriber with a persistent session: what it was sent while it or the broker was away comes later.
+// witness is a separate subscriber with a persistent session: what it was sent while it or the
+// broker was away comes later.
 type witness struct {
 	mu      sync.Mutex
 	tracker *verify.Tracker
@@ -45,9 +46,10 @@ func newWitness(t *testing.T, broker string) *witness {
 	return w
 }
 
-// TestKillsOfTheGatewayAndStopsOfTheBroker kills the gateway and stops the broker again and again while a sensor makes
-// 500 readings a second in strict mode (max_loss = "0s"): the witness must miss nothing. Rounds are 5 of each; FIELDGATE_KILLS
-// sets another number, 20 in the full run, which takes about two minutes.
+// TestKillsOfTheGatewayAndStopsOfTheBroker kills the gateway and stops the broker again and again
+// while a sensor makes 500 readings a second in strict mode (max_loss = "0s"): the witness must
+// miss nothing. Rounds are 5 of each; FIELDGATE_KILLS sets another number, 20 in the full run,
+// which takes about two minutes.
 func TestKillsOfTheGatewayAndStopsOfTheBroker(t *testing.T) {
 	rounds := 5
 	if text := os.Getenv("FIELDGATE_KILLS"); text != "" {
@@ -80,7 +82,7 @@ func TestKillsOfTheGatewayAndStopsOfTheBroker(t *testing.T) {
 		m.start()
 	}
 
-	// An orderly end, and the boot event of the next start, which tells the last seq of every sensor.
+	// An orderly end, and the boot event of the next start, which has the last seq of every sensor.
 	g.online()
 	last, err := g.ask()
 	if err != nil {

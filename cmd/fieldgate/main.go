@@ -1,5 +1,5 @@
-// Fieldgate is an edge gateway: it reads sensors, keeps every reading until the broker has acknowledged it, and proves what
-// it delivered.
+// Fieldgate is an edge gateway: it reads sensors, keeps every reading until the broker has
+// acknowledged it, and proves what it delivered.
 package main
 
 import (
@@ -30,12 +30,12 @@ const (
 	exitUsage  = 2 // wrong configuration or usage: starting again does not help
 )
 
-// An exitCode ends the program with a code of its own; whoever returns it has said why.
+// An exitCode ends the program with a code of its own; the one who returns it has said why.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
-// usageError is a mistake of whoever started the program.
+// usageError is a mistake of the user who started the program.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -108,7 +108,8 @@ func newRoot() *cobra.Command {
 	}
 	root.SetOut(&plainWriter{out: os.Stdout})
 	root.SetErr(&plainWriter{out: os.Stderr})
-	// Not cobra's own version text: its templates look up methods by name, and then the linker keeps every method of the program.
+	// Not cobra's own version text: its templates look up methods by name, and then the linker
+	// keeps every method of the program.
 	showVersion := root.Flags().BoolP("version", "v", false, "print the version")
 	root.PersistentFlags().StringVarP(&o.config, "config", "c", config.DefaultFile, "configuration `file`; conf.d/*.toml beside it is read as well")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -153,7 +154,7 @@ func versionCommand() *cobra.Command {
 
 func printVersion(cmd *cobra.Command) { fmt.Fprintln(cmd.OutOrStdout(), "fieldgate", versionText()) }
 
-// buildTime is when the program was built; the zero time where that is not known.
+// buildTime is when the program was built; the zero time if that is not known.
 func buildTime() time.Time {
 	t, err := time.Parse(time.RFC3339, built)
 	if err != nil {

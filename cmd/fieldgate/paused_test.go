@@ -51,8 +51,9 @@ func (c *receiver) count(sensor string) int {
 	return len(c.seen[sensor])
 }
 
-// TestRefusedTelemetryStopsNoOther: mosquitto refuses P/telemetry/a and P/telemetry/a/late (PUBACK 0x87). The backlog of b arrives in the time
-// that it takes where a has none; when the ACL is mended a's arrives, in its order, and verify finds nothing missing.
+// TestRefusedTelemetryStopsNoOther: mosquitto refuses P/telemetry/a and P/telemetry/a/late (PUBACK
+// 0x87). The backlog of b arrives in the time that it takes if a has none; when the ACL is repaired
+// a's arrives, in its order, and verify finds nothing missing.
 func TestRefusedTelemetryStopsNoOther(t *testing.T) {
 	const each = 20000
 	acl := filepath.Join(t.TempDir(), "acl")

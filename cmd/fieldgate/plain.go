@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// A plainWriter is where every command prints: what it writes to out moves no cursor, sets no colour and asks no terminal for
-// anything, whatever a device, a broker or a file has put into it. Control characters are written as \u001b, which is
-// right in JSON too; line ends and tabs stay.
+// A plainWriter is where every command prints: what it writes to out moves no cursor, sets no
+// colour and asks no terminal for anything, whatever a device, a broker or a file has put into it.
+// Control characters are written as \u001b, which is right in JSON too; line ends and tabs stay.
 type plainWriter struct {
 	out  io.Writer
 	part []byte // the beginning of a character
@@ -52,13 +52,14 @@ func draw(out io.Writer, sequence string) {
 	}
 }
 
-// isControl tells whether a character acts instead of being seen: those of C0 and C1, and those that change the direction of
-// the text around them.
+// isControl reports whether a character acts instead of being seen: those of C0 and C1, and those
+// that change the direction of the text around them.
 func isControl(c rune) bool {
 	return c < 0x20 || c >= 0x7f && c < 0xa0 || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 || c == 0x2028 || c == 0x2029
 }
 
-// oneLine shows a text from outside within a line: it begins no other one, and is no column of its own.
+// oneLine shows a text from outside within a line: it begins no other one, and is not a column of
+// its own.
 func oneLine(text string) string {
 	if !strings.ContainsAny(text, "\n\t") {
 		return text

@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/doctor"
 )
 
-// hostile is what a device or broker may send to whoever looks: a title, a cleared screen, 8-bit and 16-bit forms of C1, a turned text.
+// hostile is what a device or broker may send to the reader: a title, a cleared screen, 8-bit and
+// 16-bit forms of C1, a turned text.
 const hostile = "\x1b]0;owned\x07\x1b[2J\r\x9b2J\u009b31m\u202eabc\x7f\b"
 
 func clean(t *testing.T, text string) {

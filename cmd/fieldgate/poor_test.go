@@ -33,7 +33,8 @@ func (g *gatewayRig) reasons() string {
 	return strings.Join(s.Health.Reasons, "\n")
 }
 
-// TestBrokerWithoutWildcardsAndRetainedMessages: commands arrive all the same, documents go without RETAIN, and what is missing is told.
+// TestBrokerWithoutWildcardsAndRetainedMessages: commands arrive all the same, documents go without
+// RETAIN, and what is missing is reported.
 func TestBrokerWithoutWildcardsAndRetainedMessages(t *testing.T) {
 	broker, url := scripted(t, mqtttest.Behavior{Properties: packet.Properties{Present: packet.Props(packet.PropWildcardSubscriptionAvailable, packet.PropRetainAvailable)}})
 	g := newGateway(t, url, waveSensor)
@@ -61,7 +62,8 @@ func TestBrokerWithoutWildcardsAndRetainedMessages(t *testing.T) {
 	}
 }
 
-// TestRefusalOfTheBrokerCostsAFewReadings: a broker that answers 0x99 to everything, and then does not any more.
+// TestRefusalOfTheBrokerCostsAFewReadings: a broker that answers 0x99 to everything, and then does
+// not any more.
 func TestRefusalOfTheBrokerCostsAFewReadings(t *testing.T) {
 	broker, url := scripted(t, mqtttest.Behavior{AckCode: packet.PayloadFormatInvalid})
 	g := newGateway(t, url, "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"50ms\"\n")

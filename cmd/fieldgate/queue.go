@@ -101,7 +101,8 @@ func outputFlag(c *cobra.Command, file *string) {
 	c.Flags().StringVarP(file, "output", "o", "", "new `file` to write, or a device or pipe (default: standard output)")
 }
 
-// writeFile has write write to a new file, which is removed where that fails, to a device or pipe, or to standard output where file is empty.
+// writeFile has write write to a new file, which is removed if that fails, to a device or pipe, or
+// to standard output if file is empty.
 func writeFile(file string, stdout io.Writer, write func(io.Writer) error) error {
 	if file == "" {
 		return write(stdout)

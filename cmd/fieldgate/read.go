@@ -43,7 +43,7 @@ func readCommand(o *options) *cobra.Command {
 				}
 			}
 			timeout := cmp.Or(s.Timeout, patience)
-			said := sayWaiting(os.Stderr, silence, fmt.Sprintf("waiting up to %s for %s", lengthText(timeout), s.Name))
+			said := printWaiting(os.Stderr, silence, fmt.Sprintf("waiting up to %s for %s", lengthText(timeout), s.Name))
 			defer said()
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
@@ -57,7 +57,7 @@ func readCommand(o *options) *cobra.Command {
 	return c
 }
 
-// oneSensor takes one argument, and tells which there are where it is missing.
+// oneSensor takes one argument, and names the sensors if it is missing.
 func oneSensor(o *options) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {
@@ -113,8 +113,8 @@ func sensorNames(c *config.Config) []string {
 	return names
 }
 
-// sayWaiting says on a terminal what is waited for, when it has taken a while. Stop ends that.
-func sayWaiting(out *os.File, after time.Duration, text string) (stop func()) {
+// printWaiting says on a terminal what is waited for, when it has taken a while. Stop ends that.
+func printWaiting(out *os.File, after time.Duration, text string) (stop func()) {
 	if !term.IsTerminal(int(out.Fd())) {
 		return func() {}
 	}
@@ -122,7 +122,8 @@ func sayWaiting(out *os.File, after time.Duration, text string) (stop func()) {
 	return func() { timer.Stop() }
 }
 
-// ofSensor adds to an error of a driver the sensor, and the bus where the driver did not name it, as one on a serial line cannot.
+// ofSensor adds to an error of a driver the sensor, and the bus if the driver did not name it, as
+// one on a serial line cannot.
 func ofSensor(s *config.Sensor, err error) error {
 	if s.Bus == "" || strings.Contains(err.Error(), s.Bus) {
 		return fmt.Errorf("%s: %w", s.Name, err)
@@ -130,7 +131,8 @@ func ofSensor(s *config.Sensor, err error) error {
 	return fmt.Errorf("%s on %s: %w", s.Name, s.Bus, err)
 }
 
-// readOnce opens a sensor, measures, and prints a table. The filters of the configuration are not applied.
+// readOnce opens a sensor, measures, and prints a table. The filters of the configuration are not
+// applied.
 func readOnce(ctx context.Context, out io.Writer, s *config.Sensor) error {
 	buses := openBuses(newLogger(new(slog.LevelVar)))
 	defer buses.Close()

@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
-// A device on a serial line that says nothing: the message names the sensor, its port, the line's settings and the unit.
+// A device on a serial line that says nothing: the message names the sensor, its port, the line's
+// settings and the unit.
 func TestReadSilentDevice(t *testing.T) {
 	_, port := drivertest.Pty(t)
 	g := newGateway(t, "mqtt://127.0.0.1:1", `[[sensor]]
@@ -44,7 +45,7 @@ every = "1s"
 	}
 }
 
-// Somebody at a terminal is told what is waited for; a file is not.
+// Somebody at a terminal sees what is waited for; a file is not.
 func TestSayWaiting(t *testing.T) {
 	device, port := drivertest.Pty(t)
 	terminal, err := os.OpenFile(port, os.O_RDWR|unix.O_NOCTTY, 0)
@@ -52,8 +53,8 @@ func TestSayWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer terminal.Close()
-	sayWaiting(terminal, time.Hour, "what took no time")()
-	defer sayWaiting(terminal, time.Millisecond, "waiting up to 30s for meter")()
+	printWaiting(terminal, time.Hour, "what took no time")()
+	defer printWaiting(terminal, time.Millisecond, "waiting up to 30s for meter")()
 	if line, err := bufio.NewReader(device).ReadString('\n'); err != nil || strings.TrimSpace(line) != "waiting up to 30s for meter" {
 		t.Errorf("got %q, %v", line, err)
 	}
@@ -62,7 +63,7 @@ func TestSayWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	defer sayWaiting(file, 0, "nobody reads this")()
+	defer printWaiting(file, 0, "nobody reads this")()
 	<-time.After(20 * time.Millisecond)
 	if text, err := os.ReadFile(file.Name()); err != nil || len(text) > 0 {
 		t.Errorf("got %q, %v", text, err)

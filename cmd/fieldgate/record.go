@@ -48,7 +48,7 @@ measures, and nothing else of the configuration than the sensor's options. The g
 			if err != nil {
 				return err
 			}
-			tellRecording(cmd.ErrOrStderr(), r, s.Bus)
+			printRecording(cmd.ErrOrStderr(), r, s.Bus)
 			return nil
 		},
 	}
@@ -58,8 +58,8 @@ measures, and nothing else of the configuration than the sensor's options. The g
 	return c
 }
 
-// tellRecording tells what a recording has.
-func tellRecording(out io.Writer, r *record.Recording, bus string) {
+// printRecording prints what a recording has.
+func printRecording(out io.Writer, r *record.Recording, bus string) {
 	failed := 0
 	for _, reading := range r.Readings {
 		if reading.Error != "" {

@@ -76,13 +76,13 @@ func TestWriteToAPipe(t *testing.T) {
 func TestRecordCut(t *testing.T) {
 	r := &record.Recording{Operations: make([]record.Operation, 3), Readings: []record.Reading{{}, {Error: "no answer"}}}
 	var out strings.Builder
-	tellRecording(&out, r, "/dev/i2c-1")
+	printRecording(&out, r, "/dev/i2c-1")
 	if want := "2 readings, 1 of them failed, 3 operations on /dev/i2c-1\n"; out.String() != want {
 		t.Errorf("got %q", out.String())
 	}
 	out.Reset()
 	r.Cut = true
-	tellRecording(&out, r, "/dev/i2c-1")
+	printRecording(&out, r, "/dev/i2c-1")
 	if !strings.HasPrefix(out.String(), "ended early: a recording has 50000 operations at most\n2 readings") {
 		t.Errorf("got %q", out.String())
 	}

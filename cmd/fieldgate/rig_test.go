@@ -20,12 +20,16 @@ import (
 	"github.com/fieldgate/fieldgate/internal/control"
 )
 
-// binary is the program under test, built once.
+// binaryDir is the folder of the program under test; "" while no test has asked for it.
+var binaryDir string
+
+// binary is the program under test, built once, by the first test that asks.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "fieldgate-test-")
 	if err != nil {
 		return "", err
 	}
+	binaryDir = dir
 	file := filepath.Join(dir, "fieldgate")
 	out, err := exec.Command("go", "build", "-tags", "sqlite_omit_load_extension,netgo,osusergo", "-o", file, ".").CombinedOutput()
 	if err != nil {
@@ -36,8 +40,8 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if file, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(file))
+	if binaryDir != "" {
+		os.RemoveAll(binaryDir)
 	}
 	os.Exit(code)
 }
@@ -270,7 +274,8 @@ func (g *gatewayRig) command(args ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// needOther skips a test where this process may not become another user: as root without its capabilities.
+// needOther skips a test if this process may not become another user: as root without its
+// capabilities.
 func needOther(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {

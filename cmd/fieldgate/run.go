@@ -46,9 +46,11 @@ func stateFlag(c *cobra.Command, o *options) {
 	c.Flags().StringVar(&o.stateDir, "state-dir", "", usage)
 }
 
-// runGateway runs the gateway; named says that the configuration file was named by whoever started it.
+// runGateway runs the gateway; named says that the configuration file was named by the user who
+// started it.
 func runGateway(ctx context.Context, o *options, named bool) error {
-	// A crash ends by SIGABRT, which the unit restarts; its exit code would be the one of a wrong configuration.
+	// A crash ends by SIGABRT, which the unit restarts; its exit code would be the one of a wrong
+	// configuration.
 	debug.SetTraceback("crash")
 	hangup := hangups(ctx)
 	level := new(slog.LevelVar)
@@ -141,7 +143,8 @@ func hangups(ctx context.Context) <-chan os.Signal {
 	return c
 }
 
-// restart replaces this process by a new one of the same program: the process id stays, systemd need not know.
+// restart replaces this process by a new one of the same program: the process id stays, systemd
+// need not know.
 func restart() error {
 	exe, err := os.Executable()
 	if err != nil {
@@ -154,17 +157,18 @@ func restart() error {
 	return nil
 }
 
-// newLogger logs to standard error, in the form for whoever reads that.
+// newLogger logs to standard error, in the form for those who read it.
 func newLogger(level *slog.LevelVar) *slog.Logger {
 	return slog.New(loghandler.New(os.Stderr, loghandler.FormOf(os.Stderr, os.Getenv), level))
 }
 
-// memoryLimit is what Go's runtime may take of memory, itself included: its own share is 8 MiB, and a limit near that
-// makes it collect without a pause as soon as there is work. The heap of an idle gateway stays at 2 to 3 MiB anyway.
+// memoryLimit is what Go's runtime may take of memory, itself included: its own share is 8 MiB, and
+// a limit near that makes it collect without a pause as soon as there is work. The heap of an idle
+// gateway stays at 2 to 3 MiB anyway.
 const memoryLimit = 20 << 20
 
-// limitMemory makes the collector keep the heap small, unless the environment says otherwise. 65 costs an eighth more CPU than 100 while a
-// backlog drains, and takes 1 to 3 MiB less at the peak.
+// limitMemory makes the collector keep the heap small, unless the environment says otherwise. 65
+// costs an eighth more CPU than 100 while a backlog drains, and takes 1 to 3 MiB less at the peak.
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)

@@ -24,7 +24,7 @@ import (
 // askPatience is how long a gateway that runs may take to say so.
 const askPatience = 2 * time.Second
 
-// dial makes a client of the running gateway. Where several run, it says on out which of them it is.
+// dial makes a client of the running gateway. If several run, it says on out which of them it is.
 func dial(o *options, socket string, out io.Writer) *control.Client {
 	if socket != "" {
 		return control.NewClient(socket)
@@ -57,7 +57,7 @@ func sockets(c *config.Config) (paths []string) {
 	return paths
 }
 
-// nobodyAt tells that certainly nobody listens at a socket.
+// nobodyAt reports whether certainly nobody listens at a socket.
 func nobodyAt(path string) bool {
 	c, err := net.DialTimeout("unix", path, askPatience)
 	if err != nil {
@@ -67,8 +67,9 @@ func nobodyAt(path string) bool {
 	return false
 }
 
-// runningGateway returns the status of the gateway that runs with a configuration, or nil where none does: nobody is at the
-// socket, and nobody has the store open. An error means that it may run: whoever gets it touches neither sensor nor broker.
+// runningGateway returns the status of the gateway that runs with a configuration, or nil if none
+// does: nobody is at the socket, and nobody has the store open. An error means that it may run: a
+// caller that gets it touches neither sensor nor broker.
 func runningGateway(ctx context.Context, o *options, socket string, c *config.Config) (*contract.LocalStatus, error) {
 	candidates := sockets(c)
 	if socket != "" {
@@ -95,7 +96,8 @@ func runningGateway(ctx context.Context, o *options, socket string, c *config.Co
 	return nil, nil
 }
 
-// storeInUse returns the store that a gateway with this configuration uses: the first that there is of the places where one may run.
+// storeInUse returns the store that a gateway with this configuration uses: the first that there is
+// of the places where one may run.
 func storeInUse(o *options, c *config.Config) string {
 	places := config.ThisProcess().Running()
 	if o.stateDir != "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// Whoever may not ask whether the gateway runs touches neither its sensors nor its broker.
+// A user who may not ask whether the gateway runs touches neither its sensors nor its broker.
 func TestMayNotAskIsNotDoesNotRun(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to be somebody else")
@@ -49,7 +49,7 @@ func TestMayNotAskIsNotDoesNotRun(t *testing.T) {
 	}
 }
 
-// Doctor connects as the gateway where that does not run, and takes nothing of what waits for it.
+// Doctor connects as the gateway if that does not run, and takes nothing of what waits for it.
 func TestDoctorLeavesQueuedCommands(t *testing.T) {
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), "[commands]\nallow = [\"flush\"]\n")

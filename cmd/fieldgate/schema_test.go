@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,17 +18,12 @@ import (
 	jsonformat "github.com/fieldgate/fieldgate/internal/payload/json"
 	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
 	"github.com/fieldgate/fieldgate/internal/reading"
-	"github.com/fieldgate/fieldgate/mqtt"
 )
 
 const (
 	docs       = "../../docs"
 	schemaBase = "https://github.com/fieldgate/fieldgate/docs/schema/"
 )
-
-// unprovoked are the documents that no gateway process sends within seconds on a healthy machine: a full store, a clock that
-// becomes synchronised, a broker that refuses. Theirs are made from Go structs only.
-var unprovoked = []string{"event-loss", "event-clock", "event-alarm"}
 
 // schemas are docs/schema by name, "status"; common, which only others refer to, is not among them.
 func schemas(t *testing.T) map[string]*jsonschema.Schema {
@@ -68,33 +60,6 @@ func schemas(t *testing.T) map[string]*jsonschema.Schema {
 	return compiled
 }
 
-// schemaFor returns the name of the schema of what is published on a topic of the gateway "gw"; "" where there is none.
-func schemaFor(topic string, flat bool) string {
-	levels := strings.Split(strings.TrimPrefix(topic, "fieldgate/gw/"), "/")
-	switch first, n := levels[0], len(levels); {
-	case n == 1 && (first == "status" || first == "health"):
-		return first
-	case n == 2 && first == "telemetry", n == 3 && first == "telemetry" && levels[2] == "late":
-		if flat {
-			return "telemetry-flat"
-		}
-		return "telemetry"
-	case n == 2 && first == "last":
-		return "last"
-	case n == 2 && first == "sensors":
-		return "sensor"
-	case n == 2 && first == "shadow":
-		return "shadow-" + levels[1]
-	case n == 2 && first == "events":
-		return "event-" + levels[1]
-	case n == 2 && first == "cmd":
-		return "command"
-	case n == 2 && first == "reply":
-		return "reply"
-	}
-	return ""
-}
-
 func validate(s *jsonschema.Schema, document []byte) error {
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
 	if err != nil {
@@ -103,208 +68,7 @@ func validate(s *jsonschema.Schema, document []byte) error {
 	return s.Validate(v)
 }
 
-// collector subscribes to everything of every gateway.
-type collector struct {
-	client   *mqtt.Client
-	mu       sync.Mutex
-	messages []string // topic, space, payload
-}
-
-func collect(t *testing.T, broker string) *collector {
-	t.Helper()
-	c := &collector{}
-	var err error
-	c.client, err = mqtt.New(mqtt.Config{URLs: []string{broker}, ClientID: "collector", ReceiveMaximum: 1000,
-		Backoff:       mqtt.Backoff{Min: 50 * time.Millisecond, Max: 200 * time.Millisecond},
-		Subscriptions: []mqtt.Subscription{{Filter: "fieldgate/#", QoS: mqtt.AtLeastOnce}},
-		Handler: func(_ context.Context, m *mqtt.Message) error {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.messages = append(c.messages, m.Topic+" "+string(m.Payload))
-			return nil
-		}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = c.client.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	c.connected(t)
-	return c
-}
-
-func (c *collector) connected(t *testing.T) {
-	t.Helper()
-	eventually(t, 5*time.Second, "the collector is connected", func() bool { return c.client.Stats().Connected })
-}
-
-// until waits for a message on a topic below fieldgate/gw/ that contains part.
-func (c *collector) until(t *testing.T, topic, part string) {
-	t.Helper()
-	eventually(t, 15*time.Second, topic+" with "+part, func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return slices.ContainsFunc(c.messages, func(m string) bool {
-			at, payload, _ := strings.Cut(m, " ")
-			return at == "fieldgate/gw/"+topic && strings.Contains(payload, part)
-		})
-	})
-}
-
-// take returns what came since the last call.
-func (c *collector) take() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	m := c.messages
-	c.messages = nil
-	return m
-}
-
-const schemaSensors = waveSensor + `
-[[sensor]]
-name = "board"
-driver = "host"
-every = "500ms"
-[sensor.field.load_1m]
-max = -1
-[[sensor]]
-name = "gone"
-driver = "bme280"
-bus = "/dev/i2c-77"
-every = "1s"
-[[sensor]]
-name = "broken"
-driver = "sim"
-every = "1s"
-[sensor.options]
-fail_every = 1
-[[sensor]]
-name = "idle"
-driver = "sim"
-every = "1s"
-enabled = false
-`
-
-// TestEveryDocumentMatchesItsSchema runs a gateway through what makes it speak and holds all that was published below
-// fieldgate/# against docs/schema.
-func TestEveryDocumentMatchesItsSchema(t *testing.T) {
-	m := newMosquitto(t)
-	c := collect(t, m.url())
-	g := newGateway(t, m.url(), schemaSensors)
-	also := func(text string) {
-		if err := os.MkdirAll(g.path("conf.d"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(g.path("conf.d/also.toml"), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	publish := func(topic, text string, more ...string) {
-		m.client("mosquitto_pub", append([]string{"-q", "1", "-t", "fieldgate/gw/" + topic, "-m", text}, more...)...)
-	}
-	compiled, seen := schemas(t), map[string][]byte{}
-	check := func(flat bool) {
-		t.Helper()
-		for _, line := range c.take() {
-			topic, text, _ := strings.Cut(line, " ")
-			if text == "" || strings.HasPrefix(topic, "fieldgate/gw/cmd/") && strings.Contains(text, "malformed") {
-				continue // a topic that was cleared; what the test itself sent wrong
-			}
-			name := schemaFor(topic, flat)
-			if compiled[name] == nil {
-				t.Errorf("%s has no schema: %s", topic, text)
-				continue
-			}
-			seen[name] = []byte(text)
-			if err := validate(compiled[name], []byte(text)); err != nil {
-				t.Errorf("%s: %v\n%s", topic, err, text)
-			}
-		}
-	}
-
-	// Sensors good and bad, commands that are answered in every way, a shadow that is refused in part.
-	also("[gateway]\nhealth_every = \"1s\"\n")
-	g.running()
-	c.until(t, "status", `"online"`)
-	c.until(t, "telemetry/wave", `"ts":"`)
-	c.until(t, "telemetry/board", `"bad":{`)
-	c.until(t, "events/sensor", `"gone","state":"missing"`)
-	c.until(t, "events/sensor", `"broken","state":"failing"`)
-	c.until(t, "last/wave", "")
-	publish("cmd/ping", `{"id":"p1"}`)
-	c.until(t, "reply/ping", `"id":"p1"`)
-	publish("cmd/ping", `{"malformed":true}`)
-	c.until(t, "reply/ping", `"code":"malformed"`)
-	publish("cmd/diag", `{}`)
-	c.until(t, "reply/diag", `"succeeded"`)
-	publish("cmd/read", `{"id":"r1","args":{"sensor":"board"}}`)
-	c.until(t, "reply/read", `"succeeded"`)
-	publish("cmd/read", `{"id":"r2","args":{"sensor":"gone"}}`)
-	c.until(t, "reply/read", `"failed"`)
-	publish("cmd/exec", `{"id":"e1"}`)
-	c.until(t, "reply/exec", `"code":"unknown"`)
-	publish("cmd/flush", `{"id":"f1"}`)
-	c.until(t, "reply/flush", `"succeeded"`)
-	publish("shadow/desired", `{"version":1,"state":{"sensors":{"wave":{"every":"250ms","deadband":{"value":0.01}},"broken":{"every":"1us"}},"gateway":{"log_level":"debug"}}}`, "-r")
-	c.until(t, "shadow/reported", `"sensors.broken.every":`)
-	m.client("mosquitto_pub", "-q", "1", "-r", "-n", "-t", "fieldgate/gw/shadow/desired")
-	c.until(t, "shadow/reported", `"desired_version":0,`)
-
-	// An outage, in which the gateway ends too: what it had taken comes late, in its next boot.
-	m.stop()
-	before, err := g.ask()
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, 10*time.Second, "readings wait", func() bool {
-		s, err := g.ask()
-		return err == nil && s.Health.Queue.Appended > before.Health.Queue.Appended+5
-	})
-	g.stop()
-	m.start()
-	c.connected(t)
-	g.running()
-	c.until(t, "telemetry/wave/late", `"readings":[`)
-	c.until(t, "events/boot", `"end":"clean"`)
-
-	// A wrong configuration; a kill.
-	g.stop()
-	c.until(t, "status", `"offline"`)
-	g.configure(m.url(), waveSensor+"every = 1\n")
-	g.running()
-	c.until(t, "events/config", `"last-good"`)
-	c.until(t, "health", `"reasons":["the configuration is wrong`)
-	g.online()
-	g.kill()
-	c.until(t, "status", `"lost"`)
-	check(false)
-
-	// The other format, without a clock where this machine's is not synchronised.
-	g.configure(m.url(), schemaSensors+"[telemetry]\nformat = \"json-flat\"\n")
-	also("[gateway]\ntrust_clock = false\nwait_for_clock = \"0s\"\n")
-	g.running()
-	c.until(t, "events/boot", `"end":"unclean"`)
-	c.until(t, "telemetry/wave", `"value":`)
-	c.until(t, "telemetry/board", `"bad":{`)
-	c.until(t, "last/wave", `"value":`)
-	g.stop()
-	c.until(t, "status", `"offline"`)
-	check(true)
-
-	for name := range compiled {
-		if seen[name] == nil && !slices.Contains(unprovoked, name) {
-			t.Errorf("no message was held against the schema %q", name)
-		}
-	}
-	for name, text := range seen {
-		if name != "shadow-desired" { // the cloud's: the gateway passes over what it does not know
-			wantStrict(t, name, compiled[name], text)
-		}
-	}
-}
-
-// wantStrict fails where a schema accepts a member that nobody agreed on.
+// wantStrict fails if a schema accepts a member that nobody agreed on.
 func wantStrict(t *testing.T, name string, s *jsonschema.Schema, document []byte) {
 	t.Helper()
 	var members map[string]any
@@ -321,8 +85,8 @@ func wantStrict(t *testing.T, name string, s *jsonschema.Schema, document []byte
 	}
 }
 
-// TestFilledDocumentsMatchTheirSchemas holds documents with every member there is against docs/schema: a member that is added
-// to a struct and not to its schema does not pass.
+// TestFilledDocumentsMatchTheirSchemas holds documents with every member there is against
+// docs/schema: a member that is added to a struct and not to its schema does not pass.
 func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 	at := contract.Time{Time: time.Date(2026, 11, 20, 15, 4, 5, 123e6, time.UTC)}
 	number := 12.5
@@ -406,7 +170,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 	}
 }
 
-// wantFilled fails where a member of a document has no value.
+// wantFilled fails if a member of a document has no value.
 func wantFilled(t *testing.T, path string, v reflect.Value) {
 	t.Helper()
 	if v.IsZero() {
@@ -433,8 +197,8 @@ func wantFilled(t *testing.T, path string, v reflect.Value) {
 	}
 }
 
-// TestTelemetryMatchesItsSchemas holds what the encoders make of every kind of value, and the forms that the contract has beside, against
-// docs/schema.
+// TestTelemetryMatchesItsSchemas holds what the encoders make of every kind of value, and the forms
+// that the contract has beside, against docs/schema.
 func TestTelemetryMatchesItsSchemas(t *testing.T) {
 	body := reading.Append(nil, []drivers.Value{drivers.Float("temperature", -3.25e-7), drivers.Int("count", -7), drivers.Bool("open", true),
 		drivers.String("mode", "eco\n\xff"), drivers.Bad("humidity", "crc"), drivers.Float("sensor", 1)})

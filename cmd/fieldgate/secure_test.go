@@ -71,8 +71,8 @@ func (a *authority) issue(name string, addresses []net.IP, ca bool) (*x509.Certi
 	return cert, key
 }
 
-// TestMutualTLSWithPassword: certificates on both sides and a password from a file, against mosquitto; a renewed password is
-// taken up by a reload; neither ever stands in log or status.
+// TestMutualTLSWithPassword: certificates on both sides and a password from a file, against
+// mosquitto; a renewed password is taken up by a reload; neither ever stands in log or status.
 func TestMutualTLSWithPassword(t *testing.T) {
 	needMosquitto(t)
 	a := newAuthority(t)
@@ -114,7 +114,7 @@ func TestMutualTLSWithPassword(t *testing.T) {
 	if err := os.WriteFile(password, []byte("open-sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// After a refusal the next attempt is minutes away; an operator who has mended it says so.
+	// After a refusal the next attempt is minutes away; an operator who has repaired it says so.
 	if out, code := g.command("reload", "-c", g.path("fieldgate.toml")); code != exitDone {
 		t.Fatalf("reload: %s", out)
 	}

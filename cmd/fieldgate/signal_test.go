@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSignalsDuringTheStart: an orderly end at any moment. The moments are what the program does in its directory, from before its first
-// step on until it answers: each round ends it one step later.
+// TestSignalsDuringTheStart: an orderly end at any moment. The moments are what the program does in
+// its directory, from before its first step on until it answers: each round ends it one step later.
 func TestSignalsDuringTheStart(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	g.running() // a store that has run before
@@ -30,7 +30,7 @@ func TestSignalsDuringTheStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Before the program listens for signals the kernel ends it: 143 as a shell tells it.
+		// Before the program listens for signals the kernel ends it: 143 as a shell reports it.
 		if ws := state.Sys().(syscall.WaitStatus); !(ws.Exited() && ws.ExitStatus() == exitDone || ws.Signaled() && ws.Signal() == syscall.SIGTERM && after == 0) {
 			t.Errorf("SIGTERM after %d steps: %v\n%s", after, state, g.log)
 		}

@@ -62,7 +62,8 @@ func printSize(out io.Writer, r sizing.Report) error {
 	return w.Flush()
 }
 
-// enough returns a size of the configuration with room for n bytes, in whole MiB or, from ten of them on, GiB.
+// enough returns a size of the configuration with room for n bytes, in whole MiB or, from ten of
+// them on, GiB.
 func enough(n float64) string {
 	const MiB, GiB = 1 << 20, 1 << 30
 	if n < 10*GiB {
@@ -71,7 +72,8 @@ func enough(n float64) string {
 	return fmt.Sprintf("%.0fGiB", math.Floor(n/GiB)+1)
 }
 
-// rateText shows how often something happens, in the shortest unit of time in which it happens once.
+// rateText shows how often something happens, in the shortest unit of time in which it happens
+// once.
 func rateText(perSecond float64) string {
 	for _, unit := range []struct {
 		name    string
@@ -88,7 +90,7 @@ func rateText(perSecond float64) string {
 	return "" // a day is the longest
 }
 
-// lengthText shows a length of time in the units that tell it best: "6h", "1h30m", "12 days".
+// lengthText shows a length of time in the units that suit it best: "6h", "1h30m", "12 days".
 func lengthText(d time.Duration) string {
 	switch {
 	case d >= 10*365*24*time.Hour:

@@ -14,7 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/verify"
 )
 
-// writeDown runs mosquitto_sub as docs/verify.md says, appending to a file until stop is called; its session ends then.
+// writeDown runs mosquitto_sub as docs/verify.md says, appending to a file until stop is called;
+// its session ends then.
 func writeDown(t *testing.T, m *mosquitto, file string) (stop func()) {
 	t.Helper()
 	out, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -49,8 +50,9 @@ func readText(t *testing.T, file string) string {
 	return string(b)
 }
 
-// TestNobodySubscribedIsExplained: while the only subscriber is away and its session ended the broker answers 0x10, to the
-// readings and to the loss event that tells of them. When it is back it learns of every reading that it did not get.
+// TestNobodySubscribedIsExplained: while the only subscriber is away and its session ended the
+// broker answers 0x10, to the readings and to the loss event that names them. When it is back it
+// learns of every reading that it did not get.
 func TestNobodySubscribedIsExplained(t *testing.T) {
 	m := newMosquitto(t, "allow_anonymous true", "log_type all")
 	g := newGateway(t, m.url(), "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"50ms\"\n")

@@ -136,20 +136,20 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 			remedy, cause := probe.Diagnose(err)
 			fmt.Fprintf(said, "not connected: %v; %s\n", cause, remedy)
 		},
-		Unheard: func(from, to time.Time) {
+		Outage: func(from, to time.Time) {
 			mu.Lock()
 			defer mu.Unlock()
-			t.Unheard(from, to)
+			t.Outage(from, to)
 		},
 		Message: func(topic string, payload []byte) {
 			mu.Lock()
 			defer mu.Unlock()
-			_ = t.Message(topic, payload) // the report tells what could not be read
+			_ = t.Message(topic, payload) // the report says what could not be read
 		},
 	})
 }
 
-// showReports draws the table anew every second until ctx ends.
+// showReports draws the table again every second until ctx ends.
 func showReports(ctx context.Context, out io.Writer, mu *sync.Mutex, t *verify.Tracker) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -168,7 +168,7 @@ func showReports(ctx context.Context, out io.Writer, mu *sync.Mutex, t *verify.T
 	}
 }
 
-// report prints the verdict and returns it as an error where something is missing.
+// report prints the verdict and returns it as an error if something is missing.
 func (f *verifyFlags) report(out io.Writer, t *verify.Tracker) error {
 	r := t.Report()
 	var err error

@@ -22,8 +22,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// TestVerifyWatches lets `fieldgate verify` watch a gateway that is killed and started again meanwhile, which loses nothing that it would not
-// explain; then it reads the same from a file, and from one that lacks the boot events.
+// TestVerifyWatches lets `fieldgate verify` watch a gateway that is killed and started again
+// meanwhile, which loses nothing that it would not explain; then it reads the same from a file, and
+// from one that lacks the boot events.
 func TestVerifyWatches(t *testing.T) {
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), "[buffer]\nmax_loss = \"0s\"\n[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"5ms\"\n")
@@ -85,8 +86,9 @@ func TestVerifyWatches(t *testing.T) {
 	}
 }
 
-// TestVerifyOverBrokerRestarts restarts mosquitto under `fieldgate verify`. It keeps the session of the verifier, so the verdict is complete; once
-// it has lost it, the verdict says from when to when nothing was heard, and the watch goes on.
+// TestVerifyOverBrokerRestarts restarts mosquitto under `fieldgate verify`. It keeps the session of
+// the verifier, so the verdict is complete; once it has lost it, the verdict says from when to when
+// nothing was heard, and the watch goes on.
 func TestVerifyOverBrokerRestarts(t *testing.T) {
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"20ms\"\n")
@@ -135,10 +137,10 @@ func TestVerifyOverBrokerRestarts(t *testing.T) {
 		if lose {
 			want, gaps = verify.Incomplete, 1
 		}
-		if r.Verdict != want || len(r.Unheard) != gaps || (err == nil) == lose || len(r.Sequences) == 0 {
+		if r.Verdict != want || len(r.Outages) != gaps || (err == nil) == lose || len(r.Sequences) == 0 {
 			t.Errorf("lost %v: %v, %+v\n%s", lose, err, r, &said)
 		}
-		for _, u := range r.Unheard {
+		for _, u := range r.Outages {
 			if d := u.To.Sub(u.From.Time); d <= 0 || d > 20*time.Second {
 				t.Errorf("not heard for %v", d)
 			}
@@ -156,7 +158,8 @@ func TestVerifyWithoutABroker(t *testing.T) {
 	}
 }
 
-// TestVerifySQL runs the queries of docs/verify.md over random histories: they find what the tracker finds.
+// TestVerifySQL runs the queries of docs/verify.md over random histories: they find what the
+// tracker finds.
 func TestVerifySQL(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(docs, "verify.md"))
 	if err != nil {
@@ -180,7 +183,7 @@ func TestVerifySQL(t *testing.T) {
 			t.Fatal(err)
 		}
 		tracker, newest := history(t, db, rand.New(rand.NewPCG(seed, 0)))
-		var missing, untold, copies, events, reused []string
+		var missing, unreported, copies, events, reused []string
 		for _, r := range tracker.Results() {
 			for _, m := range r.Missing {
 				missing = append(missing, numbers(r.Run+r.Sensor, m.First, m.Last)...)
@@ -190,8 +193,8 @@ func TestVerifySQL(t *testing.T) {
 			}
 		}
 		for _, g := range tracker.Gaps() {
-			if g.Untold {
-				untold = append(untold, fmt.Sprint(g.Gateway, g.Run))
+			if g.Unreported {
+				unreported = append(unreported, fmt.Sprint(g.Gateway, g.Run))
 			}
 			if g.Copies != nil {
 				copies = append(copies, fmt.Sprint(g.Gateway, g.Run, g.Copies[0], g.Copies[len(g.Copies)-1]))
@@ -200,13 +203,13 @@ func TestVerifySQL(t *testing.T) {
 				events = append(events, numbers(g.Run, e.First, e.Last)...)
 			}
 		}
-		if untold != nil { // SQL does not know which one is the newest
-			untold = append(untold, "g"+newest)
+		if unreported != nil { // SQL does not know which one is the newest
+			unreported = append(unreported, "g"+newest)
 		}
-		for _, list := range [][]string{missing, untold, copies, events, reused} {
+		for _, list := range [][]string{missing, unreported, copies, events, reused} {
 			slices.Sort(list)
 		}
-		for i, want := range [][]string{missing, untold, copies, events, reused} {
+		for i, want := range [][]string{missing, unreported, copies, events, reused} {
 			got := query(t, db, blocks[i+1])
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
@@ -221,8 +224,9 @@ func TestVerifySQL(t *testing.T) {
 	}
 }
 
-// history makes five runs of two sensors with losses, holes, copies that were put back and ends of all kinds, for the tracker and the
-// tables. newest is the run that was heard first as the last one, of those that none names.
+// history makes five runs of two sensors with losses, holes, copies that were put back and ends of
+// all kinds, for the tracker and the tables. newest is the run that was heard first as the last
+// one, of those that none names.
 func history(t *testing.T, db *sql.DB, r *rand.Rand) (tracker *verify.Tracker, newest string) {
 	t.Helper()
 	tracker = verify.New()

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// TestSensorsOnARealBus runs the gateway on an ast2600 board with chips on its I2C bus, some of them ours and some the kernel's, and reads its
-// telemetry on this machine, while the temperatures are changed from outside and the bus's adapter is taken away for a while.
+// TestSensorsOnARealBus runs the gateway on an ast2600 board with chips on its I2C bus, some of
+// them ours and some the kernel's, and reads its telemetry on this machine, while the temperatures
+// are changed from outside and the bus's adapter is taken away for a while.
 func TestSensorsOnARealBus(t *testing.T) {
 	dir := needs(t)
 	begin := time.Now()

@@ -16,7 +16,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// A broker is an MQTT broker on this machine, and what a gateway has told it.
+// A broker is an MQTT broker on this machine, and what a gateway has sent it.
 type broker struct {
 	t    *testing.T
 	port int
@@ -109,7 +109,7 @@ func (b *broker) of(sensor string, after time.Time) ([]reading, string) {
 	return nil, b.status
 }
 
-// until waits until something is so. The test fails where that takes too long.
+// until waits until something is so. The test fails if that takes too long.
 func (b *broker) until(within time.Duration, what string, so func() bool) {
 	b.t.Helper()
 	timer := time.NewTimer(within)
@@ -123,8 +123,9 @@ func (b *broker) until(within time.Duration, what string, so func() bool) {
 	}
 }
 
-// value waits for a reading after a moment in which a field is a number, and returns how long after the moment it came. What comes before
-// it must be other, so this is for values that were changed at that moment.
+// value waits for a reading after a moment in which a field is a number, and returns how long after
+// the moment it came. What comes before it must be other, so this is for values that were changed
+// at that moment.
 func (b *broker) value(within time.Duration, after time.Time, sensor, field string, want, tolerance float64) time.Duration {
 	b.t.Helper()
 	var found reading
@@ -148,7 +149,8 @@ func (b *broker) value(within time.Duration, after time.Time, sensor, field stri
 	return round(found.at.Sub(after))
 }
 
-// compare waits for a reading of each of two sensors and tells a field of both, which must be the same but for a part of it.
+// compare waits for a reading of each of two sensors and returns a field of both, which must be the
+// same but for a part of it.
 func (b *broker) compare(one, other, field string, part float64) string {
 	b.t.Helper()
 	newest := func(sensor string) float64 {
@@ -170,7 +172,8 @@ func (b *broker) compare(one, other, field string, part float64) string {
 	return fmt.Sprintf("%s %v and %v", field, v, w)
 }
 
-// complete checks that the readings of every sensor are numbered without a hole, and returns how many there are of each.
+// complete checks that the readings of every sensor are numbered without a hole, and returns how
+// many there are of each.
 func (b *broker) complete() map[string]int {
 	b.t.Helper()
 	b.mu.Lock()

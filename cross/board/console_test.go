@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// A console is the serial line to a machine: its lines as they come, and a place up to which they have been looked at.
+// A console is the serial line to a machine: its lines as they come, and a place up to which they
+// have been looked at.
 type console struct {
 	t    *testing.T
 	conn net.Conn
@@ -68,7 +69,8 @@ func (c *console) tail(n int) string {
 	return b.String()
 }
 
-// match returns the first line from c.next on that matches, and moves c.next behind it, or behind all where none does.
+// match returns the first line from c.next on that matches, and moves c.next behind it, or behind
+// all if none does.
 func (c *console) match(re *regexp.Regexp) (groups []string, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +84,8 @@ func (c *console) match(re *regexp.Regexp) (groups []string, at time.Time) {
 	return nil, time.Time{}
 }
 
-// await waits for a line that was not looked at and returns what its groups matched and when it came. The test fails if none comes in time.
+// await waits for a line that was not looked at and returns what its groups matched and when it
+// came. The test fails if none comes in time.
 func (c *console) await(within time.Duration, pattern string) (groups []string, at time.Time) {
 	c.t.Helper()
 	re, timer := regexp.MustCompile(pattern), time.NewTimer(within)

@@ -32,7 +32,7 @@ type machine struct {
 
 const bootTime = 2 * time.Minute // far more than it takes on a slow machine
 
-// needs returns the folder with kernels and guest programs, and skips the test where there is none.
+// needs returns the folder with kernels and guest programs, and skips the test if there is none.
 func needs(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("FIELDGATE_BOARD")
@@ -58,7 +58,8 @@ func boot(t *testing.T, s spec) *machine {
 	if out, err := exec.Command("bash", append(append(arguments, "--"), s.files...)...).CombinedOutput(); err != nil {
 		t.Fatalf("initrd.sh: %v\n%s", err, out)
 	}
-	// The kernel's errors would come in the midst of lines of programs: dmesg has them. What is worse still comes.
+	// The kernel's errors would come in the midst of lines of programs: dmesg has them. What is
+	// worse still comes.
 	params := append([]string{"rdinit=/init", "panic=-1", "loglevel=3", "MODULES=" + strings.Join(s.modules, ","), fmt.Sprintf("NOW=%d", time.Now().Unix())}, s.params...)
 	arguments = append(s.qemu[1:],
 		"-display", "none", "-no-reboot", "-monitor", "none",

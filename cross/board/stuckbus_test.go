@@ -9,14 +9,17 @@ import (
 // Without these two drivers, of what QEMU does not have, the kernels start.
 const blacklist = "initcall_blacklist=bcm2835_pm_driver_init,bcm2835_power_driver_init"
 
-// TestStuckBusOfAPiZero and the one after it run the gateway on emulated Raspberry Pis. QEMU does not have their I2C controller, so that the
-// kernel's driver for it waits for each transfer in vain, as on a bus whose lines are held low. The board's own sensor is to be read as if
-// nothing were.
+// TestStuckBusOfAPiZero and the one after it run the gateway on emulated Raspberry Pis. QEMU does
+// not have their I2C controller, so that the kernel's driver for it waits for each transfer in
+// vain, as on a bus whose lines are held low. The board's own sensor is to be read as if nothing
+// were.
 func TestStuckBusOfAPiZero(t *testing.T) {
 	dir := needs(t)
-	// The kernel sets the system timer of this board, which interrupts when its count equals a register, to the count plus 15 µs or more. Where
-	// the host holds QEMU up for longer between reading and writing, the moment has passed; the next is a turn of the count away, 71 minutes,
-	// and until then the kernel has no time. With icount the machine's time goes by instructions, 16 ns each, while idle by the host's clock.
+	// The kernel sets the system timer of this board, which interrupts when its count equals a
+	// register, to the count plus 15 µs or more. If the host holds QEMU up for longer between
+	// reading and writing, the moment has passed; the next is a turn of the count away, 71 minutes,
+	// and until then the kernel has no time. With icount the machine's time goes by instructions,
+	// 16 ns each, while idle by the host's clock.
 	stuckBus(boot(t, spec{
 		qemu:   []string{"qemu-system-arm", "-M", "raspi0", "-icount", "shift=4", "-serial", "chardev:console"},
 		kernel: "armel", dtb: "bcm2835-rpi-zero.dtb",

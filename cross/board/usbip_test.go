@@ -9,7 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/all"
 )
 
-// TestModelsBehindARealAdapter runs every driver for I2C, through the kernel, against the model of its chip; then disturbs wire and adapter.
+// TestModelsBehindARealAdapter runs every driver for I2C, through the kernel, against the model of
+// its chip; then disturbs wire and adapter.
 func TestModelsBehindARealAdapter(t *testing.T) {
 	dir := needs(t)
 	begin := time.Now()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestSerialAdapterUnplugged unplugs a USB serial adapter under the running gateway; it comes back under another name, since something else
-// still holds the old one.
+// TestSerialAdapterUnplugged unplugs a USB serial adapter under the running gateway; it comes back
+// under another name, since something else still holds the old one.
 func TestSerialAdapterUnplugged(t *testing.T) {
 	dir := needs(t)
 	begin := time.Now()
@@ -61,7 +61,8 @@ func TestSerialAdapterUnplugged(t *testing.T) {
 	t.Logf("in %v", since(begin))
 }
 
-// talk writes a line with the next number every 100 ms into the socket of a serial line until the test ends.
+// talk writes a line with the next number every 100 ms into the socket of a serial line until the
+// test ends.
 func talk(t *testing.T, socket string) {
 	t.Helper()
 	conn, err := net.Dial("unix", socket)

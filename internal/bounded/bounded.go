@@ -1,5 +1,6 @@
-// Package bounded has what every HTTP server of the gateway needs so that its callers decide little of what it costs: few
-// connections, none that is idle for long, small requests, and no answer that nobody takes.
+// Package bounded has what every HTTP server of the gateway needs so that its callers decide little
+// of what it costs: few connections, none that is idle for long, small requests, and no answer that
+// nobody takes.
 package bounded
 
 import (

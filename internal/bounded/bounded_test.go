@@ -42,7 +42,8 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Connections that ask for nothing do not take the numbers of files away from the program, nor the server from others for long.
+// Connections that ask for nothing do not take the numbers of files away from the program, nor the
+// server from others for long.
 func TestIdleConnectionsAreFewAndEnd(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,10 +1,11 @@
-// Package bucket makes fewer readings of many: buckets with the mean, the least and the greatest number of each field,
-// which a store that is nearly full keeps in place of its oldest readings. It is a pure function that package buffer is
-// handed: when it runs and on what is the store's.
+// Package bucket makes fewer readings of many: buckets with the mean, the least and the greatest
+// number of each field, which a store that is nearly full keeps in place of its oldest readings. It
+// is a pure function that package buffer is handed: when it runs and on what is the store's.
 //
-// A bucket stands for readings of one sensor that follow each other without a hole in their numbers, within one period of
-// the time since power-up: wall time may not be known. Fields that are no numbers keep their last value (package
-// reading). A reading that is alone in its period stays as it is.
+// A bucket stands for readings of one sensor that follow each other without a hole in their
+// numbers, within one period of the time since power-up: wall time may not be known. Fields that
+// are not numbers keep their last value (package reading). A reading that is alone in its period
+// stays as it is.
 package bucket
 
 import (
@@ -14,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/reading"
 )
 
-// periods are the lengths of buckets, by level. Each is a multiple of the one before, so that buckets fit into those of
-// the next level.
+// periods are the lengths of buckets, by level. Each is a multiple of the one before, so that
+// buckets fit into those of the next level.
 var periods = [buffer.ThinLevels]time.Duration{time.Minute, 10 * time.Minute, time.Hour}
 
 // Thin is buffer.Options.Thin. A record whose body is malformed stays as it is.
@@ -52,7 +53,7 @@ type bucket struct {
 	merged bool
 }
 
-// takes tells whether r follows the bucket without a hole and within the same period.
+// takes reports whether r follows the bucket without a hole and within the same period.
 func (b *bucket) takes(r buffer.Record, period time.Duration) bool {
 	return r.Seq == max(b.record.Seq, b.record.SeqTo)+1 && r.Up >= b.record.Up && r.Up/period == b.record.Up/period
 }

@@ -1,6 +1,7 @@
-// Package card counts what is really written to the card: the bytes that the kernel sent to the block device under a file, with
-// the file system's journal and everything that other programs write, which is what wears the card. What is inside of the card, the
-// writes that its controller adds, nobody outside knows.
+// Package card counts what is really written to the card: the bytes that the kernel sent to the
+// block device under a file, with the file system's journal and everything that other programs
+// write, which is what wears the card. What is inside of the card, the writes that its controller
+// adds, nobody outside knows.
 package card
 
 import (
@@ -16,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sector is the unit of the kernel's statistics, whatever the device's is (Documentation/block/stat.rst).
+// sector is the unit of the kernel's statistics, whatever the device's is
+// (Documentation/block/stat.rst).
 const sector = 512
 
 // A Device is a block device that is being counted.
@@ -35,8 +37,8 @@ type Usage struct {
 	Span   time.Duration
 }
 
-// Count begins to count the writes to the whole device on which path lies. A file system that lies on no single device (tmpfs, overlay,
-// btrfs) is an error.
+// Count begins to count the writes to the whole device on which path lies. A file system that lies
+// on no single device (tmpfs, overlay, btrfs) is an error.
 func Count(path string) (*Device, error) { return count(path, "/sys") }
 
 func count(path, sys string) (*Device, error) {

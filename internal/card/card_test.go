@@ -64,7 +64,7 @@ func TestCount(t *testing.T) {
 			if u := d.Usage(); u == nil || *u != (Usage{"mmcblk0", 300 * 512, time.Minute}) {
 				t.Errorf("partition %v: %+v", partition, u)
 			}
-			write(t, stat, 10) // another card, or the counter began anew
+			write(t, stat, 10) // another card, or the counter began again
 			if u := d.Usage(); u != nil {
 				t.Errorf("after the counter fell: %+v", u)
 			}
@@ -97,7 +97,7 @@ func TestNotCounted(t *testing.T) {
 	}
 }
 
-// TestRealDevice counts on the device of this machine's temporary directory, where it has one.
+// TestRealDevice counts on the device of this machine's temporary directory, if it has one.
 func TestRealDevice(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	if err != nil {

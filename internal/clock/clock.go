@@ -1,11 +1,13 @@
 // Package clock gives readings their time on boards that have no clock at power-up.
 //
-// Every reading carries CLOCK_BOOTTIME, the time since the kernel started, which no clock step changes. Wall time is
-// that plus the offset of the kernel's boot. The offset is learned once, when the kernel says that its clock is
-// synchronised, and frozen durably before its first use, so that a reading that is delivered twice has the same time
-// twice. Readings that were taken before take the same offset. The boot of a kernel is known by its random boot id.
+// Every reading carries CLOCK_BOOTTIME, the time since the kernel started, which no clock step
+// changes. Wall time is that plus the offset of the kernel's boot. The offset is learned once, when
+// the kernel says that its clock is synchronised, and frozen durably before its first use, so that
+// a reading that is delivered twice has the same time twice. Readings that were taken before take
+// the same offset. The boot of a kernel is known by its random boot id.
 //
-// This package decides; it neither sends nor schedules anything, and where offsets are kept is the caller's.
+// This package decides; it neither sends nor schedules anything, and where offsets are kept is the
+// caller's.
 package clock
 
 import (
@@ -37,7 +39,8 @@ func KernelBoot() (string, error) {
 	return strings.TrimSpace(string(id)), nil
 }
 
-// Synchronised tells whether the kernel's clock is disciplined by NTP or the like, as adjtimex(2) says.
+// Synchronised reports whether the kernel's clock is disciplined by NTP or the like, as adjtimex(2)
+// says.
 func Synchronised() bool {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)
@@ -46,7 +49,7 @@ func Synchronised() bool {
 
 // Store keeps the offsets of kernel boots.
 type Store interface {
-	// Offset returns what was frozen for a kernel boot; false where nothing was.
+	// Offset returns what was frozen for a kernel boot; false if nothing was.
 	Offset(kernelBoot string) (time.Duration, bool, error)
 	// Freeze keeps an offset durably; it is asked once for every kernel boot.
 	Freeze(kernelBoot string, offset time.Duration) error
@@ -60,8 +63,9 @@ type Source struct {
 	Basis        string // why Synchronised is true although the kernel does not say so; "": the kernel says so
 }
 
-// System returns this machine's clocks. Where trust is true its wall clock is taken as right at once, and where trust is nil that is
-// done if somebody keeps the clock of whom the kernel does not know: see Kept.
+// System returns this machine's clocks. If trust is true its wall clock is taken as right at once,
+// and if trust is nil that is done if somebody keeps the clock of whom the kernel does not know:
+// see Kept.
 func System(trust *bool) Source {
 	s := Source{Up: Up, Wall: time.Now, Synchronised: Synchronised}
 	trusted := trust != nil && *trust
@@ -99,8 +103,8 @@ type Clock struct {
 	unknown map[string]bool          // boots that the store has no offset of
 }
 
-// ErrBehind says that the clock is said to be right and stands before the program was built: a dead battery, or a mistaken
-// trust in the clock. It is not taken.
+// ErrBehind says that the clock is said to be right and stands before the program was built: a dead
+// battery, or a mistaken trust in the clock. It is not taken.
 var ErrBehind = errors.New("the clock stands before this program was built: set it, or see whether its battery is dead")
 
 // New makes the clock of the running kernel.
@@ -108,9 +112,10 @@ func New(cfg Config) *Clock {
 	return &Clock{cfg: cfg, offsets: map[string]time.Duration{}, unknown: map[string]bool{}}
 }
 
-// Learn freezes the offset of the running kernel when its clock has become synchronised. It returns true when that
-// happened just now; it must be called now and then until the offset is known. An error says that the offset could not
-// be kept, or ErrBehind, which is told once; then it is not used.
+// Learn freezes the offset of the running kernel when its clock has become synchronised. It returns
+// true when that happened just now; it must be called now and then until the offset is known. An
+// error says that the offset could not be kept, or ErrBehind, which is reported once; then it is
+// not used.
 func (c *Clock) Learn() (learned bool, err error) {
 	if _, known := c.offset(c.cfg.KernelBoot); known {
 		return false, nil
@@ -148,7 +153,8 @@ func (c *Clock) Keep() error {
 	return c.cfg.Store.Freeze(c.cfg.KernelBoot, offset)
 }
 
-// Time returns the wall time of a moment of a kernel's boot in UTC; false while its offset is not known.
+// Time returns the wall time of a moment of a kernel's boot in UTC; false while its offset is not
+// known.
 func (c *Clock) Time(kernelBoot string, up time.Duration) (time.Time, bool) {
 	offset, ok := c.offset(kernelBoot)
 	if !ok {
@@ -166,9 +172,10 @@ func (c *Clock) Up() time.Duration { return c.cfg.Source.Up() }
 // Boot returns the id of the running kernel.
 func (c *Clock) Boot() string { return c.cfg.KernelBoot }
 
-// ForTLS returns the time to check certificates with: the system's, but never one before the program was built, and where the
-// clock is not synchronised not one before the last time that was known, so that a board whose clock stands at 1970 can still connect.
-// A synchronised clock beats what was known before: a wrong battery clock must not lock the board out for ever.
+// ForTLS returns the time to check certificates with: the system's, but never one before the
+// program was built, and if the clock is not synchronised not one before the last time that was
+// known, so that a board whose clock stands at 1970 can still connect. A synchronised clock beats
+// what was known before: a wrong battery clock must not lock the board out for ever.
 func (c *Clock) ForTLS() time.Time {
 	now := c.cfg.Source.Wall()
 	if now.Before(c.cfg.Built) {
@@ -207,7 +214,8 @@ func (c *Clock) Wait() time.Duration {
 	return max(c.cfg.Until-c.cfg.Source.Up(), 0)
 }
 
-// State says for people whether the time of the running kernel is known, why, and what waits for it.
+// State says for people whether the time of the running kernel is known, why, and what waits for
+// it.
 func (c *Clock) State() string {
 	_, known := c.offset(c.cfg.KernelBoot)
 	switch wait := c.Wait(); {
@@ -224,7 +232,8 @@ func (c *Clock) State() string {
 // Pending reports whether the time of the running kernel may still become known soon.
 func (c *Clock) Pending() bool { return c.Wait() > 0 }
 
-// PowerUpAge returns how long ago a kernel boot began; false while that is not known. A nil Clock knows nothing.
+// PowerUpAge returns how long ago a kernel boot began; false while that is not known. A nil Clock
+// knows nothing.
 func (c *Clock) PowerUpAge(kernel string) (time.Duration, bool) {
 	if c == nil {
 		return 0, false

@@ -79,8 +79,8 @@ func TestOffsetThatCannotBeKeptIsNotUsed(t *testing.T) {
 	}
 }
 
-// TestBootsWithoutAClock: three power-ups, of which only the last comes to know the time, which is not that of the others; in each the program
-// starts twice.
+// TestBootsWithoutAClock: three power-ups, of which only the last comes to know the time, which is
+// not that of the others; in each the program starts twice.
 func TestBootsWithoutAClock(t *testing.T) {
 	m := &memory{offsets: map[string]time.Duration{}}
 	right := time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC)
@@ -123,8 +123,9 @@ func TestSuspend(t *testing.T) {
 	}
 }
 
-// TestWrongBatteryClock: one that stands before the build is not taken, and is complained of once; one that was far ahead in an earlier boot neither keeps
-// a synchronised clock from being taken nor TLS from working.
+// TestWrongBatteryClock: one that stands before the build is not taken, and is complained of once;
+// one that was far ahead in an earlier boot neither keeps a synchronised clock from being taken nor
+// TLS from working.
 func TestWrongBatteryClock(t *testing.T) {
 	built := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	right := built.AddDate(0, 10, 0)

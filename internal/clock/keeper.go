@@ -10,15 +10,19 @@ import (
 	"time"
 )
 
-// steady is how far a battery-backed clock and the system's may be apart for the one to come from the other.
+// steady is how far a battery-backed clock and the system's may be apart for the one to come from
+// the other.
 const steady = time.Minute
 
-// Kept says who keeps the clock of a machine right although no service sets it by the network: waiting for one would help nobody. It
-// is "" where there is such a service, or where nobody is known to keep the clock. root is "/".
+// Kept says who keeps the clock of a machine right although no service sets it by the network:
+// waiting for one would help nobody. It is "" if there is such a service, or if nobody is known to
+// keep the clock. root is "/".
 //
-// A hypervisor is seen by the clock that it gives to the kernel; a clock with a battery by the kernel having set its own from it at
-// power-up, and by both still telling the same: without a battery it begins anew, and the kernel's clock was set by something else.
-// Either is only as right as the host or the battery, so a clock that stands before the program was built is not taken (ErrBehind).
+// A hypervisor is seen by the clock that it gives to the kernel; a clock with a battery by the
+// kernel having set its own from it at power-up, and by both still showing the same: without a
+// battery it begins again, and the kernel's clock was set by something else. Either is only as
+// right as the host or the battery, so a clock that stands before the program was built is not
+// taken (ErrBehind).
 func Kept(root string, wall time.Time) string {
 	if networkTime(root) {
 		return ""
@@ -45,7 +49,8 @@ func clocks(root string) []string {
 	return all
 }
 
-// networkTime tells whether a service that sets the clock by the network runs on this machine, or shall.
+// networkTime reports whether a service that sets the clock by the network runs on this machine, or
+// will run.
 func networkTime(root string) bool {
 	return slices.ContainsFunc([]string{
 		"run/systemd/timesync", "run/chrony", "run/chronyd.pid", "run/ntpd.pid", "run/ntp.pid", "run/ntpd.sock", "run/ntpd-rs", "run/ptp4l", "run/gpsd.sock",
@@ -55,8 +60,8 @@ func networkTime(root string) bool {
 	}) || starts(root)
 }
 
-// starts tells whether the machine starts such a service that may not have come to work yet. What is enabled in a container without a
-// service manager never runs.
+// starts reports whether the machine starts such a service that may not have come to work yet. What
+// is enabled in a container without a service manager never runs.
 func starts(root string) bool {
 	if _, err := os.Stat(filepath.Join(root, "run/systemd/system")); err != nil {
 		if _, err := os.Stat(filepath.Join(root, "run/openrc")); err != nil {
@@ -72,7 +77,7 @@ func starts(root string) bool {
 	})
 }
 
-// text returns what a small file says; "" where it cannot be read.
+// text returns what a small file says; "" if it cannot be read.
 func text(path ...string) string {
 	b, err := os.ReadFile(filepath.Join(path...))
 	if err != nil {

@@ -25,8 +25,8 @@ func (o offsets) Offset(boot string) (time.Duration, bool, error) {
 	return d, err == nil, err
 }
 
-// Freeze implements Store. While the store has no file there is nothing that a later start could send again with another
-// time: then nothing is kept, and Keep is called when it has one.
+// Freeze implements Store. While the store has no file there is nothing that a later start could
+// send again with another time: then nothing is kept, and Keep is called when it has one.
 func (o offsets) Freeze(boot string, offset time.Duration) error {
 	if !o.store.IsOpen() {
 		return nil
@@ -34,7 +34,8 @@ func (o offsets) Freeze(boot string, offset time.Duration) error {
 	return o.store.Update(context.Background(), func(tx *buffer.Tx) error { return tx.Put(bucket, boot, []byte(offset.String())) })
 }
 
-// Last returns the latest time that was known: the power-up of an earlier kernel; the zero time where none was.
+// Last returns the latest time that was known: the power-up of an earlier kernel; the zero time if
+// none was.
 func Last(ctx context.Context, store *buffer.Store) (last time.Time) {
 	_ = store.Each(ctx, bucket, func(_ string, text []byte) error { // what cannot be read was not known
 		if d, err := time.ParseDuration(string(text)); err == nil && time.Unix(0, int64(d)).After(last) {

@@ -34,14 +34,14 @@ func (r *Runner) answerInterrupted(ctx context.Context) error {
 		e.Reply, e.Topic, e.Correlation = text, "", nil
 	}
 	failed := r.ledger.finish(ctx, list, func(tx *buffer.Tx, e entry) error {
-		return tx.Append(buffer.Events, event.Replies, r.Up(), event.EncodeReply(answers[e.key()]))
-	}, r.Log)
+		return tx.Append(buffer.Events, event.Replies, r.cfg.Up(), event.EncodeReply(answers[e.key()]))
+	}, r.cfg.Log)
 	for _, e := range failed {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err := r.append(ctx, answers[e.key()]); err != nil {
-			r.Log.Warn("a command stays unanswered", "op", e.Op, "id", e.ID, "err", err)
+			r.cfg.Log.Warn("a command stays unanswered", "op", e.Op, "id", e.ID, "err", err)
 		}
 	}
 	return nil
@@ -67,7 +67,8 @@ func (r *Runner) reject(ctx context.Context, q Request, id string, no refusal) e
 	return r.append(ctx, event.Reply{Topic: r.replyTopic(q), Correlation: q.Correlation, Payload: text})
 }
 
-// refuse answers a command that does not run now. That is recorded: a repeat that comes when it could run gets the same answer.
+// refuse answers a command that does not run now. That is recorded: a repeat that comes when it
+// could run gets the same answer.
 func (r *Runner) refuse(ctx context.Context, q Request, e entry, no refusal) error {
 	if e.ID == "" {
 		return r.reject(ctx, q, "", no)
@@ -79,7 +80,7 @@ func (r *Runner) refuse(ctx context.Context, q Request, e entry, no refusal) err
 	answer := event.Reply{Topic: e.Topic, Correlation: e.Correlation, Payload: text}
 	e.Reply, e.Topic, e.Correlation = text, "", nil
 	err = r.ledger.put(ctx, e, func(tx *buffer.Tx) error {
-		return tx.Append(buffer.Events, event.Replies, r.Up(), event.EncodeReply(answer))
+		return tx.Append(buffer.Events, event.Replies, r.cfg.Up(), event.EncodeReply(answer))
 	})
 	switch {
 	case err == nil:
@@ -94,19 +95,19 @@ func (r *Runner) refuse(ctx context.Context, q Request, e entry, no refusal) err
 func (r *Runner) rejected(op, id string, no refusal) contract.Reply {
 	reply := r.reply(op, id, contract.Rejected)
 	reply.Code, reply.Error = no.code, cut(no.why, maxError)
-	r.Log.Warn("command rejected", "op", op, "id", id, "code", no.code)
+	r.cfg.Log.Warn("command rejected", "op", op, "id", id, "code", no.code)
 	return reply
 }
 
-// end records the reply of a command and queues it, in one transaction where the command has an id. Where the ledger cannot
-// be written it is answered from memory; a later start finds it interrupted.
+// end records the reply of a command and queues it, in one transaction if the command has an id. If
+// the ledger cannot be written it is answered from memory; a later start finds it interrupted.
 func (r *Runner) end(ctx context.Context, e entry, reply contract.Reply) {
 	full, short := bounded(reply)
 	answer := event.Reply{Topic: e.Topic, Correlation: e.Correlation, Payload: full}
 	e.Topic, e.Correlation = "", nil
 	if e.ID != "" {
 		with := func(tx *buffer.Tx) error {
-			return tx.Append(buffer.Events, event.Replies, r.Up(), event.EncodeReply(answer))
+			return tx.Append(buffer.Events, event.Replies, r.cfg.Up(), event.EncodeReply(answer))
 		}
 		e.Reply = full
 		if !r.ledger.fits(e.key(), len(full)) {
@@ -116,15 +117,16 @@ func (r *Runner) end(ctx context.Context, e entry, reply contract.Reply) {
 		if err == nil {
 			return
 		}
-		r.Log.Warn("the ledger cannot be written", "op", e.Op, "id", e.ID, "err", err)
+		r.cfg.Log.Warn("the ledger cannot be written", "op", e.Op, "id", e.ID, "err", err)
 		r.ledger.hold(e)
 	}
 	if err := r.append(ctx, answer); err != nil {
-		r.Log.Warn("a command stays unanswered", "op", e.Op, "id", e.ID, "err", err)
+		r.cfg.Log.Warn("a command stays unanswered", "op", e.Op, "id", e.ID, "err", err)
 	}
 }
 
-// bounded returns a reply as it is sent, and as a repeat gets it where its result is too large to be recorded.
+// bounded returns a reply as it is sent, and as a repeat gets it if its result is too large to be
+// recorded.
 func bounded(reply contract.Reply) (full, short json.RawMessage) {
 	reply.Error = cut(reply.Error, maxError)
 	marshal := func() json.RawMessage {
@@ -147,11 +149,12 @@ func bounded(reply contract.Reply) (full, short json.RawMessage) {
 	return full, marshal()
 }
 
-// append queues a reply. What the store has taken but cannot make durable now is on its way all the same.
+// append queues a reply. What the store has taken but cannot make durable now is on its way all the
+// same.
 func (r *Runner) append(ctx context.Context, answer event.Reply) error {
-	_, err := r.Store.Append(ctx, buffer.Events, event.Replies, r.Up(), event.EncodeReply(answer))
+	_, err := r.cfg.Store.Append(ctx, buffer.Events, event.Replies, r.cfg.Up(), event.EncodeReply(answer))
 	if errors.Is(err, buffer.ErrNotDurable) || errors.Is(err, buffer.ErrFull) {
-		r.Log.Warn("a reply is not durable", "topic", answer.Topic, "err", err)
+		r.cfg.Log.Warn("a reply is not durable", "topic", answer.Topic, "err", err)
 		return nil
 	}
 	return err
@@ -162,16 +165,16 @@ func (r *Runner) reply(op, id, state string) contract.Reply {
 }
 
 func (r *Runner) time() contract.Time {
-	t, _ := r.Now()
+	t, _ := r.cfg.Now()
 	return contract.Time{Time: t}
 }
 
-// replyTopic is the Response Topic where it is one that replies may go to, else the operation's own.
+// replyTopic is the Response Topic if it is one that replies may go to, else the operation's own.
 func (r *Runner) replyTopic(q Request) string {
-	if r.Topics.MayReply(q.ResponseTopic, r.ReplyTopics) {
+	if r.cfg.Topics.MayReply(q.ResponseTopic, r.cfg.ReplyTopics) {
 		return q.ResponseTopic
 	}
-	return r.Topics.Reply(q.Name)
+	return r.cfg.Topics.Reply(q.Name)
 }
 
 // cut bounds a text to max bytes, at the border of a character.

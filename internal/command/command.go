@@ -51,9 +51,11 @@ type Config struct {
 	Host     Host
 	Allowed  []string // names of those that may run
 	Topics   contract.Topics
-	// ReplyTopics are the filters of the Response Topics that replies may go to; none: see contract.Topics.MayReply.
+	// ReplyTopics are the filters of the Response Topics that replies may go to; none: see
+	// contract.Topics.MayReply.
 	ReplyTopics []string
-	// Keep is how long the broker may deliver a command once more: so long no entry of the ledger is forgotten.
+	// Keep is how long the broker may deliver a command once more: so long no entry of the ledger
+	// is forgotten.
 	Keep  time.Duration
 	Store *buffer.Store
 	Up    func() time.Duration
@@ -63,7 +65,7 @@ type Config struct {
 
 // A Runner accepts and runs commands.
 type Runner struct {
-	Config
+	cfg    Config
 	ledger *ledger
 	queues map[string]chan job
 }
@@ -78,10 +80,10 @@ type job struct {
 // A refusal is why a command does not run.
 type refusal struct{ code, why string }
 
-// New makes a runner and answers the commands that the last end of the program interrupted. A store without room does not
-// keep it from that: they are then answered from memory.
+// New makes a runner and answers the commands that the last end of the program interrupted. A store
+// without room does not keep it from that: they are then answered from memory.
 func New(ctx context.Context, c Config) (*Runner, error) {
-	r := &Runner{Config: c, queues: map[string]chan job{}}
+	r := &Runner{cfg: c, queues: map[string]chan job{}}
 	for _, op := range c.Commands {
 		r.queues[op.Name] = make(chan job, maxWaiting)
 	}
@@ -92,11 +94,12 @@ func New(ctx context.Context, c Config) (*Runner, error) {
 	return r, r.answerInterrupted(ctx)
 }
 
-// Accept takes a command in. When it returns nil the broker may get its PUBACK: the command was answered or stands in
-// the ledger. An error is the store's, and the broker must deliver the command again.
+// Accept takes a command in. When it returns nil the broker may get its PUBACK: the command was
+// answered or stands in the ledger. An error is the store's, and the broker must deliver the
+// command again.
 func (r *Runner) Accept(ctx context.Context, q Request) error {
-	if st := r.Store.Stats(); st.EventBytes > st.MaxBytes/40 {
-		r.Log.Warn("command ignored: too many replies wait for the broker", "op", q.Name, "bytes", st.EventBytes)
+	if st := r.cfg.Store.Stats(); st.EventBytes > st.MaxBytes/40 {
+		r.cfg.Log.Warn("command ignored: too many replies wait for the broker", "op", q.Name, "bytes", st.EventBytes)
 		return nil
 	}
 	q, c, no := inspect(q)
@@ -133,7 +136,7 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 	}
 	j := job{entry: e, args: c.Args}
 	if q.Expiry != nil {
-		expires := r.Up() + *q.Expiry
+		expires := r.cfg.Up() + *q.Expiry
 		j.expires = &expires
 	}
 	if c.ID != "" {
@@ -201,10 +204,11 @@ func inspect(q Request) (Request, contract.Command, refusal) {
 	return q, c, no
 }
 
-// Run works off what was accepted until ctx ends. A command that runs then is given until its timeout's context ends.
+// Run works off what was accepted until ctx ends. A command that runs then is given until its
+// timeout's context ends.
 func (r *Runner) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
-	for _, op := range r.Commands {
+	for _, op := range r.cfg.Commands {
 		workers.Go(func() { r.work(ctx, op) })
 	}
 	workers.Wait()
@@ -222,10 +226,11 @@ func (r *Runner) work(ctx context.Context, op Spec) {
 			if ctx.Err() != nil && reply.State == contract.Failed {
 				return // interrupted: answered at the next start
 			}
-			// The reply belongs to a command that has already run: it is kept even when the gateway is stopping.
+			// The reply belongs to a command that has already run: it is kept even when the gateway
+			// is stopping.
 			r.end(context.WithoutCancel(ctx), j.entry, reply)
 			if op.After != nil && reply.State == contract.Succeeded {
-				op.After(r.Host)
+				op.After(r.cfg.Host)
 			}
 		}
 	}
@@ -233,13 +238,13 @@ func (r *Runner) work(ctx context.Context, op Spec) {
 
 func (r *Runner) run(ctx context.Context, op Spec, j job) contract.Reply {
 	reply := r.reply(op.Name, j.entry.ID, contract.Succeeded)
-	if j.expires != nil && r.Up() > *j.expires {
+	if j.expires != nil && r.cfg.Up() > *j.expires {
 		reply.State, reply.Code, reply.Error = contract.Rejected, expired.code, expired.why
 		return reply
 	}
 	ctx, cancel := context.WithTimeout(ctx, op.Timeout)
 	defer cancel()
-	result, err := op.Run(ctx, r.Host, j.args)
+	result, err := op.Run(ctx, r.cfg.Host, j.args)
 	if err == nil && result != nil {
 		reply.Result, err = json.Marshal(result)
 	}
@@ -251,25 +256,25 @@ func (r *Runner) run(ctx context.Context, op Spec, j job) contract.Reply {
 		} else if errors.Is(err, context.DeadlineExceeded) {
 			reply.Code = "timeout"
 		}
-		r.Log.Warn("command failed", "op", op.Name, "id", j.entry.ID, "err", err)
+		r.cfg.Log.Warn("command failed", "op", op.Name, "id", j.entry.ID, "err", err)
 	} else {
-		r.Log.Info("command succeeded", "op", op.Name, "id", j.entry.ID)
+		r.cfg.Log.Info("command succeeded", "op", op.Name, "id", j.entry.ID)
 	}
 	reply.TS = r.time()
 	return reply
 }
 
 func (r *Runner) spec(name string) *Spec {
-	for i := range r.Commands {
-		if r.Commands[i].Name == name {
-			return &r.Commands[i]
+	for i := range r.cfg.Commands {
+		if r.cfg.Commands[i].Name == name {
+			return &r.cfg.Commands[i]
 		}
 	}
 	return nil
 }
 
 func (r *Runner) allowed(name string) bool {
-	for _, a := range r.Allowed {
+	for _, a := range r.cfg.Allowed {
 		if a == name {
 			return true
 		}
@@ -277,7 +282,8 @@ func (r *Runner) allowed(name string) bool {
 	return false
 }
 
-// decodeStrict reads a JSON object and refuses what it does not know. Nothing at all is an empty object.
+// decodeStrict reads a JSON object and refuses what it does not know. Nothing at all is an empty
+// object.
 func decodeStrict(text []byte, v any) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil
@@ -293,7 +299,7 @@ func decodeStrict(text []byte, v any) error {
 	return nil
 }
 
-// hashOf tells arguments apart without regard to white space.
+// hashOf distinguishes arguments without regard to white space.
 func hashOf(args json.RawMessage) string {
 	var b bytes.Buffer
 	if len(args) > 0 && json.Compact(&b, args) != nil {

@@ -114,7 +114,8 @@ func (r *rig) accept(op, payload string, change func(*Request)) {
 	}
 }
 
-// answers returns the replies that were queued since the last call: "topic correlation id state code".
+// answers returns the replies that were queued since the last call: "topic correlation id state
+// code".
 func (r *rig) answers() []string {
 	r.t.Helper()
 	var out []string

@@ -24,7 +24,8 @@ const (
 // errLedgerFull says that no entry of the operation may be forgotten yet.
 var errLedgerFull = errors.New("the ledger is full")
 
-// entry is a command in the ledger. Reply is nil until it has ended; from then on a repeat says where the answer goes.
+// entry is a command in the ledger. Reply is nil until it has ended; from then on a repeat says
+// where the answer goes.
 type entry struct {
 	N           uint64 // rises from command to command
 	Op, ID      string
@@ -40,8 +41,9 @@ type entry struct {
 
 func (e *entry) key() string { return e.Op + "/" + e.ID }
 
-// ledger remembers commands in the store, with a copy in memory. Each operation has its own share of the bytes: a flood of
-// one forgets nothing of another. put is called for a new command from one goroutine at a time.
+// ledger remembers commands in the store, with a copy in memory. Each operation has its own share
+// of the bytes: a flood of one forgets nothing of another. put is called for a new command from one
+// goroutine at a time.
 type ledger struct {
 	store *buffer.Store
 	share int // bytes of one operation
@@ -69,7 +71,7 @@ func openLedger(ctx context.Context, c Config) (*ledger, error) {
 			return nil
 		}
 		e.since = up
-		l.set(e, len(value))
+		l.setLocked(e, len(value)) // nobody else knows l yet
 		return nil
 	})
 	if errors.Is(err, buffer.ErrNotDurable) {
@@ -79,20 +81,20 @@ func openLedger(ctx context.Context, c Config) (*ledger, error) {
 	return l, err
 }
 
-// set puts an entry of this stored length into memory. l.mu is held, or nobody else knows l.
-func (l *ledger) set(e entry, length int) {
+// setLocked puts an entry of this stored length into memory.
+func (l *ledger) setLocked(e entry, length int) {
 	e.cost = length + len(e.key()) + entryCost
 	if e.Reply == nil {
 		e.cost += replyReserve
 	}
-	l.forget(e.key())
+	l.forgetLocked(e.key())
 	l.used[e.Op] += e.cost
 	l.entries[e.key()] = e
 	l.n = max(l.n, e.N)
 }
 
-// forget drops an entry from memory. l.mu is held.
-func (l *ledger) forget(key string) {
+// forgetLocked drops an entry from memory.
+func (l *ledger) forgetLocked(key string) {
 	if e, ok := l.entries[key]; ok {
 		l.used[e.Op] -= e.cost
 		delete(l.entries, key)
@@ -122,8 +124,9 @@ func (l *ledger) unfinished() []entry {
 	return out
 }
 
-// room returns which entries of an operation are to be forgotten so that cost bytes more fit into its share. l.mu is held.
-func (l *ledger) room(op string, cost int) ([]string, error) {
+// forgettableLocked returns the entries of an operation to forget so that cost more bytes fit into
+// its share.
+func (l *ledger) forgettableLocked(op string, cost int) ([]string, error) {
 	over := l.used[op] + cost - l.share
 	if over <= 0 {
 		return nil, nil
@@ -149,8 +152,8 @@ func (l *ledger) room(op string, cost int) ([]string, error) {
 	return keys, nil
 }
 
-// expired tells whether the broker can no longer deliver a command once more: its session would have ended. The age of what
-// was there before this start is known only where the time is, and was.
+// expired reports whether the broker can no longer deliver a command once more: its session would
+// have ended. The age of what was there before this start is known only if the time is, and was.
 func (l *ledger) expired(e entry) bool {
 	if l.up()-e.since >= l.keep {
 		return true
@@ -159,7 +162,7 @@ func (l *ledger) expired(e entry) bool {
 	return known && e.At > 0 && now.Sub(time.Unix(e.At, 0)) >= l.keep
 }
 
-// fits tells whether a reply of this length fits into the share of its operation.
+// fits reports whether a reply of this length fits into the share of its operation.
 func (l *ledger) fits(key string, reply int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,8 +170,8 @@ func (l *ledger) fits(key string, reply int) bool {
 	return reply <= maxRecorded && l.used[e.Op]+reply-replyReserve <= l.share
 }
 
-// put keeps an entry durably; with, which may be nil, runs in the same transaction. A new entry makes room in the share of
-// its operation, or errLedgerFull is returned.
+// put keeps an entry durably; with, which may be nil, runs in the same transaction. A new entry
+// makes room in the share of its operation, or errLedgerFull is returned.
 func (l *ledger) put(ctx context.Context, e entry, with func(*buffer.Tx) error) error {
 	l.mu.Lock()
 	var forget []string
@@ -182,7 +185,7 @@ func (l *ledger) put(ctx context.Context, e entry, with func(*buffer.Tx) error) 
 	}
 	value, err := json.Marshal(e)
 	if _, ok := l.entries[e.key()]; err == nil && !ok {
-		forget, err = l.room(e.Op, len(value)+len(e.key())+entryCost+replyReserve)
+		forget, err = l.forgettableLocked(e.Op, len(value)+len(e.key())+entryCost+replyReserve)
 	}
 	l.mu.Unlock()
 	if err != nil {
@@ -207,23 +210,24 @@ func (l *ledger) put(ctx context.Context, e entry, with func(*buffer.Tx) error) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, key := range forget {
-		l.forget(key)
+		l.forgetLocked(key)
 	}
-	l.set(e, len(value))
+	l.setLocked(e, len(value))
 	return nil
 }
 
-// hold keeps an entry in memory alone, where the store cannot be written.
+// hold keeps an entry in memory alone, if the store cannot be written.
 func (l *ledger) hold(e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if before, ok := l.entries[e.key()]; ok {
 		e.N, e.At, e.since = before.N, before.At, before.since
 	}
-	l.set(e, len(e.Reply))
+	l.setLocked(e, len(e.Reply))
 }
 
-// refuse remembers the refusal of a command that has no entry, so that a repeat is refused as well: in memory, bounded.
+// refuse remembers the refusal of a command that has no entry, so that a repeat is refused as well:
+// in memory, bounded.
 func (l *ledger) refuse(key string, no refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -133,9 +133,9 @@ func TestWhatWasRefusedStaysRefused(t *testing.T) {
 			r.accept("do", `{"id":"again"}`, nil)
 		}, func(r *rig) { r.run(); r.drain() }},
 		{"not allowed", "me c again rejected not-allowed", func(r *rig) {
-			r.runner.Allowed = nil
+			r.runner.cfg.Allowed = nil
 			r.accept("do", `{"id":"again"}`, nil)
-		}, func(r *rig) { r.runner.Allowed = r.allowed }},
+		}, func(r *rig) { r.runner.cfg.Allowed = r.allowed }},
 		{"expired", "me c again rejected expired", func(r *rig) {
 			r.accept("do", `{"id":"again"}`, func(q *Request) { q.Expiry = expiry(0) })
 		}, func(*rig) {}},

@@ -21,7 +21,8 @@ type Spec struct {
 	Harmless bool
 	// Run does it. The result becomes JSON. An error that is an *Error brings its own code.
 	Run func(ctx context.Context, h Host, args json.RawMessage) (result any, err error)
-	// After, if it is not nil, is called when the reply of a success is durable: for what ends the program.
+	// After, if it is not nil, is called when the reply of a success is durable: for what ends the
+	// program.
 	After func(h Host)
 }
 
@@ -33,7 +34,8 @@ type Host interface {
 	Restart()
 	// Measure measures once with a sensor, outside of its schedule; false: there is no such sensor.
 	Measure(ctx context.Context, sensor string) (contract.Measured, bool, error)
-	// Write sets writable fields of a sensor to JSON values, and measures; false: there is no such sensor.
+	// Write sets writable fields of a sensor to JSON values, and measures; false: there is no such
+	// sensor.
 	Write(ctx context.Context, sensor string, values map[string]json.RawMessage) (contract.Measured, bool, error)
 }
 

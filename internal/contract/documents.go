@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Time is a moment as documents have it: RFC 3339 in UTC with milliseconds, or null where the clock is not known.
+// Time is a moment as documents have it: RFC 3339 in UTC with milliseconds, or null if the clock is
+// not known.
 type Time struct{ time.Time }
 
 // TimeFormat is how documents write times.
@@ -115,8 +116,8 @@ const (
 	Interrupted = "interrupted" // the gateway ended while it ran
 )
 
-// Reply is the payload of P/reply/<operation> or of the command's Response Topic. Code is a stable word for programs,
-// Error a sentence for people.
+// Reply is the payload of P/reply/<operation> or of the command's Response Topic. Code is a stable
+// word for programs, Error a sentence for people.
 type Reply struct {
 	V      int             `json:"v"`
 	ID     string          `json:"id"`
@@ -147,7 +148,8 @@ type Health struct {
 	Sensors   map[string]SensorHealth `json:"sensors"`
 }
 
-// QueueHealth says what is kept and how it moves. Rates are readings per second over the last minute.
+// QueueHealth says what is kept and how it moves. Rates are readings per second over the last
+// minute.
 type QueueHealth struct {
 	Live           int64    `json:"live"`
 	Backlog        int64    `json:"backlog"`
@@ -155,11 +157,11 @@ type QueueHealth struct {
 	InFlight       int64    `json:"in_flight"`
 	Bytes          int64    `json:"bytes"`
 	MaxBytes       int64    `json:"max_bytes"`
-	OldestAge      float64  `json:"oldest_age"` // seconds; 0 where nothing waits or the age is not known
+	OldestAge      float64  `json:"oldest_age"` // seconds; 0 if nothing waits or the age is not known
 	RateIn         float64  `json:"rate_in"`
 	RateOut        float64  `json:"rate_out"`
-	HoursToFull    *float64 `json:"hours_to_full,omitempty"`    // where it grows
-	SecondsToDrain *float64 `json:"seconds_to_drain,omitempty"` // where it shrinks
+	HoursToFull    *float64 `json:"hours_to_full,omitempty"`    // if it grows
+	SecondsToDrain *float64 `json:"seconds_to_drain,omitempty"` // if it shrinks
 	Appended       uint64   `json:"appended"`
 	Delivered      uint64   `json:"delivered"`
 	Evicted        uint64   `json:"evicted"`
@@ -171,7 +173,7 @@ type QueueHealth struct {
 	Overruns       uint64   `json:"overruns"` // commits that were later than max_loss
 }
 
-// LinkHealth says how the connection does.
+// LinkHealth is the state of the connection.
 type LinkHealth struct {
 	Connected  bool    `json:"connected"`
 	Since      float64 `json:"since"` // seconds since power-up when the connection began, or when there was none any more
@@ -179,7 +181,8 @@ type LinkHealth struct {
 	BytesUp    uint64  `json:"bytes_up"`
 	BytesDown  uint64  `json:"bytes_down"`
 	Error      string  `json:"error,omitempty"` // why it is not connected
-	// Attempts are those that failed since there was a connection; NextAttempt is in how many seconds the next begins.
+	// Attempts are those that failed since there was a connection; NextAttempt is in how many
+	// seconds the next begins.
 	Attempts    int      `json:"attempts,omitempty"`
 	NextAttempt *float64 `json:"next_attempt,omitempty"`
 }
@@ -189,20 +192,21 @@ type FlashHealth struct {
 	Bytes       uint64       `json:"bytes"`
 	BytesPerDay float64      `json:"bytes_per_day"`
 	Commits     uint64       `json:"commits"`
-	Device      *FlashDevice `json:"device,omitempty"` // where the store lies on one
+	Device      *FlashDevice `json:"device,omitempty"` // if the store lies on one
 }
 
-// FlashDevice says what was really written to the store's block device since the program started, by everybody: with the file
-// system's journal and what other programs write. Rates are means of that time.
+// FlashDevice says what was really written to the store's block device since the program started,
+// by everybody: with the file system's journal and what other programs write. Rates are means of
+// that time.
 type FlashDevice struct {
 	Name            string   `json:"name"`
 	Bytes           uint64   `json:"bytes"`
 	BytesPerDay     float64  `json:"bytes_per_day"`
 	BytesPerReading float64  `json:"bytes_per_reading"`
-	Years           *float64 `json:"years,omitempty"` // that a new card would last, where its endurance is configured
+	Years           *float64 `json:"years,omitempty"` // that a new card would last, if its endurance is configured
 }
 
-// SensorHealth says how one sensor does.
+// SensorHealth is the state of one sensor.
 type SensorHealth struct {
 	State    string  `json:"state"`
 	Error    string  `json:"error,omitempty"`
@@ -210,8 +214,10 @@ type SensorHealth struct {
 	Reads    uint64  `json:"reads"`
 	Failures uint64  `json:"failures"`
 	Skipped  uint64  `json:"skipped"`
-	// Bad names the fields without a value in the last reading, and why they have none: what came and what was expected.
+	// Bad names the fields without a value in the last reading, and why they have none: what came
+	// and what was expected.
 	Bad map[string]string `json:"bad,omitempty"`
-	// Flaps is how many changes of state there were within a minute, where they are too many to be told one by one.
+	// Flaps is how many changes of state there were within a minute, if they are too many to be
+	// reported one by one.
 	Flaps int `json:"flaps,omitempty"`
 }

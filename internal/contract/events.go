@@ -11,8 +11,8 @@ const (
 	EventConfig = "config"
 )
 
-// EventHead begins every event; the fields of its kind follow in the same object. N counts the events of a run from 1
-// without holes, so that missing events are seen as well.
+// EventHead begins every event; the fields of its kind follow in the same object. N counts the
+// events of a run from 1 without holes, so that missing events are seen as well.
 type EventHead struct {
 	V       int     `json:"v"`
 	Gateway string  `json:"gateway"`
@@ -28,8 +28,9 @@ const (
 	EndUnclean = "unclean"
 )
 
-// BootEvent is P/events/boot: a run began, and how the one before it in its store ended. The runs that each name their
-// previous one are a chain; where it forks or breaks, an older copy of the store was put back, or a store was lost.
+// BootEvent is P/events/boot: a run began, and how the one before it in its store ended. The runs
+// that each name their previous one are a chain; where it forks or breaks, an older copy of the
+// store was put back, or a store was lost.
 type BootEvent struct {
 	Store    string    `json:"store"`
 	Boot     uint32    `json:"boot"` // counts the runs of the store
@@ -38,13 +39,14 @@ type BootEvent struct {
 	Previous *Previous `json:"previous,omitempty"`
 }
 
-// Previous is how the run before this one ended. Last holds the last seq of every sensor and Events the number of the last
-// event: all that there were after a clean end, what was durable after an unclean one.
+// Previous is how the run before this one ended. Last holds the last seq of every sensor and Events
+// the number of the last event: all that there were after a clean end, what was durable after an
+// unclean one.
 type Previous struct {
 	Run     string            `json:"run"`
-	Store   string            `json:"store"` // another one than the event's where the card was cloned since
+	Store   string            `json:"store"` // another one than the event's if the card was cloned since
 	Boot    uint32            `json:"boot"`
-	Gateway string            `json:"gateway"` // another one than the event's where the gateway was renamed since
+	Gateway string            `json:"gateway"` // another one than the event's if the gateway was renamed since
 	End     string            `json:"end"`
 	Last    map[string]uint64 `json:"last"`
 	Events  uint64            `json:"events"`
@@ -55,8 +57,9 @@ type LossEvent struct {
 	Loss []Loss `json:"loss"`
 }
 
-// Loss is a range of readings of one sensor; both ends are included. Where a damaged store could not be read, what it held
-// is not known: then Sensor is empty and the numbers are 0; Run is empty where that is not known either.
+// Loss is a range of readings of one sensor; both ends are included. If a damaged store could not
+// be read, what it held is not known: then Sensor is empty and the numbers are 0; Run is empty if
+// that is not known either.
 type Loss struct {
 	Run    string `json:"run"`
 	Sensor string `json:"sensor"`
@@ -66,7 +69,8 @@ type Loss struct {
 	Reason string `json:"reason"`
 }
 
-// ClockEvent is P/events/clock: the wall time of the power-up whose readings may have been sent without a time.
+// ClockEvent is P/events/clock: the wall time of the power-up whose readings may have been sent
+// without a time.
 type ClockEvent struct {
 	Zero Time     `json:"zero"` // add a reading's "up"
 	Runs []string `json:"runs"` // the program's since that power-up
@@ -88,7 +92,7 @@ const (
 	StoreSalvaged = "salvaged"  // what could be read of the damaged one is in the new one
 )
 
-// StoreEvent is P/events/store: the store was set aside, made anew, or is in trouble.
+// StoreEvent is P/events/store: the store was set aside, created again, or is in trouble.
 type StoreEvent struct {
 	State  string `json:"state"`
 	Detail string `json:"detail,omitempty"`
@@ -102,8 +106,8 @@ type AlarmEvent struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// ConfigEvent is P/events/config: which configuration runs. Problems are there when the files are wrong and the last
-// good configuration runs instead.
+// ConfigEvent is P/events/config: which configuration runs. Problems are there when the files are
+// wrong and the last good configuration runs instead.
 type ConfigEvent struct {
 	State    string   `json:"state"` // current, last-good
 	Problems []string `json:"problems,omitempty"`

@@ -2,7 +2,8 @@ package contract
 
 import "encoding/json"
 
-// What the gateway reports to the commands on its own machine. diag returns the first to the cloud as well.
+// What the gateway reports to the commands on its own machine. diag returns the first to the cloud
+// as well.
 
 // LocalStatus is what `fieldgate status --json` prints and the command `diag` returns.
 type LocalStatus struct {

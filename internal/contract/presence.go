@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Presence is P/status of one run: who is there. The same document is the birth, the farewell and the
-// will, and it is watched: if something older overwrites it, such as the will of a connection that the
-// broker gave up only after the gateway had come back, it must be published again.
+// Presence is P/status of one run: who is there. The same document is the birth, the good-bye and
+// the will, and it is watched: if something older overwrites it, such as the will of a connection
+// that the broker gave up only after the gateway had come back, it must be published again.
 type Presence struct {
 	Run     string
 	Store   string
@@ -28,7 +28,8 @@ func (p *Presence) Document(state string) []byte {
 	return text
 }
 
-// Overwritten tells whether a document that appeared on the topic must be answered by telling ours again.
+// Overwritten reports whether a document that appeared on the topic must be answered by publishing
+// ours again.
 func (p *Presence) Overwritten(document []byte) bool {
 	var s Status
 	if err := json.Unmarshal(document, &s); err != nil || s.State != Online {
@@ -38,8 +39,9 @@ func (p *Presence) Overwritten(document []byte) bool {
 	return !p.foreign(&s) && s.Run != p.Run
 }
 
-// Twin returns what tells another gateway of our name from this one, if a document on the topic is its birth or its will: where two push
-// each other off the broker, each finds the other's at connecting, again and again. One of a store that was replaced is found once.
+// Twin returns what distinguishes another gateway of our name from this one, if a document on the
+// topic is its birth or its will: if two push each other off the broker, each finds the other's at
+// connecting, again and again. One of a store that was replaced is found once.
 func (p *Presence) Twin(document []byte) (id string, ok bool) {
 	var s Status
 	if err := json.Unmarshal(document, &s); err != nil || s.State == Offline || s.Run == "" || !p.foreign(&s) {
@@ -48,8 +50,9 @@ func (p *Presence) Twin(document []byte) (id string, ok bool) {
 	return fmt.Sprintf("run %.40q, store %.40q", s.Run, s.Store), true
 }
 
-// foreign reports whether a document comes from another gateway: one with another store, or with a copy of ours, which began
-// as many runs as we did or more. Without a store of our own it cannot be told from an earlier run of ours.
+// foreign reports whether a document comes from another gateway: one with another store, or with a
+// copy of ours, which began as many runs as we did or more. Without a store of our own it cannot be
+// distinguished from an earlier run of ours.
 func (p *Presence) foreign(s *Status) bool {
 	if p.Store == "" || s.Store == "" || s.Run == p.Run {
 		return false

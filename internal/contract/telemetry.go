@@ -1,7 +1,7 @@
 package contract
 
-// Telemetry is P/telemetry/<sensor> in the format "json", for whoever reads or prints single readings. What is sent is
-// rendered by package payload.
+// Telemetry is P/telemetry/<sensor> in the format "json", for those who read or print single
+// readings. What is sent is rendered by package payload.
 type Telemetry struct {
 	V        int       `json:"v"`
 	Gateway  string    `json:"gateway"`
@@ -14,12 +14,12 @@ type Telemetry struct {
 type Reading struct {
 	Seq uint64   `json:"seq"`
 	TS  Time     `json:"ts"`
-	Up  *float64 `json:"up,omitempty"` // seconds since power-up, where TS is not known
+	Up  *float64 `json:"up,omitempty"` // seconds since power-up, if TS is not known
 	Measured
 }
 
-// Measured is what a sensor measured: each field's value, and why those that are null have none. Units are not part of
-// telemetry, but of what is shown to people and returned by commands.
+// Measured is what a sensor measured: each field's value, and why those that are null have none.
+// Units are not part of telemetry, but of what is shown to people and returned by commands.
 type Measured struct {
 	Fields map[string]any    `json:"fields"`
 	Bad    map[string]string `json:"bad,omitempty"`

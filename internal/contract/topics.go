@@ -37,10 +37,11 @@ func (t Topics) Operation(topic string) (string, bool) {
 	return op, ok && op != "" && !strings.Contains(op, "/")
 }
 
-// MayReply tells whether a reply may go to a Response Topic. Whoever may write commands makes the gateway write there with
-// the gateway's rights. So below the prefix of the gateways it may only be some <gateway>/reply/…; outside of it, what
-// filters list; without filters anything but a broker's own topics and those of gateways with another prefix, which a level
-// cmd or shadow gives away.
+// MayReply reports whether a reply may go to a Response Topic. Anyone who may write commands makes
+// the gateway write there with the gateway's rights. So below the prefix of the gateways it may
+// only be some <gateway>/reply/…; outside of it, what filters list; without filters anything but a
+// broker's own topics and those of gateways with another prefix, which a level cmd or shadow gives
+// away.
 func (t Topics) MayReply(topic string, filters []string) bool {
 	if topic == "" || topic[0] == '$' || strings.ContainsAny(topic, "+#") || strings.ContainsFunc(topic, unicode.IsControl) {
 		return false
@@ -56,7 +57,7 @@ func (t Topics) MayReply(topic string, filters []string) bool {
 	return slices.ContainsFunc(filters, func(f string) bool { return matches(strings.Split(f, "/"), levels) })
 }
 
-// matches tells whether the levels of a topic match those of an MQTT topic filter.
+// matches reports whether the levels of a topic match those of an MQTT topic filter.
 func matches(filter, topic []string) bool {
 	for i, level := range filter {
 		switch {

@@ -6,7 +6,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// A reply may go only where whoever asks could not do harm by it.
+// A reply may go only where the asker could do no harm by it.
 func TestMayReply(t *testing.T) {
 	for _, tt := range []struct {
 		topic   string

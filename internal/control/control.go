@@ -1,8 +1,9 @@
-// Package control is the unix socket on which the commands `status`, `tail`, `queue` and `reload` ask the running gateway. The
-// store has one owner, the gateway; nobody else opens it. The protocol is HTTP, so that curl --unix-socket works too:
-// GET /status, GET /tail (JSON lines until the caller hangs up), POST /reload, GET /queue, GET /queue/export and GET /dead (JSON lines), POST
-// /dead/retry and /dead/drop (with ?id=…, or ?all=1). Parameters that a path does not have are refused: what was misspelt must not
-// mean something else.
+// Package control is the unix socket on which the commands `status`, `tail`, `queue` and `reload`
+// ask the running gateway. The store has one owner, the gateway; nobody else opens it. The protocol
+// is HTTP, so that curl --unix-socket works too: GET /status, GET /tail (JSON lines until the
+// caller hangs up), POST /reload, GET /queue, GET /queue/export and GET /dead (JSON lines), POST
+// /dead/retry and /dead/drop (with ?id=…, or ?all=1). Parameters that a path does not have are
+// refused: what was misspelt must not mean something else.
 //
 // Who may connect is decided by the socket's file mode: owner and group.
 package control
@@ -36,7 +37,8 @@ type Gateway interface {
 	Status() contract.LocalStatus
 	// Tail calls line for every reading until ctx ends or line returns an error.
 	Tail(ctx context.Context, line func(contract.Telemetry) error) error
-	// Reload checks the configuration and, where it is right, starts over with it. It returns before that.
+	// Reload checks the configuration and, if it is right, starts over with it. It returns before
+	// that.
 	Reload() error
 }
 
@@ -69,9 +71,9 @@ func Serve(ctx context.Context, l net.Listener, g Gateway, q Queue, log *slog.Lo
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
-		patience, cancel := context.WithTimeout(context.Background(), lastAnswers)
+		closing, cancel := context.WithTimeout(context.Background(), lastAnswers)
 		defer cancel()
-		_ = s.Shutdown(patience) // the answer to a reload that ends ctx is still to be written
+		_ = s.Shutdown(closing) // the answer to a reload that ends ctx is still to be written
 		_ = s.Close()
 	})
 	err := s.Serve(bounded.Listener(l))
@@ -159,7 +161,7 @@ func NewClient(path string) *Client {
 	return &Client{path, http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Status asks how the gateway does.
+// Status asks for the state of the gateway.
 func (c *Client) Status(ctx context.Context) (contract.LocalStatus, error) {
 	var s contract.LocalStatus
 	body, err := c.do(ctx, http.MethodGet, "/status")
@@ -193,7 +195,7 @@ func (c *Client) Tail(ctx context.Context, line func(contract.Telemetry)) error 
 	}
 }
 
-// Reload makes the gateway read its configuration anew.
+// Reload makes the gateway read its configuration again.
 func (c *Client) Reload(ctx context.Context) error {
 	body, err := c.do(ctx, http.MethodPost, "/reload")
 	if err != nil {

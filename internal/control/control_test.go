@@ -62,7 +62,7 @@ func TestAsk(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	// Whoever looks on sees what is published; when the gateway ends it is told so.
+	// A follower sees what is published, and learns that the gateway has ended.
 	got := make(chan contract.Telemetry, 1)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Tail(t.Context(), func(e contract.Telemetry) { got <- e }) }()

@@ -14,14 +14,16 @@ const (
 	tailAhead = 256 // readings that wait for a slow caller; then it misses some
 )
 
-// A Hub hands readings to those who look on. Publishing never blocks and costs nothing while nobody looks.
+// A Hub hands readings to those who follow them. Publishing never blocks and costs nothing while
+// nobody does.
 type Hub struct {
 	watched atomic.Int32
 	mu      sync.Mutex
 	tails   map[chan contract.Telemetry]bool
 }
 
-// Watched tells whether anybody looks on: otherwise there is no need to make an contract.Telemetry.
+// Watched reports whether anybody is following: otherwise there is no need to make a
+// contract.Telemetry.
 func (h *Hub) Watched() bool { return h.watched.Load() > 0 }
 
 // Publish hands e to all who look on; who is too slow misses it.

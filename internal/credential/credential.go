@@ -1,6 +1,6 @@
-// Package credential finds what proves to the broker who the gateway is: a password from a file, the environment or
-// systemd, certificates from files. Everything is read anew for every connection, so that a renewed one is used at once.
-// Nothing here is logged or kept.
+// Package credential finds what proves to the broker who the gateway is: a password from a file,
+// the environment or systemd, certificates from files. Everything is read again for every
+// connection, so that a renewed one is used at once. Nothing here is logged or kept.
 package credential
 
 import (
@@ -20,7 +20,7 @@ const (
 	maxPEM      = 4 << 20  // bytes of a file of certificates or of a key
 )
 
-// Password returns the password that the configuration names, or nil where it names none.
+// Password returns the password that the configuration names, or nil if it names none.
 func Password(m config.MQTT) ([]byte, error) {
 	file := m.PasswordFile
 	switch {
@@ -46,7 +46,8 @@ func Password(m config.MQTT) ([]byte, error) {
 	return []byte(strings.TrimRight(string(text), "\r\n")), nil
 }
 
-// TLS returns what the configuration says of TLS. now is the time that certificates are checked with.
+// TLS returns what the configuration says of TLS. now is the time that certificates are checked
+// with.
 func TLS(t config.TLS, now func() time.Time) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, Time: now}
 	if t.CAFile != "" {
@@ -82,7 +83,7 @@ func keyPair(t config.TLS) (tls.Certificate, error) {
 	return tls.X509KeyPair(cert, key)
 }
 
-// DaysLeft returns how many days the client's certificate is still valid; false where there is none.
+// DaysLeft returns how many days the client's certificate is still valid; false if there is none.
 func DaysLeft(t config.TLS, now time.Time) (float64, bool) {
 	if t.CertFile == "" {
 		return 0, false

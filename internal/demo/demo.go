@@ -27,7 +27,7 @@ import (
 type Options struct {
 	For time.Duration // 0: until ctx ends
 	Out io.Writer
-	// Draw writes a control sequence for the terminal that Out is; nil: it is none.
+	// Draw writes a control sequence for the terminal that Out is; nil: Out is not a terminal.
 	Draw      func(sequence string)
 	Outage    <-chan struct{} // asks for an outage
 	Catalogue config.Catalogue
@@ -249,8 +249,8 @@ func (d *demo) drain(ctx context.Context) {
 	}
 }
 
-// verdict starts the gateway once more: its boot event reports how the run that was shown ended, and with which last
-// reading of every sensor. What the subscriber has is held against that.
+// verdict starts the gateway once more: its boot event reports how the run that was shown ended,
+// and with which last reading of every sensor. What the subscriber has is held against that.
 func (d *demo) verdict(ctx context.Context) error {
 	d.watcher.mu.Lock()
 	d.flash = d.watcher.health.Flash.Bytes
@@ -265,14 +265,14 @@ func (d *demo) verdict(ctx context.Context) error {
 	go func() { ended <- d.gateway(again) }() // waited for by reading ended
 	tick := time.NewTicker(frame)
 	defer tick.Stop()
-	for told := false; !told && again.Err() == nil; {
+	for drained := false; !drained && again.Err() == nil; {
 		select {
 		case <-again.Done():
 		case <-tick.C:
 		}
 		d.watcher.mu.Lock()
 		q := d.watcher.health
-		told = d.watcher.first != nil && q.Boot == 2 && q.Queue.Live+q.Queue.Backlog+q.Queue.InFlight == 0
+		drained = d.watcher.first != nil && q.Boot == 2 && q.Queue.Live+q.Queue.Backlog+q.Queue.InFlight == 0
 		d.watcher.mu.Unlock()
 	}
 	stop()

@@ -30,7 +30,7 @@ func newLink(broker string) (*link, error) {
 
 func (k *link) addr() string { return k.listener.Addr().String() }
 
-// setCut cuts the line, with everything on it, or mends it.
+// setCut cuts the line, with everything on it, or restores it.
 func (k *link) setCut(cut bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// screen draws the table: again and again in place on a terminal, now and then below each other elsewhere.
+// screen draws the table: again and again in place on a terminal, now and then below each other
+// elsewhere.
 type screen struct {
 	out   io.Writer
-	draw  func(sequence string) // a control sequence; nil: it is no terminal
+	draw  func(sequence string) // a control sequence; nil: it is not a terminal
 	lines int                   // of the last picture
 	next  time.Time
 }

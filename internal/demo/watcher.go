@@ -134,7 +134,8 @@ func (w *watcher) telemetry(payload []byte, late bool) error {
 	return err
 }
 
-// first returns the first field that could be measured, in the driver's order, as the table shows it.
+// first returns the first field that could be measured, in the driver's order, as the table shows
+// it.
 func first(fields json.RawMessage) (field, value string, err error) {
 	d := json.NewDecoder(bytes.NewReader(fields))
 	if _, err := d.Token(); err != nil {

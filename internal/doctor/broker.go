@@ -21,7 +21,7 @@ type problem struct {
 }
 
 // broker tries each URL of the broker as far as the CONNACK.
-func (p *Patient) broker(ctx context.Context) []Check {
+func (p *Config) broker(ctx context.Context) []Check {
 	if p.Running != nil {
 		link := p.Running.Health.Link
 		if link.Connected {
@@ -53,7 +53,7 @@ func (p *Patient) broker(ctx context.Context) []Check {
 // step is how long each of the steps to a broker may take.
 const step = 10 * time.Second
 
-func (p *Patient) connect(ctx context.Context, s string) *problem {
+func (p *Config) connect(ctx context.Context, s string) *problem {
 	ctx, cancel := context.WithTimeout(ctx, 3*step)
 	defer cancel()
 	u, err := url.Parse(s)
@@ -95,10 +95,10 @@ func passwordRemedy(m config.MQTT) string {
 }
 
 // password looks at the rights of the password's file.
-func (p *Patient) password() []Check {
+func (p *Config) password() []Check {
 	file := p.Config.MQTT.PasswordFile
 	info, err := os.Stat(file)
-	if file == "" || err != nil { // the broker's check tells that there is none
+	if file == "" || err != nil { // the broker's check reports that there is none
 		return nil
 	}
 	c := Check{Subject: "password", Level: OK, Detail: file + " is there"}
@@ -112,7 +112,7 @@ func (p *Patient) password() []Check {
 	return []Check{c}
 }
 
-// resolve looks up the host's name, to tell that failure from others.
+// resolve looks up the host's name, to distinguish that failure from others.
 func resolve(ctx context.Context, u *url.URL) *problem {
 	if u.Scheme == "unix" || net.ParseIP(u.Hostname()) != nil {
 		return nil
@@ -126,7 +126,7 @@ func resolve(ctx context.Context, u *url.URL) *problem {
 }
 
 // handshake connects as the gateway would, with its session, and leaves that as it was.
-func (p *Patient) handshake(conn net.Conn, password []byte) *problem {
+func (p *Config) handshake(conn net.Conn, password []byte) *problem {
 	m := p.Config.MQTT
 	c := packet.Connect{ClientID: m.ClientID, KeepAlive: uint16(m.KeepAlive / time.Second), HasUsername: m.Username != "", Username: m.Username,
 		HasPassword: password != nil, Password: password}

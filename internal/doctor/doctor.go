@@ -29,11 +29,11 @@ type Check struct {
 	Subject string `json:"subject"` // "sensor hall", "store"
 	Level   Level  `json:"level"`
 	Detail  string `json:"detail"`
-	Remedy  string `json:"remedy,omitempty"` // "" where there is nothing to do, or the detail tells it
+	Remedy  string `json:"remedy,omitempty"` // "" if there is nothing to do, or the detail tells it
 }
 
-// A Patient is what Examine looks at.
-type Patient struct {
+// A Config is what Examine looks at.
+type Config struct {
 	Config       *config.Config
 	Store        string // file of the store
 	Buses        drivers.Buses
@@ -46,8 +46,9 @@ type Patient struct {
 	Dial func(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error)
 }
 
-// Examine makes all checks, which takes as long as the sensors and the broker take, and stops at the end of ctx.
-func Examine(ctx context.Context, p Patient) []Check {
+// Examine makes all checks, which takes as long as the sensors and the broker take, and stops at
+// the end of ctx.
+func Examine(ctx context.Context, p Config) []Check {
 	checks := append([]Check{p.gateway()}, p.reasons()...)
 	checks = append(checks, p.clock())
 	for _, w := range p.Config.Warnings() {
@@ -66,7 +67,7 @@ func Examine(ctx context.Context, p Patient) []Check {
 	return checks
 }
 
-// Failed tells whether something does not work.
+// Failed reports whether something does not work.
 func Failed(checks []Check) bool {
 	for _, c := range checks {
 		if c.Level == Fail {
@@ -76,7 +77,7 @@ func Failed(checks []Check) bool {
 	return false
 }
 
-func (p *Patient) gateway() Check {
+func (p *Config) gateway() Check {
 	if p.Unknown != nil {
 		return Check{"gateway", Fail, p.Unknown.Error(), ""}
 	}
@@ -91,8 +92,9 @@ func (p *Patient) gateway() Check {
 	return c
 }
 
-// reasons are what the running gateway says is kept from working. Its sensors and a link that is down have checks of their own.
-func (p *Patient) reasons() (checks []Check) {
+// reasons are what the running gateway says is kept from working. Its sensors and a link that is
+// down have checks of their own.
+func (p *Config) reasons() (checks []Check) {
 	if p.Running == nil || !p.Running.Health.Link.Connected {
 		return nil
 	}
@@ -104,7 +106,7 @@ func (p *Patient) reasons() (checks []Check) {
 	return checks
 }
 
-func (p *Patient) clock() Check {
+func (p *Config) clock() Check {
 	switch {
 	case p.Synchronised:
 		return Check{"clock", OK, "synchronised", ""}
@@ -115,14 +117,15 @@ func (p *Patient) clock() Check {
 		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 to be open"}
 }
 
-// AsService is how a command runs with the rights of the service, and with the credentials that systemd passes to it. To change
-// the owner of the service's files instead would keep the service from them.
+// AsService is how a command runs with the rights of the service, and with the credentials that
+// systemd passes to it. To change the owner of the service's files instead would keep the service
+// from them.
 const AsService = "run it as the service's user: sudo systemd-run --pipe --wait -q -p User=fieldgate fieldgate COMMAND (with -p LoadCredential=NAME:FILE for each one of the unit, and -p SupplementaryGroups=\"dialout i2c gpio\" for sensors)"
 
 // soon is how many days before its end a certificate is worth a warning.
-const soon = 14
+const expiryDays = 14
 
-func (p *Patient) certificate() []Check {
+func (p *Config) certificate() []Check {
 	if p.Config.MQTT.TLS.CertFile == "" {
 		return nil
 	}
@@ -134,7 +137,7 @@ func (p *Patient) certificate() []Check {
 		c.Level, c.Detail, c.Remedy = Fail, fmt.Sprintf("it cannot be read: %v", err), "check the files and who may read them: the service's user must"
 	case days < 0:
 		c.Level, c.Detail = Fail, fmt.Sprintf("it ended %.0f days ago", -days)
-	case days < soon:
+	case days < expiryDays:
 		c.Level, c.Detail = Warn, fmt.Sprintf("it ends in %.0f days", days)
 	default:
 		c.Detail, c.Remedy = fmt.Sprintf("it is valid for another %.0f days", days), ""

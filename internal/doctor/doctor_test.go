@@ -28,7 +28,7 @@ import (
 )
 
 // healthy returns a machine with one sensor, a broker that b is, and a store that has room.
-func healthy(t *testing.T, b *mqtttest.Broker) Patient {
+func healthy(t *testing.T, b *mqtttest.Broker) Config {
 	t.Helper()
 	c := &config.Config{
 		MQTT:   config.MQTT{URLs: []string{"mqtt://127.0.0.1:1883"}, ClientID: "gw", KeepAlive: time.Minute, SessionExpiry: time.Hour, Username: "gw"},
@@ -37,7 +37,7 @@ func healthy(t *testing.T, b *mqtttest.Broker) Patient {
 			Name: "hall", Driver: "bme280", Bus: "/dev/i2c-1", Every: time.Second, Enabled: true, Spec: bme280.Spec, Options: bme280.Spec.Options(),
 		}},
 	}
-	return Patient{Config: c, Store: filepath.Join(t.TempDir(), "queue.db"), Synchronised: true, Now: time.Now(),
+	return Config{Config: c, Store: filepath.Join(t.TempDir(), "queue.db"), Synchronised: true, Now: time.Now(),
 		Buses: drivertest.OnI2C(0x76, bme280test.NewBME280()), Dial: b.Dial}
 }
 
@@ -123,25 +123,25 @@ func TestBroker(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		change func(*Patient, *mqtttest.Behavior)
+		change func(*Config, *mqtttest.Behavior)
 		want   string
 	}{
-		{"refused", func(_ *Patient, h *mqtttest.Behavior) { h.Refuse = packet.BadUserNameOrPassword },
+		{"refused", func(_ *Config, h *mqtttest.Behavior) { h.Refuse = packet.BadUserNameOrPassword },
 			"fail broker mqtt://127.0.0.1:1883: the broker refuses with 0x86 bad user name or password: mqtt: broker answered CONNACK 0x86 bad user name or password → check mqtt.username"},
-		{"nobody listens", func(p *Patient, _ *mqtttest.Behavior) {
+		{"nobody listens", func(p *Config, _ *mqtttest.Behavior) {
 			p.Dial = dial(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
 		}, `nothing listens at the port: dial: connect: connection refused → check that the broker is running, and its port`},
-		{"TLS to a port without", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = dial(tls.RecordHeaderError{Msg: "x"}) }, "the port does not speak TLS: tls: x → use mqtt://"},
-		{"no answer", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = dial(context.DeadlineExceeded) }, "the broker does not answer: context deadline exceeded → a firewall"},
-		{"not MQTT 5.0", func(p *Patient, _ *mqtttest.Behavior) { p.Dial = closed }, "the connection was closed after CONNECT without an answer: EOF → check whether the broker knows MQTT 5.0"},
-		{"no such name", func(p *Patient, _ *mqtttest.Behavior) {
+		{"TLS to a port without", func(p *Config, _ *mqtttest.Behavior) { p.Dial = dial(tls.RecordHeaderError{Msg: "x"}) }, "the port does not speak TLS: tls: x → use mqtt://"},
+		{"no answer", func(p *Config, _ *mqtttest.Behavior) { p.Dial = dial(context.DeadlineExceeded) }, "the broker does not answer: context deadline exceeded → a firewall"},
+		{"not MQTT 5.0", func(p *Config, _ *mqtttest.Behavior) { p.Dial = closed }, "the connection was closed after CONNECT without an answer: EOF → check whether the broker knows MQTT 5.0"},
+		{"no such name", func(p *Config, _ *mqtttest.Behavior) {
 			p.Config.MQTT.URLs = []string{"mqtt://no-such-host.invalid:1883"}
 		}, "→ check the host's name in mqtt.urls"},
-		{"one of two", func(p *Patient, _ *mqtttest.Behavior) {
+		{"one of two", func(p *Config, _ *mqtttest.Behavior) {
 			p.Config.MQTT.URLs = []string{"mqtt://no-such-host.invalid:1883", "mqtt://127.0.0.1:1883"}
 		}, "warn broker mqtt://no-such-host.invalid:1883"},
-		{"no password file", func(p *Patient, _ *mqtttest.Behavior) { p.Config.MQTT.PasswordFile = "/no/such/file" }, "fail broker mqtt://127.0.0.1:1883: mqtt password: open /no/such/file"},
-		{"no CA file", func(p *Patient, _ *mqtttest.Behavior) { p.Config.MQTT.TLS.CAFile = "/no/such/file" }, "fail broker mqtt://127.0.0.1:1883: mqtt.tls.ca_file: open /no/such/file"},
+		{"no password file", func(p *Config, _ *mqtttest.Behavior) { p.Config.MQTT.PasswordFile = "/no/such/file" }, "fail broker mqtt://127.0.0.1:1883: mqtt password: open /no/such/file"},
+		{"no CA file", func(p *Config, _ *mqtttest.Behavior) { p.Config.MQTT.TLS.CAFile = "/no/such/file" }, "fail broker mqtt://127.0.0.1:1883: mqtt.tls.ca_file: open /no/such/file"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -169,24 +169,24 @@ func TestUntrustedBroker(t *testing.T) {
 func TestSensors(t *testing.T) {
 	tests := []struct {
 		name   string
-		change func(*Patient)
+		change func(*Config)
 		want   string
 	}{
-		{"another address answers", func(p *Patient) { p.Buses = drivertest.OnI2C(0x77, bme280test.NewBME280()) }, "fail sensor hall: bme280: "},
-		{"which one", func(p *Patient) { p.Buses = drivertest.OnI2C(0x77, bme280test.NewBME280()) }, "set address = 0x77"},
-		{"wrong chip", func(p *Patient) { p.Buses = drivertest.OnI2C(0x76, bme280test.NewBMP280()) }, `id 0x58: that is a BMP280, which measures no humidity: use driver = "bmp280"`},
-		{"a field without a value", func(p *Patient) {
+		{"another address answers", func(p *Config) { p.Buses = drivertest.OnI2C(0x77, bme280test.NewBME280()) }, "fail sensor hall: bme280: "},
+		{"which one", func(p *Config) { p.Buses = drivertest.OnI2C(0x77, bme280test.NewBME280()) }, "set address = 0x77"},
+		{"wrong chip", func(p *Config) { p.Buses = drivertest.OnI2C(0x76, bme280test.NewBMP280()) }, `id 0x58: that is a BMP280, which measures no humidity: use driver = "bmp280"`},
+		{"a field without a value", func(p *Config) {
 			chip := bme280test.NewBME280()
 			chip.Pressure = 0x80000
 			p.Buses = drivertest.OnI2C(0x76, chip)
 		}, "warn sensor hall: 3 fields in "},
-		{"disabled", func(p *Patient) { p.Config.Sensors[0].Enabled, p.Buses = false, nil }, "ok sensor hall: it is disabled"},
-		{"actuator", func(p *Patient) {
+		{"disabled", func(p *Config) { p.Config.Sensors[0].Enabled, p.Buses = false, nil }, "ok sensor hall: it is disabled"},
+		{"actuator", func(p *Config) {
 			s := &p.Config.Sensors[0]
 			p.Buses = nil
 			s.Spec.Fields = func(any) []drivers.Field { return []drivers.Field{{Name: "state", Writable: true}} }
 		}, "ok sensor hall: it was not tried"},
-		{"hangs", func(p *Patient) {
+		{"hangs", func(p *Config) {
 			s := &p.Config.Sensors[0]
 			s.Timeout = time.Millisecond
 			s.Spec.Open = func(ctx context.Context, _ drivers.Buses, _ string, _ any) (drivers.Driver, error) {
@@ -194,19 +194,19 @@ func TestSensors(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		}, "→ check that the device is on"},
-		{"the gateway has it", func(p *Patient) {
+		{"the gateway has it", func(p *Config) {
 			p.Buses = nil
 			p.Running = &contract.LocalStatus{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "missing", Error: "no answer at 0x76"}}}}
 		}, "fail sensor hall: missing: no answer at 0x76"},
-		{"the gateway finds it frozen", func(p *Patient) {
+		{"the gateway finds it frozen", func(p *Config) {
 			p.Buses = nil
 			p.Running = &contract.LocalStatus{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "frozen", Error: "no field has changed"}}}}
 		}, "warn sensor hall: frozen: no field has changed"},
-		{"the gateway reads it", func(p *Patient) {
+		{"the gateway reads it", func(p *Config) {
 			p.Buses = nil
 			p.Running = &contract.LocalStatus{Config: "current", Health: contract.Health{Sensors: map[string]contract.SensorHealth{"hall": {State: "ok", Reads: 7}}}}
 		}, "ok sensor hall: ok, 7 readings, 0 failures"},
-		{"the gateway does not know it", func(p *Patient) { p.Buses, p.Running = nil, &contract.LocalStatus{Config: "last-good"} }, "warn sensor hall: the running gateway has no such sensor → fieldgate reload"},
+		{"the gateway does not know it", func(p *Config) { p.Buses, p.Running = nil, &contract.LocalStatus{Config: "last-good"} }, "warn sensor hall: the running gateway has no such sensor → fieldgate reload"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -284,22 +284,22 @@ func TestStore(t *testing.T) {
 	defer b.Close()
 	tests := []struct {
 		name   string
-		change func(*Patient) error
+		change func(*Config) error
 		want   string
 	}{
-		{"no folder", func(p *Patient) error { p.Store = "/no/such/folder/queue.db"; return nil }, "warn store: /no/such/folder does not exist"},
-		{"a file in its place", func(p *Patient) error {
+		{"no folder", func(p *Config) error { p.Store = "/no/such/folder/queue.db"; return nil }, "warn store: /no/such/folder does not exist"},
+		{"a file in its place", func(p *Config) error {
 			file := filepath.Join(filepath.Dir(p.Store), "x")
 			p.Store = filepath.Join(file, "queue.db")
 			return os.WriteFile(file, nil, 0o644)
 		}, "/x is a file → move it away"},
-		{"no folder that was named", func(p *Patient) error {
+		{"no folder that was named", func(p *Config) error {
 			p.Config.Buffer.Path, p.Store = "/no/such/folder/queue.db", "/no/such/folder/queue.db"
 			return nil
 		}, "fail store: /no/such/folder/queue.db: directory does not exist: stat /no/such/folder: no such file or directory → create /no/such/folder"},
-		{"a folder in its place", func(p *Patient) error { return os.Mkdir(p.Store, 0o700) }, "is not a regular file → "},
-		{"something else", func(p *Patient) error { return os.WriteFile(p.Store, []byte("my diary"), 0o600) }, "not a store → choose another path"},
-		{"in use", func(p *Patient) error {
+		{"a folder in its place", func(p *Config) error { return os.Mkdir(p.Store, 0o700) }, "is not a regular file → "},
+		{"something else", func(p *Config) error { return os.WriteFile(p.Store, []byte("my diary"), 0o600) }, "not a store → choose another path"},
+		{"in use", func(p *Config) error {
 			f, err := os.Create(p.Store + ".lock")
 			if err != nil {
 				return err
@@ -307,7 +307,7 @@ func TestStore(t *testing.T) {
 			t.Cleanup(func() { f.Close() })
 			return syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
 		}, "fail store: "},
-		{"in use by the gateway", func(p *Patient) error {
+		{"in use by the gateway", func(p *Config) error {
 			f, err := os.Create(p.Store + ".lock")
 			if err != nil {
 				return err
@@ -316,9 +316,9 @@ func TestStore(t *testing.T) {
 			p.Running = &contract.LocalStatus{}
 			return syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
 		}, "ok store: "},
-		{"disk almost full", func(p *Patient) error { p.Config.Buffer.MinFree = 1 << 50; return nil }, "fail disk: "},
-		{"disk too small for an outage", func(p *Patient) error { p.Config.Buffer.MaxBytes = 1 << 50; return nil }, "warn disk: "},
-		{"somebody else's file", func(p *Patient) error {
+		{"disk almost full", func(p *Config) error { p.Config.Buffer.MinFree = 1 << 50; return nil }, "fail disk: "},
+		{"disk too small for an outage", func(p *Config) error { p.Config.Buffer.MaxBytes = 1 << 50; return nil }, "warn disk: "},
+		{"somebody else's file", func(p *Config) error {
 			return errors.Join(os.WriteFile(p.Store, nil, 0o600), os.Chown(p.Store, 65533, 65533))
 		}, "the gateway ran once as another user → sudo chown -R --reference="},
 	}

@@ -8,10 +8,11 @@ import (
 	"github.com/fieldgate/fieldgate/internal/doctor"
 )
 
-// TestDoctorRepeatsWhatTheRunningGatewayIsKeptFrom: a refused topic is no fault that doctor could find from outside.
+// TestDoctorRepeatsWhatTheRunningGatewayIsKeptFrom: a refused topic is not a fault that doctor
+// could find from outside.
 func TestDoctorRepeatsWhatTheRunningGatewayIsKeptFrom(t *testing.T) {
 	refused := "the broker answers 0x87 to fieldgate/gw/last/+: check its access list"
-	p := doctor.Patient{Config: &config.Config{}, Store: t.TempDir() + "/queue.db", Running: &contract.LocalStatus{Config: "current", Health: contract.Health{
+	p := doctor.Config{Config: &config.Config{}, Store: t.TempDir() + "/queue.db", Running: &contract.LocalStatus{Config: "current", Health: contract.Health{
 		State: "degraded", Reasons: []string{refused, "sensor hall is missing"}, Link: contract.LinkHealth{Connected: true}}}}
 	found := 0
 	for _, c := range doctor.Examine(t.Context(), p) {

@@ -15,11 +15,12 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
-// patience is how long a sensor may take where its configuration does not say.
-const patience = 10 * time.Second
+// sensorTimeout is how long a sensor may take if its configuration does not say.
+const sensorTimeout = 10 * time.Second
 
-// sensor tells how one sensor does. What drivers and buses say of a failure has the remedy in it.
-func (p *Patient) sensor(ctx context.Context, s *config.Sensor) Check {
+// sensor reports the state of one sensor. What drivers and buses say of a failure has the remedy in
+// it.
+func (p *Config) sensor(ctx context.Context, s *config.Sensor) Check {
 	c := Check{Subject: "sensor " + s.Name, Level: OK}
 	switch {
 	case p.Running != nil:
@@ -34,7 +35,7 @@ func (p *Patient) sensor(ctx context.Context, s *config.Sensor) Check {
 	return c
 }
 
-func (p *Patient) asTheGatewaySays(s *config.Sensor, c *Check) {
+func (p *Config) asTheGatewaySays(s *config.Sensor, c *Check) {
 	h, ok := p.Running.Health.Sensors[s.Name]
 	switch state := sampling.Condition(h.State); {
 	case !ok:
@@ -59,7 +60,8 @@ func (p *Patient) asTheGatewaySays(s *config.Sensor, c *Check) {
 	}
 }
 
-// missing lists fields that have no value with where they are in the device, if the driver says so, and why they have none.
+// missing lists fields that have no value with where they are in the device, if the driver says so,
+// and why they have none.
 func missing(s *config.Sensor, why map[string]string) string {
 	var list []string
 	for _, f := range s.Spec.Fields(s.Options) {
@@ -76,12 +78,12 @@ func missing(s *config.Sensor, why map[string]string) string {
 
 // measure opens a sensor and measures once.
 func measure(ctx context.Context, s *config.Sensor, buses drivers.Buses, c *Check) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, patience))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, sensorTimeout))
 	defer cancel()
 	fail := func(err error) {
 		c.Level, c.Detail = Fail, err.Error()
 		if errors.Is(err, context.DeadlineExceeded) {
-			c.Remedy = fmt.Sprintf("check that the device is on, its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, patience))
+			c.Remedy = fmt.Sprintf("check that the device is on, its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, sensorTimeout))
 		}
 	}
 	driver, err := s.Spec.Open(ctx, buses, s.Bus, s.Options)

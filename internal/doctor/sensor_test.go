@@ -19,7 +19,8 @@ func (meter) Read(context.Context) ([]drivers.Value, error) {
 
 func (meter) Close() error { return nil }
 
-// What came and what was expected of fields without a value is told, by the running gateway's word and by an own measurement.
+// What came and what was expected of fields without a value is reported, by the running gateway's
+// word and by an own measurement.
 func TestFieldsWithoutAValue(t *testing.T) {
 	low, high := 100.0, 400.0
 	s := &config.Sensor{
@@ -48,7 +49,7 @@ func TestFieldsWithoutAValue(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var p Patient
+			var p Config
 			if test.running != nil {
 				p.Running = &contract.LocalStatus{Health: contract.Health{Sensors: map[string]contract.SensorHealth{"m1": *test.running}}}
 			}

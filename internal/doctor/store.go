@@ -16,7 +16,7 @@ import (
 )
 
 // store looks at the place of the store: can it be opened, is there room.
-func (p *Patient) store() []Check {
+func (p *Config) store() []Check {
 	dir := filepath.Dir(p.Store)
 	c := Check{Subject: "store", Level: OK}
 	var refused *buffer.OpenError
@@ -57,7 +57,7 @@ func (p *Patient) store() []Check {
 	return []Check{c, p.room(dir)}
 }
 
-// ownerOf returns the name of a file's owner, or "" where there is no such file.
+// ownerOf returns the name of a file's owner, or "" if there is no such file.
 func ownerOf(name string) string {
 	var st unix.Stat_t
 	if unix.Stat(name, &st) != nil {
@@ -71,7 +71,7 @@ func ownerOf(name string) string {
 }
 
 // room compares the free space with what the store may grow to.
-func (p *Patient) room(dir string) Check {
+func (p *Config) room(dir string) Check {
 	c := Check{Subject: "disk", Level: OK}
 	var fsys unix.Statfs_t
 	if err := unix.Statfs(dir, &fsys); err != nil {

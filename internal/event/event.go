@@ -1,6 +1,7 @@
-// Package event is the form in which the events lane of the store keeps what it delivers: events (package contract says
-// what they tell) and the replies to commands. An event's head is rendered when it is sent, because its time may be known
-// only then; a reply is kept as it will be sent, because a repeated command gets the same one.
+// Package event is the form in which the events lane of the store keeps what it delivers: events
+// (package contract says what they contain) and the replies to commands. An event's head is
+// rendered when it is sent, because its time may be known only then; a reply is kept as it will be
+// sent, because a repeated command gets the same one.
 package event
 
 import (
@@ -10,16 +11,18 @@ import (
 	"fmt"
 )
 
-// Streams of the events lane. Each is numbered by itself, so that the numbers of events have no holes.
+// Streams of the events lane. Each is numbered by itself, so that the numbers of events have no
+// holes.
 const (
 	Events  = "event"
 	Replies = "reply"
 )
 
-// ErrMalformed says that bytes are no stored event or reply.
+// ErrMalformed says that bytes are not a stored event or reply.
 var ErrMalformed = errors.New("malformed event")
 
-// Encode returns the body of an event: its kind, and the members of fields, which must marshal to a JSON object.
+// Encode returns the body of an event: its kind, and the members of fields, which must marshal to a
+// JSON object.
 func Encode(kind string, fields any) ([]byte, error) {
 	object, err := json.Marshal(fields)
 	if err != nil {

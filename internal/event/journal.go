@@ -12,27 +12,34 @@ import (
 
 const lossMax = 100 // ranges in one event
 
-// A Journal queues the events of the running gateway.
-type Journal struct {
+// Config is what a Journal is made of.
+type Config struct {
 	Store *buffer.Store
-	Up    func() time.Duration
+	Up    func() time.Duration // since power-up
 	Log   *slog.Logger
 }
 
-// Add queues an event. An error of the store is told in the log: an event has no other way.
-func (j Journal) Add(kind string, fields any) {
+// A Journal queues the events of the running gateway.
+type Journal struct{ cfg Config }
+
+// NewJournal makes a journal.
+func NewJournal(c Config) *Journal { return &Journal{cfg: c} }
+
+// Add queues an event. An error of the store is reported in the log: an event has no other way.
+func (j *Journal) Add(kind string, fields any) {
 	body, err := Encode(kind, fields)
 	if err != nil {
-		j.Log.Warn("event lost", "kind", kind, "err", err)
+		j.cfg.Log.Warn("event lost", "kind", kind, "err", err)
 		return
 	}
-	_, err = j.Store.Append(context.Background(), buffer.Events, Events, j.Up(), body)
+	_, err = j.cfg.Store.Append(context.Background(), buffer.Events, Events, j.cfg.Up(), body)
 	if err != nil && !errors.Is(err, buffer.ErrNotDurable) {
-		j.Log.Warn("event lost", "kind", kind, "err", err)
+		j.cfg.Log.Warn("event lost", "kind", kind, "err", err)
 	}
 }
 
-// Boot returns the body of what each start reports: how the run before it ended. The store keeps it with the row of the run.
+// Boot returns the body of what each start reports: how the run before it ended. The store keeps it
+// with the row of the run.
 func Boot(p buffer.Previous, store string, boot uint32, version string, maxLoss time.Duration) ([]byte, error) {
 	e := contract.BootEvent{Store: store, Boot: boot, Version: version, MaxLoss: maxLoss.Seconds()}
 	if p.Exists {
@@ -47,10 +54,11 @@ func Boot(p buffer.Previous, store string, boot uint32, version string, maxLoss 
 	return Encode(contract.EventBoot, e)
 }
 
-// Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the event is durable: after
-// a crash in between they are told twice, which a receiver takes as the same ranges.
-func (j Journal) Losses(ctx context.Context) error {
-	losses := j.Store.TakeLosses(lossMax)
+// Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the
+// event is durable: after a crash in between they are reported twice, which a receiver takes as the
+// same ranges.
+func (j *Journal) Losses(ctx context.Context) error {
+	losses := j.cfg.Store.TakeLosses(lossMax)
 	if len(losses) == 0 {
 		return nil
 	}
@@ -65,15 +73,15 @@ func (j Journal) Losses(ctx context.Context) error {
 		err = j.keep(ctx, body)
 	}
 	if err != nil {
-		j.Store.ReleaseLosses(losses)
+		j.cfg.Store.ReleaseLosses(losses)
 		return err
 	}
-	j.Store.AckLosses(losses)
-	j.Log.Warn("readings are in the loss ledger", "ranges", len(losses), "reason", losses[0].Reason)
+	j.cfg.Store.AckLosses(losses)
+	j.cfg.Log.Warn("readings are in the loss ledger", "ranges", len(losses), "reason", losses[0].Reason)
 	return nil
 }
 
 // keep queues an event durably.
-func (j Journal) keep(ctx context.Context, body []byte) error {
-	return j.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Append(buffer.Events, Events, j.Up(), body) })
+func (j *Journal) keep(ctx context.Context, body []byte) error {
+	return j.cfg.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Append(buffer.Events, Events, j.cfg.Up(), body) })
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// StoreEvents tells what became of the store's file from one look at it to the next.
+// StoreEvents returns what became of the store's file from one look at it to the next.
 func StoreEvents(was, is buffer.Opened) (events []contract.StoreEvent) {
 	if is.New && !was.New {
 		events = append(events, contract.StoreEvent{State: contract.StoreNew})

@@ -31,8 +31,8 @@ type field struct {
 	came     float64       // what it was then, scaled
 }
 
-// New returns the filter for a sensor. fields has the fields that are to be treated, as checked by config.FieldFilter.Check; others
-// pass. The first reading is always kept.
+// New returns the filter for a sensor. fields has the fields that are to be treated, as checked by
+// config.FieldFilter.Check; others pass. The first reading is always kept.
 func New(fields map[string]config.FieldFilter) *Chain {
 	c := &Chain{forced: true}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -50,8 +50,8 @@ func (c *Chain) add(name string, config config.FieldFilter) *field {
 	return f
 }
 
-// SetDeadbands puts other deadbands in the place of the configured ones, 0 turning one off. A field that deadbands does not
-// name has its configured deadband again.
+// SetDeadbands puts other deadbands in the place of the configured ones, 0 turning one off. A field
+// that deadbands does not name has its configured deadband again.
 func (c *Chain) SetDeadbands(deadbands map[string]float64) {
 	for _, f := range c.fields {
 		f.deadband = f.config.Deadband
@@ -66,8 +66,8 @@ func (c *Chain) SetDeadbands(deadbands map[string]float64) {
 	}
 }
 
-// Force keeps the next reading whatever the deadbands say: because the last one was lost after Apply, or because the receiver
-// should see the sensor come back.
+// Force keeps the next reading whatever the deadbands say: because the last one was lost after
+// Apply, or because the receiver should see the sensor come back.
 func (c *Chain) Force() { c.forced = true }
 
 // Convert does to values what needs no memory: scale, offset, min and max.
@@ -77,7 +77,7 @@ func (c *Chain) Convert(values []drivers.Value) {
 	}
 }
 
-// Apply filters the reading measured at up, in place, and tells whether to keep it.
+// Apply filters the reading measured at up, in place, and reports whether to keep it.
 func (c *Chain) Apply(up time.Duration, values []drivers.Value) (keep bool) {
 	votes, moved := false, c.forced
 	heartbeat := time.Duration(math.MaxInt64)
@@ -98,7 +98,8 @@ func (c *Chain) Apply(up time.Duration, values []drivers.Value) (keep bool) {
 			heartbeat = min(heartbeat, f.config.Heartbeat)
 		}
 	}
-	// Half an interval ahead, so that a heartbeat of six intervals is the sixth reading although that came a little early.
+	// Half an interval ahead, so that a heartbeat of six intervals is the sixth reading although
+	// that came a little early.
 	due := up+(up-c.last)/2-c.kept >= heartbeat
 	c.last = up
 	if votes && !moved && !due {
@@ -149,7 +150,7 @@ func (f *field) average(v *drivers.Value) {
 	}
 }
 
-// moved tells whether v is news by the field's deadband or on_change.
+// moved reports whether v is news by the field's deadband or on_change.
 func (f *field) moved(v drivers.Value) bool {
 	if f.config.OnChange && v != f.kept {
 		return true

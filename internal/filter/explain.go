@@ -6,8 +6,9 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// Explain tells for people why fields have no value, by their names: what the driver said, or what came and what was plausible. values are
-// as Apply or Convert just left them. It returns nil where none is bad, and allocates where one is.
+// Explain says for people why fields have no value, by their names: what the driver said, or what
+// came and what was plausible. values are as Apply or Convert just left them. It returns nil if
+// none is bad, and allocates if one is.
 func (c *Chain) Explain(values []drivers.Value) map[string]string {
 	var why map[string]string
 	for i, v := range values {
@@ -25,7 +26,7 @@ func (c *Chain) Explain(values []drivers.Value) map[string]string {
 	return why
 }
 
-// implausible tells what came and what was expected.
+// implausible says what came and what was expected.
 func (f *field) implausible() string {
 	const advice = "scale, type or word_order wrong?"
 	low, high := f.config.Min, f.config.Max

@@ -8,7 +8,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// A float32 whose words are in the wrong order comes as a number that means nothing: the message has it.
+// A float32 whose words are in the wrong order comes as a number that means nothing: the message
+// has it.
 func TestExplain(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -28,7 +29,7 @@ func TestExplain(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			c := New(map[string]config.FieldFilter{"v": test.config})
-			c.Apply(0, []drivers.Value{drivers.Float("w", 1), drivers.Float("v", 1e9)}) // what came before is no matter
+			c.Apply(0, []drivers.Value{drivers.Float("w", 1), drivers.Float("v", 1e9)}) // what came before does not matter
 			values := []drivers.Value{test.value, drivers.Float("w", 1)}
 			c.Convert(values)
 			why := c.Explain(values)

@@ -8,7 +8,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// makesFloat tells whether the configuration makes a float out of an int.
+// makesFloat reports whether the configuration makes a float out of an int.
 func makesFloat(c config.FieldFilter) bool { return c.Scale != nil || c.Offset != nil || c.Average > 1 }
 
 // line returns what scale and offset do.
@@ -23,8 +23,9 @@ func line(c config.FieldFilter) drivers.Linear {
 	return drivers.NewLinear(scale, offset)
 }
 
-// Field returns what a driver's field is after the filter. One that scale or offset change has no unit but the configuration's: nobody knows what
-// it is now. An int that is scaled, shifted or averaged is a float.
+// Field returns what a driver's field is after the filter. One that scale or offset change has no
+// unit but the configuration's: nobody knows what it is now. An int that is scaled, shifted or
+// averaged is a float.
 func Field(c config.FieldFilter, f drivers.Field) drivers.Field {
 	if c.Unit != "" || line(c) != drivers.NewLinear(1, 0) {
 		f.Doc, f.Range = f.Describe(), drivers.Range{} // the range is the device's, in its unit
@@ -34,7 +35,8 @@ func Field(c config.FieldFilter, f drivers.Field) drivers.Field {
 	return f
 }
 
-// Kind returns the kind of a field after the filter: an int that is scaled, shifted or averaged is a float.
+// Kind returns the kind of a field after the filter: an int that is scaled, shifted or averaged is
+// a float.
 func Kind(c config.FieldFilter, k drivers.Kind) drivers.Kind {
 	if k == drivers.KindInt && makesFloat(c) {
 		return drivers.KindFloat
@@ -42,8 +44,8 @@ func Kind(c config.FieldFilter, k drivers.Kind) drivers.Kind {
 	return k
 }
 
-// Revert turns a value that is to be written into what the driver takes, a value of kind k: before scale and offset, and rounded where the
-// driver has an int. One outside min and max is an error.
+// Revert turns a value that is to be written into what the driver takes, a value of kind k: before
+// scale and offset, and rounded if the driver has an int. One outside min and max is an error.
 func Revert(c config.FieldFilter, v drivers.Value, k drivers.Kind) (drivers.Value, error) {
 	if v.Kind() != drivers.KindFloat && v.Kind() != drivers.KindInt {
 		return v, nil

@@ -266,7 +266,8 @@ func TestRevertIsTheWayBack(t *testing.T) {
 	}
 }
 
-// TestUnitIsTheDriversOnlyForTheDriversNumbers: a number that was changed is of another unit, or of one that nobody knows.
+// TestUnitIsTheDriversOnlyForTheDriversNumbers: a number that was changed is of another unit, or of
+// one that nobody knows.
 func TestUnitIsTheDriversOnlyForTheDriversNumbers(t *testing.T) {
 	for _, test := range []struct {
 		name   string

@@ -9,8 +9,8 @@ type mean struct {
 	n      int       // how many numbers there are
 }
 
-// add puts a number in the place of the oldest and returns the mean. It adds up anew each time, so that rounding errors do
-// not gather over years; a window is short.
+// add puts a number in the place of the oldest and returns the mean. It adds up again each time, so
+// that rounding errors do not gather over years; a window is short.
 func (m *mean) add(x float64) float64 {
 	m.values[m.next] = x
 	m.next = (m.next + 1) % len(m.values)

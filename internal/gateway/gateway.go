@@ -39,12 +39,12 @@ import (
 var ErrRestart = errors.New("restart requested")
 
 const (
-	tellWait    = 2 * time.Second // for the acknowledgement of what the ledger has to tell
+	lossWait    = 2 * time.Second // for the acknowledgement of what the ledger has to report
 	offlineWait = 3 * time.Second // for the PUBACK of "offline"
 	closeWait   = time.Second     // for a DISCONNECT
 	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
 
-	// Of one kind of record that others cause, so many are logged within the period; the rest is counted.
+	// Of a kind of record that others cause so many are logged in a period; the rest is counted.
 	peerLines  = 10
 	peerPeriod = time.Minute
 )
@@ -73,9 +73,9 @@ type Gateway struct {
 	Options
 	topics   contract.Topics
 	store    *buffer.Store
-	card     *card.Device // below the store; nil where there is none
+	card     *card.Device // below the store; nil if there is none
 	clock    *clock.Clock
-	journal  event.Journal
+	journal  *event.Journal
 	presence *contract.Presence
 	client   *mqtt.Client
 	link     *link.Link
@@ -96,8 +96,8 @@ type Gateway struct {
 	restart chan struct{}
 }
 
-// Run runs a gateway until ctx ends or a restart is asked for, and stops it in order. It returns nil, ErrRestart, or what
-// went wrong.
+// Run runs a gateway until ctx ends or a restart is asked for, and stops it in order. It returns
+// nil, ErrRestart, or what went wrong.
 func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
 		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
@@ -152,7 +152,7 @@ func (g *Gateway) open(ctx context.Context) error {
 		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Store: clock.In(g.store), Built: g.Built, Last: clock.Last(ctx, g.store),
 		Until: g.started + g.Config.Gateway.WaitForClock,
 	})
-	g.journal = event.Journal{Store: g.store, Up: g.clock.Up, Log: g.Log}
+	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Log: g.Log})
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	g.house = housekeeping.New(housekeeping.Config{
 		Clock: g.clock, Store: g.store, Journal: g.journal, Watchdog: g.Notify.Watchdog, Every: g.Notify.WatchdogInterval(),
@@ -163,7 +163,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	return nil
 }
 
-// build makes the parts and queues what each start tells.
+// build makes the parts and queues what each start reports.
 func (g *Gateway) build(ctx context.Context) error {
 	client, err := g.newClient()
 	if err != nil {
@@ -308,10 +308,10 @@ func (g *Gateway) SetLogLevel(level string) error { return g.Level.UnmarshalText
 // Restart implements command.Host: it ends Run with ErrRestart.
 func (g *Gateway) Restart() {
 	g.stays.Store(true)
-	g.askRestart()
+	g.requestRestart()
 }
 
-func (g *Gateway) askRestart() {
+func (g *Gateway) requestRestart() {
 	select {
 	case g.restart <- struct{}{}:
 	default:

@@ -32,7 +32,8 @@ func TestGatewayStaysSmall(t *testing.T) {
 	}
 }
 
-// TestImportArrows holds the direction of the arrows: cmd -> internal/gateway -> domain packages -> leaves.
+// TestImportArrows holds the direction of the arrows: cmd -> internal/gateway -> domain packages ->
+// leaves.
 func TestImportArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "../../...").Output()
 	if err != nil {
@@ -89,7 +90,8 @@ func TestImportArrows(t *testing.T) {
 					t.Errorf("%s imports %s", from, to)
 				}
 			}
-			// Drivers share what is below drivers/kit; they know neither each other nor the machine.
+			// Drivers share what is below drivers/kit; they know neither each other nor the
+			// machine.
 			if below(from, "drivers") && !below(from, "drivers/all", "drivers/drivertest") && below(to, "drivers") &&
 				to != "drivers" && !below(to, "drivers/kit") && !sameDriver(from, to) {
 				t.Errorf("%s imports %s", from, to)
@@ -113,7 +115,8 @@ func TestImportArrows(t *testing.T) {
 	}
 }
 
-// sameDriver reports whether two packages are below the same folder of drivers: a chip and its model.
+// sameDriver reports whether two packages are below the same folder of drivers: a chip and its
+// model.
 func sameDriver(a, b string) bool {
 	partsA, partsB := strings.Split(a, "/"), strings.Split(b, "/")
 	return len(partsA) > 1 && len(partsB) > 1 && partsA[1] == partsB[1]

@@ -19,10 +19,10 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
-// topicAliases is how many topics are replaced by a number on the way up, where the broker allows it.
+// topicAliases is how many topics are replaced by a number on the way up, if the broker allows it.
 const topicAliases = 32
 
-// inFlight is how many messages the gateway leaves unacknowledged where the broker allows more.
+// inFlight is how many messages the gateway leaves unacknowledged if the broker allows more.
 const inFlight = 100
 
 // newClient makes the MQTT client of this gateway.
@@ -86,20 +86,21 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 	g.house.Wake()
 }
 
-// disconnect says good-bye: what the ledger has to tell, "offline" and, if that was acknowledged, a DISCONNECT that discards the will.
+// disconnect says good-bye: what the ledger has to report, "offline" and, if that was acknowledged,
+// a DISCONNECT that discards the will.
 func (g *Gateway) disconnect(restarting bool) {
 	if !restarting {
-		g.tellRest()
+		g.publishLosses()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), offlineWait)
 	defer cancel()
 	clean := restarting
 	g.uplink.Leave()
 	if !restarting && g.client.Stats().Connected {
-		said := make(chan struct{})
-		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Offline), func() { close(said) })
+		published := make(chan struct{})
+		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Offline), func() { close(published) })
 		select {
-		case <-said:
+		case <-published:
 			clean = true
 		case <-ctx.Done():
 		}
@@ -115,9 +116,10 @@ func (g *Gateway) disconnect(restarting bool) {
 	}
 }
 
-// tellRest publishes the losses that were not told yet, also readings that nobody got until now: there may be no next start that tells.
-func (g *Gateway) tellRest() {
-	ctx, cancel := context.WithTimeout(context.Background(), tellWait)
+// publishLosses publishes the losses that were not reported yet, also readings that nobody got until
+// now: there may be no next start.
+func (g *Gateway) publishLosses() {
+	ctx, cancel := context.WithTimeout(context.Background(), lossWait)
 	defer cancel()
 	g.uplink.Retire()
 	g.uplink.Idle(ctx)
@@ -174,8 +176,8 @@ func (s sessionStore) Save(ctx context.Context, facts mqtt.SessionFacts) error {
 	if err == nil || errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
 		return err
 	}
-	// A store without room is emptied by what is sent: it must not keep the client from its broker, which holds the facts in
-	// memory meanwhile.
+	// A store without room is emptied by what is sent: it must not keep the client from its broker,
+	// which holds the facts in memory meanwhile.
 	s.log.Warn("the session with the broker cannot be kept: after a crash commands that wait there may be lost", "err", err)
 	return nil
 }

@@ -68,6 +68,6 @@ func (g *Gateway) Reload() error {
 		return err
 	}
 	g.stays.Store(next.SameGateway(g.Config))
-	g.askRestart()
+	g.requestRestart()
 	return nil
 }

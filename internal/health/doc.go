@@ -1,5 +1,6 @@
-// Package health makes one snapshot of how the gateway does and gives it every form in which it is told: the document of
-// P/health, systemd's status line, the metrics page. Whoever asks, it is the same snapshot.
+// Package health makes one snapshot of the gateway's state and gives it every form in which it is
+// reported: the document of P/health, systemd's status line, the metrics page. It is the same
+// snapshot for everyone who asks.
 //
 // The parts give their figures; nothing here asks hardware or the network.
 package health

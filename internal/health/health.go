@@ -19,7 +19,7 @@ type Figures struct {
 	StoreID   string
 	Boot      uint32
 	Version   string
-	OldestAge time.Duration // of the oldest reading that waits; 0 where it is not known
+	OldestAge time.Duration // of the oldest reading that waits; 0 if it is not known
 	Link      contract.LinkHealth
 	Delivered uint64
 	Unrouted  uint64
@@ -54,7 +54,7 @@ type Monitor struct {
 // New makes a monitor of what figures returns.
 func New(figures func() Figures) *Monitor { return &Monitor{figures: figures} }
 
-// Snapshot tells how the gateway does now.
+// Snapshot returns the state of the gateway now.
 func (m *Monitor) Snapshot() contract.Health { return m.snapshot(m.figures()) }
 
 func (m *Monitor) snapshot(f Figures) contract.Health {
@@ -123,7 +123,7 @@ func (m *Monitor) snapshot(f Figures) contract.Health {
 	return h
 }
 
-// reasons tells what is wrong with the gateway as a whole.
+// reasons says what is wrong with the gateway as a whole.
 func (f *Figures) reasons() (list []string) {
 	if f.ClockWait > 0 {
 		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", f.ClockWait.Round(time.Second)))
@@ -145,7 +145,7 @@ func (f *Figures) reasons() (list []string) {
 	return list
 }
 
-// someMax is how many sentences of a kind are told one by one.
+// someMax is how many sentences of a kind are reported one by one.
 const someMax = 8
 
 // some returns the first of a list and how many there are beyond.
@@ -156,10 +156,11 @@ func some(list []string, what string) []string {
 	return append(list[:someMax:someMax], fmt.Sprintf("and %d more %s", len(list)-someMax, what))
 }
 
-// flashSpan is from when on what was written to a card says what a day writes: a start writes more than the hours after it.
+// flashSpan is from when on what was written to a card says what a day writes: a start writes more
+// than the hours after it.
 const flashSpan = 10 * time.Minute
 
-// device tells what a card has to bear.
+// device says what a card has to bear.
 func device(u card.Usage, readings uint64, endurance int64) *contract.FlashDevice {
 	d := &contract.FlashDevice{Name: u.Device, Bytes: u.Bytes, BytesPerReading: float64(u.Bytes) / float64(max(readings, 1))}
 	if u.Span >= flashSpan {
@@ -172,7 +173,7 @@ func device(u card.Usage, readings uint64, endurance int64) *contract.FlashDevic
 	return d
 }
 
-// StatusLine tells a snapshot in one line, as `systemctl status` shows it.
+// StatusLine shows a snapshot in one line, as `systemctl status` shows it.
 func StatusLine(h contract.Health) string {
 	var b strings.Builder
 	if h.Link.Connected {

@@ -90,7 +90,8 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// TestFullStore: where there is no room it is not told when there will be none, whichever limit it is that holds.
+// TestFullStore: without room it is not said when there will be none, whichever limit it is that
+// holds.
 func TestFullStore(t *testing.T) {
 	f := health.Figures{Store: buffer.Stats{MaxBytes: 64 << 20}}
 	m := health.New(func() health.Figures { return f })

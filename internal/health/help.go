@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// help says what each family of metrics is. One that ends with _total is a counter, any other a gauge.
+// help says what each family of metrics is. One that ends with _total is a counter, any other a
+// gauge.
 var help = map[string]string{
 	"fieldgate_queue_readings":             "Readings that wait, taken since the newest connection (live) or before (backlog).",
 	"fieldgate_queue_events":               "Events and replies that wait.",

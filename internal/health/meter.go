@@ -20,7 +20,7 @@ type sample struct {
 // rates are per second: readings in, out and dropped, growth of the store in bytes, bytes written.
 type rates struct{ in, out, dropped, growth, written float64 }
 
-// A meter keeps a minute of samples and tells rates from them.
+// A meter keeps a minute of samples and derives rates from them.
 type meter struct {
 	ring [meterSpan + 1]sample
 	n    int // samples taken, ever
@@ -49,7 +49,8 @@ func (m *meter) oldest() sample {
 	return m.ring[m.n%len(m.ring)]
 }
 
-// rates returns what happened per second between the oldest sample and now; nothing while they are too near for a rate.
+// rates returns what happened per second between the oldest sample and now; nothing while they are
+// too near for a rate.
 func (m *meter) rates(now sample) rates {
 	if m.n == 0 {
 		return rates{}

@@ -26,8 +26,8 @@ func Serve(ctx context.Context, l net.Listener, m *Monitor) error {
 	return nil
 }
 
-// Handler serves /metrics in Prometheus' text format and /healthz: the status line, with 200 while all is well and 503
-// while something is kept from working.
+// Handler serves /metrics in Prometheus' text format and /healthz: the status line, with 200 while
+// all is well and 503 while something is kept from working.
 func Handler(m *Monitor) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
@@ -49,7 +49,8 @@ func Handler(m *Monitor) http.Handler {
 	return mux
 }
 
-// metricsOf gives a snapshot and the newest values the form of metrics. A value is left out while its sensor is not read.
+// metricsOf gives a snapshot and the newest values the form of metrics. A value is left out while
+// its sensor is not read.
 func metricsOf(h contract.Health, values []Value) *metrics.Set {
 	set := metrics.NewSet()
 	gauge := func(name string, v float64) { set.GetOrCreateGauge(name, nil).Set(v) }

@@ -7,21 +7,22 @@ import (
 	"github.com/fieldgate/fieldgate/internal/health"
 )
 
-// TestPace: a sensor that changes ten times a second makes one health document a second, and one that changes now and then makes one at once.
+// TestPace: a sensor that changes ten times a second makes one health document a second, and one
+// that changes now and then makes one at once.
 func TestPace(t *testing.T) {
 	const every = time.Minute
 	var p health.Pace
-	told := 0
+	documents := 0
 	up := time.Hour
 	for range 110 { // 11 s
-		p.Soon()
+		p.Hasten()
 		if p.Due(up, every) {
-			told++
+			documents++
 		}
 		up += 100 * time.Millisecond
 	}
-	if told != 11 {
-		t.Errorf("told %d times in 11 s", told)
+	if documents != 11 {
+		t.Errorf("told %d times in 11 s", documents)
 	}
 	begin := up
 	for !p.Due(up, every) {
@@ -34,7 +35,7 @@ func TestPace(t *testing.T) {
 	if p.Due(up, every) {
 		t.Error("told without a change before its time")
 	}
-	if p.Soon(); !p.Due(up, every) {
+	if p.Hasten(); !p.Due(up, every) {
 		t.Error("a change after a while is not told at once")
 	}
 }

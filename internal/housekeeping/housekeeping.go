@@ -1,9 +1,9 @@
-// Package housekeeping does what time brings while a gateway runs: it learns the time, publishes the loss ledger, health and
-// changes of sensors and store, and feeds the watchdog. What each of these is belongs to the part that it asks; here is only
-// when.
+// Package housekeeping does what time brings while a gateway runs: it learns the time, publishes
+// the loss ledger, health and changes of sensors and store, and feeds the watchdog. What each of
+// these is belongs to the part that it asks; here is only when.
 //
-// Run is one goroutine, waited for by whoever started it. SensorChanged and Wake may be called from any goroutine and do not
-// block.
+// Run is one goroutine, waited for by its starter. SensorChanged and Wake may be called from any
+// goroutine and do not block.
 package housekeeping
 
 import (
@@ -128,9 +128,9 @@ func (h *Housekeeper) Run(ctx context.Context) error {
 	h.begin()
 	for {
 		h.cfg.Watchdog()
-		h.lookAtClock()
+		h.checkClock()
 		h.publishLosses(ctx)
-		h.lookAtStore()
+		h.checkStore()
 		if h.pace.Due(h.cfg.Clock.Up(), time.Duration(h.healthEvery.Load())) {
 			h.cfg.Health()
 		}
@@ -141,7 +141,7 @@ func (h *Housekeeper) Run(ctx context.Context) error {
 			h.publishSensors()
 			h.cfg.Tick()
 		case <-h.wake:
-			h.pace.Soon()
+			h.pace.Hasten()
 		case <-h.cfg.Hangup:
 			_ = h.cfg.Reload()
 		}
@@ -157,8 +157,8 @@ func (h *Housekeeper) begin() {
 	}
 }
 
-// lookAtClock learns the time, and notes when readings stop waiting for it.
-func (h *Housekeeper) lookAtClock() {
+// checkClock learns the time, and notes when readings stop waiting for it.
+func (h *Housekeeper) checkClock() {
 	if !h.known {
 		if h.Learn() {
 			h.cfg.Learned()
@@ -172,7 +172,8 @@ func (h *Housekeeper) lookAtClock() {
 	}
 }
 
-// Learn asks whether the time has become known just now, and queues the event. Before Run it may be called by one goroutine.
+// Learn asks whether the time has become known just now, and queues the event. Before Run it may be
+// called by one goroutine.
 func (h *Housekeeper) Learn() bool {
 	c := h.cfg.Clock
 	learned, err := c.Learn()
@@ -214,10 +215,10 @@ func (h *Housekeeper) publishLosses(ctx context.Context) {
 	h.trouble = text
 }
 
-// lookAtStore reports changes of the store's state. A store that could not be opened at the start, and now is, asks for a
-// restart: shadow, commands and session begin again with what it keeps. What was measured meanwhile is stored by then, under
-// this run.
-func (h *Housekeeper) lookAtStore() {
+// checkStore reports changes of the store's state. A store that could not be opened at the start,
+// and now is, asks for a restart: shadow, commands and session begin again with what it keeps. What
+// was measured meanwhile is stored by then, under this run.
+func (h *Housekeeper) checkStore() {
 	if !h.open && h.cfg.Store.IsOpen() {
 		h.open = true
 		if err := h.cfg.Clock.Keep(); err != nil {
@@ -233,7 +234,7 @@ func (h *Housekeeper) lookAtStore() {
 			e = contract.StoreEvent{State: contract.StoreDegraded, Detail: err.Error()}
 		}
 		h.cfg.Journal.Add(contract.EventStore, e)
-		h.pace.Soon()
+		h.pace.Hasten()
 	}
 	before := h.opened
 	h.opened = h.cfg.Store.Opened()
@@ -242,7 +243,8 @@ func (h *Housekeeper) lookAtStore() {
 	}
 }
 
-// publishSensors queues an event for every sensor whose state changed: only the newest of each second.
+// publishSensors queues an event for every sensor whose state changed: only the newest of each
+// second.
 func (h *Housekeeper) publishSensors() {
 	h.mu.Lock()
 	changed := h.changed

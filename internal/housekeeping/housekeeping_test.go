@@ -29,11 +29,11 @@ type parts struct {
 	closed          bool          // the store
 	degraded, trips error         // of the store; of the ledger
 	opened          buffer.Opened
-	said            []string
+	reported        []string
 }
 
-func (p *parts) say(format string, args ...any) {
-	p.set(func() { p.said = append(p.said, fmt.Sprintf(format, args...)) })
+func (p *parts) report(format string, args ...any) {
+	p.set(func() { p.reported = append(p.reported, fmt.Sprintf(format, args...)) })
 }
 
 // set changes what the housekeeper finds.
@@ -51,12 +51,12 @@ func get[T any](p *parts, read func() T) T {
 }
 
 // heard returns what happened since it was called last.
-func (p *parts) heard() string {
+func (p *parts) reports() string {
 	synctest.Wait()
 	p.Lock()
 	defer p.Unlock()
-	text := strings.Join(p.said, "|")
-	p.said = nil
+	text := strings.Join(p.reported, "|")
+	p.reported = nil
 	return text
 }
 
@@ -64,7 +64,7 @@ func (p *parts) Up() time.Duration                            { return time.Sinc
 func (p *parts) Now() (time.Time, bool)                       { return time.Now(), get(p, func() bool { return p.known }) }
 func (p *parts) Boot() string                                 { return "k" }
 func (p *parts) Time(string, time.Duration) (time.Time, bool) { return p.began, true }
-func (p *parts) Keep() error                                  { p.say("keep"); return nil }
+func (p *parts) Keep() error                                  { p.report("keep"); return nil }
 func (p *parts) Wait() time.Duration                          { return max(p.wait-p.Up(), 0) }
 func (p *parts) Pending() bool                                { return get(p, func() bool { return !p.known && p.Wait() > 0 }) }
 func (p *parts) State() string                                { return "state" }
@@ -84,23 +84,23 @@ func (p *parts) Run() string { return "run" }
 func (p *parts) Runs(context.Context, string) ([]string, error) {
 	return []string{"before", "run"}, nil
 }
-func (p *parts) Losses(context.Context) error { p.say("losses"); return p.trips }
+func (p *parts) Losses(context.Context) error { p.report("losses"); return p.trips }
 func (p *parts) Add(kind string, fields any) {
 	switch e := fields.(type) {
 	case contract.ClockEvent:
-		p.say("%s %q", kind, e.Runs)
+		p.report("%s %q", kind, e.Runs)
 	case contract.StoreEvent:
-		p.say("%s %s %s", kind, e.State, e.Detail)
+		p.report("%s %s %s", kind, e.State, e.Detail)
 	case contract.SensorEvent:
-		p.say("%s %s %s", kind, e.Sensor, e.State)
+		p.report("%s %s %s", kind, e.Sensor, e.State)
 	}
 }
 
 // start runs a housekeeper in a bubble; each second's tick is not said.
 func (p *parts) start(t *testing.T, hangup chan os.Signal) *Housekeeper {
 	p.began = time.Now()
-	h := New(Config{Clock: p, Store: p, Journal: p, Watchdog: func() {}, Learned: func() { p.say("learned") }, Health: func() { p.say("health") }, Tick: func() {},
-		Restart: func() { p.say("restart") }, Reload: func() error { p.say("reload"); return nil }, Hangup: hangup,
+	h := New(Config{Clock: p, Store: p, Journal: p, Watchdog: func() {}, Learned: func() { p.report("learned") }, Health: func() { p.report("health") }, Tick: func() {},
+		Restart: func() { p.report("restart") }, Reload: func() error { p.report("reload"); return nil }, Hangup: hangup,
 		Log: slog.New(slog.NewTextHandler(logged{p}, nil))})
 	h.SetHealthEvery(time.Minute)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -120,7 +120,7 @@ type logged struct{ p *parts }
 
 func (l logged) Write(line []byte) (int, error) {
 	if strings.Contains(string(line), "level=WARN") {
-		l.p.say("warning")
+		l.p.report("warning")
 	}
 	return len(line), nil
 }
@@ -129,12 +129,12 @@ func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &parts{wait: 2 * time.Minute}
 		p.start(t, nil)
-		if got := p.heard(); got != "losses|health" {
+		if got := p.reports(); got != "losses|health" {
 			t.Errorf("at the start: %s", got)
 		}
 		p.set(func() { p.learns = true })
 		time.Sleep(time.Second)
-		if got := p.heard(); got != `clock ["before" "run"]|learned` {
+		if got := p.reports(); got != `clock ["before" "run"]|learned` {
 			t.Errorf("when the time becomes known: %s", got)
 		}
 	})
@@ -142,7 +142,7 @@ func TestClock(t *testing.T) {
 		p := &parts{wait: 10 * time.Second}
 		p.start(t, nil)
 		time.Sleep(11 * time.Second)
-		if got := p.heard(); strings.Count(got, "warning") != 1 {
+		if got := p.reports(); strings.Count(got, "warning") != 1 {
 			t.Errorf("readings that go without a time: %s", got)
 		}
 	})
@@ -152,16 +152,16 @@ func TestStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &parts{known: true, closed: true}
 		p.start(t, nil)
-		p.heard()
+		p.reports()
 		time.Sleep(2 * time.Second)
 		p.set(func() { p.degraded = errors.New("no space left") })
 		time.Sleep(time.Second)
-		if got := p.heard(); got != "store degraded no space left|health" {
+		if got := p.reports(); got != "store degraded no space left|health" {
 			t.Errorf("a store that does not commit: %s", got)
 		}
 		p.set(func() { p.degraded, p.closed = nil, false })
 		time.Sleep(1100 * time.Millisecond)
-		if got := p.heard(); got != "keep|restart|store ok |health" {
+		if got := p.reports(); got != "keep|restart|store ok |health" {
 			t.Errorf("a store that can be opened: %s", got)
 		}
 	})
@@ -173,7 +173,7 @@ func TestLossLedger(t *testing.T) {
 		p := &parts{known: true, trips: errors.New("full")}
 		p.start(t, nil)
 		time.Sleep(21 * time.Second)
-		if got := p.heard(); strings.Count(got, "losses") != 5 || strings.Count(got, "warning") != 1 {
+		if got := p.reports(); strings.Count(got, "losses") != 5 || strings.Count(got, "warning") != 1 {
 			t.Errorf("%s", got)
 		}
 	})
@@ -184,21 +184,21 @@ func TestSensorsAndSignals(t *testing.T) {
 		p, hangup := &parts{known: true}, make(chan os.Signal)
 		h := p.start(t, hangup)
 		time.Sleep(2500 * time.Millisecond)
-		p.heard()
+		p.reports()
 		h.SensorChanged(sampling.State{Sensor: "a", Condition: sampling.Failing})
 		h.SensorChanged(sampling.State{Sensor: "a", Condition: sampling.OK})
 		h.SensorChanged(sampling.State{Sensor: "b", Condition: sampling.Missing})
-		if got := p.heard(); got != "health" {
+		if got := p.reports(); got != "health" {
 			t.Errorf("a change: %s", got)
 		}
 		time.Sleep(time.Second)
-		got := strings.Split(p.heard(), "|")
+		got := strings.Split(p.reports(), "|")
 		slices.Sort(got)
 		if want := []string{"sensor a ok", "sensor b missing"}; !slices.Equal(got, want) {
 			t.Errorf("want %q, got %q", want, got)
 		}
 		hangup <- syscall.SIGHUP
-		if got := p.heard(); got != "reload|health" { // the last change was health less than a second before
+		if got := p.reports(); got != "reload|health" { // the last change was health less than a second before
 			t.Errorf("a signal: %s", got)
 		}
 	})

@@ -26,8 +26,8 @@ type exported struct {
 	} `json:"readings"`
 }
 
-// WriteCSV turns an export, which lines writes, into lines of one field each. The value of a bucket's field is its JSON
-// object.
+// WriteCSV turns an export, which lines writes, into lines of one field each. The value of a
+// bucket's field is its JSON object.
 func WriteCSV(out io.Writer, lines func(io.Writer) error) error {
 	read, write := io.Pipe()
 	go func() { write.CloseWithError(lines(write)) }() // ends when read is closed

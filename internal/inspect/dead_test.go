@@ -35,7 +35,8 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// A dead letter that is tried again is the reading that it was; one that is dropped is gone; ids that are not there count for nothing.
+// A dead letter that is tried again is the reading that it was; one that is dropped is gone; ids
+// that are not there count for nothing.
 func TestRetryAndDropDead(t *testing.T) {
 	type ids = []int64
 	type choice = contract.DeadChoice

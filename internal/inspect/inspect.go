@@ -1,19 +1,19 @@
-// Package inspect looks into the store of a running gateway for the operator: what waits, by sensor; all of it as documents; what
-// was refused, and what is to become of that. Delivering is package uplink's, keeping the store's own.
+// Package inspect looks into the store of a running gateway for the operator: what waits, by
+// sensor; all of it as documents; what was refused, and what is to become of that. Delivering is
+// package uplink's, keeping the store's own.
 package inspect
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/payload"
 	payloadjson "github.com/fieldgate/fieldgate/internal/payload/json"
+	"github.com/fieldgate/fieldgate/internal/uplink"
 )
 
 // Store is the part of the store that is looked into.
@@ -28,22 +28,17 @@ type Store interface {
 	DropAllDead(ctx context.Context) (int, error)
 }
 
-// Clock gives the wall time of a moment of a kernel's boot; false where it is not known.
-type Clock interface {
-	Time(kernelBoot string, up time.Duration) (time.Time, bool)
-}
-
 // View implements the part of control.Gateway that is about the queue.
 type View struct {
 	gateway string
 	store   Store
-	clock   Clock
+	clock   uplink.Times
 }
 
 // New makes the view of a gateway's store.
-func New(gateway string, store Store, clock Clock) *View { return &View{gateway, store, clock} }
+func New(gateway string, store Store, clock uplink.Times) *View { return &View{gateway, store, clock} }
 
-// QueueStats tells what waits. It reads all of it.
+// QueueStats returns what waits. It reads all of it.
 func (q *View) QueueStats(ctx context.Context) (contract.QueueStats, error) {
 	streams, err := q.store.Streams(ctx, buffer.Readings)
 	if err != nil {
@@ -64,8 +59,9 @@ func (q *View) QueueStats(ctx context.Context) (contract.QueueStats, error) {
 	return out, nil
 }
 
-// Export calls line with a document for every reading that waits, as format "json" has it, with one reading each. Those in flight are among
-// them. Nothing is taken away. A reading that cannot be rendered is passed over: its delivery will make it a dead letter, with the reason.
+// Export calls line with a document for every reading that waits, as format "json" has it, with one
+// reading each. Those in flight are among them. Nothing is taken away. A reading that cannot be
+// rendered is passed over: its delivery will make it a dead letter, with the reason.
 func (q *View) Export(ctx context.Context, line func([]byte) error) error {
 	var encoder payloadjson.Encoder
 	var text []byte
@@ -85,16 +81,12 @@ func (q *View) Export(ctx context.Context, line func([]byte) error) error {
 
 // batch returns a record as a batch of one reading.
 func (q *View) batch(r *buffer.Record) *payload.Batch {
-	one := payload.Reading{Seq: r.Seq, Up: r.Up, Body: r.Body, SeqTo: r.SeqTo, UpTo: r.UpTo}
-	one.Time, _ = q.clock.Time(r.Kernel, r.Up)
-	if r.SeqTo > 0 {
-		one.TimeTo, _ = q.clock.Time(r.Kernel, r.UpTo)
-	}
-	return &payload.Batch{Gateway: cmp.Or(r.Gateway, q.gateway), Run: r.Run, Sensor: r.Stream, Readings: []payload.Reading{one}}
+	b := uplink.NewBatch(q.gateway, q.clock, []buffer.Record{*r}, nil)
+	return &b
 }
 
-// DeadLetters returns up to max dead letters with an id above after: a reading as it would be sent; of an event, and of a reading that cannot be
-// rendered, what it is and its size.
+// DeadLetters returns up to max dead letters with an id above after: a reading as it would be sent;
+// of an event, and of a reading that cannot be rendered, what it is and its size.
 func (q *View) DeadLetters(ctx context.Context, after int64, max int) ([]contract.DeadLetter, error) {
 	letters, err := q.store.DeadLetters(ctx, after, max)
 	if err != nil {

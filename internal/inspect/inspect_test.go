@@ -53,7 +53,7 @@ func openRig(t *testing.T, path string, o buffer.Options) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = store.Close(context.Background()) }) // a second time, where the test has closed it
+	t.Cleanup(func() { _ = store.Close(context.Background()) }) // a second time, if the test has closed it
 	return &rig{New("gw", store, fixed("k")), t, store}
 }
 
@@ -194,7 +194,8 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// What an earlier run left keeps the run and the gateway's id of then; it has no time where the clock does not know its kernel boot.
+// What an earlier run left keeps the run and the gateway's id of then; it has no time if the clock
+// does not know its kernel boot.
 func TestExportOfSeveralRuns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "q.db")
 	r := openRig(t, path, buffer.Options{KernelBoot: "k", Gateway: "gw-before"})
@@ -238,7 +239,7 @@ func TestExportOfBuckets(t *testing.T) {
 	}
 }
 
-// Whoever takes the lines ends the export by an error, and a caller that has gone by its context.
+// The receiver of the lines ends the export by an error, and a caller that has gone by its context.
 func TestExportEndsEarly(t *testing.T) {
 	r := newRig(t)
 	for i := range 3 {

@@ -1,5 +1,5 @@
-// Package launch chooses the configuration that a start of the gateway runs with: the current one, or the last one that
-// worked if the current one is wrong or the gateway does not start with it.
+// Package launch chooses the configuration that a start of the gateway runs with: the current one,
+// or the last one that worked if the current one is wrong or the gateway does not start with it.
 package launch
 
 import (
@@ -33,8 +33,9 @@ type Files struct {
 	Catalogue config.Catalogue
 }
 
-// Choose reads the configuration. If it is wrong and one ran before, it returns that one and the problems. A file that the
-// user named and that does not exist is a mistake of the user, and no other is looked for.
+// Choose reads the configuration. If it is wrong and one ran before, it returns that one and the
+// problems. A file that the user named and that does not exist is a mistake of the user, and no
+// other is looked for.
 func (f Files) Choose(named bool) (Choice, error) {
 	sources, err := config.ReadSources(f.Config)
 	if err == nil {
@@ -69,8 +70,9 @@ func (f Files) Choose(named bool) (Choice, error) {
 	return Choice{c, before, LastGood, list}, nil
 }
 
-// FallBack returns the last good configuration after the gateway did not start with failed, which reads right, because of
-// why. A store that both have would fail again. store returns where the store of a configuration is.
+// FallBack returns the last good configuration after the gateway did not start with failed, which
+// reads right, because of why. A store that both have would fail again. store returns where the
+// store of a configuration is.
 func (f Files) FallBack(failed Choice, why error, store func(*config.Config) string) (Choice, error) {
 	before, err := config.LoadGood(f.Good)
 	if err != nil {

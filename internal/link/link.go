@@ -1,16 +1,19 @@
-// Package link knows how the connection to the broker does: whether there is one, since when, why not, and what of it is kept from
-// working although there is one. It is told the client's events and asked for the snapshot that health shows.
+// Package link knows the state of the connection to the broker: whether there is one, since when,
+// why not, and what of it is kept from working although there is one. It gets the client's events
+// and asked for the snapshot that health shows.
 //
 // # When the link is not well
 //
-// A gateway without a connection is not well once an attempt has failed, or outageMin has passed: a reload connects again within that.
-// With a connection it is not well
+// A gateway without a connection is not well once an attempt has failed, or outageMin has passed: a
+// reload connects again within that. With a connection it is not well
 //
 //   - until something is acknowledged, if the connection before ended without that,
 //   - while a message has been waiting for its acknowledgement for ackMax,
 //   - if connections broke flapMin times within flapWithin,
-//   - if another client pushes it out, or another gateway says on P/status that it is there, twiceMin times within twinWithin,
-//   - if the broker does not offer what the gateway needs: a subscription, QoS 1, retained messages.
+//   - if another client pushes it out, or another gateway says on P/status that it is there,
+//     twiceMin times within twinWithin,
+//   - if the broker does not offer what the gateway needs: a subscription, QoS 1, retained
+//     messages.
 package link
 
 import (
@@ -35,7 +38,8 @@ const (
 // Config is what a Link is made of.
 type Config struct {
 	Gateway string // its id
-	// Needs are the subscriptions that the gateway makes with every connection, in the order of mqtt.Config.Subscriptions.
+	// Needs are the subscriptions that the gateway makes with every connection, in the order of
+	// mqtt.Config.Subscriptions.
 	Needs []Need
 	Up    func() time.Duration // since power-up
 	Stats func() mqtt.Stats    // of the client
@@ -46,35 +50,35 @@ type Need struct{ Filter, Without string }
 
 // A Link follows one client. Its methods may be called from any goroutine.
 type Link struct {
-	Config
+	cfg Config
 
-	mu         sync.Mutex
-	up         bool
-	broker     string
-	since      time.Duration // of the connection, or since when there is none
-	cause      string        // of the last end
-	attempts   int           // failed ones since there was a connection
-	next       time.Duration // when the next attempt begins; 0: it is under way
-	acked      uint64        // when the connection began
-	withoutAck int           // connections in a row in which nothing was acknowledged
-	breaks     []time.Duration
-	twin       sightings
-	lacks      []string // what the broker does not offer on this connection
-	granted    map[string]mqtt.ReasonCode
+	mu       sync.Mutex
+	up       bool
+	broker   string
+	since    time.Duration // of the connection, or since when there is none
+	cause    string        // of the last end
+	attempts int           // failed ones since there was a connection
+	next     time.Duration // when the next attempt begins; 0: it is under way
+	acked    uint64        // when the connection began
+	unacked  int           // connections in a row in which nothing was acknowledged
+	breaks   []time.Duration
+	twin     sightings
+	lacks    []string // what the broker does not offer on this connection
+	granted  map[string]mqtt.ReasonCode
 }
 
 // sightings are the signs of another gateway of the same name.
 type sightings struct {
 	at []time.Duration
-	id string // of it, as P/status has it; "" where that was not seen
+	id string // of it, as P/status has it; "" if that was not seen
 }
 
 // New makes a Link that has no connection yet.
-func New(c Config) *Link { return &Link{Config: c, since: c.Up()} }
+func New(c Config) *Link { return &Link{cfg: c, since: c.Up()} }
 
 // Event takes in an event of the client.
 func (l *Link) Event(e mqtt.Event) {
-	up, acked := l.Up(), l.Stats().Acked
+	up, acked := l.cfg.Up(), l.cfg.Stats().Acked
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch e.Kind {
@@ -86,8 +90,8 @@ func (l *Link) Event(e mqtt.Event) {
 		l.granted = map[string]mqtt.ReasonCode{}
 		l.lacks = lacks(&e.Negotiated)
 		for i, code := range e.Negotiated.Granted {
-			if i < len(l.Needs) {
-				l.granted[l.Needs[i].Filter] = code
+			if i < len(l.cfg.Needs) {
+				l.granted[l.cfg.Needs[i].Filter] = code
 			}
 		}
 	case mqtt.TakenOver:
@@ -99,9 +103,9 @@ func (l *Link) Event(e mqtt.Event) {
 				l.breaks = recent(append(l.breaks, up), up, flapWithin)
 			}
 			if acked > l.acked {
-				l.withoutAck = 0
+				l.unacked = 0
 			} else if e.Err != nil {
-				l.withoutAck++
+				l.unacked++
 			}
 		} else {
 			l.attempts++
@@ -116,7 +120,7 @@ func (l *Link) Event(e mqtt.Event) {
 
 // Twin notes that another gateway of the same id said on P/status that it is there.
 func (l *Link) Twin(id string) {
-	up := l.Up()
+	up := l.cfg.Up()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.twin.add(up)
@@ -130,27 +134,27 @@ func (l *Link) Broker() string {
 	return l.broker
 }
 
-// Snapshot returns how the link does, and what is wrong with it, a sentence each.
+// Snapshot returns the state of the link, and what is wrong with it, a sentence each.
 func (l *Link) Snapshot() (contract.LinkHealth, []string) {
-	up, s := l.Up(), l.Stats()
+	up, s := l.cfg.Up(), l.cfg.Stats()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := contract.LinkHealth{Connected: l.up, Since: l.since.Seconds(), Reconnects: s.Reconnects, BytesUp: s.BytesOut, BytesDown: s.BytesIn}
 	if l.up {
-		return h, append(l.troubles(up, s), l.twinTrouble(up)...)
+		return h, append(l.troublesLocked(up, s), l.twinTroubleLocked(up)...)
 	}
 	h.Error, h.Attempts = l.cause, l.attempts
 	if wait := (l.next - up).Seconds(); wait > 0 {
 		h.NextAttempt = &wait
 	}
-	if outage := up - l.since; l.attempts > 0 || l.withoutAck > 0 || outage >= outageMin {
-		return h, append([]string{l.offline(outage, up)}, l.twinTrouble(up)...)
+	if outage := up - l.since; l.attempts > 0 || l.unacked > 0 || outage >= outageMin {
+		return h, append([]string{l.offlineLocked(outage, up)}, l.twinTroubleLocked(up)...)
 	}
-	return h, l.twinTrouble(up)
+	return h, l.twinTroubleLocked(up)
 }
 
-// offline says that there is no connection.
-func (l *Link) offline(outage, up time.Duration) string {
+// offlineLocked says that there is no connection.
+func (l *Link) offlineLocked(outage, up time.Duration) string {
 	text := fmt.Sprintf("no connection to the broker for %v", outage.Round(time.Second))
 	if l.attempts > 0 {
 		text += fmt.Sprintf(", %d failed attempts", l.attempts)
@@ -164,18 +168,18 @@ func (l *Link) offline(outage, up time.Duration) string {
 	return text
 }
 
-// troubles says what is wrong with a connection.
-func (l *Link) troubles(up time.Duration, s mqtt.Stats) (list []string) {
+// troublesLocked says what is wrong with a connection.
+func (l *Link) troublesLocked(up time.Duration, s mqtt.Stats) (list []string) {
 	switch {
-	case l.withoutAck > 0 && s.Acked == l.acked:
-		list = append(list, fmt.Sprintf("%d connections in a row ended before the broker acknowledged anything, and this one has acknowledged nothing yet", l.withoutAck))
+	case l.unacked > 0 && s.Acked == l.acked:
+		list = append(list, fmt.Sprintf("%d connections in a row ended before the broker acknowledged anything, and this one has acknowledged nothing yet", l.unacked))
 	case s.InFlight > 0 && s.OldestInFlight >= ackMax:
 		list = append(list, fmt.Sprintf("the broker has left a message unacknowledged for %v", s.OldestInFlight.Round(time.Second)))
 	case len(recent(l.breaks, up, flapWithin)) >= flapMin:
 		list = append(list, fmt.Sprintf("the connection broke %d times within %v", len(recent(l.breaks, up, flapWithin)), flapWithin))
 	}
 	list = append(list, l.lacks...)
-	for _, n := range l.Needs {
+	for _, n := range l.cfg.Needs {
 		if code, ok := l.granted[n.Filter]; ok {
 			list = append(list, subscription(n.Filter, n.Without, code)...)
 		}
@@ -213,8 +217,8 @@ func lacks(n *mqtt.Negotiated) (list []string) {
 	return list
 }
 
-// twinTrouble says that another gateway has the same id.
-func (l *Link) twinTrouble(up time.Duration) []string {
+// twinTroubleLocked says that another gateway has the same id.
+func (l *Link) twinTroubleLocked(up time.Duration) []string {
 	if l.twin.at = recent(l.twin.at, up, twinWithin); len(l.twin.at) < twinMin {
 		return nil
 	}
@@ -222,7 +226,7 @@ func (l *Link) twinTrouble(up time.Duration) []string {
 	if l.twin.id != "" {
 		who = "another gateway (" + l.twin.id + ")"
 	}
-	return []string{fmt.Sprintf("%s uses the id %q, and each pushes the other off the broker: set gateway.id on one of them", who, l.Gateway)}
+	return []string{fmt.Sprintf("%s uses the id %q, and each pushes the other off the broker: set gateway.id on one of them", who, l.cfg.Gateway)}
 }
 
 func (s *sightings) add(up time.Duration) { s.at = recent(append(s.at, up), up, twinWithin) }

@@ -75,7 +75,8 @@ func property(p packet.PropertyID, set func(*packet.Properties)) mqtttest.Behavi
 	return b
 }
 
-// TestNeverWellWhileNothingIsDelivered: each way in which a link can be there or not, and nothing gets through.
+// TestNeverWellWhileNothingIsDelivered: each way in which a link can be there or not, and nothing
+// gets through.
 func TestNeverWellWhileNothingIsDelivered(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -116,7 +117,8 @@ func TestNeverWellWhileNothingIsDelivered(t *testing.T) {
 	}
 }
 
-// TestAShortOutageIsNone: a start, and a connection that breaks once and comes again at the first attempt.
+// TestAShortOutageIsNone: a start, and a connection that breaks once and comes again at the first
+// attempt.
 func TestAShortOutageIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, mqtttest.Behavior{})
@@ -142,7 +144,8 @@ func TestAShortOutageIsNone(t *testing.T) {
 	})
 }
 
-// TestTwoOfOneNameAreToldOnBoth: two clients of one id push each other out; P/status names the other store.
+// TestTwoOfOneNameAreToldOnBoth: two clients of one id push each other out; P/status names the
+// other store.
 func TestTwoOfOneNameAreToldOnBoth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, mqtttest.Behavior{})

@@ -5,8 +5,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// Subscriptions returns what the gateway subscribes to with every connection. A broker without wildcards gets one filter for
-// each of the commands that may run.
+// Subscriptions returns what the gateway subscribes to with every connection. A broker without
+// wildcards gets one filter for each of the commands that may run.
 func Subscriptions(t contract.Topics, commands []string) []mqtt.Subscription {
 	var alternatives []string
 	for _, name := range commands {

@@ -1,6 +1,7 @@
-// Package loghandler writes log records in the form that their reader takes best: short lines with the time of day for a person at a
-// terminal, priorities and no times for the journal, which has its own, and logfmt for everybody else. Attributes that say nothing
-// are left out, durations and fractions are rounded.
+// Package loghandler writes log records in the form that their reader takes best: short lines with
+// the time of day for a person at a terminal, priorities and no times for the journal, which has
+// its own, and logfmt for everybody else. Attributes that say nothing are left out, durations and
+// fractions are rounded.
 package loghandler
 
 import (
@@ -28,7 +29,7 @@ const (
 	Journal             // <6>the message key=value
 )
 
-// FormOf returns the form for whoever reads a file, standard error as a rule.
+// FormOf returns the form for those who read a file, standard error as a rule.
 func FormOf(f *os.File, env func(string) string) Form {
 	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
 		return Person
@@ -139,7 +140,7 @@ func plain(s string) string {
 	return s
 }
 
-// empty tells that an attribute says nothing.
+// empty reports whether an attribute says nothing.
 func empty(v slog.Value) bool {
 	switch v = v.Resolve(); v.Kind() {
 	case slog.KindString:
@@ -152,7 +153,8 @@ func empty(v slog.Value) bool {
 	return false
 }
 
-// rounded takes the digits away that tell a reader nothing: three of a duration and six of a fraction stay.
+// rounded takes the digits away that say nothing to a reader: three of a duration and six of a
+// fraction stay.
 func rounded(v slog.Value) slog.Value {
 	switch v = v.Resolve(); v.Kind() {
 	case slog.KindDuration:

@@ -1,5 +1,6 @@
-// Package payload renders readings for the cloud. Each format is a folder below; this package holds what they share: the
-// batch they render and the JSON of values. Which format is in use is the configuration's; the table of formats is here.
+// Package payload renders readings for the cloud. Each format is a folder below; this package holds
+// what they share: the batch they render and the JSON of values. Which format is in use is the
+// configuration's; the table of formats is here.
 package payload
 
 import (
@@ -22,10 +23,11 @@ type Batch struct {
 type Reading struct {
 	Seq  uint64
 	Up   time.Duration // since power-up
-	Time time.Time     // zero: not known; then Up is told
+	Time time.Time     // zero: not known; then Up is given
 	Body []byte        // as package reading has it
 
-	// Of a bucket, which stands for the readings from Seq to SeqTo: the last of them. Zero: it is a reading.
+	// Of a bucket, which stands for the readings from Seq to SeqTo: the last of them. Zero: it is a
+	// reading.
 	SeqTo  uint64
 	UpTo   time.Duration
 	TimeTo time.Time
@@ -51,8 +53,8 @@ func AppendIdentity(dst []byte, b *Batch) []byte {
 	return AppendString(dst, b.Sensor)
 }
 
-// AppendMoment appends "seq", and "seq_to" and "n" of a bucket, and "ts", or "up" where the time is not known, and
-// "ts_to" or "up_to" of a bucket.
+// AppendMoment appends "seq", and "seq_to" and "n" of a bucket, and "ts", or "up" if the time is
+// not known, and "ts_to" or "up_to" of a bucket.
 func AppendMoment(dst []byte, r *Reading) []byte {
 	dst = append(dst, `"seq":`...)
 	dst = strconv.AppendUint(dst, r.Seq, 10)
@@ -83,7 +85,8 @@ func appendTime(dst []byte, suffix string, t time.Time, up time.Duration) []byte
 	return strconv.AppendFloat(dst, up.Seconds(), 'f', 3, 64)
 }
 
-// AppendMember appends "field":value; a bad value is null, and the numbers of a bucket are {"mean":…,"min":…,"max":…}.
+// AppendMember appends "field":value; a bad value is null, and the numbers of a bucket are
+// {"mean":…,"min":…,"max":…}.
 func AppendMember(dst []byte, a *reading.Aggregate, bucket bool) []byte {
 	v := &a.Last
 	dst = AppendString(dst, v.Field)
@@ -107,7 +110,7 @@ func AppendMember(dst []byte, a *reading.Aggregate, bucket bool) []byte {
 	return append(dst, "null"...)
 }
 
-// AppendBad appends ,"bad":{…} with the reasons of the bad values, or nothing where there are none.
+// AppendBad appends ,"bad":{…} with the reasons of the bad values, or nothing if there are none.
 func AppendBad(dst []byte, fields []reading.Aggregate) []byte {
 	sep := `,"bad":{`
 	for i := range fields {
@@ -135,7 +138,7 @@ func AppendFloat(dst []byte, f float64) []byte {
 	return strconv.AppendFloat(dst, f, 'f', -1, 64)
 }
 
-// AppendString appends a JSON string. Bytes that are no UTF-8 become U+FFFD.
+// AppendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

@@ -9,7 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/payload"
 )
 
-// FuzzAppendString: what is appended is JSON and reads back as the text, but for bytes that are no UTF-8.
+// FuzzAppendString: what is appended is JSON and reads back as the text, but for bytes that are not
+// UTF-8.
 func FuzzAppendString(f *testing.F) {
 	for _, s := range []string{"", "grün", "a\"b\\c\n\x00\x1f\u2028", "\xff\xfe", "𝄞"} {
 		f.Add(s)

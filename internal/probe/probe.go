@@ -1,4 +1,5 @@
-// Package probe judges what answers at the broker's port, with the judgement of the MQTT library, for those who try a connection by hand.
+// Package probe judges what answers at the broker's port, with the judgement of the MQTT library,
+// for those who try a connection by hand.
 package probe
 
 import (

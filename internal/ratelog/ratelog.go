@@ -1,5 +1,6 @@
-// Package ratelog bounds what somebody outside can make the program log: of records of one kind only the first few within a
-// period are passed on, the others are counted, and the count is logged.
+// Package ratelog bounds what somebody outside can make the program log: of records of one kind
+// only the first few within a period are passed on, the others are counted, and the count is
+// logged.
 package ratelog
 
 import (
@@ -14,8 +15,9 @@ import (
 // maxKinds is how many kinds are counted apart; what comes beyond them is counted together.
 const maxKinds = 256
 
-// A Handler limits the records of each kind: those of one level, one message and the same values of the attributes named by
-// By. It starts no goroutine: what was left out is logged by Flush, which its owner calls now and then and at the end.
+// A Handler limits the records of each kind: those of one level, one message and the same values of
+// the attributes named by By. It starts no goroutine: what was left out is logged by Flush, which
+// its owner calls now and then and at the end.
 type Handler struct {
 	next   slog.Handler
 	counts *counts
@@ -41,8 +43,8 @@ type kind struct {
 	left    int // out
 }
 
-// New passes burst records of each kind within a period on to next. Kinds that differ in the value of an attribute in by
-// are counted apart.
+// New passes burst records of each kind within a period on to next. Kinds that differ in the value
+// of an attribute in by are counted apart.
 func New(next slog.Handler, burst int, period time.Duration, by ...string) *Handler {
 	return &Handler{next: next, counts: &counts{burst: burst, period: period, by: by, out: next, kinds: map[string]*kind{}}}
 }
@@ -70,7 +72,8 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.next.Handle(ctx, r)
 }
 
-// Flush logs how many records were left out, of each kind whose period has ended; of all kinds where all is set.
+// Flush logs how many records were left out, of each kind whose period has ended; of all kinds if
+// all is set.
 func (h *Handler) Flush(ctx context.Context, all bool) {
 	for _, k := range h.counts.due(all) {
 		r := slog.NewRecord(time.Now(), k.level, k.message, 0)

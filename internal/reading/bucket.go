@@ -7,15 +7,15 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// kindSummary stands where a field of a bucket has numbers instead of a value: name, count as a varint, then mean, least
-// and greatest as 8 bytes little endian each.
+// kindSummary is the kind of a field of a bucket that has numbers instead of a value: name, count
+// as a varint, then mean, least and greatest as 8 bytes little endian each.
 const kindSummary = 0x80
 
-// An Aggregate is one field of a bucket, which stands for several readings. A field that was a number in at least one of
-// them has N above 0 and its mean, least and greatest number; other fields, and those that were always bad, have the last
-// value.
+// An Aggregate is one field of a bucket, which stands for several readings. A field that was a
+// number in at least one of them has N above 0 and its mean, least and greatest number; other
+// fields, and those that were always bad, have the last value.
 type Aggregate struct {
-	Last     drivers.Value // where N is 0; else only its name counts
+	Last     drivers.Value // if N is 0; else only its name counts
 	N        uint64        // numbers
 	Mean     float64
 	Min, Max float64
@@ -67,7 +67,8 @@ func AppendBucket(dst []byte, fields []Aggregate) []byte {
 	return dst
 }
 
-// DecodeBucket appends the fields of a bucket's body to dst. The body of a reading is that of a bucket of one.
+// DecodeBucket appends the fields of a bucket's body to dst. The body of a reading is that of a
+// bucket of one.
 func (d *Decoder) DecodeBucket(dst []Aggregate, body []byte) ([]Aggregate, error) {
 	n, w := binary.Uvarint(body)
 	if w <= 0 || n > uint64(len(body)) {

@@ -1,12 +1,13 @@
-// Package reading is the binary form of a reading's body: what the store keeps of one measurement besides its identity
-// (store, boot, sensor, seq) and its time, which stand beside it. It knows no format of the cloud's; those are rendered
-// from it when a reading is sent.
+// Package reading is the binary form of a reading's body: what the store keeps of one measurement
+// besides its identity (store, boot, sensor, seq) and its time, which stand beside it. It knows no
+// format of the cloud's; those are rendered from it when a reading is sent.
 //
-// A body is the number of fields as a varint, then each field: its kind (drivers.Kind, one byte), its name (length as a
-// varint, bytes), and its value: a float as 8 bytes little endian, an int as a zigzag varint, a bool as one byte, a
-// string or the reason of a bad field as length and bytes. Names repeat from reading to reading; the store's
-// compression takes care of that. The body of a bucket, which a thinned store has in place of several readings, has
-// summaries among its fields (bucket.go).
+// A body is the number of fields as a varint, then each field: its kind (drivers.Kind, one byte),
+// its name (length as a varint, bytes), and its value: a float as 8 bytes little endian, an int as
+// a zigzag varint, a bool as one byte, a string or the reason of a bad field as length and bytes.
+// Names repeat from reading to reading; the store's compression takes care of that. The body of a
+// bucket, which a thinned store has in place of several readings, has summaries among its fields
+// (bucket.go).
 package reading
 
 import (
@@ -17,7 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// ErrMalformed says that bytes are no body of a reading.
+// ErrMalformed says that bytes are not the body of a reading.
 var ErrMalformed = errors.New("malformed reading")
 
 // Append appends the body of values to dst.
@@ -54,8 +55,8 @@ func appendValue(dst []byte, v drivers.Value) []byte {
 // maxNames bounds what a Decoder remembers.
 const maxNames = 1024
 
-// A Decoder takes bodies apart. It remembers the names of fields, so that a name costs no allocation when it comes again.
-// It is used by one goroutine at a time; the zero value is ready.
+// A Decoder takes bodies apart. It remembers the names of fields, so that a name costs no
+// allocation when it comes again. It is used by one goroutine at a time; the zero value is ready.
 type Decoder struct{ names map[string]string }
 
 // name returns b as a string.

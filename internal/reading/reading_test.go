@@ -23,7 +23,8 @@ func TestDecodeReturnsWhatAppendTook(t *testing.T) {
 	}
 }
 
-// A body cut at any byte is an error or, where only whole fields were cut off, never more than was there.
+// A body cut at any byte is an error or, if only whole fields were cut off, never more than was
+// there.
 func TestDecodeOfTruncatedBody(t *testing.T) {
 	body := reading.Append(nil, values)
 	for n := range len(body) {

@@ -37,7 +37,8 @@ func BenchmarkReading(b *testing.B) {
 	}
 }
 
-// BenchmarkRun is the rate that a sampler holds in real time when it is asked for 100,000 readings a second.
+// BenchmarkRun is the rate that a sampler holds in real time when it is asked for 100,000 readings
+// a second.
 func BenchmarkRun(b *testing.B) {
 	var got atomic.Int64
 	ctx, cancel := context.WithCancel(b.Context())

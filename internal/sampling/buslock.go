@@ -16,19 +16,20 @@ const (
 	precedence = 5 * time.Second
 )
 
-// A BusLock lets one of the sensors on a bus have it at a time, in the order in which they ask; but those whose last reading succeeded
-// go first, so that they wait for one dead device at most and not for all of them. A nil *BusLock locks nothing.
+// A BusLock lets one of the sensors on a bus have it at a time, in the order in which they ask; but
+// those whose last reading succeeded go first, so that they wait for one dead device at most and
+// not for all of them. A nil *BusLock locks nothing.
 type BusLock struct {
 	mu     sync.Mutex
 	holder *string   // nil: nobody, and then nobody waits
 	works  bool      // the holder's last reading succeeded
 	ended  time.Time // when one whose last reading did not succeed last let go
 	// They wait. There is one entry for each sensor of the bus at most.
-	working, others []*turn
+	working, others []*setCondition
 }
 
 // A turn is what a sensor waits for.
-type turn struct {
+type setCondition struct {
 	sensor *string
 	asked  time.Time
 	come   chan struct{} // closed when the bus is the sensor's
@@ -52,7 +53,7 @@ func (l *BusLock) lock(ctx context.Context, sensor *string, works bool) error {
 	if works {
 		queue = &l.working
 	}
-	t := &turn{sensor, time.Now(), make(chan struct{})}
+	t := &setCondition{sensor, time.Now(), make(chan struct{})}
 	*queue = append(*queue, t)
 	l.mu.Unlock()
 
@@ -95,8 +96,8 @@ func (l *BusLock) unlock() {
 	close(next.come)
 }
 
-// othersFirst tells whether one that does not work has waited long enough to go before those that do, none of which has waited for another
-// such one already.
+// othersFirst reports whether one that does not work has waited long enough to go before those that
+// do, none of which has waited for another such one already.
 func (l *BusLock) othersFirst() bool {
 	return len(l.others) > 0 && time.Since(l.others[0].asked) >= precedence && l.working[0].asked.After(l.ended)
 }

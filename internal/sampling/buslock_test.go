@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// Two devices that answer and fifteen that do not on one line: those that answer wait for one dead device at most, and the dead ones show
-// their own error soon.
+// Two devices that answer and fifteen that do not on one line: those that answer wait for one dead
+// device at most, and the dead ones show their own error soon.
 func TestDeadDevicesOnABus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const (
@@ -44,7 +44,8 @@ func TestDeadDevicesOnABus(t *testing.T) {
 			s, stop := b.run()
 			benches, samplers, stops = append(benches, b), append(samplers, s), append(stops, stop)
 		}
-		// A dead one has the line twice before it fails, for the repetition, and between two of them those that answer have it.
+		// A dead one has the line twice before it fails, for the repetition, and between two of
+		// them those that answer have it.
 		const settle = dead*2*(out+live*answer) + every
 		time.Sleep(settle)
 		synctest.Wait()
@@ -202,7 +203,8 @@ func TestBackoffVaries(t *testing.T) {
 	}
 }
 
-// However many devices on a bus are dead: those that work are read, after a while at nearly every interval, and never told as stale.
+// However many devices on a bus are dead: those that work are read, after a while at nearly every
+// interval, and never reported as stale.
 func TestManyDeadDevicesOnABus(t *testing.T) {
 	for _, tt := range []struct {
 		dead    int

@@ -85,8 +85,8 @@ func (w *wild) Close() error {
 	return w.behave(context.Background())
 }
 
-// Whatever a driver does and whatever is asked of its sampler: calls are never concurrent, no more than one hangs, the counters agree with
-// what the sink got, and nothing is left at the end.
+// Whatever a driver does and whatever is asked of its sampler: calls are never concurrent, no more
+// than one hangs, the counters agree with what the sink got, and nothing is left at the end.
 func TestChaos(t *testing.T) {
 	rounds := 60
 	if testing.Short() {

@@ -12,7 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/filter"
 )
 
-// repeatAfter is when a failed reading is repeated, and shortRepeat the interval from which on that is worth its time.
+// repeatAfter is when a failed reading is repeated, and shortRepeat the interval from which on that
+// is worth its time.
 const (
 	repeatAfter = 10 * time.Millisecond
 	shortRepeat = 100 * time.Millisecond
@@ -29,7 +30,7 @@ type device struct {
 	timeout time.Duration // of a reading
 	works   bool          // the last reading succeeded
 
-	doing atomic.Int32 // an activity, for whoever waits in vain
+	doing atomic.Int32 // an activity, for the one who waits in vain
 	until atomic.Int64 // since power-up, in nanoseconds: when to be done with it
 }
 
@@ -50,16 +51,16 @@ func (a activity) String() string { return [...]string{"open", "read", "write", 
 type outcome struct {
 	reads, failures, skipped, filtered, rejected uint64
 
-	lastOK  time.Duration
-	values  []drivers.Value // of a single reading
-	err     error           // why the last attempt failed
-	frozen  bool            // no field has changed for too long
-	barren  bool            // no field has had a value for too many readings
-	bad     map[string]string
-	badSet  int
-	missing bool  // the attempt was to open the driver
-	stored  bool  // the sink was called
-	sinkErr error // what it said last
+	lastOK   time.Duration
+	values   []drivers.Value // of a single reading
+	err      error           // why the last attempt failed
+	frozen   bool            // no field has changed for too long
+	noValues bool            // no field has had a value for too many readings
+	bad      map[string]string
+	badSet   int
+	missing  bool  // the attempt was to open the driver
+	stored   bool  // the sink was called
+	sinkErr  error // what it said last
 
 	writeErr error // why a value could not be written; it says nothing of the sensor, the next reading does
 }
@@ -83,7 +84,7 @@ func (d *device) open(ctx context.Context, o *outcome) (ok bool) {
 		return false
 	}
 	d.still = stillness{}
-	d.chain.Force() // the receiver shall see that it is there
+	d.chain.Force() // the receiver is to see that it is there
 	return true
 }
 
@@ -97,7 +98,8 @@ func (d *device) close() error {
 	return driver.Close()
 }
 
-// sample makes n readings and gives them to the sink. It opens the driver first if it must, also where n is 0.
+// sample makes n readings and gives them to the sink. It opens the driver first if it must, also if
+// n is 0.
 func (d *device) sample(ctx context.Context, n int, repeat bool) (o outcome) {
 	if !d.open(ctx, &o) {
 		if n > 0 && errors.Is(o.err, errBusy) {
@@ -147,7 +149,7 @@ func (d *device) single(ctx context.Context) (o outcome) {
 // note leaves in o which fields of a reading have no value.
 func (d *device) note(values []drivers.Value, o *outcome) {
 	d.faults.note(d.chain, o.lastOK, values)
-	o.bad, o.badSet, o.barren = d.faults.why, d.faults.set, d.faults.barren >= barrenReadings
+	o.bad, o.badSet, o.noValues = d.faults.why, d.faults.set, d.faults.noValues >= noValueReadings
 }
 
 // read measures once, with one repetition if repeat is set, and leaves in o how that ended.
@@ -200,8 +202,8 @@ func (d *device) onBus(ctx context.Context, timeout time.Duration, f func(contex
 	return d.within(ctx, timeout, f)
 }
 
-// within does f within the timeout. A sensor that has its bus for itself waits for nobody: there ctx has one deadline for all that a
-// worker does.
+// within does f within the timeout. A sensor that has its bus for itself waits for nobody: there
+// ctx has one deadline for all that a worker does.
 func (d *device) within(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
 	if d.deps.BusLock == nil {
 		return f(ctx)

@@ -128,7 +128,8 @@ func TestMissing(t *testing.T) {
 	})
 }
 
-// However long a device has been missing, it is not waited for longer than 10 s once it is plugged in again.
+// However long a device has been missing, it is not waited for longer than 10 s once it is plugged
+// in again.
 func TestMissingForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)

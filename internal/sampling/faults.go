@@ -12,9 +12,11 @@ import (
 )
 
 const (
-	// barrenReadings is how many readings in a row without any value make a sensor Bad: one may be a disturbance.
-	barrenReadings = 3
-	// explainEvery is how often it is told anew what came in the place of values that stay bad.
+	// noValueReadings is how many readings in a row without any value make a sensor Bad: one may be
+	// a disturbance.
+	noValueReadings = 3
+	// explainEvery is how often it is reported again what came in the place of values that stay
+	// bad.
 	explainEvery = time.Second
 )
 
@@ -22,7 +24,7 @@ const (
 type faults struct {
 	fields    []drivers.Value // that were bad in the last reading
 	set       int             // becomes another when fields does
-	barren    int             // readings in a row without any value
+	noValues  int             // readings in a row without any value
 	why       map[string]string
 	explained time.Duration // when why was made; it does not change after that
 }
@@ -36,9 +38,9 @@ func (f *faults) note(chain *filter.Chain, up time.Duration, values []drivers.Va
 			n++
 		}
 	}
-	f.barren++
+	f.noValues++
 	if n < len(values) {
-		f.barren = 0
+		f.noValues = 0
 	}
 	same = same && n == len(f.fields)
 	if same && (n == 0 || up-f.explained < explainEvery) {

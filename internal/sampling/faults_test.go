@@ -19,7 +19,8 @@ func plausible() map[string]config.FieldFilter {
 	return map[string]config.FieldFilter{"v": {Min: &low, Max: &high}}
 }
 
-// A meter whose words are in the wrong order, with a register that it does not have: every reading succeeds, and none has a value.
+// A meter whose words are in the wrong order, with a register that it does not have: every reading
+// succeeds, and none has a value.
 func TestNeverAGoodValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0.0
@@ -112,7 +113,8 @@ func TestSomeFieldsBad(t *testing.T) {
 	})
 }
 
-// Fields are not told of that are bad since the reading before a failure, nor is their list without end.
+// Fields are not reported that are bad since the reading before a failure, nor is their list
+// without end.
 func TestBadFieldsOfAFailingSensor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fails atomic.Bool

@@ -12,8 +12,8 @@ import (
 const (
 	minBackoff = time.Second
 	maxBackoff = time.Minute
-	maxMissing = 10 * time.Second // where the driver cannot be opened: a device that was plugged in again is not to be waited for
-	reopen     = 5                // failures in a row after which the driver is opened anew
+	maxMissing = 10 * time.Second // if the driver cannot be opened: a device that was plugged in again is not to be waited for
+	reopen     = 5                // failures in a row after which the driver is opened again
 	starved    = 3                // attempts in a row without a turn on the bus that make a sensor Stale
 )
 
@@ -32,19 +32,19 @@ type loop struct {
 	frozen   error // what is said of a sensor that is Frozen
 	damper   damper
 	fields   damper // of changes of the fields that have no value, which are logged only
-	told     State  // as it was last told
+	reported State  // as it was last reported
 }
 
-// Run samples until ctx ends, then closes the driver and returns nil. It may be called once. Where a call of the driver does not return
-// in time, it leaves the worker behind and returns an error.
+// Run samples until ctx ends, then closes the driver and returns nil. It may be called once. If a
+// call of the driver does not return in time, it leaves the worker behind and returns an error.
 func (s *Sampler) Run(ctx context.Context) error {
 	defer close(s.stopped)
 	l := &loop{
-		Sampler: s,
-		device:  &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)},
-		timer:   time.NewTimer(0),
-		told:    s.State(),
-		frozen:  fmt.Errorf("no field has changed for %v: the sensor may hang; power-cycle it, or lengthen frozen_after", s.config.FrozenAfter),
+		Sampler:  s,
+		device:   &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)},
+		timer:    time.NewTimer(0),
+		reported: s.State(),
+		frozen:   fmt.Errorf("no field has changed for %v: the sensor may hang; power-cycle it, or lengthen frozen_after", s.config.FrozenAfter),
 	}
 	defer l.timer.Stop()
 	l.apply(ctx)
@@ -58,7 +58,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 		case r := <-s.requests:
 			r.reply <- l.answer(ctx, r)
 		case <-l.timer.C:
-			l.tellSpan()
+			l.reportSpan()
 			l.sample(ctx)
 		case o := <-l.stuck:
 			l.stuck = nil
@@ -69,7 +69,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 	}
 }
 
-// arm sets the timer to the next attempt, or to when something is to be told.
+// arm sets the timer to the next attempt, or to when something is to be reported.
 func (l *loop) arm() {
 	at := time.Duration(math.MaxInt64)
 	switch {
@@ -97,14 +97,14 @@ func (l *loop) apply(ctx context.Context) {
 	switch {
 	case !l.settings.Enabled:
 		l.close(ctx)
-		l.turn(Disabled, nil)
+		l.setCondition(Disabled, nil)
 	case l.stuck != nil:
 		if l.State().Condition != Stale {
-			l.turn(Stale, l.stuckErr())
+			l.setCondition(Stale, l.stuckErr())
 		}
 	default:
 		if l.State().Condition == Disabled {
-			l.turn(Starting, nil)
+			l.setCondition(Starting, nil)
 		}
 		l.work(ctx, func(ctx context.Context) outcome { return l.device.sample(ctx, 0, false) })
 	}
@@ -166,6 +166,6 @@ func (l *loop) stop(ctx context.Context) error {
 func (l *loop) fail(c Condition, err error) {
 	l.backOff(maxBackoff)
 	if l.settings.Enabled {
-		l.turn(c, err)
+		l.setCondition(c, err)
 	}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// A Sink takes a reading measured at up (the time since power-up). values are its own only during the call. It blocks as long as it
-// must, but not beyond ctx. An error means that the reading is lost.
+// A Sink takes a reading measured at up (the time since power-up). values are its own only during
+// the call. It blocks as long as it must, but not beyond ctx. An error means that the reading is
+// lost.
 type Sink func(ctx context.Context, sensor string, up time.Duration, values []drivers.Value) error
 
 // Settings are what may change while a sensor is being sampled.
@@ -28,12 +29,14 @@ type Settings struct {
 // A Config describes one sensor.
 type Config struct {
 	Name     string
-	Bus      string // for messages; "" where the driver has none
+	Bus      string // for messages; "" if the driver has none
 	Settings Settings
-	// Timeout bounds a reading, from when it is the sensor's turn on the bus. 0 is the interval, but at least 2 s and at most 30 s.
+	// Timeout bounds a reading, from when it is the sensor's turn on the bus. 0 is the interval,
+	// but at least 2 s and at most 30 s.
 	Timeout time.Duration
-	// FrozenAfter is after how long without a change in any field, before the filter, the sensor is Frozen; its readings go to the sink all
-	// the same. 0 is never, which is right for what may well stay as it is: a door, a meter at night.
+	// FrozenAfter is after how long without a change in any field, before the filter, the sensor is
+	// Frozen; its readings go to the sink all the same. 0 is never, which is right for what may
+	// well stay as it is: a door, a meter at night.
 	FrozenAfter time.Duration
 	// Open opens the sensor's driver. It is not called again before the driver was closed.
 	Open   func(ctx context.Context) (drivers.Driver, error)
@@ -46,8 +49,8 @@ type Deps struct {
 	Up      func() time.Duration // since power-up (CLOCK_BOOTTIME)
 	Wall    func() time.Time     // for the alignment of the schedule only
 	BusLock *BusLock             // shared by the sensors of a bus; nil for a sensor that has its bus for itself
-	// OnState is told when the condition or the kind of its error changes, or the sink begins or ceases to refuse readings; of a sensor that
-	// flaps once a minute. It must not block.
+	// OnState is called when the condition or the kind of its error changes, or the sink begins or
+	// ceases to refuse readings; of a sensor that flaps once a minute. It must not block.
 	OnState func(State)    // nil is nobody
 	Log     *slog.Logger   // nil is nowhere
 	Random  func() float64 // from 0 to 1, to vary back-off; nil is the program's
@@ -103,8 +106,8 @@ func New(config Config, deps Deps) *Sampler {
 	}
 }
 
-// Apply changes the settings. The schedule is aligned anew, also when Every stayed the same, and back-off ends. It does not wait for
-// a reading that is being made.
+// Apply changes the settings. The schedule is aligned again, also when Every stayed the same, and
+// back-off ends. It does not wait for a reading that is being made.
 func (s *Sampler) Apply(settings Settings) {
 	s.mu.Lock()
 	s.settings = settings
@@ -115,16 +118,17 @@ func (s *Sampler) Apply(settings Settings) {
 	}
 }
 
-// State returns how the sensor is doing.
+// State returns the state of the sensor.
 func (s *Sampler) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
 }
 
-// ReadNow measures once more, between the scheduled readings, also while the sensor is backing off. The values were scaled and
-// checked, but neither averaged nor dropped, and do not go to the sink. It fails while the sensor is disabled or a call of its
-// driver does not return, and after Run has ended.
+// ReadNow measures once more, between the scheduled readings, also while the sensor is backing off.
+// The values were scaled and checked, but neither averaged nor dropped, and do not go to the sink.
+// It fails while the sensor is disabled or a call of its driver does not return, and after Run has
+// ended.
 func (s *Sampler) ReadNow(ctx context.Context) ([]drivers.Value, error) { return s.ask(ctx, nil) }
 
 // ask has Run do a request between the scheduled readings.

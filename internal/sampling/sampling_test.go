@@ -65,7 +65,8 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// newBench makes a bench for a sensor read every second, and the wall clock at 0.3 s after a whole one.
+// newBench makes a bench for a sensor read every second, and the wall clock at 0.3 s after a whole
+// one.
 func newBench(t *testing.T, read func(ctx context.Context) ([]drivers.Value, error)) *bench {
 	b := &bench{t: t, start: time.Now()}
 	b.config = Config{
@@ -127,8 +128,8 @@ func (b *bench) runFor(d time.Duration) State {
 	return state
 }
 
-// told returns what OnState was told.
-func (b *bench) told() []State {
+// reported returns what OnState was given.
+func (b *bench) reported() []State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.states)
@@ -137,7 +138,7 @@ func (b *bench) told() []State {
 // conditions returns the history of the condition as one line.
 func (b *bench) conditions() string {
 	var words []string
-	for _, s := range b.told() {
+	for _, s := range b.reported() {
 		words = append(words, string(s.Condition))
 	}
 	return strings.Join(words, " ")

@@ -55,8 +55,8 @@ func (s *schedule) due(now time.Duration) (n int, missed uint64) {
 	return n, uint64(due - int64(n))
 }
 
-// skip gives up the readings that became due while another was made, and returns how many they are. A coarse schedule makes up
-// for them instead.
+// skip gives up the readings that became due while another was made, and returns how many they are.
+// A coarse schedule makes up for them instead.
 func (s *schedule) skip(now time.Duration) (missed uint64) {
 	if s.every < coarse || now < s.next {
 		return 0

@@ -40,7 +40,8 @@ func TestAlign(t *testing.T) {
 	}
 }
 
-// Whatever the delays are: each multiple is read once or missed once, readings stay on the multiples, and the backlog is bounded.
+// Whatever the delays are: each multiple is read once or missed once, readings stay on the
+// multiples, and the backlog is bounded.
 func TestScheduleLosesAndInventsNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, every := range []time.Duration{10 * time.Microsecond, 700 * time.Microsecond, time.Millisecond, 4 * time.Millisecond, 5 * time.Millisecond, time.Second} {

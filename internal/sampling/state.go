@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Condition is how a sensor is doing.
+// A Condition is the state that a sensor is in.
 type Condition string
 
 const (
@@ -25,7 +25,7 @@ type State struct {
 	Condition Condition
 	Since     time.Duration // when Condition became what it is
 	Err       string        // the newest failure; "" when the condition is none
-	Flaps     int           // changes within a minute that were too many to be told one by one; 0 when they were not
+	Flaps     int           // changes within a minute that were too many to be reported one by one; 0 when they were not
 
 	Bad    map[string]string // fields without a value in the last reading, and why; nil when it failed. Not to be changed
 	badSet int               // becomes another when the fields in Bad or the kinds of their faults do
@@ -40,7 +40,7 @@ type State struct {
 	SinkErr  string // why it did not take the last one; "" when it did
 }
 
-// Trouble returns Err, and that the sensor flaps where it does.
+// Trouble returns Err, and that the sensor flaps if it does.
 func (s State) Trouble() string {
 	switch {
 	case s.Flaps == 0:
@@ -66,8 +66,8 @@ func (s *State) add(o outcome) {
 	}
 }
 
-// turn changes the condition.
-func (s *State) turn(c Condition, err error) {
+// setCondition changes the condition.
+func (s *State) setCondition(c Condition, err error) {
 	s.Condition, s.Err = c, text(err)
 	if c != OK && c != Frozen && c != Bad {
 		s.Bad = nil

@@ -10,14 +10,14 @@ import (
 // stillReadings is how many equal readings there must be, whatever the time between them.
 const stillReadings = 3
 
-// A stillness tells for how long the readings of a sensor have been equal.
+// A stillness knows for how long the readings of a sensor have been equal.
 type stillness struct {
 	values  []drivers.Value // of the last reading, as the driver returned them
 	changed time.Duration   // when they were first so
 	equal   int             // how many readings had them
 }
 
-// since takes in the reading made at up and tells whether nothing has changed for a time.
+// since takes in the reading made at up and reports whether nothing has changed for a time.
 func (s *stillness) since(up time.Duration, values []drivers.Value, after time.Duration) bool {
 	if !slices.Equal(s.values, values) {
 		s.values = append(s.values[:0], values...)

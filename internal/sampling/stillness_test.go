@@ -52,7 +52,8 @@ func TestFrozen(t *testing.T) {
 	})
 }
 
-// Where the interval is longer than FrozenAfter, two equal readings by chance do not make a sensor frozen.
+// If the interval is longer than FrozenAfter, two equal readings by chance do not make a sensor
+// frozen.
 func TestFrozenNeedsThreeReadings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, good)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// work has a worker do something with the device, enters into the state how that ended, and returns it. A failure after the end of ctx
-// says nothing of the sensor.
+// work has a worker do something with the device, enters into the state how that ended, and returns
+// it. A failure after the end of ctx says nothing of the sensor.
 func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcome {
 	timeout := l.timeout()
 	l.device.timeout, l.device.works = timeout, l.failed == 0 && l.state.Reads > 0
@@ -18,7 +18,7 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 	}
 	o, ok := l.wait(ctx, timeout, f)
 	if ctx.Err() != nil {
-		o.stored = false // a sink that gives up then is no news
+		o.stored = false // a sink that gives up then is not news
 	}
 	if ok && errors.Is(o.err, errBusy) && ctx.Err() == nil {
 		return l.passOver(o)
@@ -33,7 +33,7 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 		return o
 	case o.err == nil:
 		switch {
-		case o.barren:
+		case o.noValues:
 			condition = Bad
 		case o.frozen:
 			condition = Frozen
@@ -58,16 +58,17 @@ func (l *loop) work(ctx context.Context, f func(context.Context) outcome) outcom
 	case Bad:
 		why = errors.New("no field has a value: " + list(o.bad))
 	}
-	l.update(func(s *State) { s.add(o); s.turn(condition, why) })
+	l.update(func(s *State) { s.add(o); s.setCondition(condition, why) })
 	if condition == Failing && (errors.Is(o.err, os.ErrClosed) || l.failed%reopen == 0) {
 		l.close(ctx)
 	}
 	return o
 }
 
-// passOver leaves a sensor as it is that did not get its turn on the bus, until that has happened too often.
+// passOver leaves a sensor as it is that did not get its turn on the bus, until that has happened
+// too often.
 func (l *loop) passOver(o outcome) outcome {
-	if l.retry != 0 { // it was no multiple of the interval
+	if l.retry != 0 { // it was not a multiple of the interval
 		o.skipped = 0
 	}
 	up := l.deps.Up()
@@ -77,14 +78,15 @@ func (l *loop) passOver(o outcome) outcome {
 	l.update(func(s *State) {
 		s.add(o)
 		if l.passed >= starved {
-			s.turn(Stale, o.err)
+			s.setCondition(Stale, o.err)
 		}
 	})
 	return o
 }
 
-// wait has a worker do f and waits for it until its deadline and the grace after that. A worker that needs longer becomes l.stuck.
-// On a shared bus every step has a deadline of its own, since the wait for a turn says nothing of the device.
+// wait has a worker do f and waits for it until its deadline and the grace after that. A worker
+// that needs longer becomes l.stuck. On a shared bus every step has a deadline of its own, since
+// the wait for a turn says nothing of the device.
 func (l *loop) wait(ctx context.Context, timeout time.Duration, f func(context.Context) outcome) (o outcome, ok bool) {
 	var cancel context.CancelFunc
 	if l.deps.BusLock == nil {
@@ -139,8 +141,8 @@ func (l *loop) backOff(limit time.Duration) {
 	l.retry = l.deps.Up() + l.delay(limit)
 }
 
-// delay is how long to wait after the failures so far, give or take a quarter: the sensors of a bus that failed together shall not come
-// back together.
+// delay is how long to wait after the failures so far, give or take a quarter: the sensors of a bus
+// that failed together must not come back together.
 func (l *loop) delay(limit time.Duration) time.Duration {
 	d := minBackoff
 	if l.settings.Every > 0 {

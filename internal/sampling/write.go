@@ -11,8 +11,9 @@ import (
 // ErrNotWritable says that the sensor's driver has nothing that can be written.
 var ErrNotWritable = errors.New("it is no actuator: nothing of it can be written")
 
-// Write sets fields of an actuator, in their order, to values as its driver takes them, and returns what a reading after that says, as ReadNow
-// does. It stops at the first that fails: those before it are set, the failed one may be. Otherwise it fails as ReadNow does.
+// Write sets fields of an actuator, in their order, to values as its driver takes them, and returns
+// what a reading after that says, as ReadNow does. It stops at the first that fails: those before
+// it are set, the failed one may be. Otherwise it fails as ReadNow does.
 func (s *Sampler) Write(ctx context.Context, values []drivers.Value) ([]drivers.Value, error) {
 	if len(values) == 0 {
 		return nil, errors.New("no value to write")

@@ -24,7 +24,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
-// run makes sensors on a real store and runs it until the test ends. None of them measures by itself before an hour has passed.
+// run makes sensors on a real store and runs it until the test ends. None of them measures by
+// itself before an hour has passed.
 func run(t *testing.T, buses drivers.Buses, sensors ...config.Sensor) *Sensors {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -67,7 +68,7 @@ func measure(t *testing.T, s *Sensors, name string, limit time.Duration) error {
 	return err
 }
 
-// gate is a driver that measures when it is let through, and tells that it has begun.
+// gate is a driver that measures when it is let through, and reports that it has begun.
 type gate struct{ begun, let chan struct{} }
 
 func newGate() *gate { return &gate{make(chan struct{}, 1), make(chan struct{})} }
@@ -94,7 +95,8 @@ func (g *gate) spec(name string, shared bool) drivers.Spec {
 		Open:   func(context.Context, drivers.Buses, string, any) (drivers.Driver, error) { return g, nil }}
 }
 
-// Sensors that share a bus measure one at a time, and one that has no turn within its time says whose it was. Others do not wait.
+// Sensors that share a bus measure one at a time, and one that has no turn within its time says
+// whose it was. Others do not wait.
 func TestLocks(t *testing.T) {
 	type user struct {
 		driver, bus string
@@ -144,7 +146,8 @@ func TestLocks(t *testing.T) {
 	}
 }
 
-// On a real port with two Modbus devices: while the slow one thinks, the other is not asked, and its reading says what it waits for.
+// On a real port with two Modbus devices: while the slow one thinks, the other is not asked, and
+// its reading says what it waits for.
 func TestTwoDevicesOnOneLine(t *testing.T) {
 	device, port := drivertest.Pty(t)
 	asked, answers := make(chan struct{}, 1), make(chan struct{})

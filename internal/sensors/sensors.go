@@ -1,6 +1,7 @@
-// Package sensors is the sensors of the gateway between their configuration and the store: it makes a sampler for each,
-// keeps what they measure, tells when their state changes, and describes them for the cloud. How a sensor is read is
-// package sampling's; what becomes of a reading is the store's.
+// Package sensors is the sensors of the gateway between their configuration and the store: it makes
+// a sampler for each, keeps what they measure, reports when their state changes, and describes them
+// for the cloud. How a sensor is read is package sampling's; what becomes of a reading is the
+// store's.
 package sensors
 
 import (
@@ -23,7 +24,6 @@ import (
 	"github.com/fieldgate/fieldgate/internal/filter"
 	"github.com/fieldgate/fieldgate/internal/reading"
 	"github.com/fieldgate/fieldgate/internal/sampling"
-	"github.com/fieldgate/fieldgate/internal/shadow"
 )
 
 // Config is what Sensors is made of.
@@ -35,7 +35,7 @@ type Config struct {
 	Clock   *clock.Clock
 	// Watchers are given each reading while somebody follows them.
 	Watchers Watchers
-	// Changed is told when a sensor came into another state. It must not block long.
+	// Changed is called when a sensor came into another state. It must not block long.
 	Changed func(sampling.State)
 	// Describe is given the description of a sensor whenever it changes.
 	Describe func(sensor string, text []byte)
@@ -52,7 +52,7 @@ type Watchers interface {
 
 // Sensors is all sensors of a gateway.
 type Sensors struct {
-	Config
+	cfg     Config
 	sensors map[string]*sensor
 }
 
@@ -70,7 +70,7 @@ type sensor struct {
 
 // New makes the sensors. Those on one bus that can be shared have a lock in common.
 func New(c Config) *Sensors {
-	s := &Sensors{Config: c, sensors: map[string]*sensor{}}
+	s := &Sensors{cfg: c, sensors: map[string]*sensor{}}
 	locks := map[string]*sampling.BusLock{}
 	for i := range c.Sensors {
 		sc := &c.Sensors[i]
@@ -96,34 +96,34 @@ func (s *Sensors) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, FrozenAfter: c.FrozenAfter, Fields: c.Fields,
 		Settings: sampling.Settings{Every: c.Every, Enabled: c.Enabled},
 		Open: func(ctx context.Context) (drivers.Driver, error) {
-			return c.Spec.Open(ctx, s.Buses, c.Bus, c.Options)
+			return c.Spec.Open(ctx, s.cfg.Buses, c.Bus, c.Options)
 		},
 	}, sampling.Deps{
 		Sink: func(ctx context.Context, _ string, up time.Duration, values []drivers.Value) error {
 			return s.keep(ctx, v, up, values)
 		},
-		Up: s.Clock.Up, Wall: time.Now, BusLock: lock, Log: s.Log, OnState: s.Changed,
+		Up: s.cfg.Clock.Up, Wall: time.Now, BusLock: lock, Log: s.cfg.Log, OnState: s.cfg.Changed,
 	})
 	return v
 }
 
-// keep gives a reading to the store. From here on it is the store's to promise. Its time has the milliseconds that the documents tell:
-// the rest of it would be a quarter of what is stored.
+// keep gives a reading to the store. From here on it is the store's to promise. Its time has the
+// milliseconds that the documents have: the rest of it would be a quarter of what is stored.
 func (s *Sensors) keep(ctx context.Context, v *sensor, up time.Duration, values []drivers.Value) error {
 	v.mu.Lock()
 	v.newest = append(v.newest[:0], values...)
 	v.mu.Unlock()
 	up = up.Truncate(time.Millisecond)
 	v.body = reading.Append(v.body[:0], values)
-	seq, err := s.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
-	if err == nil && s.Watchers.Watched() {
-		t, _ := s.Clock.Time(s.Clock.Boot(), up)
+	seq, err := s.cfg.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
+	if err == nil && s.cfg.Watchers.Watched() {
+		t, _ := s.cfg.Clock.Time(s.cfg.Clock.Boot(), up)
 		r := contract.Reading{Seq: seq, TS: contract.Time{Time: t}, Measured: v.measured(values)}
 		if t.IsZero() {
 			seconds := up.Seconds()
 			r.Up = &seconds
 		}
-		s.Watchers.Publish(contract.Telemetry{V: contract.Version, Gateway: s.Gateway, Run: s.Store.Run(), Sensor: v.config.Name, Readings: []contract.Reading{r}})
+		s.cfg.Watchers.Publish(contract.Telemetry{V: contract.Version, Gateway: s.cfg.Gateway, Run: s.cfg.Store.Run(), Sensor: v.config.Name, Readings: []contract.Reading{r}})
 	}
 	return err
 }
@@ -137,16 +137,17 @@ func (s *Sensors) Runs() map[string]func(context.Context) error {
 	return runs
 }
 
-// Apply puts settings in force and describes the sensors whose settings changed. It is called by one goroutine at a time.
-func (s *Sensors) Apply(settings map[string]shadow.Sensor) {
-	for name, setting := range settings {
-		v, next := s.sensors[name], sampling.Settings{Every: setting.Every, Enabled: setting.Enabled, Deadband: setting.Deadband}
+// Apply puts settings in force and describes the sensors whose settings changed. It is called by
+// one goroutine at a time.
+func (s *Sensors) Apply(settings map[string]sampling.Settings) {
+	for name, next := range settings {
+		v := s.sensors[name]
 		if reflect.DeepEqual(next, v.settings) {
-			continue // applying aligns the schedule anew
+			continue // applying aligns the schedule again
 		}
 		v.settings = next
 		v.sampler.Apply(next)
-		s.Describe(name, v.describe())
+		s.cfg.Describe(name, v.describe())
 	}
 }
 
@@ -200,7 +201,7 @@ func (v *sensor) measured(values []drivers.Value) contract.Measured {
 
 // Values calls f for each number that was measured last, and for each switch with 0 or 1.
 func (s *Sensors) Values(f func(sensor, field, unit string, value float64)) {
-	for _, c := range s.Config.Sensors {
+	for _, c := range s.cfg.Sensors {
 		v := s.sensors[c.Name]
 		v.mu.Lock()
 		for i := range v.newest {
@@ -242,7 +243,8 @@ func (s *Sensors) Numeric() map[string][]string {
 	return names
 }
 
-// Write sets writable fields of a sensor to JSON values and returns what a reading after that says; false: there is no such sensor.
+// Write sets writable fields of a sensor to JSON values and returns what a reading after that says;
+// false: there is no such sensor.
 func (s *Sensors) Write(ctx context.Context, name string, members map[string]json.RawMessage) (contract.Measured, bool, error) {
 	v := s.sensors[name]
 	if v == nil {
@@ -321,7 +323,7 @@ func valueOf(f drivers.Field, text json.RawMessage) (drivers.Value, error) {
 // Retained returns the topics on which a gateway with these sensors keeps a retained message.
 func (s *Sensors) Retained(t contract.Topics) map[string]bool {
 	topics := map[string]bool{t.Status(): true, t.Reported(): true, t.Health(): true}
-	for _, c := range s.Config.Sensors {
+	for _, c := range s.cfg.Sensors {
 		topics[t.Sensor(c.Name)] = true
 		if c.Last {
 			topics[t.Last(c.Name)] = true
@@ -330,17 +332,18 @@ func (s *Sensors) Retained(t contract.Topics) map[string]bool {
 	return topics
 }
 
-// KeepsLast tells whether P/last is kept for a sensor; not for one that the configuration no longer has.
+// KeepsLast reports whether P/last is kept for a sensor; not for one that the configuration no
+// longer has.
 func (s *Sensors) KeepsLast(name string) bool {
 	v := s.sensors[name]
 	return v != nil && v.config.Last
 }
 
-// States returns how the sensors do, in the order of the configuration.
+// States returns the states of the sensors, in the order of the configuration.
 func (s *Sensors) States() []sampling.State {
-	states := make([]sampling.State, len(s.Config.Sensors))
-	for i := range s.Config.Sensors {
-		states[i] = s.sensors[s.Config.Sensors[i].Name].sampler.State()
+	states := make([]sampling.State, len(s.cfg.Sensors))
+	for i := range s.cfg.Sensors {
+		states[i] = s.sensors[s.cfg.Sensors[i].Name].sampler.State()
 	}
 	return states
 }

@@ -2,14 +2,15 @@ package shadow
 
 import (
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 // Base returns the settings as a configuration has them.
 func Base(c *config.Config) Settings {
-	base := Settings{Sensors: map[string]Sensor{}, LogLevel: c.Gateway.LogLevel, HealthEvery: c.Gateway.HealthEvery}
+	base := Settings{Sensors: map[string]sampling.Settings{}, LogLevel: c.Gateway.LogLevel, HealthEvery: c.Gateway.HealthEvery}
 	for i := range c.Sensors {
 		s := &c.Sensors[i]
-		setting := Sensor{Every: s.Every, Enabled: s.Enabled}
+		setting := sampling.Settings{Every: s.Every, Enabled: s.Enabled}
 		for field, f := range s.Fields {
 			if f.Deadband > 0 {
 				if setting.Deadband == nil {

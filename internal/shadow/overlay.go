@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
-// overlay lays the state of a desired document over the base. It returns the settings in force, the paths that come from
-// the document, and the paths that were refused with the reasons.
+// overlay lays the state of a desired document over the base. It returns the settings in force, the
+// paths that come from the document, and the paths that were refused with the reasons.
 func overlay(base Settings, limits Limits, state json.RawMessage) (Settings, map[string]string, map[string]string) {
 	o := &overlayer{settings: base, limits: limits, origins: map[string]string{}, rejected: map[string]string{}}
-	o.settings.Sensors = map[string]Sensor{}
+	o.settings.Sensors = map[string]sampling.Settings{}
 	for name, s := range base.Sensors {
 		s.Deadband = maps.Clone(s.Deadband)
 		o.settings.Sensors[name] = s
@@ -42,7 +43,7 @@ func overlay(base Settings, limits Limits, state json.RawMessage) (Settings, map
 }
 
 const (
-	maxRejected = 50  // paths that are told one by one
+	maxRejected = 50  // paths that are reported one by one
 	maxText     = 128 // bytes of a path, and of a reason
 )
 
@@ -82,7 +83,8 @@ func (o *overlayer) object(path string, text json.RawMessage, member func(key st
 	}
 }
 
-// allowed tells whether the configuration lets a shadow set key, and says so in rejected where it does not.
+// allowed reports whether the configuration lets a shadow set key, and says so in rejected if it
+// does not.
 func (o *overlayer) allowed(path, key string) bool {
 	if !slices.Contains(o.limits.Allow, key) {
 		o.reject(path, "[shadow] allow does not list %q", key)
@@ -160,7 +162,7 @@ func (o *overlayer) sensor(name string, v json.RawMessage) {
 	o.settings.Sensors[name] = s
 }
 
-func (o *overlayer) deadbands(s *Sensor, sensor, path string, v json.RawMessage) {
+func (o *overlayer) deadbands(s *sampling.Settings, sensor, path string, v json.RawMessage) {
 	o.object(path, v, func(field string, v json.RawMessage) {
 		path := path + "." + field
 		var band *float64

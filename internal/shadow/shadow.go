@@ -13,20 +13,14 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 // Settings are what a shadow can change.
 type Settings struct {
-	Sensors     map[string]Sensor
+	Sensors     map[string]sampling.Settings
 	LogLevel    string
 	HealthEvery time.Duration
-}
-
-// Sensor is the settings of one sensor.
-type Sensor struct {
-	Every    time.Duration
-	Enabled  bool
-	Deadband map[string]float64 // of fields that have one
 }
 
 // Limits say what a desired document may do.
@@ -42,7 +36,8 @@ type Config struct {
 	Limits Limits
 	Store  *buffer.Store
 	Now    func() (time.Time, bool)
-	// Apply puts settings in force. It is called by New's caller's goroutine for the first time and then by Desired's.
+	// Apply puts settings in force. It is called by New's caller's goroutine for the first time and
+	// then by Desired's.
 	Apply func(Settings)
 	// Publish makes a reported document known.
 	Publish func([]byte)
@@ -59,16 +54,16 @@ type kept struct {
 
 // A Shadow keeps desired and reported together.
 type Shadow struct {
-	Config
+	cfg     Config
 	mu      sync.Mutex
 	kept    kept
 	origins map[string]string // path -> "shadow", for what does not come from the file
 }
 
-// New reads what the store kept, puts the settings in force that follow from it and the configuration, and publishes the
-// reported document.
+// New reads what the store kept, puts the settings in force that follow from it and the
+// configuration, and publishes the reported document.
 func New(ctx context.Context, c Config) (*Shadow, error) {
-	s := &Shadow{Config: c}
+	s := &Shadow{cfg: c}
 	text, err := c.Store.Get(ctx, bucket, "documents")
 	if errors.Is(err, buffer.ErrNotDurable) {
 		c.Log.Warn("what the shadow set cannot be read: the configuration holds until the store can be opened", "err", err)
@@ -83,8 +78,9 @@ func New(ctx context.Context, c Config) (*Shadow, error) {
 	return s, s.adopt(ctx, s.kept.Desired, "")
 }
 
-// Desired takes a desired document in. When it returns nil the document was applied, or was ignored, which the log and the
-// reported document say; an error is the store's, and the broker must deliver it again.
+// Desired takes a desired document in. When it returns nil the document was applied, or was
+// ignored, which the log and the reported document say; an error is the store's, and the broker
+// must deliver it again.
 func (s *Shadow) Desired(ctx context.Context, payload []byte) error {
 	var d contract.Desired
 	if len(bytes.TrimSpace(payload)) == 0 {
@@ -130,9 +126,10 @@ func read(payload []byte, d *contract.Desired) string {
 // whole is the path in reported.rejected of a document that was ignored as a whole.
 const whole = "document"
 
-// ignore says that a desired document is not taken; what is in force stays. The entry goes with the next one that is taken.
+// ignore says that a desired document is not taken; what is in force stays. The entry goes with the
+// next one that is taken.
 func (s *Shadow) ignore(ctx context.Context, payload []byte, why string) error {
-	s.Log.Warn("desired shadow ignored", "why", why, "bytes", len(payload))
+	s.cfg.Log.Warn("desired shadow ignored", "why", why, "bytes", len(payload))
 	s.mu.Lock()
 	d := s.kept.Desired
 	s.mu.Unlock()
@@ -150,7 +147,7 @@ func compact(v json.RawMessage) []byte {
 
 // adopt makes d the desired document. ignored is why a newer one was not taken, or "".
 func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) error {
-	settings, origins, rejected := overlay(s.Base, s.Limits, d.State)
+	settings, origins, rejected := overlay(s.cfg.Base, s.cfg.Limits, d.State)
 	s.mu.Lock()
 	if ignored != "" {
 		rejected[whole] = cut(ignored)
@@ -164,7 +161,7 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 	changed := !same(next.Reported, before.Reported)
 	if changed {
 		next.Reported.Version++
-		t, _ := s.Now()
+		t, _ := s.cfg.Now()
 		next.Reported.TS = contract.Time{Time: t}
 	}
 	if changed || d.Version != before.Desired.Version || !bytes.Equal(d.State, before.Desired.State) {
@@ -172,29 +169,29 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 		if err != nil {
 			return fmt.Errorf("shadow: %w", err)
 		}
-		if err := s.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(bucket, "documents", text) }); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
+		if err := s.cfg.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(bucket, "documents", text) }); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
 			return fmt.Errorf("shadow: keeping version %d: %w", d.Version, err) // stopping: the broker delivers it to the next start
 		} else if err != nil {
-			// A broken disk must not cost the connection: the settings hold until the program ends, and the retained document
-			// comes again.
-			s.Log.Warn("the shadow is in force but cannot be kept", "desired", d.Version, "err", err)
+			// A broken disk must not cost the connection: the settings hold until the program ends,
+			// and the retained document comes again.
+			s.cfg.Log.Warn("the shadow is in force but cannot be kept", "desired", d.Version, "err", err)
 		}
-		s.Log.Info("shadow applied", "desired", d.Version, "reported", next.Reported.Version, "rejected", len(rejected))
+		s.cfg.Log.Info("shadow applied", "desired", d.Version, "reported", next.Reported.Version, "rejected", len(rejected))
 	}
 	s.mu.Lock()
 	s.kept, s.origins = next, origins
 	s.mu.Unlock()
-	s.Apply(settings)
+	s.cfg.Apply(settings)
 	text, err := json.Marshal(next.Reported)
 	if err != nil {
 		return fmt.Errorf("shadow: %w", err)
 	}
-	s.Publish(text)
+	s.cfg.Publish(text)
 	return nil
 }
 
-// Reported returns the reported document, and which of its settings come from the shadow ("sensors.hall.every"); all
-// others come from the configuration.
+// Reported returns the reported document, and which of its settings come from the shadow
+// ("sensors.hall.every"); all others come from the configuration.
 func (s *Shadow) Reported() (contract.Reported, map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +207,7 @@ func stateOf(s Settings) contract.State {
 	return state
 }
 
-// same tells whether two documents say the same apart from version and time.
+// same reports whether two documents say the same apart from version and time.
 func same(a, b contract.Reported) bool {
 	a.Version, a.TS, b.Version, b.TS = 0, contract.Time{}, 0, contract.Time{}
 	x, errX := json.Marshal(a)

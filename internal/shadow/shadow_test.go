@@ -14,6 +14,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 type rig struct {
@@ -25,11 +26,12 @@ type rig struct {
 	limits    Limits
 	applied   Settings
 	published []contract.Reported
+	log       strings.Builder
 }
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, path: filepath.Join(t.TempDir(), "q.db"),
-		base: Settings{LogLevel: "info", HealthEvery: time.Minute, Sensors: map[string]Sensor{
+		base: Settings{LogLevel: "info", HealthEvery: time.Minute, Sensors: map[string]sampling.Settings{
 			"hall": {Every: 10 * time.Second, Enabled: true, Deadband: map[string]float64{"temperature": 0.1}}, "pump": {Every: time.Second, Enabled: true}}},
 		limits: Limits{Allow: []string{"sensors.every", "sensors.enabled", "sensors.deadband", "gateway.log_level", "gateway.health_every"},
 			EveryMin: 100 * time.Millisecond, EveryMax: time.Hour, Fields: map[string][]string{"hall": {"temperature", "humidity"}}}}
@@ -45,7 +47,7 @@ func (r *rig) open() {
 		r.t.Fatal(err)
 	}
 	r.shadow, err = New(r.t.Context(), Config{Base: r.base, Limits: r.limits, Store: r.store,
-		Now: func() (time.Time, bool) { return time.Unix(1e9, 0), true }, Log: slog.New(slog.DiscardHandler),
+		Now: func() (time.Time, bool) { return time.Unix(1e9, 0), true }, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Apply: func(s Settings) { r.applied = s },
 		Publish: func(text []byte) {
 			var d contract.Reported
@@ -73,7 +75,8 @@ func (r *rig) desired(text string) {
 	}
 }
 
-// reported tells the newest reported document: "version/desired", hall's interval, rejected paths.
+// reported returns the newest reported document: "version/desired", hall's interval, rejected
+// paths.
 func (r *rig) reported() string {
 	d := r.published[len(r.published)-1]
 	return fmt.Sprintf("%d/%d %s %v", d.Version, d.DesiredVersion, d.State.Sensors["hall"].Every, slices.Sorted(maps.Keys(d.Rejected)))
@@ -100,9 +103,10 @@ func TestDesiredWinsOverTheFileUntilItIsCleared(t *testing.T) {
 	}
 	r.desired(`{"version":4, "state":{"sensors":{"hall":{"every":"5s","deadband":{"temperature":0.5}}}}}`) // as it comes with every connection
 	r.want("6/4 5s []")
-	// It survives a restart, also one with another file; what the document does not name comes from the file.
+	// It survives a restart, also one with another file; what the document does not name comes from
+	// the file.
 	r.close()
-	r.base.Sensors["hall"] = Sensor{Every: 30 * time.Second, Enabled: false}
+	r.base.Sensors["hall"] = sampling.Settings{Every: 30 * time.Second, Enabled: false}
 	r.open()
 	r.want("7/4 5s []")
 	if r.applied.Sensors["hall"].Enabled {
@@ -191,16 +195,15 @@ func TestNoWishVanishes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
 			defer r.close()
-			var log strings.Builder
-			r.shadow.Log = slog.New(slog.NewTextHandler(&log, nil))
+			r.log.Reset()
 			r.desired(`{"version":4,"state":{"sensors":{"hall":{"every":"5s"}}}}`)
 			r.desired(tt.text)
 			d := r.published[len(r.published)-1]
 			if d.DesiredVersion != 4 || d.State.Sensors["hall"].Every != "5s" || len(d.Rejected) != 1 || !strings.Contains(d.Rejected["document"], tt.says) || len(d.Rejected["document"]) > 128 {
 				t.Errorf("got %+v", d)
 			}
-			if !strings.Contains(log.String(), "level=WARN") {
-				t.Errorf("the log says %s", log.String())
+			if !strings.Contains(r.log.String(), "level=WARN") {
+				t.Errorf("the log says %s", r.log.String())
 			}
 			r.desired(`{"version":5,"state":{}}`)
 			if d := r.published[len(r.published)-1]; len(d.Rejected) != 0 || d.DesiredVersion != 5 {

@@ -8,7 +8,8 @@ import (
 	"github.com/fieldgate/fieldgate/buffer"
 )
 
-// TestFullFront: a store whose max_loss is far away commits when fullFront and a little more has come, and not before.
+// TestFullFront: a store whose max_loss is far away commits when fullFront and a little more has
+// come, and not before.
 func TestFullFront(t *testing.T) {
 	for _, maxBytes := range []int64{8 << 20, 256 << 20} { // the least that a configuration may have, and the default
 		store, err := buffer.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), buffer.Options{

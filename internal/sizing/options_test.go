@@ -9,7 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 )
 
-// TestWordsHaveMeaning: each word that the configuration takes means something to the part that gets it.
+// TestWordsHaveMeaning: each word that the configuration takes means something to the part that
+// gets it.
 func TestWordsHaveMeaning(t *testing.T) {
 	for key, test := range map[string]struct {
 		words config.Words

@@ -1,5 +1,6 @@
-// Package sizing is what a configuration means for the store: its options, and how much room an outage needs. That is not
-// guessed: a sample of readings, as the configured sensors would make them, is stored and measured.
+// Package sizing is what a configuration means for the store: its options, and how much room an
+// outage needs. That is not guessed: a sample of readings, as the configured sensors would make
+// them, is stored and measured.
 package sizing
 
 import (
@@ -153,7 +154,7 @@ type Report struct {
 	FullAfter       time.Duration `json:"full_after_ns"`
 }
 
-// Report tells what an outage needs.
+// Report says what an outage needs.
 func (e *Estimate) Report(outage time.Duration) Report {
 	readings := e.rate * outage.Seconds()
 	r := Report{

@@ -28,7 +28,8 @@ func configuration(t *testing.T, every, maxLoss string) *config.Config {
 	return c
 }
 
-// TestMeasure: few readings in a commit cost more room and far more writing than many, and what fits is told from that.
+// TestMeasure: few readings in a commit cost more room and far more writing than many, and what
+// fits is derived from that.
 func TestMeasure(t *testing.T) {
 	lone, err := sizing.Measure(t.Context(), configuration(t, "10s", "1s"))
 	if err != nil {
@@ -67,7 +68,8 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// TestMeasureManySensors: however long max_loss is, a commit has no more readings than the store keeps in RAM, and the sample stays small.
+// TestMeasureManySensors: however long max_loss is, a commit has no more readings than the store
+// keeps in RAM, and the sample stays small.
 func TestMeasureManySensors(t *testing.T) {
 	c := configuration(t, "10ms", "1h")
 	first := c.Sensors[0]

@@ -11,24 +11,26 @@ import (
 
 const lastEvery = time.Second // at most one P/last of a sensor in this time
 
-// docs are the retained documents: of each topic the newest text, sent when it changed. Guarded by Uplink.mu.
+// docs are the retained documents: of each topic the newest text, sent when it changed. Guarded by
+// Uplink.mu.
 type docs struct {
-	entries map[string]*doc
-	dirty   []string // topics in the order in which they changed, but for first
-	first   string   // the topic that goes before all others
-	flying  int
+	entries  map[string]*doc
+	dirty    []string // topics in the order in which they changed, except first
+	first    string   // the topic that goes before all others
+	inFlight int
 }
 
 type doc struct {
-	text   []byte // nil: the topic is to be cleared
-	dirty  bool
-	flying bool
-	failed bool   // the client did not take it; tried again at the next connection
-	sent   func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
+	text     []byte // nil: the topic is to be cleared
+	dirty    bool
+	inFlight bool
+	failed   bool   // the client did not take it; tried again at the next connection
+	sent     func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
 }
 
-// Set makes text the retained document of a topic; nil clears the topic. An unchanged text is not sent again while the
-// broker's session lasts. done, where it is not nil, is called once after this text or a newer one was acknowledged.
+// Set makes text the retained document of a topic; nil clears the topic. An unchanged text is not
+// sent again while the broker's session lasts. done, if it is not nil, is called once after this
+// text or a newer one was acknowledged.
 func (u *Uplink) Set(topic string, text []byte, done func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -44,8 +46,8 @@ func (u *Uplink) Set(topic string, text []byte, done func()) {
 	if done != nil {
 		d.sent = done
 	}
-	u.docs.mark(topic)
-	u.poke()
+	u.docs.markLocked(topic)
+	u.Wake()
 }
 
 // Repeat sends the document of a topic again although it did not change: somebody overwrote it.
@@ -53,12 +55,12 @@ func (u *Uplink) Repeat(topic string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.docs.entries[topic] != nil {
-		u.docs.mark(topic)
-		u.poke()
+		u.docs.markLocked(topic)
+		u.Wake()
 	}
 }
 
-func (d *docs) mark(topic string) {
+func (d *docs) markLocked(topic string) {
 	if e := d.entries[topic]; !e.dirty {
 		e.dirty = true
 		if topic == d.first {
@@ -69,12 +71,13 @@ func (d *docs) mark(topic string) {
 	}
 }
 
-// connected marks the documents that could not be sent, and all of them where the broker may have forgotten them.
-func (d *docs) connected(fresh bool) {
+// connectedLocked marks the documents that could not be sent, and all of them if the broker may
+// have forgotten them.
+func (d *docs) connectedLocked(fresh bool) {
 	for topic, e := range d.entries {
 		if fresh || e.failed {
 			e.failed = false
-			d.mark(topic)
+			d.markLocked(topic)
 		}
 	}
 }
@@ -82,7 +85,7 @@ func (d *docs) connected(fresh bool) {
 func (u *Uplink) docsInFlight() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.docs.flying
+	return u.docs.inFlight
 }
 
 // sendDirty sends changed documents, before the lanes, as far as half of the window.
@@ -97,12 +100,12 @@ func (u *Uplink) sendDirty(link Link) {
 	waiting := u.docs.dirty[:0]
 	for _, topic := range u.docs.dirty {
 		d := u.docs.entries[topic]
-		if d.flying || used+u.docs.flying >= link.Window || u.docs.flying >= max(link.Window/2, 1) || !u.gates.enter(topic, now) {
+		if d.inFlight || used+u.docs.inFlight >= link.Window || u.docs.inFlight >= max(link.Window/2, 1) || !u.gates.enter(topic, now) {
 			waiting = append(waiting, topic)
 			continue
 		}
-		d.dirty, d.flying = false, true
-		u.docs.flying++
+		d.dirty, d.inFlight = false, true
+		u.docs.inFlight++
 		batch = append(batch, Message{Topic: topic, Payload: d.text, ContentType: "application/json"})
 	}
 	u.docs.dirty = waiting
@@ -118,7 +121,7 @@ func (u *Uplink) docsDue() time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, topic := range u.docs.dirty {
-		if !u.docs.entries[topic].flying {
+		if !u.docs.entries[topic].inFlight {
 			if d := u.gates.due(topic, now); d > 0 {
 				wait = min(wait, d)
 			}
@@ -132,7 +135,7 @@ func (u *Uplink) sendDoc(m Message, link Link) {
 	m.Retain = !link.NoRetain
 	o := outcome{doc: m.Topic, weight: m.size(), sent: u.now()}
 	o.announced = link.MaxPacket > 0 && o.weight+packetOverhead > link.MaxPacket
-	err := u.Client.Send(m, func(code byte, err error) {
+	err := u.cfg.Client.Send(m, func(code byte, err error) {
 		o := o
 		o.code, o.err = code, err
 		u.report(o)
@@ -159,21 +162,21 @@ func (u *Uplink) settleDoc(o outcome) {
 		}
 	}
 	if n := u.newestOf(o.doc); n != nil {
-		n.flying = false
+		n.inFlight = false
 		n.dirty = n.dirty || v != accepted
-		u.newestFlying(-1)
+		u.addDocsInFlight(-1)
 		return
 	}
 	u.mu.Lock()
 	d := u.docs.entries[o.doc]
-	d.flying = false
-	u.docs.flying--
+	d.inFlight = false
+	u.docs.inFlight--
 	var sent func()
 	switch {
 	case v == noVerdict:
 		d.failed = true
 	case v != accepted:
-		u.docs.mark(o.doc)
+		u.docs.markLocked(o.doc)
 	case !d.dirty:
 		d.failed = false
 		sent, d.sent = d.sent, nil
@@ -183,7 +186,7 @@ func (u *Uplink) settleDoc(o outcome) {
 	}
 	u.mu.Unlock()
 	if v == noVerdict && !errors.Is(o.err, ErrEnded) {
-		u.Log.Warn("a retained document cannot be sent on this connection", "topic", o.doc, "err", o.err)
+		u.cfg.Log.Warn("a retained document cannot be sent on this connection", "topic", o.doc, "err", o.err)
 	}
 	if sent != nil {
 		sent()
@@ -192,16 +195,16 @@ func (u *Uplink) settleDoc(o outcome) {
 
 // newest is the newest reading of a sensor, for P/last.
 type newest struct {
-	record buffer.Record
-	dirty  bool
-	flying bool
-	sent   time.Time
+	record   buffer.Record
+	dirty    bool
+	inFlight bool
+	sent     time.Time
 }
 
 // remember keeps the newest reading of a group that was sent.
 func (u *Uplink) remember(g *group) {
 	r := g.records[len(g.records)-1]
-	if r.Kind != buffer.Readings || r.SeqTo > 0 || !u.Last(r.Stream) { // a bucket is no reading
+	if r.Kind != buffer.Readings || r.SeqTo > 0 || !u.cfg.Last(r.Stream) { // a bucket is not a reading
 		return
 	}
 	n := u.last[r.Stream]
@@ -214,10 +217,10 @@ func (u *Uplink) remember(g *group) {
 	}
 }
 
-// newer reports whether a was measured after b, of the same sensor. A dead letter that is retried has a new position: of
-// earlier runs that is all that is known.
+// newer reports whether a was measured after b, of the same sensor. A dead letter that is retried
+// has a new position: of earlier runs that is all that is known.
 func (u *Uplink) newer(a, b *buffer.Record) bool {
-	switch now := u.Queue.Run(); {
+	switch now := u.cfg.Queue.Run(); {
 	case a.Run == b.Run:
 		return a.Seq > b.Seq
 	case a.Run == now || b.Run == now:
@@ -241,44 +244,45 @@ func (u *Uplink) sendNewest(link Link) {
 		if room <= 0 {
 			return
 		}
-		topic := u.Topics.Last(sensor)
-		if !n.dirty || n.flying || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
+		topic := u.cfg.Topics.Last(sensor)
+		if !n.dirty || n.inFlight || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
 			continue
 		}
 		b := u.batch([]buffer.Record{n.record})
-		text, err := u.Newest.Append(nil, &b)
+		text, err := u.cfg.Newest.Append(nil, &b)
 		n.dirty = false
 		if err != nil {
 			u.gates.leave(topic)
 			continue // its own message was buried and said so
 		}
-		n.flying, n.sent = true, now
+		n.inFlight, n.sent = true, now
 		room--
-		u.newestFlying(+1)
-		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.Newest.ContentType()}, link)
+		u.addDocsInFlight(+1)
+		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.cfg.Newest.ContentType()}, link)
 	}
 }
 
-// newestDue returns how long until a newest reading may be sent that had to wait since its sensor's last one.
+// newestDue returns how long until a newest reading may be sent that had to wait since its sensor's
+// last one.
 func (u *Uplink) newestDue() time.Duration {
 	wait := time.Hour
 	now := u.now()
 	for sensor, n := range u.last {
-		if n.dirty && !n.flying {
-			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(u.Topics.Last(sensor), now), time.Millisecond))
+		if n.dirty && !n.inFlight {
+			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(u.cfg.Topics.Last(sensor), now), time.Millisecond))
 		}
 	}
 	return wait
 }
 
-func (u *Uplink) newestFlying(n int) {
+func (u *Uplink) addDocsInFlight(n int) {
 	u.mu.Lock()
-	u.docs.flying += n
+	u.docs.inFlight += n
 	u.mu.Unlock()
 }
 
 func (u *Uplink) newestOf(topic string) *newest {
-	sensor, ok := u.Topics.LastSensor(topic)
+	sensor, ok := u.cfg.Topics.LastSensor(topic)
 	if !ok {
 		return nil
 	}

@@ -8,20 +8,21 @@ import (
 // familyMax is how many topics of a family the broker may refuse in a row before all of it is.
 const familyMax = 2
 
-// gates keep documents from topics that the broker refuses. The topics below P/last and P/sensors are a family: what is refused to two of
-// them in a row is taken for refused to all, and of a family of which the broker has taken nothing yet one document is on its way at a
-// time, since a broker that closes the connection at one closes it at each.
+// gates keep documents from topics that the broker refuses. The topics below P/last and P/sensors
+// are a family: what is refused to two of them in a row is taken for refused to all, and of a
+// family of which the broker has taken nothing yet one document is on its way at a time, since a
+// broker that closes the connection at one closes it at each.
 type gates struct {
 	families []string // what their topics begin with
 	of       map[string]*gate
 }
 
 type gate struct {
-	until   time.Time
-	delay   time.Duration
-	refused int // in a row
-	flying  int
-	proven  bool // the broker takes such documents
+	until    time.Time
+	delay    time.Duration
+	refused  int // in a row
+	inFlight int
+	proven   bool // the broker takes such documents
 }
 
 func (g *gates) gate(name string) *gate {
@@ -50,13 +51,13 @@ func (g *gates) enter(topic string, now time.Time) bool {
 		return false
 	}
 	if name := g.family(topic); name != "" {
-		if f := g.gate(name); now.Before(f.until) || !f.proven && f.flying > 0 {
+		if f := g.gate(name); now.Before(f.until) || !f.proven && f.inFlight > 0 {
 			return false
 		} else {
-			f.flying++
+			f.inFlight++
 		}
 	}
-	own.flying++
+	own.inFlight++
 	return true
 }
 
@@ -71,9 +72,9 @@ func (g *gates) due(topic string, now time.Time) time.Duration {
 
 // leave notes that a document came back without a verdict.
 func (g *gates) leave(topic string) {
-	g.gate(topic).flying--
+	g.gate(topic).inFlight--
 	if name := g.family(topic); name != "" {
-		g.gate(name).flying--
+		g.gate(name).inFlight--
 	}
 }
 
@@ -83,7 +84,7 @@ func (g *gates) passed(topic string) []string {
 	opened := []string{topic}
 	if name := g.family(topic); name != "" {
 		f := g.gate(name)
-		*f = gate{flying: f.flying, proven: true}
+		*f = gate{inFlight: f.inFlight, proven: true}
 		opened = append(opened, name)
 	}
 	delete(g.of, topic)

@@ -33,7 +33,7 @@ type group struct {
 	topic   string // that of a reply is known when it is rendered
 	records []buffer.Record
 	whole   *whole          // of a part of a loss event: what it has in common with the others
-	loss    []contract.Loss // and what it tells
+	loss    []contract.Loss // and what it reports
 }
 
 func (l *lane) stageFirst(g *group) { l.staged = slices.Insert(l.staged, 0, g) }
@@ -43,7 +43,7 @@ func (l *lane) stageInOrder(g *group) { l.staged = insert(l.staged, g) }
 // fill sends as long as the window has room and returns when to look again without being woken.
 func (u *Uplink) fill(link Link) time.Duration {
 	u.sendDirty(link)
-	retry := u.unheard.retry(u.now())
+	retry := u.unroutedLosses.retry(u.now())
 	for u.leaving.Load() != leaving {
 		l := u.next(link)
 		if l == nil {
@@ -76,14 +76,15 @@ func (u *Uplink) fill(link Link) time.Duration {
 		}
 		wait = min(wait, max(p.until.Sub(u.now()), 0)+time.Millisecond)
 	}
-	if u.Clock.Pending() {
+	if u.cfg.Clock.Pending() {
 		wait = min(wait, clockPoll)
 	}
 	return min(wait, u.newestDue(), u.docsDue())
 }
 
-// next chooses the lane that sends now: events first, then live, then the backlog, except that a lane which has nothing
-// in flight and was passed over often enough goes before live. It returns nil where the window has no room for any.
+// next chooses the lane that sends now: events first, then live, then the backlog, except that a
+// lane which has nothing in flight and was passed over often enough goes before live. It returns
+// nil if the window has no room for any.
 func (u *Uplink) next(link Link) *lane {
 	events, live, backlog := &u.lanes[buffer.EventLane], &u.lanes[buffer.LiveLane], &u.lanes[buffer.BacklogLane]
 	used := events.inFlight + live.inFlight + backlog.inFlight + u.docsInFlight()
@@ -111,13 +112,13 @@ func (u *Uplink) next(link Link) *lane {
 	return nil
 }
 
-// stage makes sure that the lane has a group to send and tells whether it has.
+// stage makes sure that the lane has a group to send and reports whether it has.
 func (u *Uplink) stage(l *lane) bool {
 	if len(l.staged) > 0 {
 		return true
 	}
 	if l.id != buffer.EventLane {
-		if u.Clock.Pending() {
+		if u.cfg.Clock.Pending() {
 			return false
 		}
 		u.withhold(l)
@@ -126,15 +127,16 @@ func (u *Uplink) stage(l *lane) bool {
 	if l.id == buffer.BacklogLane {
 		limit = min(limit, max(u.pacer.budget, 1<<10))
 	}
-	records := u.Queue.Take(l.id, takeRecords, limit)
+	records := u.cfg.Queue.Take(l.id, takeRecords, limit)
 	l.staged = u.groups(l, records)
 	return len(l.staged) > 0
 }
 
-// groups sorts records into messages: the readings of a sensor and run together, in the order of their first ones.
+// groups sorts records into messages: the readings of a sensor and run together, in the order of
+// their first ones.
 func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
-	batch := u.BatchMax
-	if n := u.Encoder.BatchMax(); n > 0 {
+	batch := u.cfg.BatchMax
+	if n := u.cfg.Encoder.BatchMax(); n > 0 {
 		batch = min(batch, n)
 	}
 	type key struct{ stream, run string }
@@ -152,9 +154,9 @@ func (u *Uplink) groups(l *lane, records []buffer.Record) []*group {
 		k := key{r.Stream, r.Run}
 		g := open[k]
 		if g == nil || len(g.records) >= batch {
-			topic := u.Topics.Telemetry(r.Stream)
+			topic := u.cfg.Topics.Telemetry(r.Stream)
 			if l.id == buffer.BacklogLane {
-				topic = u.Topics.Late(r.Stream)
+				topic = u.cfg.Topics.Late(r.Stream)
 			}
 			n := min(left[k], batch)
 			left[k] -= n
@@ -176,16 +178,17 @@ func (u *Uplink) eventTopic(r *buffer.Record) string {
 	if err != nil {
 		return ""
 	}
-	return u.Topics.Event(kind)
+	return u.cfg.Topics.Event(kind)
 }
 
-// giveBack returns a group to the store. The parts of an event stay: others of them may be on their way.
+// giveBack returns a group to the store. The parts of an event stay: others of them may be on their
+// way.
 func (u *Uplink) giveBack(g *group) {
 	if g.whole != nil {
 		g.lane.staged = append(g.lane.staged, g)
 		return
 	}
-	u.Queue.Release(g.records)
+	u.cfg.Queue.Release(g.records)
 }
 
 // unstage gives everything that is not in flight back to the store.

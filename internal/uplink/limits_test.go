@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/reading"
 )
 
-// TestUnannouncedLimitIsLearnedOnceAndKept: the batches of a backlog fit after a few messages, also after a restart of the program, and a
-// limit that was raised is found.
+// TestUnannouncedLimitIsLearnedOnceAndKept: the batches of a backlog fit after a few messages, also
+// after a restart of the program, and a limit that was raised is found.
 func TestUnannouncedLimitIsLearnedOnceAndKept(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -64,7 +64,8 @@ func TestUnannouncedLimitIsLearnedOnceAndKept(t *testing.T) {
 	}
 }
 
-// TestClosingAtATopicIsToldFromClosingAtASize: one reading alone is sent before a batch is sent again.
+// TestClosingAtATopicIsToldFromClosingAtASize: one reading alone is sent before a batch is sent
+// again.
 func TestClosingAtATopicIsToldFromClosingAtASize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -101,8 +102,8 @@ func TestClosingAtATopicIsToldFromClosingAtASize(t *testing.T) {
 	})
 }
 
-// TestRefusedDocumentsPauseAndAreNamed: documents at which the broker closes, which it refuses or which are too large. Of a family one at a
-// time is tried; telemetry flows.
+// TestRefusedDocumentsPauseAndAreNamed: documents at which the broker closes, which it refuses or
+// which are too large. Of a family one at a time is tried; telemetry flows.
 func TestRefusedDocumentsPauseAndAreNamed(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -197,7 +198,8 @@ func TestWithoutRetainedMessagesDocumentsAreSentPlain(t *testing.T) {
 	})
 }
 
-// TestEventsToARefusedTopicAreNotTriedOneByOne: each would cost two connections where the broker closes.
+// TestEventsToARefusedTopicAreNotTriedOneByOne: each would cost two connections if the broker
+// closes.
 func TestEventsToARefusedTopicAreNotTriedOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)

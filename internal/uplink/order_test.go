@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 )
 
-// TestOrderSurvivesRefusals: several messages of a sensor are refused one after the other; they pass in their order.
+// TestOrderSurvivesRefusals: several messages of a sensor are refused one after the other; they
+// pass in their order.
 func TestOrderSurvivesRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -38,7 +39,8 @@ func TestOrderSurvivesRefusals(t *testing.T) {
 	})
 }
 
-// TestOrderSurvivesHalving: batches are larger than the broker's packets; the halves go in their order.
+// TestOrderSurvivesHalving: batches are larger than the broker's packets; the halves go in their
+// order.
 func TestOrderSurvivesHalving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -75,7 +77,8 @@ func plusOne(n string) string {
 	return "1" + string(b)
 }
 
-// TestSmallPacketsOfTheBrokerRefuseNothingThatFits: for a single reading the client's exact word decides.
+// TestSmallPacketsOfTheBrokerRefuseNothingThatFits: for a single reading the client's exact word
+// decides.
 func TestSmallPacketsOfTheBrokerRefuseNothingThatFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -93,7 +96,7 @@ func TestSmallPacketsOfTheBrokerRefuseNothingThatFits(t *testing.T) {
 	})
 }
 
-// TestStatusGoesFirst: also where the window has room for one message and a backlog waits.
+// TestStatusGoesFirst: also if the window has room for one message and a backlog waits.
 func TestStatusGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -114,22 +117,23 @@ func TestLeaveEndsTheLanesAndLetsTheGoodByePass(t *testing.T) {
 		r.uplink.SetLink(Link{Up: true, Window: 4})
 		flights := r.settled()
 		r.uplink.Leave()
-		said := false
-		r.uplink.Set("fieldgate/g/status", []byte("offline"), func() { said = true })
+		acknowledged := false
+		r.uplink.Set("fieldgate/g/status", []byte("offline"), func() { acknowledged = true })
 		rest := r.settled()
 		ack(flights, 0)
 		rest = append(rest, r.settled()...)
 		r.want("status", rest)
 		ack(rest, 0)
 		synctest.Wait()
-		if !said {
+		if !acknowledged {
 			t.Error("nobody was told")
 		}
 		r.close()
 	})
 }
 
-// TestReplyThatCannotGoStopsNothing: a topic that the broker refuses, and one that MQTT cannot carry.
+// TestReplyThatCannotGoStopsNothing: a topic that the broker refuses, and one that MQTT cannot
+// carry.
 func TestReplyThatCannotGoStopsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		picky := &picky{}

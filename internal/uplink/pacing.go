@@ -8,9 +8,10 @@ const (
 	pacerMax    = flightBytes
 )
 
-// pacer bounds the backlog's bytes in flight. Without knowing the line it finds what the line carries in a quarter of a
-// second: as long as a message comes back within the target above the quickest round trip the budget grows by what was
-// acknowledged (it doubles with each round trip); when it takes longer the budget shrinks in proportion.
+// pacer bounds the backlog's bytes in flight. Without knowing the line it finds what the line
+// carries in a quarter of a second: as long as a message comes back within the target above the
+// quickest round trip the budget grows by what was acknowledged (it doubles with each round trip);
+// when it takes longer the budget shrinks in proportion.
 type pacer struct {
 	budget int
 	base   time.Duration // the quickest round trip of this connection
@@ -18,8 +19,8 @@ type pacer struct {
 
 func newPacer() pacer { return pacer{budget: 4 * pacerMin} }
 
-// seen learns from the round trip of any message. The first ones of a connection, small and on an empty line, tell best
-// what the line takes when nothing waits.
+// seen learns from the round trip of any message. The first ones of a connection, small and on an
+// empty line, show best what the line takes when nothing waits.
 func (p *pacer) seen(trip time.Duration) {
 	if p.base == 0 || trip < p.base {
 		p.base = trip

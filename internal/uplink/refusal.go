@@ -18,7 +18,8 @@ const (
 	poisonMax = time.Hour
 )
 
-// culpritsMax is how many messages in a row a topic may lose as dead letters. What refuses more is the topic.
+// culpritsMax is how many messages in a row a topic may lose as dead letters. What refuses more is
+// the topic.
 const culpritsMax = 3
 
 // pause holds back what goes to a topic that the broker refuses.
@@ -40,7 +41,7 @@ type pause struct {
 	from    uint64 // position of the first reading that the store keeps meanwhile; 0: it keeps none
 }
 
-// probe tells whether a message may try the topic now.
+// probe reports whether a message may try the topic now.
 func (p *pause) probe(now time.Time) bool {
 	if p.probing || now.Before(p.until) {
 		return false
@@ -49,7 +50,7 @@ func (p *pause) probe(now time.Time) bool {
 	return true
 }
 
-// takeProbe removes the group to probe with: where that is a matter of one reading alone, only that.
+// takeProbe removes the group to probe with: if that is a matter of one reading alone, only that.
 func (u *Uplink) takeProbe(p *pause) *group {
 	i := 0
 	if p.newest {
@@ -91,9 +92,9 @@ func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *p
 	p.until = u.now().Add(p.delay)
 	u.keep(p, g)
 	if u.isLoss(g) {
-		u.Queue.HoldLosses(true) // what else is to be told grows together meanwhile
+		u.cfg.Queue.HoldLosses(true) // what else is to be reported accumulates meanwhile
 	}
-	u.sizes.doubted = 0
+	u.sizes.suspected = 0
 	u.raise(g.topic, why)
 	return p
 }
@@ -107,12 +108,13 @@ func (u *Uplink) pauseOf(g *group) *pause {
 	return p
 }
 
-// doubt pauses the topic of a batch at which the broker closed, until one reading alone has shown whether it was the size.
-func (u *Uplink) doubt(g *group, size int) {
+// suspectSize pauses the topic of a batch at which the broker closed, until one reading alone has
+// shown whether it was the size.
+func (u *Uplink) suspectSize(g *group, size int) {
 	p := u.pauseOf(g)
 	p.probing, p.alone, p.size = false, true, size
 	u.keep(p, g)
-	u.sizes.doubted = size
+	u.sizes.suspected = size
 }
 
 // count keeps account of what a pause holds.
@@ -125,25 +127,28 @@ func (p *pause) count(g *group, sign int) {
 	p.bytes += sign * bytes
 }
 
-// reply tells whether a group is the reply to a command. Its topic is the asker's, so a refusal is final.
+// reply reports whether a group is the reply to a command. Its topic is the asker's, so a refusal
+// is final.
 func (g *group) reply() bool {
 	return g.records[0].Kind == buffer.Events && g.records[0].Stream == event.Replies
 }
 
-// ledger tells whether a group is an event without which nothing can be proven: it is held, and never becomes a dead letter.
+// ledger reports whether a group is an event without which nothing can be proven: it is held, and
+// never becomes a dead letter.
 func (u *Uplink) ledger(g *group) bool {
 	if g.lane.id != buffer.EventLane || g.reply() {
 		return false
 	}
 	for _, kind := range []string{contract.EventBoot, contract.EventLoss, contract.EventClock, contract.EventStore} {
-		if g.topic == u.Topics.Event(kind) {
+		if g.topic == u.cfg.Topics.Event(kind) {
 			return true
 		}
 	}
 	return false
 }
 
-// insert puts a group that came back before the later ones of its topic: several were on their way, and come back one by one.
+// insert puts a group that came back before the later ones of its topic: several were on their way,
+// and come back one by one.
 func insert(groups []*group, g *group) []*group {
 	i := slices.IndexFunc(groups, func(o *group) bool {
 		a, b := &o.records[0], &g.records[0]
@@ -168,7 +173,8 @@ func (u *Uplink) resume() {
 	}
 }
 
-// undecided lets another message try a topic after one that ended without the broker's verdict on the topic.
+// undecided lets another message try a topic after one that ended without the broker's verdict on
+// the topic.
 func (u *Uplink) undecided(topic string) {
 	if p := u.pauses[topic]; p != nil {
 		p.probing = false
@@ -195,7 +201,7 @@ func (u *Uplink) passed(topic string) {
 // A Refusal is a topic that the broker does not take, and why, in a sentence that names it.
 type Refusal struct{ Topic, Why string }
 
-// raise notes that a topic is refused and tells it, the first time as an alarm.
+// raise notes that a topic is refused and reports it, the first time as an alarm.
 func (u *Uplink) raise(topic, why string) {
 	u.mu.Lock()
 	_, known := u.refusals[topic]
@@ -204,8 +210,8 @@ func (u *Uplink) raise(topic, why string) {
 	if known {
 		return
 	}
-	u.Log.Warn("the broker refuses a topic", "topic", topic, "reason", why)
-	u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: topic,
+	u.cfg.Log.Warn("the broker refuses a topic", "topic", topic, "reason", why)
+	u.cfg.Alarm(contract.AlarmEvent{Alarm: "refused", State: "raised", Topic: topic,
 		Detail: why + "; nothing is dropped, one message is tried again from time to time"})
 }
 
@@ -219,8 +225,8 @@ func (u *Uplink) clear(topics ...string) {
 		if !known {
 			continue
 		}
-		u.Log.Info("the broker accepts a topic again", "topic", topic)
-		u.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Topic: topic, Detail: "the broker accepts " + topic + " again"})
+		u.cfg.Log.Info("the broker accepts a topic again", "topic", topic)
+		u.cfg.Alarm(contract.AlarmEvent{Alarm: "refused", State: "cleared", Topic: topic, Detail: "the broker accepts " + topic + " again"})
 	}
 }
 
@@ -233,7 +239,7 @@ func (u *Uplink) Refusals() []Refusal {
 		list = append(list, Refusal{topic, why})
 	}
 	slices.SortFunc(list, func(a, b Refusal) int {
-		if x := strings.HasPrefix(a.Topic, u.Topics.Telemetry("")); x != strings.HasPrefix(b.Topic, u.Topics.Telemetry("")) {
+		if x := strings.HasPrefix(a.Topic, u.cfg.Topics.Telemetry("")); x != strings.HasPrefix(b.Topic, u.cfg.Topics.Telemetry("")) {
 			if x {
 				return -1
 			}

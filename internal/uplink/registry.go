@@ -10,8 +10,8 @@ import (
 
 const registry = "retained"
 
-// Register remembers in the store on which topics this configuration keeps a retained message, and clears those on which
-// an earlier one did.
+// Register remembers in the store on which topics this configuration keeps a retained message, and
+// clears those on which an earlier one did.
 func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[string]bool, log *slog.Logger) error {
 	known := map[string]bool{}
 	if err := store.Each(ctx, registry, func(topic string, _ []byte) error { known[topic] = true; return nil }); errors.Is(err, buffer.ErrNotDurable) {

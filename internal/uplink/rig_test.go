@@ -77,7 +77,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	return r
 }
 
-// again ends the uplink and its store and begins anew with the same file.
+// again ends the uplink and its store and starts again with the same file.
 func (r *rig) again(change func(*Config)) {
 	r.t.Helper()
 	r.close()
@@ -106,7 +106,7 @@ func (r *rig) begin(change func(*Config)) {
 	go func() { r.ended <- r.uplink.Run(ctx) }()
 }
 
-// close ends the uplink and tells how many records the store still has.
+// close ends the uplink and returns how many records the store still has.
 func (r *rig) close() (left int64) {
 	r.cancel()
 	if err := <-r.ended; err != nil {
@@ -145,7 +145,7 @@ func (r *rig) happen(kind string) {
 // settled waits until the uplink has nothing to do and returns what it sent.
 func (r *rig) settled() []flight { synctest.Wait(); return r.broker.take() }
 
-// show tells topics and sequence numbers: "telemetry/a 1-3".
+// show returns topics and sequence numbers: "telemetry/a 1-3".
 func show(flights []flight) string {
 	var out []string
 	for _, f := range flights {
@@ -176,7 +176,8 @@ func ack(flights []flight, code byte) {
 	}
 }
 
-// refuseUpTo answers what is sent until nothing more comes: the broker refuses the payload of a message whose first reading is not above seq.
+// refuseUpTo answers what is sent until nothing more comes: the broker refuses the payload of a
+// message whose first reading is not above seq.
 func (r *rig) refuseUpTo(seq uint64) {
 	r.t.Helper()
 	for flights := r.settled(); len(flights) > 0; flights = r.settled() {

@@ -13,10 +13,12 @@ import (
 	"github.com/fieldgate/fieldgate/internal/payload"
 )
 
-// packetOverhead is what a PUBLISH has besides topic and payload, generously: header, id, content type, correlation.
+// packetOverhead is what a PUBLISH has besides topic and payload, generously: header, id, content
+// type, correlation.
 const packetOverhead = 128
 
-// send renders a group and hands it to the client; false: the client did not get it, and its outcome waits for settle.
+// send renders a group and hands it to the client; false: the client did not get it, and its
+// outcome waits for settle.
 func (u *Uplink) send(g *group, link Link) bool {
 	m, err := u.fit(g, link)
 	o := outcome{group: g, weight: m.size(), sent: u.now()}
@@ -26,7 +28,7 @@ func (u *Uplink) send(g *group, link Link) bool {
 		o.bytes = len(m.Payload)
 		g.lane.bytes += o.bytes
 		u.sizes.trying(o.weight, o.sent)
-		err = u.Client.Send(m, func(code byte, err error) {
+		err = u.cfg.Client.Send(m, func(code byte, err error) {
 			o := o
 			o.code, o.err = code, err
 			u.report(o)
@@ -61,8 +63,8 @@ func (u *Uplink) render(g *group) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	head := contract.EventHead{V: contract.Version, Gateway: cmp.Or(r.Gateway, u.Gateway), Run: r.Run, N: r.Seq, Up: r.Up.Seconds()}
-	if t, ok := u.Clock.Time(r.Kernel, r.Up); ok {
+	head := contract.EventHead{V: contract.Version, Gateway: cmp.Or(r.Gateway, u.cfg.Gateway), Run: r.Run, N: r.Seq, Up: r.Up.Seconds()}
+	if t, ok := u.cfg.Clock.Time(r.Kernel, r.Up); ok {
 		head.TS = contract.Time{Time: t}
 	}
 	text, err := json.Marshal(head)
@@ -77,31 +79,37 @@ func (u *Uplink) render(g *group) (Message, error) {
 	if len(fields) > len("{}") {
 		text = append(append(text[:len(text)-1], ','), fields[1:]...)
 	}
-	return Message{Topic: u.Topics.Event(kind), Payload: text, ContentType: "application/json"}, nil
+	return Message{Topic: u.cfg.Topics.Event(kind), Payload: text, ContentType: "application/json"}, nil
 }
 
 func (u *Uplink) renderReadings(g *group) (Message, error) {
 	b := u.batch(g.records)
-	text, err := u.Encoder.Append(make([]byte, 0, 128+len(g.records)*160), &b)
-	return Message{Topic: g.topic, Payload: text, ContentType: u.Encoder.ContentType()}, err
+	text, err := u.cfg.Encoder.Append(make([]byte, 0, 128+len(g.records)*160), &b)
+	return Message{Topic: g.topic, Payload: text, ContentType: u.cfg.Encoder.ContentType()}, err
 }
 
 // batch returns readings to render; it is valid until the next call.
 func (u *Uplink) batch(records []buffer.Record) payload.Batch {
-	b := payload.Batch{Gateway: cmp.Or(records[0].Gateway, u.Gateway), Run: records[0].Run, Sensor: records[0].Stream,
-		Readings: u.rendered[:0]}
-	for i := range records {
-		r := &records[i]
-		t, _ := u.Clock.Time(r.Kernel, r.Up)
-		x := payload.Reading{Seq: r.Seq, Up: r.Up, Time: t, Body: r.Body}
-		if r.SeqTo > 0 {
-			x.SeqTo, x.UpTo = r.SeqTo, r.UpTo
-			x.TimeTo, _ = u.Clock.Time(r.Kernel, r.UpTo)
-		}
-		b.Readings = append(b.Readings, x)
-	}
+	b := NewBatch(u.cfg.Gateway, u.cfg.Clock, records, u.rendered[:0])
 	u.rendered = b.Readings
 	return b
+}
+
+// NewBatch returns the records of one sensor and run as a batch to render, its readings appended to
+// dst. gateway is whose they are if a record does not name another.
+func NewBatch(gateway string, times Times, records []buffer.Record, dst []payload.Reading) payload.Batch {
+	first := &records[0]
+	for i := range records {
+		r := &records[i]
+		x := payload.Reading{Seq: r.Seq, Up: r.Up, Body: r.Body}
+		x.Time, _ = times.Time(r.Kernel, r.Up)
+		if r.SeqTo > 0 {
+			x.SeqTo, x.UpTo = r.SeqTo, r.UpTo
+			x.TimeTo, _ = times.Time(r.Kernel, r.UpTo)
+		}
+		dst = append(dst, x)
+	}
+	return payload.Batch{Gateway: cmp.Or(first.Gateway, gateway), Run: first.Run, Sensor: first.Stream, Readings: dst}
 }
 
 // outcome is what became of a message.
@@ -124,7 +132,7 @@ func (u *Uplink) report(o outcome) {
 	u.mu.Lock()
 	u.outcomes = append(u.outcomes, o) // at most a window of them
 	u.mu.Unlock()
-	u.poke()
+	u.Wake()
 }
 
 // settle tells the store what became of the messages that have an outcome.

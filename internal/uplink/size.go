@@ -17,17 +17,18 @@ const (
 	unlimitedMin = 1 << 20 // bytes of a message above which a limit does not matter
 )
 
-// sizes is what a broker takes in one message although it announced no limit: learned from what failed and passed, kept in the store
-// so that the next start begins with it, and tried again upwards now and then, in case the limit was raised. Sizes are of topic, payload and
-// correlation data. The limit is never taken for more than twice what passed, or half of what failed.
+// sizes is what a broker takes in one message although it announced no limit: learned from what
+// failed and passed, kept in the store so that the next start begins with it, and tried again
+// upwards now and then, in case the limit was raised. Sizes are of topic, payload and correlation
+// data. The limit is never taken for more than twice what passed, or half of what failed.
 type sizes struct {
 	Fails  int `json:"fails"`  // the smallest that did not pass; 0: none is known
 	Passes int `json:"passes"` // the largest that passed
 
-	broker  string
-	doubted int // a message of this size may have been too large
-	retest  time.Time
-	changed bool // and not stored
+	broker    string
+	suspected int // a message of this size may have been too large
+	retest    time.Time
+	changed   bool // and not stored
 }
 
 // limit returns how large a batch may be; 0: as large as it gets.
@@ -39,8 +40,8 @@ func (s *sizes) limit(now time.Time) int {
 			limit *= 2
 		}
 	}
-	if s.doubted > 0 && (limit == 0 || s.doubted/2 < limit) {
-		limit = s.doubted / 2
+	if s.suspected > 0 && (limit == 0 || s.suspected/2 < limit) {
+		limit = s.suspected / 2
 	}
 	return limit
 }
@@ -62,7 +63,7 @@ func (s *sizes) failed(size int, now time.Time) {
 	if s.Passes >= s.Fails {
 		s.Passes = 0
 	}
-	s.doubted = 0
+	s.suspected = 0
 }
 
 func (s *sizes) passed(size int) {
@@ -75,7 +76,8 @@ func (s *sizes) passed(size int) {
 	if s.Fails == 0 || size <= limit {
 		return
 	}
-	// A test upwards passed: the next one may follow at once, until one fails or nothing is large enough for it to matter.
+	// A test upwards passed: the next one may follow at once, until one fails or nothing is large
+	// enough for it to matter.
 	s.retest = time.Time{}
 	if size >= s.Fails {
 		s.Fails = 4 * size
@@ -85,39 +87,40 @@ func (s *sizes) passed(size int) {
 	}
 }
 
-// know learns what an earlier connection found out about a broker.
-func (u *Uplink) know(ctx context.Context, broker string) {
+// loadSizes loads what an earlier connection found out about a broker.
+func (u *Uplink) loadSizes(ctx context.Context, broker string) {
 	if broker == u.sizes.broker {
 		return
 	}
 	u.sizes = sizes{broker: broker, retest: u.now().Add(retestFirst)}
-	text, err := u.Queue.Get(ctx, sizesBucket, broker)
+	text, err := u.cfg.Queue.Get(ctx, sizesBucket, broker)
 	if err == nil && text != nil {
 		err = json.Unmarshal(text, &u.sizes)
 	}
 	if err != nil {
-		u.Log.Warn("the size of message that the broker takes has to be learned anew", "broker", broker, "err", err)
+		u.cfg.Log.Warn("the size of message that the broker takes has to be learned anew", "broker", broker, "err", err)
 	}
 }
 
-// keepSizes stores what was learned about the broker.
-func (u *Uplink) keepSizes(ctx context.Context) {
+// saveSizes stores what was learned about the broker.
+func (u *Uplink) saveSizes(ctx context.Context) {
 	s := &u.sizes
 	if !s.changed || s.broker == "" {
 		return
 	}
-	s.changed = false // one attempt: it is learned again where the disk fails
-	u.Log.Info("the broker limits the size of a message without announcing it", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
+	s.changed = false // one attempt: it is learned again if the disk fails
+	u.cfg.Log.Info("the broker limits the size of a message without announcing it", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = u.Queue.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(sizesBucket, s.broker, text) })
+		err = u.cfg.Queue.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(sizesBucket, s.broker, text) })
 	}
 	if err != nil {
-		u.Log.Warn("the size of message that the broker takes cannot be kept", "broker", s.broker, "err", err)
+		u.cfg.Log.Warn("the size of message that the broker takes cannot be kept", "broker", s.broker, "err", err)
 	}
 }
 
-// fit renders a group. Of a batch it takes as much as the broker takes in one message, and stages the rest behind it.
+// fit renders a group. Of a batch it takes as much as the broker takes in one message, and stages
+// the rest behind it.
 func (u *Uplink) fit(g *group, link Link) (Message, error) {
 	for {
 		m, err := u.render(g)
@@ -149,7 +152,8 @@ func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + len(m.Corr
 // whole is what the parts of one event have in common.
 type whole struct{ left int }
 
-// pieces returns into how many messages a group can be cut: its readings, or the ranges of a loss event.
+// pieces returns into how many messages a group can be cut: its readings, or the ranges of a loss
+// event.
 func (u *Uplink) pieces(g *group) int {
 	if len(g.records) == 1 && u.isLoss(g) {
 		return max(len(lossOf(g)), 1)
@@ -157,8 +161,9 @@ func (u *Uplink) pieces(g *group) int {
 	return len(g.records)
 }
 
-// cut takes the pieces from n on away from a group and returns them as one. The parts of a loss event have its number; all together they
-// tell the same, and the event is delivered with the last of them.
+// cut takes the pieces from n on away from a group and returns them as one. The parts of a loss
+// event have its number; all together they say the same, and the event is delivered with the last
+// of them.
 func (u *Uplink) cut(g *group, n int) *group {
 	rest := &group{lane: g.lane, topic: g.topic}
 	if len(g.records) > 1 {
@@ -175,7 +180,7 @@ func (u *Uplink) cut(g *group, n int) *group {
 	return rest
 }
 
-// lossOf returns what a loss event tells, or the part of it that g is.
+// lossOf returns what a loss event reports, or the part of it that g is.
 func lossOf(g *group) []contract.Loss {
 	if g.loss != nil {
 		return g.loss

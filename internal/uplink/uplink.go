@@ -29,15 +29,17 @@ type Queue interface {
 	Ready() <-chan struct{}
 }
 
-// Client is what the uplink needs of the MQTT client. Send never blocks. Where it returns nil, done is called exactly
-// once, from a goroutine of the client, with the reason code of the PUBACK or an error: ErrTooLarge, ErrPoison, ErrEnded.
+// Client is what the uplink needs of the MQTT client. Send never blocks. If it returns nil, done is
+// called exactly once, from a goroutine of the client, with the reason code of the PUBACK or an
+// error: ErrTooLarge, ErrPoison, ErrEnded.
 type Client interface {
 	Send(m Message, done func(code byte, err error)) error
 }
 
 // Errors that an adapter of the client makes its own into.
 var (
-	// ErrPoison means that the broker ends the connection at this message, each time and at no other.
+	// ErrPoison means that the broker ends the connection at this message, each time and at no
+	// other.
 	ErrPoison   = errors.New("the broker ends the connection at this message")
 	ErrTooLarge = errors.New("larger than the broker accepts")
 	ErrInvalid  = errors.New("no message that MQTT can carry")
@@ -53,11 +55,17 @@ type Message struct {
 	Correlation []byte
 }
 
-// Clock gives readings their time.
-type Clock interface {
-	// Time returns the wall time of a moment of a kernel's boot; false where it is not known.
+// Times gives readings their time.
+type Times interface {
+	// Time returns the wall time of a moment of a kernel's boot; false if it is not known.
 	Time(kernelBoot string, up time.Duration) (time.Time, bool)
-	// Pending reports whether the time of the running kernel may still become known soon: sending waits for it.
+}
+
+// Clock is what the uplink needs of the clock.
+type Clock interface {
+	Times
+	// Pending reports whether the time of the running kernel may still become known soon: sending
+	// waits for it.
 	Pending() bool
 }
 
@@ -79,7 +87,7 @@ type Config struct {
 
 // An Uplink delivers the store. Run is its only goroutine.
 type Uplink struct {
-	Config
+	cfg     Config
 	wake    chan struct{}
 	counts  counts
 	leaving atomic.Int32
@@ -92,24 +100,24 @@ type Uplink struct {
 	idle     chan struct{}     // closed when there is nothing to do; nil: nobody waits
 	refusals map[string]string // topic -> why
 
-	lanes    [3]lane
-	retired  bool
-	pauses   map[string]*pause
-	culprits map[string]int // messages of a topic that became dead letters since one of it passed
-	sizes    sizes
-	gates    gates
-	unheard  unheard
-	last     map[string]*newest
-	pacer    pacer
-	rendered []payload.Reading // of the batch that was rendered last
-	now      func() time.Time
+	lanes          [3]lane
+	retired        bool
+	pauses         map[string]*pause
+	culprits       map[string]int // messages of a topic that became dead letters since one of it passed
+	sizes          sizes
+	gates          gates
+	unroutedLosses unroutedLosses
+	last           map[string]*newest
+	pacer          pacer
+	rendered       []payload.Reading // of the batch that was rendered last
+	now            func() time.Time
 }
 
 // Link is what a connection lets us do. The zero value is: not connected.
 type Link struct {
 	Up        bool
 	Broker    string // its URL
-	Fresh     bool   // the broker had no session: retained documents are sent anew
+	Fresh     bool   // the broker had no session: retained documents are sent again
 	Window    int    // messages unacknowledged
 	MaxPacket int    // bytes of a packet that it announced; 0: no limit
 	NoRetain  bool   // it keeps no retained messages: documents go without RETAIN
@@ -130,23 +138,24 @@ type Stats struct {
 
 // New makes an uplink. It does nothing before Run.
 func New(c Config) *Uplink {
-	u := &Uplink{Config: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
+	u := &Uplink{cfg: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
 		refusals: map[string]string{}, last: map[string]*newest{}, now: time.Now}
 	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
 	u.gates = gates{families: []string{c.Topics.Last(""), c.Topics.Sensor("")}, of: map[string]*gate{}}
-	u.unheard.nobody = map[string]bool{}
+	u.unroutedLosses.noSubscriber = map[string]bool{}
 	for q := range u.lanes {
 		u.lanes[q].id = buffer.Lane(q)
 	}
 	return u
 }
 
-// SetLink says that a connection came or went. It may be called from any goroutine and returns at once.
+// SetLink says that a connection came or went. It may be called from any goroutine and returns at
+// once.
 func (u *Uplink) SetLink(l Link) {
 	u.mu.Lock()
 	u.link, u.linkNew = l, true
 	u.mu.Unlock()
-	u.poke()
+	u.Wake()
 }
 
 // How far an uplink has gone in leaving.
@@ -159,30 +168,32 @@ const (
 // Retire ends the lanes of readings: events still go, also loss events that nobody got before.
 func (u *Uplink) Retire() {
 	u.leaving.Store(retiring)
-	u.poke()
+	u.Wake()
 }
 
-// Leave ends the lanes: what is in flight is still settled, retained documents still go, and nothing else is sent.
+// Leave ends the lanes: what is in flight is still settled, retained documents still go, and
+// nothing else is sent.
 func (u *Uplink) Leave() {
 	u.leaving.Store(leaving)
-	u.poke()
+	u.Wake()
 }
 
-// Idle waits until nothing is in flight and no event is left that may be sent; at once where there is no connection.
+// Idle waits until nothing is in flight and no event is left that may be sent; at once if there is
+// no connection.
 func (u *Uplink) Idle(ctx context.Context) {
 	idle := make(chan struct{})
 	u.mu.Lock()
 	u.idle = idle
 	u.mu.Unlock()
-	u.poke()
+	u.Wake()
 	select {
 	case <-idle:
 	case <-ctx.Done():
 	}
 }
 
-// rested tells Idle that there is nothing to do.
-func (u *Uplink) rested() {
+// notifyIdle tells Idle that there is nothing to do.
+func (u *Uplink) notifyIdle() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.idle != nil {
@@ -192,22 +203,21 @@ func (u *Uplink) rested() {
 }
 
 // Wake makes Run look again, for instance because a clock became known.
-func (u *Uplink) Wake() { u.poke() }
-
-// Stats returns what was delivered.
-func (u *Uplink) Stats() Stats {
-	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
-}
-
-func (u *Uplink) poke() {
+func (u *Uplink) Wake() {
 	select {
 	case u.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is settled by Settle. What
-// the store cannot do now, because its disk fails, is tried again: Run returns no error.
+// Stats returns what was delivered.
+func (u *Uplink) Stats() Stats {
+	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
+}
+
+// Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is
+// settled by Settle. What the store cannot do now, because its disk fails, is tried again: Run
+// returns no error.
 func (u *Uplink) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -218,40 +228,40 @@ func (u *Uplink) Run(ctx context.Context) error {
 			u.unstage()
 			return nil
 		case <-u.wake:
-		case <-u.Queue.Ready():
+		case <-u.cfg.Queue.Ready():
 		case <-timer.C:
 		}
 	}
 }
 
-// Settle tells the store what became of messages whose PUBACK came after Run ended. The gateway calls it when the client
-// has ended, before it closes the store.
+// Settle tells the store what became of messages whose PUBACK came after Run ended. The gateway
+// calls it when the client has ended, before it closes the store.
 func (u *Uplink) Settle(ctx context.Context) { u.settle(ctx) }
 
 // step does everything that can be done now and returns how long to wait for what only time brings.
 func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.settle(ctx)
-	u.keepSizes(ctx)
+	u.saveSizes(ctx)
 	u.mu.Lock()
 	link, changed := u.link, u.linkNew
 	u.linkNew = false
 	if changed && link.Up {
-		u.docs.connected(link.Fresh)
+		u.docs.connectedLocked(link.Fresh)
 	}
 	u.mu.Unlock()
 	if changed {
 		u.unstage()
 		u.pacer = newPacer()
 		if link.Up {
-			u.Queue.Split()
-			u.know(ctx, link.Broker)
+			u.cfg.Queue.Split()
+			u.loadSizes(ctx, link.Broker)
 		}
 		for _, n := range u.last {
 			n.dirty = n.dirty || link.Fresh
 		}
 	}
 	if !link.Up || link.Window < 1 {
-		u.rested()
+		u.notifyIdle()
 		return time.Hour
 	}
 	if u.leaving.Load() == retiring && !u.retired {
@@ -261,7 +271,7 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.resume()
 	wait := u.fill(link)
 	if u.lanes[0].inFlight+u.lanes[1].inFlight+u.lanes[2].inFlight+len(u.lanes[buffer.EventLane].staged) == 0 {
-		u.rested()
+		u.notifyIdle()
 	}
 	return wait
 }

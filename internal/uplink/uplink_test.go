@@ -334,8 +334,8 @@ func TestReplyGoesWhereItWasAsked(t *testing.T) {
 	})
 }
 
-// A client that takes nothing, such as one whose broker has no retained messages, is not asked in a loop, and what it did
-// not take comes with the next connection.
+// A client that takes nothing, such as one whose broker has no retained messages, is not asked in a
+// loop, and what it did not take comes with the next connection.
 func TestWhatTheClientDoesNotTakeWaitsForTheNextConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -356,7 +356,8 @@ func TestWhatTheClientDoesNotTakeWaitsForTheNextConnection(t *testing.T) {
 	})
 }
 
-// TestPacer gives the pacer a line of known rate and round trip and looks at the delay that it settles at.
+// TestPacer gives the pacer a line of known rate and round trip and looks at the delay that it
+// settles at.
 func TestPacer(t *testing.T) {
 	for _, tt := range []struct {
 		rate float64 // bytes per second
@@ -366,7 +367,8 @@ func TestPacer(t *testing.T) {
 		p.seen(tt.base + time.Duration(200/tt.rate*1e9)) // the birth
 		var worst time.Duration
 		for i := range 2000 {
-			// A budget in flight on a line of this rate: queueing delay is what the line needs for it beyond a round trip.
+			// A budget in flight on a line of this rate: queueing delay is what the line needs for
+			// it beyond a round trip.
 			queue := max(time.Duration(float64(p.budget)/tt.rate*1e9)-tt.base, 0)
 			if i > 200 {
 				worst = max(worst, queue)

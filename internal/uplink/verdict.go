@@ -18,8 +18,8 @@ const (
 	codePayloadInvalid = 0x99
 )
 
-// A verdict is what an outcome is about. One is never taken for another: a broker that takes no topic of ours must not cost readings,
-// and a reading that cannot be sent must not keep the others.
+// A verdict is what an outcome is about. One is never taken for another: a broker that takes no
+// topic of ours must not cost readings, and a reading that cannot be sent must not keep the others.
 type verdict int
 
 const (
@@ -80,14 +80,14 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 		u.routed(g.topic, !unrouted)
 	}
 	if u.isLoss(g) {
-		u.unheard.trying = false
+		u.unroutedLosses.trying = false
 		if !unrouted {
 			u.release()
 		}
 	}
 	switch {
 	case unrouted && u.isLoss(g) && u.keeps(g):
-		u.keepUnheard(g)
+		u.keepUnrouted(g)
 		u.passed(g.topic)
 	case unrouted && u.keeps(g):
 		u.refuse(g, o.why(g.topic))
@@ -101,18 +101,18 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 	case v == noVerdict:
 		u.undecided(g.topic)
 		if !errors.Is(o.err, ErrEnded) {
-			u.Log.Warn("readings cannot be sent on this connection", "topic", g.topic, "err", o.err)
+			u.cfg.Log.Warn("readings cannot be sent on this connection", "topic", g.topic, "err", o.err)
 		}
 		u.giveBack(g)
 		u.mu.Lock()
 		u.link = Link{} // until the next connection there is nothing to try
 		u.mu.Unlock()
 	case g.reply():
-		u.bury(ctx, o)
+		u.setAside(ctx, o)
 	case v == badTopic:
 		u.refuse(g, o.why(g.topic))
 	case v == poisoned && u.pieces(g) > 1:
-		u.doubt(g, o.weight)
+		u.suspectSize(g, o.weight)
 	case v == poisoned:
 		u.pause(g, o.why(g.topic), poisonMin, poisonMax).alone = true
 	default:
@@ -130,7 +130,7 @@ func (u *Uplink) divide(ctx context.Context, o outcome) {
 		g.lane.stageInOrder(u.cut(g, n/2))
 		g.lane.stageInOrder(g)
 		u.undecided(g.topic)
-		u.poke()
+		u.Wake()
 		return
 	}
 	if u.ledger(g) || u.culprits[g.topic] >= culpritsMax {
@@ -138,22 +138,23 @@ func (u *Uplink) divide(ctx context.Context, o outcome) {
 		p.alone, p.swap = true, true
 		return
 	}
-	if u.bury(ctx, o) {
+	if u.setAside(ctx, o) {
 		u.culprits[g.topic]++
 		u.undecided(g.topic)
 	}
 }
 
-// bury sets a message aside as a dead letter; false: the store cannot keep it now, and it is tried again.
-func (u *Uplink) bury(ctx context.Context, o outcome) bool {
+// setAside sets a message aside as a dead letter; false: the store cannot keep it now, and it is
+// tried again.
+func (u *Uplink) setAside(ctx context.Context, o outcome) bool {
 	g := o.group
 	reason := fmt.Sprintf("refused with reason code 0x%02x", o.code)
 	if o.err != nil {
 		reason = o.err.Error()
 	}
-	u.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
-	if err := u.Queue.Refuse(ctx, g.records, reason); err != nil {
-		u.Log.Warn("the dead letter cannot be kept now: it is tried again", "err", err)
+	u.cfg.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
+	if err := u.cfg.Queue.Refuse(ctx, g.records, reason); err != nil {
+		u.cfg.Log.Warn("the dead letter cannot be kept now: it is tried again", "err", err)
 		u.refuse(g, o.why(g.topic))
 		return false
 	}
@@ -167,7 +168,7 @@ func (u *Uplink) delivered(g *group, unrouted bool) {
 		u.counts.delivered.Add(uint64(len(g.records)))
 		if unrouted {
 			u.counts.unrouted.Add(uint64(len(g.records)))
-			u.Queue.AckUnrouted(g.records)
+			u.cfg.Queue.AckUnrouted(g.records)
 			return
 		}
 	}
@@ -176,5 +177,5 @@ func (u *Uplink) delivered(g *group, unrouted bool) {
 			return
 		}
 	}
-	u.Queue.Ack(g.records)
+	u.cfg.Queue.Ack(g.records)
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 )
 
-// TestRefusalOfTheBrokerBuriesNothingMore: what refuses every reading of a topic is no fault of the readings. After a few dead letters the
-// topic is paused; when the broker takes it again the rest follows.
+// TestRefusalOfTheBrokerBuriesNothingMore: what refuses every reading of a topic is not a fault of
+// the readings. After a few dead letters the topic is paused; when the broker takes it again the
+// rest follows.
 func TestRefusalOfTheBrokerBuriesNothingMore(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -80,7 +81,8 @@ func TestRefusalOfTheBrokerBuriesNothingMore(t *testing.T) {
 	}
 }
 
-// TestTopicWhoseOldestReadingsAreCulpritsIsNotStuck: a pause because of culprits tries the newest reading as well.
+// TestTopicWhoseOldestReadingsAreCulpritsIsNotStuck: a pause because of culprits tries the newest
+// reading as well.
 func TestTopicWhoseOldestReadingsAreCulpritsIsNotStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -117,8 +119,9 @@ func (r *rig) loss(n int) {
 	}
 }
 
-// TestEventsOfTheLedgerAreDividedOrHeldNeverBuried: packets of 300 bytes, announced, refused or fatal to the connection. Every range
-// arrives under the number of its event; a boot event that does not fit waits.
+// TestEventsOfTheLedgerAreDividedOrHeldNeverBuried: packets of 300 bytes, announced, refused or
+// fatal to the connection. Every range arrives under the number of its event; a boot event that
+// does not fit waits.
 func TestEventsOfTheLedgerAreDividedOrHeldNeverBuried(t *testing.T) {
 	const limit = 300
 	for _, tt := range []struct {
@@ -143,7 +146,7 @@ func TestEventsOfTheLedgerAreDividedOrHeldNeverBuried(t *testing.T) {
 				}
 				r.loss(40)
 				r.uplink.SetLink(tt.link)
-				told := map[string]bool{}
+				reported := map[string]bool{}
 				for range 5 {
 					for flights := r.settled(); len(flights) > 0; flights = r.settled() {
 						for _, f := range flights {
@@ -159,15 +162,15 @@ func TestEventsOfTheLedgerAreDividedOrHeldNeverBuried(t *testing.T) {
 								t.Fatalf("%s: %v", f.Payload, err)
 							}
 							for _, l := range e.Loss {
-								told[fmt.Sprint(l.First)] = true
+								reported[fmt.Sprint(l.First)] = true
 							}
 							f.done(0, nil)
 						}
 					}
 					time.Sleep(time.Minute)
 				}
-				if s := r.store.Stats(); len(told) != 40 || s.Dead != 0 || s.Events-int64(len(r.alarms)) > 1 {
-					t.Errorf("want 40 ranges told and the boot event kept, got %d, %+v", len(told), s)
+				if s := r.store.Stats(); len(reported) != 40 || s.Dead != 0 || s.Events-int64(len(r.alarms)) > 1 {
+					t.Errorf("want 40 ranges told and the boot event kept, got %d, %+v", len(reported), s)
 				}
 				if list := r.uplink.Refusals(); len(list) != 1 || list[0].Topic != "fieldgate/g/events/boot" {
 					t.Errorf("refusals: %+v", list)
@@ -180,30 +183,31 @@ func TestEventsOfTheLedgerAreDividedOrHeldNeverBuried(t *testing.T) {
 	}
 }
 
-// TestPartsOfALossEventOutliveTheConnection: while one part is acknowledged, and the others wait, the link goes and comes.
+// TestPartsOfALossEventOutliveTheConnection: while one part is acknowledged, and the others wait,
+// the link goes and comes.
 func TestPartsOfALossEventOutliveTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		r.loss(8)
 		link := Link{Up: true, Window: 1, MaxPacket: 500}
 		r.uplink.SetLink(link)
-		told := 0
-		for i := 0; told < 8; i++ {
+		reported := 0
+		for i := 0; reported < 8; i++ {
 			flights := r.settled()
 			if len(flights) != 1 {
-				t.Fatalf("%d messages in a window of 1, %d ranges told", len(flights), told)
+				t.Fatalf("%d messages in a window of 1, %d ranges told", len(flights), reported)
 			}
-			told += strings.Count(string(flights[0].Payload), `"first"`)
+			reported += strings.Count(string(flights[0].Payload), `"first"`)
 			r.uplink.SetLink(Link{})
 			synctest.Wait()
 			ack(flights, 0) // the client resent it on the next connection
 			r.uplink.SetLink(link)
-			if s := r.store.Stats(); told < 8 && s.Events != 1 {
-				t.Fatalf("after %d of 8 ranges the store has %d events", told, s.Events)
+			if s := r.store.Stats(); reported < 8 && s.Events != 1 {
+				t.Fatalf("after %d of 8 ranges the store has %d events", reported, s.Events)
 			}
 		}
-		if more := r.settled(); told != 8 || len(more) != 0 {
-			t.Errorf("told %d ranges of 8, and %q", told, show(more))
+		if more := r.settled(); reported != 8 || len(more) != 0 {
+			t.Errorf("told %d ranges of 8, and %q", reported, show(more))
 		}
 		if left := r.close(); left != 0 {
 			t.Errorf("%d records are left", left)
@@ -219,7 +223,8 @@ type narrow struct {
 	refused int
 }
 
-// serve answers what was sent until nothing more comes, and returns the largest message that passed.
+// serve answers what was sent until nothing more comes, and returns the largest message that
+// passed.
 func (n *narrow) serve(r *rig) (largest int) {
 	for flights := r.settled(); len(flights) > 0; flights = r.settled() {
 		for _, f := range flights {

@@ -11,8 +11,9 @@ const (
 	reachMax     = 160     // how many times as many the pauses have together that try the newest reading as well
 )
 
-// withhold makes the store pass over the streams of a lane whose topic is paused, before more is taken: they wait there, however many
-// they are, and all others flow. A pause has the oldest of what was on its way to probe with, and gives the rest back.
+// withhold makes the store pass over the streams of a lane whose topic is paused, before more is
+// taken: they wait there, however many they are, and all others flow. A pause has the oldest of
+// what was on its way to probe with, and gives the rest back.
 func (u *Uplink) withhold(l *lane) {
 	if len(u.pauses)+len(l.withheld) == 0 {
 		return
@@ -38,14 +39,15 @@ func (u *Uplink) withhold(l *lane) {
 	}
 	if !maps.Equal(streams, l.withheld) {
 		l.withheld = streams
-		u.Queue.Hold(l.id, streams)
+		u.cfg.Queue.Hold(l.id, streams)
 	}
 	for _, p := range full {
 		u.shed(p, share)
 	}
 }
 
-// full reports whether a pause needs no more to probe with. One that tries the newest reading as well looks further ahead each time.
+// full reports whether a pause needs no more to probe with. One that tries the newest reading as
+// well looks further ahead each time.
 func (p *pause) full(share int) bool {
 	switch n := p.times(share); {
 	case p.staged, p.probing:
@@ -82,16 +84,17 @@ func (u *Uplink) shed(p *pause, share int) {
 		}
 		p.records, p.bytes, p.from = records, bytes, rest[0].records[0].Pos
 		for _, g := range rest {
-			u.Queue.Release(g.records)
+			u.cfg.Queue.Release(g.records)
 		}
 		return
 	}
 }
 
-// keep holds back what goes to a paused topic. What is newer than what the store has of it goes there.
+// keep holds back what goes to a paused topic. What is newer than what the store has of it goes
+// there.
 func (u *Uplink) keep(p *pause, g *group) {
 	if p.from > 0 && g.records[0].Pos > p.from {
-		u.Queue.Release(g.records)
+		u.cfg.Queue.Release(g.records)
 		return
 	}
 	p.held = insert(p.held, g)

@@ -18,8 +18,8 @@ func (r *rig) plenty(change func(*Config)) {
 	r.again(change)
 }
 
-// serve answers what is sent until nothing more comes: code to telemetry of a, 0 to all else. It returns what arrived of each topic, whose
-// readings come in their order.
+// serve answers what is sent until nothing more comes: code to telemetry of a, 0 to all else. It
+// returns what arrived of each topic, whose readings come in their order.
 func (r *rig) serve(code byte) map[string]uint64 {
 	last := map[string]uint64{}
 	for flights := r.settled(); len(flights) > 0; flights = r.settled() {
@@ -56,7 +56,8 @@ func (u *Uplink) kept() (records, bytes int) {
 	return records, bytes
 }
 
-// TestRefusedTopicStopsNoOther: whatever waits for it, live or late, in segments of its own or among others.
+// TestRefusedTopicStopsNoOther: whatever waits for it, live or late, in segments of its own or
+// among others.
 func TestRefusedTopicStopsNoOther(t *testing.T) {
 	const n, live = 20000, 4000
 	for _, together := range []bool{false, true} {
@@ -112,7 +113,8 @@ func TestRefusedTopicStopsNoOther(t *testing.T) {
 	}
 }
 
-// TestCulpritsAheadOfGoodReadingsAreLookedPast: the broker refuses the content of the first 400 readings and takes the others.
+// TestCulpritsAheadOfGoodReadingsAreLookedPast: the broker refuses the content of the first 400
+// readings and takes the others.
 func TestCulpritsAheadOfGoodReadingsAreLookedPast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -130,7 +132,7 @@ func TestCulpritsAheadOfGoodReadingsAreLookedPast(t *testing.T) {
 	})
 }
 
-// taking counts how often the store is told what to hold.
+// taking counts how often the store hears what to hold.
 type taking struct {
 	*buffer.Store
 	holds int

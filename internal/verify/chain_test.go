@@ -53,7 +53,7 @@ type world struct {
 	received map[string]map[string]map[uint64]bool // by run and sensor
 	budget   int                                   // messages until the link breaks
 
-	told       map[string]bool // runs whose end was reported
+	ended      map[string]bool // runs whose end was reported
 	unknowable map[string]bool // runs that went on after an image was taken which was put back later
 
 	sound bool // nothing of that is to happen
@@ -113,8 +113,8 @@ func (w *world) start(c *card) {
 	w.steps = append(w.steps, "("+c.store.Run()+")")
 }
 
-func (w *world) journal(c *card) event.Journal {
-	return event.Journal{Store: c.store, Up: w.now, Log: slog.New(slog.DiscardHandler)}
+func (w *world) journal(c *card) *event.Journal {
+	return event.NewJournal(event.Config{Store: c.store, Up: w.now, Log: slog.New(slog.DiscardHandler)})
 }
 
 func (w *world) measure(c *card) {
@@ -141,7 +141,7 @@ func (w *world) Send(m uplink.Message, done func(code byte, err error)) error {
 	var d contract.Telemetry
 	var e contract.BootEvent
 	if err := json.Unmarshal(m.Payload, &e); err == nil && e.Previous != nil {
-		w.told[e.Previous.Run] = true
+		w.ended[e.Previous.Run] = true
 	}
 	if err := json.Unmarshal(m.Payload, &d); err == nil && d.Run != "" && !m.Retain {
 		w.heard[d.Run] = true
@@ -164,7 +164,8 @@ func (w *world) Send(m uplink.Message, done func(code byte, err error)) error {
 	return nil
 }
 
-// deliver connects a gateway until everything was sent, or until the link breaks after some messages.
+// deliver connects a gateway until everything was sent, or until the link breaks after some
+// messages.
 func (w *world) deliver(c *card, messages int) {
 	w.budget = messages
 	status, err := json.Marshal(contract.Status{V: contract.Version, State: contract.Online, Run: c.store.Run()})
@@ -283,7 +284,7 @@ func (w *world) holes() (n uint64) {
 			continue // nobody can know what it took after the image, or of it at all
 		}
 		for sensor, last := range sensors {
-			if !w.told[run] { // the end of the newest run of a gateway is not known yet: it has what is below its highest number
+			if !w.ended[run] { // the end of the newest run of a gateway is not known yet: it has what is below its highest number
 				last = 0
 				for seq := range w.received[run][sensor] {
 					last = max(last, seq)
@@ -300,8 +301,9 @@ func (w *world) holes() (n uint64) {
 	return n
 }
 
-// TestChainOfRuns lets starts, crashes, copies put back, lost stores, cloned cards and renamed gateways happen in random order, with
-// real stores. The verdict is never COMPLETE over a hole, and never INCOMPLETE over a history without loss.
+// TestChainOfRuns lets starts, crashes, copies put back, lost stores, cloned cards and renamed
+// gateways happen in random order, with real stores. The verdict is never COMPLETE over a hole, and
+// never INCOMPLETE over a history without loss.
 func TestChainOfRuns(t *testing.T) {
 	n := *histories
 	if testing.Short() {
@@ -310,7 +312,7 @@ func TestChainOfRuns(t *testing.T) {
 	clean, torn, holes := 0, 0, 0
 	for seed := range uint64(n) {
 		w := &world{t: t, sound: seed%2 == 0, rng: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), tracker: verify.New(),
-			taken: map[string]map[string]uint64{}, heard: map[string]bool{}, received: map[string]map[string]map[uint64]bool{}, unknowable: map[string]bool{}, told: map[string]bool{}}
+			taken: map[string]map[string]uint64{}, heard: map[string]bool{}, received: map[string]map[string]map[uint64]bool{}, unknowable: map[string]bool{}, ended: map[string]bool{}}
 		w.cards = []*card{{path: filepath.Join(w.dir, "card"), machine: "m", gateway: "gw"}}
 		for range 40 {
 			w.step()

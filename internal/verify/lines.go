@@ -21,9 +21,9 @@ type line struct {
 	Seq      json.RawMessage `json:"seq"`
 }
 
-// Lines takes in a file of JSON lines. A line is a document as a gateway sent it, or an object with its topic and its payload, as
-// `mosquitto_sub -F %j` and `-F %J` print them. Documents of other kinds are passed over. A line that cannot be read
-// is told in the report.
+// Lines takes in a file of JSON lines. A line is a document as a gateway sent it, or an object with
+// its topic and its payload, as `mosquitto_sub -F %j` and `-F %J` print them. Documents of other
+// kinds are passed over. A line that cannot be read is reported in the report.
 func (t *Tracker) Lines(r io.Reader, name string) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)

@@ -28,7 +28,8 @@ func at(run int, clock string, seq int) [2]string {
 	return [2]string{"p/g/telemetry/s", fmt.Sprintf(`{"gateway":"g","run":"r%d","sensor":"s","readings":[{"seq":%d,"ts":"2026-11-21T%s.000Z"}]}`, run, seq, clock)}
 }
 
-// TestReport tells histories, as who listened from the beginning or later, and checks the verdict and what is complained of.
+// TestReport plays histories, as who listened from the beginning or later, and checks the verdict
+// and what is complained of.
 func TestReport(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -122,7 +123,7 @@ func TestReport(t *testing.T) {
 				for _, e := range g.Events {
 					got = append(got, fmt.Sprint("events ", g.Run[1:], " ", e))
 				}
-				if g.Untold {
+				if g.Unreported {
 					got = append(got, fmt.Sprint("untold ", g.Run[1:]))
 				}
 				if g.Copies != nil {

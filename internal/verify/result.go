@@ -25,12 +25,12 @@ type Result struct {
 
 // Gap is what a run lacks besides readings, so that nothing can be proven of it.
 type Gap struct {
-	Gateway string   `json:"gateway"`
-	Run     string   `json:"run"`
-	Events  []Range  `json:"events,omitempty"`  // events that did not arrive: they may have been about losses, or about how a run ended
-	Untold  bool     `json:"untold,omitempty"`  // it is not the newest run of its gateway, and none names it as its previous one
-	Copies  []string `json:"copies,omitempty"`  // runs of one gateway that all name this one: an older copy of the store was put back
-	Unknown uint64   `json:"unknown,omitempty"` // losses of a damaged store, which nobody could count
+	Gateway    string   `json:"gateway"`
+	Run        string   `json:"run"`
+	Events     []Range  `json:"events,omitempty"`  // events that did not arrive: they may have been about losses, or about how a run ended
+	Unreported bool     `json:"untold,omitempty"`  // it is not the newest run of its gateway, and none names it as its previous one
+	Copies     []string `json:"copies,omitempty"`  // runs of one gateway that all name this one: an older copy of the store was put back
+	Unknown    uint64   `json:"unknown,omitempty"` // losses of a damaged store, which nobody could count
 }
 
 // Silence is a gateway that its status says is not there, although something of it was heard.
@@ -39,23 +39,23 @@ type Silence struct {
 	Since   contract.Time `json:"since"` // when the connection began that was lost
 }
 
-// Unheard is a time in which what was sent may have passed the receiver by.
-type Unheard struct {
+// Outage is a time in which what was sent may have passed the receiver by.
+type Outage struct {
 	From contract.Time `json:"from"`
 	To   contract.Time `json:"to"`
 }
 
-// unheardMax is how many times are told apart; the last one then grows.
-const unheardMax = 100
+// outagesMax is how many times are kept apart; the last one then grows.
+const outagesMax = 100
 
-// Unheard notes that nobody knows what was sent in that time.
-func (t *Tracker) Unheard(from, to time.Time) {
-	u := Unheard{contract.Time{Time: from}, contract.Time{Time: to}}
-	if n := len(t.unheard); n >= unheardMax {
-		t.unheard[n-1].To = u.To
+// Outage notes that nobody knows what was sent in that time.
+func (t *Tracker) Outage(from, to time.Time) {
+	u := Outage{contract.Time{Time: from}, contract.Time{Time: to}}
+	if n := len(t.outages); n >= outagesMax {
+		t.outages[n-1].To = u.To
 		return
 	}
-	t.unheard = append(t.unheard, u)
+	t.outages = append(t.outages, u)
 }
 
 // Results returns what is known of every sequence, ordered by key.
@@ -72,7 +72,7 @@ func (t *Tracker) Results() []Result {
 	return out
 }
 
-// result returns what is known of one sequence; false where nothing is expected of it.
+// result returns what is known of one sequence; false if nothing is expected of it.
 func (t *Tracker) result(k seqKey, s *sequence) (Result, bool) {
 	b := t.runs[k.run]
 	r := Result{
@@ -125,16 +125,16 @@ func (t *Tracker) result(k seqKey, s *sequence) (Result, bool) {
 
 // Gaps returns the runs of which something other than readings is missing, in order.
 func (t *Tracker) Gaps() []Gap {
-	untold := t.untold()
+	unreported := t.unreported()
 	var out []Gap
 	for id, b := range t.runs {
-		g := Gap{Gateway: b.gateway, Run: id, Unknown: b.uncounted(), Untold: untold[id], Copies: b.copies()}
+		g := Gap{Gateway: b.gateway, Run: id, Unknown: b.uncounted(), Unreported: unreported[id], Copies: b.copies()}
 		seen := slices.Clone(b.events)
 		if t.Partial && !b.began && len(seen) > 0 && seen[0].First > 1 {
 			seen.add(1, seen[0].First-1)
 		}
 		g.Events = seen.holes(max(seen.last(), b.lastEvent(t.Partial)))
-		if g.Events != nil || g.Untold || g.Copies != nil || g.Unknown > 0 {
+		if g.Events != nil || g.Unreported || g.Copies != nil || g.Unknown > 0 {
 			out = append(out, g)
 		}
 	}
@@ -144,9 +144,10 @@ func (t *Tracker) Gaps() []Gap {
 	return out
 }
 
-// untold returns the runs that no boot event names as its previous one, but for the newest of each gateway. Whoever did not
-// listen from the beginning can miss only the successor of a run that was under way meanwhile.
-func (t *Tracker) untold() map[string]bool {
+// unreported returns the runs that no boot event names as its previous one, but for the newest of
+// each gateway. A receiver that did not listen from the beginning can miss only the successor of a
+// run that was under way meanwhile.
+func (t *Tracker) unreported() map[string]bool {
 	ends, newest := map[string]bool{}, map[string]int{}
 	for id, b := range t.runs {
 		if b.first > 0 && b.end == nil && (b.present || !t.Partial) {
@@ -162,8 +163,8 @@ func (t *Tracker) untold() map[string]bool {
 	return ends
 }
 
-// succeeded reports whether a run of the same gateway was under way after this one was, although neither follows from the other: what
-// came in between is not known.
+// succeeded reports whether a run of the same gateway was under way after this one was, although
+// neither follows from the other: what came in between is not known.
 func (t *Tracker) succeeded(id string) bool {
 	last := t.runs[id]
 	before := map[string]bool{id: true}
@@ -178,7 +179,8 @@ func (t *Tracker) succeeded(id string) bool {
 	return false
 }
 
-// Silent returns the gateways that were heard and whose connection is lost: what they have taken since is not known.
+// Silent returns the gateways that were heard and whose connection is lost: what they have taken
+// since is not known.
 func (t *Tracker) Silent() []Silence {
 	var out []Silence
 	for gateway, s := range t.status {

@@ -29,7 +29,8 @@ type unknown struct {
 	loss  contract.Loss
 }
 
-// uncounted returns how many readings the unknown losses are, as far as they say it, and at least one for each.
+// uncounted returns how many readings the unknown losses are, as far as they say it, and at least
+// one for each.
 func (b *runState) uncounted() (n uint64) {
 	for u := range b.unknown {
 		n += max(u.loss.Count, 1)
@@ -37,8 +38,8 @@ func (b *runState) uncounted() (n uint64) {
 	return n
 }
 
-// copies returns the runs of one gateway that all name this run as their previous one, if there are several: from a copy of
-// its store more than one of them went on.
+// copies returns the runs of one gateway that all name this run as their previous one, if there are
+// several: from a copy of its store more than one of them went on.
 func (b *runState) copies() []string {
 	of := map[string][]string{}
 	for run, gateway := range b.next {
@@ -53,8 +54,9 @@ func (b *runState) copies() []string {
 	return nil
 }
 
-// lastEvent returns the number of the last event that is known to exist beside those that arrived. Each run has at least its
-// boot event, unless it ended before that was durable. Partial: somebody began to listen, who may have missed all of them.
+// lastEvent returns the number of the last event that is known to exist beside those that arrived.
+// Each run has at least its boot event, unless it ended before that was durable. Partial: somebody
+// began to listen, who may have missed all of them.
 func (b *runState) lastEvent(partial bool) uint64 {
 	switch {
 	case partial && !b.began && len(b.events) == 0:
@@ -65,7 +67,8 @@ func (b *runState) lastEvent(partial bool) uint64 {
 	return 1
 }
 
-// ended notes how a run ended. Where that is reported differently, the stronger counts: a clean end, and the higher number.
+// ended notes how a run ended. If that is reported differently, the stronger counts: a clean end,
+// and the higher number.
 func (b *runState) ended(p *contract.Previous) {
 	if b.end == nil {
 		b.end = &contract.Previous{Run: p.Run, Store: p.Store, Boot: p.Boot, Gateway: p.Gateway, End: p.End, Last: map[string]uint64{}}
@@ -79,24 +82,25 @@ func (b *runState) ended(p *contract.Previous) {
 	}
 }
 
-// crashSlack is how much longer than max_loss before the end of a run a hole may be that a crash explains, in seconds: what is on
-// its way, and clocks.
+// crashSlack is how much longer than max_loss before the end of a run a hole may be that a crash
+// explains, in seconds: what is on its way, and clocks.
 const crashSlack = 5
 
-// costs reports whether a crash explains a hole before a reading that was measured at that moment. A reading may be in RAM only for
-// max_loss, so the hole has to be near the end. Where the time was not told it counts as explained.
+// costs reports whether a crash explains a hole before a reading that was measured at that moment.
+// A reading may be in RAM only for max_loss, so the hole has to be near the end. If the time was
+// not given it counts as explained.
 func (b *runState) costs(at moment) bool {
-	return at.base == untold || at.seconds >= b.newest[at.base]-b.maxLoss-crashSlack
+	return at.base == unknownTime || at.seconds >= b.newest[at.base]-b.maxLoss-crashSlack
 }
 
-// A moment is a time, since 1970 or, where the gateway did not know it, since power-up.
+// A moment is a time, since 1970 or, if the gateway did not know it, since power-up.
 type moment struct {
 	base    int
 	seconds float64
 }
 
 const (
-	untold = iota
+	unknownTime = iota
 	sinceEpoch
 	sincePowerUp
 )
@@ -107,8 +111,8 @@ type sequence struct {
 	received   ranges
 	starts     map[uint64]moment // when the first reading of each run was measured
 	thinned    ranges            // the part of it that came as the mean of several
-	lost       ranges            // as the ledger tells
-	partly     map[Range]uint64  // ranges of which the ledger tells how many are lost, not which
+	lost       ranges            // as the ledger says
+	partly     map[Range]uint64  // ranges of which the ledger says how many are lost, not which
 	duplicates uint64
 	disorder   uint64
 	high       [2]uint64 // per lane: live, late
@@ -122,10 +126,11 @@ type mark struct {
 	at  float64
 }
 
-// check compares the time of a reading with that of the one with the highest number. Times rise with numbers, so a lower
-// number at a later time is a number that was given twice: a machine was resumed from a snapshot of its memory.
+// check compares the time of a reading with that of the one with the highest number. Times rise
+// with numbers, so a lower number at a later time is a number that was given twice: a machine was
+// resumed from a snapshot of its memory.
 func (s *sequence) check(seq uint64, at moment) {
-	if at.base == untold {
+	if at.base == unknownTime {
 		return
 	}
 	switch high := &s.newest[at.base]; {
@@ -136,7 +141,8 @@ func (s *sequence) check(seq uint64, at moment) {
 	}
 }
 
-// clockSlack is how far the times of one reading may be apart, in seconds: a millisecond and its rounding.
+// clockSlack is how far the times of one reading may be apart, in seconds: a millisecond and its
+// rounding.
 const clockSlack = 0.002
 
 // note remembers when the first reading of a run was measured.
@@ -154,8 +160,8 @@ func (s *sequence) note(seq uint64, at moment) {
 	s.starts[seq] = at
 }
 
-// lose takes in an entry of the ledger. One that covers more numbers than it counts says that so many of them are lost; a crash may let
-// the ledger tell it twice.
+// lose takes in an entry of the ledger. One that covers more numbers than it counts says that so
+// many of them are lost; a crash may let the ledger report it twice.
 func (s *sequence) lose(l contract.Loss) {
 	r := Range{l.First, l.Last}
 	if l.Count == 0 || l.Count >= size([]Range{r}) {

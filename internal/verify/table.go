@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// A Report is what Results and Gaps tell, put together for people and for programs.
+// A Report is what Results and Gaps return, put together for people and for programs.
 type Report struct {
 	Verdict   string    `json:"verdict"`          // complete, incomplete, nothing
 	Unread    uint64    `json:"unread,omitempty"` // messages that could not be read
@@ -19,10 +19,11 @@ type Report struct {
 	Sequences []Result  `json:"sequences"`
 	Gaps      []Gap     `json:"gaps"`
 	Silent    []Silence `json:"silent,omitempty"`
-	Unheard   []Unheard `json:"unheard,omitempty"`
+	Outages   []Outage  `json:"unheard,omitempty"`
 }
 
-// The verdicts. Nothing is missing: every reading arrived, or is in the ledger, or an unclean end explains it.
+// The verdicts. Nothing is missing: every reading arrived, or is in the ledger, or an unclean end
+// explains it.
 const (
 	Complete   = "complete"
 	Incomplete = "incomplete"
@@ -31,17 +32,17 @@ const (
 
 // Report returns the report of what was taken in so far.
 func (t *Tracker) Report() Report {
-	r := Report{Verdict: Complete, Unread: t.unreadN, Errors: t.unread, Sequences: t.Results(), Gaps: t.Gaps(), Silent: t.Silent(), Unheard: slices.Clone(t.unheard)}
+	r := Report{Verdict: Complete, Unread: t.unreadN, Errors: t.unread, Sequences: t.Results(), Gaps: t.Gaps(), Silent: t.Silent(), Outages: slices.Clone(t.outages)}
 	if len(r.Sequences) == 0 {
 		r.Verdict = Nothing
 	}
-	if r.Unread > 0 || len(r.Gaps) > 0 || len(r.Silent) > 0 || len(r.Unheard) > 0 || slices.ContainsFunc(r.Sequences, func(s Result) bool { return len(s.Missing) > 0 || s.Reused > 0 }) {
+	if r.Unread > 0 || len(r.Gaps) > 0 || len(r.Silent) > 0 || len(r.Outages) > 0 || slices.ContainsFunc(r.Sequences, func(s Result) bool { return len(s.Missing) > 0 || s.Reused > 0 }) {
 		r.Verdict = Incomplete
 	}
 	return r
 }
 
-// A total is what a report tells of one sensor, over all runs.
+// A total is what a report says of one sensor, over all runs.
 type total struct {
 	gateway, sensor                                                 string
 	runs                                                            int
@@ -64,7 +65,8 @@ var columns = []column{
 	{"MISSING", func(s *total) uint64 { return s.missing }, true},
 }
 
-// Print writes the table of a report, one line for each sensor, then everything that is missing, and the verdict.
+// Print writes the table of a report, one line for each sensor, then everything that is missing,
+// and the verdict.
 func (r Report) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	totals := r.totals()
@@ -122,7 +124,7 @@ func (r Report) complaints(b *strings.Builder) {
 		for _, e := range g.Events {
 			fmt.Fprintf(b, "missing: events %v of %s: they may have been about losses\n", e, where)
 		}
-		if g.Untold {
+		if g.Unreported {
 			fmt.Fprintf(b, "unproven: no later run reports how %s ended: its store was lost, or an older copy was put back\n", where)
 		}
 		if g.Copies != nil {
@@ -139,7 +141,7 @@ func (r Report) complaints(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "unproven: %s is silent, %s: what it has taken since then is not known\n", s.Gateway, since)
 	}
-	for _, u := range r.Unheard {
+	for _, u := range r.Outages {
 		fmt.Fprintf(b, "unproven: not heard from %s to %s: there was no connection to the broker, and what was sent meanwhile did not come afterwards\n",
 			u.From.UTC().Format(contract.TimeFormat), u.To.UTC().Format(contract.TimeFormat))
 	}

@@ -16,21 +16,21 @@ type Key struct {
 	Sensor  string `json:"sensor"`
 }
 
-// seqKey is a Key without the gateway: a run is of one gateway, whoever reports of it.
+// seqKey is a Key without the gateway: a run is of one gateway, no matter who reports it.
 type seqKey struct{ run, sensor string }
 
-// Tracker follows what arrives. It is not safe for use by several goroutines. Its memory grows with the number of sequences and
-// of their holes, not with that of readings.
+// Tracker follows what arrives. It is not safe for use by several goroutines. Its memory grows with
+// the number of sequences and of their holes, not with that of readings.
 type Tracker struct {
-	// Partial is for whoever did not listen from the beginning: of a boot that was under way the first number that arrives is
-	// the first that is expected.
+	// Partial is for a receiver that did not listen from the beginning: of a boot that was under
+	// way the first number that arrives is the first that is expected.
 	Partial bool
 
 	sequences map[seqKey]*sequence
 	runs      map[string]*runState
 	spoke     int                        // counts for runState.first and seen
 	status    map[string]contract.Status // P/status of each gateway
-	unheard   []Unheard
+	outages   []Outage
 	unread    []string // the first messages that could not be read
 	unreadN   uint64
 }
@@ -76,8 +76,9 @@ func (i *item) moment() moment {
 	return moment{}
 }
 
-// Message takes one message in. Topics that are not fieldgate's telemetry, events or status are passed over. A message that cannot be read
-// changes nothing and is an error, which is in the report as well.
+// Message takes one message in. Topics that are not fieldgate's telemetry, events or status are
+// passed over. A message that cannot be read changes nothing and is an error, which is in the
+// report as well.
 func (t *Tracker) Message(topic string, payload []byte) error {
 	if err := t.message(topic, payload); err != nil {
 		return t.notRead(topic, err)
@@ -101,7 +102,7 @@ func (t *Tracker) message(topic string, payload []byte) error {
 	return nil
 }
 
-// maxUnread is how many messages that could not be read are told of.
+// maxUnread is how many messages that could not be read are kept to be shown.
 const maxUnread = 5
 
 // notRead notes what could not be read, and returns that as an error.
@@ -213,7 +214,8 @@ func (t *Tracker) event(payload []byte) error {
 	return nil
 }
 
-// present takes in P/status of a gateway: a run that says that it is there exists, whatever else arrives of it.
+// present takes in P/status of a gateway: a run that says that it is there exists, whatever else
+// arrives of it.
 func (t *Tracker) present(gateway string, payload []byte) error {
 	if len(payload) == 0 {
 		delete(t.status, gateway)

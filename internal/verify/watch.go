@@ -15,21 +15,25 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
-// keepSession is how long a broker has to keep messages for a verifier whose connection is interrupted.
+// keepSession is how long a broker has to keep messages for a verifier whose connection is
+// interrupted.
 const keepSession = time.Hour
 
-// A Watcher takes in what Watch hears. Message is called on a goroutine of its own, one at a time; so are the others.
+// A Watcher takes in what Watch hears. Message is called on a goroutine of its own, one at a time;
+// so are the others.
 type Watcher struct {
 	Connecting   func(url string) // the first time
 	Connected    func(url string) // each time
 	Disconnected func(err error)  // each time that there is no connection for a new reason
-	// Unheard gets a time of which nobody knows what was sent: the broker lost the session, or the watch ended without a connection.
-	Unheard func(from, to time.Time)
+	// Outage gets a time of which nobody knows what was sent: the broker lost the session, or the
+	// watch ended without a connection.
+	Outage  func(from, to time.Time)
 	Message func(topic string, payload []byte)
 }
 
-// Watch subscribes to everything that the gateways below the prefix send, gateway being one id or "+". It goes on over restarts of the
-// broker and returns nil when ctx ends; where there never was a connection by then, why.
+// Watch subscribes to everything that the gateways below the prefix send, gateway being one id or
+// "+". It goes on over restarts of the broker and returns nil when ctx ends; if there never was a
+// connection by then, why.
 func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -65,7 +69,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 					}
 				}
 				if heard && lost {
-					w.Unheard(until, time.Now())
+					w.Outage(until, time.Now())
 				}
 				reason, heard, lost = nil, true, false
 				until = time.Time{}
@@ -91,7 +95,8 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 	if err != nil {
 		return err
 	}
-	// The session is ended in order, so that the broker keeps nothing for a verifier that does not come back.
+	// The session is ended in order, so that the broker keeps nothing for a verifier that does not
+	// come back.
 	leave := context.AfterFunc(ctx, func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
@@ -105,7 +110,7 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 		return cause
 	}
 	if heard && !until.IsZero() {
-		w.Unheard(until, time.Now())
+		w.Outage(until, time.Now())
 	}
 	if !heard {
 		return cmp.Or(reason, errors.New("no broker answered in that time"))

@@ -1,6 +1,8 @@
-// Command i2cstress is a guest program of the emulated boards: it reads a register with a known value as fast as it can through drivers/bus,
-// each time in a new goroutine at another depth of calls, so that the stack grows at every place of a transfer, while others grow and
-// shrink theirs. A bus that hands stale addresses to the kernel fails here, which the tests of drivers/bus cannot show with a fake kernel.
+// Command i2cstress is a guest program of the emulated boards: it reads a register with a known
+// value as fast as it can through drivers/bus, each time in a new goroutine at another depth of
+// calls, so that the stack grows at every place of a transfer, while others grow and shrink theirs.
+// A bus that hands stale addresses to the kernel fails here, which the tests of drivers/bus cannot
+// show with a fake kernel.
 package main
 
 import (
@@ -89,7 +91,7 @@ func at(n int, f func()) int {
 	return at(n-1, f) + 1
 }
 
-// churn fills a stack with what is no address.
+// churn fills a stack with what is not an address.
 //
 //go:noinline
 func churn(n int) int {

@@ -91,8 +91,8 @@ func (a *adapter) control(setup [8]byte, out []byte, in int) ([]byte, error) {
 	return nil, syscall.EPIPE
 }
 
-// message makes one message of a transfer, whose outcome is the status. The models take a write and the read after it as one: the write is
-// kept, and acknowledged if there is a chip at all.
+// message makes one message of a transfer, whose outcome is the status. The models take a write and
+// the read after it as one: the write is kept, and acknowledged if there is a chip at all.
 func (a *adapter) message(request byte, flags, addr uint16, out []byte, in int) []byte {
 	c := a.chips[addr]
 	if c != nil {

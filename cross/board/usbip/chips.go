@@ -30,7 +30,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/veml7700/veml7700test"
 )
 
-// A device is a chip at its default address, and what its driver is to read from it, in the order of the fields.
+// A device is a chip at its default address, and what its driver is to read from it, in the order
+// of the fields.
 type device struct {
 	spec    drivers.Spec
 	address uint16
@@ -38,8 +39,8 @@ type device struct {
 	want    []float64
 }
 
-// devices returns one of every driver for I2C. What they measure is none of the values that their models and registers start with, where
-// the model lets that be set.
+// devices returns one of every driver for I2C. What they measure is none of the values that their
+// models and registers start with, if the model lets that be set.
 func devices() []device {
 	inputs := func(bits int) chip {
 		c := ads1115test.New(bits)

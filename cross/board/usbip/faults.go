@@ -164,7 +164,7 @@ func lose(driver drivers.Driver, since time.Time) (string, error) {
 	return "", errors.New("the bus is not taken for lost after 10 s")
 }
 
-// unplug unplugs the adapter, plugs it in again and opens the driver anew.
+// unplug unplugs the adapter, plugs it in again and opens the driver again.
 func (b *bench) unplug() (string, error) {
 	d := find("bme280")
 	b.put(d.address, d.chip)

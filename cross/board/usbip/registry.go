@@ -12,8 +12,8 @@ import (
 	"periph.io/x/conn/v3/i2c/i2creg"
 )
 
-// registry opens the bus by periph's registry, as code that does not know of ours does: by each of its names, before and after the adapter was
-// unplugged.
+// registry opens the bus by periph's registry, as code that does not know of ours does: by each of
+// its names, before and after the adapter was unplugged.
 func (b *bench) registry() (string, error) {
 	d := find("bme280")
 	b.put(d.address, d.chip)

@@ -31,7 +31,8 @@ type plug struct {
 	done chan struct{} // serve has returned
 }
 
-// plugIn puts a device that answers control requests into one of the eight sockets of the virtual host controller.
+// plugIn puts a device that answers control requests into one of the eight sockets of the virtual
+// host controller.
 func plugIn(socket int, control func(setup [8]byte, out []byte, in int) ([]byte, error)) (*plug, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package formats is the table of telemetry formats. A format is a folder beside this one and a line here.
+// Package formats is the table of telemetry formats. A format is a folder beside this one and a
+// line here.
 package formats
 
 import (

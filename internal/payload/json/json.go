@@ -1,4 +1,5 @@
-// Package json is the format "json": one object for a batch of readings of one sensor, as docs/topics.md describes it.
+// Package json is the format "json": one object for a batch of readings of one sensor, as
+// docs/topics.md describes it.
 package json
 
 import (

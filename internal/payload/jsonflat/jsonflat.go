@@ -1,5 +1,6 @@
-// Package jsonflat is the format "json-flat": one object for one reading, its values beside its identity, for rule
-// engines that take no arrays. A field that has the name of a member of the identity is told with "_" behind it.
+// Package jsonflat is the format "json-flat": one object for one reading, its values beside its
+// identity, for rule engines that take no arrays. A field that has the name of a member of the
+// identity is reported with "_" behind it.
 package jsonflat
 
 import (

@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// A sensor that changes twenty times a second is told of at once at first, then once a minute; and how it ends is told as well.
+// A sensor that changes twenty times a second is reported at once at first, then once a minute; and
+// how it ends is reported as well.
 func TestFlapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -27,28 +28,28 @@ func TestFlapping(t *testing.T) {
 		b.config.Settings.Every = 50 * ms // too short to repeat a reading
 		s, stop := b.run()
 		b.sleep(300 * ms)
-		if lines := strings.Count(b.log.String(), "sensor changed"); lines != 6 || lines != len(b.told()) {
-			t.Errorf("want each of the first changes told at once, got %d events and\n%s", len(b.told()), b.log.String())
+		if lines := strings.Count(b.log.String(), "sensor changed"); lines != 6 || lines != len(b.reported()) {
+			t.Errorf("want each of the first changes told at once, got %d events and\n%s", len(b.reported()), b.log.String())
 		}
 		b.sleep(10 * time.Minute)
 		state := s.State()
 		if state.Flaps < 1100 || state.Flaps > 1201 || !strings.HasPrefix(state.Trouble(), fmt.Sprintf("it flaps, %d changes within a minute", state.Flaps)) {
 			t.Errorf("want the changes of a minute, got %+v", state)
 		}
-		if lines := strings.Count(b.log.String(), "\n"); lines != flapLimit+1+10 || len(b.told()) != lines {
-			t.Errorf("want %d first changes, the one that makes it flap and 10 minutes, got %d events and\n%s", flapLimit, len(b.told()), b.log.String())
+		if lines := strings.Count(b.log.String(), "\n"); lines != flapLimit+1+10 || len(b.reported()) != lines {
+			t.Errorf("want %d first changes, the one that makes it flap and 10 minutes, got %d events and\n%s", flapLimit, len(b.reported()), b.log.String())
 		}
 		calm.Store(true)
 		b.sleep(2 * time.Minute)
-		told := b.told()
-		last := told[len(told)-1]
+		reported := b.reported()
+		last := reported[len(reported)-1]
 		if state := s.State(); state.Flaps != 0 || last.Flaps != 0 || last.Condition != OK || !strings.Contains(b.log.String(), "does not flap any more") {
 			t.Errorf("two minutes after the last change: %+v, last told %+v", state, last)
 		}
 		calm.Store(false)
 		b.sleep(150 * ms)
-		if len(b.told()) < len(told)+2 {
-			t.Errorf("want changes told at once again, got %d", len(b.told())-len(told))
+		if len(b.reported()) < len(reported)+2 {
+			t.Errorf("want changes told at once again, got %d", len(b.reported())-len(reported))
 		}
 		if err := stop(); err != nil {
 			t.Error(err)
@@ -56,7 +57,7 @@ func TestFlapping(t *testing.T) {
 	})
 }
 
-// What a sensor came to while it flapped is told although nothing is read any more.
+// What a sensor came to while it flapped is reported although nothing is read any more.
 func TestFlappingUntilDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -71,8 +72,8 @@ func TestFlappingUntilDisabled(t *testing.T) {
 		b.sleep(30 * time.Second)
 		s.Apply(Settings{Every: time.Second})
 		b.sleep(3 * time.Minute)
-		told := b.told()
-		if last := told[len(told)-1]; last.Condition != Disabled || last.Flaps != 0 {
+		reported := b.reported()
+		if last := reported[len(reported)-1]; last.Condition != Disabled || last.Flaps != 0 {
 			t.Errorf("told last: %+v", last)
 		}
 		if err := stop(); err != nil {
@@ -99,7 +100,7 @@ func TestFlappingFieldsAreToldOnceAMinute(t *testing.T) {
 	})
 }
 
-// While it fails, another kind of error is told once, and what differs within a kind is not.
+// While it fails, another kind of error is reported once, and what differs within a kind is not.
 func TestAnotherErrorIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int32
@@ -118,8 +119,8 @@ func TestAnotherErrorIsTold(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		if b.conditions() != "failing failing" || !strings.Contains(b.told()[1].Err, "damaged") || s.State().Since != b.told()[0].Since {
-			t.Errorf("want two events, got %+v", b.told())
+		if b.conditions() != "failing failing" || !strings.Contains(b.reported()[1].Err, "damaged") || s.State().Since != b.reported()[0].Since {
+			t.Errorf("want two events, got %+v", b.reported())
 		}
 		if log := b.log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "another error") {
 			t.Errorf("log:\n%s", log)
@@ -172,7 +173,7 @@ func TestFieldThatComesAndGoes(t *testing.T) {
 	})
 }
 
-// That readings are lost is logged also where it began while the sensor flapped.
+// That readings are lost is logged also if it began while the sensor flapped.
 func TestReadingsLostWhileFlapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, takes(ms))

@@ -10,10 +10,11 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 )
 
-// tell does what the gateway does now and then: it makes an event of what is new in the ledger.
-func (r *rig) tell() {
+// publishLosses does what the gateway does now and then: it makes an event of what is new in the
+// ledger.
+func (r *rig) publishLosses() {
 	r.t.Helper()
-	j := event.Journal{Store: r.store, Up: func() time.Duration { return time.Hour }, Log: r.uplink.Log}
+	j := event.NewJournal(event.Config{Store: r.store, Up: func() time.Duration { return time.Hour }, Log: r.uplink.cfg.Log})
 	if err := j.Losses(r.t.Context()); err != nil {
 		r.t.Error(err)
 	}
@@ -37,7 +38,7 @@ func (r *rig) nobodyGets(n int) {
 	}
 }
 
-// ranges shows what loss events tell, by their numbers.
+// ranges shows what loss events say, by their numbers.
 func ranges(flights []flight) string {
 	var out []string
 	for _, f := range flights {
@@ -64,8 +65,8 @@ func rangeOf(n, first, last int) string {
 	return fmt.Sprintf(`n %d: %d,"last":%d,"count":%d,"reason":"unrouted"`, n, first, last, last-first+1)
 }
 
-// A loss event that nobody got is kept; while it is, the ledger makes no other, and what it would have told grows
-// together. All is told as soon as somebody has subscribed.
+// A loss event that nobody got is kept; while it is, the ledger makes no other, and what it would
+// have reported accumulates. All is reported as soon as somebody has subscribed.
 func TestLossEventThatNobodyGotIsToldAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -73,12 +74,12 @@ func TestLossEventThatNobodyGotIsToldAgain(t *testing.T) {
 		synctest.Wait()
 		r.nobodyGets(5)
 		r.enter()
-		r.tell()
+		r.publishLosses()
 		r.answer(rangeOf(1, 1, 5), codeNoSubscribers)
 		for range 20 {
 			r.nobodyGets(1)
 			r.enter()
-			r.tell()
+			r.publishLosses()
 			time.Sleep(10 * time.Second)
 		}
 		r.want("", r.settled())
@@ -88,10 +89,10 @@ func TestLossEventThatNobodyGotIsToldAgain(t *testing.T) {
 		r.measure("a", 1)
 		ack(r.settled(), 0)
 		r.answer(rangeOf(1, 1, 5), 0)
-		r.tell()
+		r.publishLosses()
 		r.answer(rangeOf(2, 6, 25), 0)
 		time.Sleep(time.Hour)
-		r.tell()
+		r.publishLosses()
 		r.want("", r.settled())
 		if s := r.uplink.Stats(); s.Delivered != 26 || s.Unrouted != 25 {
 			t.Errorf("%+v", s)
@@ -102,7 +103,8 @@ func TestLossEventThatNobodyGotIsToldAgain(t *testing.T) {
 	})
 }
 
-// Without news a loss event is tried every 5 minutes: that another topic has subscribers all the time is no news.
+// Without news a loss event is tried every 5 minutes: that another topic has subscribers all the
+// time is not news.
 func TestLossEventIsTriedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -124,7 +126,7 @@ func TestLossEventIsTriedSeldom(t *testing.T) {
 					f.done(code, nil)
 				}
 			}
-			r.tell()
+			r.publishLosses()
 			time.Sleep(10 * time.Second)
 		}
 		if s := r.store.Stats(); tries < 5 || tries > 7 || s.Events != 1 || s.Losses != 1 {
@@ -134,8 +136,8 @@ func TestLossEventIsTriedSeldom(t *testing.T) {
 	})
 }
 
-// A loss event that waits is tried by the next connection and kept over restarts; one that is refused afterwards, or is no
-// message that the broker takes, does not keep the others.
+// A loss event that waits is tried by the next connection and kept over restarts; one that is
+// refused afterwards, or is not a message that the broker takes, does not keep the others.
 func TestKeptLossEventsEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -153,16 +155,16 @@ func TestKeptLossEventsEnd(t *testing.T) {
 			r.answer(rangeOf(2, 3, 3), codeNoSubscribers)
 			r.measure("b", 1)
 			slow := r.settled()
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.want("", r.settled())
 			r.uplink.SetLink(Link{Up: true, Window: 20})
 			r.answer(rangeOf(1, 1, 1)+"; "+rangeOf(2, 3, 3), codeNoSubscribers)
 			ack(slow, 0)
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0)
 		}, rangeOf(2, 3, 3)},
 		{"its payload is refused: it is held and never buried", func(r *rig) {
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), codePayloadInvalid)
 			r.want("", r.settled())
 			time.Sleep(pauseMin + time.Second)
@@ -171,20 +173,20 @@ func TestKeptLossEventsEnd(t *testing.T) {
 			r.answer(rangeOf(2, 3, 3), 0) // oldest and newest take turns
 		}, rangeOf(1, 1, 1)},
 		{"not authorized", func(r *rig) {
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0x87)
 			r.want("", r.settled())
 			time.Sleep(pauseMin + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0)
 		}, rangeOf(2, 3, 3)},
 		{"not authorized, then nobody", func(r *rig) {
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0x87)
 			time.Sleep(pauseMin + time.Second)
 			r.answer(rangeOf(1, 1, 1), codeNoSubscribers)
 			r.answer(rangeOf(2, 3, 3), codeNoSubscribers)
 			r.want("", r.settled())
-			time.Sleep(unheardEvery + time.Second)
+			time.Sleep(unroutedEvery + time.Second)
 			r.answer(rangeOf(1, 1, 1), 0)
 		}, rangeOf(2, 3, 3)},
 	} {
@@ -195,7 +197,7 @@ func TestKeptLossEventsEnd(t *testing.T) {
 					r.measure("a", 1)
 					r.store.AckUnrouted(r.store.Take(1, 1, 100))
 					r.enter()
-					r.tell()
+					r.publishLosses()
 					r.measure("a", 1)
 					r.store.Ack(r.store.Take(1, 1, 100))
 				}
@@ -208,7 +210,7 @@ func TestKeptLossEventsEnd(t *testing.T) {
 				ack(r.settled(), codeNoSubscribers)
 				synctest.Wait()
 				r.enter()
-				r.tell() // the ledger tells again
+				r.publishLosses() // the ledger reports again
 				if got := ranges(r.settled()); got != rangeOf(3, 5, 5) {
 					t.Errorf("then: %q", got)
 				}

@@ -69,8 +69,8 @@ func (b *lineBuffer) lines(prefix string) (out []string) {
 	return out
 }
 
-// TestGatewayTakenDownForGoodLeavesNoHoleUnexplained: nobody has subscribed to the readings. The ranges are published before "offline",
-// since there may be no next start that does it.
+// TestGatewayTakenDownForGoodLeavesNoHoleUnexplained: nobody has subscribed to the readings. The
+// ranges are published before "offline", since there may be no next start that does it.
 func TestGatewayTakenDownForGoodLeavesNoHoleUnexplained(t *testing.T) {
 	m := newMosquitto(t)
 	heard := subscribed(t, m, "fieldgate/gw/events/#", "fieldgate/gw/status")
@@ -104,7 +104,8 @@ func TestGatewayTakenDownForGoodLeavesNoHoleUnexplained(t *testing.T) {
 	}
 }
 
-// TestTwoOfOneName: two gateways of one id at one broker. Each says so, with the other's store, and attempts are slow.
+// TestTwoOfOneName: two gateways of one id at one broker. Each says so, with the other's store, and
+// attempts are slow.
 func TestTwoOfOneName(t *testing.T) {
 	m := newMosquitto(t, "allow_anonymous true", "log_type all")
 	a, b := newGateway(t, m.url(), waveSensor), newGateway(t, m.url(), waveSensor)

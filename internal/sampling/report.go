@@ -7,10 +7,12 @@ import (
 	"unicode"
 )
 
-// turn changes the condition.
-func (l *loop) turn(c Condition, err error) { l.update(func(s *State) { s.turn(c, err) }) }
+// setCondition changes the condition.
+func (l *loop) setCondition(c Condition, err error) {
+	l.update(func(s *State) { s.setCondition(c, err) })
+}
 
-// update changes the state, and tells what is new about it.
+// update changes the state, and reports what is new about it.
 func (l *loop) update(change func(*State)) {
 	l.mu.Lock()
 	before := l.state
@@ -26,7 +28,7 @@ func (l *loop) update(change func(*State)) {
 	case news{bad: true}: // it concerns fields, which come and go in sensors that are well
 		l.fields.due(l.deps.Up())
 		if l.fields.change(l.deps.Up()) && !l.damper.flapping {
-			l.tell(s)
+			l.report(s)
 		}
 		return
 	}
@@ -34,10 +36,10 @@ func (l *loop) update(change func(*State)) {
 		return
 	}
 	if l.damper.flapping {
-		l.tellFlapping(l.damper.changes)
+		l.reportFlapping(l.damper.changes)
 		return
 	}
-	l.tell(s)
+	l.report(s)
 }
 
 // news is what differs between two states of a sensor.
@@ -52,10 +54,10 @@ func newsOf(s, was State) news {
 	}
 }
 
-// tell logs what is new since it was last told, and passes on what matters to others.
-func (l *loop) tell(s State) {
-	n, was := newsOf(s, l.told), l.told
-	l.told = s
+// report logs what is new since it was last reported, and passes on what matters to others.
+func (l *loop) report(s State) {
+	n, was := newsOf(s, l.reported), l.reported
+	l.reported = s
 	level := slog.LevelInfo
 	if s.Err != "" || len(s.Bad) > 0 {
 		level = slog.LevelWarn
@@ -76,7 +78,7 @@ func (l *loop) tell(s State) {
 	}
 }
 
-// logSink logs that the sink began or ceased to refuse readings since it was told of.
+// logSink logs that the sink began or ceased to refuse readings since it was last reported.
 func (l *loop) logSink(s, was State) {
 	switch {
 	case (s.SinkErr == "") == (was.SinkErr == ""):
@@ -87,32 +89,32 @@ func (l *loop) logSink(s, was State) {
 	}
 }
 
-// tellFlapping tells that a sensor has changed too often within the last minute.
-func (l *loop) tellFlapping(changes int) {
+// reportFlapping reports that a sensor has changed too often within the last minute.
+func (l *loop) reportFlapping(changes int) {
 	l.mu.Lock()
 	l.state.Flaps = changes
 	s := l.state
 	l.mu.Unlock()
-	l.logSink(s, l.told)
-	l.told = s
+	l.logSink(s, l.reported)
+	l.reported = s
 	l.log(slog.LevelWarn, "sensor flaps: its changes are told once a minute", s, "changes", changes)
 	l.deps.OnState(s)
 }
 
-// tellSpan tells how a sensor did that flapped in the minute that is over, if one is.
-func (l *loop) tellSpan() {
+// reportSpan reports the state of a sensor that flapped in the minute that is over, if one is.
+func (l *loop) reportSpan() {
 	changes, over := l.damper.due(l.deps.Up())
 	switch {
 	case !over:
 	case l.damper.flapping:
-		l.tellFlapping(changes)
+		l.reportFlapping(changes)
 	default:
 		l.mu.Lock()
 		l.state.Flaps = 0
 		s := l.state
 		l.mu.Unlock()
-		l.logSink(s, l.told)
-		l.told = s
+		l.logSink(s, l.reported)
+		l.reported = s
 		l.log(slog.LevelInfo, "sensor does not flap any more", s, "changes", changes)
 		l.deps.OnState(s)
 	}
@@ -126,7 +128,8 @@ func (l *loop) log(level slog.Level, message string, s State, more ...any) {
 	l.deps.Log.Log(context.Background(), level, message, append(args, "err", s.Err)...)
 }
 
-// kind is an error's text without what may differ each time: words with a digit, and the bytes of a frame.
+// kind is an error's text without what may differ each time: words with a digit, and the bytes of a
+// frame.
 func kind(err string) string {
 	var words []string
 	for word := range strings.FieldsSeq(err) {
