@@ -27,7 +27,7 @@ func (p *Patient) sensor(ctx context.Context, s *config.Sensor) Check {
 	case !s.Enabled:
 		c.Detail = "it is disabled"
 	case slices.ContainsFunc(s.Spec.Fields(s.Options), func(f drivers.Field) bool { return f.Writable }):
-		c.Detail = "it was not tried: it can be written to, and to open it might switch something; fieldgate read " + s.Name + " does"
+		c.Detail = "it was not tried: it can be written to, and opening it might switch something; to try it: fieldgate read " + s.Name
 	default:
 		measure(ctx, s, p.Buses, &c)
 	}
@@ -52,7 +52,7 @@ func (p *Patient) asTheGatewaySays(s *config.Sensor, c *Check) {
 		}
 	}
 	if h.Flaps > 0 {
-		c.Detail = fmt.Sprintf("it flaps, %d changes within a minute; ", h.Flaps) + c.Detail
+		c.Detail = fmt.Sprintf("it is flapping, %d changes within a minute; ", h.Flaps) + c.Detail
 		if c.Level == OK {
 			c.Level = Warn
 		}
@@ -81,7 +81,7 @@ func measure(ctx context.Context, s *config.Sensor, buses drivers.Buses, c *Chec
 	fail := func(err error) {
 		c.Level, c.Detail = Fail, err.Error()
 		if errors.Is(err, context.DeadlineExceeded) {
-			c.Remedy = fmt.Sprintf("check that the device is on, its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, patience))
+			c.Remedy = fmt.Sprintf("check that the device is on, and check its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, patience))
 		}
 	}
 	driver, err := s.Spec.Open(ctx, buses, s.Bus, s.Options)

@@ -32,7 +32,7 @@ func TestFlapping(t *testing.T) {
 		}
 		b.sleep(10 * time.Minute)
 		state := s.State()
-		if state.Flaps < 1100 || state.Flaps > 1201 || !strings.HasPrefix(state.Trouble(), fmt.Sprintf("it flaps, %d changes within a minute", state.Flaps)) {
+		if state.Flaps < 1100 || state.Flaps > 1201 || !strings.HasPrefix(state.Trouble(), fmt.Sprintf("it is flapping, %d changes within a minute", state.Flaps)) {
 			t.Errorf("want the changes of a minute, got %+v", state)
 		}
 		if lines := strings.Count(b.log.String(), "\n"); lines != flapLimit+1+10 || len(b.told()) != lines {
@@ -42,7 +42,7 @@ func TestFlapping(t *testing.T) {
 		b.sleep(2 * time.Minute)
 		told := b.told()
 		last := told[len(told)-1]
-		if state := s.State(); state.Flaps != 0 || last.Flaps != 0 || last.Condition != OK || !strings.Contains(b.log.String(), "does not flap any more") {
+		if state := s.State(); state.Flaps != 0 || last.Flaps != 0 || last.Condition != OK || !strings.Contains(b.log.String(), "no longer flapping") {
 			t.Errorf("two minutes after the last change: %+v, last told %+v", state, last)
 		}
 		calm.Store(false)
@@ -121,7 +121,7 @@ func TestAnotherErrorIsTold(t *testing.T) {
 		if b.conditions() != "failing failing" || !strings.Contains(b.told()[1].Err, "damaged") || s.State().Since != b.told()[0].Since {
 			t.Errorf("want two events, got %+v", b.told())
 		}
-		if log := b.log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "another error") {
+		if log := b.log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "another reason") {
 			t.Errorf("log:\n%s", log)
 		}
 	})
