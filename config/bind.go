@@ -183,9 +183,9 @@ func (b *binder) duration(n *node, v reflect.Value, path string) {
 	case err == nil:
 		v.SetInt(int64(d))
 	case durationForm.MatchString(s):
-		b.misfit(n, "%s: %q is too large for a duration: 292 years are the most", path, s)
+		b.misfit(n, "%s: %q is too large for a duration: the maximum is 292 years", path, s)
 	default:
-		b.misfit(n, `%s: %q is no duration: write a number and ms, s, m or h, such as "10s" or "1h30m"`, path, s)
+		b.misfit(n, `%s: %q is not a duration: write a number and ms, s, m or h, such as "10s" or "1h30m"`, path, s)
 	}
 }
 

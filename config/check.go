@@ -26,7 +26,7 @@ func (b *binder) check(c *Config, catalogue Catalogue) {
 		b.report(b.at("telemetry.batch_max"), "telemetry.batch_max must be from 1 to 10000")
 	}
 	if c.Buffer.Path != "" && !filepath.IsAbs(c.Buffer.Path) {
-		b.report(b.at("buffer.path"), "buffer.path must be the whole path of the file: the directory that the gateway starts in changes")
+		b.report(b.at("buffer.path"), "buffer.path must be the full path of the file: the directory in which the gateway starts varies")
 	}
 	b.oneOf("buffer.when_full", c.Buffer.WhenFull, WhenFull)
 	b.between("buffer.max_loss", c.Buffer.MaxLoss, 0, time.Hour)
@@ -80,11 +80,11 @@ func (b *binder) checkMQTT(m *MQTT) {
 		u, err := url.Parse(s)
 		switch {
 		case err != nil:
-			b.report(b.at(path), "%s: %q is no URL: write mqtt://host:1883, mqtts://host:8883, wss://host/mqtt or unix:///path", path, s)
+			b.report(b.at(path), "%s: %q is not a URL: write mqtt://host:1883, mqtts://host:8883, wss://host/mqtt or unix:///path", path, s)
 		case u.User != nil:
-			b.reportSecret(b.at(path), "%s: user names and passwords do not belong into the URL: use mqtt.username and mqtt.password_file", path)
+			b.reportSecret(b.at(path), "%s: user names and passwords do not belong in the URL: use mqtt.username and mqtt.password_file", path)
 		case foreignScheme[u.Scheme] != "":
-			b.report(b.at(path), "%s: %s:// is %s:// here: write %s://%s", path, u.Scheme, foreignScheme[u.Scheme], foreignScheme[u.Scheme], u.Host)
+			b.report(b.at(path), "%s: %s:// is called %s:// here: write %s://%s", path, u.Scheme, foreignScheme[u.Scheme], foreignScheme[u.Scheme], u.Host)
 		case !slices.Contains(schemes, u.Scheme):
 			b.report(b.at(path), "%s: the scheme must be mqtt, mqtts, ws, wss or unix, not %q%s", path, u.Scheme, didYouMean(u.Scheme, schemes))
 		case u.Scheme == "unix" && u.Path == "":
@@ -175,7 +175,7 @@ func (b *binder) checkPause(s *Sensor, path string) {
 func (b *binder) checkBus(s *Sensor, path string) {
 	switch {
 	case s.Spec.Bus == drivers.NoBus && s.Bus != "":
-		b.report(b.at(path+".bus"), "driver %q is attached to no bus: remove this line", s.Driver)
+		b.report(b.at(path+".bus"), "driver %q does not use a bus: remove this line", s.Driver)
 	case s.Spec.Bus != drivers.NoBus && s.Bus == "":
 		b.report(b.at(path), "%s.bus is missing: driver %q needs one, such as %q", path, s.Driver, s.Spec.Bus.Example())
 	case s.Bus != "":
@@ -310,7 +310,7 @@ func badFilter(filter string) string {
 	for i, level := range levels {
 		switch {
 		case level == "#" && i < len(levels)-1:
-			return "has levels behind #"
+			return "has levels after #"
 		case len(level) > 1 && strings.ContainsAny(level, "+#"):
 			return "has a wildcard that is not alone in its level"
 		}

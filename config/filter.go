@@ -53,7 +53,7 @@ func (c FieldFilter) Check(k drivers.Kind) error {
 		switch {
 		case v == nil:
 		case k != drivers.KindFloat && k != drivers.KindInt:
-			wrong(key, "the field is a %s; only numbers have it", k)
+			wrong(key, "the field is a %s; only numbers can have it", k)
 		case math.IsNaN(*v) || math.IsInf(*v, 0):
 			wrong(key, "%v is not a finite number", *v)
 		}

@@ -28,7 +28,7 @@ func TestOneMistakeAValue(t *testing.T) {
 		{"size too large", minimal + "[buffer]\nmax_bytes = \"99999999TB\"\n", `"99999999TB" is too large for a size`},
 		{"size far too large", minimal + "[buffer]\nmax_bytes = \"1e999\"\n", "is too large for a size"},
 		{"size below 0", minimal + "[buffer]\nmin_free = -1\n", "buffer.min_free must not be negative: -1"},
-		{"size that is no number", minimal + "[buffer]\nmax_bytes = \"NaN\"\n", "is no size"},
+		{"size that is no number", minimal + "[buffer]\nmax_bytes = \"NaN\"\n", "is not a size"},
 		{"option of another type", minimal + "[[sensor]]\nname = \"s\"\nevery = \"1s\"\ndriver = \"bme280\"\nbus = \"/dev/i2c-1\"\n[sensor.options]\nchannel = 300\n", "out of range: 300"},
 		{"table for the sensors", minimal + "[sensor]\nname = \"s\"\n", "sensor must be a list, not a table"},
 		{"bus of a number", minimal + "[[sensor]]\nname = \"s\"\nevery = \"1s\"\ndriver = \"bme280\"\nbus = 1\n", "bus must be a string, not 1"},

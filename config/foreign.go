@@ -6,8 +6,8 @@ import "strings"
 // case, without _ and -), each with what to write. Which of the meanings fits is decided by the
 // table that the key stands in.
 var foreign = map[string][]meaning{
-	"password":     {{"mqtt", `put it into a file that only the service may read, and write password_file = "/etc/fieldgate/mqtt-password": no secret stands in the configuration`}},
-	"passwd":       {{"mqtt", `put it into a file that only the service may read, and write password_file = "/etc/fieldgate/mqtt-password": no secret stands in the configuration`}},
+	"password":     {{"mqtt", `put it into a file that only the service may read, and write password_file = "/etc/fieldgate/mqtt-password": secrets do not belong in the configuration`}},
+	"passwd":       {{"mqtt", `put it into a file that only the service may read, and write password_file = "/etc/fieldgate/mqtt-password": secrets do not belong in the configuration`}},
 	"host":         {{"mqtt", `write urls = ["mqtt://HOST:1883"]`}},
 	"hostname":     {{"mqtt", `write urls = ["mqtt://HOST:1883"]`}},
 	"port":         {{"mqtt", `write urls = ["mqtt://HOST:PORT"]`}, {"sensor", `write bus = "/dev/…" for a serial port, or bus = "host:502" for Modbus TCP`}},

@@ -56,7 +56,7 @@ func (m machine) identify() (identity, error) {
 	}
 	id, file, err := m.random()
 	if err != nil {
-		return identity{}, fmt.Errorf("%s, this machine has no network card of its own, and no id can be kept: %w", why, err)
+		return identity{}, fmt.Errorf("%s, this machine has no network card of its own, and no id can be stored: %w", why, err)
 	}
 	return identity{hashOf(id), why + ": the default gateway.id comes from the random id in " + file + " (run systemd-machine-id-setup, or set gateway.id)"}, nil
 }

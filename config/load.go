@@ -54,7 +54,7 @@ func ReadSources(file string) ([]Source, error) {
 			return nil, fmt.Errorf("reading the configuration: %w", err)
 		}
 		if total += len(text); total > maxFiles {
-			return nil, fmt.Errorf("reading the configuration: %s: the files have more than %d KiB together: are they the right ones?", name, maxFiles>>10)
+			return nil, fmt.Errorf("reading the configuration: %s: the files are larger than %d KiB together: are they the right ones?", name, maxFiles>>10)
 		}
 		sources[i] = Source{Name: name, Text: string(text)}
 	}
@@ -65,7 +65,7 @@ func ReadSources(file string) ([]Source, error) {
 func readers(name string) string {
 	var st syscall.Stat_t
 	if err := syscall.Stat(name, &st); err != nil {
-		return "a folder above it is closed to this user: run this with sudo"
+		return "this user may not enter a directory above it: run this with sudo"
 	}
 	return mayRead(name, uint32(st.Mode), userName(st.Uid), groupName(st.Gid))
 }

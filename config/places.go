@@ -45,13 +45,13 @@ func (p Places) Socket(c *Config) string {
 // this user alone.
 func (p Places) Make(c *Config) error {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
-		return fmt.Errorf("making the directory for the store: %w: name another one with --state-dir", err)
+		return fmt.Errorf("creating the directory for the store: %w: name another one with --state-dir", err)
 	}
 	if c.Control.Socket != "" {
 		return nil
 	}
 	if err := os.MkdirAll(p.Runtime, 0o700); err != nil {
-		return fmt.Errorf("making the directory for the control socket: %w: set control.socket, or RUNTIME_DIRECTORY", err)
+		return fmt.Errorf("creating the directory for the control socket: %w: set control.socket, or RUNTIME_DIRECTORY", err)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrIrregular says that a file is not a regular one, or is too large.
-var ErrIrregular = errors.New("not a regular file of a sane size")
+var ErrIrregular = errors.New("not a regular file of a reasonable size")
 
 // ReadFile returns the content of a regular file of at most max bytes. Anything else that somebody
 // put in its place could block the program for ever or fill its memory. Its error names the file.

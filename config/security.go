@@ -9,7 +9,7 @@ import (
 // checkSecurity reports protection that the file asks for and that would silently not be there.
 func (b *binder) checkSecurity(m *MQTT, password bool) {
 	if password && m.Username == "" {
-		b.report(b.at("mqtt"), "mqtt: there is a password and no mqtt.username: a broker takes that for a guest, or refuses it")
+		b.report(b.at("mqtt"), "mqtt: there is a password but no mqtt.username: a broker treats that as a guest, or refuses it")
 	}
 	if !b.set("mqtt.tls") {
 		return
@@ -44,7 +44,7 @@ func (c *Config) Warnings() []string {
 			continue
 		}
 		if m.PasswordCredential != "" || m.PasswordFile != "" || m.PasswordEnv != "" {
-			list = append(list, fmt.Sprintf("%s: the password goes over the network readable by everyone on the way: use %ss:// where the broker offers it", s, u.Scheme))
+			list = append(list, fmt.Sprintf("%s: everyone on the way can read the password: use %ss:// if the broker offers it", s, u.Scheme))
 		}
 	}
 	return append(list, c.identity...)

@@ -32,11 +32,11 @@ func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 		path := fmt.Sprintf("sensor.%d", i)
 		switch {
 		case address != nil && s.Driver != other.Driver:
-			b.report(b.at(path+".driver"), "%s: there is driver %q at address 0x%02x of %s already, for %s: one chip answers there", path, other.Driver, *address, s.Bus, where)
+			b.report(b.at(path+".driver"), "%s: driver %q already uses address 0x%02x of %s, for %s: only one chip answers there", path, other.Driver, *address, s.Bus, where)
 		case s.Spec.Bus == drivers.SerialBus && !(s.Spec.Shared && other.Spec.Shared):
-			b.report(b.at(path+".bus"), "%s.bus: %s belongs to %s: a serial port has one device, unless all are on one line and speak when they are asked", path, s.Bus, where)
+			b.report(b.at(path+".bus"), "%s.bus: %s belongs to %s: a serial port has one device, unless all are on one line and answer only when asked", path, s.Bus, where)
 		case s.Spec.Line != nil && other.Spec.Line != nil && s.Spec.Line(s.Options) != other.Spec.Line(other.Options):
-			b.report(b.at(path+".options"), "%s: the line %s is %s for %s and %s here: all devices of a line must be set to the same", path, s.Bus,
+			b.report(b.at(path+".options"), "%s: the line %s is %s for %s and %s here: all devices of a line must have the same settings", path, s.Bus,
 				other.Spec.Line(other.Options), where, s.Spec.Line(s.Options))
 		}
 	}

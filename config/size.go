@@ -32,9 +32,9 @@ func ParseSize(s string) (Size, error) {
 	f, err := strconv.ParseFloat(number, 64)
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange), math.IsNaN(f), f < 0:
-		return 0, fmt.Errorf("%q is no size: write a number and KiB, MiB or GiB, such as \"256MiB\"", s)
+		return 0, fmt.Errorf("%q is not a size: write a number and KiB, MiB or GiB, such as \"256MiB\"", s)
 	case f*factor > 1<<53:
-		return 0, fmt.Errorf("%q is too large for a size: 8192TiB are the most", s)
+		return 0, fmt.Errorf("%q is too large for a size: the maximum is 8192TiB", s)
 	}
 	return Size(f * factor), nil
 }

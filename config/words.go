@@ -17,19 +17,19 @@ const UnroutedHold = "hold"
 // The words of each key whose values are fixed. Formats, commands and drivers are the Catalogue's.
 var (
 	LogLevels = Words{
-		{"debug", "everything, also single attempts and packets"},
+		{"debug", "everything, including single attempts and packets"},
 		{"info", "changes of state"},
 		{"warn", "what needs attention while the gateway goes on"},
 		{"error", "what does not work"},
 	}
 	Unrouted = Words{
-		{"delivered", "a reading that nobody subscribed to counts as delivered, and is counted"},
-		{UnroutedHold, "a reading that nobody subscribed to stays in the queue"},
+		{"delivered", "a reading without a subscriber counts as delivered, and is counted"},
+		{UnroutedHold, "a reading without a subscriber stays in the queue"},
 	}
 	WhenFull = Words{
 		{"drop-oldest", "the oldest readings of the lowest priority make room"},
 		{"reject-new", "new readings are not taken"},
-		{"thin", "the oldest readings become buckets of mean, least and greatest value first"},
+		{"thin", "the oldest readings are first combined into buckets of mean, minimum and maximum"},
 	}
 	Priorities = Words{
 		{"low", "gives way first when the store is full, and is sent last"},
@@ -39,7 +39,7 @@ var (
 	ShadowKeys = Words{
 		{"sensors.every", "interval of a sensor"},
 		{"sensors.enabled", "whether a sensor is read"},
-		{"sensors.deadband", "least change of a field that is reported"},
+		{"sensors.deadband", "smallest change of a field that is reported"},
 		{"gateway.log_level", "log level"},
 		{"gateway.health_every", "interval of P/health"},
 	}

@@ -27,8 +27,8 @@ func statusCommand(o *options) *cobra.Command {
 	var socket string
 	var asJSON, check bool
 	c := &cobra.Command{
-		Use: "status", Short: "Tell how the running gateway does",
-		Long: "Status tells how the running gateway does. With --check it prints one line for monitoring, and the exit code says it: 0 ok, 1 degraded,\n" +
+		Use: "status", Short: "Show the state of the running gateway",
+		Long: "Status shows the state of the running gateway. With --check it prints one line for monitoring and sets the exit code: 0 ok, 1 degraded,\n" +
 			"2 wrong usage, 3 no gateway answers.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := dial(o, socket, cmd.ErrOrStderr()).Status(cmd.Context())
@@ -82,7 +82,7 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 		fmt.Fprintf(w, "\t%s\n", oneLine(r))
 	}
 	if s.Config != "current" {
-		fmt.Fprintf(w, "config\t%s: the files are wrong, this is the last configuration that worked\n", s.Config)
+		fmt.Fprintf(w, "config\t%s: the files are wrong; this is the last configuration that worked\n", s.Config)
 		for _, p := range s.Problem {
 			fmt.Fprintf(w, "\t%s\n", p)
 		}
@@ -99,7 +99,7 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 		q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused, unrouted(q.Unrouted))
 	fmt.Fprintf(w, "flash\t%s in %d commits%s\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, aDay(h.Flash.BytesPerDay))
 	if d := h.Flash.Device; d != nil {
-		fmt.Fprintf(w, "card\t%s written to %s by everybody%s%s\n", bytesText(float64(d.Bytes)), d.Name, aDay(d.BytesPerDay), lifetime(d.Years))
+		fmt.Fprintf(w, "card\t%s written to %s by all programs%s%s\n", bytesText(float64(d.Bytes)), d.Name, aDay(d.BytesPerDay), lifetime(d.Years))
 	}
 	fmt.Fprintf(w, "identity\trun %s in store %s, start %d\n", h.Run, h.Store, h.Boot)
 	if s.Clock != "" { // an older gateway does not say it
@@ -153,7 +153,7 @@ func printSensors(out io.Writer, s contract.LocalStatus) error {
 // complaints are what is wrong with a sensor, a line each.
 func complaints(v contract.SensorHealth) (lines []string) {
 	if v.Flaps > 0 {
-		lines = append(lines, fmt.Sprintf("it flaps: %d changes within a minute", v.Flaps))
+		lines = append(lines, fmt.Sprintf("it is flapping: %d changes within a minute", v.Flaps))
 	}
 	if v.Error != "" && v.State != string(sampling.Bad) { // there it is what the fields say
 		lines = append(lines, v.Error)
@@ -168,7 +168,7 @@ func unrouted(n uint64) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %d went to nobody (no subscriber)", n)
+	return fmt.Sprintf("; %d without a subscriber", n)
 }
 
 // aDay is what is written in a day at the present rate; nothing if the gateway has not run long

@@ -35,7 +35,7 @@ board   ok              30     0         0
 dead11  failing         0      12        0
     LONG
 loose   ok              100    100       0
-    it flaps: 1200 changes within a minute
+    it is flapping: 1200 changes within a minute
 m1      bad             30     0         0
     v: 4.17e-08 is outside 100 to 400 (field.v.min, max): scale, type or word_order wrong?
     x: exception 2
@@ -50,7 +50,7 @@ m2      ok              30     0         0
 			t.Errorf("the line ends with blanks: %q", line)
 		}
 	}
-	if !strings.Contains(text, "refused 0; 114 went to nobody (no subscriber)\n") {
+	if !strings.Contains(text, "refused 0; 114 without a subscriber\n") {
 		t.Errorf("nobody subscribed, and it does not say so:\n%s", text)
 	}
 	s.Health.Queue.Unrouted = 0

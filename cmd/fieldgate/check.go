@@ -9,7 +9,7 @@ import (
 
 func checkCommand(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use: "check [FILE]", Args: cobra.MaximumNArgs(1), Short: "Check the configuration and tell every mistake",
+		Use: "check [FILE]", Args: cobra.MaximumNArgs(1), Short: "Check the configuration and list every mistake",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.file(cmd, args); err != nil {
 				return err

@@ -86,7 +86,7 @@ func TestOlderCopyPutBack(t *testing.T) {
 			copies += gap.Run
 		}
 	}
-	if r.Verdict != verify.Incomplete || unreported != runs[1] || copies != runs[0] || !strings.Contains(text.String(), "an older copy of the store was put back") {
+	if r.Verdict != verify.Incomplete || unreported != runs[1] || copies != runs[0] || !strings.Contains(text.String(), "an older copy of the store was restored") {
 		t.Errorf("untold %s, copies of %s, runs %v\n%s", unreported, copies, runs, &text)
 	}
 	for _, s := range r.Sequences {

@@ -14,9 +14,9 @@ import (
 func demoCommand() *cobra.Command {
 	var length time.Duration
 	c := &cobra.Command{
-		Use: "demo", Short: "Show everything on this machine, without hardware or broker",
+		Use: "demo", Short: "Demonstrate everything on this machine, without hardware or broker",
 		Long: "Demo starts a broker inside this process, a gateway with this machine's own sensors and simulated ones, and a separate\n" +
-			"subscriber, cuts the link between them for 10 s, and tells whether the subscriber got everything.",
+			"subscriber, cuts the link between them for 10 s, and reports whether the subscriber received everything.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			buses := openBuses(slog.New(slog.DiscardHandler))
 			defer buses.Close()
@@ -31,7 +31,7 @@ func demoCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().DurationVar(&length, "for", 40*time.Second, "how long; 0 runs on until Ctrl-C, and Enter cuts the link")
+	c.Flags().DurationVar(&length, "for", 40*time.Second, "how long to run; 0: until Ctrl-C, and Enter cuts the link")
 	return c
 }
 

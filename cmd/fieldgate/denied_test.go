@@ -140,17 +140,17 @@ func TestDeniedTopicsAndALimitThatIsNotAnnounced(t *testing.T) {
 	if code := g.stop(); code != exitDone {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
-	if !strings.Contains(g.log.String(), "the broker limits the size of a message") || !strings.Contains(m.log.String(), "Dropped too large PUBLISH") {
+	if !strings.Contains(g.log.String(), "the broker has a limit on message size") || !strings.Contains(m.log.String(), "Dropped too large PUBLISH") {
 		t.Error("the limit of a message was not learned")
 	}
 	if line, code := g.command("status", "--check", "-c", g.path("fieldgate.toml")); code != exitUnknown || !strings.HasPrefix(line, "unknown: ") {
 		t.Errorf("status --check without a gateway: exit code %d, %q", code, line)
 	}
 	g.fill(each/10, sensors[0])
-	learned, large := strings.Count(g.log.String(), "the broker limits the size of a message"), strings.Count(m.log.String(), "Dropped too large PUBLISH")
+	learned, large := strings.Count(g.log.String(), "the broker has a limit on message size"), strings.Count(m.log.String(), "Dropped too large PUBLISH")
 	g.running()
 	eventually(t, 30*time.Second, "the second backlog is delivered", func() bool { s, err := g.ask(); return err == nil && s.Health.Queue.Delivered >= each/10 })
-	if strings.Count(g.log.String(), "the broker limits the size of a message") != learned || strings.Count(m.log.String(), "Dropped too large PUBLISH") != large {
+	if strings.Count(g.log.String(), "the broker has a limit on message size") != learned || strings.Count(m.log.String(), "Dropped too large PUBLISH") != large {
 		t.Error("the next start had to learn the limit anew")
 	}
 }

@@ -65,7 +65,7 @@ func TestDriversPageCanBeCopied(t *testing.T) {
 	}
 }
 
-// TestDocumentationNamesEverything: each key of the configuration, driver, option, field, operation
+// TestDocumentationNamesEverything: each key of the configuration, driver, option, field, command
 // and topic has its place in docs.
 func TestDocumentationNamesEverything(t *testing.T) {
 	want := map[string][]string{"configuration.md": keysOf(reflect.TypeFor[config.Config]()), "topics.md": command.Words().Names()}
@@ -81,7 +81,7 @@ func TestDocumentationNamesEverything(t *testing.T) {
 	}
 	topics := contract.NewTopics("x", "P")
 	for _, topic := range []string{topics.Status(), topics.Telemetry("<sensor>"), topics.Late("<sensor>"), topics.Last("<sensor>"), topics.Sensor("<sensor>"),
-		topics.Reported(), topics.Desired(), topics.Health(), topics.Event("<type>"), topics.Reply("<operation>"), strings.Replace(topics.Commands(), "+", "<operation>", 1)} {
+		topics.Reported(), topics.Desired(), topics.Health(), topics.Event("<type>"), topics.Reply("<command>"), strings.Replace(topics.Commands(), "+", "<command>", 1)} {
 		want["topics.md"] = append(want["topics.md"], strings.TrimPrefix(topic, "x/"))
 	}
 	for file, names := range want {

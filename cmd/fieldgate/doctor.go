@@ -19,17 +19,17 @@ import (
 )
 
 // errUnwell is the verdict of doctor, whose reasons were printed.
-var errUnwell = errors.New("something does not work")
+var errUnwell = errors.New("some checks failed")
 
 func doctorCommand(o *options) *cobra.Command {
 	var socket string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "doctor", Short: "Find out what does not work, and what to do about it",
-		Long: `Doctor examines the clock, the store's place, the broker, and each sensor of the configuration. It exits with 1 where something does not work.
+		Use: "doctor", Short: "Find out what does not work and what to do about it",
+		Long: `Doctor checks the clock, the place of the store, the broker, and each configured sensor. It exits with 1 if something does not work.
 
-It changes nothing. While the gateway runs it takes the sensors' state from it; otherwise it opens each sensor and measures once, but none that can be written
-to. Run it as the service does, so that it has the same rights: 
+It changes nothing. While the gateway runs, doctor asks it for the state of the sensors; otherwise it opens each sensor and measures once, except sensors that can
+be written to. Run it as the service runs, so that it has the same rights: 
 
   sudo systemd-run --pipe --wait -q -p User=fieldgate -p LoadCredential=mqtt-password:/etc/fieldgate/mqtt-password fieldgate doctor`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

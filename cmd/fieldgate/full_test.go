@@ -173,7 +173,7 @@ func TestExportAsCSV(t *testing.T) {
 	if text, code := g.command("queue", "dead-letter", "drop", "-c", g.path("fieldgate.toml")); code != exitUsage || !strings.Contains(text, "--all") {
 		t.Errorf("drop of nothing: exit code %d, %s", code, text)
 	}
-	if text, code := g.command("queue", "dead-letter", "retry", "99", "-c", g.path("fieldgate.toml")); code != exitFailed || !strings.Contains(text, "not there") {
+	if text, code := g.command("queue", "dead-letter", "retry", "99", "-c", g.path("fieldgate.toml")); code != exitFailed || !strings.Contains(text, "not found") {
 		t.Errorf("retry of what is not there: exit code %d, %s", code, text)
 	}
 }

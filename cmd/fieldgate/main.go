@@ -93,7 +93,7 @@ func (o *options) file(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.Flags().Changed("config") && args[0] != o.config {
-		return usageError{fmt.Errorf("-c names %s, and %s is named as well: which of them?", o.config, args[0])}
+		return usageError{fmt.Errorf("-c names %s, and %s is given as well: name only one of them", o.config, args[0])}
 	}
 	return cmd.Flags().Set("config", args[0])
 }
@@ -111,9 +111,9 @@ func newRoot() *cobra.Command {
 	// Not cobra's own version text: its templates look up methods by name, and then the linker
 	// keeps every method of the program.
 	showVersion := root.Flags().BoolP("version", "v", false, "print the version")
-	root.PersistentFlags().StringVarP(&o.config, "config", "c", config.DefaultFile, "configuration `file`; conf.d/*.toml beside it is read as well")
+	root.PersistentFlags().StringVarP(&o.config, "config", "c", config.DefaultFile, "configuration `file`; conf.d/*.toml beside it are read as well")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
+		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
 	root.AddCommand(runCommand(o), demoCommand(), checkCommand(o), readCommand(o), statusCommand(o), tailCommand(o), reloadCommand(o), verifyCommand(o), queueCommand(o), versionCommand())
 	root.AddCommand(scanCommand(o), recordCommand(o), doctorCommand(o))

@@ -21,7 +21,7 @@ import (
 
 func queueCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use: "queue", Short: "Look into the store of the running gateway",
+		Use: "queue", Short: "Inspect the queue of the running gateway",
 		Args: cobra.NoArgs,
 	}
 	c.AddCommand(queueStatsCommand(o), queueExportCommand(o), deadLetterCommand(o), queueSizeCommand(o))
@@ -32,7 +32,7 @@ func queueStatsCommand(o *options) *cobra.Command {
 	var socket string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "stats", Short: "Tell what waits, by sensor",
+		Use: "stats", Short: "Show what is waiting, per sensor",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := dial(o, socket, cmd.ErrOrStderr()).QueueStats(cmd.Context())
@@ -51,7 +51,7 @@ func queueStatsCommand(o *options) *cobra.Command {
 }
 
 func printQueue(out io.Writer, s contract.QueueStats) error {
-	fmt.Fprintf(out, "%d readings, %d events; %d of them in flight; %d dead letters; %d losses to be told; %s of %s\n",
+	fmt.Fprintf(out, "%d readings, %d events; %d of them in flight; %d dead letters; %d losses not yet reported; %s of %s\n",
 		s.Readings, s.Events, s.InFlight, s.Dead, s.Losses, bytesText(float64(s.Bytes)), bytesText(float64(s.MaxBytes)))
 	if len(s.Sensors) == 0 {
 		return nil
@@ -73,10 +73,10 @@ func printQueue(out io.Writer, s contract.QueueStats) error {
 func queueExportCommand(o *options) *cobra.Command {
 	var socket, format, file string
 	c := &cobra.Command{
-		Use: "export", Short: "Write every reading that waits, as JSON lines or CSV",
-		Long: `Export writes every reading that was not acknowledged yet, oldest first within a priority. Nothing is taken away, and delivery goes on: what
-is acknowledged meanwhile may be missing. JSON lines are documents as the cloud gets them (fieldgate verify --partial reads them); CSV has a line
-for each field.`,
+		Use: "export", Short: "Write every waiting reading, as JSON lines or CSV",
+		Long: `Export writes every reading that is not yet acknowledged, oldest first within a priority. Nothing is removed, and delivery goes on: readings that
+are acknowledged meanwhile may be missing. JSON lines are documents as the cloud receives them (fieldgate verify --partial reads them); CSV has one
+line per field.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "json" && format != "csv" {
@@ -130,7 +130,7 @@ func writeFile(file string, stdout io.Writer, write func(io.Writer) error) error
 
 func deadLetterCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use: "dead-letter", Short: "List what the broker refused, send it again, or give it up",
+		Use: "dead-letter", Short: "List what the broker refused, send it again, or discard it",
 		Args: cobra.NoArgs,
 	}
 	var socket string
@@ -156,8 +156,8 @@ func deadLetterCommand(o *options) *cobra.Command {
 		},
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
-	retry := deadCommand(o, &socket, "retry", "Send dead letters once more", "sent again", (*control.Client).RetryDead)
-	drop := deadCommand(o, &socket, "drop", "Give dead letters up: the loss ledger has told of them", "dropped", (*control.Client).DropDead)
+	retry := deadCommand(o, &socket, "retry", "Send dead letters again", "sent again", (*control.Client).RetryDead)
+	drop := deadCommand(o, &socket, "drop", "Discard dead letters (the loss ledger already lists them)", "dropped", (*control.Client).DropDead)
 	for _, sub := range []*cobra.Command{list, retry, drop} {
 		socketFlag(sub, &socket)
 		c.AddCommand(sub)
@@ -171,7 +171,7 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 		Use: name + " <id>... | --all", Short: short, Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return usageError{errors.New("name the ids (fieldgate queue dead-letter list shows them), or give --all")}
+				return usageError{errors.New("name ids (fieldgate queue dead-letter list shows them), or use --all")}
 			}
 			var ids []int64
 			for _, a := range args {
@@ -187,11 +187,11 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, done)
 			if n < len(ids) {
-				return fmt.Errorf("%d of the ids were not there", len(ids)-n)
+				return fmt.Errorf("%d of the ids were not found", len(ids)-n)
 			}
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "all that there are")
+	c.Flags().BoolVar(&all, "all", false, "all of them")
 	return c
 }

@@ -27,7 +27,7 @@ const (
 func readCommand(o *options) *cobra.Command {
 	var socket string
 	c := &cobra.Command{
-		Use: "read <sensor>", Short: "Measure once with a configured sensor and print what it returns",
+		Use: "read <sensor>", Short: "Measure once with a configured sensor and print the result",
 		Args:              oneSensor(o),
 		ValidArgsFunction: completeSensor(o),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,7 +39,7 @@ func readCommand(o *options) *cobra.Command {
 				if status, err := runningGateway(cmd.Context(), o, socket, c); err != nil {
 					return err
 				} else if status != nil {
-					return fmt.Errorf("the gateway is running (process %d) and reads the sensors: fieldgate tail shows them; to read one here stop it first (sudo systemctl stop fieldgate)", status.PID)
+					return fmt.Errorf("the gateway is running (process %d) and reads the sensors: fieldgate tail shows them; to read one here, stop it first (sudo systemctl stop fieldgate)", status.PID)
 				}
 			}
 			timeout := cmp.Or(s.Timeout, patience)

@@ -19,10 +19,10 @@ func recordCommand(o *options) *cobra.Command {
 	var socket, file string
 	var length time.Duration
 	c := &cobra.Command{
-		Use: "record <sensor>", Short: "Record what goes over a sensor's bus, for a report or a test",
+		Use: "record <sensor>", Short: "Record the traffic on a sensor's bus, for a report or a test",
 		Long: `Record measures with a configured sensor for a while and writes every byte that goes over its bus, with the times, the errors and the readings,
-as JSON. Send the file with your report: a test plays it to the driver again (drivertest.Replay). It has what the sensor
-measures, and nothing else of the configuration than the sensor's options. The gateway must not run meanwhile.`,
+as JSON. Send the file with your report: a test can replay it to the driver (drivertest.Replay). It contains the measurements of the
+sensor, and of the configuration nothing but the sensor's options. The gateway must not run meanwhile.`,
 		Args:              oneSensor(o),
 		ValidArgsFunction: completeSensor(o),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -31,7 +31,7 @@ measures, and nothing else of the configuration than the sensor's options. The g
 				return err
 			}
 			if s.Spec.Bus == drivers.NoBus {
-				return usageError{fmt.Errorf("driver %q is attached to no bus: there is nothing to record", s.Driver)}
+				return usageError{fmt.Errorf("driver %q does not use a bus: there is nothing to record", s.Driver)}
 			}
 			if status, err := runningGateway(cmd.Context(), o, socket, c); err != nil {
 				return err
@@ -53,7 +53,7 @@ measures, and nothing else of the configuration than the sensor's options. The g
 		},
 	}
 	socketFlag(c, &socket)
-	c.Flags().DurationVar(&length, "for", time.Minute, "how long; Ctrl-C ends it earlier")
+	c.Flags().DurationVar(&length, "for", time.Minute, "how long to record; Ctrl-C ends it earlier")
 	outputFlag(c, &file)
 	return c
 }

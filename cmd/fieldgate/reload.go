@@ -22,9 +22,9 @@ const (
 func reloadCommand(o *options) *cobra.Command {
 	var socket string
 	c := &cobra.Command{
-		Use: "reload", Short: "Make the running gateway take its configuration anew",
-		Long: "Reload lets the running gateway check its configuration. Where that is right, the gateway stops in order and starts with it at once,\n" +
-			"as the same process, and reload waits until it works again; where it is wrong, the mistakes are printed and nothing changes.",
+		Use: "reload", Short: "Reload the configuration of the running gateway",
+		Long: "Reload makes the running gateway check its configuration. If it is right, the gateway stops in order and starts with it at once,\n" +
+			"in the same process, and reload waits until it works again; if it is wrong, the mistakes are printed and nothing changes.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := o.load(); err != nil {
 				return usageError{err}
@@ -59,7 +59,7 @@ func reloadCommand(o *options) *cobra.Command {
 func started(ctx context.Context, run string, clients ...*control.Client) (contract.LocalStatus, error) {
 	ticker := time.NewTicker(reloadEvery)
 	defer ticker.Stop()
-	last := errors.New("it is still the old one that answers")
+	last := errors.New("the old one still answers")
 	for {
 		for _, c := range clients {
 			s, err := c.Status(ctx)
@@ -72,7 +72,7 @@ func started(ctx context.Context, run string, clients ...*control.Client) (contr
 		}
 		select {
 		case <-ctx.Done():
-			return contract.LocalStatus{}, fmt.Errorf("the gateway took the configuration and is not back after %v: %w", reloadWait, last)
+			return contract.LocalStatus{}, fmt.Errorf("the gateway accepted the configuration and is not back after %v: %w", reloadWait, last)
 		case <-ticker.C:
 		}
 	}

@@ -25,7 +25,7 @@ func runCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "run [FILE]", Args: cobra.MaximumNArgs(1), Short: "Run the gateway until SIGTERM",
 		Long: "Run reads the configuration and works until SIGTERM or Ctrl-C. SIGHUP is the same as `fieldgate reload`.\n" +
-			"Where the configuration has become wrong, the last one that worked runs on, and says so.",
+			"If the configuration has become invalid, run continues with the last one that worked, and says so.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.file(cmd, args); err != nil {
 				return err
@@ -124,7 +124,7 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 				return
 			}
 			if err := config.SaveGood(p.good, l.Sources); err != nil {
-				p.log.Warn("the configuration cannot be kept for the case that a later one is wrong", "err", err)
+				p.log.Warn("the configuration cannot be saved as the last good one", "err", err)
 			}
 		},
 		Hangup: p.hangup,

@@ -42,7 +42,7 @@ func dial(o *options, socket string, out io.Writer) *control.Client {
 		return control.NewClient(candidates[max(i, 0)])
 	case 1:
 	default:
-		fmt.Fprintf(out, "Several gateways run on this machine: this is the one at %s; there is another at %s (--socket chooses).\n", running[0], running[1])
+		fmt.Fprintf(out, "Several gateways run on this machine: this is the one at %s; another is at %s (--socket chooses).\n", running[0], running[1])
 	}
 	return control.NewClient(running[0])
 }
@@ -83,15 +83,15 @@ func runningGateway(ctx context.Context, o *options, socket string, c *config.Co
 			return &s, nil
 		}
 		if !errors.Is(err, control.ErrNobody) {
-			return nil, fmt.Errorf("whether the gateway runs is not known, so nothing was tried: %w", err)
+			return nil, fmt.Errorf("cannot find out whether the gateway runs, so nothing was tried: %w", err)
 		}
 	}
 	store := storeInUse(o, c)
 	switch used, err := buffer.InUse(store); {
 	case err != nil:
-		return nil, fmt.Errorf("whether a gateway has the store open cannot be seen by this user, so nothing was tried: %w: %s", err, doctor.AsService)
+		return nil, fmt.Errorf("this user cannot find out whether a gateway has the store open, so nothing was tried: %w: %s", err, doctor.AsService)
 	case used:
-		return nil, fmt.Errorf("a gateway has the store %s open, and none answers at %s, so nothing was tried: name its socket with --socket, or stop it", store, candidates[0])
+		return nil, fmt.Errorf("a gateway has the store %s open, but none answers at %s, so nothing was tried: name its socket with --socket, or stop it", store, candidates[0])
 	}
 	return nil, nil
 }

@@ -124,7 +124,7 @@ func TestRecordCommand(t *testing.T) {
 	}
 	spec := all.Specs()[slices.IndexFunc(all.Specs(), func(s drivers.Spec) bool { return s.Name == "line" })]
 	drivertest.Replay(t, spec, file)
-	if out, code := g.command("record", "wave", "-c", g.path("fieldgate.toml")); code != exitUsage || !strings.Contains(out, "attached to no bus") {
+	if out, code := g.command("record", "wave", "-c", g.path("fieldgate.toml")); code != exitUsage || !strings.Contains(out, "does not use a bus") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	g.running()
@@ -138,7 +138,7 @@ func TestDoctorCommand(t *testing.T) {
 	args := []string{"doctor", "-c", g.path("fieldgate.toml"), "--state-dir", g.dir}
 	out, code := g.command(args...)
 	for _, want := range []string{"ok    gateway", "ok    sensor wave", "fail  broker mqtt://127.0.0.1:1", "nothing listens at the port", "fail  sensor hall", "I2C bus /dev/i2c-99 does not exist: on Raspberry Pi OS enable it",
-		"ok    store", "something does not work"} {
+		"ok    store", "some checks failed"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("want %q in\n%s", want, out)
 		}
@@ -157,7 +157,7 @@ func TestDoctorCommand(t *testing.T) {
 		t.Fatalf("exit code %d, %v: %s", code, err, out)
 	}
 	says := fmt.Sprint(checks)
-	for _, want := range []string{"it has the sensors", "{sensor hall fail missing: ", "{broker fail the gateway is not connected: "} {
+	for _, want := range []string{"it uses the sensors", "{sensor hall fail missing: ", "{broker fail the gateway is not connected: "} {
 		if !strings.Contains(says, want) {
 			t.Errorf("want %q in\n%s", want, says)
 		}

@@ -18,14 +18,14 @@ func queueSizeCommand(o *options) *cobra.Command {
 	var outage time.Duration
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "size --for 6h", Short: "Tell what an outage of that length needs with this configuration",
-		Long: `Size stores a sample of readings as the configured sensors would make them, in a store of its own that is removed afterwards, and tells
-from that what an outage needs. The numbers of the sample vary at random, as real ones rarely do: real readings compress as well or better. Filters
-that drop readings (deadband, on_change) are not counted on.`,
+		Use: "size --for 6h", Short: "Estimate the storage an outage needs with this configuration",
+		Long: `Size stores a sample of readings as the configured sensors would make them, in a store of its own that is removed afterwards, and estimates
+from that what an outage needs. The values of the sample vary at random, as real ones rarely do: real readings compress as well or better. Filters
+that drop readings (deadband, on_change) are not taken into account.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if outage <= 0 {
-				return usageError{errors.New("--for must say how long the outage is, such as --for 6h")}
+				return usageError{errors.New("--for must give the length of the outage, such as --for 6h")}
 			}
 			c, err := o.load()
 			if err != nil {
@@ -51,11 +51,11 @@ func printSize(out io.Writer, r sizing.Report) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "readings\t%s of %s, %s in %s\n", rateText(r.Rate), several(r.Sensors, "sensor"), grouped(r.Readings, 0), lengthText(r.Outage))
 	fmt.Fprintf(w, "stored\t%s a reading, with %s a commit\n", several(int(math.Round(r.BytesPerReading)), "byte"), several(r.PerCommit, "reading"))
-	fmt.Fprintf(w, "needs\t%s of the card, %s of that whatever the outage; buffer.max_bytes is %s\n", bytesText(r.Needs), bytesText(r.Fixed), bytesText(float64(r.MaxBytes)))
+	fmt.Fprintf(w, "needs\t%s of the card, %s of that for an outage of any length; buffer.max_bytes is %s\n", bytesText(r.Needs), bytesText(r.Fixed), bytesText(float64(r.MaxBytes)))
 	fmt.Fprintf(w, "written\t%s to the card by the store, %s a day, and the file system's journal on top\n", bytesText(r.Written), bytesText(r.WrittenPerDay))
 	verdict := fmt.Sprintf("it fits; the store is full after %s", lengthText(r.FullAfter))
 	if !r.Fits {
-		verdict = fmt.Sprintf("it does not fit: the store is full after %s. Raise buffer.max_bytes to %q, or let when_full = \"thin\" keep means of the oldest",
+		verdict = fmt.Sprintf("it does not fit: the store is full after %s. Raise buffer.max_bytes to %q, or set when_full = \"thin\" to keep means of the oldest",
 			lengthText(r.FullAfter), enough(r.Needs))
 	}
 	fmt.Fprintf(w, "verdict\t%s\n", verdict)

@@ -37,13 +37,13 @@ func verifyCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify [file...]", Short: "Prove on the cloud's side that no reading is missing",
 		Long: `Verify subscribes to what gateways send and proves from the numbers of the readings, the boot events and the loss ledger that
-nothing is missing: per gateway, store, boot and sensor. It watches until Ctrl-C, or as long as --for says. What was under way
+nothing is missing: per gateway, store, run and sensor. It watches until Ctrl-C, or for the time given with --for. A run that was under way
 when it began counts from the first number that arrives. Without --broker it uses the [mqtt] of the configuration.
 
 With files it reads JSON lines instead ("-" is standard input): documents as gateways sent them, or objects with "topic" and "payload" as
 mosquitto_sub -F %j prints them. Then everything from the first number on is expected, unless --partial is given.
 
-It exits with 0 where nothing is missing, with 1 where something is.`,
+It exits with 0 if nothing is missing, and with 1 if something is.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			t := verify.New()
@@ -63,11 +63,11 @@ It exits with 0 where nothing is missing, with 1 where something is.`,
 	flags.StringVar(&f.mqtt.Username, "username", "", "user `name`")
 	flags.StringVar(&f.mqtt.PasswordFile, "password-file", "", "`file` with the password")
 	flags.StringVar(&f.mqtt.PasswordEnv, "password-env", "", "`name` of the environment variable with the password")
-	flags.StringVar(&f.mqtt.TLS.CAFile, "ca-file", "", "`file` with the certificates that are trusted (default: the system's)")
+	flags.StringVar(&f.mqtt.TLS.CAFile, "ca-file", "", "`file` with the trusted certificates (default: the system's)")
 	flags.StringVar(&f.mqtt.TLS.CertFile, "cert-file", "", "`file` with the client's certificate")
 	flags.StringVar(&f.mqtt.TLS.KeyFile, "key-file", "", "`file` with its key")
 	flags.StringVar(&f.mqtt.TLS.ServerName, "server-name", "", "`name` in the broker's certificate (default: the URL's host)")
-	flags.StringVar(&f.prefix, "topic-prefix", "", "what the topics begin with (default: the configuration's, or fieldgate with --broker)")
+	flags.StringVar(&f.prefix, "topic-prefix", "", "prefix of the topics (default: the configuration's, or fieldgate with --broker)")
 	flags.StringVar(&f.gateway, "gateway", "+", "`id` of one gateway (default: all)")
 	flags.DurationVar(&f.length, "for", 0, "how long to watch; 0: until Ctrl-C")
 	flags.BoolVar(&f.partial, "partial", false, "the files begin in the middle: expect only what comes after the first number")
@@ -102,7 +102,7 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 	if f.broker == "" {
 		c, err := o.load()
 		if err != nil {
-			return usageError{fmt.Errorf("no --broker, and no configuration to take it from: %w", err)}
+			return usageError{fmt.Errorf("no --broker was given, and no configuration names one: %w", err)}
 		}
 		f.mqtt = c.MQTT
 		if f.prefix == "" {
@@ -131,7 +131,7 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 	}
 	return verify.Watch(ctx, f.mqtt, f.prefix, f.gateway, verify.Watcher{
 		Connecting: func(url string) { fmt.Fprintf(said, "connecting to %s\n", url) },
-		Connected:  func(url string) { fmt.Fprintf(said, "listening at %s to %s/%s\n", url, f.prefix, f.gateway) },
+		Connected:  func(url string) { fmt.Fprintf(said, "connected to %s, watching %s/%s\n", url, f.prefix, f.gateway) },
 		Disconnected: func(err error) {
 			remedy, cause := probe.Diagnose(err)
 			fmt.Fprintf(said, "not connected: %v; %s\n", cause, remedy)

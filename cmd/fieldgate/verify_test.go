@@ -49,7 +49,7 @@ func TestVerifyWatches(t *testing.T) {
 	if err := watch.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 5*time.Second, "verify listens", func() bool { return strings.Contains(said.String(), "listening at ") })
+	eventually(t, 5*time.Second, "verify listens", func() bool { return strings.Contains(said.String(), "connected to ") })
 	before := heard()
 	eventually(t, 5*time.Second, "readings of the first boot arrive", func() bool { return heard() > before+50 })
 	g.kill()
@@ -110,7 +110,7 @@ func TestVerifyOverBrokerRestarts(t *testing.T) {
 			return s.Health.Queue.Delivered
 		}
 		listens := func(times int) {
-			eventually(t, 2*time.Minute, "verify listens", func() bool { return strings.Count(said.String(), "listening at ") >= times })
+			eventually(t, 2*time.Minute, "verify listens", func() bool { return strings.Count(said.String(), "connected to ") >= times })
 			before := delivered()
 			eventually(t, time.Minute, "readings arrive", func() bool { return delivered() > before+50 })
 		}

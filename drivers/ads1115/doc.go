@@ -2,8 +2,8 @@
 // converters of 16 and 12 bits with four inputs.
 //
 // What is measured is a table of channels in the options, each with the name of its field: an input
-// or the difference of two, the range, and the scale that makes volts into the quantity that is
-// meant.
+// or the difference of two, the range, and the scale that converts volts into the measured
+// quantity.
 //
 //	[sensor.options]
 //	address = 0x48
@@ -23,8 +23,8 @@
 //
 // Without channels the four inputs are measured, in V.
 //
-// Each Read makes one conversion a channel, after which the chip sleeps. The configuration is
-// written with each and read back with the result: one that lost its power shows.
+// Each Read makes one conversion per channel, after which the chip sleeps. The configuration is
+// written with each conversion and read back with the result, so a loss of power is detected.
 //
 // # Data sheet
 //
@@ -43,8 +43,8 @@
 //
 // # Sources of error
 //
-// A result at the end of the range is Bad. The range is what can be distinguished, not what the
-// inputs endure: that is the supply and 0.3 V. A source of more than some 10 kΩ is loaded by the
-// input. The chips have no id, and the TMP102 and LM75 have the same addresses: what shows them is
-// that the configuration does not read back.
+// A result at the end of the range is Bad. The range is what the converter can distinguish, not
+// what the inputs tolerate: that is the supply plus 0.3 V. The input loads a source of more than
+// some 10 kΩ. The chips have no id, and the TMP102 and LM75 have the same addresses: they are
+// recognised because the configuration does not read back.
 package ads1115

@@ -1,8 +1,8 @@
 // Package aht20 is the driver of Aosong's AHT20, AHT21 and AHT25 (temperature, humidity).
 //
-// The chip must be initialised once after power-up, which the bit "calibrated" of its status shows;
-// Read sees there that the power was lost, says so, and initialises again at the next call. The
-// chip sleeps between measurements.
+// The chip must be initialised once after power-up, which the bit "calibrated" of its status shows.
+// If that bit says that the power was lost, Read reports it and initialises the chip again at the
+// next call. The chip sleeps between measurements.
 //
 // # Data sheet
 //
@@ -20,6 +20,6 @@
 // # Sources of error
 //
 // It has no id. Its predecessors AHT10 and AHT15 have the same address and almost the same commands
-// but send no checksum: every reading of theirs fails here. A soldered module or a running
-// neighbour warms the chip; long damp shifts the humidity by some percent.
+// but send no checksum: all their readings fail here. A soldered module or an active neighbour
+// warms the chip; long exposure to damp shifts the humidity by some percent.
 package aht20

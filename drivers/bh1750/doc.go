@@ -1,7 +1,7 @@
 // Package bh1750 is the driver of Rohm's BH1750FVI (illuminance).
 //
-// Each Read starts one measurement in steps of 1 lx or less, after which the chip sleeps. Where
-// that is more than the chip can count, above 54,612 lx, it measures again with less than half of
+// Each Read starts one measurement in steps of 1 lx or less, after which the chip sleeps. If the
+// light is more than the chip can count, above 54,612 lx, it measures again with less than half of
 // the time.
 //
 // # Data sheet
@@ -21,6 +21,6 @@
 // # Sources of error
 //
 // The chip has no id and no checksum, and one that lost its power during a measurement says 0 lx. A
-// window before the chip takes light away: correct it with a scale. Lamps that flicker are averaged
-// over 120 ms.
+// window in front of the chip absorbs light: correct that with a scale. Lamps that flicker are
+// averaged over 120 ms.
 package bh1750

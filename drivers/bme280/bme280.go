@@ -18,7 +18,7 @@ import (
 type Options struct {
 	Address           int     `toml:"address" doc:"0x76 (SDO to ground) or 0x77 (SDO to the supply)"`
 	Oversampling      int     `toml:"oversampling" doc:"measurements per reading, averaged by the chip: 1, 2, 4, 8 or 16"`
-	TemperatureOffset float64 `toml:"temperature_offset" doc:"added to the temperature, -20 to 20 °C: -1.5 where the chip is 1.5 °C too warm; the humidity is corrected with it"`
+	TemperatureOffset float64 `toml:"temperature_offset" doc:"added to the temperature, -20 to 20 °C: -1.5 if the chip is 1.5 °C too warm; the humidity is corrected with it"`
 }
 
 // Check reports every option that has an impossible value.

@@ -1,8 +1,8 @@
 // Package bme280 is the driver of Bosch's BME280 (temperature, humidity, pressure) and BMP280
 // (without humidity).
 //
-// The chip sleeps between readings and each Read starts one measurement (forced mode): it warms
-// itself least so, and one that lost its power in between needs no new set-up.
+// The chip sleeps between readings and each Read starts one measurement (forced mode): this way it
+// warms itself least, and needs no new set-up after a loss of power.
 //
 // # Data sheet
 //
@@ -11,7 +11,7 @@
 // # Wiring
 //
 // VCC or VIN to 3.3 V (5 V only on modules with a regulator), GND, SDA, SCL; SDO to ground is
-// address 0x76, to 3.3 V 0x77; CSB, where a module has it, to 3.3 V, which chooses I2C.
+// address 0x76, to 3.3 V 0x77; CSB, if the module has it, to 3.3 V, which selects I2C.
 //
 // # Range
 //
@@ -20,8 +20,8 @@
 // # Sources of error
 //
 // The chip warms itself and the board it sits on by 1 to 3 °C: temperature_offset corrects that,
-// with the humidity that belongs to the corrected temperature. Boards sold as BME280 often have a
-// BMP280, which the message says. The chip has no checksums: what was not measured shows as a bit
-// pattern of its own and is Bad, what the chip cannot measure is Bad or, if it is the temperature,
-// from which the others are computed, an error.
+// together with the humidity at the corrected temperature. Boards sold as BME280 often have a
+// BMP280; the message says so. The chip has no checksums: a value that was not measured has a bit
+// pattern of its own and is Bad. A value outside what the chip can measure is Bad or, if it is the
+// temperature, from which the others are computed, an error.
 package bme280

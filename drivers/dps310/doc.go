@@ -1,13 +1,13 @@
 // Package dps310 is the driver of Infineon's DPS310 (pressure, temperature).
 //
-// Each Read measures the temperature and then the pressure, once each, which the chip's
-// coefficients make into numbers; the chip sleeps in between. After power-up the coefficients take
-// 40 ms to be there, which its flags show. They are given for one of the chip's two thermometers,
-// which is the one to measure with.
+// Each Read measures the temperature and then the pressure, once each, and the chip's coefficients
+// convert the results; the chip sleeps in between. After power-up the coefficients are available
+// after 40 ms, which the chip's flags show. They apply to one of the chip's two thermometers, and
+// the driver measures with that one.
 //
 // The flags cannot be written. They are written as they were read all the same, because QEMU's
-// model keeps what is written; that model also has no id, which is let pass where its flags are
-// those of a chip that is ready.
+// model keeps what is written; that model also has no id, which is accepted if its flags are those
+// of a chip that is ready.
 //
 // # Data sheet
 //
@@ -24,8 +24,8 @@
 // # Sources of error
 //
 // Some chips give about 60 °C at room temperature. The maker's cure is a sequence of writes to
-// registers that the data sheet does not have, but Infineon's own program and the Linux kernel's
-// driver do. As the latter does, it is applied to chips where bit 1 of the register 0x32 is 0; with
-// each measurement, because the power may have been lost. Light on the opening and draughts disturb
-// the pressure.
+// registers that are not in the data sheet, but in Infineon's own program and the Linux kernel's
+// driver. As in the latter, it is applied to chips with a 0 in bit 1 of register 0x32; with each
+// measurement, because the power may have been lost. Light on the opening and draughts disturb the
+// pressure.
 package dps310

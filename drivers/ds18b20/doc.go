@@ -2,9 +2,9 @@
 // (temperature, 1-Wire), read through the Linux kernel's 1-Wire bus.
 //
 // The kernel measures while the file w1_slave is read, which takes 750 ms (94 ms at 9 bits) and
-// cannot be broken off, one sensor of a bus after the other. The two lines of the file are the
-// memory of the chip, from which the temperature is computed here: the number that the kernel gives
-// beside it is that of an earlier reading if the checksum is wrong.
+// cannot be interrupted, one sensor of a bus after the other. The two lines of the file are the
+// memory of the chip, from which the driver computes the temperature: the number that the kernel
+// gives beside it is from an earlier reading if the checksum is wrong.
 //
 //	[sensor.options]
 //	id = "28-0316a2795fff"      # if there are several
@@ -27,9 +27,9 @@
 //
 // # Sources of error
 //
-// A chip that lost its power says 85 °C until it has measured: that is an error unless the chip
-// shows that it was measured, or the reading before was near. So are 127.94 °C (not enough current
-// to measure), a wrong checksum (line too long, pull-up too weak), and a memory of zeros, whose
-// checksum is right (data held low). Clones at 1 € behave differently from the data sheet in all of
+// A chip that lost its power reports 85 °C until it has measured: that is an error unless the chip
+// shows that it was measured, or the previous reading was near. So are 127.94 °C (not enough
+// current to measure), a wrong checksum (line too long, pull-up too weak), and a memory of zeros,
+// whose checksum is right (data held low). Clones for 1 € differ from the data sheet in all of
 // this.
 package ds18b20

@@ -17,7 +17,7 @@ import (
 
 // Options are what the configuration may set.
 type Options struct {
-	ID string `toml:"id" doc:"the chip's number as in /sys/bus/w1/devices, such as 28-0316a2795fff; may be left out where there is one only"`
+	ID string `toml:"id" doc:"the chip's number as in /sys/bus/w1/devices, such as 28-0316a2795fff; may be left out if there is only one"`
 
 	root string // where /sys is, for tests; "" is /
 }

@@ -4,9 +4,9 @@
 //
 // A driver starts no goroutine, so the pins are asked for with the kernel's calls, by the structs
 // of github.com/warthog618/go-gpiocdev/uapi; that library's own Line hands edges over in a
-// goroutine. Nothing is lost by that: the kernel keeps the newest edges with their number since the
-// pin was taken and their time, so that one reading per interval gives the exact count, whatever
-// came in between, and the frequency from the time of the edges themselves.
+// goroutine. Nothing is lost this way: the kernel keeps the newest edges with their time and their
+// number since the pin was requested, so that one reading per interval gives the exact count,
+// whatever happened in between, and the frequency from the times of the edges themselves.
 //
 //	[[sensor]]                  # a water meter with a reed contact, one pulse a litre
 //	name = "water"
@@ -35,24 +35,25 @@
 //
 // # Wiring
 //
-// Pins stand 3.3 V and give a few milliamperes: a relay needs a transistor or a module with one, a
-// signal of 5 or 24 V an optocoupler. A contact goes from the pin to ground, with bias = "pull-up"
-// and active_low = true. Pins are named as the board's device tree does: GPIO17 is pin 11 of a
-// Raspberry Pi's header. `fieldgate scan` lists the chips; `gpioinfo` of the Debian package gpiod
-// lists every pin.
+// Pins tolerate 3.3 V and supply a few milliamperes: a relay needs a transistor or a module with
+// one, a signal of 5 or 24 V an optocoupler. A contact goes from the pin to ground, with bias =
+// "pull-up" and active_low = true. Pins are named as the board's device tree does: GPIO17 is pin 11
+// of a Raspberry Pi's header. `fieldgate scan` lists the chips; `gpioinfo` of the Debian package
+// gpiod lists every pin.
 //
 // # Range
 //
-// Edges up to about 10,000 a second, of which each is an interrupt. With debounce a level counts
-// when it has been stable for that long.
+// Edges up to about 10,000 a second; each is an interrupt. With debounce a level counts once it has
+// been stable for that long.
 //
 // # Sources of error
 //
 // A contact bounces: without debounce one closing counts several times. A pin without anything
 // connected floats: choose a bias. The count begins at 0 when the sensor is opened: at each start
-// of the gateway, and after five failures in a row. The frequency is 0 when no edge came since the
-// last reading: `every` should be several periods long. Pins on an expander without an interrupt
-// line cannot count. An output keeps its level after the program has ended on most chips, and the
-// kernel does not promise it: for a state that must hold without the gateway use a resistor, and
-// for a safe one at_close, which a power cut or a killed process does not get to.
+// of the gateway, and after five failures in a row. The frequency is 0 if there was no edge since
+// the last reading: `every` should be several periods long. Pins on an expander without an
+// interrupt line cannot count. On most chips an output keeps its level after the program has ended,
+// but the kernel does not promise it: use a resistor for a state that must hold without the
+// gateway, and at_close for a safe state after an orderly end (not after a power cut or a killed
+// process).
 package gpio

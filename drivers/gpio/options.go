@@ -14,7 +14,7 @@ import (
 // InOptions are what the configuration may set of an input.
 type InOptions struct {
 	Line      string        `toml:"line" doc:"the pin's name, such as GPIO17, or its number on chip"`
-	Chip      string        `toml:"chip" doc:"the chip's label, such as pinctrl-bcm2711, or its device, such as gpiochip0; needed where line is a number"`
+	Chip      string        `toml:"chip" doc:"the chip's label, such as pinctrl-bcm2711, or its device, such as gpiochip0; needed if line is a number"`
 	ActiveLow bool          `toml:"active_low" doc:"the pin is active (true) when it is at ground"`
 	Bias      string        `toml:"bias" doc:"as-is, pull-up, pull-down or disabled"`
 	Edges     string        `toml:"edges" doc:"what counts: none, rising (becomes active), falling or both"`
@@ -26,7 +26,7 @@ type InOptions struct {
 // OutOptions are what the configuration may set of an output.
 type OutOptions struct {
 	Line      string `toml:"line" doc:"the pin's name, such as GPIO17, or its number on chip"`
-	Chip      string `toml:"chip" doc:"the chip's label, such as pinctrl-bcm2711, or its device, such as gpiochip0; needed where line is a number"`
+	Chip      string `toml:"chip" doc:"the chip's label, such as pinctrl-bcm2711, or its device, such as gpiochip0; needed if line is a number"`
 	ActiveLow bool   `toml:"active_low" doc:"on is ground, as relay modules often have it"`
 	Drive     string `toml:"drive" doc:"push-pull, open-drain or open-source"`
 	Initial   string `toml:"initial" doc:"when the gateway starts: off, on, or keep, which leaves an output as it is"`

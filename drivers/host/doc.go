@@ -1,9 +1,9 @@
 // Package host is the driver of the board that the program runs on: temperature, load, memory,
-// disk, uptime, and what a Raspberry Pi's firmware says of its power supply. It reads files of
+// disk, uptime, and what a Raspberry Pi's firmware says about its power supply. It reads files of
 // /proc and /sys and asks the file system; nothing is started, and no bus is needed.
 //
 // The fields do not depend on the board, so that a configuration can be checked anywhere: what a
-// board does not have is Bad "not present" each time. The option `fields` leaves it out.
+// board does not have is Bad "not present" each time. The option `fields` leaves such fields out.
 //
 // # Data sheet
 //
@@ -20,6 +20,6 @@
 // # Sources of error
 //
 // The processor's temperature is that of the chip, not of the room. throttled_flags is what the
-// firmware of a Raspberry Pi says: bit 0 or 16 set means that the power supply or its cable is too
-// weak, and then sensors on USB and I2C fail as well.
+// firmware of a Raspberry Pi reports: bit 0 or 16 set means that the power supply or its cable is
+// too weak, and then sensors on USB and I2C fail as well.
 package host

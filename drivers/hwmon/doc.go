@@ -2,8 +2,9 @@
 // and supply monitors that have a kernel driver (DS3231, LM75, INA2xx, EMC14xx, the processor
 // itself), chosen by the name of that driver.
 //
-// The numbers of /sys/class/hwmon/hwmonN change from start to start; the name in it does not. Where
-// several devices have one name, the option device tells them apart by where they are attached.
+// The numbers of /sys/class/hwmon/hwmonN change from start to start; the name in it does not. If
+// several devices have the same name, the option device distinguishes them by where they are
+// attached.
 //
 //	[[sensor]]
 //	name = "board-temperature"
@@ -21,9 +22,9 @@
 //
 // # Wiring
 //
-// That of the device. What it needs is its kernel driver: a dtoverlay in config.txt, such as
-// dtoverlay=i2c-rtc,ds3231. `fieldgate scan` lists what there is. Do not use a driver of fieldgate
-// for a chip that the kernel has.
+// That of the device. The device needs its kernel driver: a dtoverlay in config.txt, such as
+// dtoverlay=i2c-rtc,ds3231. `fieldgate scan` lists the available devices. Do not use a driver of
+// fieldgate for a chip that a kernel driver uses.
 //
 // # Range
 //
@@ -32,7 +33,7 @@
 //
 // # Sources of error
 //
-// A channel whose fault file says 1 (an open thermal diode) is Bad "fault". A device that answers
-// nothing at all is an error, one channel that does not is Bad. Some kernel drivers measure at most
-// once in a second and give the last number until then.
+// A channel whose fault file says 1 (an open thermal diode) is Bad "fault". If a device does not
+// answer at all that is an error; if one channel does not, it is Bad. Some kernel drivers measure
+// at most once a second and return the last number until then.
 package hwmon

@@ -16,7 +16,7 @@ import (
 // Options are what the configuration may set.
 type Options struct {
 	Name     string             `toml:"name" doc:"what the device's kernel driver calls it: the file name in /sys/class/hwmon/hwmonN, such as ds3231 or cpu_thermal"`
-	Device   string             `toml:"device" doc:"where it is attached, to tell devices of one name apart: a part of its path in /sys/devices, such as 1-0068"`
+	Device   string             `toml:"device" doc:"where it is attached, to distinguish devices of the same name: a part of its path in /sys/devices, such as 1-0068"`
 	Channels map[string]Channel `toml:"channels" doc:"by the names of the fields, what they are; default temperature, which is temp1"`
 
 	root string // where /sys is, for tests; "" is /
@@ -24,7 +24,7 @@ type Options struct {
 
 // A Channel is one of the device's.
 type Channel struct {
-	Input string `toml:"input" doc:"temp1, in0, curr1, power1, energy1, humidity1, fan1 or freq1; without the number where label chooses"`
+	Input string `toml:"input" doc:"temp1, in0, curr1, power1, energy1, humidity1, fan1 or freq1; without the number if label is set"`
 	Label string `toml:"label" doc:"text of the channel's label file, such as \"Core 0\", instead of a number that may change"`
 }
 

@@ -22,9 +22,9 @@
 //
 // # Wiring
 //
-// That of the device. What it needs is its kernel driver: a dtoverlay in config.txt, such as
-// dtoverlay=i2c-sensor,bme280 or dtoverlay=dht11,gpiopin=4. `fieldgate scan` lists what there is.
-// Do not use a driver of fieldgate for a chip that the kernel has.
+// That of the device. The device needs its kernel driver: a dtoverlay in config.txt, such as
+// dtoverlay=i2c-sensor,bme280 or dtoverlay=dht11,gpiopin=4. `fieldgate scan` lists the available
+// devices. Do not use a driver of fieldgate for a chip that a kernel driver uses.
 //
 // # Range
 //
@@ -33,7 +33,7 @@
 //
 // # Sources of error
 //
-// The unit follows from the kind of channel in the kernel's ABI; some kernel drivers do not keep to
-// it: compare the first reading with another instrument. One channel that does not answer is Bad; a
-// device that answers nothing is an error.
+// The unit follows from the kind of channel in the kernel's ABI; some kernel drivers do not follow
+// it: compare the first reading with another instrument. If one channel does not answer, it is Bad;
+// if the device does not answer at all, that is an error.
 package iio

@@ -16,7 +16,7 @@ import (
 // Options are what the configuration may set.
 type Options struct {
 	Name     string            `toml:"name" doc:"what the device's kernel driver calls it: the file name in /sys/bus/iio/devices/iio:deviceN, such as dps310"`
-	Device   string            `toml:"device" doc:"where it is attached, to tell devices of one name apart: a part of its path in /sys/devices, such as 1-0077"`
+	Device   string            `toml:"device" doc:"where it is attached, to distinguish devices of the same name: a part of its path in /sys/devices, such as 1-0077"`
 	Channels map[string]string `toml:"channels" doc:"by the names of the fields, the kernel's names of the channels: temp, pressure, humidityrelative, voltage0, voltage0-voltage1, illuminance, accel_x; default temperature, which is temp"`
 
 	root string // where /sys is, for tests; "" is /

@@ -2,9 +2,9 @@
 // a supply line).
 //
 // The current is computed here from the voltage over the shunt and the option shunt. The chip's own
-// current and power registers need a calibration that is lost with its power, after which they say
+// current and power registers need a calibration that is lost with the power, after which they read
 // 0 A; they are not used. Each Read starts one measurement, averaged over samples, after which the
-// chip sleeps; the configuration is written with each and read back with the result.
+// chip sleeps; the configuration is written with each measurement and read back with the result.
 //
 // # Data sheet
 //
@@ -24,8 +24,8 @@
 //
 // # Sources of error
 //
-// A shunt voltage at the end of its range means that much or more: the current is Bad. A wrong
-// option shunt makes every current wrong in proportion; the wires of a module carry a part of its
-// resistance. The INA226 has ids. The INA219 has none: what stands for one is its configuration
-// after a reset, before which the bits are looked at that are always 0.
+// A shunt voltage at the end of its range means that much or more: the current is Bad. If the
+// option shunt is wrong, every current is wrong in proportion; the wires of a module are a part of
+// the resistance. The INA226 has ids. The INA219 has none: its configuration after a reset serves
+// as one; before the reset the driver checks the bits that are always 0.
 package ina219

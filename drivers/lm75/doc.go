@@ -1,10 +1,10 @@
 // Package lm75 is the driver of the thermometers with the registers of National's LM75: LM75 and
 // its many successors, and Texas Instruments' TMP102, TMP105 and TMP1075.
 //
-// The temperature is the upper bits of a word of 1/256 °C; how many of them count is what the chips
-// differ in. The LM75 and LM75B measure all the time. The others sleep, and Read starts one
-// measurement, which sets the resolution too: a TMP105 would else give steps of 0.5 °C after it
-// lost its power.
+// The temperature is the upper bits of a word of 1/256 °C; the chips differ in how many of them
+// count. The LM75 and LM75B measure all the time. The others sleep, and Read starts one
+// measurement, which sets the resolution too: otherwise a TMP105 would give steps of 0.5 °C after a
+// loss of power.
 //
 // # Data sheet
 //
@@ -23,8 +23,8 @@
 //
 // # Sources of error
 //
-// One that lost its power during the measurement shows; an LM75 that did just before does not. Only
+// A loss of power during the measurement is detected; with an LM75 one just before it is not. Only
 // the TMP1075 has an id; the TMP102 has bits in its configuration that cannot be changed. The LM75
 // and the TMP105 cannot be distinguished from other chips at these addresses, of which the ADS1115
-// is the most usual. The chip measures its own leads: the board under it.
+// is the most common. The chip measures its own leads: the board under it.
 package lm75

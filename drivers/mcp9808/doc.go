@@ -2,7 +2,7 @@
 //
 // The chip measures four times a second while the driver is open, in steps of 0.0625 °C; Read
 // returns what it measured last. The upper three bits of the temperature's register are alarms and
-// no part of the number.
+// not part of the number.
 //
 // # Data sheet
 //
@@ -19,6 +19,6 @@
 //
 // # Sources of error
 //
-// For 250 ms after power-up the chip says 0 °C, which cannot be distinguished from a measurement.
-// It measures its own leads: the board under it.
+// For 250 ms after power-up the chip reports 0 °C, which cannot be distinguished from a
+// measurement. It measures its own leads: the board under it.
 package mcp9808

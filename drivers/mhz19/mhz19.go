@@ -14,8 +14,8 @@ import (
 
 // Options are what the configuration may set.
 type Options struct {
-	SelfCalibration bool          `toml:"self_calibration" doc:"let the sensor take each day's lowest value for 400 ppm; false where there is never fresh air"`
-	WarmUp          time.Duration `toml:"warm_up" doc:"how long its numbers are not trusted after the opening, 0s to 10m; 0s where it always has power"`
+	SelfCalibration bool          `toml:"self_calibration" doc:"let the sensor take each day's lowest value for 400 ppm; false if there is never fresh air"`
+	WarmUp          time.Duration `toml:"warm_up" doc:"how long its numbers are not trusted after the sensor is opened, 0s to 10m; 0s if it always has power"`
 }
 
 // Check reports every option that has an impossible value.

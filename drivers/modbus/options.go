@@ -14,7 +14,7 @@ type RTU struct {
 	UnitID        int           `toml:"unit_id" doc:"the device's address on the line, 1 to 247"`
 	Registers     []Register    `toml:"registers" doc:"what to read, an array of tables"`
 	Timeout       time.Duration `toml:"timeout" doc:"how long the device may think before it answers, 10ms to 10s; the time of the bytes on the line comes on top"`
-	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 where the device refuses to read holes"`
+	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 if the device refuses to read holes"`
 	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125"`
 	ByteOrder     string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
 	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
@@ -36,7 +36,7 @@ type TCP struct {
 	UnitID        int           `toml:"unit_id" doc:"the device's number behind a gateway, 0 to 255; a device without a gateway mostly takes any"`
 	Registers     []Register    `toml:"registers" doc:"what to read, an array of tables"`
 	Timeout       time.Duration `toml:"timeout" doc:"how long an answer may take, 10ms to 30s"`
-	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 where the device refuses to read holes"`
+	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 if the device refuses to read holes"`
 	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125"`
 	ByteOrder     string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
 	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`

@@ -3,14 +3,14 @@
 //
 // A receiver describes one moment, an epoch, in several sentences: RMC, GGA, GNS, GLL and ZDA carry
 // its time, VTG and GSA belong to the time before them. A reading is one epoch. It is complete when
-// all has come that came in the epoch before, or else when the time changes; the first one when the
-// receiver pauses. Talkers (GP, GN, GL, GA, BD …) do not matter. What is not a sentence with a
-// right checksum is passed over: binary messages of receivers that mix them in, and what was torn
-// when the port was opened.
+// all sentences of the previous epoch have arrived again, or otherwise when the time changes; the
+// first epoch is complete when the receiver pauses. Talkers (GP, GN, GL, GA, BD …) do not matter.
+// Anything that is not a sentence with a correct checksum is skipped: binary messages that some
+// receivers mix in, and the torn sentence at the opening of the port.
 //
 // Without a fix the position is Bad ("no fix") and `fix` is "none"; that is not an error, for the
-// receiver works. An altitude without a three-dimensional fix is the last one, and so Bad too.
-// Where sentences of one moment tell different places, the GGA's or GNS's counts.
+// receiver works. An altitude without a three-dimensional fix is an old one, and therefore Bad too.
+// If sentences of one moment give different positions, that of GGA or GNS counts.
 //
 // # Data sheet
 //
@@ -19,17 +19,17 @@
 // # Wiring
 //
 // TX of the receiver to RX of the port, ground, and supply as its maker says; most USB receivers
-// appear as /dev/ttyACM0. The antenna wants to see the sky.
+// appear as /dev/ttyACM0. The antenna needs a view of the sky.
 //
 // # Range
 //
 // Latitude and longitude in degrees of WGS 84, altitude in metres above mean sea level, speed in
-// m/s; a good receiver is right within 3 m.
+// m/s; a good receiver is accurate within 3 m.
 //
 // # Sources of error
 //
 // Without a fix the position is Bad ("no fix") and fix is "none"; that is not an error, for the
-// receiver works. The first fix takes up to a minute after power-up, indoors for ever. "bytes came
-// but no sentence": the baud rate, often 4800, 9600, 38400 or 115200. gpsd that has the port open:
-// stop it.
+// receiver works. The first fix takes up to a minute after power-up, and indoors there may never be
+// one. "bytes came but no sentence": wrong baud rate; common ones are 4800, 9600, 38400 or 115200.
+// If gpsd has the port open, stop it.
 package nmea

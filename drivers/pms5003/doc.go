@@ -2,7 +2,7 @@
 // air by laser.
 //
 // The sensor sends a frame about every second by itself. It cannot be known whether it was running
-// before the driver was opened, so its first 30 s are taken for those after power-up.
+// before the driver was opened, so the first 30 s are treated like those after power-up.
 //
 // # Data sheet
 //
@@ -19,8 +19,8 @@
 //
 // # Sources of error
 //
-// For the 30 s after it was switched on or woken up its numbers are Bad ("warming up"). Its laser
-// lasts about a year of continuous use; with sleep = true it runs only for the readings, each of
-// which then takes the warm-up and needs a timeout of at least 45s. In fog and at high humidity
-// droplets count as dust.
+// For 30 s after it was switched on or woken up its numbers are Bad ("warming up"). Its laser lasts
+// about a year of continuous use; with sleep = true it runs only for the readings, each of which
+// then takes the warm-up and needs a timeout of at least 45s. In fog and at high humidity droplets
+// count as dust.
 package pms5003

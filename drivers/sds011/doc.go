@@ -18,7 +18,7 @@
 //
 // # Sources of error
 //
-// Where it measures continuously, its numbers are Bad ("warming up") for 30 s after it was switched
+// If it measures continuously, its numbers are Bad ("warming up") for 30 s after it was switched
 // on. Its laser lasts 8,000 hours, less than a year; period = n lets it measure by itself for 30 s
 // every n minutes. In fog and above 70 %RH droplets count as dust.
 package sds011

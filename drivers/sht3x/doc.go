@@ -20,8 +20,8 @@
 //
 // # Sources of error
 //
-// It has no id: a status word with the right checksum stands for one. The SHT4x has the same
-// address and other commands. Because it acknowledges a reading only when it has measured,
-// fieldgate scan does not see it without --identify. Long damp shifts the humidity by some percent,
-// which drying takes back.
+// It has no id: a status word with a correct checksum serves as one. The SHT4x has the same address
+// and other commands. Because it acknowledges a reading only when it has measured, fieldgate scan
+// does not see it without --identify. Long exposure to damp shifts the humidity by some percent;
+// drying reverses that.
 package sht3x

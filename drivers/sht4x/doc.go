@@ -18,8 +18,8 @@
 //
 // # Sources of error
 //
-// It has no id: a serial number with the right checksums stands for one. The SHT3x has the same
+// It has no id: a serial number with correct checksums serves as one. The SHT3x has the same
 // address and other commands. Because it acknowledges a reading only when it has measured,
-// fieldgate scan does not see it without --identify. Long damp shifts the humidity by some percent,
-// which drying takes back.
+// fieldgate scan does not see it without --identify. Long exposure to damp shifts the humidity by
+// some percent; drying reverses that.
 package sht4x

@@ -2,7 +2,7 @@
 // what a gateway does with broken sensors. It makes one field of a chosen shape, and on request
 // fails, hangs or freezes.
 //
-// A driver has no clock, so all that it counts are readings: a wave with the period 60, read every
+// A driver has no clock, so it can only count readings: a wave with the period 60, read every
 // second, takes a minute. The same seed gives the same values. Read does not allocate.
 //
 // # Data sheet
@@ -15,7 +15,7 @@
 //
 // # Range
 //
-// What the options say.
+// As the options say.
 //
 // # Sources of error
 //

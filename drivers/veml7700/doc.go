@@ -21,7 +21,7 @@
 // # Sources of error
 //
 // Above 1000 lx the chip gives less than in proportion, which the application note's polynomial
-// corrects. The configuration is read back with the result: one that lost its power shows, and is
-// not taken for darkness. A window before the chip takes light away: correct it with a scale in the
-// field's filter.
+// corrects. The configuration is read back with the result, so a loss of power is detected and not
+// mistaken for darkness. A window in front of the chip absorbs light: correct that with a scale in
+// the field's filter.
 package veml7700

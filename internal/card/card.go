@@ -49,7 +49,7 @@ func count(path, sys string) (*Device, error) {
 	number := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
 	dir, err := filepath.EvalSymlinks(filepath.Join(sys, "dev/block", number))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s lies on no block device (%s): what reaches the card cannot be counted", path, number)
+		return nil, fmt.Errorf("%s is not on a block device (%s): what reaches the card cannot be counted", path, number)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("device of %s: %w", path, err)

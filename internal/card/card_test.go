@@ -89,7 +89,7 @@ func TestNotCounted(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
-	if _, err := count(path, t.TempDir()); err == nil || !strings.Contains(err.Error(), "no block device") {
+	if _, err := count(path, t.TempDir()); err == nil || !strings.Contains(err.Error(), "not on a block device") {
 		t.Errorf("without a device: %v", err)
 	}
 	if (*Device)(nil).Usage() != nil {

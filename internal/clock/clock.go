@@ -105,7 +105,7 @@ type Clock struct {
 
 // ErrBehind says that the clock is said to be right and stands before the program was built: a dead
 // battery, or a mistaken trust in the clock. It is not taken.
-var ErrBehind = errors.New("the clock stands before this program was built: set it, or see whether its battery is dead")
+var ErrBehind = errors.New("the clock is earlier than this program's build date: set it, or check whether its battery is dead")
 
 // New makes the clock of the running kernel.
 func New(cfg Config) *Clock {
@@ -135,7 +135,7 @@ func (c *Clock) Learn() (learned bool, err error) {
 	}
 	offset := time.Duration(wall.UnixNano()) - up
 	if err := c.cfg.Store.Freeze(c.cfg.KernelBoot, offset); err != nil {
-		return false, fmt.Errorf("keeping the clock's offset: %w", err)
+		return false, fmt.Errorf("storing the clock's offset: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,9 +224,9 @@ func (c *Clock) State() string {
 	case known:
 		return "synchronised"
 	case wait > 0:
-		return fmt.Sprintf("not set: nothing is sent for another %v, unless it is set before", wait.Round(time.Second))
+		return fmt.Sprintf("not set: nothing is sent for another %v, unless it is set before that", wait.Round(time.Second))
 	}
-	return "not set: readings go without a time"
+	return "not set: readings are sent without a time"
 }
 
 // Pending reports whether the time of the running kernel may still become known soon.

@@ -64,7 +64,7 @@ func TestStateSaysWhatSendingWaitsFor(t *testing.T) {
 		t.Errorf("waiting: %s", got)
 	}
 	b.up = 3 * time.Minute
-	if got := c.State(); !strings.Contains(got, "readings go without a time") {
+	if got := c.State(); !strings.Contains(got, "readings are sent without a time") {
 		t.Errorf("waited in vain: %s", got)
 	}
 	b.synced = true

@@ -129,7 +129,7 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 	case q.Expiry != nil && *q.Expiry <= 0:
 		no = expired
 	case len(r.queues[op.Name]) == maxWaiting:
-		no = refusal{"busy", fmt.Sprintf("%d commands of this name wait already", maxWaiting)}
+		no = refusal{"busy", fmt.Sprintf("%d commands of this name are waiting already", maxWaiting)}
 	}
 	if no != (refusal{}) {
 		return r.refuse(ctx, q, e, no)

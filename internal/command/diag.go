@@ -11,7 +11,7 @@ import (
 
 func diag() Spec {
 	return Spec{
-		Name: "diag", Doc: "report the whole state of the gateway, and figures of the process", Default: true, Timeout: 5 * time.Second, Harmless: true,
+		Name: "diag", Doc: "report the complete state of the gateway, and figures about the process", Default: true, Timeout: 5 * time.Second, Harmless: true,
 		Run: func(_ context.Context, h Host, _ json.RawMessage) (any, error) {
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)

@@ -8,7 +8,7 @@ import (
 
 func flush() Spec {
 	return Spec{
-		Name: "flush", Doc: "write all that is in RAM to the card", Default: true, Timeout: 30 * time.Second,
+		Name: "flush", Doc: "write everything in RAM to the card", Default: true, Timeout: 30 * time.Second,
 		Run: func(ctx context.Context, h Host, _ json.RawMessage) (any, error) { return nil, h.Flush(ctx) },
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 func write() Spec {
 	return Spec{
-		Name: "write", Doc: "set writable fields of an actuator and measure it then", Timeout: 30 * time.Second,
+		Name: "write", Doc: "set writable fields of a sensor, then measure it", Timeout: 30 * time.Second,
 		Run: func(ctx context.Context, h Host, args json.RawMessage) (any, error) {
 			var a struct {
 				Sensor string                     `json:"sensor"`

@@ -111,7 +111,7 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket %s: another fieldgate answers there: stop it, or set control.socket", path)
 	}
 	if st, err := os.Lstat(path); err == nil && st.Mode().Type() != fs.ModeSocket {
-		return nil, fmt.Errorf("control socket %s: what is there is no socket: move it away, or set control.socket", path)
+		return nil, fmt.Errorf("control socket %s: the file there is not a socket: move it away, or set control.socket", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("control socket %s: replacing a stale one: %w", path, err)

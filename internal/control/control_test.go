@@ -87,7 +87,7 @@ func TestListenLeavesOtherFiles(t *testing.T) {
 	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "is no socket: move it away, or set control.socket") {
+	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "is not a socket: move it away, or set control.socket") {
 		t.Errorf("got %v", err)
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "x" {

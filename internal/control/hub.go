@@ -44,7 +44,7 @@ func (h *Hub) Tail(ctx context.Context, line func(contract.Telemetry) error) err
 	h.mu.Lock()
 	if len(h.tails) >= maxTails {
 		h.mu.Unlock()
-		return errors.New("too many look on already")
+		return errors.New("too many clients are following already")
 	}
 	if h.tails == nil {
 		h.tails = map[chan contract.Telemetry]bool{}

@@ -43,7 +43,7 @@ func choice(q url.Values) (c contract.DeadChoice, err error) {
 		c.IDs = append(c.IDs, id)
 	}
 	if c.All == (len(c.IDs) > 0) {
-		return c, errors.New("name dead letters by id=…, or all of them by all=1")
+		return c, errors.New("name dead letters with id=…, or all of them with all=1")
 	}
 	return c, nil
 }
@@ -137,7 +137,7 @@ func (c *Client) Export(ctx context.Context, out io.Writer) error {
 	}
 	defer body.Close()
 	if _, err := io.Copy(out, body); err != nil {
-		return fmt.Errorf("the export is not whole: %w", err)
+		return fmt.Errorf("the export is incomplete: %w", err)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (c *Client) DeadLetters(ctx context.Context, line func(contract.DeadLetter)
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("the list is not whole: %w", err)
+			return fmt.Errorf("the list is incomplete: %w", err)
 		}
 		if err := line(d); err != nil {
 			return err

@@ -27,7 +27,7 @@ func (p *Config) broker(ctx context.Context) []Check {
 		if link.Connected {
 			return []Check{{"broker", OK, "the gateway is connected to " + p.Running.Broker, ""}}
 		}
-		return []Check{{"broker", Fail, "the gateway is not connected: " + link.Error, "stop the gateway and run doctor again: it then tries the connection step by step"}}
+		return []Check{{"broker", Fail, "the gateway is not connected: " + link.Error, "stop the gateway and run doctor again: doctor then tries the connection step by step"}}
 	}
 	var checks []Check
 	good := false
@@ -66,7 +66,7 @@ func (p *Config) connect(ctx context.Context, s string) *problem {
 	m := p.Config.MQTT
 	cfg, err := credential.TLS(m.TLS, func() time.Time { return p.Now })
 	if err != nil {
-		return &problem{err, "check the file and who may read it: the service's user must"}
+		return &problem{err, "check the file and its permissions: the service's user must be able to read it"}
 	}
 	password, err := credential.Password(m)
 	if err != nil {
@@ -87,9 +87,9 @@ func (p *Config) connect(ctx context.Context, s string) *problem {
 func passwordRemedy(m config.MQTT) string {
 	switch {
 	case m.PasswordCredential != "":
-		return "a systemd credential is there for the service only; " + AsService
+		return "a systemd credential exists only for the service; " + AsService
 	case m.PasswordEnv != "":
-		return "the service has it from EnvironmentFile= or Environment= in its unit, this shell needs it too"
+		return "the service gets it from EnvironmentFile= or Environment= in its unit; this shell needs it too"
 	}
 	return "correct mqtt.password_file, and let the service's user read it: sudo chown root:fieldgate FILE; sudo chmod 640 FILE"
 }
@@ -101,7 +101,7 @@ func (p *Config) password() []Check {
 	if file == "" || err != nil { // the broker's check reports that there is none
 		return nil
 	}
-	c := Check{Subject: "password", Level: OK, Detail: file + " is there"}
+	c := Check{Subject: "password", Level: OK, Detail: file + " exists"}
 	switch password, err := credential.Password(p.Config.MQTT); {
 	case err == nil && len(password) == 0:
 		c.Level, c.Detail, c.Remedy = Warn, file+" is empty", "write the password into it, or remove mqtt.password_file"
@@ -120,7 +120,7 @@ func resolve(ctx context.Context, u *url.URL) *problem {
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
 	if _, err := net.DefaultResolver.LookupHost(ctx, u.Hostname()); err != nil {
-		return &problem{err, "check the host's name in mqtt.urls; resolvectl status shows the DNS servers, and ip route whether there is a way out"}
+		return &problem{err, "check the host name in mqtt.urls; resolvectl status shows the DNS servers, and ip route shows whether there is a default route"}
 	}
 	return nil
 }

@@ -82,11 +82,11 @@ func (p *Config) gateway() Check {
 		return Check{"gateway", Fail, p.Unknown.Error(), ""}
 	}
 	if p.Running == nil {
-		return Check{"gateway", OK, "it does not run: its sensors and its broker are tried from here", ""}
+		return Check{"gateway", OK, "not running: doctor tries its sensors and its broker itself", ""}
 	}
-	c := Check{"gateway", OK, fmt.Sprintf("process %d, version %s: it has the sensors; their state is what it says", p.Running.PID, p.Running.Version), ""}
+	c := Check{"gateway", OK, fmt.Sprintf("process %d, version %s: it uses the sensors; the states below are the ones that it reports", p.Running.PID, p.Running.Version), ""}
 	if p.Running.Config != "current" {
-		c.Level, c.Detail = Warn, c.Detail+"; it runs with its last good configuration, because the present one was wrong when it started"
+		c.Level, c.Detail = Warn, c.Detail+"; it runs with its last good configuration, because the current one was wrong when it started"
 		c.Remedy = "fieldgate reload"
 	}
 	return c
@@ -111,16 +111,16 @@ func (p *Config) clock() Check {
 	case p.Synchronised:
 		return Check{"clock", OK, "synchronised", ""}
 	case p.ClockBasis != "":
-		return Check{"clock", OK, "not synchronised as far as the kernel knows; taken as right: " + p.ClockBasis, ""}
+		return Check{"clock", OK, "not synchronised according to the kernel; taken as right: " + p.ClockBasis, ""}
 	}
-	return Check{"clock", Warn, fmt.Sprintf("not synchronised: readings wait for it up to %v (gateway.wait_for_clock), and have no time then", p.Config.Gateway.WaitForClock),
-		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 to be open"}
+	return Check{"clock", Warn, fmt.Sprintf("not synchronised: readings wait for it for up to %v (gateway.wait_for_clock), and then have no time", p.Config.Gateway.WaitForClock),
+		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 open"}
 }
 
 // AsService is how a command runs with the rights of the service, and with the credentials that
 // systemd passes to it. To change the owner of the service's files instead would keep the service
 // from them.
-const AsService = "run it as the service's user: sudo systemd-run --pipe --wait -q -p User=fieldgate fieldgate COMMAND (with -p LoadCredential=NAME:FILE for each one of the unit, and -p SupplementaryGroups=\"dialout i2c gpio\" for sensors)"
+const AsService = "run it as the service's user: sudo systemd-run --pipe --wait -q -p User=fieldgate fieldgate COMMAND (with -p LoadCredential=NAME:FILE for each credential of the unit, and -p SupplementaryGroups=\"dialout i2c gpio\" for sensors)"
 
 // soon is how many days before its end a certificate is worth a warning.
 const expiryDays = 14
@@ -129,16 +129,16 @@ func (p *Config) certificate() []Check {
 	if p.Config.MQTT.TLS.CertFile == "" {
 		return nil
 	}
-	c := Check{Subject: "certificate", Level: OK, Remedy: "renew mqtt.tls.cert_file; the gateway takes the new one with its next connection"}
+	c := Check{Subject: "certificate", Level: OK, Remedy: "renew mqtt.tls.cert_file; the gateway uses the new one for its next connection"}
 	days, ok := credential.DaysLeft(p.Config.MQTT.TLS, p.Now)
 	switch {
 	case !ok:
 		_, err := credential.TLS(p.Config.MQTT.TLS, nil)
-		c.Level, c.Detail, c.Remedy = Fail, fmt.Sprintf("it cannot be read: %v", err), "check the files and who may read them: the service's user must"
+		c.Level, c.Detail, c.Remedy = Fail, fmt.Sprintf("it cannot be read: %v", err), "check the files and their permissions: the service's user must be able to read them"
 	case days < 0:
-		c.Level, c.Detail = Fail, fmt.Sprintf("it ended %.0f days ago", -days)
+		c.Level, c.Detail = Fail, fmt.Sprintf("it expired %.0f days ago", -days)
 	case days < expiryDays:
-		c.Level, c.Detail = Warn, fmt.Sprintf("it ends in %.0f days", days)
+		c.Level, c.Detail = Warn, fmt.Sprintf("it expires in %.0f days", days)
 	default:
 		c.Detail, c.Remedy = fmt.Sprintf("it is valid for another %.0f days", days), ""
 	}

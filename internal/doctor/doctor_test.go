@@ -136,7 +136,7 @@ func TestBroker(t *testing.T) {
 		{"not MQTT 5.0", func(p *Config, _ *mqtttest.Behavior) { p.Dial = closed }, "the connection was closed after CONNECT without an answer: EOF → check whether the broker knows MQTT 5.0"},
 		{"no such name", func(p *Config, _ *mqtttest.Behavior) {
 			p.Config.MQTT.URLs = []string{"mqtt://no-such-host.invalid:1883"}
-		}, "→ check the host's name in mqtt.urls"},
+		}, "→ check the host name in mqtt.urls"},
 		{"one of two", func(p *Config, _ *mqtttest.Behavior) {
 			p.Config.MQTT.URLs = []string{"mqtt://no-such-host.invalid:1883", "mqtt://127.0.0.1:1883"}
 		}, "warn broker mqtt://no-such-host.invalid:1883"},
@@ -231,7 +231,7 @@ func TestClockAndCertificate(t *testing.T) {
 	p := healthy(t, b)
 	p.Synchronised = false
 	p.Config.Gateway.WaitForClock = 2 * time.Minute
-	if got := text([]Check{p.clock()}); !strings.Contains(got, "warn clock: not synchronised: readings wait for it up to 2m0s") {
+	if got := text([]Check{p.clock()}); !strings.Contains(got, "warn clock: not synchronised: readings wait for it for up to 2m0s") {
 		t.Errorf("got %s", got)
 	}
 	p.Config.MQTT.TLS.CertFile, p.Config.MQTT.TLS.KeyFile = "/no/such/file", "/no/such/file"
@@ -240,7 +240,7 @@ func TestClockAndCertificate(t *testing.T) {
 	}
 	server := makeCertificate(t, time.Now().Add(30*24*time.Hour))
 	p.Config.MQTT.TLS.CertFile, p.Config.MQTT.TLS.KeyFile = server.certFile, server.keyFile
-	for days, want := range map[int]string{0: "ok certificate: it is valid for another 30 days", 20: "warn certificate: it ends in 10 days", 40: "fail certificate: it ended 10 days ago"} {
+	for days, want := range map[int]string{0: "ok certificate: it is valid for another 30 days", 20: "warn certificate: it expires in 10 days", 40: "fail certificate: it expired 10 days ago"} {
 		p.Now = time.Now().Add(time.Duration(days) * 24 * time.Hour)
 		if got := text(p.certificate()); !strings.Contains(got, want) {
 			t.Errorf("want %q, got %s", want, got)
@@ -265,8 +265,8 @@ func TestPassword(t *testing.T) {
 		{"empty", write("empty", "\n", 0o600), "", "", "is empty → write the password"},
 		{"missing", filepath.Join(dir, "none"), "", "", "no such file or directory → correct mqtt.password_file"},
 		{"a directory", dir, "", "", "is a directory → correct mqtt.password_file"},
-		{"environment", "", "FIELDGATE_NO_SUCH", "", "→ the service has it from EnvironmentFile="},
-		{"credential", "", "", "mqtt", "→ a systemd credential is there for the service only"},
+		{"environment", "", "FIELDGATE_NO_SUCH", "", "→ the service gets it from EnvironmentFile="},
+		{"credential", "", "", "mqtt", "→ a systemd credential exists only for the service"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := healthy(t, b)
@@ -320,7 +320,7 @@ func TestStore(t *testing.T) {
 		{"disk too small for an outage", func(p *Config) error { p.Config.Buffer.MaxBytes = 1 << 50; return nil }, "warn disk: "},
 		{"somebody else's file", func(p *Config) error {
 			return errors.Join(os.WriteFile(p.Store, nil, 0o600), os.Chown(p.Store, 65533, 65533))
-		}, "the gateway ran once as another user → sudo chown -R --reference="},
+		}, "the gateway once ran as another user → sudo chown -R --reference="},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

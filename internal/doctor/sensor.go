@@ -28,7 +28,7 @@ func (p *Config) sensor(ctx context.Context, s *config.Sensor) Check {
 	case !s.Enabled:
 		c.Detail = "it is disabled"
 	case slices.ContainsFunc(s.Spec.Fields(s.Options), func(f drivers.Field) bool { return f.Writable }):
-		c.Detail = "it was not tried: it can be written to, and to open it might switch something; fieldgate read " + s.Name + " does"
+		c.Detail = "it was not tried: it can be written to, and opening it might switch something; to try it: fieldgate read " + s.Name
 	default:
 		measure(ctx, s, p.Buses, &c)
 	}
@@ -53,7 +53,7 @@ func (p *Config) asTheGatewaySays(s *config.Sensor, c *Check) {
 		}
 	}
 	if h.Flaps > 0 {
-		c.Detail = fmt.Sprintf("it flaps, %d changes within a minute; ", h.Flaps) + c.Detail
+		c.Detail = fmt.Sprintf("it is flapping, %d changes within a minute; ", h.Flaps) + c.Detail
 		if c.Level == OK {
 			c.Level = Warn
 		}
@@ -83,7 +83,7 @@ func measure(ctx context.Context, s *config.Sensor, buses drivers.Buses, c *Chec
 	fail := func(err error) {
 		c.Level, c.Detail = Fail, err.Error()
 		if errors.Is(err, context.DeadlineExceeded) {
-			c.Remedy = fmt.Sprintf("check that the device is on, its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, sensorTimeout))
+			c.Remedy = fmt.Sprintf("check that the device is on, and check its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, sensorTimeout))
 		}
 	}
 	driver, err := s.Spec.Open(ctx, buses, s.Bus, s.Options)

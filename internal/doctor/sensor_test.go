@@ -43,8 +43,8 @@ func TestFieldsWithoutAValue(t *testing.T) {
 		{"no gateway", nil, Warn, "2 fields in 0s; without a value: " + v + "; x: exception 2"},
 		{"none good", &contract.SensorHealth{State: "bad", Error: "no field has a value: …", Bad: why}, Fail, "no field has a value; " + v + "; x: exception 2"},
 		{"one good", &contract.SensorHealth{State: "ok", Reads: 7, Bad: map[string]string{"x": "exception 2"}}, Warn, "ok, 7 readings, 0 failures; without a value: x: exception 2"},
-		{"flapping", &contract.SensorHealth{State: "ok", Reads: 7, Flaps: 99}, Warn, "it flaps, 99 changes within a minute; ok, 7 readings, 0 failures"},
-		{"flapping and failing", &contract.SensorHealth{State: "failing", Error: "no answer", Flaps: 99}, Fail, "it flaps, 99 changes within a minute; failing: no answer"},
+		{"flapping", &contract.SensorHealth{State: "ok", Reads: 7, Flaps: 99}, Warn, "it is flapping, 99 changes within a minute; ok, 7 readings, 0 failures"},
+		{"flapping and failing", &contract.SensorHealth{State: "failing", Error: "no answer", Flaps: 99}, Fail, "it is flapping, 99 changes within a minute; failing: no answer"},
 		{"good", &contract.SensorHealth{State: "ok", Reads: 7}, OK, "ok, 7 readings, 0 failures"},
 	}
 	for _, test := range tests {

@@ -25,9 +25,9 @@ func (p *Config) store() []Check {
 		c.Detail = p.Store + " is in use by the gateway"
 	case errors.Is(err, fs.ErrNotExist) && p.Config.Buffer.Path == "":
 		c.Level, c.Detail = Warn, dir+" does not exist"
-		c.Remedy = "the service makes it at its first start; started by hand: --state-dir or buffer.path names another place"
+		c.Remedy = "the service creates it at its first start; for a start by hand --state-dir or buffer.path names another place"
 		if p.Running != nil {
-			c.Remedy = "give doctor the --state-dir of the gateway that runs"
+			c.Remedy = "give doctor the --state-dir of the running gateway"
 		}
 		return []Check{c}
 	case errors.As(err, &refused):
@@ -44,14 +44,14 @@ func (p *Config) store() []Check {
 	case err != nil:
 		c.Level, c.Detail = Fail, err.Error()
 	default:
-		c.Detail = p.Store + " may be written to"
+		c.Detail = p.Store + " is writable"
 	}
 	if fs := buffer.InRAM(p.Store); fs != "" && c.Level == OK {
-		c.Level, c.Detail = Warn, fmt.Sprintf("%s is on %s: a power cut loses all that was not sent", p.Store, fs)
+		c.Level, c.Detail = Warn, fmt.Sprintf("%s is on %s: a power cut loses everything that was not sent", p.Store, fs)
 		c.Remedy = "set buffer.path to a file on a disk or card"
 	}
 	if owner, file := ownerOf(dir), ownerOf(p.Store); c.Level == OK && file != "" && file != owner {
-		c.Level, c.Detail = Fail, fmt.Sprintf("%s belongs to %s and its folder to %s: the gateway ran once as another user", p.Store, file, owner)
+		c.Level, c.Detail = Fail, fmt.Sprintf("%s belongs to %s and its directory to %s: the gateway once ran as another user", p.Store, file, owner)
 		c.Remedy = fmt.Sprintf("sudo chown -R --reference=%s %s", dir, dir)
 	}
 	return []Check{c, p.room(dir)}
@@ -79,7 +79,7 @@ func (p *Config) room(dir string) Check {
 		return c
 	}
 	if fsys.Blocks == 0 {
-		c.Detail = dir + ": the file system does not tell how much is free"
+		c.Detail = dir + ": the file system does not report its free space"
 		return c
 	}
 	free := config.Size(int64(fsys.Bavail) * int64(fsys.Bsize))
@@ -91,17 +91,17 @@ func (p *Config) room(dir string) Check {
 	}
 	b := p.Config.Buffer
 	grows := max(b.MaxBytes-used, 0)
-	c.Detail = fmt.Sprintf("%s free; the store has %s of %s", mib(free), mib(used), mib(b.MaxBytes))
+	c.Detail = fmt.Sprintf("%s free; the store uses %s of %s", mib(free), mib(used), mib(b.MaxBytes))
 	const remedy = "free some space (sudo journalctl --vacuum-size=50M, sudo apt-get clean), or set a smaller buffer.max_bytes"
 	switch {
 	case fsys.Flags&unix.ST_RDONLY != 0:
-		c.Level, c.Detail, c.Remedy = Fail, dir+" is on a file system that is mounted read-only", "sudo dmesg tells why; a worn-out SD card does that"
+		c.Level, c.Detail, c.Remedy = Fail, dir+" is on a file system that is mounted read-only", "sudo dmesg shows why; a worn-out SD card does that"
 	case free < b.MinFree:
 		c.Level, c.Remedy = Fail, remedy
-		c.Detail += fmt.Sprintf(": that is less than the %s that are to stay free (buffer.min_free), so it does not grow", mib(b.MinFree))
+		c.Detail += fmt.Sprintf(": less than the %s that must stay free (buffer.min_free), so the store does not grow", mib(b.MinFree))
 	case free < b.MinFree+grows:
 		c.Level, c.Remedy = Warn, remedy
-		c.Detail += fmt.Sprintf(": in a long outage it cannot grow to its limit and leave %s free (buffer.min_free)", mib(b.MinFree))
+		c.Detail += fmt.Sprintf(": in a long outage the store cannot grow to its limit and leave %s free (buffer.min_free)", mib(b.MinFree))
 	}
 	return c
 }

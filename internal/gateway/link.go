@@ -129,7 +129,7 @@ func (g *Gateway) publishLosses() {
 		err = g.journal.Losses(ctx)
 	}
 	if err != nil {
-		g.Log.Warn("the loss ledger cannot be told: the next start does it", "err", err)
+		g.Log.Warn("the loss ledger cannot be published now; it will be at the next start", "err", err)
 	}
 	g.uplink.Idle(ctx)
 }
@@ -178,6 +178,6 @@ func (s sessionStore) Save(ctx context.Context, facts mqtt.SessionFacts) error {
 	}
 	// A store without room is emptied by what is sent: it must not keep the client from its broker,
 	// which holds the facts in memory meanwhile.
-	s.log.Warn("the session with the broker cannot be kept: after a crash commands that wait there may be lost", "err", err)
+	s.log.Warn("the session with the broker cannot be stored: after a crash the commands that wait there may be lost", "err", err)
 	return nil
 }

@@ -95,11 +95,11 @@ func (m *Monitor) snapshot(f Figures) contract.Health {
 	if r.dropped > 0 {
 		full := "the store is full (buffer.max_bytes)"
 		if f.Store.Limit == "min_free" {
-			full = "the file system has less free than buffer.min_free"
+			full = "the file system has less free space than buffer.min_free"
 		}
 		h.Reasons = append(h.Reasons, fmt.Sprintf("%s: %.0f readings a minute are dropped", full, max(r.dropped*60, 1)))
 	} else if f.Store.Full && f.Store.Limit == "min_free" {
-		h.Reasons = append(h.Reasons, "the file system has less free than buffer.min_free: readings are in RAM only, and a power cut loses those that are not acknowledged")
+		h.Reasons = append(h.Reasons, "the file system has less free space than buffer.min_free: readings are in RAM only, and a power cut loses those that are not acknowledged")
 	}
 	for _, s := range f.Sensors {
 		h.Sensors[s.Sensor] = contract.SensorHealth{State: string(s.Condition), Error: s.Err, Since: s.Since.Seconds(),
@@ -111,10 +111,10 @@ func (m *Monitor) snapshot(f Figures) contract.Health {
 			}
 		}
 		if s.Flaps > 0 {
-			h.Reasons = append(h.Reasons, fmt.Sprintf("sensor %s flaps: %d changes within a minute", s.Sensor, s.Flaps))
+			h.Reasons = append(h.Reasons, fmt.Sprintf("sensor %s is flapping: %d changes within a minute", s.Sensor, s.Flaps))
 		}
 		if s.SinkErr != "" {
-			h.Reasons = append(h.Reasons, fmt.Sprintf("readings of %s are not kept: %s", s.Sensor, s.SinkErr))
+			h.Reasons = append(h.Reasons, fmt.Sprintf("readings of %s are not stored: %s", s.Sensor, s.SinkErr))
 		}
 	}
 	if len(h.Reasons) > 0 {
@@ -128,7 +128,7 @@ func (f *Figures) reasons() (list []string) {
 	if f.ClockWait > 0 {
 		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", f.ClockWait.Round(time.Second)))
 	}
-	list = append(list, some(f.Trouble, "faults of the link")...)
+	list = append(list, some(f.Trouble, "problems with the link")...)
 	list = append(list, some(f.Refused, "refused topics")...)
 	if f.Store.Degraded != nil {
 		list = append(list, "the store does not commit: "+f.Store.Degraded.Error())
@@ -140,7 +140,7 @@ func (f *Figures) reasons() (list []string) {
 		list = append(list, fmt.Sprintf("%d messages were refused by the broker: fieldgate queue dead-letter list", n))
 	}
 	if f.OldConfig {
-		list = append(list, "the configuration is wrong; the last good one runs")
+		list = append(list, "the configuration is wrong; the gateway runs with the last good one")
 	}
 	return list
 }

@@ -108,7 +108,7 @@ func TestFullStore(t *testing.T) {
 	}
 	f.Store.Full, f.Store.Limit = true, "min_free" // at 30 KiB of 64 MiB
 	f.Store.Rejected += 10
-	if h = m.Snapshot(); h.Queue.HoursToFull != nil || len(h.Reasons) != 1 || !strings.HasPrefix(h.Reasons[0], "the file system has less free than buffer.min_free: ") {
+	if h = m.Snapshot(); h.Queue.HoursToFull != nil || len(h.Reasons) != 1 || !strings.HasPrefix(h.Reasons[0], "the file system has less free space than buffer.min_free: ") {
 		t.Errorf("it is full: %+v %q", h.Queue, h.Reasons)
 	}
 	f.Store.Limit = "max_bytes"
@@ -129,7 +129,7 @@ func TestBadAndFlappingSensors(t *testing.T) {
 	}, Values: []health.Value{{Sensor: "half", Field: "t", Unit: "Cel", Value: -2.5}, {Sensor: "half", Field: "on", Value: 1}, {Sensor: "loose2", Field: "t", Value: 7}}}
 	m := health.New(func() health.Figures { return f })
 	h := m.Snapshot()
-	want := "sensor meter is bad|sensor loose flaps: 1200 changes within a minute|sensor loose2 flaps: 99 changes within a minute"
+	want := "sensor meter is bad|sensor loose is flapping: 1200 changes within a minute|sensor loose2 is flapping: 99 changes within a minute"
 	if got := strings.Join(h.Reasons, "|"); got != want || h.State != "degraded" {
 		t.Errorf("want %q\n got %s %q", want, h.State, got)
 	}

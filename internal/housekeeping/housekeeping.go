@@ -167,7 +167,7 @@ func (h *Housekeeper) checkClock() {
 	}
 	if h.waits && !h.cfg.Clock.Pending() {
 		if h.waits = false; !h.known {
-			h.cfg.Log.Warn("readings go without a time: the clock was not set within gateway.wait_for_clock")
+			h.cfg.Log.Warn("readings are sent without a time: the clock was not set within gateway.wait_for_clock")
 		}
 	}
 }
@@ -222,9 +222,9 @@ func (h *Housekeeper) checkStore() {
 	if !h.open && h.cfg.Store.IsOpen() {
 		h.open = true
 		if err := h.cfg.Clock.Keep(); err != nil {
-			h.cfg.Log.Warn("the time of this power-up cannot be kept", "err", err)
+			h.cfg.Log.Warn("the time of this power-up cannot be stored", "err", err)
 		}
-		h.cfg.Log.Info("the store can be opened: starting again with what it keeps")
+		h.cfg.Log.Info("the store can be opened: starting again with its content")
 		h.cfg.Restart()
 	}
 	if err := h.cfg.Store.Stats().Degraded; (err != nil) != h.degraded {

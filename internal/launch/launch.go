@@ -79,7 +79,7 @@ func (f Files) FallBack(failed Choice, why error, store func(*config.Config) str
 		return Choice{}, err
 	}
 	if slices.Equal(before, failed.Sources) {
-		return Choice{}, errors.New("it is the last good configuration that fails")
+		return Choice{}, errors.New("the configuration that fails is the last good one")
 	}
 	c, err := config.Parse(before, f.Catalogue)
 	if err != nil {

@@ -86,7 +86,7 @@ func TestFallBack(t *testing.T) {
 		{"OK", other, good, errors.New("address in use"), same, ""},
 		{"OK another store", other, good, &buffer.OpenError{Problem: errors.New("locked")}, apart, ""},
 		{"the same store", other, good, &buffer.OpenError{Problem: errors.New("locked")}, same, "the same store"},
-		{"the same configuration", good, good, errors.New("address in use"), same, "it is the last good configuration that fails"},
+		{"the same configuration", good, good, errors.New("address in use"), same, "the configuration that fails is the last good one"},
 		{"none", other, "", errors.New("address in use"), same, "no such file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -193,7 +193,7 @@ func subscription(filter, without string, code mqtt.ReasonCode) []string {
 	case code.Failed():
 		return []string{fmt.Sprintf("the broker refuses the subscription to %s (%v): %s; check its access list", filter, code, without)}
 	case code == 0:
-		return []string{fmt.Sprintf("the broker delivers %s with QoS 0 only: what it sends while the link breaks is lost", filter)}
+		return []string{fmt.Sprintf("the broker delivers %s with QoS 0 only: what it sends while the link is down is lost", filter)}
 	}
 	return nil
 }
@@ -204,15 +204,15 @@ func lacks(n *mqtt.Negotiated) (list []string) {
 		list = append(list, "the broker takes messages with QoS 0 only (Maximum QoS): readings need QoS 1, and nothing is delivered")
 	}
 	if !n.RetainAvailable {
-		list = append(list, "the broker keeps no retained messages: whoever comes later sees no P/status, P/last, P/sensors or P/health until the next one")
+		list = append(list, "the broker keeps no retained messages: clients that subscribe later see no P/status, P/last, P/sensors or P/health until the next one is sent")
 	}
 	switch w := n.Will; {
 	case w == nil:
-		list = append(list, "the broker takes no will: nobody learns from P/status that the gateway was lost")
+		list = append(list, "the broker takes no will: P/status does not show that the gateway was lost")
 	case !w.Retain && n.RetainAvailable:
-		list = append(list, "the broker takes no retained will: whoever comes later does not learn from P/status that the gateway was lost")
+		list = append(list, "the broker takes no retained will: for clients that subscribe later P/status does not show that the gateway was lost")
 	case w.QoS == mqtt.AtMostOnce && n.MaximumQoS > mqtt.AtMostOnce:
-		list = append(list, "the broker takes the will with QoS 0 only: that the gateway was lost may not arrive")
+		list = append(list, "the broker takes the will with QoS 0 only: the message that the gateway was lost may not arrive")
 	}
 	return list
 }

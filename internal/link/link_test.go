@@ -44,7 +44,7 @@ func newRig(t *testing.T, b mqtttest.Behavior) *rig {
 		t.Fatal(err)
 	}
 	r.link = link.New(link.Config{Gateway: "gw", Up: func() time.Duration { return time.Hour + time.Since(began) }, Stats: r.client.Stats,
-		Needs: []link.Need{{Filter: "p/cmd/+", Without: "no command arrives"}, {Filter: "p/status", Without: "a wrong status stays"}}})
+		Needs: []link.Need{{Filter: "p/cmd/+", Without: "no commands arrive"}, {Filter: "p/status", Without: "a wrong status stays"}}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() { _ = r.client.Run(ctx) })
@@ -103,7 +103,7 @@ func TestNeverWellWhileNothingIsDelivered(t *testing.T) {
 		}, []string{"the connection broke 3 times within 5m0s"}},
 		{"QoS 0 only", property(packet.PropMaximumQoS, func(p *packet.Properties) { p.MaximumQoS = 0 }), func(r *rig) {}, []string{"QoS 0 only (Maximum QoS)", "nothing is delivered"}},
 		{"no retained messages", property(packet.PropRetainAvailable, func(p *packet.Properties) {}), func(r *rig) {}, []string{"the broker keeps no retained messages"}},
-		{"no wildcards", property(packet.PropWildcardSubscriptionAvailable, func(p *packet.Properties) {}), func(r *rig) {}, []string{"refuses the subscription to p/cmd/+", "no command arrives"}},
+		{"no wildcards", property(packet.PropWildcardSubscriptionAvailable, func(p *packet.Properties) {}), func(r *rig) {}, []string{"refuses the subscription to p/cmd/+", "no commands arrive"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -22,8 +22,8 @@ func Subscriptions(t contract.Topics, commands []string) []mqtt.Subscription {
 // Needs returns what does not work without each of the Subscriptions, in their order.
 func Needs(t contract.Topics) []Need {
 	return []Need{
-		{Filter: t.Commands(), Without: "no command arrives"},
+		{Filter: t.Commands(), Without: "no commands arrive"},
 		{Filter: t.Desired(), Without: "no desired shadow arrives"},
-		{Filter: t.Status(), Without: "a P/status that somebody overwrites stays wrong"},
+		{Filter: t.Status(), Without: "a P/status that another client overwrites stays wrong"},
 	}
 }

@@ -49,7 +49,7 @@ func ReadConnack(conn net.Conn) (*packet.Connack, error) {
 			continue
 		}
 		if h.Type != packet.CONNACK || h.Length > 64<<10 {
-			return nil, fmt.Errorf("a packet of type %v and %d bytes came, want CONNACK", h.Type, h.Length)
+			return nil, fmt.Errorf("got a packet of type %v and %d bytes, want CONNACK", h.Type, h.Length)
 		}
 		if h.Length == 2 {
 			return nil, mqtt.ErrNotMQTT5
@@ -61,5 +61,5 @@ func ReadConnack(conn net.Conn) (*packet.Connack, error) {
 		answer := new(packet.Connack)
 		return answer, answer.Decode(h, body[size:])
 	}
-	return nil, errors.New("what came is no MQTT packet")
+	return nil, errors.New("the answer is not an MQTT packet")
 }

@@ -64,9 +64,9 @@ func (l *loop) report(s State) {
 	}
 	switch {
 	case n.condition:
-		l.log(level, "sensor changed", s, "was", string(was.Condition), "for", s.Since-was.Since)
+		l.log(level, "sensor changed state", s, "was", string(was.Condition), "for", s.Since-was.Since)
 	case n.err:
-		l.log(level, "sensor has another error", s, "was", was.Err)
+		l.log(level, "sensor fails for another reason", s, "was", was.Err)
 	case n.bad && len(s.Bad) > 0:
 		l.log(level, "fields of the sensor have no value", s)
 	case n.bad:
@@ -97,7 +97,7 @@ func (l *loop) reportFlapping(changes int) {
 	l.mu.Unlock()
 	l.logSink(s, l.reported)
 	l.reported = s
-	l.log(slog.LevelWarn, "sensor flaps: its changes are told once a minute", s, "changes", changes)
+	l.log(slog.LevelWarn, "sensor is flapping; reporting once a minute", s, "changes", changes)
 	l.deps.OnState(s)
 }
 
@@ -115,7 +115,7 @@ func (l *loop) reportSpan() {
 		l.mu.Unlock()
 		l.logSink(s, l.reported)
 		l.reported = s
-		l.log(slog.LevelInfo, "sensor does not flap any more", s, "changes", changes)
+		l.log(slog.LevelInfo, "sensor is no longer flapping", s, "changes", changes)
 		l.deps.OnState(s)
 	}
 }

@@ -33,7 +33,7 @@ func TestFlapping(t *testing.T) {
 		}
 		b.sleep(10 * time.Minute)
 		state := s.State()
-		if state.Flaps < 1100 || state.Flaps > 1201 || !strings.HasPrefix(state.Trouble(), fmt.Sprintf("it flaps, %d changes within a minute", state.Flaps)) {
+		if state.Flaps < 1100 || state.Flaps > 1201 || !strings.HasPrefix(state.Trouble(), fmt.Sprintf("it is flapping, %d changes within a minute", state.Flaps)) {
 			t.Errorf("want the changes of a minute, got %+v", state)
 		}
 		if lines := strings.Count(b.log.String(), "\n"); lines != flapLimit+1+10 || len(b.reported()) != lines {
@@ -43,7 +43,7 @@ func TestFlapping(t *testing.T) {
 		b.sleep(2 * time.Minute)
 		reported := b.reported()
 		last := reported[len(reported)-1]
-		if state := s.State(); state.Flaps != 0 || last.Flaps != 0 || last.Condition != OK || !strings.Contains(b.log.String(), "does not flap any more") {
+		if state := s.State(); state.Flaps != 0 || last.Flaps != 0 || last.Condition != OK || !strings.Contains(b.log.String(), "no longer flapping") {
 			t.Errorf("two minutes after the last change: %+v, last told %+v", state, last)
 		}
 		calm.Store(false)
@@ -122,7 +122,7 @@ func TestAnotherErrorIsTold(t *testing.T) {
 		if b.conditions() != "failing failing" || !strings.Contains(b.reported()[1].Err, "damaged") || s.State().Since != b.reported()[0].Since {
 			t.Errorf("want two events, got %+v", b.reported())
 		}
-		if log := b.log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "another error") {
+		if log := b.log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "another reason") {
 			t.Errorf("log:\n%s", log)
 		}
 	})

@@ -63,7 +63,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 		case o := <-l.stuck:
 			l.stuck = nil
 			l.update(func(s *State) { s.add(o) })
-			l.fail(Failing, fmt.Errorf("%s returned after its deadline; the device is opened anew", activity(l.device.doing.Load())))
+			l.fail(Failing, fmt.Errorf("%s returned after its deadline; the device is opened again", activity(l.device.doing.Load())))
 			l.close(ctx)
 		}
 	}
@@ -157,7 +157,7 @@ func (l *loop) answer(ctx context.Context, r request) outcome {
 func (l *loop) stop(ctx context.Context) error {
 	l.close(ctx)
 	if l.stuck != nil {
-		return fmt.Errorf("sensor %s: %w; it was left behind", l.config.Name, l.stuckErr())
+		return fmt.Errorf("sensor %s: %w; it was abandoned", l.config.Name, l.stuckErr())
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ func (s *Sampler) ask(ctx context.Context, write []drivers.Value) ([]drivers.Val
 	select {
 	case s.requests <- request{ctx, write, reply}:
 	case <-s.stopped:
-		return nil, fmt.Errorf("sensor %s is not being sampled any more", s.config.Name)
+		return nil, fmt.Errorf("sensor %s is no longer sampled", s.config.Name)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("sensor %s is busy: %w", s.config.Name, ctx.Err())
 	}

@@ -46,9 +46,9 @@ func (s State) Trouble() string {
 	case s.Flaps == 0:
 		return s.Err
 	case s.Err == "":
-		return fmt.Sprintf("it flaps, %d changes within a minute", s.Flaps)
+		return fmt.Sprintf("it is flapping, %d changes within a minute", s.Flaps)
 	}
-	return fmt.Sprintf("it flaps, %d changes within a minute: %s", s.Flaps, s.Err)
+	return fmt.Sprintf("it is flapping, %d changes within a minute: %s", s.Flaps, s.Err)
 }
 
 // add counts what a worker did.

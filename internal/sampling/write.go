@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNotWritable says that the sensor's driver has nothing that can be written.
-var ErrNotWritable = errors.New("it is no actuator: nothing of it can be written")
+var ErrNotWritable = errors.New("the sensor has no writable fields")
 
 // Write sets fields of an actuator, in their order, to values as its driver takes them, and returns
 // what a reading after that says, as ReadNow does. It stops at the first that fails: those before

@@ -66,7 +66,7 @@ func New(ctx context.Context, c Config) (*Shadow, error) {
 	s := &Shadow{cfg: c}
 	text, err := c.Store.Get(ctx, bucket, "documents")
 	if errors.Is(err, buffer.ErrNotDurable) {
-		c.Log.Warn("what the shadow set cannot be read: the configuration holds until the store can be opened", "err", err)
+		c.Log.Warn("the shadow's settings cannot be read: the configuration applies until the store can be opened", "err", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("shadow: %w", err)
 	}
@@ -109,7 +109,7 @@ func read(payload []byte, d *contract.Desired) string {
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &members); err != nil || members == nil {
-		return `it is no JSON object: it must be {"version":1,"state":{…}}`
+		return `it is not a JSON object: it must be {"version":1,"state":{…}}`
 	}
 	if state := (map[string]json.RawMessage{}); json.Unmarshal(members["state"], &state) == nil && state["desired"] != nil {
 		return `it has the form of AWS IoT, {"state":{"desired":{…}}}: it must be {"version":1,"state":{…}}`
@@ -174,7 +174,7 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 		} else if err != nil {
 			// A broken disk must not cost the connection: the settings hold until the program ends,
 			// and the retained document comes again.
-			s.cfg.Log.Warn("the shadow is in force but cannot be kept", "desired", d.Version, "err", err)
+			s.cfg.Log.Warn("the shadow is in force but cannot be stored", "desired", d.Version, "err", err)
 		}
 		s.cfg.Log.Info("shadow applied", "desired", d.Version, "reported", next.Reported.Version, "rejected", len(rejected))
 	}

@@ -183,8 +183,8 @@ func TestWhatIsRefusedStandsInRejected(t *testing.T) {
 // A wish that is not granted is answered: by an entry in rejected and a line in the log.
 func TestNoWishVanishes(t *testing.T) {
 	for _, tt := range []struct{ name, text, says string }{
-		{"no JSON", `every: 5s`, "no JSON object"},
-		{"no object", `[1]`, "no JSON object"},
+		{"no JSON", `every: 5s`, "not a JSON object"},
+		{"no object", `[1]`, "not a JSON object"},
 		{"no version", `{"state":{}}`, "it has no version"},
 		{"AWS form", `{"version":7,"state":{"desired":{"sensors":{}}}}`, "form of AWS IoT"},
 		{"version of the wrong type", `{"version":"7","state":{}}`, "it must be"},

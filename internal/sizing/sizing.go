@@ -129,7 +129,7 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) e
 	}
 	after := store.Stats()
 	if after.Evicted > 0 || after.Rejected > 0 {
-		return fmt.Errorf("the store kept only a part of it: %d evicted, %d rejected", after.Evicted, after.Rejected)
+		return fmt.Errorf("the store kept only a part of the sample: %d evicted, %d rejected", after.Evicted, after.Rejected)
 	}
 	e.bytes = max(full-empty, 1) / float64(count)
 	e.written = float64(int64(after.WrittenBytes-before.WrittenBytes)+int64(commits)*block) / float64(count)

@@ -114,7 +114,7 @@ func TestRefusedDocumentsPauseAndAreNamed(t *testing.T) {
 	}{
 		{"not authorized", 0x87, nil, 16, "answers 0x87 to fieldgate/g/last/+: check its access list"},
 		{"the broker closes", 0, ErrPoison, 9, "closes the connection at each message to fieldgate/g/last/+"},
-		{"too large", 0, ErrTooLarge, 16, "no message as large as those to fieldgate/g/last/+"},
+		{"too large", 0, ErrTooLarge, 16, "messages as large as those to fieldgate/g/last/+"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

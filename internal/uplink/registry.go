@@ -31,7 +31,7 @@ func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[s
 		}
 		u.Set(topic, nil, func() {
 			if err := store.Update(context.Background(), func(tx *buffer.Tx) error { return tx.Delete(registry, topic) }); err != nil {
-				log.Warn("forgetting a cleared topic", "topic", topic, "err", err)
+				log.Warn("a cleared topic cannot be forgotten", "topic", topic, "err", err)
 			}
 		})
 	}
@@ -48,7 +48,7 @@ func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[s
 	})
 	if err != nil && !errors.Is(err, buffer.ErrClosed) && ctx.Err() == nil {
 		// The next start tries again.
-		log.Warn("new retained topics cannot be remembered: they are not cleared if the configuration drops them before the next start", "topics", len(added), "err", err)
+		log.Warn("new retained topics cannot be remembered: they will not be cleared if the configuration drops them before the next start", "topics", len(added), "err", err)
 		return nil
 	}
 	return err

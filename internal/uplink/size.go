@@ -98,7 +98,7 @@ func (u *Uplink) loadSizes(ctx context.Context, broker string) {
 		err = json.Unmarshal(text, &u.sizes)
 	}
 	if err != nil {
-		u.cfg.Log.Warn("the size of message that the broker takes has to be learned anew", "broker", broker, "err", err)
+		u.cfg.Log.Warn("the message size that the broker accepts must be found out again", "broker", broker, "err", err)
 	}
 }
 
@@ -109,13 +109,13 @@ func (u *Uplink) saveSizes(ctx context.Context) {
 		return
 	}
 	s.changed = false // one attempt: it is learned again if the disk fails
-	u.cfg.Log.Info("the broker limits the size of a message without announcing it", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
+	u.cfg.Log.Info("the broker has a limit on message size that it does not announce", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
 	text, err := json.Marshal(s)
 	if err == nil {
 		err = u.cfg.Queue.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(sizesBucket, s.broker, text) })
 	}
 	if err != nil {
-		u.cfg.Log.Warn("the size of message that the broker takes cannot be kept", "broker", s.broker, "err", err)
+		u.cfg.Log.Warn("the message size that the broker accepts cannot be stored", "broker", s.broker, "err", err)
 	}
 }
 

@@ -42,7 +42,7 @@ var (
 	// other.
 	ErrPoison   = errors.New("the broker ends the connection at this message")
 	ErrTooLarge = errors.New("larger than the broker accepts")
-	ErrInvalid  = errors.New("no message that MQTT can carry")
+	ErrInvalid  = errors.New("not a message that MQTT can carry")
 	ErrEnded    = errors.New("the client has ended")
 )
 

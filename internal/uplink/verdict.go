@@ -53,19 +53,19 @@ func (o *outcome) why(topic string) string {
 	case poisoned:
 		return fmt.Sprintf("the broker closes the connection at each message to %s: check its access list and its limits", topic)
 	case badSize:
-		return fmt.Sprintf("the broker takes no message as large as those to %s (%d bytes with the topic): raise its limit", topic, o.weight)
+		return fmt.Sprintf("the broker does not accept messages as large as those to %s (%d bytes with the topic): raise its limit", topic, o.weight)
 	case badContent:
 		if o.err != nil {
-			return fmt.Sprintf("what goes to %s cannot be sent: %v", topic, o.err)
+			return fmt.Sprintf("messages to %s cannot be sent: %v", topic, o.err)
 		}
 		return fmt.Sprintf("the broker answers 0x%02x to %s: check what it expects there", o.code, topic)
 	}
 	remedy := "check its access list"
 	switch o.code {
 	case codeNoSubscribers:
-		remedy = "nobody has subscribed, and telemetry.unrouted is hold"
+		remedy = "there is no subscriber, and telemetry.unrouted is hold"
 	case codeTopicInvalid:
-		remedy = "it allows no topic of this name (gateway.topic_prefix)"
+		remedy = "it does not allow topics of this name (gateway.topic_prefix)"
 	case codeQuota:
 		remedy = "its quota is exceeded"
 	}
@@ -154,7 +154,7 @@ func (u *Uplink) setAside(ctx context.Context, o outcome) bool {
 	}
 	u.cfg.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
 	if err := u.cfg.Queue.Refuse(ctx, g.records, reason); err != nil {
-		u.cfg.Log.Warn("the dead letter cannot be kept now: it is tried again", "err", err)
+		u.cfg.Log.Warn("the dead letter cannot be stored now; the gateway tries again", "err", err)
 		u.refuse(g, o.why(g.topic))
 		return false
 	}

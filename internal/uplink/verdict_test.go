@@ -26,8 +26,8 @@ func TestRefusalOfTheBrokerBuriesNothingMore(t *testing.T) {
 	}{
 		{"payload format invalid", codePayloadInvalid, nil, culpritsMax, "answers 0x99 to fieldgate/g/telemetry/a"},
 		{"topic name invalid", codeTopicInvalid, nil, 0, "answers 0x90 to fieldgate/g/telemetry/a"},
-		{"larger than its packets", 0, ErrTooLarge, culpritsMax, "no message as large as those to fieldgate/g/telemetry/a"},
-		{"packet too large, not announced", codeTooLarge, nil, culpritsMax, "no message as large as those to fieldgate/g/telemetry/a"},
+		{"larger than its packets", 0, ErrTooLarge, culpritsMax, "messages as large as those to fieldgate/g/telemetry/a"},
+		{"packet too large, not announced", codeTooLarge, nil, culpritsMax, "messages as large as those to fieldgate/g/telemetry/a"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

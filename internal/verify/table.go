@@ -115,7 +115,7 @@ func (r Report) complaints(b *strings.Builder) {
 			fmt.Fprintf(b, "missing: %s %s, run %s, seq %v\n", s.Gateway, s.Sensor, s.Run, m)
 		}
 		if s.Reused > 0 {
-			fmt.Fprintf(b, "unproven: %s %s, run %s: %d readings have the number of another one; was the machine resumed from a snapshot of its memory?\n",
+			fmt.Fprintf(b, "unproven: %s %s, run %s: %d readings have the number of another reading; was the machine resumed from a snapshot of its memory?\n",
 				s.Gateway, s.Sensor, s.Run, s.Reused)
 		}
 	}
@@ -125,13 +125,13 @@ func (r Report) complaints(b *strings.Builder) {
 			fmt.Fprintf(b, "missing: events %v of %s: they may have been about losses\n", e, where)
 		}
 		if g.Unreported {
-			fmt.Fprintf(b, "unproven: no later run reports how %s ended: its store was lost, or an older copy was put back\n", where)
+			fmt.Fprintf(b, "unproven: no later run reports how %s ended: its store was lost, or an older copy was restored\n", where)
 		}
 		if g.Copies != nil {
-			fmt.Fprintf(b, "unproven: runs %s all follow %s: an older copy of the store was put back\n", strings.Join(g.Copies, " and "), where)
+			fmt.Fprintf(b, "unproven: runs %s all follow %s: an older copy of the store was restored\n", strings.Join(g.Copies, " and "), where)
 		}
 		if g.Unknown > 0 {
-			fmt.Fprintf(b, "unproven: %s found a damaged store; what could not be read of it is not known (%d entries)\n", where, g.Unknown)
+			fmt.Fprintf(b, "unproven: %s found a damaged store; what could not be read from it is not known (%d entries)\n", where, g.Unknown)
 		}
 	}
 	for _, s := range r.Silent {
@@ -142,7 +142,7 @@ func (r Report) complaints(b *strings.Builder) {
 		fmt.Fprintf(b, "unproven: %s is silent, %s: what it has taken since then is not known\n", s.Gateway, since)
 	}
 	for _, u := range r.Outages {
-		fmt.Fprintf(b, "unproven: not heard from %s to %s: there was no connection to the broker, and what was sent meanwhile did not come afterwards\n",
+		fmt.Fprintf(b, "unproven: nothing received from %s to %s: there was no connection to the broker, and what was sent meanwhile did not arrive afterwards\n",
 			u.From.UTC().Format(contract.TimeFormat), u.To.UTC().Format(contract.TimeFormat))
 	}
 }

@@ -124,7 +124,7 @@ func (t *Tracker) telemetry(payload []byte, lane int) error {
 	}
 	for _, r := range m.Readings {
 		if r.Seq == 0 || r.Seq > maxSeq || r.SeqTo > maxSeq || r.SeqTo != 0 && r.SeqTo < r.Seq {
-			return errors.New("telemetry: a reading without a proper seq")
+			return errors.New("telemetry: a reading without a valid seq")
 		}
 	}
 	if m.Run == "" {
@@ -182,7 +182,7 @@ func (t *Tracker) event(payload []byte) error {
 		}
 	}
 	if m.Run == "" || m.Previous != nil && (m.Previous.Run == "" || m.Previous.Run == m.Run) {
-		return errors.New("event: a message without a proper run")
+		return errors.New("event: a message without a valid run")
 	}
 	b := t.speaks(m.Run, m.Gateway)
 	if m.N > 0 {
