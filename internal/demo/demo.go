@@ -203,7 +203,7 @@ func (d *demo) show(ctx context.Context) error {
 			d.link.setCut(false)
 			d.screen.say("── the link is back: the backlog arrives ──")
 		}
-		d.watcher.look(ctx)
+		d.watcher.pollQueue(ctx)
 		d.screen.show(d.watcher, d.headline(now.Sub(began), cut, mendAt))
 		select {
 		case err := <-ended:
@@ -239,7 +239,7 @@ func (d *demo) drain(ctx context.Context) {
 		if seen && q.Backlog == 0 && q.Live < 50 {
 			return
 		}
-		d.watcher.look(ctx)
+		d.watcher.pollQueue(ctx)
 		d.screen.show(d.watcher, "waiting for the backlog")
 		select {
 		case <-ctx.Done():

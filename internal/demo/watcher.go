@@ -53,8 +53,8 @@ func newWatcher(broker string) (*watcher, error) {
 	return w, err
 }
 
-// look asks the gateway itself how full its queue is.
-func (w *watcher) look(ctx context.Context) {
+// pollQueue asks the gateway itself how full its queue is.
+func (w *watcher) pollQueue(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, frame)
 	defer cancel()
 	if s, err := w.local.Status(ctx); err == nil {

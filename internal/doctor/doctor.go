@@ -29,7 +29,7 @@ type Check struct {
 	Subject string `json:"subject"` // "sensor hall", "store"
 	Level   Level  `json:"level"`
 	Detail  string `json:"detail"`
-	Remedy  string `json:"remedy,omitempty"` // "" if there is nothing to do, or the detail tells it
+	Remedy  string `json:"remedy,omitempty"` // "" if there is nothing to do, or the detail says it
 }
 
 // A Config is what Examine looks at.

@@ -116,8 +116,8 @@ func (g *Gateway) disconnect(restarting bool) {
 	}
 }
 
-// publishLosses publishes the losses that were not reported yet, also readings that nobody got until
-// now: there may be no next start.
+// publishLosses publishes the losses that were not reported yet, also readings that nobody got so
+// far: there may be no next start.
 func (g *Gateway) publishLosses() {
 	ctx, cancel := context.WithTimeout(context.Background(), lossWait)
 	defer cancel()

@@ -25,11 +25,11 @@ type BusLock struct {
 	works  bool      // the holder's last reading succeeded
 	ended  time.Time // when one whose last reading did not succeed last let go
 	// They wait. There is one entry for each sensor of the bus at most.
-	working, others []*setCondition
+	working, others []*waiter
 }
 
-// A turn is what a sensor waits for.
-type setCondition struct {
+// A waiter is a sensor that waits for its turn.
+type waiter struct {
 	sensor *string
 	asked  time.Time
 	come   chan struct{} // closed when the bus is the sensor's
@@ -53,7 +53,7 @@ func (l *BusLock) lock(ctx context.Context, sensor *string, works bool) error {
 	if works {
 		queue = &l.working
 	}
-	t := &setCondition{sensor, time.Now(), make(chan struct{})}
+	t := &waiter{sensor, time.Now(), make(chan struct{})}
 	*queue = append(*queue, t)
 	l.mu.Unlock()
 
@@ -82,7 +82,7 @@ func (l *BusLock) unlock() {
 		l.ended = time.Now()
 	}
 	queue := &l.working
-	l.works = len(l.working) > 0 && !l.othersFirst()
+	l.works = len(l.working) > 0 && !l.othersFirstLocked()
 	if !l.works {
 		queue = &l.others
 	}
@@ -96,8 +96,8 @@ func (l *BusLock) unlock() {
 	close(next.come)
 }
 
-// othersFirst reports whether one that does not work has waited long enough to go before those that
-// do, none of which has waited for another such one already.
-func (l *BusLock) othersFirst() bool {
+// othersFirstLocked reports whether one that does not work has waited long enough to go before
+// those that do, none of which has waited for another such one already.
+func (l *BusLock) othersFirstLocked() bool {
 	return len(l.others) > 0 && time.Since(l.others[0].asked) >= precedence && l.working[0].asked.After(l.ended)
 }
