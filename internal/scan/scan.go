@@ -1,6 +1,7 @@
-// Package scan finds the sensors and buses of this machine: I2C buses with the addresses that answer, serial ports, and what
-// the kernel shows of 1-Wire, hwmon, IIO and GPIO. It writes to no device unless it is asked to identify chips, and leaves
-// alone what a kernel driver or a running gateway uses. Printing is the command line's.
+// Package scan finds the sensors and buses of this machine: I2C buses with the addresses that
+// answer, serial ports, and what the kernel shows of 1-Wire, hwmon, IIO and GPIO. It writes to no
+// device unless it is asked to identify chips, and leaves alone what a kernel driver or a running
+// gateway uses. Printing is the command line's.
 package scan
 
 import (
@@ -34,7 +35,8 @@ type Scanner struct {
 	Running bool            // a gateway may be reading them
 }
 
-// Scan looks what there is. identify lets drivers find their chips on I2C, which writes to the devices.
+// Scan looks what there is. identify lets drivers find their chips on I2C, which writes to the
+// devices.
 func (s *Scanner) Scan(ctx context.Context, identify bool) *Found {
 	f := &Found{I2C: []Bus{}, Serial: list(s.Host.Inventory()), W1: list(ds18b20.Devices()), Hwmon: list(hwmon.Devices()), IIO: list(iio.Devices()), GPIO: list(gpio.Chips())}
 	for _, name := range bus.I2CBuses() {

@@ -11,7 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
 
-// WriteTOML writes what was found as [[sensor]] tables of a configuration. What is at a serial port cannot be known, so those are comments.
+// WriteTOML writes what was found as [[sensor]] tables of a configuration. What is at a serial port
+// cannot be known, so those are comments.
 func (f *Found) WriteTOML(out io.Writer) error {
 	var b strings.Builder
 	block := func(name, driver, bus, comment string, options ...string) {
@@ -58,7 +59,8 @@ func (f *Found) WriteTOML(out io.Writer) error {
 	return err
 }
 
-// kernelOptions returns the options for a device that the kernel shows, with those of its channels that the driver knows.
+// kernelOptions returns the options for a device that the kernel shows, with those of its channels
+// that the driver knows.
 func kernelOptions(driver string, d sysfs.Listed) []string {
 	lines := []string{fmt.Sprintf("name = %q", d.Name), fmt.Sprintf("device = %q", d.Device)}
 	var channels []string

@@ -7,7 +7,8 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 )
 
-// TestShadowKeysAreUnderstood: each key that [shadow] allow may list sets something, and one that is not listed sets nothing.
+// TestShadowKeysAreUnderstood: each key that [shadow] allow may list sets something, and one that
+// is not listed sets nothing.
 func TestShadowKeysAreUnderstood(t *testing.T) {
 	documents := map[string]string{
 		"sensors.every":        `{"sensors":{"hall":{"every":"20s"}}}`,
