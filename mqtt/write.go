@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -39,6 +41,9 @@ func (n *conn) write() error {
 		}
 		if len(buf) > 0 {
 			if err := n.flush(buf, written); err != nil {
+				if !errors.Is(err, os.ErrDeadlineExceeded) {
+					n.awaitReader() // for a DISCONNECT that says why the broker has closed
+				}
 				return err
 			}
 			if cap(buf) > keptBuffer {
@@ -204,6 +209,12 @@ func (n *conn) sendDisconnect(buf []byte, written []settlement, p *closing) erro
 	if p.err != nil || !ok || half.CloseWrite() != nil {
 		return p.err
 	}
+	n.awaitReader()
+	return p.err
+}
+
+// awaitReader gives the reader a moment to come to the end of what the broker sent.
+func (n *conn) awaitReader() {
 	linger := time.NewTimer(lingerTimeout)
 	defer linger.Stop()
 	select {
@@ -211,7 +222,6 @@ func (n *conn) sendDisconnect(buf []byte, written []settlement, p *closing) erro
 	case <-n.dead:
 	case <-linger.C:
 	}
-	return p.err
 }
 
 // watchLocked looks after the time: it queues a PINGREQ when either direction was idle for 3/4 of
