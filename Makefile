@@ -13,7 +13,7 @@ export CGO_ENABLED = 1
 export CGO_CFLAGS  = -O2 -DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_DQS=0 -DSQLITE_MAX_EXPR_DEPTH=0
 TAGS = sqlite_omit_load_extension,netgo,osusergo
 
-.PHONY: build demo test race lint unit bench clean
+.PHONY: build demo test race lint docs unit bench clean
 
 build:
 	go build -trimpath -tags $(TAGS) -ldflags "$(LDFLAGS)" -o bin/fieldgate ./cmd/fieldgate
@@ -36,6 +36,12 @@ lint:
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags $(TAGS) ./...
 	CGO_ENABLED=0 go vet ./mqtt/... ./drivers/... ./config/... ./systemd/...
 	CGO_ENABLED=0 GOARCH=386 go vet ./mqtt/... ./drivers/... ./config/... ./systemd/...
+
+# Pages of docs that are made from code.
+docs:
+	go test -tags $(TAGS) ./drivers/all -run TestDriversPage -update
+	go test -tags $(TAGS) ./cmd/fieldgate -run TestWordsAreDocumented -update
+	go test -tags $(TAGS) ./mqtt -run TestConformanceTable -update
 
 # The unit is good systemd and gives away few rights: exposure at most 2.0 of 10.
 unit: build

@@ -148,7 +148,7 @@
 // In the end add xy12.Spec to drivers/all/all.go, in the order of the names, write docs/drivers.md
 // again, and run the tests:
 //
-//	go test ./drivers/all -run TestDriversPage -update
+//	make docs
 //	go test ./drivers/... ./cmd/fieldgate -run 'Driver|Spec|Folder|Doc'
 //
 // # What a driver may rely on, and what it may not do
