@@ -197,6 +197,21 @@ func wantFilled(t *testing.T, path string, v reflect.Value) {
 	}
 }
 
+// TestEveryFormatHasASchema: one that is not JSON says so with "".
+func TestEveryFormatHasASchema(t *testing.T) {
+	schemas := map[string]string{"json": "telemetry", "json-flat": "telemetry-flat"}
+	for _, format := range catalogue().Formats.Names() {
+		name, ok := schemas[format]
+		if !ok {
+			t.Errorf("format %q has no schema: add it to docs/schema and here", format)
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(docs, "schema", name+".schema.json")); name != "" && err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestTelemetryMatchesItsSchemas holds what the encoders make of every kind of value, and the forms
 // that the contract has beside, against docs/schema.
 func TestTelemetryMatchesItsSchemas(t *testing.T) {
