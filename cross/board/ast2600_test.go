@@ -80,7 +80,7 @@ func rebind(m *machine, b *broker, kernels string) {
 	taken := time.Now()
 	m.send(adapter + "unbind")
 	for _, sensor := range []string{"kernels", "ours"} {
-		said, at := m.await(time.Minute, `sensor changed"? sensor=`+sensor+` .*state=(failing|missing) .*err="(.*)"$`)
+		said, at := m.await(time.Minute, `sensor changed state"? sensor=`+sensor+` .*state=(failing|missing) .*err="(.*)"$`)
 		m.t.Logf("adapter taken away: %s %s after %v: %s", sensor, said[1], round(at.Sub(taken)), said[2])
 	}
 	m.run(time.Minute, "until [ ! -e /dev/i2c-0 ]; do sleep 0.1; done")

@@ -46,7 +46,7 @@ func stuckBus(m *machine) {
 	m.t.Log(strings.Join(m.all(`^(Raspberry Pi|/dev/i2c)`), ", "))
 	m.send("fieldgate run -c /etc/stuckbus.toml &")
 	for range 2 {
-		said, at := m.await(time.Minute, `sensor changed"? sensor=(hall|roof) .*state=(\S+) .*err="(.*)"$`)
+		said, at := m.await(time.Minute, `sensor changed state"? sensor=(hall|roof) .*state=(\S+) .*err="(.*)"$`)
 		m.t.Logf("%s is %s after %v: %s", said[1], said[2], round(at.Sub(begin)), said[3])
 	}
 	m.send("fieldgate tail -c /etc/stuckbus.toml &")

@@ -36,7 +36,7 @@ func TestSerialAdapterUnplugged(t *testing.T) {
 		last := float(m.expect(time.Minute, reading)[1])
 		pulled := time.Now()
 		m.qmp.do("device_del", map[string]any{"id": plug.old})
-		const changed = `sensor changed"? sensor=scale .*state=`
+		const changed = `sensor changed state"? sensor=scale .*state=`
 		said, at := m.await(20*time.Second, changed+`(failing|missing) .*err="(.*)"$`)
 		t.Logf("unplugged: %s after %v: %s", said[1], round(at.Sub(pulled)), said[2])
 		if said[1] == "failing" { // the open port said so, before its name was looked up again
