@@ -18,8 +18,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
-// errUnwell is the verdict of doctor, whose reasons were printed.
-var errUnwell = errors.New("some checks failed")
+// errChecksFailed is the verdict of doctor, whose reasons were printed.
+var errChecksFailed = errors.New("some checks failed")
 
 func doctorCommand(o *options) *cobra.Command {
 	var socket string
@@ -46,7 +46,7 @@ be written to. Run it as the service runs, so that it has the same rights:
 				err = printChecks(cmd.OutOrStdout(), checks)
 			}
 			if err == nil && doctor.Failed(checks) {
-				err = errUnwell
+				err = errChecksFailed
 			}
 			return err
 		},
