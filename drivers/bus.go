@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A Bus is what a driver is attached to, and so what the configuration's `bus` is the name of.
+// A Bus is a kind of bus. The configuration's `bus` names one of that kind.
 type Bus string
 
 const (

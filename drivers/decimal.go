@@ -50,7 +50,7 @@ func (l Linear) Apply(v float64) float64 {
 	return math.Round(sum*pow10[decs]) / pow10[decs]
 }
 
-// Revert returns the number of which Apply makes v. The scale must not be 0.
+// Revert undoes Apply: it returns the number that Apply turns into v. The scale must not be 0.
 func (l Linear) Revert(v float64) float64 {
 	product := NewLinear(1, -l.offset).Apply(v)
 	decs := Decimals(product)

@@ -107,7 +107,8 @@
 //
 // xy12test/chip.go is a model, for the suite and for whatever puts a chip behind a bus. It has a
 // folder of its own because the program must not contain it, and other tests want it. It implements
-// drivertest.Chip; chiptest.Registers understands the transfers of a chip with registers:
+// drivertest.Chip; Registers of drivers/kit/chip/chiptest understands the transfers of a chip with
+// registers:
 //
 //	// A Chip is a model of the chip.
 //	type Chip struct {
@@ -130,7 +131,7 @@
 //	}
 //
 // A device on a line has no model of its own: its test makes a drivertest.Device, of what it says
-// by itself and what it answers. Neither has a driver made by Machine: its test writes the kernel's
+// by itself and what it answers. Nor has a driver that Machine makes: its test writes the kernel's
 // files below a root and names them in Suite.Files.
 //
 // xy12_test.go runs the suite, which lets every transfer fail and garbles all that the device says.
@@ -161,7 +162,8 @@
 //     its Spec and what never changes. The caller decides when to measure, takes the time, repeats,
 //     backs off, logs and opens it again.
 //   - It knows its bus as periph's i2c.Bus or as a Port, never as a device file, and does not close
-//     it. Only a driver made by Machine opens files itself, those that the kernel shares out: in
+//     it. Only a driver made by Machine opens files itself, those that the kernel
+//     lets several programs open: in
 //     /proc, in /sys, and GPIO pins. It imports no other driver.
 //   - A word with a wrong checksum, a bit pattern that means "not measured" or a number outside
 //     what the device can measure is Bad or an error. A guess is never a value.

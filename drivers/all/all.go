@@ -1,6 +1,5 @@
 // Package all is the table of drivers: the one place that knows them all. A new driver adds its
-// line to Specs, and its page to docs/drivers.md by the command that the test of this package
-// names.
+// line to Specs; `make docs` writes its page into docs/drivers.md.
 package all
 
 import (

@@ -1,6 +1,6 @@
 // Package payload renders readings for the cloud. Each format is a folder below; this package holds
 // what they share: the batch they render and the JSON of values. Which format is in use is the
-// configuration's; the table of formats is here.
+// configuration's; the table of formats is package formats.
 package payload
 
 import (
