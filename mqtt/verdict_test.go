@@ -2,10 +2,14 @@ package mqtt
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -330,6 +334,46 @@ func TestAliasVerdict(t *testing.T) {
 			}
 		})
 	}
+}
+
+// brokenWriter fails to write once broken, as a connection does that the peer has closed; what the
+// peer sent before can still be read.
+type brokenWriter struct {
+	net.Conn
+	broken *atomic.Bool
+}
+
+func (c brokenWriter) Write(b []byte) (int, error) {
+	if c.broken.Load() {
+		return 0, syscall.EPIPE
+	}
+	return c.Conn.Write(b)
+}
+
+// TestLastWordAfterFailedWrite: a broker that sends DISCONNECT and closes makes the next write fail.
+// Its reason is the cause all the same, also if it is read after that.
+func TestLastWordAfterFailedWrite(t *testing.T) {
+	var broken atomic.Bool
+	scripted(t, mqtttest.Behavior{}, func(c *Config) {
+		dial := c.Dial
+		c.Dial = func(ctx context.Context, u *url.URL, tls *tls.Config) (net.Conn, error) {
+			nc, err := dial(ctx, u, tls)
+			return brokenWriter{nc, &broken}, err
+		}
+	}, func(t *testing.T, b *mqtttest.Broker, k *tester) {
+		k.await(t, Connected)
+		broken.Store(true)
+		if err := k.Send(&Message{Topic: "t", QoS: 1}, nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		b.Disconnect(packet.PacketTooLarge)
+		broken.Store(false)
+		if re, ok := errors.AsType[*ReasonError](k.await(t, Disconnected).Err); !ok || re.Code != packet.PacketTooLarge {
+			t.Errorf("want the broker's reason, got %v", re)
+		}
+		k.await(t, Connected)
+	})
 }
 
 // TestWrongProtocolAtPort says what is at the port, and waits long before it tries again if that

@@ -165,12 +165,13 @@ func (g *Gateway) open(ctx context.Context) error {
 
 // build makes the parts and queues what each start reports.
 func (g *Gateway) build(ctx context.Context) error {
-	client, err := g.newClient()
+	subscriptions := link.Subscriptions(g.topics, g.Config.Commands.Allow)
+	client, err := g.newClient(subscriptions)
 	if err != nil {
 		return err
 	}
 	g.client = client
-	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Needs: link.Needs(g.topics), Up: g.clock.Up, Stats: client.Stats})
+	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Subscriptions: subscriptions, Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
@@ -226,7 +227,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 			socket.Close()
 			return fmt.Errorf("metrics.listen: %w", err)
 		}
-		tasks = append(tasks, task{"metrics", func(ctx context.Context) error { return health.Serve(ctx, page, g.monitor) }})
+		tasks = append(tasks, task{"metrics", func(ctx context.Context) error { return health.Serve(ctx, page, g.monitor, g.sensors.Values) }})
 	}
 	// Parts that only stop when everything else has.
 	linkCtx, stopLink := context.WithCancel(context.WithoutCancel(ctx))

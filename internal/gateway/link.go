@@ -26,14 +26,14 @@ const topicAliases = 32
 const inFlight = 100
 
 // newClient makes the MQTT client of this gateway.
-func (g *Gateway) newClient() (*mqtt.Client, error) {
+func (g *Gateway) newClient(subscriptions []link.Subscription) (*mqtt.Client, error) {
 	m := g.Config.MQTT
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: cmp.Or(m.SessionExpiry, mqtt.NoSession), MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store, m.ClientID, g.peers},
-		Subscriptions: link.Subscriptions(g.topics, g.Config.Commands.Allow),
+		Subscriptions: link.ForClient(subscriptions),
 		Handler:       g.receive, OnEvent: g.linkChanged, Log: g.peers,
 	})
 }

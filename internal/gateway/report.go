@@ -31,9 +31,6 @@ func (g *Gateway) figures() health.Figures {
 		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), Sensors: g.sensors.States(),
 		OldConfig: len(g.Problems) > 0,
 	}
-	g.sensors.Values(func(sensor, field, unit string, value float64) {
-		f.Values = append(f.Values, health.Value{Sensor: sensor, Field: field, Unit: unit, Value: value})
-	})
 	f.Link, f.Trouble = g.link.Snapshot()
 	for _, r := range g.uplink.Refusals() {
 		f.Refused = append(f.Refused, r.Why)

@@ -34,14 +34,6 @@ type Figures struct {
 	ClockWait time.Duration // how long readings still wait for a clock
 	OldConfig bool          // the newest configuration is wrong
 	Sensors   []sampling.State
-	Values    []Value
-}
-
-// A Value is the newest measurement of a field of a sensor: a number, or a switch as 0 or 1.
-type Value struct {
-	Sensor, Field string
-	Unit          string // "": it has none
-	Value         float64
 }
 
 // A Monitor makes snapshots. Its methods may be called from any goroutine.
@@ -55,9 +47,8 @@ type Monitor struct {
 func New(figures func() Figures) *Monitor { return &Monitor{figures: figures} }
 
 // Snapshot returns the state of the gateway now.
-func (m *Monitor) Snapshot() contract.Health { return m.snapshot(m.figures()) }
-
-func (m *Monitor) snapshot(f Figures) contract.Health {
+func (m *Monitor) Snapshot() contract.Health {
+	f := m.figures()
 	s := sample{f.Up, f.Store.Appended, f.Delivered, f.Store.Bytes, f.Store.WrittenBytes, f.Store.Evicted + f.Store.Rejected}
 	m.mu.Lock()
 	r := m.meter.rates(s)

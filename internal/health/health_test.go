@@ -126,7 +126,12 @@ func TestBadAndFlappingSensors(t *testing.T) {
 		{Sensor: "half", Condition: sampling.OK, Bad: map[string]string{"x": "exception 2"}},
 		{Sensor: "loose", Condition: sampling.OK, Flaps: 1200},
 		{Sensor: "loose2", Condition: sampling.Failing, Err: "no answer", Flaps: 99},
-	}, Values: []health.Value{{Sensor: "half", Field: "t", Unit: "Cel", Value: -2.5}, {Sensor: "half", Field: "on", Value: 1}, {Sensor: "loose2", Field: "t", Value: 7}}}
+	}}
+	values := func(f func(sensor, field, unit string, value float64)) {
+		f("half", "t", "Cel", -2.5)
+		f("half", "on", "", 1)
+		f("loose2", "t", "", 7)
+	}
 	m := health.New(func() health.Figures { return f })
 	h := m.Snapshot()
 	want := "sensor meter is bad|sensor loose is flapping: 1200 changes within a minute|sensor loose2 is flapping: 99 changes within a minute"
@@ -137,7 +142,7 @@ func TestBadAndFlappingSensors(t *testing.T) {
 		t.Errorf("%+v", h.Sensors)
 	}
 	page := httptest.NewRecorder()
-	health.Handler(m).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	health.Handler(m, values).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
 	for _, line := range []string{`fieldgate_sensor_bad_fields{sensor="half"} 1`, `fieldgate_sensor_bad_fields{sensor="loose"} 0`, `fieldgate_sensor_ok{sensor="meter"} 0`,
 		`fieldgate_sensor_value{sensor="half",field="t",unit="Cel"} -2.5`, `fieldgate_sensor_value{sensor="half",field="on",unit=""} 1`} {
 		if !strings.Contains(page.Body.String(), line+"\n") {

@@ -12,7 +12,7 @@ import (
 func TestMetricsHaveHelp(t *testing.T) {
 	h := contract.Health{Sensors: map[string]contract.SensorHealth{"a": {State: "ok"}, "b": {}}, Flash: contract.FlashHealth{Device: &contract.FlashDevice{Name: "d"}}}
 	var page, out bytes.Buffer
-	metricsOf(h, []Value{{Sensor: "a", Field: "t"}}).WritePrometheus(&page)
+	metricsOf(h, func(f func(sensor, field, unit string, value float64)) { f("a", "t", "", 1) }).WritePrometheus(&page)
 	writeHelp(&out, page.Bytes())
 	seen := map[string]bool{}
 	helped := ""

@@ -15,9 +15,13 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
+// Values calls f for the newest measurement of each field of each sensor: a number, or a switch as 0
+// or 1. unit is "" if the field has none.
+type Values func(f func(sensor, field, unit string, value float64))
+
 // Serve serves the page on l until ctx ends, and closes l.
-func Serve(ctx context.Context, l net.Listener, m *Monitor) error {
-	s := bounded.Server(Handler(m))
+func Serve(ctx context.Context, l net.Listener, m *Monitor, values Values) error {
+	s := bounded.Server(Handler(m, values))
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
 	if err := s.Serve(bounded.Listener(l)); !errors.Is(err, http.ErrServerClosed) {
@@ -28,11 +32,10 @@ func Serve(ctx context.Context, l net.Listener, m *Monitor) error {
 
 // Handler serves /metrics in Prometheus' text format and /healthz: the status line, with 200 while
 // all is well and 503 while something is kept from working.
-func Handler(m *Monitor) http.Handler {
+func Handler(m *Monitor, values Values) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		f := m.figures()
-		set := metricsOf(m.snapshot(f), f.Values)
+		set := metricsOf(m.Snapshot(), values)
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		var page bytes.Buffer
 		set.WritePrometheus(&page)
@@ -51,7 +54,7 @@ func Handler(m *Monitor) http.Handler {
 
 // metricsOf gives a snapshot and the newest values the form of metrics. A value is left out while
 // its sensor is not read.
-func metricsOf(h contract.Health, values []Value) *metrics.Set {
+func metricsOf(h contract.Health, values Values) *metrics.Set {
 	set := metrics.NewSet()
 	gauge := func(name string, v float64) { set.GetOrCreateGauge(name, nil).Set(v) }
 	counter := func(name string, v uint64) { set.GetOrCreateCounter(name).Set(v) }
@@ -89,12 +92,12 @@ func metricsOf(h contract.Health, values []Value) *metrics.Set {
 		counter(fmt.Sprintf(`fieldgate_sensor_failures_total{sensor=%q}`, name), s.Failures)
 		counter(fmt.Sprintf(`fieldgate_sensor_skipped_total{sensor=%q}`, name), s.Skipped)
 	}
-	for _, v := range values {
-		switch sampling.Condition(h.Sensors[v.Sensor].State) {
+	values(func(sensor, field, unit string, value float64) {
+		switch sampling.Condition(h.Sensors[sensor].State) {
 		case sampling.OK, sampling.Frozen, sampling.Bad:
-			gauge(fmt.Sprintf(`fieldgate_sensor_value{sensor=%q,field=%q,unit=%q}`, v.Sensor, v.Field, v.Unit), v.Value)
+			gauge(fmt.Sprintf(`fieldgate_sensor_value{sensor=%q,field=%q,unit=%q}`, sensor, field, unit), value)
 		}
-	}
+	})
 	return set
 }
 

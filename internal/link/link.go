@@ -38,15 +38,11 @@ const (
 // Config is what a Link is made of.
 type Config struct {
 	Gateway string // its id
-	// Needs are the subscriptions that the gateway makes with every connection, in the order of
-	// mqtt.Config.Subscriptions.
-	Needs []Need
-	Up    func() time.Duration // since power-up
-	Stats func() mqtt.Stats    // of the client
+	// Subscriptions are in the order of mqtt.Config.Subscriptions.
+	Subscriptions []Subscription
+	Up            func() time.Duration // since power-up
+	Stats         func() mqtt.Stats    // of the client
 }
-
-// A Need is a subscription and what does not work without it.
-type Need struct{ Filter, Without string }
 
 // A Link follows one client. Its methods may be called from any goroutine.
 type Link struct {
@@ -90,8 +86,8 @@ func (l *Link) Event(e mqtt.Event) {
 		l.granted = map[string]mqtt.ReasonCode{}
 		l.lacks = lacks(&e.Negotiated)
 		for i, code := range e.Negotiated.Granted {
-			if i < len(l.cfg.Needs) {
-				l.granted[l.cfg.Needs[i].Filter] = code
+			if i < len(l.cfg.Subscriptions) {
+				l.granted[l.cfg.Subscriptions[i].Filter] = code
 			}
 		}
 	case mqtt.TakenOver:
@@ -179,7 +175,7 @@ func (l *Link) troublesLocked(up time.Duration, s mqtt.Stats) (list []string) {
 		list = append(list, fmt.Sprintf("the connection broke %d times within %v", len(recent(l.breaks, up, flapWithin)), flapWithin))
 	}
 	list = append(list, l.lacks...)
-	for _, n := range l.cfg.Needs {
+	for _, n := range l.cfg.Subscriptions {
 		if code, ok := l.granted[n.Filter]; ok {
 			list = append(list, subscription(n.Filter, n.Without, code)...)
 		}

@@ -23,6 +23,11 @@ type rig struct {
 	stop   func()
 }
 
+var subscriptions = []link.Subscription{
+	{Subscription: mqtt.Subscription{Filter: "p/cmd/+", QoS: mqtt.AtLeastOnce}, Without: "no commands arrive"},
+	{Subscription: mqtt.Subscription{Filter: "p/status", QoS: mqtt.AtLeastOnce}, Without: "a wrong status stays"},
+}
+
 // newRig starts a client, in a bubble. It says hello on every connection, as a gateway does.
 func newRig(t *testing.T, b mqtttest.Behavior) *rig {
 	t.Helper()
@@ -30,7 +35,7 @@ func newRig(t *testing.T, b mqtttest.Behavior) *rig {
 	began := time.Now()
 	var err error
 	r.client, err = mqtt.New(mqtt.Config{URLs: []string{"mqtt://b"}, ClientID: "gw", Dial: r.broker.Dial,
-		Subscriptions: []mqtt.Subscription{{Filter: "p/cmd/+", QoS: mqtt.AtLeastOnce}, {Filter: "p/status", QoS: mqtt.AtLeastOnce}},
+		Subscriptions: link.ForClient(subscriptions),
 		Will: func() *mqtt.Will {
 			return &mqtt.Will{Message: mqtt.Message{Topic: "p/status", QoS: mqtt.AtLeastOnce, Retain: true}}
 		},
@@ -44,7 +49,7 @@ func newRig(t *testing.T, b mqtttest.Behavior) *rig {
 		t.Fatal(err)
 	}
 	r.link = link.New(link.Config{Gateway: "gw", Up: func() time.Duration { return time.Hour + time.Since(began) }, Stats: r.client.Stats,
-		Needs: []link.Need{{Filter: "p/cmd/+", Without: "no commands arrive"}, {Filter: "p/status", Without: "a wrong status stays"}}})
+		Subscriptions: subscriptions})
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() { _ = r.client.Run(ctx) })

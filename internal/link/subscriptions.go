@@ -5,25 +5,32 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// Subscriptions returns what the gateway subscribes to with every connection. A broker without
-// wildcards gets one filter for each of the commands that may run.
-func Subscriptions(t contract.Topics, commands []string) []mqtt.Subscription {
+// A Subscription is one that the gateway makes with every connection, and what does not work
+// without it.
+type Subscription struct {
+	mqtt.Subscription
+	Without string
+}
+
+// Subscriptions returns what the gateway subscribes to. A broker without wildcards gets one filter
+// for each of the commands that may run.
+func Subscriptions(t contract.Topics, commands []string) []Subscription {
 	var alternatives []string
 	for _, name := range commands {
 		alternatives = append(alternatives, t.Command(name))
 	}
-	return []mqtt.Subscription{
-		{Filter: t.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true, Alternatives: alternatives},
-		{Filter: t.Desired(), QoS: mqtt.AtLeastOnce},
-		{Filter: t.Status(), QoS: mqtt.AtLeastOnce},
+	return []Subscription{
+		{mqtt.Subscription{Filter: t.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true, Alternatives: alternatives}, "no commands arrive"},
+		{mqtt.Subscription{Filter: t.Desired(), QoS: mqtt.AtLeastOnce}, "no desired shadow arrives"},
+		{mqtt.Subscription{Filter: t.Status(), QoS: mqtt.AtLeastOnce}, "a P/status that another client overwrites stays wrong"},
 	}
 }
 
-// Needs returns what does not work without each of the Subscriptions, in their order.
-func Needs(t contract.Topics) []Need {
-	return []Need{
-		{Filter: t.Commands(), Without: "no commands arrive"},
-		{Filter: t.Desired(), Without: "no desired shadow arrives"},
-		{Filter: t.Status(), Without: "a P/status that another client overwrites stays wrong"},
+// ForClient returns them as mqtt.Config has them, in the same order.
+func ForClient(list []Subscription) []mqtt.Subscription {
+	subscriptions := make([]mqtt.Subscription, len(list))
+	for i := range list {
+		subscriptions[i] = list[i].Subscription
 	}
+	return subscriptions
 }
