@@ -187,19 +187,23 @@ func TestNothingIsLeft(t *testing.T) {
 	if _, err := s.Append(t.Context(), Readings, "a", 0, []byte("y")); !errors.Is(err, ErrNotDurable) || !errors.Is(err, errVanished) {
 		t.Errorf("append: %v", err)
 	}
-	for range 2 {
+	eventually(t, "it is durable again", func() bool {
 		now.turn(2 * lookEvery)
-		err := s.submit(t.Context(), &job{flush: true}) // the loop has come by when it is answered
-		t.Log(err)
-	}
-	eventually(t, "it is durable again", func() bool { return s.Flush(t.Context()) == nil && s.Stats().Degraded == nil })
+		return s.Flush(t.Context()) == nil && s.Stats().Degraded == nil
+	})
 	closeStore(t, s)
 	s = openAt(t, path, Options{})
 	defer closeStore(t, s)
 	if p := s.Previous(); p.Run != run || p.Last["a"] != 2 {
 		t.Errorf("previous %+v", p)
 	}
-	if l := s.TakeLosses(9); len(l) == 0 || l[0].Reason != reasonCorrupt {
-		t.Errorf("losses %+v", l)
+	// What is left of the salvage is done by the next run if the store was closed before its end.
+	var losses []Loss
+	eventually(t, "the ledger says that the rest is not known", func() bool {
+		losses = s.TakeLosses(9)
+		return len(losses) > 0
+	})
+	if losses[0].Reason != reasonCorrupt {
+		t.Errorf("losses %+v", losses)
 	}
 }
