@@ -10,7 +10,7 @@ test-crash:
 	mkdir -p dist/small && truncate -s 16M dist/small.img && mkfs.ext4 -q -F dist/small.img && mount -o loop dist/small.img dist/small
 	FIELDGATE_BUFFER_SMALLFS=$(CURDIR)/dist/small $(CRASH_TEST) -run TestDiskFull; s=$$?; umount dist/small; exit $$s
 
-# Power cuts: the gateway in QEMU on a disk that forgets what was not flushed; buffer/powertest/doc.go tells how. It needs the packages
+# Power cuts: the gateway in QEMU on a disk that forgets what was not flushed; buffer/powertest/doc.go says how. It needs the packages
 # qemu-system-x86, cpio, kmod and e2fsprogs, and fetches Debian's kernel for virtual machines.
 POWER      = $(CURDIR)/dist/power
 POWER_CUTS ?= 100
@@ -28,7 +28,7 @@ $(POWER)/kernel:
 	depmod -b $@.part "$$(ls $@.part/lib/modules)"
 	mv $@.part $@
 
-# Unsynced and torn writes lost: the store on LazyFS; buffer/lazytest/doc.go tells how. It needs root, /dev/fuse, and the program lazyfs in
+# Unsynced and torn writes lost: the store on LazyFS; buffer/lazytest/doc.go says how. It needs root, /dev/fuse, and the program lazyfs in
 # the PATH or named by LAZYFS=<path>.
 .PHONY: test-lazyfs
 LAZYFS        ?= $(shell command -v lazyfs)

@@ -33,7 +33,7 @@
 //
 // # The way of a record
 //
-// Append puts a record into the front. If it is acknowledged there, it never reaches the flash.
+// Append puts a record into the front. If it is acknowledged there, it never reaches the card.
 // Otherwise it is written by the committer, the one goroutine that uses the database. The committer
 // writes the unacknowledged records of each class as one row, a segment, with one flush. It starts
 // early enough for the commit to be done before the oldest record is MaxLoss old, even if this

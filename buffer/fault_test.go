@@ -30,7 +30,7 @@ const (
 )
 
 // work does some of everything that is written, the same each time, and prints what was promised.
-// Errors of the store are no errors of work.
+// Errors of the store are not errors of work.
 func work(path string) {
 	if text := os.Getenv(limitEnv); text != "" {
 		limitFiles(text)

@@ -64,7 +64,7 @@ func TestOpenRefuses(t *testing.T) {
 				tt.prepare(t, path)
 			}
 			before, _ := os.ReadFile(path)
-			var e *OpenError // of /sys only making a file tells that it cannot be
+			var e *OpenError // of /sys only making a file shows that it cannot be
 			if err := Examine(path); tt.path != "/sys/queue.db" && (!errors.Is(err, tt.want) || !errors.As(err, &e) || !strings.Contains(err.Error(), tt.text) || e.Remedy == "") {
 				t.Errorf("examined: got %v, want %v with %q", err, tt.want, tt.text)
 			}

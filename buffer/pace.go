@@ -14,7 +14,7 @@ const (
 // there were: a card that collects its garbage every few minutes will be as slow again. Store.mu
 // guards it.
 type slowness struct {
-	now, before time.Duration // the slowest since since, and of slowFor before it
+	now, before time.Duration // the slowest from since on, and of slowFor before it
 	since       time.Duration
 }
 

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Something that is no file under a name of the store is said at once, whatever opening it would
-// do, and stays where it is.
+// Something under a name of the store that is not a file is reported at once, whatever opening it
+// would do, and stays where it is.
 func TestWhatIsNoFileIsNoStore(t *testing.T) {
 	for _, suffix := range []string{"", "-wal", "-journal", ".lock", ".damaged", ".ballast"} {
 		for kind, put := range map[string]func(string) error{

@@ -39,7 +39,7 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// Take that comes to nothing but expired segments returns nothing, and Ready tells that there is
+// Take that comes to nothing but expired segments returns nothing, and Ready says that there is
 // more.
 func TestReadyBehindExpired(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")

@@ -10,8 +10,10 @@
 // them together, in the order of the text.
 //
 // The options of a sensor are bound to the struct that its driver's Spec names, so that a misspelt
-// option of a driver is found like any other key. The catalogue of drivers is handed in; this
-// package opens nothing and reads no file but the configuration's.
+// option of a driver is found like any other key. The catalogue of drivers, formats and commands is
+// handed in; this package opens no device and no connection. Beside the configuration it reads and
+// writes only the copy of the last one that worked (load.go), and the machine's id (identity.go);
+// and it makes the directories in which a gateway keeps its files (places.go).
 //
 // ${NAME} inside a string is replaced by the environment's NAME, $$ stands for one dollar. Secrets
 // are never in these files: keys that need one name a file, an environment variable or a systemd

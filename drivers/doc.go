@@ -162,9 +162,8 @@
 //     its Spec and what never changes. The caller decides when to measure, takes the time, repeats,
 //     backs off, logs and opens it again.
 //   - It knows its bus as periph's i2c.Bus or as a Port, never as a device file, and does not close
-//     it. Only a driver made by Machine opens files itself, those that the kernel
-//     lets several programs open: in
-//     /proc, in /sys, and GPIO pins. It imports no other driver.
+//     it. Only a driver made by Machine opens files itself, those that the kernel lets several
+//     programs open: in /proc, in /sys, and GPIO pins. It imports no other driver.
 //   - A word with a wrong checksum, a bit pattern that means "not measured" or a number outside
 //     what the device can measure is Bad or an error. A guess is never a value.
 //   - An error says what was tried, what came instead, and what the operator can do; it wraps its

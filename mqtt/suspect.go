@@ -21,7 +21,7 @@ const (
 	// resumeTime is the time within which a broker ends a connection because it cannot resume the
 	// session.
 	resumeTime = 2 * time.Second
-	// resumeTries is how many connections in a row must end so before the session is started again.
+	// resumeTries is how many connections in a row must end so before a new session is started.
 	resumeTries = 3
 	// skipTime is how long a subscription is left out at which connections end.
 	skipTime = 10 * time.Minute

@@ -236,8 +236,8 @@ func TestWillRefused(t *testing.T) {
 	}
 }
 
-// TestSessionCannotBeResumed has brokers that end each resumed connection: the session is started
-// again within 15 s and nothing is lost.
+// TestSessionCannotBeResumed has brokers that end each resumed connection: a new session is started
+// within 15 s and nothing is lost.
 func TestSessionCannotBeResumed(t *testing.T) {
 	for _, v := range []func(*mqtttest.Behavior){
 		func(do *mqtttest.Behavior) { do.NoResume = true },
@@ -262,7 +262,7 @@ func TestSessionCannotBeResumed(t *testing.T) {
 }
 
 // TestNothingAcknowledged has a broker that takes a resumed session, answers pings and acknowledges
-// nothing: the session is started again after three such connections of AckTimeout each, which is
+// nothing: a new session is started after three such connections of AckTimeout each, which is
 // reported, and nothing is lost. A broker that acknowledges something is left alone.
 func TestNothingAcknowledged(t *testing.T) {
 	for _, qos := range []QoS{1, 2} {

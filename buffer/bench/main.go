@@ -2,7 +2,7 @@
 // delivered: rows of an SQLite table, a file for each (autopaho's queue), a log of segments
 // (tidwall/wal), and the bare limits, which are SQLite's C code and append + fdatasync.
 //
-// It is a module of its own, so that the comparison is no dependency of the product. Every
+// It is a module of its own, so that the product does not depend on what it is compared with. Every
 // measurement is a process of its own, whose peak memory is what it alone needs; what is compared
 // takes turns, and figures are medians over the rounds, ratios medians of the ratios within a
 // round. Bytes and flushes are those of a block device: a loop device with an ext4 of its own,

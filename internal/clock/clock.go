@@ -7,7 +7,7 @@
 // the same offset. The boot of a kernel is known by its random boot id.
 //
 // This package decides; it neither sends nor schedules anything, and where offsets are kept is the
-// caller's.
+// caller's choice: In keeps them in the gateway's store.
 package clock
 
 import (

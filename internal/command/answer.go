@@ -169,7 +169,7 @@ func (r *Runner) time() contract.Time {
 	return contract.Time{Time: t}
 }
 
-// replyTopic is the Response Topic if it is one that replies may go to, else the operation's own.
+// replyTopic is the Response Topic if it is one that replies may go to, else the command's own.
 func (r *Runner) replyTopic(q Request) string {
 	if r.cfg.Topics.MayReply(q.ResponseTopic, r.cfg.ReplyTopics) {
 		return q.ResponseTopic

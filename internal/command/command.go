@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	maxWaiting = 16       // commands of one operation that wait behind the running one
+	maxWaiting = 16       // commands of one name that wait behind the running one
 	maxID      = 128      // bytes of an id
 	maxName    = 64       // bytes of a command's name
 	maxPayload = 16 << 10 // bytes of a command
@@ -159,7 +159,7 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 	return nil
 }
 
-// ledgerFull says what an operation without room in the ledger asks of the sender.
+// ledgerFull says what a command without room in the ledger asks of the sender.
 func ledgerFull(op Spec, share int) refusal {
 	why := fmt.Sprintf("the ledger holds %d bytes of %q, and none may be forgotten before mqtt.session_expiry is over", share, op.Name)
 	if op.Harmless {
@@ -215,7 +215,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// work runs the commands of one operation, one after the other.
+// work runs the commands of one name, one after the other.
 func (r *Runner) work(ctx context.Context, op Spec) {
 	for {
 		select {

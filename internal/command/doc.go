@@ -3,7 +3,7 @@
 //
 // # Design
 //
-// The key of a command is its operation and id. Before the broker gets its PUBACK the command
+// The key of a command is its name and id. Before the broker gets its PUBACK the command
 // stands in the ledger, a bucket of the store, committed: so a repeat, also one after a restart,
 // finds it and gets the recorded reply instead of a second run. The reply is appended to the events
 // lane in the same transaction that ends the ledger entry. What stands in the ledger without an end
@@ -12,8 +12,9 @@
 //	new ──Accept──► accepted (committed, then PUBACK) ──worker──► running ──End──► ended (reply committed with it)
 //	                   └───────────── program ended ──► interrupted at the next start
 //
-// Operations that only look (ping, read, diag) may come without an id; they leave no ledger entry.
-// One command of an operation runs at a time, each within its timeout; a few may wait. What may not
-// run is answered "rejected" with a stable code: malformed, retained, unknown, not-allowed,
-// id-missing, id-reused, busy, expired, store (the ledger cannot be written).
+// Commands that only look (ping, read, diag) may come without an id; then they leave no ledger
+// entry. Of the commands with the same name one runs at a time, within its timeout; a few more may
+// wait. What may not run is answered "rejected" with a stable code: malformed, too-large, retained,
+// unknown, not-allowed, id-missing, id-reused, busy, expired, ledger-full (no entry of this name
+// may be forgotten yet), store (the ledger cannot be written).
 package command

@@ -21,7 +21,7 @@ const (
 	refusedMax   = 1024      // refusals remembered that have no room in the store
 )
 
-// errLedgerFull says that no entry of the operation may be forgotten yet.
+// errLedgerFull says that no entry of the command's name may be forgotten yet.
 var errLedgerFull = errors.New("the ledger is full")
 
 // entry is a command in the ledger. Reply is nil until it has ended; from then on a repeat says
@@ -41,12 +41,12 @@ type entry struct {
 
 func (e *entry) key() string { return e.Op + "/" + e.ID }
 
-// ledger remembers commands in the store, with a copy in memory. Each operation has its own share
-// of the bytes: a flood of one forgets nothing of another. put is called for a new command from one
-// goroutine at a time.
+// ledger remembers commands in the store, with a copy in memory. Each command name has its own
+// share of the bytes: a flood of one makes the ledger forget nothing of another. put is called for
+// a new command from one goroutine at a time.
 type ledger struct {
 	store *buffer.Store
-	share int // bytes of one operation
+	share int // bytes of one command name
 	keep  time.Duration
 	up    func() time.Duration
 	now   func() (time.Time, bool)
@@ -54,7 +54,7 @@ type ledger struct {
 	mu      sync.Mutex
 	n       uint64
 	entries map[string]entry
-	used    map[string]int // bytes by operation
+	used    map[string]int // bytes by command name
 	refused map[string]refusal
 	order   []string // keys of refused, oldest first
 }
@@ -124,8 +124,8 @@ func (l *ledger) unfinished() []entry {
 	return out
 }
 
-// forgettableLocked returns the entries of an operation to forget so that cost more bytes fit into
-// its share.
+// forgettableLocked returns the entries of a command name to forget so that cost more bytes fit
+// into its share.
 func (l *ledger) forgettableLocked(op string, cost int) ([]string, error) {
 	over := l.used[op] + cost - l.share
 	if over <= 0 {
@@ -162,7 +162,7 @@ func (l *ledger) expired(e entry) bool {
 	return known && e.At > 0 && now.Sub(time.Unix(e.At, 0)) >= l.keep
 }
 
-// fits reports whether a reply of this length fits into the share of its operation.
+// fits reports whether a reply of this length fits into the share of its command name.
 func (l *ledger) fits(key string, reply int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -171,7 +171,7 @@ func (l *ledger) fits(key string, reply int) bool {
 }
 
 // put keeps an entry durably; with, which may be nil, runs in the same transaction. A new entry
-// makes room in the share of its operation, or errLedgerFull is returned.
+// makes room in the share of its command name, or errLedgerFull is returned.
 func (l *ledger) put(ctx context.Context, e entry, with func(*buffer.Tx) error) error {
 	l.mu.Lock()
 	var forget []string

@@ -24,7 +24,7 @@ func (r *rig) drain() (n int, last string) {
 	}
 }
 
-// flood runs commands of one operation, each with its own id, and returns the last answer.
+// flood runs commands of one name, each with its own id, and returns the last answer.
 func (r *rig) flood(op string, count int) string {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(r.t.Context())

@@ -102,7 +102,7 @@ type GatewayState struct {
 	HealthEvery string `json:"health_every"`
 }
 
-// Command is the payload of P/cmd/<operation>.
+// Command is the payload of P/cmd/<command>.
 type Command struct {
 	ID   string          `json:"id"`
 	Args json.RawMessage `json:"args"`
@@ -116,8 +116,8 @@ const (
 	Interrupted = "interrupted" // the gateway ended while it ran
 )
 
-// Reply is the payload of P/reply/<operation> or of the command's Response Topic. Code is a stable
-// word for programs, Error a sentence for people.
+// Reply is the payload of P/reply/<command> or of a message to the command's Response Topic. Code
+// is a stable word for programs, Error a sentence for people.
 type Reply struct {
 	V      int             `json:"v"`
 	ID     string          `json:"id"`

@@ -31,7 +31,7 @@ func (t Topics) Commands() string                { return t.p + "/cmd/+" }
 func (t Topics) Reply(operation string) string   { return t.p + "/reply/" + operation }
 func (t Topics) Command(operation string) string { return t.p + "/cmd/" + operation }
 
-// Operation returns the operation that a command's topic names.
+// Operation returns the name of the command that a topic P/cmd/<command> is for.
 func (t Topics) Operation(topic string) (string, bool) {
 	op, ok := strings.CutPrefix(topic, t.Command(""))
 	return op, ok && op != "" && !strings.Contains(op, "/")

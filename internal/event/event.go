@@ -1,7 +1,8 @@
 // Package event is the form in which the events lane of the store keeps what it delivers: events
 // (package contract says what they contain) and the replies to commands. An event's head is
 // rendered when it is sent, because its time may be known only then; a reply is kept as it will be
-// sent, because a repeated command gets the same one.
+// sent, because a repeated command gets the same one. A Journal queues the events of the running
+// gateway, among them those that report the loss ledger.
 package event
 
 import (

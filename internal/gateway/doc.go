@@ -4,17 +4,21 @@
 //
 // # Start
 //
-// The store is opened and has committed the number of this boot, then the boot event; the shadow
-// puts settings in force; interrupted commands are answered; the sockets are opened; then
-// everything runs. Readiness does not wait for the broker: a gateway without a link does its work.
+// The store is opened and has committed the row of this run with its boot event, in one
+// transaction, or goes on in RAM if its file cannot be opened now; the shadow puts settings in
+// force; interrupted commands are answered; the sockets are opened; then everything runs. Readiness
+// does not wait for the broker: a gateway without a link does its work.
 //
 // # Stop
 //
-// In order: sensors and commands stop, and nothing more is taken in; the lanes end; "offline" is
-// published and its PUBACK awaited for a moment; DISCONNECT with 0x00 if it came, else 0x04, so
-// that the broker sends the will; what was acknowledged meanwhile is settled; the store is closed,
-// which commits the front and records a clean end. A restart, and a reload that stays the same
-// gateway at the same broker, leave the retained "online" in place: the next birth comes at once.
+// In order: sensors and commands stop, and nothing more is taken in; losses that were not reported
+// yet are published; the lanes end; "offline" is published and its PUBACK awaited for a moment;
+// DISCONNECT with 0x00 if it came, else 0x04, so that the broker sends the will; what was
+// acknowledged meanwhile is settled; the store is closed, which commits the front and records a
+// clean end.
+//
+// A restart, and a reload that stays the same gateway at the same broker, publish neither losses
+// nor "offline" and leave the retained "online" in place: the next birth comes at once.
 //
 // # Goroutines
 //

@@ -1,6 +1,7 @@
 // Package link knows the state of the connection to the broker: whether there is one, since when,
-// why not, and what of it is kept from working although there is one. It gets the client's events
-// and asked for the snapshot that health shows.
+// why not, and what of it is kept from working although there is one. It is given the client's
+// events, and is asked for the snapshot that health shows. The package also says what the gateway
+// subscribes to (Subscriptions), and makes the client what the uplink needs (Sender).
 //
 // # When the link is not well
 //

@@ -1,5 +1,5 @@
 // Package reading is the binary form of a reading's body: what the store keeps of one measurement
-// besides its identity (store, boot, sensor, seq) and its time, which stand beside it. It knows no
+// besides its identity (run, sensor, seq) and its time, which stand beside it. It knows no
 // format of the cloud's; those are rendered from it when a reading is sent.
 //
 // A body is the number of fields as a varint, then each field: its kind (drivers.Kind, one byte),

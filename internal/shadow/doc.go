@@ -1,5 +1,6 @@
 // Package shadow is the state machine of the device shadow: the cloud's desired document on one
-// side, the settings in force on the other, and the reported document that reports them.
+// side, the settings in force on the other, and the reported document, which says to the cloud what
+// is in force and what was rejected.
 //
 // # Design
 //
