@@ -350,8 +350,8 @@ func (c brokenWriter) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// TestLastWordAfterFailedWrite: a broker that sends DISCONNECT and closes makes the next write fail.
-// Its reason is the cause all the same, also if it is read after that.
+// TestLastWordAfterFailedWrite: a broker that sends DISCONNECT and closes makes the next write
+// fail. Its reason is the cause all the same, also if it is read after that.
 func TestLastWordAfterFailedWrite(t *testing.T) {
 	var broken atomic.Bool
 	scripted(t, mqtttest.Behavior{}, func(c *Config) {

@@ -18,21 +18,21 @@ func NewTopics(prefix, gateway string) Topics { return Topics{prefix, prefix + "
 // Prefix is what all topics of the gateway begin with, without the slash.
 func (t Topics) Prefix() string { return t.p }
 
-func (t Topics) Status() string                  { return t.p + "/status" }
-func (t Topics) Telemetry(sensor string) string  { return t.p + "/telemetry/" + sensor }
-func (t Topics) Late(sensor string) string       { return t.p + "/telemetry/" + sensor + "/late" }
-func (t Topics) Last(sensor string) string       { return t.p + "/last/" + sensor }
-func (t Topics) Sensor(sensor string) string     { return t.p + "/sensors/" + sensor }
-func (t Topics) Reported() string                { return t.p + "/shadow/reported" }
-func (t Topics) Desired() string                 { return t.p + "/shadow/desired" }
-func (t Topics) Health() string                  { return t.p + "/health" }
-func (t Topics) Event(kind string) string        { return t.p + "/events/" + kind }
-func (t Topics) Commands() string                { return t.p + "/cmd/+" }
-func (t Topics) Reply(operation string) string   { return t.p + "/reply/" + operation }
-func (t Topics) Command(operation string) string { return t.p + "/cmd/" + operation }
+func (t Topics) Status() string                 { return t.p + "/status" }
+func (t Topics) Telemetry(sensor string) string { return t.p + "/telemetry/" + sensor }
+func (t Topics) Late(sensor string) string      { return t.p + "/telemetry/" + sensor + "/late" }
+func (t Topics) Last(sensor string) string      { return t.p + "/last/" + sensor }
+func (t Topics) Sensor(sensor string) string    { return t.p + "/sensors/" + sensor }
+func (t Topics) Reported() string               { return t.p + "/shadow/reported" }
+func (t Topics) Desired() string                { return t.p + "/shadow/desired" }
+func (t Topics) Health() string                 { return t.p + "/health" }
+func (t Topics) Event(kind string) string       { return t.p + "/events/" + kind }
+func (t Topics) Commands() string               { return t.p + "/cmd/+" }
+func (t Topics) Reply(command string) string    { return t.p + "/reply/" + command }
+func (t Topics) Command(name string) string     { return t.p + "/cmd/" + name }
 
-// Operation returns the name of the command that a topic P/cmd/<command> is for.
-func (t Topics) Operation(topic string) (string, bool) {
+// CommandName returns the name of the command that a topic P/cmd/<command> is for.
+func (t Topics) CommandName(topic string) (string, bool) {
 	op, ok := strings.CutPrefix(topic, t.Command(""))
 	return op, ok && op != "" && !strings.Contains(op, "/")
 }

@@ -54,6 +54,17 @@ func Boot(p buffer.Previous, store string, boot uint32, version string, maxLoss 
 	return Encode(contract.EventBoot, e)
 }
 
+// AllLosses is Losses for everything that the store has to report now, what is only in RAM
+// included.
+func (j *Journal) AllLosses(ctx context.Context) error {
+	err := j.cfg.Store.Flush(ctx)
+	for left := int64(-1); err == nil && j.cfg.Store.Stats().Losses != left; {
+		left = j.cfg.Store.Stats().Losses
+		err = j.Losses(ctx)
+	}
+	return err
+}
+
 // Losses turns new entries of the loss ledger into an event. The entries are acknowledged when the
 // event is durable: after a crash in between they are reported twice, which a receiver takes as the
 // same ranges.

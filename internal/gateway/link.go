@@ -58,7 +58,7 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 		}
 		return nil
 	}
-	op, ok := g.topics.Operation(m.Topic)
+	op, ok := g.topics.CommandName(m.Topic)
 	if !ok || m.Retain && len(m.Payload) == 0 {
 		return nil // an empty retained command clears the topic
 	}
@@ -123,12 +123,7 @@ func (g *Gateway) publishLosses() {
 	defer cancel()
 	g.uplink.Retire()
 	g.uplink.Idle(ctx)
-	err := g.store.Flush(ctx)
-	for left := int64(-1); err == nil && g.store.Stats().Losses != left; {
-		left = g.store.Stats().Losses
-		err = g.journal.Losses(ctx)
-	}
-	if err != nil {
+	if err := g.journal.AllLosses(ctx); err != nil {
 		g.Log.Warn("the loss ledger cannot be published now; it will be at the next start", "err", err)
 	}
 	g.uplink.Idle(ctx)

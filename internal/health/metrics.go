@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
-// Values calls f for the newest measurement of each field of each sensor: a number, or a switch as 0
-// or 1. unit is "" if the field has none.
+// Values calls f for the newest measurement of each field of each sensor: a number, or a switch as
+// 0 or 1. unit is "" if the field has none.
 type Values func(f func(sensor, field, unit string, value float64))
 
 // Serve serves the page on l until ctx ends, and closes l.
