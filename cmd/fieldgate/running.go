@@ -33,18 +33,36 @@ func dial(o *options, socket string, out io.Writer) *control.Client {
 	if err != nil {
 		c = &config.Config{} // the gateway may run on its last good one
 	}
-	candidates := sockets(c)
-	running := slices.DeleteFunc(slices.Clone(candidates), nobodyAt)
-	switch len(running) {
-	case 0:
-		// The one that is missed is where a directory was made for it.
-		i := slices.IndexFunc(candidates, func(path string) bool { _, err := os.Stat(filepath.Dir(path)); return err == nil })
-		return control.NewClient(candidates[max(i, 0)])
-	case 1:
-	default:
-		fmt.Fprintf(out, "Several gateways run on this machine: this is the one at %s; another is at %s (--socket chooses).\n", running[0], running[1])
+	path, another := chooseSocket(sockets(c), connect)
+	if another != "" {
+		fmt.Fprintf(out, "Several gateways run on this machine: this is the one at %s; another is at %s (--socket chooses).\n", path, another)
 	}
-	return control.NewClient(running[0])
+	return control.NewClient(path)
+}
+
+// chooseSocket returns the first of the candidates at which a gateway answers, and another at which
+// one does as well, or "". If none answers it is the first that this user may not ask, else the one
+// that is missed: where a directory was made for it.
+func chooseSocket(candidates []string, connect func(path string) error) (path, another string) {
+	var answering, closed []string
+	for _, c := range candidates {
+		switch err := connect(c); {
+		case err == nil:
+			answering = append(answering, c)
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
+			closed = append(closed, c)
+		}
+	}
+	switch {
+	case len(answering) > 1:
+		return answering[0], answering[1]
+	case len(answering) == 1:
+		return answering[0], ""
+	case len(closed) > 0:
+		return closed[0], ""
+	}
+	i := slices.IndexFunc(candidates, func(path string) bool { _, err := os.Stat(filepath.Dir(path)); return err == nil })
+	return candidates[max(i, 0)], ""
 }
 
 // sockets returns where a gateway with this configuration may listen, the most likely first.
@@ -57,14 +75,13 @@ func sockets(c *config.Config) (paths []string) {
 	return paths
 }
 
-// nobodyAt reports whether certainly nobody listens at a socket.
-func nobodyAt(path string) bool {
+// connect tries whether somebody listens at a socket.
+func connect(path string) error {
 	c, err := net.DialTimeout("unix", path, askPatience)
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+		return err
 	}
-	c.Close()
-	return false
+	return c.Close()
 }
 
 // runningGateway returns the status of the gateway that runs with a configuration, or nil if none

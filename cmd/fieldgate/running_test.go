@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,5 +77,28 @@ func TestDoctorLeavesQueuedCommands(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("the command that waited is gone")
+	}
+}
+
+// A socket that this user may not ask is not a gateway that runs, and is asked only if none
+// answers.
+func TestChooseSocket(t *testing.T) {
+	dir := t.TempDir()
+	a, b, c := filepath.Join(dir, "none/a"), filepath.Join(dir, "b"), filepath.Join(dir, "c")
+	for _, tt := range []struct {
+		name          string
+		errs          map[string]error
+		path, another string
+	}{
+		{"one answers", map[string]error{a: fs.ErrNotExist, b: nil, c: syscall.ECONNREFUSED}, b, ""},
+		{"one answers and one may not be asked", map[string]error{a: fs.ErrPermission, b: nil, c: fs.ErrNotExist}, b, ""},
+		{"two answer", map[string]error{a: fs.ErrPermission, b: nil, c: nil}, b, c},
+		{"one may not be asked", map[string]error{a: fs.ErrNotExist, b: syscall.ECONNREFUSED, c: fs.ErrPermission}, c, ""},
+		{"none", map[string]error{a: fs.ErrNotExist, b: fs.ErrNotExist, c: fs.ErrNotExist}, b, ""},
+	} {
+		path, another := chooseSocket([]string{a, b, c}, func(path string) error { return tt.errs[path] })
+		if path != tt.path || another != tt.another {
+			t.Errorf("%s: %s, another %q", tt.name, path, another)
+		}
 	}
 }
