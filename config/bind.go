@@ -14,6 +14,7 @@ import (
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
+	onlineType   = reflect.TypeFor[Online]()
 	sizeType     = reflect.TypeFor[Size]()
 
 	durationForm = regexp.MustCompile(`^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`)
@@ -24,6 +25,8 @@ type binder struct {
 	*reporter
 	// place remembers where each bound value stands, for the checks that follow: path -> value.
 	place map[string]*node
+	// preset names the preset that sets a key: path -> its name.
+	preset map[string]string
 }
 
 // bind copies n into the value that v, settable, is. Keys that are not in the tree keep what v had:
@@ -43,6 +46,9 @@ func (b *binder) bind(n *node, v reflect.Value, path string) {
 		return
 	case sizeType:
 		b.size(n, v, path)
+		return
+	case onlineType:
+		b.online(n, v, path)
 		return
 	}
 	switch v.Kind() {

@@ -19,7 +19,11 @@ import (
 // check looks at values that have the right type and reports those that make no sense.
 func (b *binder) check(c *Config, catalogue Catalogue) {
 	b.checkGateway(&c.Gateway)
+	c.platform = b.checkPlatform(c, catalogue.Platforms)
 	b.checkMQTT(&c.MQTT)
+	b.checkLine(c)
+	b.oneOf("telemetry.compress", c.Telemetry.Compress, Compressions)
+	b.between("telemetry.linger", c.Telemetry.Linger, 0, lingerMax)
 	b.oneOf("telemetry.format", c.Telemetry.Format, catalogue.Formats)
 	b.oneOf("telemetry.unrouted", c.Telemetry.Unrouted, Unrouted)
 	if c.Telemetry.BatchMax < 1 || c.Telemetry.BatchMax > 10000 {
@@ -101,8 +105,11 @@ func (b *binder) checkMQTT(m *MQTT) {
 			sources++
 		}
 	}
+	if len(m.PasswordCommand) > 0 {
+		sources++
+	}
 	if sources > 1 {
-		b.report(b.at("mqtt"), "mqtt: give one of password_credential, password_file and password_env, not several")
+		b.report(b.at("mqtt"), "mqtt: give one of password_credential, password_file, password_env and password_command, not several")
 	}
 	if (m.TLS.CertFile == "") != (m.TLS.KeyFile == "") {
 		b.report(b.at("mqtt.tls"), "mqtt.tls: cert_file and key_file go together")
@@ -144,6 +151,7 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 		}
 		b.between(path+".timeout", s.Timeout, 0, time.Hour)
 		b.oneOf(path+".priority", s.Priority, Priorities)
+		b.between(path+".linger", s.Linger, 0, lingerMax)
 		b.between(path+".frozen_after", s.FrozenAfter, 0, 365*24*time.Hour)
 		b.between(path+".ttl", s.TTL, 0, 10*365*24*time.Hour)
 		if !b.required(path, "driver", s.Driver) {

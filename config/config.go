@@ -13,6 +13,7 @@ const DefaultFile = "/etc/fieldgate/fieldgate.toml"
 // A Config is a checked configuration. docs/configuration.md describes every key for the operator.
 type Config struct {
 	Gateway   Gateway   `toml:"gateway"`
+	Cloud     Cloud     `toml:"cloud"`
 	MQTT      MQTT      `toml:"mqtt"`
 	Telemetry Telemetry `toml:"telemetry"`
 	Buffer    Buffer    `toml:"buffer"`
@@ -23,6 +24,9 @@ type Config struct {
 	Sensors   []Sensor  `toml:"sensor"`
 
 	identity []string // what is to be said of where the default of gateway.id comes from
+	platform Platform // the one that Cloud names, zero if it names none
+	settings []Setting
+	preset   map[string]string // key -> the preset that sets it
 }
 
 // Gateway is [gateway].
@@ -33,6 +37,12 @@ type Gateway struct {
 	HealthEvery  time.Duration `toml:"health_every"`
 	WaitForClock time.Duration `toml:"wait_for_clock"` // how long sending waits for a synchronised clock
 	TrustClock   *bool         `toml:"trust_clock"`    // take the system's clock as right without asking the kernel; nil: if somebody is known to keep it
+	TimeFrom     string        `toml:"time_from"`      // where the time comes from if NTP does not reach the board: an https URL or the name of a sensor; "" is nowhere else
+}
+
+// Cloud is [cloud].
+type Cloud struct {
+	Platform string `toml:"platform"` // of the Catalogue's; "" is none: the broker announces its limits
 }
 
 // MQTT is [mqtt].
@@ -42,10 +52,21 @@ type MQTT struct {
 	Username           string        `toml:"username"`
 	PasswordCredential string        `toml:"password_credential"` // name of a systemd credential
 	PasswordFile       string        `toml:"password_file"`
-	PasswordEnv        string        `toml:"password_env"` // name of an environment variable
+	PasswordEnv        string        `toml:"password_env"`     // name of an environment variable
+	PasswordCommand    []string      `toml:"password_command"` // program and arguments; it prints the password
 	KeepAlive          time.Duration `toml:"keep_alive"`
 	SessionExpiry      time.Duration `toml:"session_expiry"`
 	ReconnectMax       time.Duration `toml:"reconnect_max"` // longest pause between two attempts to connect
+	Line               string        `toml:"line"`          // of Lines: what it costs to send; "" is nothing
+	Online             Online        `toml:"online"`
+	PublishRate        float64       `toml:"publish_rate"`    // PUBLISH packets a second; 0: no limit
+	BytesRate          Size          `toml:"bytes_rate"`      // of PUBLISH packets, a second; 0: no limit
+	MessageMax         Size          `toml:"message_max"`     // bytes of topic and payload, whatever the broker announces; 0: no limit
+	DrainDelayMax      time.Duration `toml:"drain_delay_max"` // the backlog waits at random up to this long after a connection
+	BytesPerDay        Size          `toml:"bytes_per_day"`   // up and down, of a day in UTC; 0: no limit
+	Proxy              string        `toml:"proxy"`           // http or socks5 URL; "" is the environment's, NoProxy is none
+	ProxyUsername      string        `toml:"proxy_username"`
+	ProxyPasswordFile  string        `toml:"proxy_password_file"`
 	TLS                TLS           `toml:"tls"`
 }
 
@@ -55,6 +76,8 @@ type TLS struct {
 	CertFile   string `toml:"cert_file"` // with KeyFile: the client's certificate
 	KeyFile    string `toml:"key_file"`
 	ServerName string `toml:"server_name"` // default: the URL's host
+	// ALPN are the protocols to offer (RFC 7301). Config.Protocols has what is in force for a URL.
+	ALPN []string `toml:"alpn"`
 }
 
 // Telemetry is [telemetry].
@@ -62,6 +85,10 @@ type Telemetry struct {
 	Format   string `toml:"format"`    // of the Catalogue's
 	BatchMax int    `toml:"batch_max"` // readings in one message
 	Unrouted string `toml:"unrouted"`  // of Unrouted: what PUBACK 0x10 (nobody subscribed) means
+	// Linger is how long a live reading waits for others of its sensor, to share a message.
+	Linger   time.Duration `toml:"linger"`
+	Compress string        `toml:"compress"` // of Compressions
+	Last     bool          `toml:"last"`     // the default of Sensor.Last
 }
 
 // Buffer is [buffer].
@@ -108,7 +135,8 @@ type Sensor struct {
 	Every   time.Duration `toml:"every"`
 	Timeout time.Duration `toml:"timeout"` // of one measurement; 0: chosen from Every
 	Enabled bool          `toml:"enabled"`
-	Last    bool          `toml:"last"` // keep the newest reading retained in P/last/<sensor>
+	Last    bool          `toml:"last"`   // keep the newest reading retained in P/last/<sensor>; default: Telemetry.Last
+	Linger  time.Duration `toml:"linger"` // default: Telemetry.Linger
 	// Priority, one of Priorities, decides whose readings give way first when the store is full,
 	// and whose backlog is sent first.
 	Priority string `toml:"priority"`
@@ -137,10 +165,11 @@ const (
 
 // A Catalogue is what a configuration can name. Those who have it hand it in.
 type Catalogue struct {
-	Drivers  []drivers.Spec
-	Formats  Words    // of telemetry; the first is the default
-	Commands Words    // that [commands] allow may list
-	Allowed  []string // commands that may run unless the configuration says otherwise
+	Drivers   []drivers.Spec
+	Formats   Words    // of telemetry; the first is the default
+	Commands  Words    // that [commands] allow may list
+	Allowed   []string // commands that may run unless the configuration says otherwise
+	Platforms []Platform
 }
 
 func defaults(c Catalogue) Config {
@@ -153,11 +182,11 @@ func defaults(c Catalogue) Config {
 			TopicPrefix: "fieldgate", LogLevel: "info", HealthEvery: time.Minute, WaitForClock: 2 * time.Minute,
 		},
 		MQTT:      MQTT{KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour, ReconnectMax: 2 * time.Minute},
-		Telemetry: Telemetry{Format: format, BatchMax: 500, Unrouted: "delivered"},
+		Telemetry: Telemetry{Format: format, BatchMax: 500, Unrouted: "delivered", Compress: CompressNone, Last: true},
 		Buffer:    Buffer{MaxLoss: time.Second, MaxBytes: 256 << 20, MinFree: 64 << 20, WhenFull: "drop-oldest"},
 		Shadow:    Shadow{Allow: ShadowKeys.Names(), EveryMin: 100 * time.Millisecond, EveryMax: 24 * time.Hour},
 		Commands:  Commands{Allow: slices.Clone(c.Allowed)},
 	}
 }
 
-func (s *Sensor) setDefaults() { s.Enabled, s.Last, s.Priority = true, true, "normal" }
+func (s *Sensor) setDefaults() { s.Enabled, s.Priority = true, "normal" }

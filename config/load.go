@@ -106,10 +106,14 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	if tree == nil {
 		return nil, r.err()
 	}
+	preset := presets(r, tree, catalogue)
+	b := &binder{reporter: r, place: map[string]*node{}, preset: map[string]string{}}
+	b.notePresets(preset, "")
+	tree = merge(preset, tree)
 	c := defaults(catalogue)
-	b := &binder{reporter: r, place: map[string]*node{}}
 	b.bind(tree, reflect.ValueOf(&c).Elem(), "")
 	b.check(&c, catalogue)
+	b.sensorDefaults(&c)
 	b.checkSensors(c.Sensors, catalogue.Drivers)
 	r.nameSensors(c.Sensors)
 	if c.Gateway.ID == "" && !b.set("gateway.id") {
@@ -125,6 +129,7 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
+	c.settings, c.preset = b.settings(&c), b.preset
 	if c.MQTT.ClientID == "" {
 		c.MQTT.ClientID = c.Gateway.ID
 	}

@@ -11,8 +11,13 @@ type Word struct {
 // Words are all values that a key may have.
 type Words []Word
 
-// UnroutedHold is the word of telemetry.unrouted that keeps readings nobody subscribed to.
-const UnroutedHold = "hold"
+// Words that others compare with.
+const (
+	UnroutedHold = "hold"    // telemetry.unrouted: keeps readings nobody subscribed to
+	CompressNone = "none"    // telemetry.compress
+	NoProxy      = "none"    // mqtt.proxy: none, whatever the environment says
+	LineMetered  = "metered" // mqtt.line
+)
 
 // The words of each key whose values are fixed. Formats, commands and drivers are the Catalogue's.
 var (
@@ -25,6 +30,14 @@ var (
 	Unrouted = Words{
 		{"delivered", "a reading without a subscriber counts as delivered, and is counted"},
 		{UnroutedHold, "a reading without a subscriber stays in the queue"},
+	}
+	Compressions = Words{
+		{CompressNone, "telemetry is sent as it is"},
+		{"gzip", "telemetry that gets smaller by it is sent as gzip, which every receiver can be taught"},
+		{"zstd", "telemetry that gets smaller by it is sent as Zstandard, which costs the board least"},
+	}
+	Lines = Words{
+		{LineMetered, "every byte costs money: readings wait for company, are compressed, and nothing is sent twice"},
 	}
 	WhenFull = Words{
 		{"drop-oldest", "the oldest readings of the lowest priority make room"},

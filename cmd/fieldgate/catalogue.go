@@ -5,11 +5,13 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/payload/formats"
+	"github.com/fieldgate/fieldgate/internal/platform"
 )
 
 // catalogue is what a configuration can name in this program.
 func catalogue() config.Catalogue {
-	return config.Catalogue{Drivers: all.Specs(), Formats: formats.Words(), Commands: command.Words(), Allowed: command.Allowed()}
+	return config.Catalogue{Drivers: all.Specs(), Formats: formats.Words(), Commands: command.Words(), Allowed: command.Allowed(),
+		Platforms: platform.Table()}
 }
 
 // load reads the configuration that the flags name.

@@ -2,14 +2,21 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fieldgate/fieldgate/config"
 )
 
 func checkCommand(o *options) *cobra.Command {
-	return &cobra.Command{
+	var verbose bool
+	c := &cobra.Command{
 		Use: "check [FILE]", Args: cobra.MaximumNArgs(1), Short: "Check the configuration and list every mistake",
+		Long: "Check reads the configuration and lists every mistake. It opens no hardware and no connection. With -v it prints every value that is in\n" +
+			"force, and whether it is the default, a preset's (cloud.platform, mqtt.line), or a file's.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.file(cmd, args); err != nil {
 				return err
@@ -22,7 +29,22 @@ func checkCommand(o *options) *cobra.Command {
 			for _, w := range c.Warnings() {
 				fmt.Fprintf(cmd.OutOrStdout(), "warning: %s\n", w)
 			}
+			if verbose {
+				return printSettings(cmd.OutOrStdout(), c.Settings())
+			}
 			return nil
 		},
 	}
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "print every value and where it comes from")
+	return c
+}
+
+// printSettings prints keys outside of [[sensor]].
+func printSettings(out io.Writer, list []config.Setting) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "KEY\tFROM\tVALUE")
+	for _, s := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Key, s.From, s.Value)
+	}
+	return w.Flush()
 }

@@ -17,6 +17,16 @@ type LocalStatus struct {
 	Health  Health            `json:"health"`
 	Shadow  Reported          `json:"shadow"`
 	Origins map[string]string `json:"origins"` // settings that do not come from the file
+	// Presets are the keys that cloud.platform and mqtt.line set.
+	Presets []Setting `json:"presets,omitempty"`
+}
+
+// A Setting is a key of the configuration, its value as the file would have it, and where that
+// comes from.
+type Setting struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	From  string `json:"from"`
 }
 
 // QueueStats is what waits in the queue: `fieldgate queue stats --json`.

@@ -48,8 +48,12 @@ func (g *Gateway) figures() health.Figures {
 // Status implements control.Gateway.
 func (g *Gateway) Status() contract.LocalStatus {
 	reported, origins := g.shadow.Reported()
+	var presets []contract.Setting
+	for _, s := range g.Config.Presets() {
+		presets = append(presets, contract.Setting(s))
+	}
 	return contract.LocalStatus{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Clock: g.clock.State(), Config: g.ConfigState,
-		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins}
+		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins, Presets: presets}
 }
 
 // Tail implements control.Gateway.

@@ -1,0 +1,121 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Platform is what is documented, or was measured, of a broker whose limits it does not announce
+// itself. Zero fields are not known.
+type Platform struct {
+	Word
+	// Preset is the keys that it sets, in TOML. Those of the files come on top.
+	Preset string
+
+	KeepAliveMin, KeepAliveMax time.Duration
+	SessionMax                 time.Duration // of the session expiry that it grants
+	WillDelayMax               time.Duration
+	TopicLevels                int // of a topic, at most
+	TopicBytes                 int
+	FiltersMax                 int // in one SUBSCRIBE
+	// ALPN returns the protocols that a port needs; password: the gateway has one, not a
+	// certificate.
+	ALPN func(port string, password bool) []string
+}
+
+// PlatformWords returns the names of platforms.
+func PlatformWords(platforms []Platform) (words Words) {
+	for _, p := range platforms {
+		words = append(words, p.Word)
+	}
+	return words
+}
+
+// metered is the preset of the line of that name.
+const metered = `[gateway]
+health_every = "1h"
+[mqtt]
+keep_alive = "15m"
+[telemetry]
+linger = "15m"
+compress = "zstd"
+last = false
+`
+
+// presets returns the tree of the presets that the files' tree names, nil if it names none. The
+// line's come on top of the platform's.
+func presets(r *reporter, files *node, catalogue Catalogue) (tree *node) {
+	platform := files.text("cloud", "platform")
+	if i := slices.IndexFunc(catalogue.Platforms, func(p Platform) bool { return p.Name == platform }); i >= 0 {
+		tree = parse(r, "platform "+platform, []byte(catalogue.Platforms[i].Preset))
+	}
+	if files.text("mqtt", "line") == LineMetered {
+		tree = merge(tree, parse(r, "line "+LineMetered, []byte(metered)))
+	}
+	return tree
+}
+
+// text returns a string of the tree, "" if there is none.
+func (n *node) text(path ...string) string {
+	for _, key := range path {
+		if n == nil || n.table == nil {
+			return ""
+		}
+		n = n.table[key]
+	}
+	if n == nil {
+		return ""
+	}
+	s, _ := n.scalar.(string)
+	return s
+}
+
+// checkPlatform returns the platform that the configuration names, and reports what it does not
+// allow.
+func (b *binder) checkPlatform(c *Config, platforms []Platform) (p Platform) {
+	if !b.set("cloud.platform") {
+		return p
+	}
+	b.oneOf("cloud.platform", c.Cloud.Platform, PlatformWords(platforms))
+	i := slices.IndexFunc(platforms, func(p Platform) bool { return p.Name == c.Cloud.Platform })
+	if i < 0 {
+		return p
+	}
+	p = platforms[i]
+	if k := c.MQTT.KeepAlive; k < p.KeepAliveMin || p.KeepAliveMax > 0 && k > p.KeepAliveMax {
+		b.report(b.at("mqtt.keep_alive"), "mqtt.keep_alive is %v: %s allows %v to %v", k, p.Name, p.KeepAliveMin, p.KeepAliveMax)
+	}
+	if longest := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/s/late"; p.TopicLevels > 0 && strings.Count(longest, "/") >= p.TopicLevels {
+		b.report(b.at("gateway.topic_prefix"), "gateway.topic_prefix has too many levels: topics such as %s have %d, and %s allows %d", longest, strings.Count(longest, "/")+1, p.Name, p.TopicLevels)
+	}
+	for i := range c.Sensors {
+		topic := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/" + c.Sensors[i].Name + "/late"
+		if p.TopicBytes > 0 && len(topic) > p.TopicBytes {
+			b.report(b.at(fmt.Sprintf("sensor.%d.name", i)), "the topic %s has %d bytes, and %s allows %d: shorten gateway.topic_prefix or the names", topic, len(topic), p.Name, p.TopicBytes)
+		}
+	}
+	if asleep := WillDelay(c.MQTT.Online); c.MQTT.Online > 0 && p.WillDelayMax > 0 && asleep > p.WillDelayMax {
+		b.report(b.at("mqtt.online"), "mqtt.online: %s publishes a will %v after a connection ended at the latest, and a gateway that is online %s needs %v: a gateway that sleeps would be called lost", p.Name, p.WillDelayMax, c.MQTT.Online, asleep)
+	}
+	return p
+}
+
+// Platform returns the platform that the configuration names, the zero one if it names none.
+func (c *Config) Platform() Platform { return c.platform }
+
+// Protocols returns what to offer by ALPN (RFC 7301) to a broker: mqtt.tls.alpn, or what the
+// platform needs at the URL's port. Only mqtts has it.
+func (c *Config) Protocols(broker *url.URL) []string {
+	switch {
+	case broker.Scheme != "mqtts":
+		return nil
+	case len(c.MQTT.TLS.ALPN) > 0:
+		return c.MQTT.TLS.ALPN
+	case c.platform.ALPN != nil:
+		return c.platform.ALPN(broker.Port(), c.MQTT.TLS.CertFile == "")
+	}
+	return nil
+}
