@@ -10,6 +10,7 @@ func (c *committer) apply(t *txn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.n = t.n
+	s.dropSoonLocked(t)
 	if err == nil {
 		c.measureSpaceLocked(used) // together with the front, which becomes smaller
 	}

@@ -160,6 +160,7 @@ func (c *committer) attempt(jobs []*job, clean bool, rounds *[]*round) (t *txn, 
 	}
 	t = &txn{n: c.n, marks: c.marks, open: make(map[lossKey]Loss), clean: clean, oldest: -1}
 	appends := c.runJobs(jobs)
+	c.writeSoon(t)
 	c.build(t, jobs, appends, rounds)
 	if err = c.write(t); err == nil {
 		if err = c.db.commit(); err == nil {

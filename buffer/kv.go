@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -52,6 +53,49 @@ func (t *Tx) Put(bucket, key string, value []byte) error {
 // Delete removes a key. It is not an error if there is none.
 func (t *Tx) Delete(bucket, key string) error {
 	return t.db.exec(`DELETE FROM kv WHERE bucket=? AND key=?`, bucket, key)
+}
+
+// Put makes the value of a key durable. ErrNotDurable: the storage failed, and the value may or may
+// not have been stored.
+func (s *Store) Put(ctx context.Context, bucket, key string, value []byte) error {
+	return s.Update(ctx, func(t *Tx) error { return t.Put(bucket, key, value) })
+}
+
+// PutSoon sets the value of a key with the next commit that happens for another reason, Close's at
+// the latest; a power cut before costs the change. It takes ownership of value. Until then Get
+// returns the old value. Of a key only the newest value is kept; the number of keys is the caller's
+// to bound.
+func (s *Store) PutSoon(bucket, key string, value []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.soon == nil {
+		s.soon = make(map[kvKey]*[]byte)
+	}
+	s.soon[kvKey{bucket, key}] = &value
+}
+
+type kvKey struct{ bucket, key string }
+
+// writeSoon writes what PutSoon left, into t. It is no reason for a commit to fail.
+func (c *committer) writeSoon(t *txn) {
+	c.s.mu.Lock()
+	t.soon = maps.Clone(c.s.soon)
+	c.s.mu.Unlock()
+	tx := &Tx{s: c.s, db: c.db}
+	for k, value := range t.soon {
+		if err := tx.Put(k.bucket, k.key, *value); err != nil {
+			delete(t.soon, k)
+		}
+	}
+}
+
+// dropSoonLocked forgets what is durable now, unless it has changed meanwhile.
+func (s *Store) dropSoonLocked(t *txn) {
+	for k, value := range t.soon {
+		if s.soon[k] == value {
+			delete(s.soon, k)
+		}
+	}
 }
 
 // eachPage is how many values of a bucket are in memory at a time.

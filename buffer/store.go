@@ -67,6 +67,7 @@ type Store struct {
 	ended    chan struct{} // closed when the next commit, or the one that runs, has ended
 	reads    []*job
 	writes   []*job
+	soon     map[kvKey]*[]byte // see PutSoon
 	full     [classCount]bool
 	space    [classCount]int64 // bytes that can be stored without removing anything; less one commit's other pages
 	fullTold [classCount]bool

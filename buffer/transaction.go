@@ -28,6 +28,7 @@ type txn struct {
 	expire   bool             // expired segments are to be removed
 	clean    bool
 	oldest   time.Duration // when the oldest record was appended; < 0: none
+	soon     map[kvKey]*[]byte
 }
 
 // An evicted segment was removed by a limit, or others took its place.

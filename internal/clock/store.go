@@ -31,7 +31,7 @@ func (o offsets) Freeze(boot string, offset time.Duration) error {
 	if !o.store.IsOpen() {
 		return nil
 	}
-	return o.store.Update(context.Background(), func(tx *buffer.Tx) error { return tx.Put(bucket, boot, []byte(offset.String())) })
+	return o.store.Put(context.Background(), bucket, boot, []byte(offset.String()))
 }
 
 // Last returns the latest time that was known: the power-up of an earlier kernel; the zero time if

@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/json"
-	"errors"
-	"log/slog"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/command"
@@ -32,7 +29,7 @@ func (g *Gateway) newClient(subscriptions []link.Subscription) (*mqtt.Client, er
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: cmp.Or(m.SessionExpiry, mqtt.NoSession), MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
 		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
-		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: sessionStore{g.store, m.ClientID, g.peers},
+		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: link.Session{Store: g.store, Closed: buffer.ErrClosed, Client: m.ClientID, Log: g.peers},
 		Subscriptions: link.ForClient(subscriptions),
 		Handler:       g.receive, OnEvent: g.linkChanged, Log: g.peers,
 	})
@@ -140,39 +137,4 @@ func (g *Gateway) credentials(context.Context) (mqtt.Credentials, error) {
 
 func (g *Gateway) tls(context.Context) (*tls.Config, error) {
 	return credential.TLS(g.Config.MQTT.TLS, g.clock.ForTLS)
-}
-
-// sessionStore keeps the client's session facts in the store.
-type sessionStore struct {
-	s      *buffer.Store
-	client string // its id
-	log    *slog.Logger
-}
-
-// Load implements mqtt.SessionStore.
-func (s sessionStore) Load(ctx context.Context) (facts mqtt.SessionFacts, err error) {
-	if !s.s.IsOpen() { // the session is most likely there, with the commands that wait in it
-		return mqtt.SessionFacts{ClientID: s.client, Established: true}, nil
-	}
-	text, err := s.s.Get(ctx, "mqtt", "session")
-	if err != nil || text == nil {
-		return facts, err
-	}
-	return facts, json.Unmarshal(text, &facts)
-}
-
-// Save implements mqtt.SessionStore.
-func (s sessionStore) Save(ctx context.Context, facts mqtt.SessionFacts) error {
-	text, err := json.Marshal(facts)
-	if err != nil {
-		return err
-	}
-	err = s.s.Update(ctx, func(tx *buffer.Tx) error { return tx.Put("mqtt", "session", text) })
-	if err == nil || errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
-		return err
-	}
-	// A store without room is emptied by what is sent: it must not keep the client from its broker,
-	// which holds the facts in memory meanwhile.
-	s.log.Warn("the session with the broker cannot be stored: after a crash the commands that wait there may be lost", "err", err)
-	return nil
 }

@@ -169,7 +169,7 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 		if err != nil {
 			return fmt.Errorf("shadow: %w", err)
 		}
-		if err := s.cfg.Store.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(bucket, "documents", text) }); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
+		if err := s.cfg.Store.Put(ctx, bucket, "documents", text); errors.Is(err, buffer.ErrClosed) || ctx.Err() != nil {
 			return fmt.Errorf("shadow: keeping version %d: %w", d.Version, err) // stopping: the broker delivers it to the next start
 		} else if err != nil {
 			// A broken disk must not cost the connection: the settings hold until the program ends,

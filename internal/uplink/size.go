@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/event"
 )
@@ -112,7 +111,7 @@ func (u *Uplink) saveSizes(ctx context.Context) {
 	u.cfg.Log.Info("the broker has a limit on message size that it does not announce", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = u.cfg.Queue.Update(ctx, func(tx *buffer.Tx) error { return tx.Put(sizesBucket, s.broker, text) })
+		err = u.cfg.Queue.Put(ctx, sizesBucket, s.broker, text)
 	}
 	if err != nil {
 		u.cfg.Log.Warn("the message size that the broker accepts cannot be stored", "broker", s.broker, "err", err)

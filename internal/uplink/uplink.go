@@ -25,7 +25,7 @@ type Queue interface {
 	Release([]buffer.Record)
 	Refuse(ctx context.Context, r []buffer.Record, reason string) error
 	Get(ctx context.Context, bucket, key string) ([]byte, error)
-	Update(ctx context.Context, f func(*buffer.Tx) error) error
+	Put(ctx context.Context, bucket, key string, value []byte) error
 	Ready() <-chan struct{}
 }
 

@@ -1,4 +1,4 @@
-package gateway
+package link
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func TestSessionNeedsNoRoomInTheStore(t *testing.T) {
 		}
 	}
 	var log strings.Builder
-	s := sessionStore{store, "gw", slog.New(slog.NewTextHandler(&log, nil))}
+	s := Session{store, buffer.ErrClosed, "gw", slog.New(slog.NewTextHandler(&log, nil))}
 	facts := mqtt.SessionFacts{ClientID: strings.Repeat("x", 2000)}
 	if err := s.Save(t.Context(), facts); err != nil || !strings.Contains(log.String(), "level=WARN") {
 		t.Errorf("got %v, %s", err, log.String())
