@@ -46,6 +46,7 @@ type Client struct {
 	serial   uint64
 	pending  int // messages accepted and not yet settled
 	requests []*request
+	pace     pace
 	journal  journal
 	conn     *conn // the current connection, nil while offline
 	closing  bool
@@ -59,7 +60,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, urls: urls, ended: make(chan struct{}), session: newSession(nil, cfg.MaxInFlight)}
+	c := &Client{cfg: cfg, urls: urls, ended: make(chan struct{}), session: newSession(nil, cfg.MaxInFlight), pace: newPace(cfg.PublishRate, cfg.BytesRate)}
 	c.stop, c.cancel = context.WithCancelCause(context.Background())
 	c.settler.init(c)
 	c.inbox.init(c)
@@ -144,6 +145,34 @@ func (c *Client) Close(ctx context.Context, d Disconnect) error {
 		return context.Cause(ctx)
 	}
 }
+
+// Pause ends the current connection in order, with the DISCONNECT that d describes, and has the
+// client connect again after the given time. What is not acknowledged stays, and Send accepts more.
+// It returns at once; the event Disconnected, with a nil Err, follows. Without a connection it does
+// nothing and returns ErrNotConnected. Unlike Close it does not discard the session: d with code
+// 0x04 and a will with a Delay longer than the pause let the broker report a client that does not
+// come back.
+func (c *Client) Pause(d Disconnect, pause time.Duration) error {
+	p, err := d.encode(c.cfg.SessionExpiry)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing:
+		return ErrClosed
+	case c.conn == nil || !c.conn.ready:
+		return ErrNotConnected
+	}
+	c.conn.closeLocked(&closing{p, &pausing{time.Now().Add(pause)}})
+	return nil
+}
+
+// pausing ends a connection because of Pause.
+type pausing struct{ until time.Time }
+
+func (*pausing) Error() string { return "mqtt: paused" }
 
 // shutdown makes the client end, with a DISCONNECT if it is connected. Only the first call counts.
 func (c *Client) shutdown(d packet.Disconnect, cause error) {

@@ -93,6 +93,12 @@ type Config struct {
 	MaxInFlight int
 	// MaxQueued is how many messages may be accepted and not yet settled: default 4096.
 	MaxQueued int
+	// PublishRate is how many PUBLISH packets the client writes in any second, at most, repeated
+	// ones included; 0 for no limit. What has to wait is written in the order of Message.Priority.
+	PublishRate float64
+	// BytesRate is how many bytes of PUBLISH packets the client writes in any second, at most; 0
+	// for no limit. A packet larger than Burst may exceed it by its own size.
+	BytesRate int
 	// Subscriptions are made on every connection, before Connected is reported.
 	Subscriptions []Subscription
 	// ResponseTopic is the topic on which the responses to Request arrive; no other client may use
@@ -198,6 +204,9 @@ func (c Config) withDefaults() (Config, []*url.URL, error) {
 	}
 	if c.MaxQueued < 0 {
 		bad("queue limit %d is negative", c.MaxQueued)
+	}
+	if c.PublishRate < 0 || c.BytesRate < 0 {
+		bad("a limit of %v messages and %d bytes a second is negative", c.PublishRate, c.BytesRate)
 	}
 	if c.MaximumPacketSize < 64 || c.MaximumPacketSize > packet.MaxHeaderSize+packet.MaxLength {
 		bad("maximum packet size %d is not in 64 to %d", c.MaximumPacketSize, packet.MaxHeaderSize+packet.MaxLength)

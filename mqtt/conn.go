@@ -56,6 +56,7 @@ type conn struct {
 	outAliases topicAliases   // the writer's: aliases of the client
 	publish    packet.Publish // the writer's, to be used again
 	lastWrite  time.Duration  // the writer's, since start
+	paced      time.Duration  // the writer's: how long the next PUBLISH waits for the pace
 	urgent     bool           // the writer's: what waits to be written has to be in the message store first
 }
 

@@ -13,6 +13,8 @@ var (
 	ErrClosed = errors.New("mqtt: client is closed")
 	// ErrUncertain means that the message was sent; whether it arrived cannot be known.
 	ErrUncertain = errors.New("mqtt: message was sent but not acknowledged")
+	// ErrNotConnected means that there is no connection to do it with.
+	ErrNotConnected = errors.New("mqtt: not connected")
 	// ErrQueueFull means that Config.MaxQueued messages are already waiting; nothing was queued.
 	ErrQueueFull = errors.New("mqtt: queue is full")
 	// ErrTooLarge means that the packet is larger than the broker or the protocol allows.

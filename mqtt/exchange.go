@@ -40,25 +40,27 @@ type list struct {
 	len        int
 }
 
-func (l *list) pushBack(x *exchange) {
-	x.list, x.prev, x.next = l, l.tail, nil
-	if l.tail != nil {
-		l.tail.next = x
+func (l *list) pushBack(x *exchange) { l.insertAfter(l.tail, x) }
+
+func (l *list) pushFront(x *exchange) { l.insertAfter(nil, x) }
+
+// insertAfter inserts x behind another exchange, or at the head if that is nil.
+func (l *list) insertAfter(before, x *exchange) {
+	after := l.head
+	if before != nil {
+		after = before.next
+	}
+	x.list, x.prev, x.next = l, before, after
+	if before != nil {
+		before.next = x
 	} else {
 		l.head = x
 	}
-	l.tail = x
-	l.len++
-}
-
-func (l *list) pushFront(x *exchange) {
-	x.list, x.prev, x.next = l, nil, l.head
-	if l.head != nil {
-		l.head.prev = x
+	if after != nil {
+		after.prev = x
 	} else {
 		l.tail = x
 	}
-	l.head = x
 	l.len++
 }
 

@@ -40,6 +40,9 @@ type Message struct {
 	// UTF8 is the payload format indicator: the payload is UTF-8 text.
 	UTF8           bool
 	UserProperties []UserProperty
+	// Priority decides what is sent first of the messages that wait, the highest number first. Of
+	// one priority, and once it was sent, the order is that of Send. The broker does not see it.
+	Priority int
 
 	// Duplicate is set if the broker may have sent a received message before (DUP).
 	Duplicate bool

@@ -62,6 +62,16 @@ func (s *session) inherit(inherited []*exchange) {
 	}
 }
 
+// enqueue puts a new message behind those of its priority and above, and behind what was sent in a
+// session that was lost. It takes as long as there are messages of a lower priority.
+func (s *session) enqueue(x *exchange) {
+	before := s.queue.tail
+	for before != nil && before.msg.Priority < x.msg.Priority && before.sentAt.IsZero() {
+		before = before.prev
+	}
+	s.queue.insertAfter(before, x)
+}
+
 // reserve returns an identifier that is not in use, taking turns so that a late answer finds no new
 // owner; 0 if none is free. x is nil for a request.
 func (s *session) reserve(x *exchange) uint16 {
@@ -133,15 +143,17 @@ func (s *session) next() *exchange {
 	return x
 }
 
-// send notes that the PUBLISH of x, which next returned, is sent, and reports whether as a
-// repetition. It returns false for ok if no identifier is free. A QoS 0 exchange leaves the
-// session.
-func (s *session) send(x *exchange, now time.Time) (dup, ok bool) {
+// exhausted reports whether x, which next returned, needs an identifier and none is free.
+func (s *session) exhausted(x *exchange) bool {
+	return x.qos > AtMostOnce && x.id == 0 && s.ids.full()
+}
+
+// send notes that the PUBLISH of x, which is not exhausted, is sent, and reports whether as a
+// repetition. A QoS 0 exchange leaves the session.
+func (s *session) send(x *exchange, now time.Time) (dup bool) {
 	dup = x.id != 0
 	if x.qos > AtMostOnce && !dup {
-		if x.id = s.reserve(x); x.id == 0 {
-			return false, false
-		}
+		x.id = s.reserve(x)
 	}
 	x.unlink()
 	if x.sentAt.IsZero() {
@@ -150,7 +162,7 @@ func (s *session) send(x *exchange, now time.Time) (dup, ok bool) {
 	if x.qos > AtMostOnce {
 		s.unacked.pushBack(x)
 	}
-	return dup, true
+	return dup
 }
 
 // expire removes and returns the messages that expired before they were sent in this session. next

@@ -99,10 +99,10 @@ func (m *model) send() {
 	}
 	before := x.id
 	wasSent := !x.sentAt.IsZero()
-	dup, ok := m.s.send(x, m.at)
-	if !ok {
+	if m.s.exhausted(x) {
 		m.fatalf("no identifier")
 	}
+	dup := m.s.send(x, m.at)
 	n := int(x.serial)
 	switch {
 	case dup != (before != 0):

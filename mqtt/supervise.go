@@ -36,7 +36,10 @@ func (c *Client) supervise() {
 			r.i++ // another address may do better
 		}
 		var wait time.Duration
+		pause, paused := err.(*pausing)
 		switch {
+		case paused:
+			wait, err, attempts = max(time.Until(pause.until), 0), nil, 0
 		case followed, err == errCredentialsExpire:
 		case c.will.refused(c.sentWill, err):
 			wait = c.cfg.Backoff.delay(1, nil)

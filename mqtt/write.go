@@ -31,7 +31,9 @@ func (n *conn) write() error {
 		if err != nil {
 			n.leaveLocked(leaveCode(err), err)
 		}
+		n.paced = time.Hour
 		buf, written = n.collectLocked(buf[:0], written[:0])
+		next = min(next, n.paced)
 		closing := n.closing
 		n.idle = len(buf) == 0
 		n.urgent = n.c.journal.urgent
@@ -106,10 +108,14 @@ func (n *conn) collectLocked(b []byte, written []settlement) ([]byte, []settleme
 		if len(b) > 0 && len(b)+size+aliasCost > flushSize {
 			break
 		}
-		dup, ok := n.c.session.send(x, now)
-		if !ok {
+		if n.c.session.exhausted(x) {
 			break
 		}
+		if n.paced = n.c.pace.take(size, now); n.paced > 0 {
+			break
+		}
+		n.paced = time.Hour
+		dup := n.c.session.send(x, now)
 		n.publish.Dup, n.publish.ID = dup, x.id
 		if !dup { // a repetition must be understood on a connection that knows no alias
 			n.c.journal.sentLocked(x, &n.publish)
@@ -206,7 +212,8 @@ func (n *conn) sendDisconnect(buf []byte, written []settlement, p *closing) erro
 		return err
 	}
 	half, ok := n.nc.(interface{ CloseWrite() error })
-	if p.err != nil || !ok || half.CloseWrite() != nil {
+	_, paused := p.err.(*pausing)
+	if p.err != nil && !paused || !ok || half.CloseWrite() != nil {
 		return p.err
 	}
 	n.awaitReader()

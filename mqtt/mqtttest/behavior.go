@@ -27,6 +27,10 @@ type Behavior struct {
 	FilterCloseAt string
 	LargeCloseAt  int
 	CloseCode     packet.ReasonCode
+	// MaxMessages and MaxBytes are how many PUBLISH packets, and bytes of them, the broker takes of
+	// a connection in any second, 0 for no limit. What exceeds them is discarded without an answer
+	// and counted (Broker.Discarded), as AWS IoT Core does.
+	MaxMessages, MaxBytes int
 	// RefuseAt answers a PUBLISH to a topic that matches it with 0x87 and closes, as mosquitto
 	// 2.0.11 does.
 	RefuseAt string

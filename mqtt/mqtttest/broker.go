@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
@@ -19,6 +20,7 @@ type Publication struct {
 	ClientID   string
 	Connection int  // counts from 1 over all clients
 	Aliased    bool // the packet had a topic alias in the place of its topic, which is filled in here
+	At         time.Time
 	packet.Publish
 }
 
@@ -38,6 +40,7 @@ type Broker struct {
 	acks        []packet.PublishAck
 	disconnects []packet.Disconnect
 	violations  []string
+	discarded   int
 	closed      bool
 }
 
@@ -167,6 +170,13 @@ func (b *Broker) Disconnects() []packet.Disconnect {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.disconnects)
+}
+
+// Discarded returns how many PUBLISH packets exceeded a rate of the behavior.
+func (b *Broker) Discarded() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.discarded
 }
 
 // Violations returns what clients did against the standard so far.

@@ -3,6 +3,7 @@ package mqtttest
 import (
 	"errors"
 	"net"
+	"time"
 
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
@@ -28,6 +29,13 @@ type conn struct {
 	out            []byte
 	last           bool // close when out is written
 	bytes          int  // read
+	recent         []arrival
+}
+
+// An arrival is a PUBLISH packet of the last second.
+type arrival struct {
+	at   time.Time
+	size int
 }
 
 // errLeft is the end of a connection that the client asked for.

@@ -2,6 +2,8 @@ package mqtttest
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
@@ -168,9 +170,13 @@ func (c *conn) publishLocked(p *packet.Publish) error {
 			return c.cutLocked()
 		}
 	}
+	if c.exceeded(do.MaxMessages, do.MaxBytes, p.Size()) {
+		b.discarded++
+		return nil
+	}
 	kept := *p
 	kept.Payload = append([]byte(nil), p.Payload...)
-	b.published = append(b.published, Publication{ClientID: c.session.clientID, Connection: c.number, Aliased: aliased, Publish: kept})
+	b.published = append(b.published, Publication{ClientID: c.session.clientID, Connection: c.number, Aliased: aliased, At: time.Now(), Publish: kept})
 	switch {
 	case do.CloseAt != "" && Match(do.CloseAt, p.Topic), do.LargeCloseAt > 0 && p.Size() >= do.LargeCloseAt:
 		return c.cutLocked()
@@ -216,6 +222,19 @@ func (c *conn) publishLocked(p *packet.Publish) error {
 	}
 	c.sendLocked(&a)
 	return nil
+}
+
+// exceeded counts a PUBLISH and reports whether there were more of them within a second than the
+// broker takes.
+func (c *conn) exceeded(maxMessages, maxBytes, size int) bool {
+	now := time.Now()
+	c.recent = slices.DeleteFunc(c.recent, func(r arrival) bool { return now.Sub(r.at) >= time.Second })
+	c.recent = append(c.recent, arrival{now, size})
+	bytes := 0
+	for _, r := range c.recent {
+		bytes += r.size
+	}
+	return maxMessages > 0 && len(c.recent) > maxMessages || maxBytes > 0 && bytes > maxBytes
 }
 
 func (c *conn) subscribeLocked(p *packet.Subscribe) error {
