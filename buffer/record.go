@@ -28,13 +28,14 @@ const (
 
 // A Record is one thing to deliver. It is identified by (Run, Kind, Stream, Seq).
 type Record struct {
-	Kind   Kind
-	Run    string        // the start of the program that appended it
-	Stream string        // the sensor, or the name of a numbered series of events
-	Seq    uint64        // 1, 2, 3 … per kind, stream and run, without holes
-	Pos    uint64        // rises over all records of the store, in the order of appending; a retried dead letter gets a new one
-	Up     time.Duration // when it was measured (CLOCK_BOOTTIME), as given to Append
-	Body   []byte        // opaque; shared with the store, must not be changed
+	Kind     Kind
+	Priority Priority      // of readings: that of their stream when they were appended
+	Run      string        // the start of the program that appended it
+	Stream   string        // the sensor, or the name of a numbered series of events
+	Seq      uint64        // 1, 2, 3 … per kind, stream and run, without holes
+	Pos      uint64        // rises over all records of the store, in the order of appending; a retried dead letter gets a new one
+	Up       time.Duration // when it was measured (CLOCK_BOOTTIME), as given to Append
+	Body     []byte        // opaque; shared with the store, must not be changed
 
 	// SeqTo and UpTo belong to the last of the records that a bucket stands for: one that
 	// Options.Thin made of all from Seq to SeqTo. If they are zero, this is a record as it was
@@ -85,6 +86,9 @@ func (it *item) record() Record {
 	seg := it.segment
 	r := Record{Kind: seg.class.kind(), Run: seg.run.id, Stream: it.stream, Seq: it.seq, Pos: it.pos, Up: it.up, Body: it.body,
 		Gateway: seg.run.gateway, Kernel: seg.run.kernel, item: it}
+	if seg.class != eventClass {
+		r.Priority = Priority(seg.class) - Priority(normalClass)
+	}
 	if it.span > 0 {
 		r.SeqTo, r.UpTo = it.last(), it.upTo
 	}

@@ -95,7 +95,8 @@ func newMosquitto(t testing.TB, more ...string) *mosquitto {
 	if len(more) == 0 {
 		more = []string{"allow_anonymous true"}
 	}
-	text := strings.Join(more, "\n") + "\n" + fmt.Sprintf("listener %s 127.0.0.1\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nmax_inflight_messages 1000\n", port, m.dir)
+	text := "max_queued_messages 0\nmax_inflight_messages 1000\n" + strings.Join(more, "\n") +
+		fmt.Sprintf("\nlistener %s 127.0.0.1\npersistence true\npersistence_location %s/\n", port, m.dir)
 	if os.Geteuid() == 0 {
 		text += "user root\n"
 	}

@@ -8,13 +8,21 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
+// contentEncoding is the user property of a compressed payload, with HTTP's name and values (RFC
+// 9110, 8.4): MQTT has none of its own.
+const contentEncoding = "content-encoding"
+
 // A Sender makes the client what the uplink needs.
 type Sender struct{ Client *mqtt.Client }
 
 // Send implements uplink.Client.
 func (s Sender) Send(m uplink.Message, done func(code byte, err error)) error {
+	var properties []mqtt.UserProperty
+	if m.Encoding != "" {
+		properties = []mqtt.UserProperty{{Key: contentEncoding, Value: m.Encoding}}
+	}
 	err := s.Client.Send(&mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: mqtt.AtLeastOnce, Retain: m.Retain, ContentType: m.ContentType,
-		CorrelationData: m.Correlation}, func(a mqtt.PublishResult, err error) {
+		CorrelationData: m.Correlation, UserProperties: properties, Priority: m.Priority}, func(a mqtt.PublishResult, err error) {
 		var refused *mqtt.ReasonError
 		switch {
 		case errors.As(err, &refused):

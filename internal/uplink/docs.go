@@ -106,7 +106,7 @@ func (u *Uplink) sendDirty(link Link) {
 		}
 		d.dirty, d.inFlight = false, true
 		u.docs.inFlight++
-		batch = append(batch, Message{Topic: topic, Payload: d.text, ContentType: "application/json"})
+		batch = append(batch, Message{Topic: topic, Payload: d.text, ContentType: "application/json", Priority: priorityEvents})
 	}
 	u.docs.dirty = waiting
 	u.mu.Unlock()
@@ -258,7 +258,7 @@ func (u *Uplink) sendNewest(link Link) {
 		n.inFlight, n.sent = true, now
 		room--
 		u.addDocsInFlight(+1)
-		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.cfg.Newest.ContentType()}, link)
+		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.cfg.Newest.ContentType(), Priority: priorityLive}, link)
 	}
 }
 

@@ -5,7 +5,7 @@ import "time"
 const (
 	pacerTarget = 250 * time.Millisecond // what the backlog may add to the round trip
 	pacerMin    = 4 << 10                // bytes in flight
-	pacerMax    = flightBytes
+	pacerMax    = 512 << 10
 )
 
 // pacer bounds the backlog's bytes in flight. Without knowing the line it finds what the line

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -16,6 +17,9 @@ import (
 // packetOverhead is what a PUBLISH has besides topic and payload, generously: header, id, content
 // type, correlation.
 const packetOverhead = 128
+
+// encodingCost is what the user property of a compressed message takes.
+const encodingCost = 24
 
 // send renders a group and hands it to the client; false: the client did not get it, and its
 // outcome waits for settle.
@@ -57,7 +61,7 @@ func (u *Uplink) render(g *group) (Message, error) {
 	}
 	if r.Stream == event.Replies {
 		reply, err := event.DecodeReply(r.Body)
-		return Message{Topic: reply.Topic, Payload: reply.Payload, Correlation: reply.Correlation, ContentType: "application/json"}, err
+		return Message{Topic: reply.Topic, Payload: reply.Payload, Correlation: reply.Correlation, ContentType: "application/json", Priority: priorityEvents}, err
 	}
 	kind, fields, err := event.Decode(r.Body)
 	if err != nil {
@@ -79,13 +83,25 @@ func (u *Uplink) render(g *group) (Message, error) {
 	if len(fields) > len("{}") {
 		text = append(append(text[:len(text)-1], ','), fields[1:]...)
 	}
-	return Message{Topic: u.cfg.Topics.Event(kind), Payload: text, ContentType: "application/json"}, nil
+	return Message{Topic: u.cfg.Topics.Event(kind), Payload: text, ContentType: "application/json", Priority: priorityEvents}, nil
 }
 
 func (u *Uplink) renderReadings(g *group) (Message, error) {
 	b := u.batch(g.records)
-	text, err := u.cfg.Encoder.Append(make([]byte, 0, 128+len(g.records)*160), &b)
-	return Message{Topic: g.topic, Payload: text, ContentType: u.cfg.Encoder.ContentType()}, err
+	m := Message{Topic: g.topic, ContentType: u.cfg.Encoder.ContentType()}
+	if g.lane.id == buffer.LiveLane {
+		m.Priority = priorityLive
+	}
+	var err error
+	u.text, err = u.cfg.Encoder.Append(u.text[:0], &b)
+	text := u.text
+	if c := u.cfg.Compressor; c != nil && err == nil {
+		if u.small = c.Append(u.small[:0], text); len(u.small)+encodingCost < len(text) {
+			text, m.Encoding = u.small, c.Encoding()
+		}
+	}
+	m.Payload = bytes.Clone(text) // of its size: it stays until it is acknowledged
+	return m, err
 }
 
 // batch returns readings to render; it is valid until the next call.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/event"
 )
@@ -124,7 +125,10 @@ func (u *Uplink) fit(g *group, link Link) (Message, error) {
 	for {
 		m, err := u.render(g)
 		g.topic = m.Topic
-		room := u.room(link)
+		room := u.laneRoom(g.lane, link)
+		if err == nil {
+			u.weigh(g, &m)
+		}
 		if err != nil || room == 0 || m.size() <= room {
 			return m, err
 		}
@@ -141,6 +145,19 @@ func (u *Uplink) room(link Link) int {
 	room := u.sizes.limit(u.now())
 	if announced := link.MaxPacket - packetOverhead; link.MaxPacket > 0 && (room == 0 || announced < room) {
 		room = max(announced, 1)
+	}
+	if most := u.cfg.MessageMax; most > 0 && (room == 0 || most < room) {
+		room = most
+	}
+	return room
+}
+
+// laneRoom is room for a lane: a message of the backlog is no larger than what its lane may have on
+// its way, or live readings would wait behind it.
+func (u *Uplink) laneRoom(l *lane, link Link) int {
+	room := u.room(link)
+	if l.id == buffer.BacklogLane && (room == 0 || u.pacer.budget < room) {
+		room = u.pacer.budget
 	}
 	return room
 }

@@ -52,8 +52,17 @@ type Message struct {
 	Payload     []byte
 	Retain      bool
 	ContentType string
+	Encoding    string // of a compressed payload
 	Correlation []byte
+	Priority    int // what waits at the client goes by it, the highest first
 }
+
+// Priorities of messages.
+const (
+	priorityBacklog = iota
+	priorityLive
+	priorityEvents // and documents other than P/last
+)
 
 // Times gives readings their time.
 type Times interface {
@@ -69,20 +78,32 @@ type Clock interface {
 	Pending() bool
 }
 
+// A Compressor makes payloads smaller, for one goroutine at a time.
+type Compressor interface {
+	Encoding() string // as the user property content-encoding has it
+	Append(dst, src []byte) []byte
+}
+
 // Config is what an uplink is made of.
 type Config struct {
 	Gateway  string
 	Topics   contract.Topics
 	Encoder  payload.Encoder
-	Newest   payload.Encoder           // of P/last
-	BatchMax int                       // readings in one message
-	Hold     bool                      // PUBACK 0x10 means held, not delivered
-	Last     func(sensor string) bool  // whether P/last is kept for a sensor
-	Alarm    func(contract.AlarmEvent) // a topic was refused, or passes again; called from Run's goroutine
-	Queue    Queue
-	Client   Client
-	Clock    Clock
-	Log      *slog.Logger
+	Newest   payload.Encoder          // of P/last
+	BatchMax int                      // readings in one message
+	Hold     bool                     // PUBACK 0x10 means held, not delivered
+	Last     func(sensor string) bool // whether P/last is kept for a sensor
+	// Linger is how long live readings of a sensor wait for company; nil: not at all.
+	Linger     func(sensor string) time.Duration
+	Compressor Compressor // of telemetry; nil: none
+	MessageMax int        // bytes of a message, whatever the broker announces; 0: no limit
+	// DrainDelay is for how long the backlog waits after a connection; nil: not at all.
+	DrainDelay func() time.Duration
+	Alarm      func(contract.AlarmEvent) // a topic was refused, or passes again; called from Run's goroutine
+	Queue      Queue
+	Client     Client
+	Clock      Clock
+	Log        *slog.Logger
 }
 
 // An Uplink delivers the store. Run is its only goroutine.
@@ -109,7 +130,11 @@ type Uplink struct {
 	unroutedLosses unroutedLosses
 	last           map[string]*newest
 	pacer          pacer
-	rendered       []payload.Reading // of the batch that was rendered last
+	current        Link
+	drainAt        time.Time          // from when on the backlog goes
+	weights        map[string]float64 // bytes of a reading in the last message, by sensor
+	rendered       []payload.Reading  // of the batch that was rendered last
+	text, small    []byte             // its payload, as it is and compressed
 	now            func() time.Time
 }
 
@@ -117,6 +142,7 @@ type Uplink struct {
 type Link struct {
 	Up        bool
 	Broker    string // its URL
+	Continues bool   // the last one was left in order: what was taken since is live
 	Fresh     bool   // the broker had no session: retained documents are sent again
 	Window    int    // messages unacknowledged
 	MaxPacket int    // bytes of a packet that it announced; 0: no limit
@@ -139,7 +165,7 @@ type Stats struct {
 // New makes an uplink. It does nothing before Run.
 func New(c Config) *Uplink {
 	u := &Uplink{cfg: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
-		refusals: map[string]string{}, last: map[string]*newest{}, now: time.Now}
+		refusals: map[string]string{}, last: map[string]*newest{}, weights: map[string]float64{}, now: time.Now}
 	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
 	u.gates = gates{families: []string{c.Topics.Last(""), c.Topics.Sensor("")}, of: map[string]*gate{}}
 	u.unroutedLosses.noSubscriber = map[string]bool{}
@@ -251,9 +277,14 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.mu.Unlock()
 	if changed {
 		u.unstage()
-		u.pacer = newPacer()
+		u.pacer, u.current = newPacer(), link
 		if link.Up {
-			u.cfg.Queue.Split()
+			if !link.Continues {
+				u.cfg.Queue.Split()
+			}
+			if u.cfg.DrainDelay != nil {
+				u.drainAt = u.now().Add(u.cfg.DrainDelay())
+			}
 			u.loadSizes(ctx, link.Broker)
 		}
 		for _, n := range u.last {

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"os"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/mqtt"
+)
+
+// A delayLine carries connections to an address, everything late by the same time in either
+// direction.
+type delayLine struct {
+	listener net.Listener
+	to       string
+	delay    time.Duration
+	done     sync.WaitGroup
+}
+
+func newDelayLine(t testing.TB, to string, delay time.Duration) *delayLine {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &delayLine{listener: l, to: to, delay: delay}
+	d.done.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", d.to)
+			if err != nil {
+				c.Close()
+				continue
+			}
+			d.done.Go(func() { d.carry(c, far) })
+			d.done.Go(func() { d.carry(far, c) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); d.done.Wait() })
+	return d
+}
+
+func (d *delayLine) url() string { return "mqtt://" + d.listener.Addr().String() }
+
+// carry copies one direction until either end closes.
+func (d *delayLine) carry(from, to net.Conn) {
+	type chunk struct {
+		at   time.Time
+		data []byte
+	}
+	chunks := make(chan chunk, 10_000)
+	go func() {
+		defer close(chunks)
+		for {
+			b := make([]byte, 64<<10)
+			n, err := from.Read(b)
+			if n > 0 {
+				chunks <- chunk{time.Now().Add(d.delay), b[:n:n]}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for c := range chunks {
+		time.Sleep(time.Until(c.at))
+		if _, err := to.Write(c.data); err != nil {
+			break
+		}
+	}
+	from.Close()
+	to.Close()
+	for range chunks {
+	}
+}
+
+// fillStore makes a store with a backlog of n sensors and returns the configuration that reads
+// them.
+func fillStore(b *testing.B, g *gatewayRig, sensors, backlog int, every string) string {
+	b.Helper()
+	text := ""
+	for i := range sensors {
+		text += fmt.Sprintf("[[sensor]]\nname = \"s%d\"\ndriver = \"sim\"\nevery = %q\n", i, every)
+	}
+	g.configure("mqtt://127.0.0.1:1", text)
+	g.running()
+	eventually(b, 5*time.Minute, "the backlog is there", func() bool {
+		s, err := g.ask()
+		return err == nil && s.Health.Queue.Appended >= uint64(backlog)
+	})
+	if code := g.stop(); code != exitDone {
+		b.Fatalf("exit code %d", code)
+	}
+	copyStore(b, g.path("queue.db"), g.path("backlog"))
+	return strings.ReplaceAll(text, "every", "enabled = false\nevery")
+}
+
+// BenchmarkSlowLink is a backlog through a line of 100 ms round trip to a broker that takes 20
+// messages unacknowledged, beside a live sensor of 10 readings a second: readings a second, CPU
+// time of the gateway for each, its peak of resident memory, and how late the live readings arrive
+// (the 50 ms of the way included). One run each; -benchtime has no say.
+func BenchmarkSlowLink(b *testing.B) {
+	for _, load := range []struct {
+		sensors int
+		every   string
+	}{{100, "10ms"}} {
+		b.Run(fmt.Sprintf("sensors=%d", load.sensors), func(b *testing.B) {
+			const backlog = 400_000
+			m := newMosquitto(b, "allow_anonymous true", "max_inflight_messages 20")
+			late := &lateness{}
+			listen(b, m.url(), late.note)
+			line := newDelayLine(b, "127.0.0.1:"+m.port, 50*time.Millisecond)
+			g := newGateway(b, m.url(), "")
+			sensors := fillStore(b, g, load.sensors, backlog, load.every)
+			g.configure(line.url(), sensors+"[[sensor]]\nname = \"live\"\ndriver = \"sim\"\nevery = \"100ms\"\n")
+			b.ResetTimer()
+			g.running()
+			g.online()
+			began := time.Now()
+			var delivered uint64
+			eventually(b, 5*time.Minute, "the backlog is drained", func() bool {
+				time.Sleep(200 * time.Millisecond) // asking costs the gateway too
+				s, err := g.ask()
+				delivered = s.Health.Queue.Delivered
+				return err == nil && delivered >= backlog && s.Health.Queue.Backlog == 0
+			})
+			took, peak, state := time.Since(began), g.memory("VmHWM:"), g.cmd
+			fmt.Println(late.list)
+			p99 := late.percentile(99)
+			if code := g.stop(); code != exitDone {
+				b.Fatalf("exit code %d", code)
+			}
+			_ = os.WriteFile("/tmp/c/gc.log", []byte(g.log.String()), 0o644)
+			used := state.ProcessState.UserTime() + state.ProcessState.SystemTime()
+			b.ReportMetric(float64(delivered)/took.Seconds(), "readings/s")
+			b.ReportMetric(float64(used.Microseconds())/float64(delivered), "CPU-µs/reading")
+			b.ReportMetric(float64(peak)/1024, "peak-MiB")
+			b.ReportMetric(float64(p99.Milliseconds()), "live-p99-ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// lateness is how late live readings arrive.
+type lateness struct {
+	mu   sync.Mutex
+	list []time.Duration
+}
+
+func (l *lateness) note(m *mqtt.Message) {
+	if m.Topic != "fieldgate/gw/telemetry/live" {
+		return
+	}
+	now := time.Now()
+	var t contract.Telemetry
+	if json.NewDecoder(bytes.NewReader(m.Payload)).Decode(&t) != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range t.Readings {
+		l.list = append(l.list, now.Sub(r.TS.Time))
+	}
+}
+
+func (l *lateness) percentile(p int) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.list) == 0 {
+		return -1
+	}
+	slices.Sort(l.list)
+	return l.list[(len(l.list)-1)*p/100]
+}

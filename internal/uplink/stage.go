@@ -1,0 +1,184 @@
+package uplink
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/internal/event"
+)
+
+const (
+	takeRecords = 1000      // taken from the store at once
+	takeBytes   = 128 << 10 // and their bodies
+	// openMax is how many readings of a lane may wait for company. A message of each of 100 sensors
+	// that takes turns has 80 readings then, what 15,000 readings a second at a round trip of 100 ms
+	// and 20 messages in flight need.
+	openMax = 12000
+	// typicalReading is taken for the bytes of a reading until a message of its sensor was rendered.
+	typicalReading = 110.0
+)
+
+// An assembly is the groups of a lane that are not full: readings of one sensor come from as many
+// segments of the store as it takes.
+type assembly struct {
+	groups  []*group // in the order of their first readings
+	of      map[origin]*group
+	records int
+}
+
+// An origin is what the readings of a message have in common.
+type origin struct{ stream, run string }
+
+func originOf(g *group) origin { return origin{g.records[0].Stream, g.records[0].Run} }
+
+// close takes a group out.
+func (a *assembly) close(g *group) *group {
+	i := slices.Index(a.groups, g)
+	a.groups = slices.Delete(a.groups, i, i+1)
+	delete(a.of, originOf(g))
+	a.records -= len(g.records)
+	return g
+}
+
+// closeAll takes all groups out.
+func (a *assembly) closeAll() []*group {
+	groups := a.groups
+	*a = assembly{}
+	return groups
+}
+
+// closeIf takes the groups out for which that is so.
+func (a *assembly) closeIf(is func(*group) bool) (out []*group) {
+	a.groups = slices.DeleteFunc(a.groups, func(g *group) bool {
+		if !is(g) {
+			return false
+		}
+		delete(a.of, originOf(g))
+		a.records -= len(g.records)
+		out = append(out, g)
+		return true
+	})
+	return out
+}
+
+// largest returns the group with the most readings.
+func (a *assembly) largest() *group {
+	return slices.MaxFunc(a.groups, func(g, h *group) int { return len(g.records) - len(h.records) })
+}
+
+// wait returns how long the first group still waits for company.
+func (a *assembly) wait(now time.Time) time.Duration {
+	wait := time.Hour
+	for _, g := range a.groups {
+		wait = min(wait, max(g.due.Sub(now), 0))
+	}
+	return wait
+}
+
+// stage makes sure that the lane has a group to send and reports whether it has.
+func (u *Uplink) stage(l *lane) bool {
+	if len(l.staged) > 0 {
+		return true
+	}
+	if l.id != buffer.EventLane {
+		if u.cfg.Clock.Pending() {
+			return false
+		}
+		u.withhold(l)
+	}
+	for l.open.records < openMax {
+		records := u.cfg.Queue.Take(l.id, takeRecords, takeBytes)
+		u.assemble(l, records)
+		if len(l.staged) > 0 {
+			return true
+		}
+		if len(records) > 0 {
+			continue
+		}
+		if l.id == buffer.BacklogLane {
+			l.staged = l.open.closeAll()
+		} else {
+			now := u.now()
+			l.staged = l.open.closeIf(func(g *group) bool { return !now.Before(g.due) })
+		}
+		return len(l.staged) > 0
+	}
+	l.staged = append(l.staged, l.open.close(l.open.largest()))
+	return true
+}
+
+// assemble sorts records into messages: the readings of a sensor and run together. What is full, or
+// an event, is staged; before readings of a lower priority all of a higher one are.
+func (u *Uplink) assemble(l *lane, records []buffer.Record) {
+	now := u.now()
+	for i := range records {
+		r := &records[i]
+		if r.Kind == buffer.Events {
+			l.staged = append(l.staged, &group{lane: l, topic: u.eventTopic(r), records: []buffer.Record{*r}})
+			continue
+		}
+		g := l.open.of[origin{r.Stream, r.Run}]
+		if g == nil {
+			if n := len(l.open.groups); l.id == buffer.BacklogLane && n > 0 && l.open.groups[n-1].records[0].Priority > r.Priority {
+				l.staged = append(l.staged, l.open.closeAll()...)
+			}
+			g = u.open(l, r, now)
+		}
+		g.records = append(g.records, *r)
+		l.open.records++
+		if len(g.records) >= u.batchMax(l, r.Stream) {
+			l.staged = append(l.staged, l.open.close(g))
+		}
+	}
+}
+
+// open adds an empty group for readings as r to a lane.
+func (u *Uplink) open(l *lane, r *buffer.Record, now time.Time) *group {
+	g := &group{lane: l, topic: u.cfg.Topics.Telemetry(r.Stream), due: now}
+	if l.id == buffer.BacklogLane {
+		g.topic = u.cfg.Topics.Late(r.Stream)
+	} else if u.cfg.Linger != nil {
+		g.due = now.Add(u.cfg.Linger(r.Stream))
+	}
+	if l.open.of == nil {
+		l.open.of = map[origin]*group{}
+	}
+	l.open.of[origin{r.Stream, r.Run}] = g
+	l.open.groups = append(l.open.groups, g)
+	return g
+}
+
+// batchMax returns how many readings of a sensor go into a message: as many as the format and the
+// configuration allow, and as fit by what the last message of the sensor was like.
+func (u *Uplink) batchMax(l *lane, sensor string) int {
+	n := u.cfg.BatchMax
+	if m := u.cfg.Encoder.BatchMax(); m > 0 {
+		n = min(n, m)
+	}
+	if room := u.laneRoom(l, u.current); room > 0 {
+		each := cmp.Or(u.weights[sensor], typicalReading)
+		n = max(min(n, int(float64(room)/each)), 1)
+	}
+	return n
+}
+
+// weigh notes how large a message of a sensor's readings became.
+func (u *Uplink) weigh(g *group, m *Message) {
+	if g.lane.id != buffer.EventLane {
+		u.weights[g.records[0].Stream] = float64(m.size()) / float64(len(g.records))
+	}
+}
+
+// eventTopic returns where an event goes; "" for a reply, and for what cannot be read.
+func (u *Uplink) eventTopic(r *buffer.Record) string {
+	if r.Stream == event.Replies {
+		return ""
+	}
+	kind, _, err := event.Decode(r.Body)
+	if err != nil {
+		return ""
+	}
+	return u.cfg.Topics.Event(kind)
+}
