@@ -246,6 +246,31 @@ func TestWordsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestEveryTableOfWordsIsInUse: each table of config/words.go is that of a key which takes one of
+// its words, and in the test above.
+func TestEveryTableOfWordsIsInUse(t *testing.T) {
+	read := func(file string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	check, here := read("../../config/check.go"), read("docs_test.go")
+	tables := regexp.MustCompile(`(?m)^\t(\w+) = Words{$`).FindAllStringSubmatch(read("../../config/words.go"), -1)
+	if len(tables) == 0 {
+		t.Fatal("config/words.go has no tables")
+	}
+	for _, table := range tables {
+		if !regexp.MustCompile(`b\.oneOf\(.*, ` + table[1] + `\)`).MatchString(check) {
+			t.Errorf("config/check.go does not check a key with %s", table[1])
+		}
+		if !strings.Contains(here, "config."+table[1]+"}") {
+			t.Errorf("TestWordsAreDocumented does not have config.%s", table[1])
+		}
+	}
+}
+
 // keysOf returns the `toml` keys of a struct's values, also of the structs within.
 func keysOf(s reflect.Type) (keys []string) {
 	for i := range s.NumField() {
