@@ -8,13 +8,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/all"
-	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
@@ -66,10 +64,10 @@ func TestDriversPageCanBeCopied(t *testing.T) {
 	}
 }
 
-// TestDocumentationNamesEverything: each key of the configuration, driver, option, field, command
-// and topic has its place in docs.
+// TestDocumentationNamesEverything: each key of the configuration, driver, option, field and topic
+// has its place in docs.
 func TestDocumentationNamesEverything(t *testing.T) {
-	want := map[string][]string{"configuration.md": keysOf(reflect.TypeFor[config.Config]()), "topics.md": command.Words().Names()}
+	want := map[string][]string{"configuration.md": keysOf(reflect.TypeFor[config.Config]())}
 	for _, s := range all.Specs() {
 		o := reflect.TypeOf(s.Options()).Elem()
 		want["drivers.md"] = append(append(want["drivers.md"], s.Name), keysOf(o)...)
@@ -96,62 +94,6 @@ func TestDocumentationNamesEverything(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestEveryHealthFigureIsDocumented: the table of docs/topics.md has each member of P/health, and
-// none that is gone.
-func TestEveryHealthFigureIsDocumented(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(docs, "topics.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## Health\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	var documented []string
-	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(section, -1) {
-		table := "" // of the first name in the row; the others are in the same
-		for i, name := range strings.Split(row[1], ", ") {
-			name = strings.Trim(name, "`")
-			if i == 0 {
-				table = name[:strings.LastIndexByte(name, '.')+1]
-			} else {
-				name = table + name
-			}
-			documented = append(documented, name)
-		}
-	}
-	want := membersOf(reflect.TypeFor[contract.Health](), "")
-	for _, name := range want {
-		if !slices.Contains(documented, name) {
-			t.Errorf("topics.md does not have %s in the table of P/health", name)
-		}
-	}
-	for _, name := range documented {
-		if !slices.ContainsFunc(want, func(w string) bool { return w == name || strings.HasPrefix(w, name+".") }) {
-			t.Errorf("topics.md has %s, and P/health has not", name)
-		}
-	}
-}
-
-// membersOf returns the paths of a document's values: "queue.live", "sensors.<name>.state".
-func membersOf(s reflect.Type, table string) (paths []string) {
-	for i := range s.NumField() {
-		f := s.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		path, of := table+name, f.Type
-		if of.Kind() == reflect.Pointer {
-			of = of.Elem()
-		}
-		if of.Kind() == reflect.Map && of.Elem().Kind() == reflect.Struct {
-			path, of = path+".<name>", of.Elem()
-		}
-		if of.Kind() == reflect.Struct && of != reflect.TypeFor[contract.Time]() {
-			paths = append(paths, membersOf(of, path+".")...)
-		} else {
-			paths = append(paths, path)
-		}
-	}
-	return paths
 }
 
 // TestDocumentationDoesNotCountDrivers: docs/drivers.md lists the drivers; a number elsewhere would
