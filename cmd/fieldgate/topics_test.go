@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,4 +86,55 @@ func membersOf(s reflect.Type, table string) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// TestHealthRequiresWhatIsAlwaysThere: the schema of P/health requires the members that are never
+// left out, and no others.
+func TestHealthRequiresWhatIsAlwaysThere(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(docs, "schema", "health.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s object
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	wantRequired(t, "health", &s, reflect.TypeFor[contract.Health]())
+}
+
+// An object is what wantRequired reads of the schema of an object.
+type object struct {
+	Required   []string           `json:"required"`
+	Properties map[string]*object `json:"properties"`
+	Additional json.RawMessage    `json:"additionalProperties"` // an object if the names are free
+}
+
+func wantRequired(t *testing.T, path string, s *object, of reflect.Type) {
+	t.Helper()
+	for i := range of.NumField() {
+		f := of.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if slices.Contains(s.Required, name) == (options == "omitempty") {
+			t.Errorf("%s.%s: the schema requires it: %v", path, name, options == "omitempty")
+		}
+		member, within := s.Properties[name], f.Type
+		if member == nil {
+			t.Errorf("%s.%s: the schema does not have it", path, name)
+			continue
+		}
+		if within.Kind() == reflect.Pointer {
+			within = within.Elem()
+		}
+		if within.Kind() == reflect.Map && within.Elem().Kind() == reflect.Struct {
+			within = within.Elem()
+			text := member.Additional
+			member = new(object)
+			if err := json.Unmarshal(text, member); err != nil {
+				t.Fatalf("%s.%s: %v", path, name, err)
+			}
+		}
+		if within.Kind() == reflect.Struct && within != reflect.TypeFor[contract.Time]() {
+			wantRequired(t, path+"."+name, member, within)
+		}
+	}
 }
