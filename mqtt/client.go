@@ -175,7 +175,7 @@ func (c *Client) settleAll() {
 		}
 	}
 	for _, r := range c.requests {
-		r.finish(Suback{}, ErrClosed)
+		r.finish(SubscriptionResult{}, ErrClosed)
 	}
 	c.requests = nil
 }

@@ -31,8 +31,9 @@ var (
 	ErrNotMQTT5 = errors.New("mqtt: broker does not speak MQTT 5")
 	// ErrSilent means that a connection was made, but no byte of an answer to CONNECT arrived.
 	ErrSilent = errors.New("mqtt: no answer to CONNECT")
-	// ErrNoConnack means that the peer closed the connection after the CONNECT without an answer.
-	ErrNoConnack = errors.New("mqtt: the connection was closed after CONNECT without an answer")
+	// ErrClosedAfterConnect means that the peer closed the connection after the CONNECT without an
+	// answer.
+	ErrClosedAfterConnect = errors.New("mqtt: the connection was closed after CONNECT without an answer")
 )
 
 // A ProtocolMismatch describes what answered CONNECT if it is not an MQTT broker.
@@ -72,7 +73,8 @@ func mismatch(first []byte) error {
 }
 
 // CheckAnswer classifies the first bytes of an answer to CONNECT and the error that ended reading
-// them. It returns ErrSilent, ErrNoConnack, a *ProtocolMismatch, or nil for what may be MQTT.
+// them. It returns ErrSilent, ErrClosedAfterConnect, a *ProtocolMismatch, or nil for what may be
+// MQTT.
 func CheckAnswer(first []byte, err error) error {
 	switch {
 	case len(first) > 0 && mayBeOtherProtocol(first[0]) && first[0] != byte(packet.CONNACK)<<4:
@@ -82,7 +84,7 @@ func CheckAnswer(first []byte, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: %w", ErrSilent, err)
 	}
-	return fmt.Errorf("%w: %w", ErrNoConnack, err)
+	return fmt.Errorf("%w: %w", ErrClosedAfterConnect, err)
 }
 
 // mayBeOtherProtocol reports whether an answer that begins with b may be in a protocol other than
@@ -132,7 +134,7 @@ func diagnosePeer(err error) (Diagnosis, bool) {
 	case errors.Is(err, ErrSilent):
 		return Diagnosis{Cause: "the port accepts connections but stays silent: no byte of an answer to CONNECT arrived",
 			Remedy: "check that the port is the broker's MQTT port and not one for TLS (mqtts://), and whether a firewall or a proxy holds the connection"}, true
-	case errors.Is(err, ErrNoConnack):
+	case errors.Is(err, ErrClosedAfterConnect):
 		return Diagnosis{Cause: "the connection is closed after CONNECT without an answer",
 			Remedy: "check whether the broker knows MQTT 5.0 (RabbitMQ does from 3.13), whether the port is one for TLS (mqtts://), and whether the broker's policy allows this client id and will: see its log"}, true
 	}

@@ -43,7 +43,7 @@
 //   - before it is queued: ErrInvalid, ErrQueueFull, ErrClosed, or ErrTooLarge for a payload beyond
 //     the limit of the protocol;
 //   - queued, but not sent: ErrExpired, ErrNotSupported, ErrTooLarge or ErrClosed;
-//   - sent, and given up for good: ErrPoison;
+//   - sent, and given up for good: ErrRejectedByDisconnect;
 //   - sent, with an unknown outcome: ErrUncertain, possibly together with another error;
 //   - refused by the broker: a *ReasonError.
 //
@@ -56,7 +56,8 @@
 // which one:
 //
 //   - A message at which the connection ends twice in a row, or once with a code that refers to it,
-//     fails with ErrPoison, and a new session is started so that the message is not repeated.
+//     fails with ErrRejectedByDisconnect, and a new session is started so that the message is not
+//     repeated.
 //   - A filter is left out (Negotiated.Granted).
 //   - A will is reduced (Negotiated.Will).
 //   - Topic aliases are no longer used.

@@ -22,13 +22,13 @@ var (
 	ErrNotSupported = errors.New("mqtt: not supported by the broker")
 	// ErrExpired means that the message expired (Message.Expiry) before it could be sent.
 	ErrExpired = errors.New("mqtt: message expired before it was sent")
-	// ErrPoison means that the broker ends the connection each time at this message and at no
-	// other; it is not sent again. The error is also a *ReasonError if the broker's DISCONNECT had
-	// a code.
-	ErrPoison = errors.New("mqtt: the broker ends the connection at this message")
-	// ErrStale means that a message was not acknowledged because the connection on which it arrived
-	// has ended. The broker delivers it again.
-	ErrStale = errors.New("mqtt: the message came on a connection that has ended")
+	// ErrRejectedByDisconnect means that the broker ends the connection each time at this message
+	// and at no other; it is not sent again. The error is also a *ReasonError if the broker's
+	// DISCONNECT had a code.
+	ErrRejectedByDisconnect = errors.New("mqtt: the broker ends the connection at this message")
+	// ErrAckTooLate means that a message was not acknowledged because the connection on which it
+	// arrived has ended. The broker delivers it again.
+	ErrAckTooLate = errors.New("mqtt: the message came on a connection that has ended")
 	// ErrInvalid means that a message or a subscription breaks the rules of MQTT; nothing was
 	// queued.
 	ErrInvalid = errors.New("mqtt: invalid")

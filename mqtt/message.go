@@ -96,8 +96,8 @@ type Subscription struct {
 	UserProperties []UserProperty
 }
 
-// A Suback is the broker's answer to Subscribe (SUBACK) or Unsubscribe (UNSUBACK).
-type Suback struct {
+// A SubscriptionResult is the broker's answer to Subscribe (SUBACK) or Unsubscribe (UNSUBACK).
+type SubscriptionResult struct {
 	Codes          []ReasonCode // in the order of the request: the granted QoS, or a refusal
 	Reason         string
 	UserProperties []UserProperty

@@ -22,7 +22,7 @@ type receipt struct {
 // a missing one holds back those of later messages. For a QoS 2 message nil means that the session
 // store has durably recorded it, so that the message will not be delivered again.
 //
-// ErrStale means that the connection on which the message arrived has ended: nothing was
+// ErrAckTooLate means that the connection on which the message arrived has ended: nothing was
 // acknowledged, and the broker delivers it again. An error of the session store ends the
 // connection, with the same result. Ack does nothing if there is nothing to acknowledge: for QoS 0,
 // a second time, and without Config.ManualAck.
@@ -33,7 +33,7 @@ func (m *Message) Ack() error {
 	}
 	b := &r.conn.c.inbox
 	err := b.accept(context.Background(), r)
-	if err != nil && err != ErrStale {
+	if err != nil && err != ErrAckTooLate {
 		b.c.mu.Lock()
 		r.conn.leaveLocked(packet.ImplementationSpecificError, err)
 		b.c.mu.Unlock()
@@ -54,7 +54,7 @@ func (b *inbox) accept(ctx context.Context, r *receipt) error {
 		// The message may have come again, and even its identifier may belong to another one by
 		// now.
 		c.mu.Unlock()
-		return ErrStale
+		return ErrAckTooLate
 	case r.qos == ExactlyOnce && r.conn.epoch == c.epoch:
 		// A handler may outlast its connection: then its acceptance counts if the session is still
 		// the same.

@@ -13,10 +13,11 @@ import (
 // Send queues m and returns at once. Messages are sent in the order of the calls. If Send returns
 // nil, done, which may be nil, is called exactly once with the final outcome: the broker's
 // PublishResult, a *ReasonError if the broker refused, ErrTooLarge, ErrNotSupported or ErrExpired
-// if the message could not be sent, ErrPoison if the broker ends the connection at it, ErrClosed or
-// ErrUncertain if the client ended. A QoS 0 message is settled when it has been written. Calls of
-// done are one at a time, on a goroutine of the client, and must not block. m, and what it refers
-// to, belong to the client until then. While the client is offline, messages wait.
+// if the message could not be sent, ErrRejectedByDisconnect if the broker ends the connection at
+// it, ErrClosed or ErrUncertain if the client ended. A QoS 0 message is settled when it has been
+// written. Calls of done are one at a time, on a goroutine of the client, and must not block. m,
+// and what it refers to, belong to the client until then. While the client is offline, messages
+// wait.
 func (c *Client) Send(m *Message, done func(PublishResult, error)) error {
 	_, _, err := c.send(m, done)
 	return err

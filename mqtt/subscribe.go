@@ -26,11 +26,11 @@ type request struct {
 }
 
 type answer struct {
-	ack Suback
+	ack SubscriptionResult
 	err error
 }
 
-func (r *request) finish(ack Suback, err error) {
+func (r *request) finish(ack SubscriptionResult, err error) {
 	select {
 	case r.answer <- answer{ack, err}:
 	default: // answered before
@@ -51,17 +51,17 @@ func (r *request) answerType() packet.Type {
 // codes are refusals, the error is a *ReasonError for the first of them, and the answer is valid
 // too. Subscribe waits for a connection. The broker forgets the subscriptions with the session:
 // those that must last belong in Config.Subscriptions.
-func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Suback, error) {
+func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubscriptionResult, error) {
 	if len(subs) == 0 {
-		return Suback{}, fmt.Errorf("%w: no subscription", ErrInvalid)
+		return SubscriptionResult{}, fmt.Errorf("%w: no subscription", ErrInvalid)
 	}
 	r := &request{subs: slices.Clone(subs)}
 	for _, s := range subs {
 		if err := s.check(); err != nil {
-			return Suback{}, err
+			return SubscriptionResult{}, err
 		}
 		if s.ID != subs[0].ID {
-			return Suback{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
+			return SubscriptionResult{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
 		}
 		r.user = append(r.user, s.UserProperties...)
 	}
@@ -71,27 +71,27 @@ func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Suback, e
 // Unsubscribe ends the subscriptions to filters and returns the broker's answer, as Subscribe does.
 // The user properties are for the broker. An answer without codes, which the standard does not
 // allow, is an error too: it is not known whether the subscriptions have ended.
-func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (Suback, error) {
+func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (SubscriptionResult, error) {
 	if len(filters) == 0 {
-		return Suback{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
+		return SubscriptionResult{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
 	}
 	for _, f := range filters {
 		if !validFilter(f) {
-			return Suback{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
+			return SubscriptionResult{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
 		}
 	}
 	if err := checkProperties(user); err != nil {
-		return Suback{}, err
+		return SubscriptionResult{}, err
 	}
 	return c.request(ctx, &request{filters: slices.Clone(filters), user: slices.Clone(user)})
 }
 
-func (c *Client) request(ctx context.Context, r *request) (Suback, error) {
+func (c *Client) request(ctx context.Context, r *request) (SubscriptionResult, error) {
 	r.answer = make(chan answer, 1)
 	c.mu.Lock()
 	if c.closing {
 		c.mu.Unlock()
-		return Suback{}, ErrClosed
+		return SubscriptionResult{}, ErrClosed
 	}
 	c.requests = append(c.requests, r)
 	if c.conn != nil {
@@ -108,7 +108,7 @@ func (c *Client) request(ctx context.Context, r *request) (Suback, error) {
 		if r.id == 0 {
 			c.dropRequestLocked(r)
 		}
-		return Suback{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
+		return SubscriptionResult{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
 	}
 }
 
@@ -135,7 +135,7 @@ func (n *conn) appendRequestLocked(b []byte, r *request, now time.Time) []byte {
 		r.subs[0] = n.c.responses.subscriptionLocked()
 	}
 	if err := n.refuses(r); err != nil {
-		r.finish(Suback{}, err)
+		r.finish(SubscriptionResult{}, err)
 		n.c.dropRequestLocked(r)
 		return b
 	}
@@ -235,6 +235,6 @@ func (n *conn) handleSubackLocked(p *packet.Suback) error {
 	if r.responses {
 		n.c.responses.subscribed = err == nil
 	}
-	r.finish(Suback{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
+	r.finish(SubscriptionResult{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
 	return nil
 }
