@@ -47,10 +47,17 @@ func (r *request) answerType() packet.Type {
 	return packet.UNSUBACK
 }
 
-// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answer. If
-// codes are refusals, the error is a *ReasonError for the first of them, and the answer is valid
-// too. Subscribe waits for a connection. The broker forgets the subscriptions with the session:
-// those that must last belong in Config.Subscriptions.
+// Subscribe makes one or more subscriptions with one SUBSCRIBE, for which all must have the same
+// ID, and returns the broker's answer. It waits for a connection; if that ends before the answer,
+// the request is sent again on the next one. Subscription.Alternatives are ignored.
+//
+// If the broker refuses any of the subscriptions, the error is a *ReasonError for the first
+// refusal. The result is valid too and shows which ones were granted. ErrNotSupported and
+// ErrTooLarge mean that the broker's CONNACK rules the request out, so that nothing was sent. If
+// ctx ends first, the subscriptions may or may not have been made.
+//
+// The subscriptions end with the broker's session (SessionLost). Those that must last belong in
+// Config.Subscriptions.
 func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubscriptionResult, error) {
 	if len(subs) == 0 {
 		return SubscriptionResult{}, fmt.Errorf("%w: no subscription", ErrInvalid)
@@ -68,9 +75,11 @@ func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Subscript
 	return c.request(ctx, r)
 }
 
-// Unsubscribe ends the subscriptions to filters and returns the broker's answer, as Subscribe does.
-// The user properties are for the broker. An answer without codes, which the standard does not
-// allow, is an error too: it is not known whether the subscriptions have ended.
+// Unsubscribe ends the subscriptions to filters with one UNSUBSCRIBE, with the given user
+// properties, and returns the broker's answer. Waiting, errors and the end of ctx are as with
+// Subscribe. The standard requires a code for every filter; if the broker answers without codes,
+// the error says so, and it is not known whether the subscriptions have ended. Filters of
+// Config.Subscriptions are subscribed to again on the next connection.
 func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (SubscriptionResult, error) {
 	if len(filters) == 0 {
 		return SubscriptionResult{}, fmt.Errorf("%w: no topic filter", ErrInvalid)

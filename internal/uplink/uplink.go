@@ -38,8 +38,8 @@ type Client interface {
 
 // Errors that an adapter of the client makes its own into.
 var (
-	// ErrRejectedByDisconnect means that the broker ends the connection at this message, each time
-	// and at no other.
+	// ErrRejectedByDisconnect means that the broker ends the connection whenever it receives this
+	// message, and only this one.
 	ErrRejectedByDisconnect = errors.New("the broker ends the connection at this message")
 	ErrTooLarge             = errors.New("larger than the broker accepts")
 	ErrInvalid              = errors.New("not a message that MQTT can carry")
