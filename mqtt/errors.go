@@ -85,8 +85,8 @@ func IsPermanent(err error) bool {
 	case packet.MalformedPacket, packet.ProtocolError, packet.UnsupportedProtocolVersion, packet.ClientIdentifierNotValid,
 		packet.BadUserNameOrPassword, packet.NotAuthorized, packet.Banned, packet.BadAuthenticationMethod,
 		packet.TopicFilterInvalid, packet.TopicNameInvalid, packet.PacketTooLarge, packet.PayloadFormatInvalid,
-		packet.RetainNotSupported, packet.QoSNotSupported, packet.ServerMoved, packet.SharedSubscriptionsRefused,
-		packet.SubscriptionIDsRefused, packet.WildcardSubscriptionsRefused:
+		packet.RetainNotSupported, packet.QoSNotSupported, packet.ServerMoved, packet.SharedSubscriptionsNotSupported,
+		packet.SubscriptionIDsNotSupported, packet.WildcardSubscriptionsNotSupported:
 		return true
 	}
 	return false

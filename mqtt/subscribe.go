@@ -211,11 +211,11 @@ func (n *conn) refuses(r *request) error {
 func (n *conn) unsupported(s Subscription) ReasonCode {
 	switch {
 	case !n.negotiated.SharedSubscriptionAvailable && isShared(s.Filter):
-		return packet.SharedSubscriptionsRefused
+		return packet.SharedSubscriptionsNotSupported
 	case !n.negotiated.WildcardSubscriptionAvailable && strings.ContainsAny(s.Filter, "+#"):
-		return packet.WildcardSubscriptionsRefused
+		return packet.WildcardSubscriptionsNotSupported
 	case !n.negotiated.SubscriptionIdentifierAvailable && s.ID != 0:
-		return packet.SubscriptionIDsRefused
+		return packet.SubscriptionIDsNotSupported
 	}
 	return 0
 }

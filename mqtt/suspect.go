@@ -138,8 +138,8 @@ func isVerdict(err error) bool {
 	}
 	switch re.Code {
 	case packet.NotAuthorized, packet.TopicFilterInvalid, packet.TopicNameInvalid, packet.PacketTooLarge, packet.QuotaExceeded,
-		packet.PayloadFormatInvalid, packet.RetainNotSupported, packet.QoSNotSupported, packet.SharedSubscriptionsRefused,
-		packet.SubscriptionIDsRefused, packet.WildcardSubscriptionsRefused:
+		packet.PayloadFormatInvalid, packet.RetainNotSupported, packet.QoSNotSupported, packet.SharedSubscriptionsNotSupported,
+		packet.SubscriptionIDsNotSupported, packet.WildcardSubscriptionsNotSupported:
 		return true
 	}
 	return false
