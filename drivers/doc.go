@@ -14,7 +14,8 @@
 // # How to write a driver
 //
 // A driver is one new folder, and its import and its Spec in drivers/all/all.go. In what follows
-// the chip is an XY12, at address 0x40, which measures the temperature. The folder drivers/xy12 has
+// the chip is an XY12, at address 0x40, which measures the temperature. A driver may be named with
+// hyphens, as in "modbus-rtu"; its folder is named as its package, without them. drivers/xy12 has
 //
 //	doc.go              what the device is, and what the driver does about its traps
 //	xy12.go             Options, Spec, Open, and the type Dev with Read and Close
@@ -97,8 +98,9 @@
 // means its default: the defaults are copied plainly, so what they point to would be shared by all
 // sensors. Each option has a tag `doc`: one line for the operator, with unit and range. Check
 // reports wrong values as OptionError, before anything is opened; kit.CheckOneOf and kit.CheckRange
-// make some. A field of Options that is not exported is not an option: a test puts there what
-// stands for the machine, such as the root of its files.
+// make some, and every number of a device on a bus has limits. A field of Options that is not
+// exported is not an option: a test puts there what stands for the machine, such as the root of its
+// files.
 //
 // Fields must be known from the options alone: a configuration is checked on any machine. Each
 // number has a Range: Between, AtLeast, or AnyNumber if the driver cannot know. Measured makes a
@@ -147,10 +149,12 @@
 //	}
 //
 // In the end add xy12.Spec to drivers/all/all.go, in the order of the names, write docs/drivers.md
-// again, and run the tests:
+// again, and run the tests. TestCandidates of internal/scan has the addresses that several chips
+// share: add the name there if it fails.
 //
 //	make docs
-//	go test ./drivers/... ./cmd/fieldgate -run 'Driver|Spec|Folder|Doc'
+//	go test ./drivers/... ./internal/scan
+//	go test ./cmd/fieldgate -run 'Driver|Doc'
 //
 // # What a driver may rely on, and what it may not do
 //

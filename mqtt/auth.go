@@ -9,18 +9,23 @@ import (
 )
 
 // An Authenticator carries out enhanced authentication (MQTT 5.0, 4.12): on every connection, and
-// again when the client re-authenticates. Exchanges are never concurrent. Start begins a new one,
-// however the previous one ended. ctx ends with the attempt. An error of any method ends the
-// connection.
+// again when the client re-authenticates. Its methods are never called concurrently. An exchange is
+// one call of Start, a call of Continue for each answer that the broker asks for, and one call of
+// Done if the broker accepts. Start begins a new exchange, however the previous one ended.
+//
+// ctx ends when the client gives up the exchange. An error of any method ends the attempt to
+// connect or the connection; the exception is Start in Client.Reauthenticate, after which the
+// connection goes on. Data that a method returns belongs to the client; data that a method receives
+// is only valid during the call.
 type Authenticator interface {
-	// Method returns the name of the authentication method. It never changes.
+	// Method returns the name of the authentication method. It always returns the same one.
 	Method() string
 	// Start returns the initial data, nil for none.
 	Start(ctx context.Context) (data []byte, err error)
-	// Continue returns the answer to data from the broker.
+	// Continue returns the answer to data, which came from the broker.
 	Continue(ctx context.Context, data []byte) (answer []byte, err error)
-	// Done receives the data that came with the broker's success, nil if there is none. It returns
-	// an error if the broker did not prove its identity.
+	// Done receives the data that came with the acceptance by the broker, nil if there is none. It
+	// returns an error if the broker did not prove its identity.
 	Done(ctx context.Context, data []byte) error
 }
 
@@ -96,10 +101,10 @@ func (a *authentication) describe(p *packet.Properties, data []byte) {
 }
 
 // Reauthenticate authenticates again on the current connection [MQTT-4.12.1-1], while messages go
-// on. It returns nil when the broker has accepted. Without a connection it does nothing and returns
-// nil, since the next connection authenticates anyway. After any error except that of the
-// Authenticator's Start the connection ends [MQTT-4.12.1-2]; a *ReasonError is the broker's
-// refusal.
+// on. It returns nil when the broker has accepted. Without a connection it returns nil too, since
+// the next connection authenticates anyway. If it fails, the connection ends [MQTT-4.12.1-2] and
+// the client reconnects, except if only the Authenticator's Start failed. A *ReasonError is the
+// broker's refusal. Without Config.Authenticator the error is ErrInvalid.
 func (c *Client) Reauthenticate(ctx context.Context) error {
 	if c.auth == nil {
 		return fmt.Errorf("%w re-authentication: there is no Config.Authenticator", ErrInvalid) // [MQTT-4.12.0-7]

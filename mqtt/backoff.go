@@ -8,9 +8,15 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Backoff is the delay between attempts to connect: a random part (full jitter) of a time that
-// starts at Min and doubles up to Max. It is reset only by a connection that lasted StableAfter.
-// After a permanent refusal the delay is between half of Max and Max.
+// Backoff is the delay between attempts to connect: a random time between 0 and a limit that starts
+// at Min and doubles up to Max (full jitter). The limit goes back to Min only after a connection
+// that lasted StableAfter. If there are several URLs, the client tries each of them before it
+// waits.
+//
+// After a failed attempt that is likely to fail in the same way again (Diagnosis.Permanent), the
+// delay is between half of Max and Max. Some reason codes make any other delay longer: by 5s if the
+// broker is busy (0x89), by 10s if the session was taken over (0x8E), by 30s if a quota (0x97) or
+// the connection rate (0x9F) was exceeded.
 type Backoff struct {
 	Min         time.Duration // default 1s
 	Max         time.Duration // default 2m

@@ -11,8 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A Client keeps one session with one broker, over as many connections as that takes. Its methods
-// may be called from any goroutine.
+// A Client keeps one session with one broker, over as many connections as that takes. New makes
+// one; the zero value is not usable. Its methods may be called from any goroutine.
 type Client struct {
 	cfg  Config
 	urls []*url.URL
@@ -53,8 +53,9 @@ type Client struct {
 	stats    Stats
 }
 
-// New returns a client for cfg. It checks cfg and does no I/O. Messages may be sent right away;
-// they wait for Run.
+// New returns a client for cfg. It checks cfg and does no I/O; the error names everything that is
+// wrong. What cfg refers to must not be modified afterwards. Messages may be sent right away; they
+// wait for Run.
 func New(cfg Config) (*Client, error) {
 	cfg, urls, err := cfg.withDefaults()
 	if err != nil {
@@ -71,10 +72,12 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Run connects, serves and reconnects until ctx ends or Close is called. It owns all goroutines of
-// the client and returns when they have ended and every message is settled: nil after Close, else
-// the cause of ctx. It may only be called once. When ctx ends the client sends DISCONNECT 0x04, so
-// that the broker publishes the will.
+// Run connects, serves and reconnects until ctx ends or Close is called; no failed connection ends
+// it. It owns all goroutines of the client. It returns when they have ended and every message has
+// an outcome: those that are left get ErrUncertain if they were sent, ErrClosed if not. Run returns
+// nil after Close, and context.Cause(ctx) if ctx ended. It may only be called once. When ctx ends,
+// the client sends DISCONNECT 0x04, so that the broker publishes the will; call Close instead to
+// discard the will.
 func (c *Client) Run(ctx context.Context) error {
 	c.mu.Lock()
 	switch {
@@ -114,10 +117,12 @@ func (c *Client) Run(ctx context.Context) error {
 }
 
 // Close shuts the client down in order: it accepts nothing more, sends the DISCONNECT that d
-// describes, and waits for Run to end. Messages not acknowledged by then are settled with ErrClosed
-// or ErrUncertain. If ctx ends first, the connection is closed at once. For a Disconnect that MQTT
-// does not allow Close returns ErrInvalid, and the client goes on. Close must not be called from a
-// handler, a done function or OnEvent.
+// describes, and waits for Run to end. It does not wait for queued messages to be sent or
+// acknowledged: their outcome is ErrClosed if they were not sent, and ErrUncertain if they were. If
+// ctx ends first, Close closes the connection and returns context.Cause(ctx) without waiting for
+// Run. If MQTT does not allow d, Close returns ErrInvalid, and the client goes on.
+//
+// Close must not be called from the handler, a done function or OnEvent, since Run waits for them.
 func (c *Client) Close(ctx context.Context, d Disconnect) error {
 	p, err := d.encode(c.cfg.SessionExpiry)
 	if err != nil {
@@ -204,12 +209,12 @@ func (c *Client) settleAll() {
 		}
 	}
 	for _, r := range c.requests {
-		r.finish(Suback{}, ErrClosed)
+		r.finish(SubscriptionResult{}, ErrClosed)
 	}
 	c.requests = nil
 }
 
-// Stats returns the client's counters.
+// Stats returns the client's current figures.
 func (c *Client) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,85 +13,100 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Values of Config that turn something off, since 0 means the default there. Any other negative
-// duration does the same.
+// Durations that turn something off in Config and Disconnect, since 0 means the default there. Any
+// other negative duration does the same.
 const (
 	// NoKeepAlive, as Config.KeepAlive, turns pings off, unless the broker sets a Server Keep
 	// Alive.
 	NoKeepAlive time.Duration = -1
-	// NoSession, as Config.SessionExpiry, ends the session with its connection; as
-	// Disconnect.SessionExpiry it ends the session at once.
+	// NoSession, as Config.SessionExpiry, ends the session when the connection ends. As
+	// Disconnect.SessionExpiry, it ends the session at once.
 	NoSession time.Duration = -1
 	// NoAckTimeout, as Config.AckTimeout, waits for acknowledgements as long as the connection
 	// lasts.
 	NoAckTimeout time.Duration = -1
 )
 
-// Config describes how a Client connects and behaves. Only URLs is required; a zero value of any
-// other field means its default.
+// Config describes how a Client connects and behaves. Only URLs is required; the zero value of any
+// other field means its default. Functions run on goroutines of the client: see "Callbacks and
+// goroutines" in the package documentation. An error of Dial, Credentials, TLS or the Authenticator
+// ends the attempt to connect, and the client tries again after the usual delay.
 type Config struct {
-	// URLs address one broker or one cluster, tried in turn: mqtt://host:1883, mqtts://host:8883,
-	// unix:///path. Ports may be omitted. User information in them is ignored: see Credentials.
+	// URLs are the addresses of one broker or one cluster, tried in turn: mqtt://host:1883,
+	// mqtts://host:8883 (TLS), unix:///path. Ports may be omitted. User information in them is
+	// ignored: see Credentials.
 	URLs []string
-	// Dial opens the transport. Nil means Dialer.Dial, for mqtt, mqtts and unix; package mqtt/ws
-	// has WebSocket; other functions may support other schemes. The TLS configuration is nil unless
-	// TLS is set; Dial may modify it. Closing the connection must end blocked reads and writes.
+	// Dial opens the transport to u. Nil means Dialer.Dial, for mqtt, mqtts and unix. Package
+	// mqtt/ws has WebSocket; other functions may support other schemes. tls is what TLS returned,
+	// nil without TLS; Dial may modify it. ctx is for Dial alone: the connection must not end with
+	// it. Closing the connection must end blocked reads and writes.
 	Dial func(ctx context.Context, u *url.URL, tls *tls.Config) (net.Conn, error)
-	// ClientID names the session at the broker; "" asks the broker to assign one, which is kept.
+	// ClientID names the session at the broker. If it is "", the broker assigns one, which the
+	// client keeps, also in Session.
 	ClientID string
-	// CleanStart discards a session that an earlier process left at the broker. Mosquitto keeps
-	// over its own restart only sessions that began without it: a client that uses a new id every
-	// time should not set it.
+	// CleanStart discards a session that an earlier process left at the broker, and what Session
+	// has of it. After that, the client resumes its own session as usual. Mosquitto keeps only
+	// those sessions over its own restart that began without CleanStart: a client that uses a new
+	// id every time should not set it.
 	CleanStart bool
-	// KeepAlive is the longest silence in either direction before a ping: default 60s, NoKeepAlive
-	// for no pings. The broker may shorten it. A dead peer is found after 3/4 of it and at most 20s
-	// more.
+	// KeepAlive is the Keep Alive of MQTT, at most 65535s: default 60s, NoKeepAlive for no pings.
+	// The broker may choose another (Negotiated.KeepAlive). The client sends a ping when nothing
+	// was sent, or nothing was received, for 3/4 of it. If nothing arrives in the 20s after the
+	// ping, the client gives up the connection.
 	KeepAlive time.Duration
-	// SessionExpiry is how long the broker keeps the session of a client that is not connected:
-	// default 24h, NoSession if it is to end with the connection.
+	// SessionExpiry is how long the broker keeps the session after the connection has ended:
+	// default 24h, NoSession if the session is to end with the connection. It is sent in whole
+	// seconds, rounded up. The broker may choose another (Negotiated.SessionExpiry).
 	SessionExpiry time.Duration
-	// ConnectTimeout limits an attempt to connect, from dialing to the answers to Subscriptions:
-	// default 30s.
+	// ConnectTimeout limits an attempt to connect, from dialing to the broker's answers to
+	// Subscriptions: default 30s.
 	ConnectTimeout time.Duration
-	// AckTimeout is how long the broker may leave messages or requests in flight without
-	// acknowledging any before the connection is given up: default 60s, NoAckTimeout for no limit.
-	// Only a new connection may repeat them [MQTT-4.4.0-1].
+	// AckTimeout is how long messages or requests may be in flight without the broker acknowledging
+	// any of them: default 60s, NoAckTimeout for no limit. After that the client gives up the
+	// connection, because messages may only be sent again on a new one [MQTT-4.4.0-1].
 	AckTimeout time.Duration
-	// Credentials is called before every attempt; nil means none. If the broker does not accept
-	// them, it is called once more, without the long delay.
+	// Credentials is called before every attempt to connect; nil means no user name and no
+	// password. If the broker refuses what it returned, the next attempt comes soon, since there
+	// may be newer credentials. If it refuses those too, the delay is that after a permanent
+	// failure (Backoff).
 	Credentials func(ctx context.Context) (Credentials, error)
-	// Authenticator carries out enhanced authentication; nil means none. SCRAMSHA256 is ready to
-	// use.
+	// Authenticator carries out enhanced authentication; nil means none. SCRAMSHA256 is one.
 	Authenticator Authenticator
-	// TLS is called before every attempt; nil means the system's roots and no client certificate.
+	// TLS is called before every attempt, also for URLs without TLS; nil means the system's root
+	// certificates and no client certificate. The configuration that it returns belongs to Dial.
 	TLS func(ctx context.Context) (*tls.Config, error)
-	// UserProperties go with every CONNECT.
+	// UserProperties are sent with every CONNECT.
 	UserProperties []UserProperty
-	// NoProblemInformation asks the broker to leave reason strings and user properties out of its
-	// acknowledgements, to save bytes. The client disconnects from a broker that sends them anyway
+	// NoProblemInformation asks the broker to save bytes by leaving reason strings and user
+	// properties out of its answers. The client disconnects from a broker that sends them anyway
 	// (3.1.2.11.7).
 	NoProblemInformation bool
-	// Will is called before every attempt; nil, or a nil result, means no will.
+	// Will is called before every attempt; nil, or a nil result, means no will. An invalid will
+	// ends the attempt. The result belongs to the client.
 	Will func() *Will
-	// ReceiveMaximum is how many QoS 1 and 2 messages the broker may send without acknowledgement:
-	// default 1000, since some brokers use it as the length of their queue and drop what exceeds it
-	// (FlashMQ, online and offline). If a broker sends more, the client stops reading until the
-	// handler has caught up, and disconnects (0x93) if that takes longer than 2s. The memory for
-	// received messages is limited separately, to four times MaximumPacketSize: beyond that the
-	// client stops reading until the handler has caught up.
+	// ReceiveMaximum is how many QoS 1 and 2 messages the broker may send without waiting for
+	// acknowledgements: default 1000. A larger value is not always better: some brokers use it as
+	// the length of their queue and drop what exceeds it (FlashMQ, online and offline).
+	//
+	// If a broker sends more, the client stops reading until the handler has caught up, and
+	// disconnects (0x93) if that takes longer than 2s. The client also stops reading while the QoS
+	// 1 and 2 messages that it has not acknowledged take more than four times MaximumPacketSize.
+	// While it does not read, it does not see the broker's acknowledgements either.
 	ReceiveMaximum uint16
-	// MaximumPacketSize is the largest packet that the client accepts, in bytes: default 1 MiB.
+	// MaximumPacketSize is the largest packet that the client accepts, in bytes, 64 to 268,435,460:
+	// default 1 MiB. The client disconnects from a broker that sends a larger one.
 	MaximumPacketSize uint32
-	// TopicAliasMaximum is how many topic aliases the broker may use: default 0.
+	// TopicAliasMaximum is how many topic aliases the broker may use: default 0, none.
 	TopicAliasMaximum uint16
 	// OutboundTopicAliases is how many topic aliases the client may use, as far as the broker
-	// allows: default 0. They are assigned to the topics in use automatically; a repeated message
-	// carries its topic.
+	// allows: default 0, none. The client assigns them to the topics in use. A repeated message
+	// carries its full topic.
 	OutboundTopicAliases uint16
-	// MaxInFlight is how many QoS 1 and 2 messages may be unacknowledged: default 1000. The
-	// broker's Receive Maximum may lower it.
+	// MaxInFlight is how many outbound QoS 1 and 2 messages may be sent and not yet acknowledged,
+	// at most 65535: default 1000. The broker's Receive Maximum may lower it.
 	MaxInFlight int
-	// MaxQueued is how many messages may be accepted and not yet settled: default 4096.
+	// MaxQueued is how many outbound messages may be accepted without having an outcome yet, those
+	// in flight included: default 4096.
 	MaxQueued int
 	// PublishRate is how many PUBLISH packets the client writes in any second, at most, repeated
 	// ones included; 0 for no limit. What has to wait is written in the order of Message.Priority.
@@ -99,48 +114,60 @@ type Config struct {
 	// BytesRate is how many bytes of PUBLISH packets the client writes in any second, at most; 0
 	// for no limit. A packet larger than Burst may exceed it by its own size.
 	BytesRate int
-	// Subscriptions are made on every connection, before Connected is reported.
+	// Subscriptions are made on every connection, before Connected is reported. A refusal does not
+	// end the connection: see Negotiated.Granted.
 	Subscriptions []Subscription
 	// ResponseTopic is the topic on which the responses to Request arrive; no other client may use
-	// it. Default: "response" under the topic that the broker assigns (Response Information, which
-	// is asked for), else "response/" and the client id.
+	// it. The default is "response" below the topic that the broker assigns (Response Information,
+	// which the client then asks for). If the broker assigns none, it is "response/" and the client
+	// id.
 	ResponseTopic string
-	// Handler accepts received messages, one at a time in the order of arrival. PUBACK or PUBREC
-	// follows when it returns nil; an error closes the connection, and the broker delivers the
-	// message again. The message and what it refers to are only valid during the call. The handler
-	// may publish. ctx ends with Run. If Handler is nil, messages are acknowledged and discarded.
+	// Handler accepts received messages, one at a time, in the order of arrival. If it returns nil,
+	// the client sends PUBACK or PUBREC. If it returns an error, the client ends the connection,
+	// and the broker delivers the message again. A QoS 0 message is never delivered again: an error
+	// is only logged. A nil Handler means that messages are acknowledged and discarded.
+	//
+	// m and what it refers to are only valid during the call. ctx ends when the client is to end,
+	// not with the connection. The handler may publish, preferably with Send: while Publish or
+	// Request waits in the handler, no other message is handled. It must not call Close.
+	//
+	// QoS 0 messages wait for the handler too, at most 256 of them, with at most MaximumPacketSize
+	// bytes of payload. Further ones are dropped (Stats.Dropped).
 	Handler func(ctx context.Context, m *Message) error
-	// ManualAck leaves acknowledging to Message.Ack: that the handler returns nil only means that
-	// it has taken over the message, which it may keep. At most ReceiveMaximum messages arrive
-	// before one of them is acknowledged.
+	// ManualAck leaves acknowledging to Message.Ack and needs a Handler. If the handler returns
+	// nil, this then only means that it has taken over the message, which it may keep. At most
+	// ReceiveMaximum QoS 1 and 2 messages arrive before one of them is acknowledged.
 	ManualAck bool
 	// OnEvent is called with every change of the connection, in order. It must not block for long,
-	// since it delays the next attempt, and must not call Close.
+	// since it delays the next attempt. So it may call Send, but not Publish, Request or Subscribe,
+	// which may wait for that attempt, nor Close.
 	OnEvent func(Event)
-	// Session keeps the session over restarts of the program: its facts, and with a MessageStore
-	// also the messages in flight. Nil means in memory.
+	// Session keeps the session over restarts of the program; with a MessageStore also the messages
+	// in flight. Each client needs its own. Nil means that the session is in memory.
 	Session SessionStore
-	// Redirect decides whether to follow a broker that names another one: with 0x9C for the next
-	// attempt, with 0x9D from then on. It is only called for a transport with TLS if the first
-	// broker was reached with TLS, and at most 3 times without a stable connection. The other
-	// broker is expected to have the same session. Nil means never. The credentials are sent to
-	// every broker that Redirect allows.
+	// Redirect decides whether to follow a broker that refers to another one: with code 0x9C for
+	// the next attempt only, with 0x9D from then on. Nil means never. Redirect is not called if
+	// following would give up TLS, nor after 3 redirections without a stable connection
+	// (Backoff.StableAfter). The other broker is expected to have the same session. The credentials
+	// are sent to every broker that Redirect allows.
 	Redirect func(from, to *url.URL) bool
-	// Backoff is the delay between attempts.
+	// Backoff is the delay between attempts to connect.
 	Backoff Backoff
 	// Log receives changes of state; nil means no log.
 	Log *slog.Logger
 }
 
 // Credentials identify the client to the broker. A user name is sent if Username is not empty, a
-// password if Password is not nil.
+// password if Password is not nil. The client does not modify Password.
 type Credentials struct {
 	Username string
 	Password []byte
-	// Expires is when the credentials expire; zero means never. A minute before that, or a tenth of
-	// their lifetime if that is shorter, but at most every 10s, the client gets new ones and
-	// reconnects; the broker then publishes a will that has no Delay. With an Authenticator the
-	// client re-authenticates instead.
+	// Expires is when the credentials expire; zero means never. The client calls Config.Credentials
+	// again before that: a minute before, or when 9/10 of the time that was left have passed,
+	// whichever is later, but not within 10s of the last time.
+	//
+	// Without an Authenticator, the client then reconnects, and the broker publishes a will that
+	// has no Delay. With an Authenticator, the client re-authenticates on the connection.
 	Expires time.Time
 }
 

@@ -261,7 +261,7 @@ func (n *conn) awaitSubscriptions(deadline time.Time, requests []*request, place
 
 // filters returns what is asked for instead of s on this connection: s itself, or its Alternatives.
 func (n *conn) filters(s Subscription) []Subscription {
-	if len(s.Alternatives) == 0 || n.unsupported(s) != packet.WildcardSubscriptionsRefused {
+	if len(s.Alternatives) == 0 || n.unsupported(s) != packet.WildcardSubscriptionsNotSupported {
 		return []Subscription{s}
 	}
 	instead := make([]Subscription, len(s.Alternatives))

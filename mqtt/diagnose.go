@@ -16,26 +16,31 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A Diagnosis explains an error of a connection to the person who has to fix it.
+// A Diagnosis explains an error of a connection to the person who has to fix it. Its texts are in
+// English and may change.
 type Diagnosis struct {
 	Cause  string // one sentence
 	Remedy string // one sentence: what to do
-	// Permanent is set if trying again will fail in the same way until somebody changes something.
-	// The client then waits for minutes.
+	// Permanent is set if every attempt will fail in the same way until somebody changes something.
+	// The client waits longer before the next one: see Backoff.
 	Permanent bool
 }
 
+// Errors of a connection attempt, in Event.Err. They are wrapped: test with errors.Is.
 var (
-	// ErrNotMQTT5 means that the broker answered in the form of MQTT 3.1.1, or said that it does
+	// ErrNotMQTT5 means that the broker answered in the format of MQTT 3.1.1, or said that it does
 	// not know version 5.
 	ErrNotMQTT5 = errors.New("mqtt: broker does not speak MQTT 5")
-	// ErrSilent means that a connection was made, but no byte of an answer to CONNECT arrived.
+	// ErrSilent means that the connection was made and stayed open, but no byte of an answer to
+	// CONNECT arrived in time.
 	ErrSilent = errors.New("mqtt: no answer to CONNECT")
-	// ErrNoConnack means that the peer closed the connection after the CONNECT without an answer.
-	ErrNoConnack = errors.New("mqtt: the connection was closed after CONNECT without an answer")
+	// ErrClosedAfterConnect means that the peer closed the connection after the CONNECT, without
+	// any answer.
+	ErrClosedAfterConnect = errors.New("mqtt: the connection was closed after CONNECT without an answer")
 )
 
-// A ProtocolMismatch describes what answered CONNECT if it is not an MQTT broker.
+// A ProtocolMismatch is the error of a connection attempt if what answered CONNECT is not an MQTT
+// broker.
 type ProtocolMismatch struct {
 	Protocol string // "TLS", "HTTP", "SSH" and the like
 	First    []byte // the first bytes that arrived
@@ -71,8 +76,10 @@ func mismatch(first []byte) error {
 	return &ProtocolMismatch{"a text protocol", first}
 }
 
-// CheckAnswer classifies the first bytes of an answer to CONNECT and the error that ended reading
-// them. It returns ErrSilent, ErrNoConnack, a *ProtocolMismatch, or nil for what may be MQTT.
+// CheckAnswer judges the answer to a CONNECT for programs that probe a port without a Client. first
+// is the beginning of the answer, which may be empty, and err the error that ended reading it, nil
+// if there was none. CheckAnswer returns ErrSilent if err is a timeout, ErrClosedAfterConnect for
+// another error without an answer, a *ProtocolMismatch, or nil if the answer may be MQTT.
 func CheckAnswer(first []byte, err error) error {
 	switch {
 	case len(first) > 0 && mayBeOtherProtocol(first[0]) && first[0] != byte(packet.CONNACK)<<4:
@@ -82,7 +89,7 @@ func CheckAnswer(first []byte, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: %w", ErrSilent, err)
 	}
-	return fmt.Errorf("%w: %w", ErrNoConnack, err)
+	return fmt.Errorf("%w: %w", ErrClosedAfterConnect, err)
 }
 
 // mayBeOtherProtocol reports whether an answer that begins with b may be in a protocol other than
@@ -90,7 +97,7 @@ func CheckAnswer(first []byte, err error) error {
 func mayBeOtherProtocol(b byte) bool { return b == 0x15 || b == 0x16 || b > ' ' && b <= '~' }
 
 // Diagnose explains an error that ended a connection or prevented one: Event.Err, an error of
-// Config.Dial or Config.TLS, or a *ReasonError.
+// Config.Dial or Config.TLS, or a *ReasonError. For nil it returns the zero Diagnosis.
 func Diagnose(err error) Diagnosis {
 	if err == nil {
 		return Diagnosis{}
@@ -132,7 +139,7 @@ func diagnosePeer(err error) (Diagnosis, bool) {
 	case errors.Is(err, ErrSilent):
 		return Diagnosis{Cause: "the port accepts connections but stays silent: no byte of an answer to CONNECT arrived",
 			Remedy: "check that the port is the broker's MQTT port and not one for TLS (mqtts://), and whether a firewall or a proxy holds the connection"}, true
-	case errors.Is(err, ErrNoConnack):
+	case errors.Is(err, ErrClosedAfterConnect):
 		return Diagnosis{Cause: "the connection is closed after CONNECT without an answer",
 			Remedy: "check whether the broker knows MQTT 5.0 (RabbitMQ does from 3.13), whether the port is one for TLS (mqtts://), and whether the broker's policy allows this client id and will: see its log"}, true
 	}

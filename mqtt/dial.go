@@ -37,16 +37,17 @@ func parseURL(s string, custom bool) (*url.URL, error) {
 }
 
 // A Dialer opens the built-in transports: TCP (mqtt), TLS (mqtts) and unix sockets (unix). Its
-// method Dial can be used as Config.Dial; the default is that of the zero value.
+// method Dial can be used as Config.Dial. The zero value is the default and uses no proxy, whatever
+// the environment says.
 type Dialer struct {
-	// Proxy returns the proxy to reach a broker through: http://host:3128 (CONNECT) or
+	// Proxy returns the proxy through which to reach a broker: http://host:3128 (CONNECT) or
 	// socks5://host:1080, with user information if the proxy requires it. Nil, or a nil result,
 	// means no proxy.
 	Proxy func(broker *url.URL) (*url.URL, error)
 }
 
-// Dial connects to u. TLS is at least version 1.2, with the server name from u, unless cfg says
-// otherwise.
+// Dial connects to u; the default ports are 1883 for mqtt and 8883 for mqtts. TLS is version 1.2 at
+// least. The server name is that of u, unless cfg has one. cfg may be nil and is not modified.
 func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
 	switch u.Scheme {
 	case "unix":

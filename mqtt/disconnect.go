@@ -7,19 +7,18 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// A Disconnect is the DISCONNECT packet that Close sends. The zero value is the normal one: code
-// 0x00, with which the broker discards the will.
+// A Disconnect is the DISCONNECT packet that Close sends. The zero value is a normal disconnection:
+// code 0x00, with which the broker discards the will.
 type Disconnect struct {
-	// Code is 0x00, 0x04 (packet.DisconnectWithWill) so that the broker publishes the will, or one
-	// of the errors that a client may report (MQTT 5.0, table 3-10), after which it publishes the
-	// will too.
+	// Code is 0x00, 0x04 (packet.DisconnectWithWill), or one of the errors that a client may report
+	// (MQTT 5.0, table 3-10). After any code but 0x00 the broker publishes the will.
 	Code ReasonCode
 	// Reason and UserProperties are for the broker's log. They are left out if the broker's Maximum
 	// Packet Size has no room for them.
 	Reason         string
 	UserProperties []UserProperty
 	// SessionExpiry replaces Config.SessionExpiry from now on: 0 leaves it as it is, NoSession ends
-	// the session at once. A session that was to end with the connection cannot be kept
+	// the session at once. If Config.SessionExpiry is NoSession, a positive value is ErrInvalid
 	// (3.14.2.2.2).
 	SessionExpiry time.Duration
 }

@@ -113,7 +113,7 @@ func TestRequestProperties(t *testing.T) {
 		p.accept(t, false, packet.Properties{})
 		k.await(t, Connected)
 		type outcome struct {
-			ack Suback
+			ack SubscriptionResult
 			err error
 		}
 		result := make(chan outcome, 1)

@@ -7,42 +7,51 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Errors that report the outcome of a message or a request.
+// The outcomes of messages and requests that failed. They are wrapped: test with errors.Is.
 var (
-	// ErrClosed means that the client has ended and that the message was never sent.
+	// ErrClosed means that the client has ended or is ending. A message that fails with it was
+	// never sent.
 	ErrClosed = errors.New("mqtt: client is closed")
-	// ErrUncertain means that the message was sent; whether it arrived cannot be known.
+	// ErrUncertain means that the message was sent, or may have been, and that its outcome will not
+	// be known: it may or may not have arrived.
 	ErrUncertain = errors.New("mqtt: message was sent but not acknowledged")
 	// ErrNotConnected means that there is no connection to do it with.
 	ErrNotConnected = errors.New("mqtt: not connected")
-	// ErrQueueFull means that Config.MaxQueued messages are already waiting; nothing was queued.
+	// ErrQueueFull means that Config.MaxQueued messages or requests are already waiting. Nothing
+	// was queued.
 	ErrQueueFull = errors.New("mqtt: queue is full")
 	// ErrTooLarge means that the packet is larger than the broker or the protocol allows.
 	ErrTooLarge = errors.New("mqtt: packet is too large")
 	// ErrNotSupported means that, according to its CONNACK, the broker does not support what the
 	// message or the subscription needs: the QoS, the retain flag, or a kind of subscription.
 	ErrNotSupported = errors.New("mqtt: not supported by the broker")
-	// ErrExpired means that the message expired (Message.Expiry) before it could be sent.
+	// ErrExpired means that the message expired (Message.Expiry) before it could be sent. Together
+	// with ErrUncertain it means that the message expired after the session in which it was sent
+	// was lost.
 	ErrExpired = errors.New("mqtt: message expired before it was sent")
-	// ErrPoison means that the broker ends the connection each time at this message and at no
-	// other; it is not sent again. The error is also a *ReasonError if the broker's DISCONNECT had
-	// a code.
-	ErrPoison = errors.New("mqtt: the broker ends the connection at this message")
-	// ErrStale means that a message was not acknowledged because the connection on which it arrived
-	// has ended. The broker delivers it again.
-	ErrStale = errors.New("mqtt: the message came on a connection that has ended")
-	// ErrInvalid means that a message or a subscription breaks the rules of MQTT; nothing was
-	// queued.
+	// ErrRejectedByDisconnect means that the broker ends the connection whenever it receives this
+	// message, and only this one. The client does not send it again. If the broker sent a
+	// DISCONNECT with a reason code, the error also is that *ReasonError, and IsPermanent judges it
+	// by the code.
+	ErrRejectedByDisconnect = errors.New("mqtt: the broker ends the connection at this message")
+	// ErrAckTooLate is returned by Message.Ack if the connection on which the message arrived has
+	// ended. The message was not acknowledged, and the broker delivers it again.
+	ErrAckTooLate = errors.New("mqtt: the message came on a connection that has ended")
+	// ErrInvalid means that a message, a subscription or another argument breaks the rules of MQTT.
+	// Nothing was queued or sent.
 	ErrInvalid = errors.New("mqtt: invalid")
 )
 
-// A ReasonError is a refusal by the broker, or the reason for which the broker ended a connection.
+// A ReasonError is a reason code with which the broker refused something or ended a connection.
 type ReasonError struct {
-	Packet         string // the packet that carried the code: CONNACK, PUBACK, PUBREC, SUBACK, UNSUBACK, DISCONNECT
+	// Packet is the packet that carried the code: CONNACK, PUBACK, PUBREC, SUBACK, UNSUBACK or
+	// DISCONNECT.
+	Packet         string
 	Code           ReasonCode
-	Reason         string // the broker's Reason String, may be empty
+	Reason         string // the broker's Reason String; it may be empty
 	UserProperties []UserProperty
-	// ServerReference names the server to use instead, with 0x9C and 0x9D.
+	// ServerReference names the servers to use instead, separated by spaces. It comes with the
+	// codes 0x9C and 0x9D.
 	ServerReference string
 }
 
@@ -58,9 +67,9 @@ func (e *ReasonError) Error() string {
 	return s
 }
 
-// IsPermanent reports whether trying again is likely to fail in the same way: the message, the
-// request or the credentials have to change first. Lost connections, full quotas and busy brokers
-// are not permanent.
+// IsPermanent reports whether trying again is likely to fail in the same way, so that the message,
+// the request or the configuration has to change first. Lost connections, exceeded quotas and busy
+// brokers are not permanent. Neither are nil and unknown errors.
 func IsPermanent(err error) bool {
 	for _, e := range []error{ErrClosed, ErrTooLarge, ErrNotSupported, ErrExpired, ErrInvalid, ErrNotMQTT5} {
 		if errors.Is(err, e) {
@@ -78,8 +87,8 @@ func IsPermanent(err error) bool {
 	case packet.MalformedPacket, packet.ProtocolError, packet.UnsupportedProtocolVersion, packet.ClientIdentifierNotValid,
 		packet.BadUserNameOrPassword, packet.NotAuthorized, packet.Banned, packet.BadAuthenticationMethod,
 		packet.TopicFilterInvalid, packet.TopicNameInvalid, packet.PacketTooLarge, packet.PayloadFormatInvalid,
-		packet.RetainNotSupported, packet.QoSNotSupported, packet.ServerMoved, packet.SharedSubscriptionsRefused,
-		packet.SubscriptionIDsRefused, packet.WildcardSubscriptionsRefused:
+		packet.RetainNotSupported, packet.QoSNotSupported, packet.ServerMoved, packet.SharedSubscriptionsNotSupported,
+		packet.SubscriptionIDsNotSupported, packet.WildcardSubscriptionsNotSupported:
 		return true
 	}
 	return false

@@ -187,7 +187,7 @@ func ExampleMessage_Ack() {
 	check(err)
 	m := <-queue
 	fmt.Printf("stored %s\n", m.Payload)
-	if err := m.Ack(); errors.Is(err, mqtt.ErrStale) {
+	if err := m.Ack(); errors.Is(err, mqtt.ErrAckTooLate) {
 		fmt.Println("it comes again: the connection was lost in between")
 	}
 	check(client.Close(ctx, mqtt.Disconnect{}))

@@ -13,10 +13,12 @@ import (
 )
 
 // FileStore returns a store that keeps one session in the directory dir, which it creates if it is
-// missing. Each client needs its own directory. The facts are in the file "session", which is
-// replaced atomically; if it is damaged, the error names it, and removing it makes the client begin
-// a new session. The messages in flight are in the file "messages": each write that carries new
-// ones waits once for the disk. Everything is on the disk when a method returns.
+// missing. Each client needs its own directory. Everything is on the disk when a method returns, so
+// each write that carries new messages waits once for the disk.
+//
+// The SessionFacts are in the file "session", which is replaced atomically. If it is damaged, the
+// error names it; if it is removed, the client begins a new session. The messages in flight are in
+// the file "messages".
 func FileStore(dir string) MessageStore { return &fileStore{dir: dir} }
 
 type fileStore struct {

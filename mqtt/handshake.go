@@ -82,7 +82,7 @@ func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 		}
 		if _, err := io.ReadFull(n.nc, head[i:i+1]); err != nil {
 			if n.silent && (err == io.EOF || errors.Is(err, syscall.ECONNRESET)) {
-				return h, nil, fmt.Errorf("%w: %w", ErrNoConnack, err)
+				return h, nil, fmt.Errorf("%w: %w", ErrClosedAfterConnect, err)
 			}
 			return h, nil, fmt.Errorf("mqtt: waiting for CONNACK: %w", err)
 		}

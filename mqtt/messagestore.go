@@ -10,45 +10,49 @@ import (
 )
 
 // A MessageStore is a SessionStore that also keeps the outbound QoS 1 and 2 messages that were sent
-// and not acknowledged, so that [MQTT-4.4.0-1] holds over a restart of the program too: a client
-// that resumes the session repeats them under their identifiers, with DUP, in their order. Their
-// outcome is not reported: the done functions belonged to a process that is gone. Messages that
-// were accepted and never sent are not kept.
+// but not acknowledged. A new process that resumes the session sends them again with the same
+// packet identifiers, with DUP, in order [MQTT-4.4.0-1]. Their outcomes are not reported, since the
+// done functions belonged to a process that is gone. Messages that fail with ErrUncertain because
+// the client ends stay in the store, so the program must not publish them again. Messages that were
+// accepted but never sent are not kept.
 //
-// Record is called by the goroutine that writes, which waits for it, so it delays each write. An
-// error of either method ends the connection.
+// The goroutine that writes the connection calls Record and waits for it, so Record delays each
+// write that carries a new PUBLISH or PUBREL. Run calls it once more at its end. An error of either
+// method ends the connection or the attempt to connect.
 type MessageStore interface {
 	SessionStore
-	// Messages returns the messages that are not done, in the order of their newest records.
+	// Messages returns the messages whose last recorded step is not MessageDone, in the order in
+	// which their last steps were recorded. The client calls it before its first connection.
 	Messages(ctx context.Context) ([]StoredMessage, error)
-	// Record makes changes durable, in their order. What they refer to belongs to the store from
-	// then on.
+	// Record makes changes durable, in their order. changes, and what they refer to, belong to the
+	// store from then on, unless Record returns an error: then the client records them again later.
 	Record(ctx context.Context, changes []MessageChange) error
 }
 
-// A StoredMessage is a message that was sent and not acknowledged.
+// A StoredMessage is a message that was sent and has no outcome yet, as the MessageStore returns it
+// to a new process.
 type StoredMessage struct {
-	Serial   uint64 // unique in the store; later messages have greater ones
-	Publish  []byte // the encoded PUBLISH
-	Released bool   // PUBREC came: what is repeated is the PUBREL
+	Serial   uint64 // of its MessageChanges
+	Publish  []byte // from its last MessageSent
+	Released bool   // its last step is MessageReleased: the client repeats the PUBREL
 }
 
-// A MessageChange is a step of a message.
+// A MessageChange says that a message has reached a step.
 type MessageChange struct {
-	Serial  uint64
+	Serial  uint64 // names the message in the store; later messages have greater ones
 	Step    MessageStep
-	Publish []byte // with MessageSent: the encoded packet
+	Publish []byte // with MessageSent: the encoded PUBLISH; otherwise nil
 }
 
-// A MessageStep is a state that a message has reached.
+// A MessageStep is a step in the delivery of an outbound message.
 type MessageStep byte
 
-// The steps of a message. A message may be sent more than once, under another identifier, if a
-// session was lost.
+// The steps of a message, in their order. If a session was lost, MessageSent comes again for the
+// same Serial, with another packet identifier.
 const (
 	MessageSent     MessageStep = 1 // its PUBLISH is about to be written
 	MessageReleased MessageStep = 2 // its PUBREL is about to be written
-	MessageDone     MessageStep = 3 // it is settled; this may be recorded late
+	MessageDone     MessageStep = 3 // it has its outcome; this may be recorded late
 )
 
 // A journal has the changes that the message store has not recorded yet. Client.mu guards it.

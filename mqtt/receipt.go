@@ -17,15 +17,16 @@ type receipt struct {
 	accepted bool // Client.mu: nothing but the order holds it back
 }
 
-// Ack acknowledges a message that was received with Config.ManualAck, in any order and from any
-// goroutine, also before the handler returns: acknowledgements are sent in the order of arrival, so
-// a missing one holds back those of later messages. For a QoS 2 message nil means that the session
-// store has durably recorded it, so that the message will not be delivered again.
+// Ack acknowledges a message that was received with Config.ManualAck. It may be called in any
+// order, from any goroutine, and before the handler returns. The acknowledgements are sent in the
+// order in which the messages arrived, so a missing one holds back those of later messages. For a
+// QoS 2 message, nil means that the session store has durably recorded the message, so that it will
+// not be delivered again.
 //
-// ErrStale means that the connection on which the message arrived has ended: nothing was
-// acknowledged, and the broker delivers it again. An error of the session store ends the
-// connection, with the same result. Ack does nothing if there is nothing to acknowledge: for QoS 0,
-// a second time, and without Config.ManualAck.
+// ErrAckTooLate means that the connection on which the message arrived has ended: nothing was
+// acknowledged, and the broker delivers the message again. An error of the session store ends the
+// connection, with the same result. Ack does nothing and returns nil if there is nothing to
+// acknowledge: for QoS 0, for a message that was acknowledged before, and without Config.ManualAck.
 func (m *Message) Ack() error {
 	r := m.receipt
 	if r == nil {
@@ -33,7 +34,7 @@ func (m *Message) Ack() error {
 	}
 	b := &r.conn.c.inbox
 	err := b.accept(context.Background(), r)
-	if err != nil && err != ErrStale {
+	if err != nil && err != ErrAckTooLate {
 		b.c.mu.Lock()
 		r.conn.leaveLocked(packet.ImplementationSpecificError, err)
 		b.c.mu.Unlock()
@@ -54,7 +55,7 @@ func (b *inbox) accept(ctx context.Context, r *receipt) error {
 		// The message may have come again, and even its identifier may belong to another one by
 		// now.
 		c.mu.Unlock()
-		return ErrStale
+		return ErrAckTooLate
 	case r.qos == ExactlyOnce && r.conn.epoch == c.epoch:
 		// A handler may outlast its connection: then its acceptance counts if the session is still
 		// the same.

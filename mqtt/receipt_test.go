@@ -128,7 +128,7 @@ func TestStaleAck(t *testing.T) {
 				old := k.message(t)
 				b.Cut()
 				k.await(t, Disconnected)
-				if err := old.Ack(); err != ErrStale {
+				if err := old.Ack(); err != ErrAckTooLate {
 					t.Errorf("while offline: %v", err)
 				}
 				k.await(t, Connected)
@@ -136,7 +136,7 @@ func TestStaleAck(t *testing.T) {
 				if !again.Duplicate {
 					t.Errorf("%+v", again)
 				}
-				if err := old.Ack(); err != ErrStale {
+				if err := old.Ack(); err != ErrAckTooLate {
 					t.Errorf("on the next connection: %v", err)
 				}
 				synctest.Wait()

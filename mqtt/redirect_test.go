@@ -169,7 +169,7 @@ func TestRedirectionByDisconnect(t *testing.T) {
 		for range 8 {
 			k.await(t, Connected)
 			for host, to := range map[string]string{"a": "b", "b": "a"} {
-				n[host].Leave(packet.Disconnect{Code: packet.ServerMoved, Properties: packet.Properties{
+				n[host].DisconnectWith(packet.Disconnect{Code: packet.ServerMoved, Properties: packet.Properties{
 					Present: packet.Props(packet.PropServerReference), ServerReference: to,
 				}})
 			}

@@ -29,17 +29,23 @@ func (s *responses) init() {
 	s.waiting = make(map[string]chan *Message)
 }
 
-// Request publishes m and waits for the response: a message on the response topic with the
-// correlation data of m. Request sets both; they must be empty in m. Responses do not wait for the
-// handler, so a handler may call Request. Responses for which nobody is waiting any more are
-// acknowledged and discarded.
+// Request publishes m and waits for the response: a message on the response topic that has the
+// correlation data of m. Request sets the response topic and the correlation data itself; both must
+// be empty in m. The response belongs to the caller. Responses do not wait for the handler, so a
+// handler may call Request. Responses that nobody is waiting for any more are acknowledged and
+// discarded.
 //
-// The first Request subscribes to the response topic (see Config.ResponseTopic) and waits for a
-// connection if there is none. The errors are those of Subscribe and Publish, ErrQueueFull also if
-// Config.MaxQueued requests are waiting, and a *ReasonError with 0x10 if the broker reports that
-// nobody has subscribed to m's topic. If ctx ends before the response, a request that was not sent
-// yet is withdrawn; ErrUncertain means that it may have been delivered. In any case m belongs to
-// the caller again.
+// The first Request subscribes to the response topic (see Config.ResponseTopic); if there is no
+// connection, it waits for one.
+//
+// The errors are those of Subscribe and Publish. In addition, ErrQueueFull means that
+// Config.MaxQueued requests are waiting, and a *ReasonError with code 0x10 that nobody has
+// subscribed to m's topic.
+//
+// If ctx ends, or the client, before the response comes, a request that was not sent yet is
+// withdrawn. ErrUncertain means that the request was sent and may have been delivered; without
+// ErrUncertain it was withdrawn, or the broker has accepted it, as the text of the error says. When
+// Request returns, m belongs to the caller again.
 func (c *Client) Request(ctx context.Context, m *Message) (*Message, error) {
 	if m.ResponseTopic != "" || m.CorrelationData != nil {
 		return nil, fmt.Errorf("%w request to %q: it has a response topic or correlation data of its own", ErrInvalid, m.Topic)

@@ -285,7 +285,7 @@ func TestSubscriptionIdentifiers(t *testing.T) {
 		})
 		b.Cut()
 		k.await(t, Disconnected)
-		if g := k.await(t, Connected).Negotiated.Granted; g[0] != packet.SubscriptionIDsRefused || g[3] != packet.GrantedQoS2 {
+		if g := k.await(t, Connected).Negotiated.Granted; g[0] != packet.SubscriptionIDsNotSupported || g[3] != packet.GrantedQoS2 {
 			t.Errorf("granted %v", g)
 		}
 		if _, err := k.Subscribe(t.Context(), Subscription{Filter: "d", ID: 1}); !errors.Is(err, ErrNotSupported) {

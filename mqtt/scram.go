@@ -41,10 +41,14 @@ const (
 	scramVerified
 )
 
-// SCRAMSHA256 authenticates with SCRAM-SHA-256: the password does not leave the machine, and the
-// broker must prove that it knows it too. credentials is called at the start of every exchange, so
-// Config.Credentials may be nil. User names and passwords beyond ASCII must be in the form that
-// SASLprep (RFC 4013) makes.
+// SCRAMSHA256 authenticates with SCRAM-SHA-256 (RFC 7677). The password does not leave the machine,
+// and the broker must prove that it knows the password too. credentials is called at the start of
+// every exchange; only its Username and Password are used. User names and passwords with characters
+// beyond ASCII must already be in the form that SASLprep (RFC 4013) makes.
+//
+// Config.Credentials may be nil. If the client is to re-authenticate before the credentials expire,
+// Config.Credentials should return nothing but Expires: a user name and a password from there are
+// sent in the CONNECT as they are.
 func SCRAMSHA256(credentials func(ctx context.Context) (Credentials, error)) Authenticator {
 	return &scram{credentials: credentials, nonce: rand.Text}
 }

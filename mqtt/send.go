@@ -10,14 +10,25 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
-// Send queues m and returns at once. Messages of one Priority are sent in the order of the calls.
-// If Send returns nil, done, which may be nil, is called exactly once with the final outcome: the
-// broker's PublishResult, a *ReasonError if the broker refused, ErrTooLarge, ErrNotSupported or
-// ErrExpired if the message could not be sent, ErrPoison if the broker ends the connection at it,
-// ErrClosed or ErrUncertain if the client ended. A QoS 0 message is settled when it has been
-// written. Calls of done are one at a time, on a goroutine of the client, and must not block. m,
-// and what it refers to, belong to the client until then. While the client is offline, messages
-// wait.
+// Send queues m and returns at once. While the client is offline, messages wait. Messages of
+// one Priority are sent in the order of the calls.
+//
+// If Send returns an error, nothing was queued and done is not called. Otherwise done, which may be
+// nil, is called exactly once with the final outcome:
+//
+//   - nil and the broker's PublishResult, if the broker accepted m; with QoS 0, when m has been
+//     written;
+//   - a *ReasonError, if the broker refused m;
+//   - ErrTooLarge, ErrNotSupported or ErrExpired, if m could not be sent;
+//   - ErrRejectedByDisconnect, if the broker ends the connection at m;
+//   - ErrClosed, if the client ended before m was sent;
+//   - ErrUncertain, if m was sent, but the client ended before the acknowledgement or, with QoS 0,
+//     the connection failed while m was being written.
+//
+// m, and what it refers to, belong to the client until done is called: without a done function, for
+// good. The done functions of all messages are called one at a time, on one goroutine of the
+// client. They must not block; in particular they must not call Publish or Request, whose outcomes
+// would have to wait for them. They may call Send.
 func (c *Client) Send(m *Message, done func(PublishResult, error)) error {
 	_, _, err := c.send(m, done)
 	return err
@@ -62,9 +73,10 @@ func (c *Client) send(m *Message, done func(PublishResult, error)) (x *exchange,
 	return x, x.serial, nil
 }
 
-// Publish sends m and waits for the outcome. If ctx ends first, a message that was not sent yet is
-// withdrawn; one that was sent is still delivered, and the error is also ErrUncertain. In either
-// case m belongs to the caller again.
+// Publish sends m and waits for the outcome; the errors are those of Send and of its done function.
+// If ctx ends first, a message that was not sent yet is withdrawn. One that was sent is still
+// delivered if possible, and the error is also ErrUncertain. When Publish returns, m belongs to the
+// caller again.
 func (c *Client) Publish(ctx context.Context, m *Message) (PublishResult, error) {
 	type outcome struct {
 		ack PublishResult

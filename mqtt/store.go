@@ -6,23 +6,33 @@ import (
 	"sync"
 )
 
-// SessionFacts are what a client must remember to resume its session at the broker after a restart.
+// SessionFacts are what a client must remember to resume its session at the broker after a restart:
+// who it is, and which inbound QoS 2 messages it has accepted.
 type SessionFacts struct {
-	ClientID    string   // may have been assigned by the broker
-	Established bool     // the broker may hold a session for ClientID
-	Received    []uint16 // identifiers of inbound QoS 2 messages that were accepted and not yet released
+	ClientID    string // the one in use, which the broker may have assigned
+	Established bool   // the broker may hold a session for ClientID
+	// Received are the packet identifiers of the inbound QoS 2 messages that were accepted and that
+	// the broker has not released (PUBREL) yet.
+	Received []uint16
 }
 
-// A SessionStore keeps the facts over restarts. Save returns when they are durable. Calls are not
-// concurrent and are not made on the goroutines that read and write the connection. The caller may
-// change facts.Received after Save. Load returns the zero value if nothing was saved.
+// A SessionStore keeps the facts of one client's session over restarts. Config.Session says which
+// one a client uses. The client ignores the facts of another Config.ClientID.
+//
+// Calls are not concurrent. They are made while connecting, from the goroutine of the handler and
+// from callers of Message.Ack, and so delay these, but never from the goroutines that read and
+// write the connection. ctx limits the time of a call. An error of either method ends the
+// connection or the attempt to connect; the client reconnects after the usual delay and tries
+// again.
 //
 // Outbound messages are not part of the facts: see MessageStore, and "After a restart" in the
 // package documentation.
-//
-// An error of either method ends the connection; the client reconnects after the usual delays.
 type SessionStore interface {
+	// Load returns what was saved last, or the zero value if nothing was. The client calls it
+	// before its first connection.
 	Load(ctx context.Context) (SessionFacts, error)
+	// Save replaces what was saved before, and returns when facts are durable. It must not keep
+	// facts.Received, which the client may change afterwards.
 	Save(ctx context.Context, facts SessionFacts) error
 }
 

@@ -26,11 +26,11 @@ type request struct {
 }
 
 type answer struct {
-	ack Suback
+	ack SubscriptionResult
 	err error
 }
 
-func (r *request) finish(ack Suback, err error) {
+func (r *request) finish(ack SubscriptionResult, err error) {
 	select {
 	case r.answer <- answer{ack, err}:
 	default: // answered before
@@ -47,51 +47,60 @@ func (r *request) answerType() packet.Type {
 	return packet.UNSUBACK
 }
 
-// Subscribe makes subscriptions, which must have the same ID, and returns the broker's answer. If
-// codes are refusals, the error is a *ReasonError for the first of them, and the answer is valid
-// too. Subscribe waits for a connection. The broker forgets the subscriptions with the session:
-// those that must last belong in Config.Subscriptions.
-func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (Suback, error) {
+// Subscribe makes one or more subscriptions with one SUBSCRIBE, for which all must have the same
+// ID, and returns the broker's answer. It waits for a connection; if that ends before the answer,
+// the request is sent again on the next one. Subscription.Alternatives are ignored.
+//
+// If the broker refuses any of the subscriptions, the error is a *ReasonError for the first
+// refusal. The result is valid too and shows which ones were granted. ErrNotSupported and
+// ErrTooLarge mean that the broker's CONNACK rules the request out, so that nothing was sent. If
+// ctx ends first, the subscriptions may or may not have been made.
+//
+// The subscriptions end with the broker's session (SessionLost). Those that must last belong in
+// Config.Subscriptions.
+func (c *Client) Subscribe(ctx context.Context, subs ...Subscription) (SubscriptionResult, error) {
 	if len(subs) == 0 {
-		return Suback{}, fmt.Errorf("%w: no subscription", ErrInvalid)
+		return SubscriptionResult{}, fmt.Errorf("%w: no subscription", ErrInvalid)
 	}
 	r := &request{subs: slices.Clone(subs)}
 	for _, s := range subs {
 		if err := s.check(); err != nil {
-			return Suback{}, err
+			return SubscriptionResult{}, err
 		}
 		if s.ID != subs[0].ID {
-			return Suback{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
+			return SubscriptionResult{}, fmt.Errorf("%w: subscriptions with the identifiers %d and %d in one request", ErrInvalid, subs[0].ID, s.ID)
 		}
 		r.user = append(r.user, s.UserProperties...)
 	}
 	return c.request(ctx, r)
 }
 
-// Unsubscribe ends the subscriptions to filters and returns the broker's answer, as Subscribe does.
-// The user properties are for the broker. An answer without codes, which the standard does not
-// allow, is an error too: it is not known whether the subscriptions have ended.
-func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (Suback, error) {
+// Unsubscribe ends the subscriptions to filters with one UNSUBSCRIBE, with the given user
+// properties, and returns the broker's answer. Waiting, errors and the end of ctx are as with
+// Subscribe. The standard requires a code for every filter; if the broker answers without codes,
+// the error says so, and it is not known whether the subscriptions have ended. Filters of
+// Config.Subscriptions are subscribed to again on the next connection.
+func (c *Client) Unsubscribe(ctx context.Context, filters []string, user ...UserProperty) (SubscriptionResult, error) {
 	if len(filters) == 0 {
-		return Suback{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
+		return SubscriptionResult{}, fmt.Errorf("%w: no topic filter", ErrInvalid)
 	}
 	for _, f := range filters {
 		if !validFilter(f) {
-			return Suback{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
+			return SubscriptionResult{}, fmt.Errorf("%w: %.80q is not a topic filter", ErrInvalid, f)
 		}
 	}
 	if err := checkProperties(user); err != nil {
-		return Suback{}, err
+		return SubscriptionResult{}, err
 	}
 	return c.request(ctx, &request{filters: slices.Clone(filters), user: slices.Clone(user)})
 }
 
-func (c *Client) request(ctx context.Context, r *request) (Suback, error) {
+func (c *Client) request(ctx context.Context, r *request) (SubscriptionResult, error) {
 	r.answer = make(chan answer, 1)
 	c.mu.Lock()
 	if c.closing {
 		c.mu.Unlock()
-		return Suback{}, ErrClosed
+		return SubscriptionResult{}, ErrClosed
 	}
 	c.requests = append(c.requests, r)
 	if c.conn != nil {
@@ -108,7 +117,7 @@ func (c *Client) request(ctx context.Context, r *request) (Suback, error) {
 		if r.id == 0 {
 			c.dropRequestLocked(r)
 		}
-		return Suback{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
+		return SubscriptionResult{}, fmt.Errorf("mqtt: no %v: %w", r.answerType(), context.Cause(ctx))
 	}
 }
 
@@ -135,7 +144,7 @@ func (n *conn) appendRequestLocked(b []byte, r *request, now time.Time) []byte {
 		r.subs[0] = n.c.responses.subscriptionLocked()
 	}
 	if err := n.refuses(r); err != nil {
-		r.finish(Suback{}, err)
+		r.finish(SubscriptionResult{}, err)
 		n.c.dropRequestLocked(r)
 		return b
 	}
@@ -202,11 +211,11 @@ func (n *conn) refuses(r *request) error {
 func (n *conn) unsupported(s Subscription) ReasonCode {
 	switch {
 	case !n.negotiated.SharedSubscriptionAvailable && isShared(s.Filter):
-		return packet.SharedSubscriptionsRefused
+		return packet.SharedSubscriptionsNotSupported
 	case !n.negotiated.WildcardSubscriptionAvailable && strings.ContainsAny(s.Filter, "+#"):
-		return packet.WildcardSubscriptionsRefused
+		return packet.WildcardSubscriptionsNotSupported
 	case !n.negotiated.SubscriptionIdentifierAvailable && s.ID != 0:
-		return packet.SubscriptionIDsRefused
+		return packet.SubscriptionIDsNotSupported
 	}
 	return 0
 }
@@ -235,6 +244,6 @@ func (n *conn) handleSubackLocked(p *packet.Suback) error {
 	if r.responses {
 		n.c.responses.subscribed = err == nil
 	}
-	r.finish(Suback{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
+	r.finish(SubscriptionResult{p.Codes, p.Properties.ReasonString, p.Properties.UserProperties}, err)
 	return nil
 }

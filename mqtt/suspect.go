@@ -138,8 +138,8 @@ func isVerdict(err error) bool {
 	}
 	switch re.Code {
 	case packet.NotAuthorized, packet.TopicFilterInvalid, packet.TopicNameInvalid, packet.PacketTooLarge, packet.QuotaExceeded,
-		packet.PayloadFormatInvalid, packet.RetainNotSupported, packet.QoSNotSupported, packet.SharedSubscriptionsRefused,
-		packet.SubscriptionIDsRefused, packet.WildcardSubscriptionsRefused:
+		packet.PayloadFormatInvalid, packet.RetainNotSupported, packet.QoSNotSupported, packet.SharedSubscriptionsNotSupported,
+		packet.SubscriptionIDsNotSupported, packet.WildcardSubscriptionsNotSupported:
 		return true
 	}
 	return false
@@ -190,7 +190,7 @@ func (c *Client) learnMessage(e ending) {
 	c.cfg.Log.Warn("the broker ends the connection at a message: giving the message up and starting a new session, so that it is not repeated; what the broker kept for this client is lost",
 		"topic", x.msg.Topic, "bytes", len(x.msg.Payload), "err", e.err)
 	c.session.settle(x)
-	c.settleLocked(x, PublishResult{}, fmt.Errorf("%w: topic %q, %d bytes: %w", ErrPoison, x.msg.Topic, len(x.msg.Payload), e.err))
+	c.settleLocked(x, PublishResult{}, fmt.Errorf("%w: topic %q, %d bytes: %w", ErrRejectedByDisconnect, x.msg.Topic, len(x.msg.Payload), e.err))
 	c.facts.restart = true
 	s.message, s.endsAtMessage = nil, 0
 	s.probeNext = true // there may be more of its kind

@@ -55,7 +55,7 @@ func TestUnknownCodeIsRefusal(t *testing.T) {
 }
 
 // TestVerdictOnMessage ends the connection at a topic, or at a size, with and without a code: that
-// message is ErrPoison, all others arrive, and nobody else's is blamed.
+// message is ErrRejectedByDisconnect, all others arrive, and nobody else's is blamed.
 func TestVerdictOnMessage(t *testing.T) {
 	for _, v := range []struct {
 		name string
@@ -75,7 +75,7 @@ func TestVerdictOnMessage(t *testing.T) {
 					send := func(topic string, size int) {
 						if err := k.Send(&Message{Topic: topic, QoS: 1, Payload: make([]byte, size)}, func(_ PublishResult, err error) {
 							switch {
-							case topic == "bad" && errors.Is(err, ErrPoison):
+							case topic == "bad" && errors.Is(err, ErrRejectedByDisconnect):
 								if re, ok := errors.AsType[*ReasonError](err); ok != (v.do.CloseCode != 0) || ok && re.Code != v.do.CloseCode {
 									t.Error(err)
 								}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/payload"
+	"github.com/fieldgate/fieldgate/internal/payload/formats"
 	jsonformat "github.com/fieldgate/fieldgate/internal/payload/json"
 	"github.com/fieldgate/fieldgate/internal/payload/jsonflat"
 	"github.com/fieldgate/fieldgate/internal/reading"
@@ -148,7 +150,10 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		}{head, contract.ConfigEvent{State: "last-good", Problems: []string{"fieldgate.toml:1:1: unknown key"}}}},
 	}
 	compiled := schemas(t)
-	done := map[string]bool{"telemetry": true, "telemetry-flat": true, "last": true} // TestTelemetryMatchesItsSchemas
+	done := map[string]bool{"last": true} // TestTelemetryMatchesItsSchemas
+	for _, schema := range formatSchemas() {
+		done[schema] = true // TestEveryFormatIsDescribed
+	}
 	for _, d := range documents {
 		done[d.schema] = true
 		wantFilled(t, d.schema, reflect.ValueOf(d.document))
@@ -197,17 +202,44 @@ func wantFilled(t *testing.T, path string, v reflect.Value) {
 	}
 }
 
-// TestEveryFormatHasASchema: one that is not JSON says so with "".
-func TestEveryFormatHasASchema(t *testing.T) {
-	schemas := map[string]string{"json": "telemetry", "json-flat": "telemetry-flat"}
-	for _, format := range catalogue().Formats.Names() {
-		name, ok := schemas[format]
+// formatSchemas are the schemas of the telemetry formats; "" for one that is not JSON.
+func formatSchemas() map[string]string {
+	return map[string]string{"json": "telemetry", "json-flat": "telemetry-flat"}
+}
+
+// TestEveryFormatIsDescribed: docs/topics.md has each telemetry format, and docs/schema what its
+// encoder makes.
+func TestEveryFormatIsDescribed(t *testing.T) {
+	topics, err := os.ReadFile(filepath.Join(docs, "topics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled := schemas(t)
+	at := time.Date(2026, 11, 20, 15, 4, 5, 0, time.UTC)
+	body := reading.Append(nil, []drivers.Value{drivers.Float("temperature", 21.5), drivers.Bad("humidity", "crc")})
+	for _, name := range formats.Words().Names() {
+		if !bytes.Contains(topics, fmt.Appendf(nil, "`format = %q`", name)) {
+			t.Errorf("topics.md does not describe `format = %q`", name)
+		}
+		schema, ok := formatSchemas()[name]
 		if !ok {
-			t.Errorf("format %q has no schema: add it to docs/schema and here", format)
+			t.Errorf("format %q has no schema: add it to docs/schema and to formatSchemas", name)
+		}
+		if schema == "" {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(docs, "schema", name+".schema.json")); name != "" && err != nil {
-			t.Error(err)
+		if compiled[schema] == nil {
+			t.Errorf("format %q: there is no docs/schema/%s.schema.json", name, schema)
+			continue
+		}
+		for _, r := range []payload.Reading{{Seq: 1042, Time: at, Body: body}, {Seq: 1, Up: time.Second, Body: body}} {
+			text, err := formats.New(name).Append(nil, &payload.Batch{Gateway: "gw", Run: "3f9c61a2b07d", Sensor: "hall", Readings: []payload.Reading{r}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := validate(compiled[schema], text); err != nil {
+				t.Errorf("format %q: %v\n%s", name, err, text)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
@@ -47,6 +48,7 @@ func (s Suite) options(t *testing.T) {
 		t.Error("Options returns the same pointer twice: sensors would share their options")
 	}
 	checkOptions(t, "", v.Elem())
+	s.limits(t)
 	if c, ok := s.prepared().(interface{ Check() error }); ok {
 		if err := c.Check(); err != nil {
 			t.Errorf("Check of good options: %v", err)
@@ -80,6 +82,33 @@ func checkOptions(t *testing.T, path string, v reflect.Value) {
 			checkOptions(t, name+".", v.Field(i))
 		case reflect.Pointer, reflect.Interface, reflect.Func, reflect.Chan:
 			t.Errorf("option %s is a %s, which the configuration cannot set", name, f.Type)
+		}
+	}
+}
+
+// limits checks that Check refuses a number that no device takes. What has no bus may be asked for
+// any.
+func (s Suite) limits(t *testing.T) {
+	if s.Spec.Bus == drivers.NoBus {
+		return
+	}
+	for i := range reflect.TypeOf(s.prepared()).Elem().NumField() {
+		for _, number := range []int64{-1e9, 1e9} {
+			o := s.prepared()
+			f, v := reflect.TypeOf(o).Elem().Field(i), reflect.ValueOf(o).Elem().Field(i)
+			switch {
+			case f.IsExported() && f.Type == reflect.TypeFor[time.Duration]():
+				v.SetInt(number * int64(time.Second))
+			case f.IsExported() && v.CanInt() && !v.OverflowInt(number):
+				v.SetInt(number)
+			case f.IsExported() && v.CanFloat():
+				v.SetFloat(float64(number))
+			default:
+				continue
+			}
+			if c, ok := o.(interface{ Check() error }); !ok || c.Check() == nil {
+				t.Errorf("Check accepts option %s = %v: it has no limits", f.Name, v)
+			}
 		}
 	}
 }

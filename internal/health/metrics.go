@@ -1,7 +1,6 @@
 package health
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,11 +34,8 @@ func Serve(ctx context.Context, l net.Listener, m *Monitor, values Values) error
 func Handler(m *Monitor, values Values) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		set := metricsOf(m.Snapshot(), values)
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-		var page bytes.Buffer
-		set.WritePrometheus(&page)
-		writeHelp(w, page.Bytes())
+		metricsOf(m.Snapshot(), values).write(w)
 		metrics.WriteProcessMetrics(w)
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -54,51 +50,54 @@ func Handler(m *Monitor, values Values) http.Handler {
 
 // metricsOf gives a snapshot and the newest values the form of metrics. A value is left out while
 // its sensor is not read.
-func metricsOf(h contract.Health, values Values) *metrics.Set {
-	set := metrics.NewSet()
-	gauge := func(name string, v float64) { set.GetOrCreateGauge(name, nil).Set(v) }
-	counter := func(name string, v uint64) { set.GetOrCreateCounter(name).Set(v) }
-	gauge(`fieldgate_queue_readings{queue="live"}`, float64(h.Queue.Live))
-	gauge(`fieldgate_queue_readings{queue="backlog"}`, float64(h.Queue.Backlog))
-	gauge(`fieldgate_queue_events`, float64(h.Queue.Events))
-	gauge(`fieldgate_queue_in_flight`, float64(h.Queue.InFlight))
-	gauge(`fieldgate_queue_bytes`, float64(h.Queue.Bytes))
-	gauge(`fieldgate_queue_max_bytes`, float64(h.Queue.MaxBytes))
-	gauge(`fieldgate_queue_oldest_age_seconds`, h.Queue.OldestAge)
-	counter(`fieldgate_readings_appended_total`, h.Queue.Appended)
-	counter(`fieldgate_readings_delivered_total`, h.Queue.Delivered)
-	counter(`fieldgate_readings_lost_total{reason="evicted"}`, h.Queue.Evicted)
-	counter(`fieldgate_readings_lost_total{reason="expired"}`, h.Queue.Expired)
-	counter(`fieldgate_readings_thinned_total`, h.Queue.Thinned)
-	counter(`fieldgate_readings_lost_total{reason="rejected"}`, h.Queue.Rejected)
-	counter(`fieldgate_readings_lost_total{reason="refused"}`, h.Queue.Refused)
-	counter(`fieldgate_readings_unrouted_total`, h.Queue.Unrouted)
-	counter(`fieldgate_commit_overruns_total`, h.Queue.Overruns)
-	counter(`fieldgate_commits_total`, h.Flash.Commits)
-	counter(`fieldgate_flash_written_bytes_total`, h.Flash.Bytes)
+func metricsOf(h contract.Health, values Values) page {
+	const (
+		waiting   = "Waiting readings, taken since the newest connection (live) or before (backlog)."
+		lost      = "Readings that were removed unsent, by reason; the loss ledger lists them."
+		linkBytes = "Bytes of MQTT, below TLS, by direction."
+	)
+	p := page{metrics.NewSet(), map[string]string{}}
+	p.gauge(`fieldgate_queue_readings{queue="live"}`, waiting, float64(h.Queue.Live))
+	p.gauge(`fieldgate_queue_readings{queue="backlog"}`, waiting, float64(h.Queue.Backlog))
+	p.gauge(`fieldgate_queue_events`, "Waiting events and replies.", float64(h.Queue.Events))
+	p.gauge(`fieldgate_queue_in_flight`, "Readings, events and replies that were sent and not yet acknowledged.", float64(h.Queue.InFlight))
+	p.gauge(`fieldgate_queue_bytes`, "Size of the store on the disk and in RAM, in bytes.", float64(h.Queue.Bytes))
+	p.gauge(`fieldgate_queue_max_bytes`, "Largest size that the store may have, in bytes (buffer.max_bytes).", float64(h.Queue.MaxBytes))
+	p.gauge(`fieldgate_queue_oldest_age_seconds`, "Age of the oldest waiting reading; 0 if none is waiting or its time is not known.", h.Queue.OldestAge)
+	p.counter(`fieldgate_readings_appended_total`, "Readings taken into the store since the start.", h.Queue.Appended)
+	p.counter(`fieldgate_readings_delivered_total`, "Readings acknowledged by the broker since the start.", h.Queue.Delivered)
+	p.counter(`fieldgate_readings_lost_total{reason="evicted"}`, lost, h.Queue.Evicted)
+	p.counter(`fieldgate_readings_lost_total{reason="expired"}`, lost, h.Queue.Expired)
+	p.counter(`fieldgate_readings_thinned_total`, "Readings that became part of a bucket of several.", h.Queue.Thinned)
+	p.counter(`fieldgate_readings_lost_total{reason="rejected"}`, lost, h.Queue.Rejected)
+	p.counter(`fieldgate_readings_lost_total{reason="refused"}`, lost, h.Queue.Refused)
+	p.counter(`fieldgate_readings_unrouted_total`, "Delivered readings without a subscriber.", h.Queue.Unrouted)
+	p.counter(`fieldgate_commit_overruns_total`, "Commits that were later than buffer.max_loss.", h.Queue.Overruns)
+	p.counter(`fieldgate_commits_total`, "Commits of the store.", h.Flash.Commits)
+	p.counter(`fieldgate_flash_written_bytes_total`, "Bytes that the store handed to the kernel.", h.Flash.Bytes)
 	if d := h.Flash.Device; d != nil {
-		counter(fmt.Sprintf(`fieldgate_device_written_bytes_total{device=%q}`, d.Name), d.Bytes)
+		p.counter(fmt.Sprintf(`fieldgate_device_written_bytes_total{device=%q}`, d.Name), "Bytes that all programs wrote to the device below the store since the start.", d.Bytes)
 	}
-	gauge(`fieldgate_link_connected`, truth(h.Link.Connected))
-	counter(`fieldgate_link_reconnects_total`, h.Link.Reconnects)
-	counter(`fieldgate_link_bytes_total{direction="up"}`, h.Link.BytesUp)
-	counter(`fieldgate_link_bytes_total{direction="down"}`, h.Link.BytesDown)
-	gauge(`fieldgate_clock_synchronised`, truth(h.ClockSync))
-	gauge(`fieldgate_degraded`, truth(h.State != "ok"))
+	p.gauge(`fieldgate_link_connected`, "1 while connected to the broker.", truth(h.Link.Connected))
+	p.counter(`fieldgate_link_reconnects_total`, "Connections after the first.", h.Link.Reconnects)
+	p.counter(`fieldgate_link_bytes_total{direction="up"}`, linkBytes, h.Link.BytesUp)
+	p.counter(`fieldgate_link_bytes_total{direction="down"}`, linkBytes, h.Link.BytesDown)
+	p.gauge(`fieldgate_clock_synchronised`, "1 if the time is known.", truth(h.ClockSync))
+	p.gauge(`fieldgate_degraded`, "1 while something is kept from working; status shows what.", truth(h.State != "ok"))
 	for name, s := range h.Sensors {
-		gauge(fmt.Sprintf(`fieldgate_sensor_ok{sensor=%q}`, name), truth(s.State == "ok"))
-		gauge(fmt.Sprintf(`fieldgate_sensor_bad_fields{sensor=%q}`, name), float64(len(s.Bad)))
-		counter(fmt.Sprintf(`fieldgate_sensor_reads_total{sensor=%q}`, name), s.Reads)
-		counter(fmt.Sprintf(`fieldgate_sensor_failures_total{sensor=%q}`, name), s.Failures)
-		counter(fmt.Sprintf(`fieldgate_sensor_skipped_total{sensor=%q}`, name), s.Skipped)
+		p.gauge(fmt.Sprintf(`fieldgate_sensor_ok{sensor=%q}`, name), "1 if the last reading of the sensor succeeded.", truth(s.State == "ok"))
+		p.gauge(fmt.Sprintf(`fieldgate_sensor_bad_fields{sensor=%q}`, name), "Fields of the sensor without a value in its last reading.", float64(len(s.Bad)))
+		p.counter(fmt.Sprintf(`fieldgate_sensor_reads_total{sensor=%q}`, name), "Readings of the sensor.", s.Reads)
+		p.counter(fmt.Sprintf(`fieldgate_sensor_failures_total{sensor=%q}`, name), "Failed attempts to read the sensor.", s.Failures)
+		p.counter(fmt.Sprintf(`fieldgate_sensor_skipped_total{sensor=%q}`, name), "Times at which a reading was due and none was made.", s.Skipped)
 	}
 	values(func(sensor, field, unit string, value float64) {
 		switch sampling.Condition(h.Sensors[sensor].State) {
 		case sampling.OK, sampling.Frozen, sampling.Bad:
-			gauge(fmt.Sprintf(`fieldgate_sensor_value{sensor=%q,field=%q,unit=%q}`, sensor, field, unit), value)
+			p.gauge(fmt.Sprintf(`fieldgate_sensor_value{sensor=%q,field=%q,unit=%q}`, sensor, field, unit), "Newest value of a field after the filters: a number, or 0 or 1 for a switch. Absent while the sensor is not read.", value)
 		}
 	})
-	return set
+	return p
 }
 
 func truth(b bool) float64 {

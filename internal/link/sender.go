@@ -27,8 +27,8 @@ func (s Sender) Send(m uplink.Message, done func(code byte, err error)) error {
 		switch {
 		case errors.As(err, &refused):
 			done(byte(refused.Code), nil)
-		case errors.Is(err, mqtt.ErrPoison):
-			done(0, uplink.ErrPoison)
+		case errors.Is(err, mqtt.ErrRejectedByDisconnect):
+			done(0, uplink.ErrRejectedByDisconnect)
 		case errors.Is(err, mqtt.ErrTooLarge):
 			done(0, uplink.ErrTooLarge)
 		case errors.Is(err, mqtt.ErrClosed), errors.Is(err, mqtt.ErrUncertain):

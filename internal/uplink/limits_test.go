@@ -20,7 +20,7 @@ func TestUnannouncedLimitIsLearnedOnceAndKept(t *testing.T) {
 		code byte
 		err  error
 		cost int // messages that did not pass, at most
-	}{{"packet too large", codeTooLarge, nil, 6}, {"the broker closes", 0, ErrPoison, 6}, {"DISCONNECT with packet too large", 0, ErrTooLarge, 6}} {
+	}{{"packet too large", codeTooLarge, nil, 6}, {"the broker closes", 0, ErrRejectedByDisconnect, 6}, {"DISCONNECT with packet too large", 0, ErrTooLarge, 6}} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, func(c *Config) { c.BatchMax = 1000 })
@@ -78,7 +78,7 @@ func TestClosingAtATopicIsToldFromClosingAtASize(t *testing.T) {
 				for _, f := range flights {
 					if strings.Contains(f.Topic, "telemetry/a") {
 						tried = append(tried, show([]flight{f}))
-						f.done(0, ErrPoison)
+						f.done(0, ErrRejectedByDisconnect)
 					} else {
 						f.done(0, nil)
 					}
@@ -113,7 +113,7 @@ func TestRefusedDocumentsPauseAndAreNamed(t *testing.T) {
 		why  string
 	}{
 		{"not authorized", 0x87, nil, 16, "answers 0x87 to fieldgate/g/last/+: check its access list"},
-		{"the broker closes", 0, ErrPoison, 9, "closes the connection at each message to fieldgate/g/last/+"},
+		{"the broker closes", 0, ErrRejectedByDisconnect, 9, "closes the connection at each message to fieldgate/g/last/+"},
 		{"too large", 0, ErrTooLarge, 16, "messages as large as those to fieldgate/g/last/+"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestEventsToARefusedTopicAreNotTriedOneByOne(t *testing.T) {
 				for _, f := range flights {
 					if strings.HasSuffix(f.Topic, "events/sensor") {
 						tried++
-						f.done(0, ErrPoison)
+						f.done(0, ErrRejectedByDisconnect)
 					} else {
 						f.done(0, nil)
 					}

@@ -31,19 +31,19 @@ type Queue interface {
 
 // Client is what the uplink needs of the MQTT client. Send never blocks. If it returns nil, done is
 // called exactly once, from a goroutine of the client, with the reason code of the PUBACK or an
-// error: ErrTooLarge, ErrPoison, ErrEnded.
+// error: ErrTooLarge, ErrRejectedByDisconnect, ErrEnded.
 type Client interface {
 	Send(m Message, done func(code byte, err error)) error
 }
 
 // Errors that an adapter of the client makes its own into.
 var (
-	// ErrPoison means that the broker ends the connection at this message, each time and at no
-	// other.
-	ErrPoison   = errors.New("the broker ends the connection at this message")
-	ErrTooLarge = errors.New("larger than the broker accepts")
-	ErrInvalid  = errors.New("not a message that MQTT can carry")
-	ErrEnded    = errors.New("the client has ended")
+	// ErrRejectedByDisconnect means that the broker ends the connection whenever it receives this
+	// message, and only this one.
+	ErrRejectedByDisconnect = errors.New("the broker ends the connection at this message")
+	ErrTooLarge             = errors.New("larger than the broker accepts")
+	ErrInvalid              = errors.New("not a message that MQTT can carry")
+	ErrEnded                = errors.New("the client has ended")
 )
 
 // A Message is one PUBLISH with QoS 1. It belongs to the client until done was called.

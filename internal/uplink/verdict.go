@@ -37,7 +37,7 @@ func (o *outcome) verdict() verdict {
 		return badContent
 	case errors.Is(o.err, ErrTooLarge), o.err == nil && o.code == codeTooLarge:
 		return badSize
-	case errors.Is(o.err, ErrPoison):
+	case errors.Is(o.err, ErrRejectedByDisconnect):
 		return poisoned
 	case o.err != nil:
 		return noVerdict

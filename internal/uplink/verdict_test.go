@@ -132,7 +132,7 @@ func TestEventsOfTheLedgerAreDividedOrHeldNeverBuried(t *testing.T) {
 	}{
 		{"announced", Link{Up: true, Window: 20, MaxPacket: limit}, 0, ErrTooLarge},
 		{"refused with 0x95", Link{Up: true, Window: 20}, codeTooLarge, nil},
-		{"the broker closes", Link{Up: true, Window: 20}, 0, ErrPoison},
+		{"the broker closes", Link{Up: true, Window: 20}, 0, ErrRejectedByDisconnect},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

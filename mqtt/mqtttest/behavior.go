@@ -2,27 +2,29 @@ package mqtttest
 
 import "github.com/fieldgate/fieldgate/mqtt/packet"
 
-// Behavior is what a broker offers and what it does wrong. The zero value is a good broker.
+// Behavior is what a broker offers and what it does wrong. The zero value is a broker that
+// obeys the standard; a zero field changes nothing.
 type Behavior struct {
-	// Properties are those of the CONNACK: limits, server keep alive and the like. The broker obeys
+	// Properties are those of the CONNACK: limits, Server Keep Alive and the like. The broker obeys
 	// them and records clients that do not.
 	Properties packet.Properties
 
-	DialError            error             // connections cannot be made
-	Refuse               packet.ReasonCode // CONNACK with this code
+	DialError            error             // Dial returns it
+	Refuse               packet.ReasonCode // the code of every CONNACK
 	MQTT311              bool              // CONNACK as MQTT 3.1.1 has it
 	Mute                 bool              // CONNECT is not answered
-	CloseAfter           int               // close a connection when the client has written so many bytes
+	CloseAfter           int               // a connection ends when the client has written so many bytes
 	NoPuback             bool              // PUBACK, PUBREC and PUBCOMP are not sent
 	NoPingresp           bool              // PINGREQ is not answered
 	NoSuback             bool              // SUBSCRIBE is not answered
-	WrongID              bool              // PUBACK and PUBREC have the next identifier
-	AckCode              packet.ReasonCode // of PUBACK and PUBREC
+	WrongID              bool              // PUBACK and PUBREC have the wrong identifier, the next one
+	AckCode              packet.ReasonCode // the code of PUBACK and PUBREC
 	LoseSession          bool              // sessions are forgotten at every CONNECT
 	IgnoreReceiveMaximum bool              // the client's Receive Maximum is not obeyed
-	// CloseAt ends the connection at a PUBLISH to a topic that matches it, FilterCloseAt at a
-	// SUBSCRIBE to that filter, LargeCloseAt at a PUBLISH packet of so many bytes; before the
-	// broker answers. CloseCode, if it is not 0, is that of the DISCONNECT.
+	// These end the connection before the broker answers: CloseAt at a PUBLISH to a topic that
+	// matches this filter, FilterCloseAt at a SUBSCRIBE to this filter, LargeCloseAt at a PUBLISH
+	// packet of so many bytes or more. If CloseCode is not 0, the broker first sends a DISCONNECT
+	// with it.
 	CloseAt       string
 	FilterCloseAt string
 	LargeCloseAt  int
@@ -31,27 +33,29 @@ type Behavior struct {
 	// a connection in any second, 0 for no limit. What exceeds them is discarded without an answer
 	// and counted (Broker.Discarded), as AWS IoT Core does.
 	MaxMessages, MaxBytes int
-	// RefuseAt answers a PUBLISH to a topic that matches it with 0x87 and closes, as mosquitto
-	// 2.0.11 does.
+	// RefuseAt is a filter: the broker answers a PUBLISH to a topic that matches it with 0x87 and
+	// then closes the connection, as mosquitto 2.0.11 does.
 	RefuseAt string
-	// AliasCloseAt ends the connection with CloseCode at the use of this topic alias.
+	// AliasCloseAt ends the connection with CloseCode when the client uses this topic alias.
 	AliasCloseAt uint16
-	// SubackCode answers a filter instead of its QoS.
+	// SubackCode has codes for the SUBACK, by filter, instead of the granted QoS.
 	SubackCode map[string]packet.ReasonCode
-	// RefuseWill answers a CONNECT with a will with a code, 0 for success.
+	// RefuseWill returns the code of the CONNACK for a CONNECT with the will w, 0 to accept it. It
+	// must not call the broker.
 	RefuseWill func(w *packet.Will) packet.ReasonCode
-	// NoResume closes a connection to a session that the broker has, after the CONNACK;
-	// EarlyPublish sends a PUBLISH before that instead. With StuckSession the connection continues,
-	// but its messages are not answered.
+	// These apply to a connection that resumes a session. NoResume closes it after the CONNACK.
+	// EarlyPublish sends a PUBLISH in place of the CONNACK and closes it. StuckSession keeps it
+	// open, but leaves its messages without an answer.
 	NoResume     bool
 	EarlyPublish bool
 	StuckSession bool
-	// Greeting is written instead of an answer to CONNECT, and the connection closed.
+	// Greeting is written instead of an answer to CONNECT; then the connection is closed.
 	Greeting string
 	// Deaf makes the broker stop reading after the CONNECT.
 	Deaf bool
-	// Authenticate is the broker's side of enhanced authentication, if a CONNECT has a method. It
-	// gets the data of each CONNECT and AUTH; start says that an exchange begins. done ends it with
-	// success, an error with 0x87. It must not call the broker.
+	// Authenticate is the broker's side of enhanced authentication, for a CONNECT with an
+	// authentication method. It gets the data of each CONNECT and AUTH; start says that an exchange
+	// begins. answer goes to the client; done ends the exchange with success, an error ends it with
+	// 0x87. It must not call the broker.
 	Authenticate func(start bool, data []byte) (answer []byte, done bool, err error)
 }

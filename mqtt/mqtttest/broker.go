@@ -18,13 +18,15 @@ import (
 // A Publication is a PUBLISH packet that a client sent.
 type Publication struct {
 	ClientID   string
-	Connection int  // counts from 1 over all clients
-	Aliased    bool // the packet had a topic alias in the place of its topic, which is filled in here
 	At         time.Time
+	Connection int  // number of the connection, from 1, over all clients
+	Aliased    bool // the packet had a topic alias instead of its topic; Topic is filled in
 	packet.Publish
 }
 
-// A Broker is an MQTT broker for tests.
+// A Broker is an MQTT broker for tests. New makes one. Its methods may be called from any
+// goroutine. Packets that they return are those that came so far, in the order of arrival; their
+// payloads must not be modified.
 type Broker struct {
 	goroutines sync.WaitGroup // of all connections and listeners, waited for by Close
 
@@ -44,14 +46,14 @@ type Broker struct {
 	closed      bool
 }
 
-// New returns a broker. Close ends it.
+// New returns a broker that behaves as b says. Close ends it.
 func New(b Behavior) *Broker {
 	return &Broker{
 		behavior: b, sessions: make(map[string]*session), retained: make(map[string]packet.Publish), conns: make(map[*conn]struct{}),
 	}
 }
 
-// Dial connects through net.Pipe. It fits mqtt.Config.Dial.
+// Dial connects through net.Pipe, whatever the URL. It fits mqtt.Config.Dial.
 func (b *Broker) Dial(ctx context.Context, _ *url.URL, _ *tls.Config) (net.Conn, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,7 +68,7 @@ func (b *Broker) Dial(ctx context.Context, _ *url.URL, _ *tls.Config) (net.Conn,
 	return client, ctx.Err()
 }
 
-// Serve accepts connections from l until Close.
+// Serve accepts connections from l, in the background, until Close, which closes l.
 func (b *Broker) Serve(l net.Listener) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -88,7 +90,7 @@ func (b *Broker) Serve(l net.Listener) {
 	})
 }
 
-// Close ends all connections and waits for them.
+// Close ends all connections and listeners, and waits for their goroutines.
 func (b *Broker) Close() {
 	b.mu.Lock()
 	b.closed = true
@@ -100,7 +102,7 @@ func (b *Broker) Close() {
 	b.goroutines.Wait()
 }
 
-// Cut ends all connections without a word.
+// Cut ends all connections without a DISCONNECT.
 func (b *Broker) Cut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,7 +111,8 @@ func (b *Broker) Cut() {
 	}
 }
 
-// Behave changes the behavior. What belongs to the CONNACK counts from the next connection on.
+// Behave lets change modify the behavior. What concerns CONNECT and CONNACK applies from the next
+// connection on. change must not call the broker.
 func (b *Broker) Behave(change func(*Behavior)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,7 +126,7 @@ func (b *Broker) Publish(p packet.Publish) {
 	b.routeLocked(nil, p)
 }
 
-// Send writes bytes to every connected client.
+// Send writes raw bytes, which need not be a packet, to every connected client.
 func (b *Broker) Send(raw []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -132,11 +135,11 @@ func (b *Broker) Send(raw []byte) {
 	}
 }
 
-// Disconnect sends a DISCONNECT to every connected client and closes.
-func (b *Broker) Disconnect(code packet.ReasonCode) { b.Leave(packet.Disconnect{Code: code}) }
+// Disconnect sends a DISCONNECT with code to every connected client and closes the connections.
+func (b *Broker) Disconnect(code packet.ReasonCode) { b.DisconnectWith(packet.Disconnect{Code: code}) }
 
-// Leave sends a DISCONNECT with its properties to every connected client and closes.
-func (b *Broker) Leave(p packet.Disconnect) {
+// DisconnectWith is Disconnect with a packet, for its properties.
+func (b *Broker) DisconnectWith(p packet.Disconnect) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.conns {
@@ -144,7 +147,7 @@ func (b *Broker) Leave(p packet.Disconnect) {
 	}
 }
 
-// Connects returns the CONNECT packets so far, of refused connections too.
+// Connects returns the CONNECT packets that came so far, those of refused connections included.
 func (b *Broker) Connects() []packet.Connect {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -179,7 +182,7 @@ func (b *Broker) Discarded() int {
 	return b.discarded
 }
 
-// Violations returns what clients did against the standard so far.
+// Violations returns what clients did against the standard so far, one sentence each.
 func (b *Broker) Violations() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -217,7 +217,7 @@ func decodeShort(t Type, body []byte, c *ReasonCode, p *Properties) error {
 	return r.end()
 }
 
-// Ping is a PINGREQ or PINGRESP packet (MQTT 5.0, 3.12 and 3.13).
+// Ping is a PINGREQ or PINGRESP packet (MQTT 5.0, 3.12 and 3.13); Type says which.
 type Ping struct{ Type Type }
 
 // Append appends the encoded packet to b.

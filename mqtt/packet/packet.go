@@ -4,12 +4,13 @@ package packet
 type Packet interface {
 	// Append appends the encoded packet to b. It does not check what it writes.
 	Append(b []byte) []byte
-	// Decode decodes the body of a packet with the given header, as DecodeHeader returned it. The
-	// error is an *Error. Decoded payloads and binary data are parts of body.
+	// Decode decodes a body of h.Length bytes; h is what DecodeHeader returned. The error is an
+	// *Error. Payloads and binary data of the packet are parts of body, which must not change while
+	// they are in use; strings are copies.
 	Decode(h Header, body []byte) error
 }
 
-// Decode decodes the body of a packet of any type.
+// Decode decodes the body of a packet of any type, as Packet.Decode does.
 func Decode(h Header, body []byte) (Packet, error) {
 	var p Packet
 	switch h.Type {

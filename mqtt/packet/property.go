@@ -39,7 +39,7 @@ const (
 // A PropertySet is a set of properties.
 type PropertySet uint64
 
-// Props returns the set of ids.
+// Props returns the set of the given properties.
 func Props(ids ...PropertyID) (s PropertySet) {
 	for _, id := range ids {
 		s |= 1 << id
@@ -50,12 +50,12 @@ func Props(ids ...PropertyID) (s PropertySet) {
 // Has reports whether id is in the set.
 func (s PropertySet) Has(id PropertyID) bool { return id < 64 && s&(1<<id) != 0 }
 
-// A UserProperty is a pair of strings. Order and repetition have a meaning.
+// A UserProperty is a name and a value. Names may occur more than once, and the order counts.
 type UserProperty struct{ Key, Value string }
 
 // Properties are the properties of one packet. A field counts only if Present has its property; the
-// zero value has none. Decoded binary data is a part of the body that was decoded, everything else
-// is a copy.
+// zero value has none. Properties that the standard defines as 0 or 1 are bytes. Decoded binary
+// data is a part of the body that was decoded; everything else is a copy.
 type Properties struct {
 	Present PropertySet
 

@@ -19,8 +19,7 @@ func (p *Publish) length() int {
 	return n
 }
 
-// Size returns the size of the encoded packet, which is larger than the protocol allows if the
-// parts are.
+// Size returns the size of the encoded packet in bytes. It may be more than the protocol allows.
 func (p *Publish) Size() int { return sizeWithHeader(p.length()) }
 
 // Append appends the encoded packet to b.
@@ -41,8 +40,8 @@ func (p *Publish) Append(b []byte) []byte {
 	return append(b, p.Payload...)
 }
 
-// Decode decodes the body of a packet with the given header. It needs the body to stay as it is
-// while the packet is in use.
+// Decode decodes the body of a packet with the given header. Payload, correlation data and the like
+// are parts of body, which must not change while they are in use.
 func (p *Publish) Decode(h Header, body []byte) error {
 	*p = Publish{Dup: h.Flags&8 != 0, QoS: h.Flags >> 1 & 3, Retain: h.Flags&1 != 0}
 	r := reader{typ: PUBLISH, rest: body}
@@ -61,7 +60,8 @@ func (p *Publish) Decode(h Header, body []byte) error {
 	return r.end()
 }
 
-// A PublishAck is a PUBACK, PUBREC, PUBREL or PUBCOMP packet (MQTT 5.0, 3.4 to 3.7).
+// A PublishAck is a PUBACK, PUBREC, PUBREL or PUBCOMP packet (MQTT 5.0, 3.4 to 3.7); Type says
+// which.
 type PublishAck struct {
 	Type       Type
 	ID         uint16

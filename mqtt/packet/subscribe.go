@@ -16,8 +16,8 @@ type Subscription struct {
 	RetainHandling    RetainHandling
 }
 
-// RetainHandling says when the broker sends the retained messages that match a subscription (MQTT
-// 5.0, 3.8.3.1).
+// RetainHandling determines when the broker sends the retained messages that match a subscription
+// (MQTT 5.0, 3.8.3.1).
 type RetainHandling byte
 
 // The values of RetainHandling.
@@ -119,8 +119,9 @@ func (u *Unsubscribe) Decode(_ Header, body []byte) error {
 	return r.end()
 }
 
-// A Suback is a SUBACK or UNSUBACK packet (MQTT 5.0, 3.9 and 3.11). The caller, who knows the
-// request, must check that it has as many codes as the request had filters.
+// A Suback is a SUBACK or UNSUBACK packet (MQTT 5.0, 3.9 and 3.11); Type says which. Decode does
+// not know the request: the caller must check that there are as many codes as the request had
+// filters.
 type Suback struct {
 	Type       Type
 	ID         uint16

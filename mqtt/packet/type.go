@@ -49,22 +49,24 @@ func (t Type) flags() byte {
 	return 0
 }
 
-// A Header is the fixed header of a packet: its type, its flags and the length of its body.
+// A Header is the fixed header of a packet: its type, its flags (the lower half of the first byte)
+// and the length of its body in bytes.
 type Header struct {
 	Type   Type
 	Flags  byte
 	Length int
 }
 
-// MaxHeaderSize is the largest size of a fixed header in bytes; MaxLength is the largest body.
+// MaxHeaderSize is the largest size of a fixed header, and MaxLength the largest Remaining Length,
+// which is the size of the body, in bytes.
 const (
 	MaxHeaderSize = 5
 	MaxLength     = 268_435_455
 )
 
-// DecodeHeader decodes the fixed header at the start of b and returns its size. The size is 0 while
-// b is too short. It checks the type and the flags, so that a caller may trust Length before it
-// waits for a body.
+// DecodeHeader decodes the fixed header at the start of b and returns its size in bytes. If b is
+// too short, size is 0 and err nil: read more and try again. DecodeHeader checks the type and the
+// flags, so that a caller may trust Length before it waits for the body. The error is an *Error.
 func DecodeHeader(b []byte) (h Header, size int, err error) {
 	if len(b) == 0 {
 		return Header{}, 0, nil
@@ -102,7 +104,7 @@ func appendHeader(b []byte, t Type, flags byte, length int) []byte {
 // sizeWithHeader returns the size of a packet whose body has the given length.
 func sizeWithHeader(length int) int { return 1 + varintSize(uint32(length)) + length }
 
-// An Error says what is wrong with a received packet, and has the reason code with which to end the
+// An Error says what is wrong with a received packet. Code is the reason code with which to end the
 // connection: MalformedPacket or ProtocolError.
 type Error struct {
 	Type   Type

@@ -25,15 +25,17 @@ const writeBuffer = 16<<10 + 16
 
 // A Dialer connects by WebSocket. The zero value is ready to use.
 type Dialer struct {
-	// Stream opens the TCP or TLS connection below, and all URLs other than ws and wss.
+	// Stream opens the TCP or TLS connection below the WebSocket, through its proxy if it has one.
+	// It also opens the URLs with schemes other than ws and wss.
 	Stream mqtt.Dialer
-	// Header is asked before every attempt for headers of the HTTP request, such as tokens; nil:
-	// none.
+	// Header is called before every attempt with ws or wss. It returns further headers for the HTTP
+	// request, such as tokens. Nil means none.
 	Header func(ctx context.Context) (http.Header, error)
 }
 
-// Dial connects to u, ws://host:80/path or wss://host:443/path, and hands other URLs to Stream: so
-// it fits mqtt.Config.Dial also if the URLs are mixed.
+// Dial connects to u: ws://host:80/path, or wss://host:443/path with TLS. Ports may be omitted. cfg
+// is as in mqtt.Dialer.Dial, to which URLs with other schemes are handed, so Dial fits
+// mqtt.Config.Dial even if the URLs are mixed.
 func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
 	below, encrypted := *u, u.Scheme == "wss"
 	switch u.Scheme {
