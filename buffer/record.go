@@ -49,6 +49,18 @@ type Record struct {
 	item *item
 }
 
+// A Pin is a taken record in eight bytes, for those who hold many.
+type Pin struct{ item *item }
+
+// Pin returns the pin of a record that Take returned.
+func (r *Record) Pin() Pin { return Pin{r.item} }
+
+// Record returns the record.
+func (p Pin) Record() Record { return p.item.record() }
+
+// Len returns the length of the record's body.
+func (p Pin) Len() int { return len(p.item.body) }
+
 type itemState uint8
 
 const (

@@ -49,7 +49,10 @@ type codec struct {
 	enc   *zstd.Encoder
 	dec   *zstd.Decoder
 	plain []byte
+	names map[string]string // of streams that were decoded, at most namesMax: most segments have the same
 }
+
+const namesMax = 1000
 
 func newCodec() (*codec, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
@@ -161,7 +164,7 @@ func (c *codec) decode(seg *segment, n int64) error {
 		return errBadSegment
 	}
 	for i := range names {
-		names[i] = string(d.bytes())
+		names[i] = c.name(d.bytes())
 	}
 	items := make([]item, n)
 	seg.items = make([]*item, n)
@@ -179,6 +182,19 @@ func (c *codec) decode(seg *segment, n int64) error {
 	}
 	seg.encoded = nil
 	return nil
+}
+
+// name returns b as a string, the same one for the same bytes.
+func (c *codec) name(b []byte) string {
+	if s, ok := c.names[string(b)]; ok {
+		return s
+	}
+	if c.names == nil || len(c.names) >= namesMax {
+		c.names = make(map[string]string)
+	}
+	s := string(b)
+	c.names[s] = s
+	return s
 }
 
 // columns reads the records of a segment.

@@ -5,17 +5,28 @@ import (
 	"time"
 )
 
-// Take takes up to max records and about maxBytes of bodies from a lane, but at least one record if
-// there is any: oldest first within a priority, higher priorities first. It passes over the streams
-// that Hold names. The records are pinned: no limit removes them before Ack, Release or Refuse. If
-// the backlog is not in RAM, Take reads it from the disk, and returns nil while that fails.
+// Take takes up to max records and about maxBytes of bodies from a lane, as TakePins does, and
+// returns them.
 func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
+	var out []Record
+	for _, pin := range s.TakePins(nil, lane, max, maxBytes) {
+		out = append(out, pin.Record())
+	}
+	return out
+}
+
+// TakePins takes up to max records and about maxBytes of bodies from a lane, but at least one
+// record if there is any: oldest first within a priority, higher priorities first. It passes over
+// the streams that Hold names. The records are pinned: no limit removes them before Ack, Release or
+// Refuse. If the backlog is not in RAM, it is read from the disk, and nothing is taken while that
+// fails. The pins are appended to dst[:0].
+func (s *Store) TakePins(dst []Pin, lane Lane, max, maxBytes int) []Pin {
 	s.learnPowerUps()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []Record
+	out := dst[:0]
 	if lane == EventLane {
-		out, _ = s.takeClassLocked(eventClass, lane, nil, max, maxBytes)
+		out, _ = s.takeClassLocked(eventClass, lane, out, max, maxBytes)
 		return out
 	}
 	for c := highClass; ; c-- {
@@ -28,7 +39,7 @@ func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 
 // takeClassLocked appends records of one class to out and reports whether that reached a bound: the
 // records after them come from this class again. It releases s.mu while it reads from the disk.
-func (s *Store) takeClassLocked(c class, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
+func (s *Store) takeClassLocked(c class, lane Lane, out []Pin, max, maxBytes int) ([]Pin, bool) {
 	sh := &s.shelves[c]
 	enough, taken := false, len(out)
 	if len(sh.segments) == 0 && !sh.gap() {
@@ -73,10 +84,10 @@ func (s *Store) aheadLocked(sh *shelf) int {
 }
 
 // takeResidentLocked appends what is in RAM to out and reports whether that reached a bound.
-func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
+func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Pin, max, maxBytes int) ([]Pin, bool) {
 	bytes := 0
 	for i := range out {
-		bytes += len(out[i].Body)
+		bytes += out[i].Len()
 	}
 	var now time.Duration
 	if len(s.ttl) > 0 { // asking costs as much as all the rest
@@ -108,10 +119,7 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxB
 				seg.waiting--
 				seg.taken++
 				s.inFlight++
-				if out == nil {
-					out = make([]Record, 0, min(max, maxBytes/(len(it.body)+1)+1, int(sh.depth)))
-				}
-				out = append(out, it.record())
+				out = append(out, Pin{it})
 				bytes += len(it.body)
 			}
 			if seg.scan[lane] == i {

@@ -195,6 +195,7 @@ func (u *Uplink) settleDoc(o outcome) {
 
 // newest is the newest reading of a sensor, for P/last.
 type newest struct {
+	topic    string // P/last/<sensor>
 	record   buffer.Record
 	dirty    bool
 	inFlight bool
@@ -203,13 +204,13 @@ type newest struct {
 
 // remember keeps the newest reading of a group that was sent.
 func (u *Uplink) remember(g *group) {
-	r := g.records[len(g.records)-1]
+	r := g.pins[len(g.pins)-1].Record()
 	if r.Kind != buffer.Readings || r.SeqTo > 0 || !u.cfg.Last(r.Stream) { // a bucket is not a reading
 		return
 	}
 	n := u.last[r.Stream]
 	if n == nil {
-		n = &newest{}
+		n = &newest{topic: u.cfg.Topics.Last(r.Stream)}
 		u.last[r.Stream] = n
 	}
 	if u.newer(&r, &n.record) {
@@ -240,11 +241,11 @@ func (u *Uplink) sendNewest(link Link) {
 		room-- // the slot of the events
 	}
 	now := u.now()
-	for sensor, n := range u.last {
+	for _, n := range u.last {
 		if room <= 0 {
 			return
 		}
-		topic := u.cfg.Topics.Last(sensor)
+		topic := n.topic
 		if !n.dirty || n.inFlight || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
 			continue
 		}
@@ -267,9 +268,9 @@ func (u *Uplink) sendNewest(link Link) {
 func (u *Uplink) newestDue() time.Duration {
 	wait := time.Hour
 	now := u.now()
-	for sensor, n := range u.last {
+	for _, n := range u.last {
 		if n.dirty && !n.inFlight {
-			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(u.cfg.Topics.Last(sensor), now), time.Millisecond))
+			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(n.topic, now), time.Millisecond))
 		}
 	}
 	return wait

@@ -13,9 +13,12 @@ const familyMax = 2
 // family of which the broker has taken nothing yet one document is on its way at a time, since a
 // broker that closes the connection at one closes it at each.
 type gates struct {
-	families []string // what their topics begin with
+	families []family
 	of       map[string]*gate
 }
+
+// A family is topics that begin alike; name is the filter of them.
+type family struct{ prefix, name string }
 
 type gate struct {
 	until    time.Time
@@ -37,8 +40,8 @@ func (g *gates) gate(name string) *gate {
 // family returns the name of the family of a topic, the filter of its topics, or "".
 func (g *gates) family(topic string) string {
 	for _, f := range g.families {
-		if strings.HasPrefix(topic, f) {
-			return f + "+"
+		if strings.HasPrefix(topic, f.prefix) {
+			return f.name
 		}
 	}
 	return ""

@@ -27,12 +27,12 @@ type lane struct {
 
 // group is what becomes one PUBLISH: readings of one sensor and run, or one event.
 type group struct {
-	lane    *lane
-	topic   string // that of a reply is known when it is rendered
-	records []buffer.Record
-	due     time.Time       // until when it waits for company
-	whole   *whole          // of a part of a loss event: what it has in common with the others
-	loss    []contract.Loss // and what it reports
+	lane  *lane
+	topic string          // that of a reply is known when it is rendered
+	pins  []buffer.Pin    // of its records
+	due   time.Time       // until when it waits for company
+	whole *whole          // of a part of a loss event: what it has in common with the others
+	loss  []contract.Loss // and what it reports
 }
 
 func (l *lane) stageFirst(g *group) { l.staged = slices.Insert(l.staged, 0, g) }
@@ -124,7 +124,7 @@ func (u *Uplink) giveBack(g *group) {
 		g.lane.staged = append(g.lane.staged, g)
 		return
 	}
-	u.cfg.Queue.Release(g.records)
+	u.cfg.Queue.Release(u.records(g))
 }
 
 // unstage gives everything that is not in flight back to the store.

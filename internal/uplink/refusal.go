@@ -102,7 +102,7 @@ func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *p
 func (u *Uplink) pauseOf(g *group) *pause {
 	p := u.pauses[g.topic]
 	if p == nil {
-		p = &pause{lane: g.lane, stream: g.records[0].Stream, reach: 1}
+		p = &pause{lane: g.lane, stream: g.first().Stream, reach: 1}
 		u.pauses[g.topic] = p
 	}
 	return p
@@ -119,9 +119,9 @@ func (u *Uplink) suspectSize(g *group, size int) {
 
 // count keeps account of what a pause holds.
 func (p *pause) count(g *group, sign int) {
-	n, bytes := len(g.records), 0
-	for i := range g.records {
-		bytes += len(g.records[i].Body)
+	n, bytes := len(g.pins), 0
+	for _, pin := range g.pins {
+		bytes += pin.Len()
 	}
 	p.records += sign * n
 	p.bytes += sign * bytes
@@ -130,7 +130,8 @@ func (p *pause) count(g *group, sign int) {
 // reply reports whether a group is the reply to a command. Its topic is the asker's, so a refusal
 // is final.
 func (g *group) reply() bool {
-	return g.records[0].Kind == buffer.Events && g.records[0].Stream == event.Replies
+	r := g.first()
+	return r.Kind == buffer.Events && r.Stream == event.Replies
 }
 
 // ledger reports whether a group is an event without which nothing can be proven: it is held, and
@@ -151,8 +152,7 @@ func (u *Uplink) ledger(g *group) bool {
 // and come back one by one.
 func insert(groups []*group, g *group) []*group {
 	i := slices.IndexFunc(groups, func(o *group) bool {
-		a, b := &o.records[0], &g.records[0]
-		return o.topic == g.topic && a.Pos > b.Pos
+		return o.topic == g.topic && o.first().Pos > g.first().Pos
 	})
 	if i < 0 {
 		i = len(groups)

@@ -55,7 +55,7 @@ func (u *Uplink) send(g *group, link Link) bool {
 }
 
 func (u *Uplink) render(g *group) (Message, error) {
-	r := &g.records[0]
+	r := g.first()
 	if r.Kind != buffer.Events {
 		return u.renderReadings(g)
 	}
@@ -87,7 +87,7 @@ func (u *Uplink) render(g *group) (Message, error) {
 }
 
 func (u *Uplink) renderReadings(g *group) (Message, error) {
-	b := u.batch(g.records)
+	b := u.batch(u.records(g))
 	m := Message{Topic: g.topic, ContentType: u.cfg.Encoder.ContentType()}
 	if g.lane.id == buffer.LiveLane {
 		m.Priority = priorityLive

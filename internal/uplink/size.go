@@ -171,10 +171,10 @@ type whole struct{ left int }
 // pieces returns into how many messages a group can be cut: its readings, or the ranges of a loss
 // event.
 func (u *Uplink) pieces(g *group) int {
-	if len(g.records) == 1 && u.isLoss(g) {
+	if len(g.pins) == 1 && u.isLoss(g) {
 		return max(len(lossOf(g)), 1)
 	}
-	return len(g.records)
+	return len(g.pins)
 }
 
 // cut takes the pieces from n on away from a group and returns them as one. The parts of a loss
@@ -182,8 +182,8 @@ func (u *Uplink) pieces(g *group) int {
 // of them.
 func (u *Uplink) cut(g *group, n int) *group {
 	rest := &group{lane: g.lane, topic: g.topic}
-	if len(g.records) > 1 {
-		rest.records, g.records = g.records[n:], g.records[:n:n]
+	if len(g.pins) > 1 {
+		rest.pins, g.pins = g.pins[n:], g.pins[:n:n]
 		return rest
 	}
 	if g.whole == nil {
@@ -191,7 +191,7 @@ func (u *Uplink) cut(g *group, n int) *group {
 	}
 	g.whole.left++
 	loss := lossOf(g)
-	rest.records, rest.whole = g.records, g.whole
+	rest.pins, rest.whole = g.pins, g.whole
 	rest.loss, g.loss = loss[n:], loss[:n:n]
 	return rest
 }
@@ -202,7 +202,7 @@ func lossOf(g *group) []contract.Loss {
 		return g.loss
 	}
 	var e contract.LossEvent
-	if _, fields, err := event.Decode(g.records[0].Body); err == nil {
+	if _, fields, err := event.Decode(g.first().Body); err == nil {
 		_ = json.Unmarshal(fields, &e) // what cannot be read has no pieces
 	}
 	return e.Loss

@@ -15,7 +15,7 @@ const (
 	// openMax is how many readings of a lane may wait for company. A message of each of 100 sensors
 	// that takes turns has 80 readings then, what 15,000 readings a second at a round trip of 100
 	// ms and 20 messages in flight need.
-	openMax = 12000
+	openMax = 6000
 	// typicalReading is taken for the bytes of a reading until a message of its sensor was
 	// rendered.
 	typicalReading = 110.0
@@ -32,14 +32,14 @@ type assembly struct {
 // An origin is what the readings of a message have in common.
 type origin struct{ stream, run string }
 
-func originOf(g *group) origin { return origin{g.records[0].Stream, g.records[0].Run} }
+func originOf(g *group) origin { r := g.first(); return origin{r.Stream, r.Run} }
 
 // close takes a group out.
 func (a *assembly) close(g *group) *group {
 	i := slices.Index(a.groups, g)
 	a.groups = slices.Delete(a.groups, i, i+1)
 	delete(a.of, originOf(g))
-	a.records -= len(g.records)
+	a.records -= len(g.pins)
 	return g
 }
 
@@ -57,7 +57,7 @@ func (a *assembly) closeIf(is func(*group) bool) (out []*group) {
 			return false
 		}
 		delete(a.of, originOf(g))
-		a.records -= len(g.records)
+		a.records -= len(g.pins)
 		out = append(out, g)
 		return true
 	})
@@ -66,7 +66,7 @@ func (a *assembly) closeIf(is func(*group) bool) (out []*group) {
 
 // largest returns the group with the most readings.
 func (a *assembly) largest() *group {
-	return slices.MaxFunc(a.groups, func(g, h *group) int { return len(g.records) - len(h.records) })
+	return slices.MaxFunc(a.groups, func(g, h *group) int { return len(g.pins) - len(h.pins) })
 }
 
 // wait returns how long the first group still waits for company.
@@ -76,6 +76,18 @@ func (a *assembly) wait(now time.Time) time.Duration {
 		wait = min(wait, max(g.due.Sub(now), 0))
 	}
 	return wait
+}
+
+// first returns the first record of a group.
+func (g *group) first() buffer.Record { return g.pins[0].Record() }
+
+// records returns the records of a group, valid until the next call.
+func (u *Uplink) records(g *group) []buffer.Record {
+	u.recs = u.recs[:0]
+	for _, pin := range g.pins {
+		u.recs = append(u.recs, pin.Record())
+	}
+	return u.recs
 }
 
 // stage makes sure that the lane has a group to send and reports whether it has.
@@ -90,12 +102,12 @@ func (u *Uplink) stage(l *lane) bool {
 		u.withhold(l)
 	}
 	for l.open.records < openMax {
-		records := u.cfg.Queue.Take(l.id, takeRecords, takeBytes)
-		u.assemble(l, records)
+		u.taken = u.cfg.Queue.TakePins(u.taken, l.id, takeRecords, takeBytes)
+		u.assemble(l, u.taken)
 		if len(l.staged) > 0 {
 			return true
 		}
-		if len(records) > 0 {
+		if len(u.taken) > 0 {
 			continue
 		}
 		if l.id == buffer.BacklogLane {
@@ -110,26 +122,26 @@ func (u *Uplink) stage(l *lane) bool {
 	return true
 }
 
-// assemble sorts records into messages: the readings of a sensor and run together. What is full, or
+// assemble sorts what was taken into messages: the readings of a sensor and run together. What is full, or
 // an event, is staged; before readings of a lower priority all of a higher one are.
-func (u *Uplink) assemble(l *lane, records []buffer.Record) {
+func (u *Uplink) assemble(l *lane, pins []buffer.Pin) {
 	now := u.now()
-	for i := range records {
-		r := &records[i]
+	for _, pin := range pins {
+		r := pin.Record()
 		if r.Kind == buffer.Events {
-			l.staged = append(l.staged, &group{lane: l, topic: u.eventTopic(r), records: []buffer.Record{*r}})
+			l.staged = append(l.staged, &group{lane: l, topic: u.eventTopic(&r), pins: []buffer.Pin{pin}})
 			continue
 		}
 		g := l.open.of[origin{r.Stream, r.Run}]
 		if g == nil {
-			if n := len(l.open.groups); l.id == buffer.BacklogLane && n > 0 && l.open.groups[n-1].records[0].Priority > r.Priority {
+			if n := len(l.open.groups); l.id == buffer.BacklogLane && n > 0 && l.open.groups[n-1].first().Priority > r.Priority {
 				l.staged = append(l.staged, l.open.closeAll()...)
 			}
-			g = u.open(l, r, now)
+			g = u.open(l, &r, now)
 		}
-		g.records = append(g.records, *r)
+		g.pins = append(g.pins, pin)
 		l.open.records++
-		if len(g.records) >= u.batchMax(l, r.Stream) {
+		if len(g.pins) >= u.batchMax(l, r.Stream) {
 			l.staged = append(l.staged, l.open.close(g))
 		}
 	}
@@ -168,7 +180,7 @@ func (u *Uplink) batchMax(l *lane, sensor string) int {
 // weigh notes how large a message of a sensor's readings became.
 func (u *Uplink) weigh(g *group, m *Message) {
 	if g.lane.id != buffer.EventLane {
-		u.weights[g.records[0].Stream] = float64(m.size()) / float64(len(g.records))
+		u.weights[g.first().Stream] = float64(m.size()) / float64(len(g.pins))
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 type Queue interface {
 	Run() string
 	Split()
-	Take(lane buffer.Lane, max, maxBytes int) []buffer.Record
+	TakePins(dst []buffer.Pin, lane buffer.Lane, max, maxBytes int) []buffer.Pin
 	Hold(lane buffer.Lane, streams map[string]bool)
 	Ack([]buffer.Record)
 	AckUnrouted([]buffer.Record)
@@ -135,6 +135,8 @@ type Uplink struct {
 	weights        map[string]float64 // bytes of a reading in the last message, by sensor
 	rendered       []payload.Reading  // of the batch that was rendered last
 	text, small    []byte             // its payload, as it is and compressed
+	recs           []buffer.Record    // of the group that was asked for last
+	taken          []buffer.Pin       // last
 	now            func() time.Time
 }
 
@@ -167,7 +169,10 @@ func New(c Config) *Uplink {
 	u := &Uplink{cfg: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
 		refusals: map[string]string{}, last: map[string]*newest{}, weights: map[string]float64{}, now: time.Now}
 	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
-	u.gates = gates{families: []string{c.Topics.Last(""), c.Topics.Sensor("")}, of: map[string]*gate{}}
+	u.gates.of = map[string]*gate{}
+	for _, prefix := range []string{c.Topics.Last(""), c.Topics.Sensor("")} {
+		u.gates.families = append(u.gates.families, family{prefix, prefix + "+"})
+	}
 	u.unroutedLosses.noSubscriber = map[string]bool{}
 	for q := range u.lanes {
 		u.lanes[q].id = buffer.Lane(q)

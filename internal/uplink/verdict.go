@@ -152,8 +152,8 @@ func (u *Uplink) setAside(ctx context.Context, o outcome) bool {
 	if o.err != nil {
 		reason = o.err.Error()
 	}
-	u.cfg.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.records[0].Stream, "seq", g.records[0].Seq, "reason", reason)
-	if err := u.cfg.Queue.Refuse(ctx, g.records, reason); err != nil {
+	u.cfg.Log.Warn("message set aside as a dead letter", "topic", g.topic, "stream", g.first().Stream, "seq", g.first().Seq, "reason", reason)
+	if err := u.cfg.Queue.Refuse(ctx, u.records(g), reason); err != nil {
 		u.cfg.Log.Warn("the dead letter cannot be stored now; the gateway tries again", "err", err)
 		u.refuse(g, o.why(g.topic))
 		return false
@@ -165,10 +165,10 @@ func (u *Uplink) setAside(ctx context.Context, o outcome) bool {
 // delivered lets the store forget what the broker took. Readings that nobody got go to the ledger.
 func (u *Uplink) delivered(g *group, unrouted bool) {
 	if g.lane.id != buffer.EventLane {
-		u.counts.delivered.Add(uint64(len(g.records)))
+		u.counts.delivered.Add(uint64(len(g.pins)))
 		if unrouted {
-			u.counts.unrouted.Add(uint64(len(g.records)))
-			u.cfg.Queue.AckUnrouted(g.records)
+			u.counts.unrouted.Add(uint64(len(g.pins)))
+			u.cfg.Queue.AckUnrouted(u.records(g))
 			return
 		}
 	}
@@ -177,5 +177,5 @@ func (u *Uplink) delivered(g *group, unrouted bool) {
 			return
 		}
 	}
-	u.cfg.Queue.Ack(g.records)
+	u.cfg.Queue.Ack(u.records(g))
 }

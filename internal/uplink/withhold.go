@@ -67,24 +67,24 @@ func (u *Uplink) shed(p *pause, share int) {
 	records, bytes := 0, 0
 	for i, g := range p.held {
 		n := 0
-		for n < len(g.records) && (records == 0 || records < most*probeRecords && bytes+len(g.records[n].Body) <= most*probeBytes) {
-			bytes += len(g.records[n].Body)
+		for n < len(g.pins) && (records == 0 || records < most*probeRecords && bytes+g.pins[n].Len() <= most*probeBytes) {
+			bytes += g.pins[n].Len()
 			records++
 			n++
 		}
-		if n == len(g.records) {
+		if n == len(g.pins) {
 			continue
 		}
 		rest := slices.Clone(p.held[i:])
 		p.held = slices.Delete(p.held, i, len(p.held))
 		if n > 0 {
 			rest[0] = u.cut(g, n)
-			g.records = slices.Clone(g.records) // holds no memory of the rest
+			g.pins = slices.Clone(g.pins) // holds no memory of the rest
 			p.held = append(p.held, g)
 		}
-		p.records, p.bytes, p.from = records, bytes, rest[0].records[0].Pos
+		p.records, p.bytes, p.from = records, bytes, rest[0].first().Pos
 		for _, g := range rest {
-			u.cfg.Queue.Release(g.records)
+			u.cfg.Queue.Release(u.records(g))
 		}
 		return
 	}
@@ -93,8 +93,8 @@ func (u *Uplink) shed(p *pause, share int) {
 // keep holds back what goes to a paused topic. What is newer than what the store has of it goes
 // there.
 func (u *Uplink) keep(p *pause, g *group) {
-	if p.from > 0 && g.records[0].Pos > p.from {
-		u.cfg.Queue.Release(g.records)
+	if p.from > 0 && g.first().Pos > p.from {
+		u.cfg.Queue.Release(u.records(g))
 		return
 	}
 	p.held = insert(p.held, g)
