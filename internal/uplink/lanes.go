@@ -31,6 +31,7 @@ type group struct {
 	topic string          // that of a reply is known when it is rendered
 	pins  []buffer.Pin    // of its records
 	due   time.Time       // until when it waits for company
+	max   int             // records, of readings
 	whole *whole          // of a part of a loss event: what it has in common with the others
 	loss  []contract.Loss // and what it reports
 }

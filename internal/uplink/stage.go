@@ -141,7 +141,7 @@ func (u *Uplink) assemble(l *lane, pins []buffer.Pin) {
 		}
 		g.pins = append(g.pins, pin)
 		l.open.records++
-		if len(g.pins) >= u.batchMax(l, r.Stream) {
+		if len(g.pins) >= g.max {
 			l.staged = append(l.staged, l.open.close(g))
 		}
 	}
@@ -149,7 +149,7 @@ func (u *Uplink) assemble(l *lane, pins []buffer.Pin) {
 
 // open adds an empty group for readings as r to a lane.
 func (u *Uplink) open(l *lane, r *buffer.Record, now time.Time) *group {
-	g := &group{lane: l, topic: u.cfg.Topics.Telemetry(r.Stream), due: now}
+	g := &group{lane: l, topic: u.cfg.Topics.Telemetry(r.Stream), max: u.batchMax(l, r.Stream), due: now}
 	if l.id == buffer.BacklogLane {
 		g.topic = u.cfg.Topics.Late(r.Stream)
 	} else if u.cfg.Linger != nil {
