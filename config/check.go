@@ -21,6 +21,9 @@ func (b *binder) check(c *Config, catalogue Catalogue) {
 	b.checkGateway(&c.Gateway)
 	c.platform = b.checkPlatform(c, catalogue.Platforms)
 	b.checkMQTT(&c.MQTT)
+	if b.set("mqtt.line") {
+		b.oneOf("mqtt.line", c.MQTT.Line, Lines)
+	}
 	b.checkLine(c)
 	b.oneOf("telemetry.compress", c.Telemetry.Compress, Compressions)
 	b.between("telemetry.linger", c.Telemetry.Linger, 0, lingerMax)

@@ -55,9 +55,6 @@ func (b *binder) online(n *node, v reflect.Value, path string) {
 // checkLine checks what says how, when and how fast the line is used.
 func (b *binder) checkLine(c *Config) {
 	m := &c.MQTT
-	if b.set("mqtt.line") {
-		b.oneOf("mqtt.line", m.Line, Lines)
-	}
 	if b.set("mqtt.publish_rate") && (m.PublishRate < 0.01 || m.PublishRate > 1e6) {
 		b.report(b.at("mqtt.publish_rate"), "mqtt.publish_rate must be from 0.01 to 1000000 messages a second: leave it out for no limit")
 	}
@@ -130,6 +127,17 @@ func (b *binder) checkTimeFrom(c *Config) {
 		}
 	}
 	b.report(b.at("gateway.time_from"), "gateway.time_from: %q is neither an https:// URL nor a sensor%s", from, didYouMean(from, names))
+}
+
+// Linger returns how long live readings of a sensor wait for company: not at all in a gateway that
+// sleeps, whose connections are for sending, nor of a sensor that the configuration does not have.
+func (c *Config) Linger(sensor string) time.Duration {
+	for i := range c.Sensors {
+		if c.Sensors[i].Name == sensor && c.MQTT.Online == 0 {
+			return c.Sensors[i].Linger
+		}
+	}
+	return 0
 }
 
 // sensorDefaults gives the sensors what [telemetry] says, unless they say it themselves.

@@ -88,6 +88,9 @@ func (b *binder) checkPlatform(c *Config, platforms []Platform) (p Platform) {
 	if k := c.MQTT.KeepAlive; k < p.KeepAliveMin || p.KeepAliveMax > 0 && k > p.KeepAliveMax {
 		b.report(b.at("mqtt.keep_alive"), "mqtt.keep_alive is %v: %s allows %v to %v", k, p.Name, p.KeepAliveMin, p.KeepAliveMax)
 	}
+	if s := c.MQTT.SessionExpiry; p.SessionMax > 0 && s > p.SessionMax {
+		b.report(b.at("mqtt.session_expiry"), "mqtt.session_expiry is %s: %s keeps sessions for at most %s", DurationText(s), p.Name, DurationText(p.SessionMax))
+	}
 	if longest := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/s/late"; p.TopicLevels > 0 && strings.Count(longest, "/") >= p.TopicLevels {
 		b.report(b.at("gateway.topic_prefix"), "gateway.topic_prefix has too many levels: topics such as %s have %d, and %s allows %d", longest, strings.Count(longest, "/")+1, p.Name, p.TopicLevels)
 	}

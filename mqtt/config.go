@@ -117,6 +117,9 @@ type Config struct {
 	// Subscriptions are made on every connection, before Connected is reported. A refusal does not
 	// end the connection: see Negotiated.Granted.
 	Subscriptions []Subscription
+	// FiltersMax is how many filters go into one SUBSCRIBE of Subscriptions, at most; 0 for no
+	// limit.
+	FiltersMax int
 	// ResponseTopic is the topic on which the responses to Request arrive; no other client may use
 	// it. The default is "response" below the topic that the broker assigns (Response Information,
 	// which the client then asks for). If the broker assigns none, it is "response/" and the client
@@ -231,6 +234,9 @@ func (c Config) withDefaults() (Config, []*url.URL, error) {
 	}
 	if c.MaxQueued < 0 {
 		bad("queue limit %d is negative", c.MaxQueued)
+	}
+	if c.FiltersMax < 0 {
+		bad("a limit of %d filters is negative", c.FiltersMax)
 	}
 	if c.PublishRate < 0 || c.BytesRate < 0 {
 		bad("a limit of %v messages and %d bytes a second is negative", c.PublishRate, c.BytesRate)

@@ -195,7 +195,8 @@ func (n *conn) subscribeAll(deadline time.Time) (wait func() error) {
 	var requests []*request
 	places := make(map[*request][]int) // in granted
 	add := func(place int, s Subscription) *request {
-		i := slices.IndexFunc(requests, func(r *request) bool { return r.subs[0].ID == s.ID })
+		most := n.c.cfg.FiltersMax
+		i := slices.IndexFunc(requests, func(r *request) bool { return r.subs[0].ID == s.ID && (most == 0 || len(r.subs) < most) })
 		if i < 0 || n.c.suspect.oneFilter {
 			i = len(requests)
 			requests = append(requests, &request{answer: make(chan answer, 1), once: true, place: place})

@@ -41,7 +41,7 @@ nothing is missing: per gateway, store, run and sensor. It watches until Ctrl-C,
 when it began counts from the first number that arrives. Without --broker it uses the [mqtt] of the configuration.
 
 With files it reads JSON lines instead ("-" is standard input): documents as gateways sent them, or objects with "topic" and "payload" as
-mosquitto_sub -F %j prints them. Then everything from the first number on is expected, unless --partial is given.
+mosquitto_sub -F %j prints them, or "payload_hex" for compressed telemetry: mosquitto_sub -F '{"topic":"%t","payload_hex":"%x"}'. Then everything from the first number on is expected, unless --partial is given.
 
 It exits with 0 if nothing is missing, and with 1 if something is.`,
 		Args: cobra.ArbitraryArgs,

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fieldgate/fieldgate/internal/compress"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/verify"
@@ -42,6 +43,9 @@ type row struct {
 	total, lates int
 }
 
+// maxPayload is the largest payload, in bytes, once it is not compressed.
+const maxPayload = 16 << 20
+
 func newWatcher(broker string) (*watcher, error) {
 	w := &watcher{tracker: verify.New(), sensors: map[string]*row{}, fields: map[string]map[string]contract.Field{}}
 	var err error
@@ -74,7 +78,9 @@ func (w *watcher) message(topic string, payload []byte) {
 	var err error
 	switch levels[0] {
 	case "telemetry":
-		err = w.telemetry(payload, len(levels) == 3)
+		if payload, err = compress.Decode(payload, maxPayload); err == nil {
+			err = w.telemetry(payload, len(levels) == 3)
+		}
 	case "sensors":
 		var s contract.Sensor
 		err = json.Unmarshal(payload, &s)

@@ -17,6 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/card"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/command"
+	"github.com/fieldgate/fieldgate/internal/compress"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/event"
@@ -171,9 +172,14 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	g.client = client
+	compressor, err := compress.New(g.Config.Telemetry.Compress)
+	if err != nil {
+		return err
+	}
 	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Subscriptions: subscriptions, Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
+		Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DrainDelay: link.DrainDelay(g.Config.MQTT),
 		Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,

@@ -27,8 +27,8 @@ func (g *Gateway) newClient(subscriptions []link.Subscription) (*mqtt.Client, er
 	m := g.Config.MQTT
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: cmp.Or(m.SessionExpiry, mqtt.NoSession), MaxInFlight: inFlight,
-		Backoff: mqtt.Backoff{Max: m.ReconnectMax},
-		Dial:    ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
+		Backoff: mqtt.Backoff{Max: m.ReconnectMax}, PublishRate: m.PublishRate, BytesRate: int(m.BytesRate), FiltersMax: g.Config.Platform().FiltersMax,
+		Dial: ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
 		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: link.Session{Store: g.store, Closed: buffer.ErrClosed, Client: m.ClientID, Log: g.peers},
 		Subscriptions: link.ForClient(subscriptions),
 		Handler:       g.receive, OnEvent: g.linkChanged, Log: g.peers,

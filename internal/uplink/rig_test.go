@@ -47,6 +47,13 @@ func (b *broker) take() []flight {
 	return sent
 }
 
+// put gives back what take returned, to be returned again.
+func (b *broker) put(flights []flight) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sent = append(flights, b.sent...)
+}
+
 // wall is a clock that knows all times unless it is pending.
 type wall struct{ pending bool }
 
@@ -65,6 +72,7 @@ type rig struct {
 	clock   *wall
 	alarms  []contract.AlarmEvent
 	maxLoss time.Duration              // of the store, from the next again on
+	high    string                     // a sensor of high priority, from the next again on
 	arrived map[string]map[uint64]bool // sequence numbers, by topic; see serve
 	cancel  context.CancelFunc
 	ended   chan error
@@ -90,6 +98,7 @@ func (r *rig) begin(change func(*Config)) {
 	began := time.Now()
 	var err error
 	r.store, err = buffer.Open(t.Context(), r.file, buffer.Options{
+		Streams: map[string]buffer.StreamOptions{r.high: {Priority: buffer.High}},
 		MaxLoss: r.maxLoss, Machine: "m", KernelBoot: "k", Up: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

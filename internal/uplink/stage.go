@@ -122,8 +122,8 @@ func (u *Uplink) stage(l *lane) bool {
 	return true
 }
 
-// assemble sorts what was taken into messages: the readings of a sensor and run together. What is full, or
-// an event, is staged; before readings of a lower priority all of a higher one are.
+// assemble sorts what was taken into messages: the readings of a sensor and run together. What is
+// full, or an event, is staged; before readings of a lower priority all of a higher one are.
 func (u *Uplink) assemble(l *lane, pins []buffer.Pin) {
 	now := u.now()
 	for _, pin := range pins {

@@ -3,6 +3,7 @@ package verify
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,7 +15,8 @@ const maxLine = 64 << 20
 // A line is what Lines reads: a message with its topic, or a document of a gateway by itself.
 type line struct {
 	Topic   string          `json:"topic"`
-	Payload json.RawMessage `json:"payload"` // the document, or a string with its text
+	Payload json.RawMessage `json:"payload"`     // the document, or a string with its text
+	Hex     *string         `json:"payload_hex"` // or its bytes in hexadecimal
 
 	N        json.RawMessage `json:"n"`        // of an event
 	Readings json.RawMessage `json:"readings"` // of telemetry
@@ -22,8 +24,9 @@ type line struct {
 }
 
 // Lines takes in a file of JSON lines. A line is a document as a gateway sent it, or an object with
-// its topic and its payload, as `mosquitto_sub -F %j` and `-F %J` print them. Documents of other
-// kinds are passed over. A line that cannot be read is reported in the report.
+// its topic and its payload, as `mosquitto_sub -F %j` and `-F %J` print them, or with the payload
+// in hexadecimal as payload_hex, for compressed telemetry. Documents of other kinds are passed
+// over. A line that cannot be read is reported in the report.
 func (t *Tracker) Lines(r io.Reader, name string) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
@@ -55,6 +58,12 @@ func (t *Tracker) line(text []byte) error {
 		var quoted string
 		if json.Unmarshal(payload, &quoted) == nil {
 			payload = []byte(quoted)
+		}
+		if l.Hex != nil {
+			var err error
+			if payload, err = hex.DecodeString(*l.Hex); err != nil {
+				return fmt.Errorf("payload_hex: %w", err)
+			}
 		}
 		if len(payload) == 0 {
 			return nil // cleared

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/fieldgate/fieldgate/internal/compress"
 	"strings"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
@@ -91,15 +92,27 @@ func (t *Tracker) message(topic string, payload []byte) error {
 	n := len(levels)
 	switch {
 	case n >= 2 && levels[n-2] == "telemetry":
-		return t.telemetry(payload, live)
+		return t.compressed(payload, live)
 	case n >= 3 && levels[n-3] == "telemetry" && levels[n-1] == "late":
-		return t.telemetry(payload, late)
+		return t.compressed(payload, late)
 	case n >= 2 && levels[n-2] == "events":
 		return t.event(payload)
 	case n >= 2 && levels[n-1] == "status":
 		return t.present(levels[n-2], payload)
 	}
 	return nil
+}
+
+// maxPayload is the largest payload of telemetry, in bytes, once it is not compressed.
+const maxPayload = 64 << 20
+
+// compressed takes in telemetry that may be compressed.
+func (t *Tracker) compressed(payload []byte, lane int) error {
+	text, err := compress.Decode(payload, maxPayload)
+	if err != nil {
+		return err
+	}
+	return t.telemetry(text, lane)
 }
 
 // maxUnread is how many messages that could not be read are kept to be shown.
