@@ -36,7 +36,7 @@ func (b *binder) check(c *Config, catalogue Catalogue) {
 		b.report(b.at("buffer.path"), "buffer.path must be the full path of the file: the directory in which the gateway starts varies")
 	}
 	b.oneOf("buffer.when_full", c.Buffer.WhenFull, WhenFull)
-	b.between("buffer.max_loss", c.Buffer.MaxLoss, 0, time.Hour)
+	b.between("buffer.max_loss", c.Buffer.MaxLoss, 0, MaxLossMax)
 	if c.Buffer.MaxBytes < 8<<20 {
 		b.report(b.at("buffer.max_bytes"), "buffer.max_bytes must be at least 8MiB: the write-ahead log alone needs 4MiB")
 	}

@@ -163,6 +163,9 @@ const (
 	HealthEveryMax = 24 * time.Hour
 )
 
+// MaxLossMax is the most that buffer.max_loss may be.
+const MaxLossMax = time.Hour
+
 // A Catalogue is what a configuration can name. Those who have it hand it in.
 type Catalogue struct {
 	Drivers   []drivers.Spec

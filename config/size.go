@@ -39,6 +39,16 @@ func ParseSize(s string) (Size, error) {
 	return Size(f * factor), nil
 }
 
+// Rounded shows the size in its largest binary unit, with one decimal.
+func (s Size) Rounded() string {
+	for i := 3; i >= 0; i-- {
+		if u := sizeUnits[i]; float64(s) >= u.factor {
+			return strconv.FormatFloat(float64(s)/u.factor, 'f', 1, 64) + " " + u.suffix
+		}
+	}
+	return strconv.FormatInt(int64(s), 10) + " B"
+}
+
 // String shows the size in its largest binary unit.
 func (s Size) String() string {
 	for i := 3; i >= 0; i-- {

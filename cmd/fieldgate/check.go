@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/sizing"
 )
 
 func checkCommand(o *options) *cobra.Command {
@@ -28,6 +29,13 @@ func checkCommand(o *options) *cobra.Command {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: gateway %s, %s, broker %s\n", o.config, c.Gateway.ID, several(len(c.Sensors), "sensor"), strings.Join(c.MQTT.URLs, ", "))
 			for _, w := range c.Warnings() {
 				fmt.Fprintf(cmd.OutOrStdout(), "warning: %s\n", w)
+			}
+			cost, err := sizing.LingerCost(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			if cost != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "warning: %s\n", cost)
 			}
 			if verbose {
 				return printSettings(cmd.OutOrStdout(), c.Settings())
