@@ -54,6 +54,7 @@ bench: build
 	@ls -l bin/fieldgate | awk '{print "binary " $$5 " bytes"}'
 	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 20x ./cmd/fieldgate
 	go test -tags $(TAGS) -run '^$$' -bench . ./internal/sampling ./buffer
+	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x ./internal/link
 	cd mqtt/bench && go run .
 
 include cross/targets.mk

@@ -2,16 +2,22 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/payload"
+	payloadjson "github.com/fieldgate/fieldgate/internal/payload/json"
+	"github.com/fieldgate/fieldgate/internal/reading"
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
@@ -179,4 +185,68 @@ func (l *lateness) percentile(p int) time.Duration {
 	}
 	slices.Sort(l.list)
 	return l.list[(len(l.list)-1)*p/100]
+}
+
+// BenchmarkBare is what the drain's CPU time is to be compared with: rendering its messages, and
+// publishing messages that are rendered already through the same line, for each reading.
+func BenchmarkBare(b *testing.B) {
+	const batch, readings = 500, 400_000
+	values := payload.Batch{Gateway: "gw", Run: "3f9c61a2b07d", Sensor: "s0"}
+	for i := range batch {
+		at := time.Unix(1_795_000_000, 0).Add(time.Duration(i) * time.Millisecond)
+		values.Readings = append(values.Readings, payload.Reading{Seq: uint64(i) + 1000, Time: at, Body: reading.Append(nil, []drivers.Value{drivers.Float("value", 0.123*float64(i))})})
+	}
+	var text []byte
+	b.Run("render", func(b *testing.B) {
+		encoder := new(payloadjson.Encoder)
+		before := cpuTime(b)
+		for range readings / batch {
+			var err error
+			if text, err = encoder.Append(text[:0], &values); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/readings, "CPU-µs/reading")
+		b.ReportMetric(0, "ns/op")
+	})
+	b.Run("publish", func(b *testing.B) {
+		m := newMosquitto(b, "allow_anonymous true", "max_inflight_messages 20")
+		connected := make(chan bool, 1)
+		c, err := mqtt.New(mqtt.Config{URLs: []string{m.url()}, ClientID: "bare", OnEvent: func(e mqtt.Event) {
+			if e.Kind == mqtt.Connected {
+				connected <- true
+			}
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		<-connected
+		before, done := cpuTime(b), make(chan error, readings/batch)
+		for range readings / batch {
+			if err := c.Send(&mqtt.Message{Topic: "fieldgate/gw/telemetry/s0/late", QoS: 1, Payload: text}, func(_ mqtt.PublishResult, err error) { done <- err }); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for range readings / batch {
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/readings, "CPU-µs/reading")
+		b.ReportMetric(0, "ns/op")
+		cancel()
+		<-ended
+	})
+}
+
+// cpuTime returns the CPU time of this process.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
