@@ -14,9 +14,9 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// TestCompressedTelemetryIsProven: a gateway that compresses, over an outage, is COMPLETE for verify
-// as a subscriber and from a file of mosquitto_sub; messages say how they are compressed, and what is
-// no telemetry is not.
+// TestCompressedTelemetryIsProven: a gateway that compresses, over an outage, is COMPLETE for
+// verify as a subscriber and from a file of mosquitto_sub; messages say how they are compressed,
+// and what is no telemetry is not.
 func TestCompressedTelemetryIsProven(t *testing.T) {
 	for _, word := range []string{"gzip", "zstd"} {
 		t.Run(word, func(t *testing.T) {

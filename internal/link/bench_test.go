@@ -37,9 +37,9 @@ func climate(rng *rand.Rand, first, n int) payload.Batch {
 	return b
 }
 
-// BenchmarkWire is the bytes of a reading of three values at the socket, MQTT's headers, topic alias
-// and user property included, TLS and TCP not: live and in batches, by format and compression. One
-// run; -benchtime has no say.
+// BenchmarkWire is the bytes of a reading of three values at the socket, MQTT's headers, topic
+// alias and user property included, TLS and TCP not: live and in batches, by format and
+// compression. One run; -benchtime has no say.
 func BenchmarkWire(b *testing.B) {
 	for _, format := range formats.Table() {
 		for _, word := range config.Compressions {

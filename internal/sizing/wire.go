@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// packetCost is what a PUBLISH of telemetry has besides topic, Content Type and payload: header,
-	// identifier and the lengths of its properties.
+	// packetCost is what a PUBLISH of telemetry has besides topic, Content Type and payload:
+	// header, identifier and the lengths of its properties.
 	packetCost = 16
 	// encodingCost is the user property of a compressed one.
 	encodingCost = 25

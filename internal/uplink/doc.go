@@ -5,20 +5,25 @@
 // # Lanes
 //
 // There are three: events (events and replies to commands), live readings, and the backlog, oldest
-// first. A reading is live if it was taken after the connection came up; everything that waited out
-// an outage is backlog and goes to the sensor's late topic. Of the window, which is what the broker
-// lets us leave unacknowledged, one slot is kept for events and one for the backlog, so that no
-// lane starves another. The backlog's bytes in flight are bounded by what adds about a quarter of a
-// second to the round trip (pacer), so that live readings stay live on a thin line. Retained
-// documents (status, shadow, descriptions, the newest reading of each sensor) stand beside the
-// lanes: of each topic only the newest text waits.
+// first. A reading is live if it was taken after the connection came up, or after the last one was
+// left in order; everything that waited out an outage is backlog and goes to the sensor's late
+// topic. Of the window, which is what the broker lets us leave unacknowledged, one slot is kept for
+// events and one for the backlog, and a live reading that was passed over often enough goes before
+// events, so that no lane starves another. The backlog's bytes in flight, and the size of its
+// messages, are bounded by what adds about a quarter of a second to the round trip (pacer), so that
+// live readings stay live on a thin line. What the client may not send yet because of a rate goes
+// by the same order (Message.Priority). Retained documents (status, shadow, descriptions, the
+// newest reading of each sensor) stand beside the lanes: of each topic only the newest text waits.
 //
 // # From take to acknowledgement
 //
-// Records are taken from the store a lane at a time and staged as groups: readings of one sensor
-// and run, one event. A group becomes one PUBLISH. From then on the client owns it: over
-// reconnections it resends the same bytes. When the PUBACK was processed the store forgets the
-// records. Groups that are still staged when the connection is lost go back to the store.
+// Records are taken from the store a lane at a time and assembled to groups: readings of one sensor
+// and run, from as many segments of the store as a message holds, or one event (stage.go). A group
+// that is full is staged; one of the backlog that is not full when nothing more is to be had; one
+// of live readings when they have lingered for as long as their sensor may. A group becomes one
+// PUBLISH, compressed if that makes it smaller. From then on the client owns it: over reconnections
+// it resends the same bytes. When the PUBACK was processed the store forgets the records. Groups
+// that are still staged when the connection is lost go back to the store.
 //
 // # Verdicts
 //

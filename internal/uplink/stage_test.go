@@ -187,8 +187,8 @@ func TestDrainDelay(t *testing.T) {
 	})
 }
 
-// TestCompressed: telemetry that gets smaller is compressed and says so; what does not is sent as it
-// is, and so is whatever is no telemetry. A limit is compared with what is sent.
+// TestCompressed: telemetry that gets smaller is compressed and says so; what does not is sent as
+// it is, and so is whatever is no telemetry. A limit is compared with what is sent.
 func TestCompressed(t *testing.T) {
 	for _, word := range []string{"gzip", "zstd"} {
 		synctest.Test(t, func(t *testing.T) {
