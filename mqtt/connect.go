@@ -88,9 +88,13 @@ func (c *Client) dial(ctx context.Context, u *url.URL) (net.Conn, error) {
 	if open == nil {
 		open = Dialer{}.Dial
 	}
-	nc, err := open(ctx, u, cfg)
+	m := &attemptMeter{meter: &c.bytes}
+	nc, err := open(context.WithValue(ctx, meterKey{}, m), u, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: dial %v: %w", u, err)
+	}
+	if !m.atSocket.Load() {
+		nc = &meteredConn{nc, &c.bytes}
 	}
 	return withProgress(nc), nil
 }
