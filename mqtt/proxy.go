@@ -87,7 +87,7 @@ func httpConnect(nc net.Conn, address string, user *url.Userinfo) error {
 		return nil
 	case strings.HasPrefix(code, "407") && user == nil:
 		return fmt.Errorf("it wants a %w", ErrProxyAuth)
-	case strings.HasPrefix(code, "407"):
+	case strings.HasPrefix(code, "407"), strings.HasPrefix(code, "401"): // tinyproxy 1.11 says 401 to a wrong password
 		return fmt.Errorf("it does not accept the %w", ErrProxyAuth)
 	}
 	return fmt.Errorf("%w to %s: %.80q", ErrProxyRefused, address, code)

@@ -17,8 +17,9 @@ const (
 	minRenewal = 10 * time.Second
 )
 
-// errTokenEnds is the cause of a Disconnected event before Credentials.Expires.
-var errCredentialsExpire = errors.New("mqtt: the credentials are about to expire")
+// ErrCredentialsExpire is the error of a Disconnected event shortly before Credentials.Expires: the
+// client connects again with new ones.
+var ErrCredentialsExpire = errors.New("mqtt: the credentials are about to expire")
 
 // renew waits until the credentials of the connection are about to expire. Then it
 // re-authenticates, or leaves the broker, with 0x04 so that no watcher takes the client for
@@ -42,10 +43,10 @@ func (n *conn) renew() {
 	}
 }
 
-// renewNow re-authenticates. errTokenEnds says that this takes a new connection.
+// renewNow re-authenticates. ErrCredentialsExpire says that this takes a new connection.
 func (n *conn) renewNow() error {
 	if n.c.auth == nil {
-		return errCredentialsExpire
+		return ErrCredentialsExpire
 	}
 	ctx, cancel := context.WithTimeout(n.c.stop, n.c.cfg.ConnectTimeout)
 	defer cancel()

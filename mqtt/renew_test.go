@@ -41,7 +41,7 @@ func TestCredentialsExpire(t *testing.T) {
 						t.Errorf("connection %d ended before %v", i, v.want)
 					}
 					time.Sleep(time.Millisecond)
-					if e := k.await(t, Disconnected); e.Err != errCredentialsExpire || e.Retry != 0 {
+					if e := k.await(t, Disconnected); e.Err != ErrCredentialsExpire || e.Retry != 0 {
 						t.Errorf("connection %d: %v, next in %v", i, e.Err, e.Retry)
 					}
 				}

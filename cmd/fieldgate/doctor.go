@@ -15,7 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/doctor"
-	"github.com/fieldgate/fieldgate/mqtt/ws"
+	"github.com/fieldgate/fieldgate/internal/transport"
 )
 
 // errChecksFailed is the verdict of doctor, whose reasons were printed.
@@ -57,9 +57,11 @@ be written to. Run it as the service runs, so that it has the same rights:
 	return c
 }
 
-// patient is this machine.
+// doctorConfig is this machine.
 func doctorConfig(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Config {
-	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: ws.Dialer{}.Dial}
+	to := transport.New(transport.Config{MQTT: c.MQTT, Protocols: c.Protocols})
+	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(),
+		Dial: to.Dial, Proxy: to.Proxy}
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}
