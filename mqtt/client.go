@@ -31,6 +31,7 @@ type Client struct {
 	lastFailure string     // the failure that was logged last; the supervisor's
 	responses   responses
 	auth        *authentication // nil without Config.Authenticator
+	renewed     *Credentials    // for the next attempt: asked for before the last connection ended; the supervisor's
 	bytes       meter
 
 	// mu guards what follows, and everything in the current connection that says so. It is never

@@ -160,8 +160,10 @@ func (c *Client) addCredentials(ctx context.Context, p *packet.Connect) (expires
 	if c.cfg.Credentials == nil {
 		return time.Time{}, nil
 	}
-	who, err := c.cfg.Credentials(ctx)
-	if err != nil {
+	var who Credentials
+	if c.renewed != nil {
+		who, c.renewed = *c.renewed, nil
+	} else if who, err = c.cfg.Credentials(ctx); err != nil {
 		return time.Time{}, fmt.Errorf("mqtt: credentials: %w", err)
 	}
 	if !packet.ValidString(who.Username) || len(who.Password) > packet.MaxStringLength {

@@ -13,8 +13,8 @@ type LocalStatus struct {
 	Broker  string            `json:"broker"`
 	Proxy   string            `json:"proxy,omitempty"`  // through which it is reached, without the password
 	Limits  *Limits           `json:"limits,omitempty"` // of the connection; nil: there is none
-	Clock   string            `json:"clock"`  // whether the time is known, why, and what waits for it
-	Config  string            `json:"config"` // current, last-good
+	Clock   string            `json:"clock"`            // whether the time is known, why, and what waits for it
+	Config  string            `json:"config"`           // current, last-good
 	Problem []string          `json:"problems,omitempty"`
 	Health  Health            `json:"health"`
 	Shadow  Reported          `json:"shadow"`

@@ -130,10 +130,10 @@ func (text tlsText) config(t config.TLS, now func() time.Time) (*tls.Config, err
 	return c, nil
 }
 
-// WillDelay returns how long the broker has to keep the will to itself after a connection ended: 0
-// if nothing of the credentials can be renewed while the gateway runs. To use renewed ones it leaves
-// with 0x04 (Disconnect with Will Message) and comes back within this time, so that nobody is told
-// that it was lost, unless it does not come back [MQTT-3.1.3-9].
+// WillDelay returns how long the broker has to wait with the will after a connection has ended: 0
+// if nothing of the credentials can be renewed while the gateway runs. To use renewed ones the
+// gateway leaves with 0x04 (Disconnect with Will Message) and comes back within this time, so that
+// the will is published only if it does not come back [MQTT-3.1.3-9].
 func WillDelay(m config.MQTT) time.Duration {
 	t := m.TLS
 	if len(m.PasswordCommand) > 0 || m.PasswordFile != "" || m.PasswordCredential != "" || t.CAFile != "" || t.CertFile != "" {

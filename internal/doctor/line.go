@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -124,7 +123,8 @@ func (p *Config) line(ctx context.Context, broker string, s *session) Check {
 		}
 		why = fmt.Sprintf("the broker does not take %s (%v)", topic, err)
 	}
-	if refused, ok := errors.AsType[*refusal](err); err != nil && !(ok && refused.open) { // a broker may end the connection at it
+	if err != nil { // some brokers end the connection after their refusal
+		s.leave()
 		again, wrong := p.connect(ctx, broker)
 		if wrong != nil {
 			return Check{"line", Warn, fmt.Sprintf("%s, and then: %v", why, wrong.err), wrong.remedy}
@@ -164,12 +164,9 @@ func (s *session) median(exchange func(id uint16) error) (time.Duration, error) 
 }
 
 // A refusal is the broker's answer to a message that it does not take.
-type refusal struct {
-	code packet.ReasonCode
-	open bool // the connection
-}
+type refusal packet.ReasonCode
 
-func (r *refusal) Error() string { return r.code.String() }
+func (r refusal) Error() string { return packet.ReasonCode(r).String() }
 
 // publish sends a reply to a command that nobody gave and waits for its PUBACK.
 func (s *session) publish(topic string, id uint16, now time.Time) error {
@@ -190,7 +187,7 @@ func (s *session) publish(topic string, id uint16, now time.Time) error {
 		return err
 	}
 	if ack.Code.Failed() {
-		return &refusal{ack.Code, true}
+		return refusal(ack.Code)
 	}
 	return nil
 }
@@ -218,7 +215,7 @@ func (s *session) await(kind packet.Type) (packet.Header, []byte, error) {
 			if err := bye.Decode(h, body); err != nil {
 				return h, nil, err
 			}
-			return h, nil, &refusal{bye.Code, false}
+			return h, nil, refusal(bye.Code)
 		}
 	}
 }

@@ -54,8 +54,8 @@ func ReadConnack(r *bufio.Reader) (*packet.Connack, error) {
 	return answer, answer.Decode(h, body)
 }
 
-// Next reads a packet. Of one that is longer than 64 KiB it returns no body. The body is valid until
-// the next call.
+// Next reads a packet. It returns no body for one that is longer than 64 KiB. The body is valid
+// until the next call.
 func Next(r *bufio.Reader) (h packet.Header, body []byte, err error) {
 	for n := 2; n <= packet.MaxHeaderSize; n++ {
 		head, err := r.Peek(n)
