@@ -164,7 +164,7 @@ func (c *Client) addCredentials(ctx context.Context, p *packet.Connect) (expires
 	if c.renewed != nil {
 		who, c.renewed = *c.renewed, nil
 	} else if who, err = c.cfg.Credentials(ctx); err != nil {
-		return time.Time{}, fmt.Errorf("mqtt: credentials: %w", err)
+		return time.Time{}, fmt.Errorf("%w: %w", ErrCredentials, err)
 	}
 	if !packet.ValidString(who.Username) || len(who.Password) > packet.MaxStringLength {
 		return time.Time{}, fmt.Errorf("%w credentials: not an MQTT string, or longer than %d bytes", ErrInvalid, packet.MaxStringLength)

@@ -37,6 +37,8 @@ var (
 	// ErrClosedAfterConnect means that the peer closed the connection after the CONNECT, without
 	// any answer.
 	ErrClosedAfterConnect = errors.New("mqtt: the connection was closed after CONNECT without an answer")
+	// ErrCredentials means that Config.Credentials returned an error.
+	ErrCredentials = errors.New("mqtt: credentials")
 	// ErrALPN means that the broker chose none of the protocols that tls.Config.NextProtos has.
 	ErrALPN = errors.New("the broker chose none of the protocols that were offered by ALPN")
 )
@@ -315,6 +317,8 @@ func diagnoseNetwork(err error) Diagnosis {
 			Remedy: "check the host in the URL, the DNS servers (resolvectl status) and the routes (ip route)"}
 	}
 	switch {
+	case errors.Is(err, ErrCredentials):
+		return Diagnosis{Remedy: "nothing was sent to the broker: the credentials have to be got first"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Diagnosis{Cause: "nothing listens at the port", Remedy: "check that the broker is running, and its port: usually 1883, 8883 with TLS"}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):

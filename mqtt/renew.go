@@ -71,7 +71,7 @@ func (n *conn) renewNow() error {
 		}
 		return errNotYet
 	case err != nil:
-		return fmt.Errorf("mqtt: credentials: %w", err)
+		return fmt.Errorf("%w: %w", ErrCredentials, err)
 	case n.c.auth == nil:
 		n.c.renewed = &who
 		return ErrCredentialsExpire

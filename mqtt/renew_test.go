@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,5 +229,20 @@ func TestCredentialsRefused(t *testing.T) {
 				k.close(t, false)
 			})
 		})
+	}
+}
+
+// TestCredentialsFail checks that the remedy is not about the broker, unless a file says more.
+func TestCredentialsFail(t *testing.T) {
+	for err, remedy := range map[error]string{
+		errors.New("no token today"):                                 "the credentials have to be got first",
+		&fs.PathError{Op: "open", Path: "/p", Err: fs.ErrPermission}: "let the user of this process read it",
+		syscall.ECONNREFUSED:                                         "the credentials have to be got first", // of a server of tokens
+	} {
+		k := start(t, Config{URLs: []string{"mqtt://127.0.0.1:1"}, Credentials: func(context.Context) (Credentials, error) { return Credentials{}, err }})
+		if d := Diagnose(k.await(t, Disconnected).Err); !strings.Contains(d.Remedy, remedy) || d.Cause == "" {
+			t.Errorf("%v: %+v", err, d)
+		}
+		k.close(t, false)
 	}
 }

@@ -125,7 +125,7 @@ func passwordRemedy(m config.MQTT) string {
 	case m.PasswordCredential != "":
 		return "a systemd credential exists only for the service; " + AsService
 	case len(m.PasswordCommand) > 0:
-		return "run the command by hand as the service's user: " + AsService
+		return "try it by hand with the rights of the service: sudo systemd-run --pipe --wait -q -p User=fieldgate " + m.PasswordCommand[0]
 	case m.PasswordEnv != "":
 		return "the service gets it from EnvironmentFile= or Environment= in its unit; this shell needs it too"
 	}

@@ -131,7 +131,7 @@ func TestPasswordCommand(t *testing.T) {
 	defer b.Close()
 	p := healthy(t, b)
 	p.Config.MQTT.PasswordCommand = []string{file}
-	if got := text(p.broker(t.Context())); !strings.Contains(got, `exit status 1: it says "log in first" → run the command by hand as the service's user`) {
+	if got := text(p.broker(t.Context())); !strings.Contains(got, `exit status 1: it says "log in first" → try it by hand with the rights of the service: sudo systemd-run`) {
 		t.Error(got)
 	}
 }
