@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	lookupTime = 10 * time.Second // for the name's addresses, if there are older ones
-	storeTime  = 2 * time.Second  // for the store: a card that hangs must not keep the gateway from its broker
-	addressMax = 4                // of a name
-	bucket     = "dns"
-	key        = "addresses"
+	lookupTime  = 10 * time.Second // for the name's addresses, if there are older ones
+	addressTime = 5 * time.Second  // for each of these
+	storeTime   = 2 * time.Second  // for the store: a card that hangs must not keep the gateway from its broker
+	addressMax  = 4                // of a name
+	bucket      = "dns"
+	key         = "addresses"
 )
 
 // A Store keeps the addresses of names over restarts.
@@ -67,7 +68,7 @@ func (n *names) connect(ctx context.Context, network, address string) (net.Conn,
 		return nc, nil
 	}
 	for _, ip := range old {
-		c, failed := new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(ip, port))
+		c, failed := (&net.Dialer{Timeout: addressTime}).DialContext(ctx, network, net.JoinHostPort(ip, port))
 		if failed == nil {
 			n.remember(host, c)
 			return c, nil
