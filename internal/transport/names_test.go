@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 )
 
@@ -199,5 +201,29 @@ func TestStoredAddresses(t *testing.T) {
 	d := New(Config{MQTT: config.MQTT{URLs: []string{broker}, Proxy: config.NoProxy}, Store: store, Resolver: resolver})
 	if err := try(t, d, broker); err != nil || string(store.values["dns/addresses"]) != "old" {
 		t.Errorf("%v, stored %s", err, store.values["dns/addresses"])
+	}
+}
+
+// TestAddressesOutliveARestart keeps them in a real store.
+func TestAddressesOutliveARestart(t *testing.T) {
+	server, resolver := newNameServer(t)
+	broker := "mqtt://broker.test:" + listen(t)
+	file := filepath.Join(t.TempDir(), "queue.db")
+	for range 2 {
+		store, err := buffer.Open(t.Context(), file, buffer.Options{MaxBytes: 8 << 20, Machine: "m", KernelBoot: "k"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := New(Config{MQTT: config.MQTT{URLs: []string{broker}, Proxy: config.NoProxy}, Store: store, Resolver: resolver})
+		if err := try(t, d, broker); err != nil {
+			t.Error(err)
+		}
+		if err := store.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := try(t, New(Config{MQTT: d.cfg.MQTT, Store: store, Resolver: resolver}), broker); (err == nil) == server.wrong.Load() {
+			t.Errorf("with a closed store: %v", err)
+		}
+		server.wrong.Store(true) // from the second round on
 	}
 }
