@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -32,8 +31,8 @@ type Client struct {
 	lastFailure string     // the failure that was logged last; the supervisor's
 	responses   responses
 	auth        *authentication // nil without Config.Authenticator
-	bytesIn     atomic.Uint64
-	bytesOut    atomic.Uint64
+	renewed     *Credentials    // for the next attempt: asked for before the last connection ended; the supervisor's
+	bytes       meter
 
 	// mu guards what follows, and everything in the current connection that says so. It is never
 	// held during I/O or while code of the user runs.
@@ -231,6 +230,6 @@ func (c *Client) Stats() Stats {
 	if !oldest.IsZero() {
 		s.OldestInFlight = time.Since(oldest)
 	}
-	s.BytesIn, s.BytesOut = c.bytesIn.Load(), c.bytesOut.Load()
+	s.BytesIn, s.BytesOut = c.bytes.in.Load(), c.bytes.out.Load()
 	return s
 }

@@ -65,7 +65,8 @@ type Config struct {
 	// any of them: default 60s, NoAckTimeout for no limit. After that the client gives up the
 	// connection, because messages may only be sent again on a new one [MQTT-4.4.0-1].
 	AckTimeout time.Duration
-	// Credentials is called before every attempt to connect; nil means no user name and no
+	// Credentials is called before every attempt to connect, except one with credentials that were
+	// renewed in time (Credentials.Expires); nil means no user name and no
 	// password. If the broker refuses what it returned, the next attempt comes soon, since there
 	// may be newer credentials. If it refuses those too, the delay is that after a permanent
 	// failure (Backoff).
@@ -169,8 +170,10 @@ type Credentials struct {
 	// again before that: a minute before, or when 9/10 of the time that was left have passed,
 	// whichever is later, but not within 10s of the last time.
 	//
-	// Without an Authenticator, the client then reconnects, and the broker publishes a will that
-	// has no Delay. With an Authenticator, the client re-authenticates on the connection.
+	// Without an Authenticator, the client then leaves with code 0x04 and reconnects with the new
+	// credentials: the broker publishes a will that has no Delay. If there are none that last
+	// longer, the client stays and asks again every 10s, until the present ones expire. With an
+	// Authenticator, the client re-authenticates on the connection.
 	Expires time.Time
 }
 

@@ -88,9 +88,13 @@ func (c *Client) dial(ctx context.Context, u *url.URL) (net.Conn, error) {
 	if open == nil {
 		open = Dialer{}.Dial
 	}
-	nc, err := open(ctx, u, cfg)
+	m := &attemptMeter{meter: &c.bytes}
+	nc, err := open(context.WithValue(ctx, meterKey{}, m), u, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: dial %v: %w", u, err)
+	}
+	if !m.atSocket.Load() {
+		nc = &meteredConn{nc, &c.bytes}
 	}
 	return withProgress(nc), nil
 }
@@ -156,9 +160,11 @@ func (c *Client) addCredentials(ctx context.Context, p *packet.Connect) (expires
 	if c.cfg.Credentials == nil {
 		return time.Time{}, nil
 	}
-	who, err := c.cfg.Credentials(ctx)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("mqtt: credentials: %w", err)
+	var who Credentials
+	if c.renewed != nil {
+		who, c.renewed = *c.renewed, nil
+	} else if who, err = c.cfg.Credentials(ctx); err != nil {
+		return time.Time{}, fmt.Errorf("%w: %w", ErrCredentials, err)
 	}
 	if !packet.ValidString(who.Username) || len(who.Password) > packet.MaxStringLength {
 		return time.Time{}, fmt.Errorf("%w credentials: not an MQTT string, or longer than %d bytes", ErrInvalid, packet.MaxStringLength)

@@ -37,6 +37,10 @@ var (
 	// ErrClosedAfterConnect means that the peer closed the connection after the CONNECT, without
 	// any answer.
 	ErrClosedAfterConnect = errors.New("mqtt: the connection was closed after CONNECT without an answer")
+	// ErrCredentials means that Config.Credentials returned an error.
+	ErrCredentials = errors.New("mqtt: credentials")
+	// ErrALPN means that the broker chose none of the protocols that tls.Config.NextProtos has.
+	ErrALPN = errors.New("the broker chose none of the protocols that were offered by ALPN")
 )
 
 // A ProtocolMismatch is the error of a connection attempt if what answered CONNECT is not an MQTT
@@ -105,7 +109,10 @@ func Diagnose(err error) Diagnosis {
 	if re, ok := errors.AsType[*ReasonError](err); ok {
 		return diagnoseReason(re)
 	}
-	d, known := diagnosePeer(err)
+	d, known := diagnoseProxy(err)
+	if !known {
+		d, known = diagnosePeer(err)
+	}
 	if !known {
 		d, known = diagnoseTLS(err)
 	}
@@ -201,6 +208,9 @@ func diagnoseTLS(err error) (Diagnosis, bool) {
 		}
 		return Diagnosis{"the broker's certificate is not valid: " + e.Error(), "renew the broker's certificate", true}, true
 	}
+	if errors.Is(err, ErrALPN) {
+		return Diagnosis{ErrALPN.Error(), "correct the ALPN protocols or the port: AWS IoT Core at port 443 takes x-amzn-mqtt-ca with a client certificate, and mqtt with a custom authorizer; most brokers need none", true}, true
+	}
 	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		d := Diagnosis{"the port does not speak TLS", "use mqtt:// (or ws://) for this port, or the broker's TLS port, usually 8883", true}
 		if found, ok := errors.AsType[*ProtocolMismatch](mismatch(e.RecordHeader[:])); ok && found.Protocol != "TLS" {
@@ -274,6 +284,32 @@ func diagnoseAlert(alert string) Diagnosis {
 	return d
 }
 
+// diagnoseProxy judges what a proxy says, and the way to it.
+func diagnoseProxy(err error) (Diagnosis, bool) {
+	e, ok := errors.AsType[*ProxyError](err)
+	if !ok {
+		return Diagnosis{}, false
+	}
+	d := Diagnosis{Cause: e.Error()}
+	switch {
+	case errors.Is(err, ErrProxyAuth):
+		d.Remedy, d.Permanent = "check the proxy's user name and password", true
+	case errors.Is(err, ErrProxyRefused):
+		d.Remedy = "the proxy has to allow connections to the broker's host and port, and to reach it: ask its operator"
+	case errors.Is(err, ErrNotProxy):
+		d.Remedy, d.Permanent = "check the proxy's address, and whether it is an HTTP proxy (http://) or a SOCKS5 proxy (socks5://); a network may also want a log-in first", true
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, io.EOF),
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		d.Cause = "the proxy " + e.Proxy + " does not answer"
+		d.Remedy = "check the proxy's address, and whether it is an HTTP proxy (http://) or a SOCKS5 proxy (socks5://)"
+	default: // the proxy was not reached
+		d = diagnoseNetwork(e.Err)
+		d.Cause = "the proxy " + e.Proxy + " is not reached: " + d.Cause
+		d.Remedy = "check the proxy's address and port, and that it runs"
+	}
+	return d, true
+}
+
 // diagnoseNetwork judges how far the way to the broker goes.
 func diagnoseNetwork(err error) Diagnosis {
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
@@ -281,6 +317,8 @@ func diagnoseNetwork(err error) Diagnosis {
 			Remedy: "check the host in the URL, the DNS servers (resolvectl status) and the routes (ip route)"}
 	}
 	switch {
+	case errors.Is(err, ErrCredentials):
+		return Diagnosis{Remedy: "nothing was sent to the broker: the credentials have to be got first"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Diagnosis{Cause: "nothing listens at the port", Remedy: "check that the broker is running, and its port: usually 1883, 8883 with TLS"}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):

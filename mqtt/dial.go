@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -44,14 +45,22 @@ type Dialer struct {
 	// socks5://host:1080, with user information if the proxy requires it. Nil, or a nil result,
 	// means no proxy.
 	Proxy func(broker *url.URL) (*url.URL, error)
+	// Connect opens the TCP connection to the broker, or to the proxy. Nil means
+	// net.Dialer.DialContext.
+	Connect func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Dial connects to u; the default ports are 1883 for mqtt and 8883 for mqtts. TLS is version 1.2 at
-// least. The server name is that of u, unless cfg has one. cfg may be nil and is not modified.
+// least. The server name is that of u, unless cfg has one. cfg may be nil and is not modified. If
+// it has NextProtos (ALPN), a broker that chooses none of them is refused: ErrALPN.
 func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error) {
 	switch u.Scheme {
 	case "unix":
-		return new(net.Dialer).DialContext(ctx, "unix", u.Path)
+		nc, err := new(net.Dialer).DialContext(ctx, "unix", u.Path)
+		if err != nil {
+			return nil, err
+		}
+		return metered(ctx, nc), nil
 	case "mqtt":
 		return d.dialTCP(ctx, u, "1883")
 	case "mqtts":
@@ -67,7 +76,6 @@ func (d Dialer) Dial(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn
 // dialTCP connects to the host of u, through the proxy if there is one.
 func (d Dialer) dialTCP(ctx context.Context, u *url.URL, defaultPort string) (net.Conn, error) {
 	address := hostPort(u, defaultPort)
-	tcp := net.Dialer{Control: limitUnacknowledged}
 	var via *url.URL
 	if d.Proxy != nil {
 		var err error
@@ -76,16 +84,15 @@ func (d Dialer) dialTCP(ctx context.Context, u *url.URL, defaultPort string) (ne
 		}
 	}
 	if via == nil {
-		nc, err := tcp.DialContext(ctx, "tcp", address)
-		return withProgress(nc), err
+		return d.connect(ctx, address)
 	}
 	open := proxies[via.Scheme]
 	if open.handshake == nil {
-		return nil, fmt.Errorf("proxy %s: want http:// or socks5://", via.Redacted())
+		return nil, &ProxyError{Proxy: via.Redacted(), Err: errors.New("want http:// or socks5://")}
 	}
-	nc, err := tcp.DialContext(ctx, "tcp", hostPort(via, open.port))
+	nc, err := d.connect(ctx, hostPort(via, open.port))
 	if err != nil {
-		return nil, fmt.Errorf("proxy %s: %w", via.Redacted(), err)
+		return nil, &ProxyError{Proxy: via.Redacted(), Err: err}
 	}
 	release := context.AfterFunc(ctx, func() { nc.Close() })
 	err = open.handshake(nc, address, via.User)
@@ -94,9 +101,23 @@ func (d Dialer) dialTCP(ctx context.Context, u *url.URL, defaultPort string) (ne
 	}
 	if err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("proxy %s: %w", via.Redacted(), err)
+		return nil, &ProxyError{Proxy: via.Redacted(), Err: err}
 	}
-	return withProgress(nc), nil
+	return nc, nil
+}
+
+// connect opens a TCP connection.
+func (d Dialer) connect(ctx context.Context, address string) (net.Conn, error) {
+	open := d.Connect
+	if open == nil {
+		open = new(net.Dialer).DialContext
+	}
+	nc, err := open(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	limitUnacknowledged(nc)
+	return withProgress(metered(ctx, nc)), nil
 }
 
 func hostPort(u *url.URL, defaultPort string) string {
@@ -116,11 +137,26 @@ func secure(ctx context.Context, raw net.Conn, host string, cfg *tls.Config) (ne
 	}
 	// TLS does not survive a timeout in the middle of a record, so progress is watched below it.
 	conn := tls.Client(withProgress(raw), cfg)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	err := conn.HandshakeContext(ctx)
+	switch {
+	case len(cfg.NextProtos) == 0:
+	case err == nil && conn.ConnectionState().NegotiatedProtocol == "":
+		err = fmt.Errorf("%w: %q", ErrALPN, cfg.NextProtos)
+	case err != nil && refusesALPN(err.Error()):
+		err = fmt.Errorf("%w: %q: %w", ErrALPN, cfg.NextProtos, err)
+	}
+	if err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("TLS with %s: %w", cfg.ServerName, err)
 	}
 	return conn, nil
+}
+
+// refusesALPN reports whether a handshake failed because of ALPN: the broker answers with an alert
+// (RFC 7301, 3.2) or with a protocol that was not offered. Package crypto/tls has no type for
+// either.
+func refusesALPN(text string) bool {
+	return strings.Contains(text, "no application protocol") || strings.Contains(text, "unadvertised ALPN protocol")
 }
 
 // writeTimeout is how long a write may move no byte at all.
@@ -151,9 +187,4 @@ func (p *progressConn) Write(b []byte) (n int, err error) {
 }
 
 // CloseWrite closes the direction of writing, if the transport can.
-func (p *progressConn) CloseWrite() error {
-	if c, ok := p.Conn.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (p *progressConn) CloseWrite() error { return closeWrite(p.Conn) }

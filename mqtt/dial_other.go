@@ -2,7 +2,7 @@
 
 package mqtt
 
-import "syscall"
+import "net"
 
 // limitUnacknowledged does nothing: only Linux has TCP_USER_TIMEOUT.
-func limitUnacknowledged(_, _ string, _ syscall.RawConn) error { return nil }
+func limitUnacknowledged(net.Conn) {}

@@ -193,17 +193,21 @@ func TestProxyErrors(t *testing.T) {
 		serve              func(*proxy, net.Conn) (string, error)
 		want               string
 	}{
-		{"HTTP without password", "http", "", httpProxy, "user name and a password"},
-		{"HTTP wrong password", "http", "other", httpProxy, "user name and a password"},
+		{"HTTP without password", "http", "", httpProxy, "wants a user name and password"},
+		{"HTTP wrong password", "http", "other", httpProxy, "not accept the user name and password"},
 		{"HTTP refuses", "http", "", say("HTTP/1.1 503 Busy\r\n\r\n"), "503 Busy"},
 		{"HTTP is none", "http", "", say("SSH-2.0-x\r\n\r\n"), "not HTTP"},
 		{"HTTP ends", "http", "", say("HTTP/1.1 200"), "EOF"},
-		{"HTTP floods", "http", "", say(strings.Repeat("x", maxProxyHeader+1)), "longer than"},
-		{"SOCKS without password", "socks5", "", socksProxy, "user name and a password"},
+		{"HTTP floods", "http", "", say("HTTP/1.1 200 " + strings.Repeat("x", maxProxyHeader)), "longer than"},
+		{"HTTP garbage", "http", "", say(strings.Repeat("x", maxProxyHeader+1)), "not HTTP"},
+		{"HTTP without a header", "http", "", say("<html><body>Please log in</body></html>"), "not HTTP"},
+		{"HTTP log-in page", "http", "", say("HTTP/1.1 200 OK\r\ncontent-type: Text/HTML; charset=utf-8\r\n\r\n<html>"), "a page of HTML"},
+		{"HTTP 302", "http", "", say("HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n"), "302 Found"},
+		{"SOCKS without password", "socks5", "", socksProxy, "wants a user name and password"},
 		{"SOCKS wrong password", "socks5", "other", socksProxy, "not accept"},
 		{"SOCKS refuses", "socks5", "user", socksProxy, "connection refused"},
 		{"SOCKS is none", "socks5", "", say("HTTP/1.1 400"), "not speak SOCKS5"},
-		{"SOCKS takes no password", "socks5", "user", say("\x05\x00"), "remove them"},
+		{"SOCKS takes no password", "socks5", "user", say("\x05\x00"), "takes no user name"},
 		{"SOCKS ends", "socks5", "", say("\x05\x00\x05\x00\x00\x01"), "waiting"},
 		{"SOCKS odd address", "socks5", "", say("\x05\x00\x05\x00\x00\x09\x00"), "address type 9"},
 		{"SOCKS unknown failure", "socks5", "", say("\x05\x00\x05\x77"), "code 119"},
@@ -231,6 +235,9 @@ func TestProxyErrors(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), v.want) || strings.Contains(err.Error(), "secret") {
 				t.Error(err)
+			}
+			if d := Diagnose(err); !strings.Contains(d.Cause, "proxy "+v.scheme) || !strings.Contains(d.Remedy, "proxy") || strings.Contains(d.Cause, "secret") {
+				t.Errorf("diagnosis %+v", d)
 			}
 		})
 	}

@@ -20,7 +20,6 @@ func (n *conn) handshake(ctx context.Context, request *packet.Connect) (*packet.
 		if _, err := n.nc.Write(b); err != nil {
 			return nil, fmt.Errorf("mqtt: connecting: %w", err)
 		}
-		n.c.bytesOut.Add(uint64(len(b)))
 		h, body, err := n.readPacket()
 		if err != nil {
 			return nil, err
@@ -103,7 +102,6 @@ func (n *conn) readPacket() (h packet.Header, body []byte, err error) {
 	if _, err := io.ReadFull(n.nc, body); err != nil {
 		return h, nil, fmt.Errorf("mqtt: waiting for CONNACK: %w", err)
 	}
-	n.c.bytesIn.Add(uint64(size + h.Length))
 	return h, body, nil
 }
 

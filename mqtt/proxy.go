@@ -25,8 +25,34 @@ var proxies = map[string]proxyProtocol{
 	"socks5": {"1080", socks5},
 }
 
+// A ProxyError is the error of a connection attempt that a proxy ended, or that did not reach the
+// proxy.
+type ProxyError struct {
+	Proxy string // its URL, without the password
+	Err   error  // ErrProxyAuth, ErrProxyRefused, ErrNotProxy, of the network, or of the context
+}
+
+// Error implements error.
+func (e *ProxyError) Error() string { return "proxy " + e.Proxy + ": " + e.Err.Error() }
+
+// Unwrap returns e.Err.
+func (e *ProxyError) Unwrap() error { return e.Err }
+
+// Errors of proxies. They are wrapped: test with errors.Is.
+var (
+	// ErrProxyAuth means that the proxy wants a user name and a password, or others, or none.
+	ErrProxyAuth = errors.New("user name and password")
+	// ErrProxyRefused means that the proxy does not connect to the broker.
+	ErrProxyRefused = errors.New("it does not connect")
+	// ErrNotProxy means that what answers is not a proxy of the kind that its URL says.
+	ErrNotProxy = errors.New("it is not such a proxy")
+)
+
 // maxProxyHeader is the longest answer of an HTTP proxy, in bytes.
 const maxProxyHeader = 16 << 10
+
+// httpVersion is how every answer of an HTTP proxy begins.
+const httpVersion = "HTTP/1."
 
 // httpConnect asks an HTTP proxy (RFC 9110, 9.3.6).
 func httpConnect(nc net.Conn, address string, user *url.Userinfo) error {
@@ -41,25 +67,41 @@ func httpConnect(nc net.Conn, address string, user *url.Userinfo) error {
 	var header []byte
 	for !strings.HasSuffix(string(header[max(0, len(header)-4):]), "\r\n\r\n") {
 		if len(header) == maxProxyHeader {
-			return fmt.Errorf("the answer to CONNECT is longer than %d bytes", maxProxyHeader)
+			return fmt.Errorf("%w: its answer to CONNECT is longer than %d bytes", ErrNotProxy, maxProxyHeader)
 		}
 		var one [1]byte
 		if _, err := io.ReadFull(nc, one[:]); err != nil {
 			return fmt.Errorf("waiting for the answer to CONNECT: %w", err)
 		}
 		header = append(header, one[0])
+		if n := len(header); n <= len(httpVersion) && string(header) != httpVersion[:n] { // waiting for more would take long
+			return fmt.Errorf("%w: its answer to CONNECT begins with %q, which is not HTTP", ErrNotProxy, header)
+		}
 	}
-	status, _, _ := strings.Cut(string(header), "\r\n")
-	version, rest, _ := strings.Cut(status, " ")
+	status, fields, _ := strings.Cut(string(header), "\r\n")
+	_, code, _ := strings.Cut(status, " ")
 	switch {
-	case !strings.HasPrefix(version, "HTTP/1."):
-		return fmt.Errorf("it answers %.80q, which is not HTTP", status)
-	case strings.HasPrefix(rest, "2"):
+	case strings.HasPrefix(code, "2") && isHTML(fields): // a log-in page of a network
+		return fmt.Errorf("%w: it answers CONNECT with a page of HTML", ErrNotProxy)
+	case strings.HasPrefix(code, "2"):
 		return nil
-	case strings.HasPrefix(rest, "407"):
-		return errors.New("it wants a user name and a password: put them into its URL, or check them")
+	case strings.HasPrefix(code, "407") && user == nil:
+		return fmt.Errorf("it wants a %w", ErrProxyAuth)
+	case strings.HasPrefix(code, "407"), strings.HasPrefix(code, "401"): // tinyproxy 1.11 says 401 to a wrong password
+		return fmt.Errorf("it does not accept the %w", ErrProxyAuth)
 	}
-	return fmt.Errorf("it refused CONNECT %s: %.80q", address, status)
+	return fmt.Errorf("%w to %s: %.80q", ErrProxyRefused, address, code)
+}
+
+// isHTML reports whether the header fields of an answer announce HTML.
+func isHTML(fields string) bool {
+	for line := range strings.Lines(fields) {
+		name, value, _ := strings.Cut(line, ":")
+		if strings.EqualFold(name, "Content-Type") && strings.Contains(strings.ToLower(value), "text/html") {
+			return true
+		}
+	}
+	return false
 }
 
 // Numbers of SOCKS5 (RFC 1928, RFC 1929).
@@ -99,25 +141,25 @@ func socks5(nc net.Conn, address string, user *url.Userinfo) error {
 		return err
 	}
 	if in[0] != socksVersion {
-		return errors.New("it does not speak SOCKS5")
+		return fmt.Errorf("%w: it does not speak SOCKS5", ErrNotProxy)
 	}
 	if in[1] != method {
 		if user == nil {
-			return errors.New("it wants a user name and a password: put them into its URL")
+			return fmt.Errorf("it wants a %w", ErrProxyAuth)
 		}
-		return errors.New("it takes no user name and password: remove them from its URL")
+		return fmt.Errorf("it takes no %w", ErrProxyAuth)
 	}
 	if user != nil {
 		password, _ := user.Password()
 		if len(user.Username()) > 255 || len(password) > 255 {
-			return errors.New("user name or password is longer than 255 bytes")
+			return fmt.Errorf("it cannot take a %w of more than 255 bytes each", ErrProxyAuth)
 		}
 		b := append([]byte{socksPasswordV, byte(len(user.Username()))}, user.Username()...)
 		if err := exchange(append(append(b, byte(len(password))), password...)); err != nil {
 			return err
 		}
 		if in[1] != 0 {
-			return errors.New("it does not accept the user name and the password")
+			return fmt.Errorf("it does not accept the %w", ErrProxyAuth)
 		}
 	}
 	request, err := socksAddress([]byte{socksVersion, socksConnect, 0}, address)
@@ -132,7 +174,7 @@ func socks5(nc net.Conn, address string, user *url.Userinfo) error {
 		if code < len(socksErrors) {
 			reason = socksErrors[code]
 		}
-		return fmt.Errorf("it does not connect to %s: %s", address, reason)
+		return fmt.Errorf("%w to %s: %s", ErrProxyRefused, address, reason)
 	}
 	return skipSocksAddress(nc)
 }
@@ -177,7 +219,7 @@ func skipSocksAddress(r io.Reader) error {
 	case socksName:
 		length = int(head[2])
 	default:
-		return fmt.Errorf("it answers with address type %d", head[1])
+		return fmt.Errorf("%w: it answers with address type %d", ErrNotProxy, head[1])
 	}
 	if _, err := io.CopyN(io.Discard, r, int64(length)+2); err != nil {
 		return fmt.Errorf("waiting for its answer: %w", err)

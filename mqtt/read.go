@@ -31,7 +31,7 @@ func (n *conn) read() error {
 			return fmt.Errorf("mqtt: reading: %w", err)
 		}
 		filled += m
-		n.received(m)
+		n.received()
 	}
 }
 
@@ -48,10 +48,8 @@ func (n *conn) stopReading(err error) error {
 	return err
 }
 
-func (n *conn) received(bytes int) {
-	n.lastRead.Store(int64(n.now()))
-	n.c.bytesIn.Add(uint64(bytes))
-}
+// received notes that something was read.
+func (n *conn) received() { n.lastRead.Store(int64(n.now())) }
 
 // handleAll handles the packets in b and returns what is left of it, less than one packet and less
 // than readBuffer.
@@ -114,7 +112,7 @@ func (n *conn) readLargeLocked(begin []byte, length int) ([]byte, error) {
 			return nil, fmt.Errorf("mqtt: reading: %w", err)
 		}
 		filled += m
-		n.received(m)
+		n.received()
 	}
 	return body, nil
 }

@@ -4,6 +4,11 @@ import "time"
 
 // Stats is a snapshot of a client. Connected, Queued, InFlight and OldestInFlight describe this
 // moment; the others count since New. Messages are outbound unless the comment says received.
+//
+// BytesIn and BytesOut are what goes over the sockets of Dialer and of package ws, also in attempts
+// that fail: MQTT, WebSocket framing, TLS and the exchange with a proxy, without the headers of TCP
+// and IP. If Config.Dial opens connections in another way, they count what the client reads from
+// and writes to the connection that it returns.
 type Stats struct {
 	Connected      bool          // as reported by Connected events
 	Queued         int           // messages accepted that have no outcome yet, those in flight included
@@ -19,7 +24,7 @@ type Stats struct {
 	Dropped        uint64        // received QoS 0 messages that were discarded because too many were waiting for the handler
 	Connects       uint64        // connections that the broker accepted
 	Reconnects     uint64        // the same without the first
-	BytesIn        uint64        // bytes of MQTT packets received
-	BytesOut       uint64        // bytes of MQTT packets sent
+	BytesIn        uint64        // bytes received over the sockets
+	BytesOut       uint64        // bytes sent over the sockets
 	Writes         uint64        // writes to the connection; one may carry many packets
 }

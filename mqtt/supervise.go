@@ -40,7 +40,7 @@ func (c *Client) supervise() {
 		switch {
 		case paused:
 			wait, err, attempts = max(time.Until(pause.until), 0), nil, 0
-		case followed, err == errCredentialsExpire:
+		case followed, err == ErrCredentialsExpire:
 		case c.will.refused(c.sentWill, err):
 			wait = c.cfg.Backoff.delay(1, nil)
 		case (c.facts.restart || c.suspect.pending()) && attempts <= eagerAttempts:
@@ -86,7 +86,7 @@ func (c *Client) report(u *url.URL, err error, wait time.Duration) {
 	switch {
 	case err == nil:
 		c.cfg.Log.Info("disconnected", "url", u.String())
-	case err == errCredentialsExpire:
+	case err == ErrCredentialsExpire:
 		c.cfg.Log.Info("disconnected", "url", u.String(), "err", err)
 	case err.Error() == c.lastFailure: // a repetition
 		c.cfg.Log.Debug("disconnected", "url", u.String(), "err", err, "retry", wait)

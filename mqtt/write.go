@@ -177,11 +177,9 @@ func (n *conn) flush(buf []byte, written []settlement) (err error) {
 		err = n.c.saveMessages(n.c.stop)
 	}
 	if err == nil {
-		var m int
-		if m, err = n.nc.Write(buf); err != nil {
+		if _, err = n.nc.Write(buf); err != nil {
 			err = fmt.Errorf("mqtt: writing: %w", err)
 		}
-		n.c.bytesOut.Add(uint64(m))
 	}
 	n.lastWrite = n.now()
 	n.c.mu.Lock()

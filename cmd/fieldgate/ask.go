@@ -88,7 +88,7 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 		}
 	}
 	if h.Link.Connected {
-		fmt.Fprintf(w, "link\tonline at %s for %v, %s up, %s down, %d reconnections\n", s.Broker, seconds(h.Up-h.Link.Since), bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
+		fmt.Fprintf(w, "link\tonline at %s%s for %v, %s up, %s down, %d reconnections\n", s.Broker, through(s.Proxy), seconds(h.Up-h.Link.Since), bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
 	} else {
 		fmt.Fprintf(w, "link\toffline for %v%s\n", seconds(h.Up-h.Link.Since), attempts(h.Link))
 	}
@@ -165,6 +165,14 @@ func complaints(v contract.SensorHealth) (lines []string) {
 		lines = append(lines, field+": "+v.Bad[field])
 	}
 	return lines
+}
+
+// through says that there is a proxy.
+func through(proxy string) string {
+	if proxy == "" {
+		return ""
+	}
+	return " through the proxy " + oneLine(proxy)
 }
 
 func unrouted(n uint64) string {

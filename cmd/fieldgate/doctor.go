@@ -15,7 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/doctor"
-	"github.com/fieldgate/fieldgate/mqtt/ws"
+	"github.com/fieldgate/fieldgate/internal/transport"
 )
 
 // errChecksFailed is the verdict of doctor, whose reasons were printed.
@@ -28,8 +28,8 @@ func doctorCommand(o *options) *cobra.Command {
 		Use: "doctor", Short: "Find out what does not work and what to do about it",
 		Long: `Doctor checks the clock, the place of the store, the broker, and each configured sensor. It exits with 1 if something does not work.
 
-It changes nothing. While the gateway runs, doctor asks it for the state of the sensors; otherwise it opens each sensor and measures once, except sensors that can
-be written to. Run it as the service runs, so that it has the same rights: 
+It changes nothing. While the gateway runs, doctor asks it for the state of the sensors and of the connection. Otherwise it opens each sensor and measures once, except
+sensors that can be written to, and connects to the broker. To measure the line it publishes five small messages to P/reply/doctor, which are not retained. Run it as the service runs, so that it has the same rights: 
 
   sudo systemd-run --pipe --wait -q -p User=fieldgate -p LoadCredential=mqtt-password:/etc/fieldgate/mqtt-password fieldgate doctor`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,9 +57,11 @@ be written to. Run it as the service runs, so that it has the same rights:
 	return c
 }
 
-// patient is this machine.
+// doctorConfig is this machine.
 func doctorConfig(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Config {
-	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: ws.Dialer{}.Dial}
+	to := transport.New(transport.Config{MQTT: c.MQTT, Protocols: c.Protocols})
+	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(),
+		Dial: to.Dial, Proxy: to.Proxy}
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}

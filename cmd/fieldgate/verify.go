@@ -99,17 +99,17 @@ func readFiles(t *verify.Tracker, stdin io.Reader, files []string) error {
 
 // watch subscribes until Ctrl-C or the end of --for. On a terminal it shows the table meanwhile.
 func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) error {
+	c := &config.Config{MQTT: f.mqtt}
 	if f.broker == "" {
-		c, err := o.load()
-		if err != nil {
+		var err error
+		if c, err = o.load(); err != nil {
 			return usageError{fmt.Errorf("no --broker was given, and no configuration names one: %w", err)}
 		}
-		f.mqtt = c.MQTT
 		if f.prefix == "" {
 			f.prefix = c.Gateway.TopicPrefix
 		}
 	} else {
-		f.mqtt.URLs = []string{f.broker}
+		c.MQTT.URLs = []string{f.broker}
 		if f.prefix == "" {
 			f.prefix = "fieldgate"
 		}
@@ -129,7 +129,7 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 		defer stop()
 		showing.Go(func() { showReports(shown, cmd.OutOrStdout(), &mu, t) })
 	}
-	return verify.Watch(ctx, f.mqtt, f.prefix, f.gateway, verify.Watcher{
+	return verify.Watch(ctx, c, f.prefix, f.gateway, verify.Watcher{
 		Connecting: func(url string) { fmt.Fprintf(said, "connecting to %s\n", url) },
 		Connected:  func(url string) { fmt.Fprintf(said, "connected to %s, watching %s/%s\n", url, f.prefix, f.gateway) },
 		Disconnected: func(err error) {

@@ -11,8 +11,10 @@ type LocalStatus struct {
 	Version string            `json:"version"`
 	PID     int               `json:"pid"`
 	Broker  string            `json:"broker"`
-	Clock   string            `json:"clock"`  // whether the time is known, why, and what waits for it
-	Config  string            `json:"config"` // current, last-good
+	Proxy   string            `json:"proxy,omitempty"`  // through which it is reached, without the password
+	Limits  *Limits           `json:"limits,omitempty"` // of the connection; nil: there is none
+	Clock   string            `json:"clock"`            // whether the time is known, why, and what waits for it
+	Config  string            `json:"config"`           // current, last-good
 	Problem []string          `json:"problems,omitempty"`
 	Health  Health            `json:"health"`
 	Shadow  Reported          `json:"shadow"`
@@ -27,6 +29,19 @@ type Setting struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
 	From  string `json:"from"`
+}
+
+// Limits are what a broker allows on a connection: what its CONNACK says, and the defaults of MQTT
+// where it says nothing.
+type Limits struct {
+	ReceiveMaximum    uint16  `json:"receive_maximum"`     // messages in flight
+	MaximumPacketSize uint32  `json:"maximum_packet_size"` // bytes; 268,435,460: no limit
+	KeepAlive         float64 `json:"keep_alive"`          // seconds, the one in use; 0: none
+	SessionExpiry     float64 `json:"session_expiry"`      // seconds, the one granted; 0: the session ends with the connection
+	MaximumQoS        byte    `json:"maximum_qos"`
+	Retain            bool    `json:"retain"`
+	Wildcards         bool    `json:"wildcards"` // in subscriptions
+	TopicAliases      uint16  `json:"topic_aliases"`
 }
 
 // QueueStats is what waits in the queue: `fieldgate queue stats --json`.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/config"
@@ -20,67 +21,102 @@ type problem struct {
 	remedy string
 }
 
-// broker tries each URL of the broker as far as the CONNACK.
+// broker tries each URL of the broker as far as the CONNACK, and measures the line of the first
+// that works.
 func (p *Config) broker(ctx context.Context) []Check {
 	if p.Running != nil {
-		link := p.Running.Health.Link
-		if link.Connected {
-			return []Check{{"broker", OK, "the gateway is connected to " + p.Running.Broker, ""}}
-		}
-		return []Check{{"broker", Fail, "the gateway is not connected: " + link.Error, "stop the gateway and run doctor again: doctor then tries the connection step by step"}}
+		return p.gatewaysBroker()
 	}
-	var checks []Check
-	good := false
+	var checks, more []Check
 	for _, s := range p.Config.MQTT.URLs {
 		c := Check{Subject: "broker " + s, Level: OK}
 		begin := time.Now()
-		if wrong := p.connect(ctx, s); wrong != nil {
+		session, wrong := p.connect(ctx, s)
+		if wrong != nil {
 			c.Level, c.Detail, c.Remedy = Fail, wrong.err.Error(), wrong.remedy
 		} else {
-			c.Detail = fmt.Sprintf("it accepts this gateway, in %v", time.Since(begin).Round(time.Millisecond))
-			good = true
+			c.Detail = fmt.Sprintf("it accepts this gateway, in %v%s", time.Since(begin).Round(time.Millisecond), through(p.proxy(s)))
+			if more == nil {
+				more = append(p.allowed(&session.limits), p.line(ctx, s, session))
+			}
+			session.leave()
 		}
 		checks = append(checks, c)
 	}
 	for i := range checks {
-		if good && checks[i].Level == Fail { // the gateway takes another
+		if more != nil && checks[i].Level == Fail { // the gateway takes another
 			checks[i].Level = Warn
 		}
 	}
-	return checks
+	return append(checks, more...)
+}
+
+// gatewaysBroker is what the running gateway says of its broker.
+func (p *Config) gatewaysBroker() []Check {
+	link := p.Running.Health.Link
+	if !link.Connected {
+		return []Check{{"broker", Fail, "the gateway is not connected: " + link.Error, "stop the gateway and run doctor again: doctor then tries the connection step by step"}}
+	}
+	checks := []Check{{"broker", OK, "the gateway is connected to " + p.Running.Broker + through(p.Running.Proxy), ""}}
+	if p.Running.Limits != nil { // an older gateway does not say it
+		checks = append(checks, p.allowed(p.Running.Limits)...)
+	}
+	return append(checks, Check{"line", OK, "it was not measured: two clients cannot use the same client id. With the gateway stopped doctor measures it", ""})
+}
+
+func (p *Config) proxy(broker string) string {
+	if p.Proxy == nil {
+		return ""
+	}
+	return p.Proxy(broker)
+}
+
+// through says that there is a proxy.
+func through(proxy string) string {
+	if proxy == "" {
+		return ""
+	}
+	return ", through the proxy " + proxy
 }
 
 // step is how long each of the steps to a broker may take.
 const step = 10 * time.Second
 
-func (p *Config) connect(ctx context.Context, s string) *problem {
+func (p *Config) connect(ctx context.Context, s string) (*session, *problem) {
 	ctx, cancel := context.WithTimeout(ctx, 3*step)
 	defer cancel()
 	u, err := url.Parse(s)
 	if err != nil {
-		return &problem{err, "correct mqtt.urls"}
+		return nil, &problem{err, "correct mqtt.urls"}
 	}
-	if wrong := resolve(ctx, u); wrong != nil {
-		return wrong
+	if p.proxy(s) == "" { // a proxy looks up the name itself
+		if wrong := resolve(ctx, u); wrong != nil {
+			return nil, wrong
+		}
 	}
 	m := p.Config.MQTT
 	cfg, err := credential.TLS(m.TLS, func() time.Time { return p.Now })
 	if err != nil {
-		return &problem{err, "check the file and its permissions: the service's user must be able to read it"}
+		return nil, &problem{err, "check the file and its permissions: the service's user must be able to read it"}
 	}
-	password, err := credential.Password(m)
+	password, _, err := credential.Password(ctx, m)
 	if err != nil {
-		return &problem{err, passwordRemedy(m)}
+		return nil, &problem{err, passwordRemedy(m)}
 	}
 	conn, err := p.Dial(ctx, u, cfg)
 	if err != nil {
-		return diagnosed(err)
+		return nil, diagnosed(err)
 	}
-	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(step)); err != nil {
-		return &problem{err, ""}
+		conn.Close()
+		return nil, &problem{err, ""}
 	}
-	return p.handshake(conn, password)
+	made, err := p.handshake(conn, password)
+	if err != nil {
+		conn.Close()
+		return nil, diagnosed(err)
+	}
+	return made, nil
 }
 
 // passwordRemedy says what to do about a password that is not there.
@@ -88,22 +124,24 @@ func passwordRemedy(m config.MQTT) string {
 	switch {
 	case m.PasswordCredential != "":
 		return "a systemd credential exists only for the service; " + AsService
+	case len(m.PasswordCommand) > 0:
+		return "try it by hand with the rights of the service: sudo systemd-run --pipe --wait -q -p User=fieldgate " + m.PasswordCommand[0]
 	case m.PasswordEnv != "":
 		return "the service gets it from EnvironmentFile= or Environment= in its unit; this shell needs it too"
 	}
 	return "correct mqtt.password_file, and let the service's user read it: sudo chown root:fieldgate FILE; sudo chmod 640 FILE"
 }
 
-// password looks at the rights of the password's file.
-func (p *Config) password() []Check {
+// passwordFile looks at the rights of the password's file.
+func (p *Config) passwordFile() []Check {
 	file := p.Config.MQTT.PasswordFile
 	info, err := os.Stat(file)
 	if file == "" || err != nil { // the broker's check reports that there is none
 		return nil
 	}
 	c := Check{Subject: "password", Level: OK, Detail: file + " exists"}
-	switch password, err := credential.Password(p.Config.MQTT); {
-	case err == nil && len(password) == 0:
+	switch password, err := config.ReadFile(file, 64<<10); {
+	case err == nil && len(strings.TrimRight(string(password), "\r\n")) == 0:
 		c.Level, c.Detail, c.Remedy = Warn, file+" is empty", "write the password into it, or remove mqtt.password_file"
 	case info.Mode()&0o007 != 0:
 		c.Level, c.Detail = Warn, fmt.Sprintf("%s can be read by everyone (mode %04o)", file, info.Mode().Perm())
@@ -125,33 +163,29 @@ func resolve(ctx context.Context, u *url.URL) *problem {
 	return nil
 }
 
-// handshake connects as the gateway would, with its session, and leaves that as it was.
-func (p *Config) handshake(conn net.Conn, password []byte) *problem {
+// handshake connects as the gateway would, with its session. The commands that wait in it stay
+// there: the broker may send one, which is not acknowledged.
+func (p *Config) handshake(conn net.Conn, password []byte) (*session, error) {
 	m := p.Config.MQTT
 	c := packet.Connect{ClientID: m.ClientID, KeepAlive: uint16(m.KeepAlive / time.Second), HasUsername: m.Username != "", Username: m.Username,
 		HasPassword: password != nil, Password: password}
+	c.Properties.Present, c.Properties.ReceiveMaximum = packet.Props(packet.PropReceiveMaximum), 1
 	if m.SessionExpiry > 0 {
-		c.Properties.Present = packet.Props(packet.PropSessionExpiry)
+		c.Properties.Present |= packet.Props(packet.PropSessionExpiry)
 		c.Properties.SessionExpiry = uint32(m.SessionExpiry / time.Second)
 	}
-	_, err := conn.Write(c.Append(nil))
-	var answer *packet.Connack
-	if err == nil {
-		answer, err = probe.ReadConnack(conn)
+	if _, err := conn.Write(c.Append(nil)); err != nil {
+		return nil, err
 	}
+	in := probe.NewReader(conn)
+	answer, err := probe.ReadConnack(in)
 	if err != nil {
-		return diagnosed(err)
+		return nil, err
 	}
 	if answer.Code != packet.Success {
-		err := probe.Refusal(answer)
-		return diagnosed(err)
+		return nil, probe.Refusal(answer)
 	}
-	var bye packet.Disconnect
-	if !answer.SessionPresent && m.SessionExpiry > 0 { // this connection made it
-		bye.Properties.Present = packet.Props(packet.PropSessionExpiry)
-	}
-	_, _ = conn.Write(bye.Append(nil))
-	return nil
+	return &session{conn, in, answer.SessionPresent, limits(m, answer)}, nil
 }
 
 // diagnosed makes the judgement of the MQTT library a problem.

@@ -44,6 +44,9 @@ type Config struct {
 	Now          time.Time             // to check certificates with
 	// Dial connects to a broker.
 	Dial func(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, error)
+	// Proxy returns the proxy through which Dial does that, without its password, "" if there is
+	// none; nil: never.
+	Proxy func(broker string) string
 }
 
 // Examine makes all checks, which takes as long as the sensors and the broker take, and stops at
@@ -56,7 +59,7 @@ func Examine(ctx context.Context, p Config) []Check {
 	}
 	checks = append(checks, p.store()...)
 	checks = append(checks, p.certificate()...)
-	checks = append(checks, p.password()...)
+	checks = append(checks, p.passwordFile()...)
 	if p.Unknown != nil {
 		return checks
 	}
@@ -129,7 +132,7 @@ func (p *Config) certificate() []Check {
 	if p.Config.MQTT.TLS.CertFile == "" {
 		return nil
 	}
-	c := Check{Subject: "certificate", Level: OK, Remedy: "renew mqtt.tls.cert_file; the gateway uses the new one for its next connection"}
+	c := Check{Subject: "certificate", Level: OK, Remedy: "renew mqtt.tls.cert_file; the gateway takes up the new one within a minute"}
 	days, ok := credential.DaysLeft(p.Config.MQTT.TLS, p.Now)
 	switch {
 	case !ok:

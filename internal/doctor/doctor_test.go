@@ -58,7 +58,7 @@ func TestHealthy(t *testing.T) {
 			t.Errorf("want all well, got %+v", c)
 		}
 	}
-	if len(checks) != 6 || Failed(checks) {
+	if len(checks) != 9 || Failed(checks) {
 		t.Errorf("got\n%s", text(checks))
 	}
 	if v := b.Violations(); len(v) > 0 {
@@ -93,7 +93,7 @@ func TestSessionIsLeftAsItWas(t *testing.T) {
 		if _, err := conn.Write(before.Append(nil)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := probe.ReadConnack(conn); err != nil {
+		if _, err := probe.ReadConnack(probe.NewReader(conn)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Write((&packet.Disconnect{}).Append(nil)); err != nil {
@@ -271,7 +271,7 @@ func TestPassword(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := healthy(t, b)
 			p.Config.MQTT.PasswordFile, p.Config.MQTT.PasswordEnv, p.Config.MQTT.PasswordCredential = tt.file, tt.env, tt.credential
-			got := text(append(p.password(), p.broker(t.Context())...))
+			got := text(append(p.passwordFile(), p.broker(t.Context())...))
 			if !strings.Contains(got, tt.want) || strings.Contains(got, "secret") {
 				t.Errorf("want %q, got %s", tt.want, got)
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/compress"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/housekeeping"
@@ -31,6 +32,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sensors"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/sizing"
+	"github.com/fieldgate/fieldgate/internal/transport"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/systemd"
@@ -79,6 +81,7 @@ type Gateway struct {
 	journal  *event.Journal
 	presence *contract.Presence
 	client   *mqtt.Client
+	files    *credential.Watch
 	link     *link.Link
 	peers    *slog.Logger // to peerLog
 	uplink   *uplink.Uplink
@@ -91,6 +94,8 @@ type Gateway struct {
 	sensors  *sensors.Sensors
 	view     *inspect.View // of the queue
 	started  time.Duration // on the clock of clock.Up
+
+	transport *transport.Dialer
 
 	leaving atomic.Bool // what arrives now is for the next start
 	stays   atomic.Bool // the next start is the same gateway at the same broker
@@ -157,7 +162,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	g.house = housekeeping.New(housekeeping.Config{
 		Clock: g.clock, Store: g.store, Journal: g.journal, Watchdog: g.Notify.Watchdog, Every: g.Notify.WatchdogInterval(),
-		Learned: func() { g.uplink.Wake() }, Health: g.publishHealth, Tick: func() { g.peerLog.Flush(ctx, false) },
+		Learned: func() { g.uplink.Wake() }, Health: g.publishHealth, Tick: func() { g.peerLog.Flush(ctx, false); g.files.Check() },
 		Restart: g.Restart, Reload: g.Reload, Hangup: g.Hangup, Log: g.Log,
 	})
 	g.house.Learn()

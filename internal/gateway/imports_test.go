@@ -68,6 +68,8 @@ func TestImportArrows(t *testing.T) {
 		{"internal/contract", nil},
 		{"internal/ratelog", nil},
 		{"internal/bounded", nil},
+		{"internal/credential", []string{"config"}},
+		{"internal/transport", []string{"config", "internal/credential", "mqtt"}},
 		{"internal/filter", []string{"drivers", "config"}},
 		{"internal/reading", []string{"drivers"}},
 		{"internal/payload", []string{"internal/payload", "internal/reading", "drivers", "config"}},

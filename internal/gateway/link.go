@@ -3,17 +3,16 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/link"
+	"github.com/fieldgate/fieldgate/internal/transport"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
-	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
 // topicAliases is how many topics are replaced by a number on the way up, if the broker allows it.
@@ -25,11 +24,13 @@ const inFlight = 100
 // newClient makes the MQTT client of this gateway.
 func (g *Gateway) newClient(subscriptions []link.Subscription) (*mqtt.Client, error) {
 	m := g.Config.MQTT
+	g.transport = transport.New(transport.Config{MQTT: m, Protocols: g.Config.Protocols, Store: g.store, Log: g.peers})
+	g.files = &credential.Watch{MQTT: m, Now: g.clock.ForTLS, Reconnect: g.reconnect, Log: g.peers}
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: cmp.Or(m.SessionExpiry, mqtt.NoSession), MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax}, PublishRate: m.PublishRate, BytesRate: int(m.BytesRate), FiltersMax: g.Config.Platform().FiltersMax,
-		Dial: ws.Dialer{}.Dial, OutboundTopicAliases: topicAliases,
-		Credentials: g.credentials, TLS: g.tls, Will: g.will, Session: link.Session{Store: g.store, Closed: buffer.ErrClosed, Client: m.ClientID, Log: g.peers},
+		Dial: g.transport.Dial, OutboundTopicAliases: topicAliases,
+		Credentials: g.credentials, TLS: g.files.TLS, Will: g.will, Session: link.Session{Store: g.store, Closed: buffer.ErrClosed, Client: m.ClientID, Log: g.peers},
 		Subscriptions: link.ForClient(subscriptions),
 		Handler:       g.receive, OnEvent: g.linkChanged, Log: g.peers,
 	})
@@ -127,14 +128,18 @@ func (g *Gateway) publishLosses() {
 }
 
 func (g *Gateway) will() *mqtt.Will {
-	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
+	return &mqtt.Will{Delay: credential.WillDelay(g.Config.MQTT),
+		Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
 }
 
-func (g *Gateway) credentials(context.Context) (mqtt.Credentials, error) {
-	password, err := credential.Password(g.Config.MQTT)
-	return mqtt.Credentials{Username: g.Config.MQTT.Username, Password: password}, err
+func (g *Gateway) credentials(ctx context.Context) (mqtt.Credentials, error) {
+	password, expires, err := g.files.Password(ctx)
+	return mqtt.Credentials{Username: g.Config.MQTT.Username, Password: password, Expires: expires}, err
 }
 
-func (g *Gateway) tls(context.Context) (*tls.Config, error) {
-	return credential.TLS(g.Config.MQTT.TLS, g.clock.ForTLS)
+// reconnect connects again with new credentials. The will waits for that: see credential.WillDelay.
+func (g *Gateway) reconnect() {
+	if err := g.client.Pause(mqtt.Disconnect{Code: packet.DisconnectWithWill}, 0); err != nil {
+		g.Log.Debug("connecting again", "err", err) // there is no connection: the next one has the new ones
+	}
 }

@@ -32,6 +32,9 @@ func (g *Gateway) figures() health.Figures {
 		OldConfig: len(g.Problems) > 0,
 	}
 	f.Link, f.Trouble = g.link.Snapshot()
+	if t := g.files.Trouble(); t != "" {
+		f.Trouble = append(f.Trouble, t)
+	}
 	for _, r := range g.uplink.Refusals() {
 		f.Refused = append(f.Refused, r.Why)
 	}
@@ -52,7 +55,7 @@ func (g *Gateway) Status() contract.LocalStatus {
 	for _, s := range g.Config.Presets() {
 		presets = append(presets, contract.Setting(s))
 	}
-	return contract.LocalStatus{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Clock: g.clock.State(), Config: g.ConfigState,
+	return contract.LocalStatus{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Proxy: g.transport.Proxy(g.link.Broker()), Limits: g.link.Limits(), Clock: g.clock.State(), Config: g.ConfigState,
 		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins, Presets: presets}
 }
 

@@ -18,6 +18,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -61,6 +62,7 @@ type Link struct {
 	breaks   []time.Duration
 	twin     sightings
 	lacks    []string // what the broker does not offer on this connection
+	limits   *contract.Limits
 	granted  map[string]mqtt.ReasonCode
 }
 
@@ -85,7 +87,7 @@ func (l *Link) Event(e mqtt.Event) {
 		l.up, l.since, l.broker, l.acked = true, up, e.URL, acked
 		l.cause, l.attempts, l.next = "", 0, 0
 		l.granted = map[string]mqtt.ReasonCode{}
-		l.lacks = lacks(&e.Negotiated)
+		l.lacks, l.limits = lacks(&e.Negotiated), limits(&e.Negotiated)
 		for i, code := range e.Negotiated.Granted {
 			if i < len(l.cfg.Subscriptions) {
 				l.granted[l.cfg.Subscriptions[i].Filter] = code
@@ -94,14 +96,16 @@ func (l *Link) Event(e mqtt.Event) {
 	case mqtt.TakenOver:
 		l.twin.add(up)
 	case mqtt.Disconnected:
+		l.limits = nil
 		if l.up {
 			l.since = up
-			if e.Err != nil {
+			planned := e.Err == nil || errors.Is(e.Err, mqtt.ErrCredentialsExpire)
+			if !planned {
 				l.breaks = recent(append(l.breaks, up), up, flapWithin)
 			}
 			if acked > l.acked {
 				l.unacked = 0
-			} else if e.Err != nil {
+			} else if !planned {
 				l.unacked++
 			}
 		} else {
@@ -129,6 +133,13 @@ func (l *Link) Broker() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.broker
+}
+
+// Limits returns what the broker allows on the connection, nil if there is none.
+func (l *Link) Limits() *contract.Limits {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.limits
 }
 
 // Snapshot returns the state of the link, and what is wrong with it, a sentence each.
@@ -193,6 +204,12 @@ func subscription(filter, without string, code mqtt.ReasonCode) []string {
 		return []string{fmt.Sprintf("the broker delivers %s with QoS 0 only: what it sends while the link is down is lost", filter)}
 	}
 	return nil
+}
+
+func limits(n *mqtt.Negotiated) *contract.Limits {
+	return &contract.Limits{ReceiveMaximum: n.ReceiveMaximum, MaximumPacketSize: n.MaximumPacketSize, KeepAlive: n.KeepAlive.Seconds(),
+		SessionExpiry: n.SessionExpiry.Seconds(), MaximumQoS: byte(n.MaximumQoS), Retain: n.RetainAvailable, Wildcards: n.WildcardSubscriptionAvailable,
+		TopicAliases: n.TopicAliasMaximum}
 }
 
 // lacks says what the broker does not offer.

@@ -29,37 +29,56 @@ func Refusal(answer *packet.Connack) error {
 	return &mqtt.ReasonError{Packet: packet.CONNACK.String(), Code: answer.Code, Reason: p.ReasonString, ServerReference: p.ServerReference}
 }
 
+// NewReader returns a reader of packets for ReadConnack and Next.
+func NewReader(conn net.Conn) *bufio.Reader { return bufio.NewReaderSize(conn, 2*maxBody) }
+
+// maxBody is the longest packet that is looked at, in bytes.
+const maxBody = 64 << 10
+
 // ReadConnack reads the first packet that a broker sends.
-func ReadConnack(conn net.Conn) (*packet.Connack, error) {
-	r := bufio.NewReaderSize(conn, 128<<10)
+func ReadConnack(r *bufio.Reader) (*packet.Connack, error) {
 	first, err := r.Peek(4)
 	if err := mqtt.CheckAnswer(first, err); err != nil {
 		return nil, err
 	}
+	h, body, err := Next(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case h.Type != packet.CONNACK || h.Length > maxBody:
+		return nil, fmt.Errorf("got a packet of type %v and %d bytes, want CONNACK", h.Type, h.Length)
+	case h.Length == 2:
+		return nil, mqtt.ErrNotMQTT5
+	}
+	answer := new(packet.Connack)
+	return answer, answer.Decode(h, body)
+}
+
+// Next reads a packet. It returns no body for one that is longer than 64 KiB. The body is valid
+// until the next call.
+func Next(r *bufio.Reader) (h packet.Header, body []byte, err error) {
 	for n := 2; n <= packet.MaxHeaderSize; n++ {
 		head, err := r.Peek(n)
 		if err != nil {
-			return nil, err
+			return h, nil, err
 		}
 		h, size, err := packet.DecodeHeader(head)
 		if err != nil {
-			return nil, err
+			return h, nil, err
 		}
 		if size == 0 {
 			continue
 		}
-		if h.Type != packet.CONNACK || h.Length > 64<<10 {
-			return nil, fmt.Errorf("got a packet of type %v and %d bytes, want CONNACK", h.Type, h.Length)
+		if h.Length > maxBody {
+			_, err := r.Discard(size + h.Length)
+			return h, nil, err
 		}
-		if h.Length == 2 {
-			return nil, mqtt.ErrNotMQTT5
-		}
-		body, err := r.Peek(size + h.Length)
+		whole, err := r.Peek(size + h.Length)
 		if err != nil {
-			return nil, err
+			return h, nil, err
 		}
-		answer := new(packet.Connack)
-		return answer, answer.Decode(h, body[size:])
+		_, err = r.Discard(len(whole))
+		return h, whole[size:], err
 	}
-	return nil, errors.New("the answer is not an MQTT packet")
+	return h, nil, errors.New("the answer is not an MQTT packet")
 }

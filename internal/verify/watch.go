@@ -11,8 +11,8 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/transport"
 	"github.com/fieldgate/fieldgate/mqtt"
-	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
 // keepSession is how long a broker has to keep messages for a verifier whose connection is
@@ -34,9 +34,10 @@ type Watcher struct {
 // Watch subscribes to everything that the gateways below the prefix send, gateway being one id or
 // "+". It goes on over restarts of the broker and returns nil when ctx ends; if there never was a
 // connection by then, why.
-func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher) error {
+func Watch(ctx context.Context, c *config.Config, prefix, gateway string, w Watcher) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	m := c.MQTT
 	var reason error    // of there being no connection now
 	tried := false      // to make one
 	heard := false      // there was one
@@ -44,10 +45,10 @@ func Watch(ctx context.Context, m config.MQTT, prefix, gateway string, w Watcher
 	var until time.Time // it ended, zero while there is one
 	client, err := mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: "fieldgate-verify-" + rand.Text()[:10], SessionExpiry: keepSession, // the id is new: no Clean Start, see mqtt.Config
-		Dial: ws.Dialer{}.Dial,
-		Credentials: func(context.Context) (mqtt.Credentials, error) {
-			password, err := credential.Password(m)
-			return mqtt.Credentials{Username: m.Username, Password: password}, err
+		Dial: transport.New(transport.Config{MQTT: m, Protocols: c.Protocols}).Dial,
+		Credentials: func(ctx context.Context) (mqtt.Credentials, error) {
+			password, expires, err := credential.Password(ctx, m)
+			return mqtt.Credentials{Username: m.Username, Password: password, Expires: expires}, err
 		},
 		TLS: func(context.Context) (*tls.Config, error) { return credential.TLS(m.TLS, time.Now) },
 		Subscriptions: []mqtt.Subscription{
