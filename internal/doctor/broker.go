@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
@@ -26,6 +27,9 @@ func (p *Config) broker(ctx context.Context) []Check {
 		link := p.Running.Health.Link
 		if link.Connected {
 			return []Check{{"broker", OK, "the gateway is connected to " + p.Running.Broker, ""}}
+		}
+		if link.Asleep {
+			return []Check{{"broker", OK, fmt.Sprintf("the gateway is %s (mqtt.online = %q); its last connection, to %s, ended in order", health.Asleep(p.Running.Health), p.Config.MQTT.Online, p.Running.Broker), ""}}
 		}
 		return []Check{{"broker", Fail, "the gateway is not connected: " + link.Error, "stop the gateway and run doctor again: doctor then tries the connection step by step"}}
 	}

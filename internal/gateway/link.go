@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
@@ -41,6 +42,9 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	if m.Topic != g.topics.Status() {
+		defer g.rhythm.Arrived()
+	}
 	switch m.Topic {
 	case g.topics.Desired():
 		return g.shadow.Desired(ctx, m.Payload)
@@ -68,12 +72,13 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 // linkChanged follows the connection.
 func (g *Gateway) linkChanged(e mqtt.Event) {
 	g.link.Event(e)
+	continues := g.rhythm.Event(e)
 	switch e.Kind {
 	case mqtt.Connected:
 		n := e.Negotiated
 		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Online), nil)
 		g.uplink.Repeat(g.topics.Status())
-		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
+		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Continues: continues, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
 			Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
 	case mqtt.Disconnected:
 		g.uplink.SetLink(uplink.Link{})
@@ -127,7 +132,8 @@ func (g *Gateway) publishLosses() {
 }
 
 func (g *Gateway) will() *mqtt.Will {
-	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
+	return &mqtt.Will{Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"},
+		Delay: config.WillDelay(g.Config.MQTT.Online)}
 }
 
 func (g *Gateway) credentials(context.Context) (mqtt.Credentials, error) {
