@@ -52,8 +52,8 @@ func (p *Presence) Overwritten(document []byte) bool {
 }
 
 // Twin returns what distinguishes another gateway of our name from this one, if a document on the
-// topic is its birth, its good night or its will: if two push each other off the broker, each finds the other's at
-// connecting, again and again. One of a store that was replaced is found once.
+// topic is its birth, its good night or its will: if two push each other off the broker, each finds
+// the other's at connecting, again and again. One of a store that was replaced is found once.
 func (p *Presence) Twin(document []byte) (id string, ok bool) {
 	var s Status
 	if err := json.Unmarshal(document, &s); err != nil || s.State == Offline || s.Run == "" || !p.foreign(&s) {

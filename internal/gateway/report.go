@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/health"
 )
 
-// publishHealth publishes a snapshot, to systemd too. While the gateway sleeps the broker gets none:
-// the next one comes with the next connection.
+// publishHealth publishes a snapshot, to systemd too. While the gateway sleeps the broker gets
+// none: the next one comes with the next connection.
 func (g *Gateway) publishHealth() {
 	h := g.monitor.Snapshot()
 	g.Notify.Status(health.StatusLine(h))

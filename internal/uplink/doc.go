@@ -13,8 +13,8 @@
 // documents (status, shadow, descriptions, the newest reading of each sensor) stand beside the
 // lanes: of each topic only the newest text waits.
 //
-// A gateway that sleeps between its connections is never long without one on purpose: what was taken
-// since it left in order is live (Link.Continues). CatchUp and Rest say when it may leave.
+// If a gateway sleeps between its connections, what was taken since it left in order is live
+// (Link.Continues). CatchUp and Rest say when it may leave.
 //
 // # From take to acknowledgement
 //
