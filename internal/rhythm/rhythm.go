@@ -173,10 +173,8 @@ func (r *Rhythm) listen(ctx context.Context, until time.Duration) {
 	for {
 		up := r.cfg.Clock.Up()
 		wait := r.lastArrival() + quiet - up
-		if wait <= 0 {
-			if !r.cfg.Busy() {
-				return
-			}
+		if r.cfg.Busy() { // its reply may be answered too
+			r.Arrived()
 			wait = busyPoll
 		}
 		if wait = min(wait, until-up); wait <= 0 || !sleep(ctx, wait) {
