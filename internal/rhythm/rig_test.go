@@ -69,6 +69,7 @@ type rig struct {
 	rhythm   *rhythm.Rhythm
 	presence *contract.Presence
 	cancel   context.CancelFunc
+	ended    <-chan struct{} // closed by cancel
 	tasks    sync.WaitGroup
 
 	mu        sync.Mutex
@@ -136,6 +137,7 @@ func newRig(t testing.TB, s setup) *rig {
 		Busy: r.busy, Log: slog.New(slog.DiscardHandler)})
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(t.Context())
+	r.ended = ctx.Done()
 	r.tasks.Go(func() { _ = r.client.Run(context.Background()) })
 	r.tasks.Go(func() { _ = r.uplink.Run(ctx) })
 	r.tasks.Go(func() { _ = r.rhythm.Run(ctx) })
