@@ -30,8 +30,13 @@ func (u *Uplink) await(ctx context.Context, place *chan struct{}, rest bool) err
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if *place == done {
+		*place = nil
+	}
+	return context.Cause(ctx)
 }
 
 // notifyRest tells CatchUp and Rest that it is so.
