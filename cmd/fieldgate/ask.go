@@ -87,9 +87,12 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 			fmt.Fprintf(w, "\t%s\n", p)
 		}
 	}
-	if h.Link.Connected {
+	switch {
+	case h.Link.Connected:
 		fmt.Fprintf(w, "link\tonline at %s%s for %v, %s up, %s down, %d reconnections\n", s.Broker, through(s.Proxy), seconds(h.Up-h.Link.Since), bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
-	} else {
+	case h.Link.Asleep:
+		fmt.Fprintf(w, "link\t%s%s, %s up, %s down, %d reconnections\n", health.Asleep(h), within(h.Link.NextAttempt), bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
+	default:
 		fmt.Fprintf(w, "link\toffline for %v%s\n", seconds(h.Up-h.Link.Since), attempts(h.Link))
 	}
 	q := h.Queue
@@ -210,6 +213,14 @@ func attempts(l contract.LinkHealth) (text string) {
 		text += ": " + l.Error
 	}
 	return text
+}
+
+// within says in how many seconds.
+func within(s *float64) string {
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (in %v)", seconds(*s))
 }
 
 func oldest(age float64) string {

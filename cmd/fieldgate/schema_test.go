@@ -105,7 +105,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		schema   string
 		document any
 	}{
-		{"status", contract.Status{V: 1, State: contract.Lost, Since: at, Run: "3f9c61a2b07d", Store: "9f3a61c2", Boot: 17, Version: "v1"}},
+		{"status", contract.Status{V: 1, State: contract.Sleeping, Since: at, Until: &at, Run: "3f9c61a2b07d", Store: "9f3a61c2", Boot: 17, Version: "v1"}},
 		{"sensor", contract.Sensor{V: 1, Sensor: "hall", Driver: "bme280", Bus: "/dev/i2c-1", Every: "10s", Fields: map[string]contract.Field{"temperature": {Unit: "Cel", Type: "float", Doc: "of the hall", Writable: true}}}},
 		{"shadow-desired", contract.Desired{Version: 3, State: stateText}},
 		{"shadow-reported", contract.Reported{V: 1, Version: 4, DesiredVersion: 3, State: state, Rejected: map[string]string{"sensors.hall.every": "must be from 1s to 1h"}, TS: at}},
@@ -114,7 +114,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"health", contract.Health{V: 1, TS: at, Up: 12.5, Run: "3f9c61a2b07d", Store: "9f3a61c2", Boot: 17, Version: "v1", State: "degraded", Reasons: []string{"sensor hall is missing"},
 			Queue: contract.QueueHealth{Live: 1, Backlog: 2, Events: 3, InFlight: 4, Bytes: 5, MaxBytes: 6, OldestAge: 7.5, RateIn: 8.5, RateOut: 9.5, HoursToFull: &number, SecondsToDrain: &number,
 				Appended: 10, Delivered: 11, Evicted: 12, Expired: 17, Thinned: 18, Rejected: 13, Refused: 14, Unrouted: 15, Overruns: 16},
-			Link:      contract.LinkHealth{Connected: true, Since: 5, Reconnects: 1, BytesUp: 2, BytesDown: 3, Error: "connection refused", Attempts: 2, NextAttempt: new(1.5)},
+			Link:      contract.LinkHealth{Connected: true, Asleep: true, Since: 5, Reconnects: 1, BytesUp: 2, BytesDown: 3, Error: "connection refused", Attempts: 2, NextAttempt: new(1.5)},
 			Flash:     contract.FlashHealth{Bytes: 1, BytesPerDay: 2.5, Commits: 3, Device: &contract.FlashDevice{Name: "mmcblk0", Bytes: 1, BytesPerDay: 1, BytesPerReading: 1, Years: &number}},
 			ClockSync: true, CertDays: &number,
 			Sensors: map[string]contract.SensorHealth{"hall": {State: "stale", Error: "read does not return", Since: 3.5, Reads: 4, Failures: 5, Skipped: 6,

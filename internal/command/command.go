@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -68,6 +69,7 @@ type Runner struct {
 	cfg    Config
 	ledger *ledger
 	queues map[string]chan job
+	open   atomic.Int64 // commands that were accepted and are not answered
 }
 
 // job is one accepted command on its way through a worker.
@@ -155,9 +157,13 @@ func (r *Runner) Accept(ctx context.Context, q Request) error {
 			return r.reject(ctx, q, c.ID, no)
 		}
 	}
+	r.open.Add(1)
 	r.queues[op.Name] <- j // Accept is the only sender and saw room
 	return nil
 }
+
+// Busy reports whether a command runs or waits for that.
+func (r *Runner) Busy() bool { return r.open.Load() > 0 }
 
 // ledgerFull says what a command without room in the ledger asks of the sender.
 func ledgerFull(op Spec, share int) refusal {
@@ -229,6 +235,7 @@ func (r *Runner) work(ctx context.Context, op Spec) {
 			// The reply belongs to a command that has already run: it is kept even when the gateway
 			// is stopping.
 			r.end(context.WithoutCancel(ctx), j.entry, reply)
+			r.open.Add(-1)
 			if op.After != nil && reply.State == contract.Succeeded {
 				op.After(r.cfg.Host)
 			}

@@ -31,9 +31,10 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 
 // States of P/status.
 const (
-	Online  = "online"
-	Offline = "offline" // an orderly stop
-	Lost    = "lost"    // the will
+	Online   = "online"
+	Sleeping = "sleeping" // an orderly leave; it comes again by itself
+	Offline  = "offline"  // an orderly stop
+	Lost     = "lost"     // the will
 )
 
 // Status is P/status.
@@ -41,6 +42,7 @@ type Status struct {
 	V       int    `json:"v"`
 	State   string `json:"state"`
 	Since   Time   `json:"since"`
+	Until   *Time  `json:"until,omitempty"` // of Sleeping: when it connects again
 	Run     string `json:"run"`
 	Store   string `json:"store,omitempty"` // missing while the store cannot be opened, as Boot is
 	Boot    uint32 `json:"boot,omitempty"`
@@ -176,7 +178,8 @@ type QueueHealth struct {
 // LinkHealth is the state of the connection.
 type LinkHealth struct {
 	Connected  bool    `json:"connected"`
-	Since      float64 `json:"since"` // seconds since power-up when the connection began, or when there was none any more
+	Asleep     bool    `json:"asleep,omitempty"` // not connected, in order, until NextAttempt
+	Since      float64 `json:"since"`            // seconds since power-up when the connection began, or when there was none any more
 	Reconnects uint64  `json:"reconnects"`
 	BytesUp    uint64  `json:"bytes_up"`
 	BytesDown  uint64  `json:"bytes_down"`

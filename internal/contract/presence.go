@@ -18,9 +18,15 @@ type Presence struct {
 }
 
 // Document returns the status document of a state as of now.
-func (p *Presence) Document(state string) []byte {
+func (p *Presence) Document(state string) []byte { return p.document(state, nil) }
+
+// Sleep returns the status document of a gateway that leaves now and comes again at until, the zero
+// time if the clock is not known.
+func (p *Presence) Sleep(until time.Time) []byte { return p.document(Sleeping, &Time{Time: until}) }
+
+func (p *Presence) document(state string, until *Time) []byte {
 	now, _ := p.Now()
-	text, err := json.Marshal(Status{V: Version, State: state, Since: Time{Time: now},
+	text, err := json.Marshal(Status{V: Version, State: state, Since: Time{Time: now}, Until: until,
 		Run: p.Run, Store: p.Store, Boot: p.Boot, Version: p.Version})
 	if err != nil {
 		panic(err) // a struct of strings and numbers
@@ -32,7 +38,13 @@ func (p *Presence) Document(state string) []byte {
 // ours again.
 func (p *Presence) Overwritten(document []byte) bool {
 	var s Status
-	if err := json.Unmarshal(document, &s); err != nil || s.State != Online {
+	if err := json.Unmarshal(document, &s); err != nil {
+		return true
+	}
+	if s.State == Sleeping && s.Run == p.Run { // it comes back to us while we leave
+		return false
+	}
+	if s.State != Online {
 		return true
 	}
 	// Another gateway of our name is not answered: that would be a fight without an end.
@@ -40,8 +52,8 @@ func (p *Presence) Overwritten(document []byte) bool {
 }
 
 // Twin returns what distinguishes another gateway of our name from this one, if a document on the
-// topic is its birth or its will: if two push each other off the broker, each finds the other's at
-// connecting, again and again. One of a store that was replaced is found once.
+// topic is its birth, its good night or its will: if two push each other off the broker, each finds
+// the other's at connecting, again and again. One of a store that was replaced is found once.
 func (p *Presence) Twin(document []byte) (id string, ok bool) {
 	var s Status
 	if err := json.Unmarshal(document, &s); err != nil || s.State == Offline || s.Run == "" || !p.foreign(&s) {

@@ -30,6 +30,9 @@ func TestOverwritten(t *testing.T) {
 		{"OK another gateway with a copy of our store, another gateway of our name", copied.Document(contract.Online), false},
 		{"an earlier start whose store could not be opened", unopened.Document(contract.Online), true},
 		{"OK our own", p.Document(contract.Online), false},
+		{"OK our own good night, while we leave", p.Sleep(time.Unix(1e9+900, 0)), false},
+		{"the good night of an earlier start", older.Sleep(time.Unix(1e9+900, 0)), true},
+		{"the good night of another gateway of our name", other.Sleep(time.Unix(1e9+900, 0)), true},
 	} {
 		if got := p.Overwritten(tt.document); got != tt.want {
 			t.Errorf("%s: want %v, got %v", tt.name, tt.want, got)

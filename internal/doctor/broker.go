@@ -11,6 +11,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
@@ -54,11 +55,14 @@ func (p *Config) broker(ctx context.Context) []Check {
 // gatewaysBroker is what the running gateway says of its broker.
 func (p *Config) gatewaysBroker() []Check {
 	link := p.Running.Health.Link
+	if link.Asleep {
+		return []Check{{"broker", OK, fmt.Sprintf("the gateway is %s (mqtt.online = %q); its last connection, to %s, ended in order", health.Asleep(p.Running.Health), p.Config.MQTT.Online, p.Running.Broker), ""}}
+	}
 	if !link.Connected {
 		return []Check{{"broker", Fail, "the gateway is not connected: " + link.Error, "stop the gateway and run doctor again: doctor then tries the connection step by step"}}
 	}
 	checks := []Check{{"broker", OK, "the gateway is connected to " + p.Running.Broker + through(p.Running.Proxy), ""}}
-	if p.Running.Limits != nil { // an older gateway does not say it
+	if p.Running.Limits != nil {
 		checks = append(checks, p.allowed(p.Running.Limits)...)
 	}
 	return append(checks, Check{"line", OK, "it was not measured: two clients cannot use the same client id. With the gateway stopped doctor measures it", ""})

@@ -98,7 +98,7 @@ func (p *Config) gateway() Check {
 // reasons are what the running gateway says is kept from working. Its sensors and a link that is
 // down have checks of their own.
 func (p *Config) reasons() (checks []Check) {
-	if p.Running == nil || !p.Running.Health.Link.Connected {
+	if p.Running == nil || !p.Running.Health.Link.Connected && !p.Running.Health.Link.Asleep {
 		return nil
 	}
 	for _, r := range p.Running.Health.Reasons {

@@ -29,6 +29,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/payload/formats"
 	"github.com/fieldgate/fieldgate/internal/payload/json"
 	"github.com/fieldgate/fieldgate/internal/ratelog"
+	"github.com/fieldgate/fieldgate/internal/rhythm"
 	"github.com/fieldgate/fieldgate/internal/sensors"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/sizing"
@@ -85,6 +86,7 @@ type Gateway struct {
 	link     *link.Link
 	peers    *slog.Logger // to peerLog
 	uplink   *uplink.Uplink
+	rhythm   *rhythm.Rhythm
 	shadow   *shadow.Shadow
 	runner   *command.Runner
 	monitor  *health.Monitor
@@ -181,7 +183,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Subscriptions: subscriptions, Up: g.clock.Up, Stats: client.Stats})
+	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Subscriptions: subscriptions, Online: g.Config.MQTT.Online, Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DrainDelay: link.DrainDelay(g.Config.MQTT),
@@ -212,6 +214,8 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	g.rhythm = rhythm.New(rhythm.Config{Online: g.Config.MQTT.Online, Clock: g.clock, Uplink: g.uplink, Client: client,
+		Topic: g.topics.Status(), Presence: g.presence, Busy: g.runner.Busy, Log: g.Log})
 	if len(g.Problems) > 0 {
 		g.journal.Add(contract.EventConfig, contract.ConfigEvent{State: g.ConfigState, Problems: g.Problems})
 	}
@@ -230,7 +234,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.house.Run},
+	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.house.Run}, {"rhythm", g.rhythm.Run},
 		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)

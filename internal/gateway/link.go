@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
@@ -42,6 +43,9 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	if m.Topic != g.topics.Status() {
+		defer g.rhythm.Arrived()
+	}
 	switch m.Topic {
 	case g.topics.Desired():
 		return g.shadow.Desired(ctx, m.Payload)
@@ -69,12 +73,13 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 // linkChanged follows the connection.
 func (g *Gateway) linkChanged(e mqtt.Event) {
 	g.link.Event(e)
+	continues := g.rhythm.Event(e)
 	switch e.Kind {
 	case mqtt.Connected:
 		n := e.Negotiated
 		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Online), nil)
 		g.uplink.Repeat(g.topics.Status())
-		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
+		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Continues: continues, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
 			Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
 	case mqtt.Disconnected:
 		g.uplink.SetLink(uplink.Link{})
@@ -128,7 +133,7 @@ func (g *Gateway) publishLosses() {
 }
 
 func (g *Gateway) will() *mqtt.Will {
-	return &mqtt.Will{Delay: credential.WillDelay(g.Config.MQTT),
+	return &mqtt.Will{Delay: max(credential.WillDelay(g.Config.MQTT), config.WillDelay(g.Config.MQTT.Online)),
 		Message: mqtt.Message{Topic: g.topics.Status(), Payload: g.presence.Document(contract.Lost), QoS: mqtt.AtLeastOnce, Retain: true, ContentType: "application/json"}}
 }
 

@@ -10,10 +10,14 @@ import (
 	"github.com/fieldgate/fieldgate/internal/health"
 )
 
-// publishHealth publishes a snapshot, to systemd too.
+// publishHealth publishes a snapshot, to systemd too. While the gateway sleeps the broker gets
+// none: the next one comes with the next connection.
 func (g *Gateway) publishHealth() {
 	h := g.monitor.Snapshot()
 	g.Notify.Status(health.StatusLine(h))
+	if h.Link.Asleep {
+		return
+	}
 	text, err := json.Marshal(h)
 	if err != nil {
 		g.Log.Error("health", "err", err)

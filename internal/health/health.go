@@ -164,12 +164,28 @@ func device(u card.Usage, readings uint64, endurance int64) *contract.FlashDevic
 	return d
 }
 
+// Asleep says of a gateway that sleeps until when: by the local clock, or for how long if the time
+// is not known.
+func Asleep(h contract.Health) string {
+	var wait time.Duration
+	if h.Link.NextAttempt != nil {
+		wait = time.Duration(*h.Link.NextAttempt * float64(time.Second))
+	}
+	if h.TS.IsZero() {
+		return fmt.Sprintf("asleep for another %v", wait.Round(time.Second))
+	}
+	return "asleep until " + h.TS.Add(wait).Round(time.Second).Local().Format(time.TimeOnly)
+}
+
 // StatusLine shows a snapshot in one line, as `systemctl status` shows it.
 func StatusLine(h contract.Health) string {
 	var b strings.Builder
-	if h.Link.Connected {
+	switch {
+	case h.Link.Connected:
 		b.WriteString("online")
-	} else {
+	case h.Link.Asleep:
+		b.WriteString(Asleep(h))
+	default:
 		b.WriteString("offline")
 		if h.Link.Error != "" && len(h.Reasons) == 0 { // else the first reason says it
 			fmt.Fprintf(&b, " (%s)", h.Link.Error)

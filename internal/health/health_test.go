@@ -165,6 +165,15 @@ func TestReasons(t *testing.T) {
 	if line := health.StatusLine(h); line != "offline; 1 of 3 sensors ok; 0 readings waiting; degraded: sensor b is missing" {
 		t.Errorf("status line %q", line)
 	}
+	wait := 240.0
+	h.Link, h.TS = contract.LinkHealth{Asleep: true, NextAttempt: &wait}, contract.Time{Time: time.Date(2026, 11, 20, 14, 56, 0, 0, time.Local)}
+	if line := health.StatusLine(h); !strings.HasPrefix(line, "asleep until 15:00:00; 1 of 3 sensors ok") {
+		t.Errorf("status line %q", line)
+	}
+	h.TS = contract.Time{}
+	if line := health.StatusLine(h); !strings.HasPrefix(line, "asleep for another 4m0s; ") {
+		t.Errorf("without a clock: status line %q", line)
+	}
 	f.Sensors = f.Sensors[:1]
 	f.Up += 10 * time.Second
 	f.Store.Evicted = 7

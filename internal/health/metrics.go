@@ -79,6 +79,7 @@ func metricsOf(h contract.Health, values Values) page {
 		p.counter(fmt.Sprintf(`fieldgate_device_written_bytes_total{device=%q}`, d.Name), "Bytes that all programs wrote to the device below the store since the start.", d.Bytes)
 	}
 	p.gauge(`fieldgate_link_connected`, "1 while connected to the broker.", truth(h.Link.Connected))
+	p.gauge(`fieldgate_link_asleep`, "1 while the gateway sleeps between two connections (mqtt.online).", truth(h.Link.Asleep))
 	p.counter(`fieldgate_link_reconnects_total`, "Connections after the first.", h.Link.Reconnects)
 	p.counter(`fieldgate_link_bytes_total{direction="up"}`, linkBytes, h.Link.BytesUp)
 	p.counter(`fieldgate_link_bytes_total{direction="down"}`, linkBytes, h.Link.BytesDown)

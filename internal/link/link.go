@@ -6,15 +6,16 @@
 // # When the link is not well
 //
 // A gateway without a connection is not well once an attempt has failed, or outageMin has passed: a
-// reload connects again within that. With a connection it is not well
+// reload connects again within that. One that sleeps until its next connection is well. With a
+// connection it is not well
 //
 //   - until something is acknowledged, if the connection before ended without that,
 //   - while a message has been waiting for its acknowledgement for ackMax,
 //   - if connections broke flapMin times within flapWithin,
 //   - if another client pushes it out, or another gateway says on P/status that it is there,
-//     twiceMin times within twinWithin,
+//     twinMin times within twinWithin (and twice the sleep of a gateway that sleeps),
 //   - if the broker does not offer what the gateway needs: a subscription, QoS 1, retained
-//     messages.
+//     messages, a session that lasts while the gateway sleeps.
 package link
 
 import (
@@ -24,6 +25,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/mqtt"
 )
@@ -42,6 +44,7 @@ type Config struct {
 	Gateway string // its id
 	// Subscriptions are in the order of mqtt.Config.Subscriptions.
 	Subscriptions []Subscription
+	Online        config.Online
 	Up            func() time.Duration // since power-up
 	Stats         func() mqtt.Stats    // of the client
 }
@@ -52,6 +55,7 @@ type Link struct {
 
 	mu       sync.Mutex
 	up       bool
+	asleep   bool // until the next attempt
 	broker   string
 	since    time.Duration // of the connection, or since when there is none
 	cause    string        // of the last end
@@ -83,18 +87,21 @@ func (l *Link) Event(e mqtt.Event) {
 	switch e.Kind {
 	case mqtt.Connecting:
 		l.next = 0
+		if l.asleep {
+			l.asleep, l.since = false, up // from now on there should be a connection
+		}
 	case mqtt.Connected:
 		l.up, l.since, l.broker, l.acked = true, up, e.URL, acked
 		l.cause, l.attempts, l.next = "", 0, 0
 		l.granted = map[string]mqtt.ReasonCode{}
-		l.lacks, l.limits = lacks(&e.Negotiated), limits(&e.Negotiated)
+		l.lacks, l.limits = append(lacks(&e.Negotiated), l.shortSession(&e.Negotiated)...), limits(&e.Negotiated)
 		for i, code := range e.Negotiated.Granted {
 			if i < len(l.cfg.Subscriptions) {
 				l.granted[l.cfg.Subscriptions[i].Filter] = code
 			}
 		}
 	case mqtt.TakenOver:
-		l.twin.add(up)
+		l.twin.add(up, l.twinWithin())
 	case mqtt.Disconnected:
 		l.limits = nil
 		if l.up {
@@ -114,6 +121,8 @@ func (l *Link) Event(e mqtt.Event) {
 		l.up, l.cause = false, "not connected"
 		if e.Err != nil {
 			l.cause = mqtt.Diagnose(e.Err).Cause
+		} else if e.Retry > 0 { // Pause
+			l.asleep, l.cause = true, ""
 		}
 		l.next = up + e.Retry
 	}
@@ -124,7 +133,7 @@ func (l *Link) Twin(id string) {
 	up := l.cfg.Up()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.twin.add(up)
+	l.twin.add(up, l.twinWithin())
 	l.twin.id = id
 }
 
@@ -151,9 +160,12 @@ func (l *Link) Snapshot() (contract.LinkHealth, []string) {
 	if l.up {
 		return h, append(l.troublesLocked(up, s), l.twinTroubleLocked(up)...)
 	}
-	h.Error, h.Attempts = l.cause, l.attempts
+	h.Asleep, h.Error, h.Attempts = l.asleep, l.cause, l.attempts
 	if wait := (l.next - up).Seconds(); wait > 0 {
 		h.NextAttempt = &wait
+	}
+	if l.asleep {
+		return h, append(slices.Clone(l.lacks), l.twinTroubleLocked(up)...)
 	}
 	if outage := up - l.since; l.attempts > 0 || l.unacked > 0 || outage >= outageMin {
 		return h, append([]string{l.offlineLocked(outage, up)}, l.twinTroubleLocked(up)...)
@@ -231,9 +243,18 @@ func lacks(n *mqtt.Negotiated) (list []string) {
 	return list
 }
 
+// shortSession says that the broker forgets the session while the gateway sleeps.
+func (l *Link) shortSession(n *mqtt.Negotiated) []string {
+	if asleep := config.WillDelay(l.cfg.Online); n.SessionExpiry < asleep {
+		return []string{fmt.Sprintf("the broker keeps the session for %v, and mqtt.online = %q needs %v: while the gateway sleeps, commands are lost and P/status shows that it was lost; "+
+			"raise the broker's limit of session expiry, or connect more often", n.SessionExpiry, l.cfg.Online, asleep)}
+	}
+	return nil
+}
+
 // twinTroubleLocked says that another gateway has the same id.
 func (l *Link) twinTroubleLocked(up time.Duration) []string {
-	if l.twin.at = recent(l.twin.at, up, twinWithin); len(l.twin.at) < twinMin {
+	if l.twin.at = recent(l.twin.at, up, l.twinWithin()); len(l.twin.at) < twinMin {
 		return nil
 	}
 	who := "another client"
@@ -243,7 +264,11 @@ func (l *Link) twinTroubleLocked(up time.Duration) []string {
 	return []string{fmt.Sprintf("%s uses the id %q, and each pushes the other off the broker: set gateway.id on one of them", who, l.cfg.Gateway)}
 }
 
-func (s *sightings) add(up time.Duration) { s.at = recent(append(s.at, up), up, twinWithin) }
+func (s *sightings) add(up, within time.Duration) { s.at = recent(append(s.at, up), up, within) }
+
+// twinWithin returns for how long a sign of another gateway counts: one that sleeps sees the other
+// once at each connection.
+func (l *Link) twinWithin() time.Duration { return twinWithin + twinMin*time.Duration(l.cfg.Online) }
 
 // recent drops what is older than within; it keeps no more than the newest hundred.
 func recent(list []time.Duration, up, within time.Duration) []time.Duration {

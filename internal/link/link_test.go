@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/mqtttest"
@@ -174,5 +175,48 @@ func TestTwoOfOneNameAreToldOnBoth(t *testing.T) {
 		cancel()
 		ended.Wait()
 		r.want(20 * time.Minute)
+	})
+}
+
+// TestAsleepIsNoOutage: a client that was paused is well, however long; once it should be connected
+// an outage counts from then.
+func TestAsleepIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, mqtttest.Behavior{})
+		defer r.stop()
+		time.Sleep(time.Second)
+		if err := r.client.Pause(mqtt.Disconnect{Code: packet.DisconnectWithWill}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		r.want(40 * time.Minute)
+		if h, _ := r.link.Snapshot(); h.Connected || !h.Asleep || h.Error != "" || h.NextAttempt == nil || *h.NextAttempt != 1200 || h.Since != 3601 {
+			t.Errorf("%+v", h)
+		}
+		r.broker.Behave(func(b *mqtttest.Behavior) { b.DialError = context.DeadlineExceeded })
+		r.want(20*time.Minute+15*time.Second, "no connection to the broker for 15s, ")
+		if h, _ := r.link.Snapshot(); h.Asleep {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
+// TestTwinsThatSleep: each sees the other once at each waking, and seldom at the same time.
+func TestTwinsThatSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l := link.New(link.Config{Gateway: "gw", Online: config.Online(15 * time.Minute), Up: func() time.Duration { return time.Since(began) },
+			Stats: func() mqtt.Stats { return mqtt.Stats{Connected: true} }})
+		l.Event(mqtt.Event{Kind: mqtt.Connected, Negotiated: mqtt.Negotiated{RetainAvailable: true, MaximumQoS: mqtt.ExactlyOnce, SessionExpiry: time.Hour,
+			Will: &mqtt.Will{Message: mqtt.Message{Retain: true, QoS: mqtt.AtLeastOnce}}}})
+		l.Twin(`store "bb"`)
+		time.Sleep(15 * time.Minute)
+		l.Twin(`store "bb"`)
+		if _, troubles := l.Snapshot(); len(troubles) != 1 || !strings.HasPrefix(troubles[0], `another gateway (store "bb") uses the id "gw"`) {
+			t.Errorf("%q", troubles)
+		}
+		time.Sleep(time.Hour)
+		if _, troubles := l.Snapshot(); len(troubles) != 0 {
+			t.Errorf("long after: %q", troubles)
+		}
 	})
 }

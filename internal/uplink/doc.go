@@ -15,6 +15,9 @@
 // by the same order (Message.Priority). Retained documents (status, shadow, descriptions, the
 // newest reading of each sensor) stand beside the lanes: of each topic only the newest text waits.
 //
+// If a gateway sleeps between its connections, what was taken since it left in order is live
+// (Link.Continues). CatchUp and Rest say when it may leave.
+//
 // # From take to acknowledgement
 //
 // Records are taken from the store a lane at a time and assembled to groups: readings of one sensor

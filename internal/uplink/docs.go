@@ -236,10 +236,11 @@ func (u *Uplink) sendNewest(link Link) {
 	for i := range u.lanes {
 		used += u.lanes[i].inFlight
 	}
-	room := min(max(link.Window/docsShare, 1), link.Window-used)
+	room := link.Window - used
 	if link.Window > 2 {
 		room-- // the slot of the events
 	}
+	room = min(room, max(link.Window/docsShare, 1))
 	now := u.now()
 	for _, n := range u.last {
 		if room <= 0 {

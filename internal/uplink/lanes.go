@@ -41,10 +41,10 @@ func (l *lane) stageFirst(g *group) { l.staged = slices.Insert(l.staged, 0, g) }
 func (l *lane) stageInOrder(g *group) { l.staged = insert(l.staged, g) }
 
 // fill sends as long as the window has room and returns when to look again without being woken.
-func (u *Uplink) fill(link Link) time.Duration {
+func (u *Uplink) fill(link Link, resting bool) time.Duration {
 	u.sendDirty(link)
 	retry := u.unroutedLosses.retry(u.now())
-	for u.leaving.Load() != leaving {
+	for u.leaving.Load() != leaving && !resting {
 		l := u.next(link)
 		if l == nil {
 			break

@@ -118,7 +118,10 @@ type Uplink struct {
 	linkNew  bool // a connection came or went since Run looked
 	outcomes []outcome
 	docs     docs
-	idle     chan struct{}     // closed when there is nothing to do; nil: nobody waits
+	idle     chan struct{} // closed when there is nothing to do; nil: nobody waits
+	caughtUp chan struct{} // closed when nothing waits; nil: nobody waits for it
+	resting  bool
+	rested   chan struct{}     // closed when nothing is in flight; nil: nobody waits for it
 	refusals map[string]string // topic -> why
 
 	lanes          [3]lane
@@ -185,6 +188,7 @@ func New(c Config) *Uplink {
 func (u *Uplink) SetLink(l Link) {
 	u.mu.Lock()
 	u.link, u.linkNew = l, true
+	u.resting = u.resting && !l.Up
 	u.mu.Unlock()
 	u.Wake()
 }
@@ -274,7 +278,7 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.settle(ctx)
 	u.saveSizes(ctx)
 	u.mu.Lock()
-	link, changed := u.link, u.linkNew
+	link, changed, resting := u.link, u.linkNew, u.resting
 	u.linkNew = false
 	if changed && link.Up {
 		u.docs.connectedLocked(link.Fresh)
@@ -287,7 +291,7 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 			if !link.Continues {
 				u.cfg.Queue.Split()
 			}
-			if u.cfg.DrainDelay != nil {
+			if u.cfg.DrainDelay != nil && !link.Continues {
 				u.drainAt = u.now().Add(u.cfg.DrainDelay())
 			}
 			u.loadSizes(ctx, link.Broker)
@@ -305,9 +309,10 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 		u.release()
 	}
 	u.resume()
-	wait := u.fill(link)
+	wait := u.fill(link, resting)
 	if u.lanes[0].inFlight+u.lanes[1].inFlight+u.lanes[2].inFlight+len(u.lanes[buffer.EventLane].staged) == 0 {
 		u.notifyIdle()
 	}
+	u.notifyRest(link)
 	return wait
 }

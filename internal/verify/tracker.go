@@ -239,7 +239,7 @@ func (t *Tracker) present(gateway string, payload []byte) error {
 		return fmt.Errorf("status: %w", err)
 	}
 	t.status[gateway] = s
-	if s.State == contract.Online && s.Run != "" {
+	if (s.State == contract.Online || s.State == contract.Sleeping) && s.Run != "" {
 		t.sees(t.speaks(s.Run, gateway))
 	}
 	return nil

@@ -110,3 +110,24 @@ func TestTracker(t *testing.T) {
 		})
 	}
 }
+
+// A run of which only P/status was heard exists, also if that says that it sleeps.
+func TestARunThatSleepsExists(t *testing.T) {
+	for _, state := range []string{"online", "sleeping"} {
+		tr := New()
+		for _, m := range [][2]string{
+			{"f/g/status", `{"v":1,"state":"` + state + `","run":"a"}`},
+			{"f/g/telemetry/s", `{"v":1,"gateway":"g","run":"b","sensor":"s","readings":[{"seq":1}]}`},
+		} {
+			if err := tr.Message(m[0], []byte(m[1])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if gaps := tr.Gaps(); len(gaps) != 2 || gaps[0].Run != "a" || !gaps[0].Unreported {
+			t.Errorf("%s: %+v", state, gaps)
+		}
+		if silent := tr.Silent(); len(silent) != 0 {
+			t.Errorf("%s: %+v", state, silent)
+		}
+	}
+}

@@ -18,7 +18,7 @@ type conn struct {
 
 	// The broker's mu guards what follows.
 	session        *session
-	will           *packet.Publish
+	will           *will
 	receiveMaximum int             // the client's
 	unacked        map[uint16]bool // the client's QoS 1 and 2 messages that were not answered for good
 	aliases        map[uint16]string
@@ -96,14 +96,13 @@ func (c *conn) hangUpLocked() {
 func (c *conn) endLocked() {
 	c.hangUpLocked()
 	delete(c.broker.conns, c)
-	if s := c.session; s != nil && s.conn == c {
+	switch s, b := c.session, c.broker; {
+	case s == nil:
+	case s.conn == c && b.sessions[s.clientID] == s:
 		s.conn = nil
-		if !s.outlasting {
-			delete(c.broker.sessions, s.clientID)
-		}
-	}
-	if c.will != nil {
-		c.broker.routeLocked(c, *c.will)
+		b.leftLocked(s, c.will)
+	case c.will != nil && (b.sessions[s.clientID] != s || c.will.delay == 0): // the session has ended, or was taken over
+		b.routeLocked(c, c.will.publish)
 	}
 }
 

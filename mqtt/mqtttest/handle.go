@@ -60,6 +60,9 @@ func (c *conn) handleLocked(t packet.Type, p packet.Packet) error {
 		if p.Code == packet.NormalDisconnection {
 			c.will = nil
 		}
+		if p.Properties.Present.Has(packet.PropSessionExpiry) {
+			c.session.expiry = lifetime(p.Properties.SessionExpiry)
+		}
 		return errLeft
 	default:
 		return c.broker.violationLocked("%v from a client", t)
@@ -122,21 +125,31 @@ func (c *conn) acceptLocked(p *packet.Connect, data []byte) error {
 	if s != nil && s.conn != nil {
 		s.conn.leaveLocked(&packet.Disconnect{Code: packet.SessionTakenOver})
 	}
-	if s == nil || p.CleanStart || do.LoseSession {
+	if s != nil && (p.CleanStart || do.LoseSession) {
+		b.endSessionLocked(s)
+		s = nil
+	}
+	if s == nil {
 		s = &session{clientID: id, filters: make(map[string]subscription), incoming: make(map[uint16]bool)}
 		b.sessions[id] = s
 	} else {
+		s.returnedLocked()
 		answer.SessionPresent = true
 	}
 	s.conn, c.session = c, s
-	s.outlasting = p.Properties.SessionExpiry > 0
+	s.expiry = lifetime(p.Properties.SessionExpiry)
+	if do.Properties.Present.Has(packet.PropSessionExpiry) {
+		s.expiry = lifetime(do.Properties.SessionExpiry)
+	}
 	c.receiveMaximum = 65535
 	if p.Properties.Present.Has(packet.PropReceiveMaximum) {
 		c.receiveMaximum = int(p.Properties.ReceiveMaximum)
 	}
 	if w := p.Will; w != nil {
-		c.will = &packet.Publish{QoS: w.QoS, Retain: w.Retain, Topic: w.Topic, Payload: append([]byte(nil), w.Payload...), Properties: w.Properties}
-		c.will.Properties.Present &^= packet.Props(packet.PropWillDelay)
+		c.will = &will{from: c, delay: time.Duration(w.Properties.WillDelay) * time.Second,
+			publish: packet.Publish{QoS: w.QoS, Retain: w.Retain, Topic: w.Topic, Payload: append([]byte(nil), w.Payload...), Properties: w.Properties}}
+		c.will.publish.Properties.Present &^= packet.Props(packet.PropWillDelay)
+		c.will.publish.Properties.WillDelay = 0
 	}
 	if answer.SessionPresent && do.EarlyPublish {
 		c.sendLocked(&packet.Publish{Topic: "early"})

@@ -1,21 +1,33 @@
 package mqtttest
 
 import (
+	"math"
 	"slices"
+	"time"
 
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
 // A session is what the broker keeps of a client.
 type session struct {
-	conn       *conn // nil while away
-	clientID   string
-	filters    map[string]subscription
-	incoming   map[uint16]bool // QoS 2 identifiers between PUBLISH and PUBREL
-	unacked    []*delivery     // sent, in order
-	waiting    []*delivery     // not sent: the client is away or its Receive Maximum is reached
-	lastID     uint16
-	outlasting bool // the session survives its connection
+	conn     *conn // nil while away
+	clientID string
+	filters  map[string]subscription
+	incoming map[uint16]bool // QoS 2 identifiers between PUBLISH and PUBREL
+	unacked  []*delivery     // sent, in order
+	waiting  []*delivery     // not sent: the client is away or its Receive Maximum is reached
+	lastID   uint16
+	expiry   time.Duration // how long the session outlasts its connection
+	ends     *time.Timer   // of the session; nil while the client is connected
+	will     *will         // of the last connection, until its delay is over
+}
+
+// A will is what is published unless the client comes again within the delay.
+type will struct {
+	from    *conn
+	publish packet.Publish
+	delay   time.Duration
+	due     *time.Timer // nil: not yet
 }
 
 // A subscription is what a SUBSCRIBE made.
@@ -83,4 +95,69 @@ func (s *session) repeatLocked() {
 		}
 	}
 	s.flushLocked()
+}
+
+// leftLocked notes that the connection has ended: the session ends when its expiry is over, and the
+// will is published when its delay is over or the session ends, whichever comes first
+// [MQTT-3.1.2-8].
+func (b *Broker) leftLocked(s *session, w *will) {
+	if s.will = w; w != nil && w.delay > 0 {
+		w.due = b.afterLocked(w.delay, func() { b.publishWillLocked(s) })
+	} else {
+		b.publishWillLocked(s)
+	}
+	if s.expiry == 0 {
+		b.endSessionLocked(s)
+	} else {
+		s.ends = b.afterLocked(s.expiry, func() { b.endSessionLocked(s) })
+	}
+}
+
+// afterLocked calls f with the lock after a time, unless the timer is stopped or the broker closed.
+func (b *Broker) afterLocked(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if !b.closed {
+			f()
+		}
+	})
+}
+
+// returnedLocked keeps the session and discards the will: its client is here again.
+func (s *session) returnedLocked() {
+	if s.ends != nil {
+		s.ends.Stop()
+	}
+	if s.will != nil && s.will.due != nil {
+		s.will.due.Stop()
+	}
+	s.ends, s.will = nil, nil
+}
+
+// endSessionLocked forgets the session.
+func (b *Broker) endSessionLocked(s *session) {
+	w := s.will
+	s.returnedLocked()
+	s.will = w
+	b.publishWillLocked(s)
+	if b.sessions[s.clientID] == s {
+		delete(b.sessions, s.clientID)
+	}
+}
+
+// publishWillLocked publishes a will that waits.
+func (b *Broker) publishWillLocked(s *session) {
+	if w := s.will; w != nil {
+		s.will = nil
+		b.routeLocked(w.from, w.publish)
+	}
+}
+
+// lifetime returns a Session Expiry Interval.
+func lifetime(seconds uint32) time.Duration {
+	if seconds == math.MaxUint32 {
+		return math.MaxInt64
+	}
+	return time.Duration(seconds) * time.Second
 }
