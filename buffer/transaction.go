@@ -46,7 +46,7 @@ type added struct {
 }
 
 // build takes a snapshot of everything that is pending, for write to store. Each step cites the row
-// of the table in doc.go ("operation | before | transaction | after") whose third column it
+// of the table in doc.go (under "Durability") whose third column it
 // prepares. The rows that need the database are left to write: eviction, thinning, and the rest of
 // RetryDead and DropDead.
 func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *[]*round) {
