@@ -72,7 +72,8 @@ type Store struct {
 	reads    []*job
 	writes   []*job
 	full     [classCount]bool
-	space    [classCount]int64 // bytes that can be stored without removing anything; less one commit's other pages
+	// bytes that can be stored without removing anything; less one commit's other pages
+	space    [classCount]int64
 	fullTold [classCount]bool
 	noRoom   bool          // the last commit left something of the front
 	expire   bool          // the next commit removes what is expired to make room

@@ -80,7 +80,8 @@ func (s *Store) buildFrontLocked(t *txn, appends []pendingAppend, now time.Durat
 	}
 	for i := range s.shelves {
 		for _, seg := range s.shelves[i].unstored() {
-			if !seg.sealed { // the updates' records are in segments of their own, behind the sealed ones
+			// the updates' records are in segments of their own, behind the sealed ones
+			if !seg.sealed {
 				seg.sealed, seg.private = true, true
 				t.private = append(t.private, seg)
 			}
