@@ -7,13 +7,16 @@ import (
 	"time"
 )
 
-// Append takes a record and copies its body. The record is in RAM when Append returns, and durable
-// within MaxLoss; if MaxLoss is zero it is durable when Append returns.
+// Append adds a record to the store and copies its body. The record is in RAM when Append returns,
+// and durable within Options.MaxLoss; if that is zero, it is durable when Append returns. If
+// readings arrive faster than the storage writes them, Append waits for room in RAM. up is when the
+// record was measured, as the time since power-up (Options.Up).
 //
-// Seq is the number that was assigned, or zero if none was. ErrFull: the record was not taken, and
-// the ledger has its number. ErrNotDurable: the record is held in RAM only. If ctx ends while
-// Append waits for the commit, the record is kept all the same. If the storage is slower than the
-// readings come in, Append waits for room in RAM.
+// seq is the number that was assigned; zero means that none was and that nothing was kept. With
+// another seq the error says what happened to the record: ErrFull, it was not accepted, and its
+// number is in the ledger; ErrNotDurable, it is kept in RAM and committed later (only if MaxLoss is
+// zero); an error of ctx, the same. Without a number come ErrTooLarge, ErrClosed, an error of ctx
+// and, for an unknown kind or an empty stream, ErrOptions.
 func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Duration, body []byte) (seq uint64, err error) {
 	if err := s.check(kind, stream, body); err != nil {
 		return 0, err
@@ -43,7 +46,8 @@ func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Du
 	st.last++
 	seq = st.last
 	if s.makeFrontRoomLocked(st.class, len(body)+itemOverhead, now) {
-		s.putLocked(st, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0) // else ErrNotDurable: it can be taken
+		// else ErrNotDurable: it can be taken
+		s.putLocked(st, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0)
 	} else {
 		s.loseLocked(removal{lossKey{kind, s.run.id, st.name, reasonRejected}, seq, seq, 1}, now)
 		s.stats.Rejected++
@@ -138,7 +142,8 @@ func (s *Store) putLocked(st *stream, up time.Duration, body []byte, now time.Du
 func (s *Store) makeFrontRoomLocked(c class, cost int, now time.Duration) bool {
 	limit := s.limits.frontOf(c)
 	if s.o.WhenFull == RejectNew {
-		return !s.full[c] && s.front+cost <= limit && int64(s.front+cost) <= s.space[c] // what is taken will find room
+		// what is taken will find room
+		return !s.full[c] && s.front+cost <= limit && int64(s.front+cost) <= s.space[c]
 	}
 	if s.front+cost <= limit {
 		return true

@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-// A DeadLetter is a record that the receiver refused.
+// A DeadLetter is a record that the receiver refused (Refuse), kept until RetryDead or DropDead.
+// All together may use a 64th of MaxBytes; beyond that the oldest are removed and get a second
+// Loss, with the Reason "evicted".
 type DeadLetter struct {
-	ID     int64 // rises with the position of the record
+	ID     int64 // identifies it in this store; rises with Record.Pos
 	Record Record
 	Reason string // as given to Refuse
 }
@@ -23,9 +25,10 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []D
 	return list, err
 }
 
-// RetryDead puts dead letters back into the queue. They are sent again as the readings or events
-// that they were, with the same run, stream and number, behind the backlog; what is live at that
-// time becomes backlog. It returns how many there were; the change is durable then.
+// RetryDead puts the dead letters with these IDs back into the queue. They are delivered again as
+// the readings or events that they were, with the same run, stream and number, behind the backlog;
+// what is live at that time becomes backlog. It returns how many of them existed; without an error
+// the change is durable.
 func (s *Store) RetryDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids, retry: true})
 }
@@ -35,8 +38,8 @@ func (s *Store) RetryAllDead(ctx context.Context) (int, error) {
 	return s.forDead(ctx, &deadJob{all: true, retry: true})
 }
 
-// DropDead removes dead letters. The ledger has had them since they were refused. It returns how
-// many there were; the change is durable then.
+// DropDead removes the dead letters with these IDs. The ledger has had them since they were
+// refused. It returns how many of them existed; without an error the change is durable.
 func (s *Store) DropDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids})
 }

@@ -17,10 +17,10 @@ type passed struct {
 	freed map[string]bool // those of them that were passed over
 }
 
-// Hold makes Take pass over the records of these streams in a lane from now on; each call replaces
-// the set of that lane. The records stay in the store, which treats them like all others, and come
-// in their order when their stream is no longer in the set. Each new set costs one look at each
-// segment.
+// Hold makes Take skip the records of these streams in a lane from now on; each call replaces the
+// set of that lane, and nil holds none. The records stay in the store, count as unacknowledged, may
+// be removed by limits, and are taken in their order when their stream is no longer in the set. The
+// map is copied. After each change of the set, Take reads the skipped segments once.
 func (s *Store) Hold(lane Lane, streams map[string]bool) {
 	s.mu.Lock()
 	before := s.passing[lane]

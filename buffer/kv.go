@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// A Tx is a transaction of Update. It is valid only in the goroutine of the function, and only
-// until that returns.
+// A Tx is a transaction of Update, on new records and on values, each of which has a key in a named
+// bucket (nothing to do with the buckets of Options.Thin). It is valid only in the goroutine of the
+// function given to Update, and only until that returns.
 type Tx struct {
 	s       *Store
 	db      *db
@@ -25,23 +26,23 @@ type pendingAppend struct {
 
 // Update runs f in a transaction and commits it together with the front and the pending
 // acknowledgements; all of it is durable when nil is returned. If f returns an error, what f did is
-// undone and Update returns that error. ErrNotDurable: the storage failed, and the change may or
-// may not have happened.
+// undone and Update returns that error. If the storage fails, Update returns ErrNotDurable, and the
+// change may or may not have happened.
 //
 // f runs on the committer's goroutine: it must be short and must not call the Store. It may be
-// called again if a commit failed.
+// called more than once, because a commit that failed is repeated.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return s.submit(ctx, &job{update: f})
 }
 
-// Get returns the value of a key, or nil if there is none.
+// Get returns the value of a key, or nil if there is none. An empty value is not nil.
 func (t *Tx) Get(bucket, key string) ([]byte, error) {
 	v, err := t.db.value(`SELECT value FROM kv WHERE bucket=? AND key=?`, bucket, key)
 	b, _ := v.([]byte)
 	return b, err
 }
 
-// Put sets the value of a key.
+// Put sets the value of a key, which it copies.
 func (t *Tx) Put(bucket, key string, value []byte) error {
 	if value == nil {
 		value = []byte{}
@@ -101,8 +102,8 @@ func (s *Store) dropSoonLocked(t *txn) {
 // eachPage is how many values of a bucket are in memory at a time.
 const eachPage = 16
 
-// Each calls f for every key of a bucket, in the order of the keys, until f returns an error. f may
-// change the bucket; for keys that follow soon it may still get the old values.
+// Each calls f for every key of a bucket, in the order of the keys, until f returns an error, which
+// Each returns. f may change the bucket; for the next keys it may still get the old values.
 func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
 	type pair struct {
 		key   string
@@ -134,7 +135,8 @@ func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
 	}
 }
 
-// Append appends a record that exists only if the transaction commits. It copies the body.
+// Append adds a record that exists only if the transaction commits, and copies its body. See
+// Store.Append for the arguments.
 func (t *Tx) Append(kind Kind, stream string, up time.Duration, body []byte) error {
 	if err := t.s.check(kind, stream, body); err != nil {
 		return err
@@ -143,7 +145,7 @@ func (t *Tx) Append(kind Kind, stream string, up time.Duration, body []byte) err
 	return nil
 }
 
-// Get returns the committed value of a key, or nil if there is none.
+// Get returns the committed value of a key, or nil if there is none. An empty value is not nil.
 func (s *Store) Get(ctx context.Context, bucket, key string) (value []byte, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
 		value, err = (&Tx{s: s, db: c.db}).Get(bucket, key)
@@ -153,15 +155,15 @@ func (s *Store) Get(ctx context.Context, bucket, key string) (value []byte, err 
 }
 
 // Each calls f for every committed key of a bucket, in the order of the keys, until f returns an
-// error. f runs on the committer's goroutine and must not call the Store.
+// error, which Each returns. f runs on the committer's goroutine and must not call the Store.
 func (s *Store) Each(ctx context.Context, bucket string, f func(key string, value []byte) error) error {
 	return s.submit(ctx, &job{read: func(c *committer) error {
 		return (&Tx{s: s, db: c.db}).Each(bucket, f)
 	}})
 }
 
-// Flush commits the front and the pending acknowledgements. ErrNotDurable: at least a part of the
-// front is in RAM only.
+// Flush commits the front and the pending acknowledgements. If it returns ErrNotDurable, at least a
+// part of the front is still in RAM only.
 func (s *Store) Flush(ctx context.Context) error {
 	return s.submit(ctx, &job{flush: true})
 }

@@ -17,18 +17,26 @@ const (
 	reasonUnrouted = "unrouted" // AckUnrouted: it was delivered, and nobody had subscribed
 )
 
-// A Loss is an entry of the ledger: a range of records that were removed unsent, or that were
-// delivered although nobody had subscribed. It is durable together with the removal; if nobody had
-// subscribed, 5 minutes later at most.
+// A Loss is an entry of the ledger: a range of records of one stream that were removed unsent, or
+// that were delivered although nobody had subscribed. It becomes durable in the transaction that
+// removes the records; that of unrouted records at most 5 minutes after AckUnrouted.
 type Loss struct {
-	ID     int64
+	ID     int64 // identifies the entry in this store
 	Kind   Kind
 	Run    string // of the records; empty if it is not known
 	Stream string // empty if it is not known: a segment could not be read
-	First  uint64
-	Last   uint64
-	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: it is not known
-	Reason string // evicted, rejected, refused, corrupt, expired, thinned, unrouted
+	First  uint64 // the lowest Record.Seq
+	Last   uint64 // the highest
+
+	// Count is how many of the records from First to Last were lost; the others were delivered or
+	// are in another Loss. Zero means that it is not known.
+	Count uint64
+
+	// Reason is "evicted" (a limit removed them), "rejected" (Append returned ErrFull, or their
+	// Update did not become durable), "refused" (Refuse; they are dead letters), "corrupt" (they
+	// could not be read), "expired" (older than the TTL), "thinned" (a bucket stands for them) or
+	// "unrouted" (AckUnrouted).
+	Reason string
 }
 
 // A removal is a Loss that is not in the ledger yet.
@@ -112,8 +120,9 @@ func (s *Store) countLossLocked(reason string, n uint64) {
 	}
 }
 
-// TakeLosses takes up to max entries of the ledger, oldest first. An entry that was taken no longer
-// grows. TakeLosses returns nil while HoldLosses(true) is in force.
+// TakeLosses takes up to max entries of the ledger, oldest first, for AckLosses or ReleaseLosses.
+// Until it is taken, an entry may grow: later losses extend its range. TakeLosses returns nil if
+// there is none, while HoldLosses(true) is in force, and if the storage fails.
 func (s *Store) TakeLosses(max int) []Loss {
 	var out []Loss
 	s.mu.Lock()
@@ -172,7 +181,8 @@ func scanLoss(v []driver.Value) (l Loss) {
 		First: uint64(n(4)), Last: uint64(n(5)), Count: uint64(n(6)), Reason: t(7)}
 }
 
-// AckLosses removes published entries from the ledger with the next commit.
+// AckLosses removes taken entries, which the receiver has, from the ledger with the next commit,
+// after 5 seconds at most. After a power cut before it they are taken again.
 func (s *Store) AckLosses(l []Loss) {
 	now := s.o.Up()
 	s.mu.Lock()
@@ -189,7 +199,7 @@ func (s *Store) AckLosses(l []Loss) {
 	s.wakeCommitter()
 }
 
-// ReleaseLosses gives back entries that were not published.
+// ReleaseLosses gives back taken entries that the receiver does not have; they are taken again.
 func (s *Store) ReleaseLosses(l []Loss) {
 	s.mu.Lock()
 	for _, e := range l {
@@ -199,8 +209,10 @@ func (s *Store) ReleaseLosses(l []Loss) {
 	s.wakeTaker()
 }
 
-// Refuse moves taken records to the dead letters and enters them in the ledger; both are durable
-// when nil is returned. After an error the records are still taken.
+// Refuse moves taken records to the dead letters, because the receiver does not accept them, and
+// enters them in the ledger; both are durable when nil is returned. reason is DeadLetter.Reason.
+// After an error the records are still taken: refuse or release them; but if ctx ended, the store
+// may yet move them.
 func (s *Store) Refuse(ctx context.Context, r []Record, reason string) error {
 	return s.submit(ctx, &job{refuse: r, reason: reason})
 }

@@ -6,91 +6,97 @@ import (
 	"time"
 )
 
-// A Policy says what happens to readings when the store has reached a limit.
+// A Policy says what happens to readings when the store has reached MaxBytes or MinFree.
 type Policy uint8
 
 const (
-	// DropOldest removes the oldest stored readings to make room for new ones.
+	// DropOldest removes the oldest readings of the lowest priority to make room for new ones.
 	DropOldest Policy = iota
-	// RejectNew keeps what is stored and lets Append return ErrFull.
+	// RejectNew keeps what is stored, and Append returns ErrFull.
 	RejectNew
-	// Thin makes the oldest readings into fewer with Options.Thin, and removes the oldest of those
-	// that cannot become fewer.
+	// Thin replaces the oldest readings by fewer (Options.Thin). If they cannot become fewer, it
+	// removes them like DropOldest.
 	Thin
 )
 
-// ThinLevels is how often a reading can be thinned.
+// ThinLevels is how many times a reading can be thinned before it is removed.
 const ThinLevels = 3
 
 const (
-	// MaxBody is the largest body in bytes that any store takes; a small MaxBytes lowers it, see
-	// ErrTooLarge.
+	// MaxBody is the largest body that a store accepts, in bytes. If Options.MaxBytes is below 16
+	// MiB, the limit is a 64th of that, but at least 32 KiB.
 	MaxBody = 256 << 10
 
-	// MaxStream is the longest name of a stream in bytes.
+	// MaxStream is the length of the longest name of a stream, in bytes.
 	MaxStream = 255
 
-	// DefaultMaxBytes is used if Options.MaxBytes is zero.
+	// DefaultMaxBytes is Options.MaxBytes if that is zero.
 	DefaultMaxBytes = 256 << 20
 
 	// MinMaxBytes is the smallest Options.MaxBytes that Open accepts.
 	MinMaxBytes = 1 << 20
 )
 
-// Options configure a Store. The zero value is a strict store of DefaultMaxBytes that drops the
-// oldest readings when it is full.
+// Options configure a Store. The zero value makes a store of DefaultMaxBytes in which a record is
+// durable when Append returns and which drops the oldest readings when it is full. Open does not
+// copy Streams; do not change it while the store is open.
 type Options struct {
-	// MaxLoss is the most that a power cut may cost: a record may stay in RAM this long. If it is
-	// zero, Append returns after the commit; concurrent Appends share one.
+	// MaxLoss is how long a record may stay in RAM before it is durable, and so the most that a
+	// power cut may cost. If it is zero, Append returns after the commit; concurrent Appends share
+	// one commit.
 	MaxLoss time.Duration
 
-	// MaxBytes bounds the database, its write-ahead log, the ballast file and the RAM front
-	// together; 5 % of the database are reserved for events. Zero means DefaultMaxBytes.
+	// MaxBytes bounds the sum of the database, its write-ahead log, a ballast file (which is given
+	// up when the file system is full) and the front in RAM; 5 % of the database are reserved for
+	// events. Zero means DefaultMaxBytes; the least is MinMaxBytes.
 	MaxBytes int64
 
 	// MinFree is the number of free bytes on the file system below which the database does not
-	// grow, except for events within what is reserved for them.
+	// grow, except for events within what is reserved for them. Zero means no such limit.
 	MinFree int64
 
-	// WhenFull says what happens when MaxBytes or MinFree is reached.
+	// WhenFull is what happens to readings when MaxBytes or MinFree is reached.
 	WhenFull Policy
 
-	// Thin makes fewer records of adjacent ones of one run, which it gets oldest first. A bucket is
-	// a copy of its first record with another Body, SeqTo and UpTo. It stands for records of one
-	// stream without a hole in their numbers, and what Thin returns does not have these any more.
-	// Some of the records may be buckets of a lower level. Thin runs on the committer's goroutine
-	// and must not call the Store. The policy Thin needs it.
+	// Thin replaces adjacent records of one run, which it gets oldest first, by the fewer that it
+	// returns: records that it leaves as they are, and buckets. A bucket is a copy of the first
+	// record that it stands for, with another Body, SeqTo and UpTo. It stands for records of one
+	// stream without a hole in their numbers, and these are not returned themselves. level is 1 to
+	// ThinLevels: how many times the result has been thinned. Some of the records may be buckets of
+	// a lower level. Thin runs on the committer's goroutine and must not call the Store. The policy
+	// Thin requires it.
 	Thin func(level int, records []Record) []Record
 
-	// Streams are the options of streams of readings, by name.
+	// Streams has the options of streams of readings, by name.
 	Streams map[string]StreamOptions
 
 	// PowerUpAge returns how long ago an earlier kernel boot began, or false if that is not known.
-	// TTL needs it for the readings of such boots. It is called on the goroutines that call Take.
-	// Nil means that it is never known.
+	// StreamOptions.TTL needs it for the readings of such kernel boots. It is called on the
+	// goroutines that call Take, also concurrently. Nil means that it is never known.
 	PowerUpAge func(kernelBoot string) (time.Duration, bool)
 
-	// Machine identifies the board, for example a hash of its machine id. If it differs from the
-	// one in the file, the card was cloned and the store gets a new ID.
+	// Machine identifies the board, for example by a hash of its machine id. If it differs from the
+	// one in the file, the card was cloned: the store gets a new ID.
 	Machine string
 
-	// Gateway is what the records of this run are sent under. They keep it even if a later run has
-	// another one.
+	// Gateway is the name under which the records of this run are sent (Record.Gateway). They keep
+	// it even if a later run has another one.
 	Gateway string
 
-	// First returns an event that is stored together with the row of this run, in one transaction:
-	// what must be known of each run, whatever becomes of it. First is called before the
-	// transaction, on the committer's goroutine, and again if the transaction failed. Nil means
-	// that there is no such event.
+	// First returns an event that is stored in one transaction with the row of this run, so that it
+	// is known of every run, however the run ends. p is the run before; store and boot are those of
+	// ID and Boot. First is called before Open returns, or later if the store cannot be opened then
+	// (IsOpen). It runs on the committer's goroutine, must not call the Store, and is called again
+	// if the transaction failed. Nil means that there is no such event.
 	First func(p Previous, store string, boot uint32) (stream string, body []byte)
 
-	// KernelBoot is the kernel's boot_id, which the records of this run keep.
+	// KernelBoot is the kernel's boot_id, which the records of this run keep (Record.Kernel).
 	KernelBoot string
 
-	// Up returns the time since power-up. The default is CLOCK_BOOTTIME; tests replace it.
+	// Up returns the time since power-up. Nil means CLOCK_BOOTTIME; tests replace it.
 	Up func() time.Duration
 
-	// Log receives changes of state. Nil discards them.
+	// Log receives changes of state, such as full and degraded. Nil discards them.
 	Log *slog.Logger
 }
 

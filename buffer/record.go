@@ -2,7 +2,7 @@ package buffer
 
 import "time"
 
-// A Kind says what a record is. Events must not wait behind readings.
+// A Kind is the kind of a record. Events have a lane of their own, so as not to wait for readings.
 type Kind uint8
 
 const (
@@ -13,15 +13,15 @@ const (
 	kindCount
 )
 
-// A Lane is what Take takes from.
+// A Lane is one of the orders in which Take returns records.
 type Lane uint8
 
 const (
 	// EventLane holds the events, oldest first.
 	EventLane Lane = iota
-	// LiveLane holds the readings appended since the last Split, as far as RAM holds them.
+	// LiveLane holds the readings appended since the last Split, as far as they are in RAM.
 	LiveLane
-	// BacklogLane holds the older readings.
+	// BacklogLane holds all other readings.
 	BacklogLane
 	laneCount
 )
@@ -30,16 +30,15 @@ const (
 type Record struct {
 	Kind     Kind
 	Priority Priority      // of readings: that of their stream when they were appended
-	Run      string        // the start of the program that appended it
+	Run      string        // of the run that appended it, see Store.Run
 	Stream   string        // the sensor, or the name of a numbered series of events
-	Seq      uint64        // 1, 2, 3 … per kind, stream and run, without holes
-	Pos      uint64        // rises over all records of the store, in the order of appending; a retried dead letter gets a new one
-	Up       time.Duration // when it was measured (CLOCK_BOOTTIME), as given to Append
-	Body     []byte        // opaque; shared with the store, must not be changed
+	Seq      uint64        // its number: 1, 2, 3 … per kind, stream and run, without holes
+	Pos      uint64        // rises in the order of appending, see "Order" of the package
+	Up       time.Duration // as given to Append: when it was measured, since power-up
+	Body     []byte        // opaque; shared with the store: must not be changed, may be kept
 
-	// SeqTo and UpTo belong to the last of the records that a bucket stands for: one that
-	// Options.Thin made of all from Seq to SeqTo. If they are zero, this is a record as it was
-	// appended.
+	// SeqTo and UpTo are set in a bucket, which Options.Thin made of all records from Seq to SeqTo:
+	// they are the Seq and Up of the last. In a record as it was appended they are zero.
 	SeqTo uint64
 	UpTo  time.Duration
 

@@ -10,12 +10,15 @@ import (
 
 // Opened says where the content of the store comes from.
 type Opened struct {
-	New       bool   // Open made the file
-	SetAside  string // the damaged store that this one took the place of, at Open or since; empty: none
+	New bool // Open made the file
+
+	// SetAside is the path of the damaged store that this one replaced, at Open or since; empty if
+	// there is none, and then the rest is zero.
+	SetAside  string
 	Cause     string // what was wrong with it
-	Salvaging bool   // it is still being read
-	Salvaged  int64  // records found in it
-	Lost      int64  // records that could not be found; -1: it is not known; 0 while Salvaging
+	Salvaging bool   // records are still being read from it
+	Salvaged  int64  // records found in it so far
+	Lost      int64  // records that could not be found; -1 if not known, 0 while Salvaging
 }
 
 // Opened returns where the content of the store comes from.

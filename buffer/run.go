@@ -213,8 +213,9 @@ func (c *committer) forgetRuns() error {
 	return c.db.exec(`DELETE FROM run WHERE boot<?`, oldest)
 }
 
-// Runs returns the runs of this store during one boot of the kernel, oldest first, including this
-// one.
+// Runs returns the identities (Store.Run) of the runs of this store during one kernel boot, oldest
+// first, including this one if kernelBoot is Options.KernelBoot. Of runs without records
+// the store keeps the last 1000.
 func (s *Store) Runs(ctx context.Context, kernelBoot string) (runs []string, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) error {
 		return c.db.query(`SELECT run FROM run WHERE kernel=? ORDER BY boot`, func(v []driver.Value) bool {

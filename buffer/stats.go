@@ -2,32 +2,39 @@ package buffer
 
 import "time"
 
-// Stats is a snapshot. Depths count unacknowledged records, including those in flight.
+// Stats is a snapshot of a Store.
 type Stats struct {
-	Events   int64
-	Live     int64
-	Backlog  int64
-	InFlight int64
-	Front    int64 // unacknowledged records that are in RAM only
-	Losses   int64 // entries of the ledger
-	Dead     int64 // dead letters
+	// Unacknowledged records. Those in flight are also among Events, Live and Backlog.
+	Events     int64
+	Live       int64 // readings
+	Backlog    int64 // readings
+	InFlight   int64
+	Front      int64    // in RAM only
+	Priorities [3]int64 // readings of priority Low, Normal and High
 
-	EventBytes int64 // of the events that wait, as they are stored, or in RAM
+	Losses     int64 // entries of the ledger
+	Dead       int64 // dead letters
+	EventBytes int64 // of the unacknowledged events, as they are stored or in RAM
 
-	Priorities [3]int64 // unacknowledged readings, low, normal and high
+	// Full means that readings find no room: by the policy they are rejected, or the oldest are
+	// removed from RAM.
+	Full bool
 
-	Full     bool   // readings find no room: they are rejected, or the oldest are removed from RAM
-	Limit    string // the option that limits the readings: "max_bytes" or "min_free"; "" before the first commit
-	NoRoom   bool   // what is in RAM only could not be stored: max_loss does not hold
-	Bytes    int64  // database, log, ballast and front
-	LogBytes int64  // of them, the log's
-	MaxBytes int64
+	// Limit is the option that limits the readings now: "max_bytes" for MaxBytes, "min_free" for
+	// MinFree, "" before the first commit.
+	Limit string
+
+	NoRoom   bool  // the last commit left records in RAM for lack of room: MaxLoss does not hold
+	Bytes    int64 // size of the database, log, ballast and front
+	LogBytes int64 // the part of the log in Bytes
+	MaxBytes int64 // Options.MaxBytes, or its default
 
 	OldestKernel string        // Record.Kernel of the oldest unacknowledged reading
-	OldestUp     time.Duration // of the same
-	HasOldest    bool          // false if there is none, or it was not read yet
+	OldestUp     time.Duration // Record.Up of the same
+	HasOldest    bool          // false if there is no such reading, or if it was not read yet
 
-	Appended uint64 // readings; since Open, as are all below
+	// Records since Open, by what happened to them; see Loss.Reason.
+	Appended uint64 // readings that Append accepted
 	Acked    uint64 // readings
 	Evicted  uint64
 	Expired  uint64
@@ -36,16 +43,17 @@ type Stats struct {
 	Refused  uint64
 	Corrupt  uint64
 
+	// Commits since Open.
 	Commits      uint64
-	WrittenBytes uint64        // handed to the kernel by SQLite; 0 if it cannot be known
-	LastCommit   time.Duration // how long it took
-	Overruns     uint64        // commits that ended later than MaxLoss after a record of theirs
+	WrittenBytes uint64        // passed to the kernel by SQLite; 0 if that cannot be determined
+	LastCommit   time.Duration // duration of the last one
+	Overruns     uint64        // commits that ended more than MaxLoss after their oldest record
 
-	// Degraded is why the store does not commit; nil means it does.
+	// Degraded is why the store does not commit; nil if it does.
 	Degraded error
 }
 
-// Stats returns a snapshot without touching the disk.
+// Stats returns a snapshot. It does not access the file, and works after Close as well.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// Take takes up to max records and about maxBytes of bodies from a lane, as TakePins does, and
-// returns them.
+// Take takes records as TakePins does and returns them; nil if there is nothing to take.
 func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 	var out []Record
 	for _, pin := range s.TakePins(nil, lane, max, maxBytes) {
@@ -16,10 +15,10 @@ func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 }
 
 // TakePins takes up to max records and about maxBytes of bodies from a lane, but at least one
-// record if there is any: oldest first within a priority, higher priorities first. It passes over
-// the streams that Hold names. The records are pinned: no limit removes them before Ack, Release or
-// Refuse. If the backlog is not in RAM, it is read from the disk, and nothing is taken while that
-// fails. The pins are appended to dst[:0].
+// record if there is any: oldest first within a priority, higher priorities first. It skips the
+// streams that Hold names. The records are then in flight: no limit removes them, and no other Take
+// returns them, before Ack, AckUnrouted, Refuse or Release. What is not in RAM is read from the
+// file; while that fails, nothing of it is taken. The pins are appended to dst[:0].
 func (s *Store) TakePins(dst []Pin, lane Lane, max, maxBytes int) []Pin {
 	s.learnPowerUps()
 	s.mu.Lock()
@@ -130,8 +129,8 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Pin, max, maxByte
 	return out, len(out) > 0 && len(out) >= max
 }
 
-// Ack forgets delivered records. What was not stored yet never will be; the rest is deleted with
-// the next commit, after 5 seconds at most.
+// Ack ends delivered records. Those that were not stored yet never are; the others are deleted with
+// the next commit, after 5 seconds at most. Records that are not in flight are ignored.
 func (s *Store) Ack(r []Record) { s.acknowledge(r, false) }
 
 func (s *Store) acknowledge(r []Record, unrouted bool) {
@@ -159,8 +158,8 @@ func (s *Store) acknowledge(r []Record, unrouted bool) {
 	}
 }
 
-// Release gives back what was not delivered. The records are the first of their lane again, in
-// their order.
+// Release gives back taken records that were not delivered. They come first in their lane again, in
+// their order. Records that are not in flight are ignored.
 func (s *Store) Release(r []Record) {
 	s.mu.Lock()
 	for i := range r {
@@ -176,8 +175,8 @@ func (s *Store) Release(r []Record) {
 	s.wakeTaker()
 }
 
-// Split makes every reading that the store holds now backlog; what is appended from now on is live.
-// Call it when a connection comes up.
+// Split makes every reading that the store has now backlog; readings that are appended from now on
+// are live. Call it when a connection comes up.
 func (s *Store) Split() {
 	s.mu.Lock()
 	for i := range s.shelves {

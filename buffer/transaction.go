@@ -47,7 +47,7 @@ type added struct {
 }
 
 // build takes a snapshot of everything that is pending, for write to store. Each step cites the row
-// of the table in doc.go ("operation | before | transaction | after") whose third column it
+// of the table in doc.go (under "Durability") whose third column it
 // prepares. The rows that need the database are left to write: eviction, thinning, and the rest of
 // RetryDead and DropDead.
 func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *[]*round) {
@@ -81,7 +81,8 @@ func (s *Store) buildFrontLocked(t *txn, appends []pendingAppend, now time.Durat
 	}
 	for i := range s.shelves {
 		for _, seg := range s.shelves[i].unstored() {
-			if !seg.sealed { // the updates' records are in segments of their own, behind the sealed ones
+			// the updates' records are in segments of their own, behind the sealed ones
+			if !seg.sealed {
 				seg.sealed, seg.private = true, true
 				t.private = append(t.private, seg)
 			}

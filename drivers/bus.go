@@ -9,13 +9,14 @@ import (
 	"strings"
 )
 
-// A Bus is a kind of bus. The configuration's `bus` names one of that kind.
+// A Bus is a kind of bus. The name of one bus of that kind, as in the configuration's `bus`, is a
+// string that Check accepts.
 type Bus string
 
 const (
 	NoBus      Bus = ""        // the machine itself: the configuration names no bus
 	I2CBus     Bus = "i2c"     // a device file such as /dev/i2c-1
-	SerialBus  Bus = "serial"  // a serial port: a device file such as /dev/serial/by-id/…, or a USB name
+	SerialBus  Bus = "serial"  // a device file such as /dev/serial/by-id/…, or a USBName
 	NetworkBus Bus = "network" // a host and a TCP port
 )
 
@@ -32,8 +33,8 @@ func (b Bus) Example() string {
 	return ""
 }
 
-// Check reports what is wrong with the form of a name; whether there is such a bus shows when it is
-// opened.
+// Check returns what is wrong with the form of a name, or nil. Whether such a bus exists shows only
+// when it is opened.
 func (b Bus) Check(name string) error {
 	switch b {
 	case I2CBus:
@@ -57,12 +58,12 @@ func (b Bus) Check(name string) error {
 // "usb:0403:6001:FT0001": it stays the same whatever device file the adapter gets.
 type USBName struct {
 	Vendor, Product string // four lower-case hexadecimal digits
-	Serial          string // "" is any
+	Serial          string // of the adapter; "" for any
 }
 
 var usbName = regexp.MustCompile(`^usb:([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::(.+))?$`)
 
-// ParseUSBName reads a name as it is in the configuration; false: it is not of this form.
+// ParseUSBName parses a name as it is in the configuration, and reports whether it has this form.
 func ParseUSBName(name string) (USBName, bool) {
 	m := usbName.FindStringSubmatch(name)
 	if m == nil {

@@ -16,10 +16,10 @@ var pow10 = [maxDecimals + 1]float64{
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
-// A Linear multiplies a number by a scale and adds an offset, as one does on paper: 23773 with a
+// A Linear multiplies a number by a scale and adds an offset, in decimal as on paper: 23773 with a
 // scale of 0.01 is 237.73, not 237.73000000000002. The result has as many decimals as the number,
 // the scale and the offset make. A scale that is not a short decimal, such as 1.0/3, is multiplied
-// in binary. The zero value makes 0 of everything: NewLinear makes one.
+// in binary. NewLinear makes one; the zero value turns every number into 0.
 type Linear struct {
 	scale, offset         float64
 	scaleDecs, offsetDecs int
@@ -76,8 +76,8 @@ func Decimals(v float64) int {
 	return -1
 }
 
-// Round returns v with that many digits after the point; v itself if a float64 has no more than
-// these.
+// Round rounds v to that many digits after the point. It returns v itself if a float64 of that size
+// has no more digits, or if decimals is not 0 to 22.
 func Round(v float64, decimals int) float64 {
 	if decimals < 0 || decimals > maxDecimals || !(math.Abs(v)*pow10[decimals] < exactInt) {
 		return v
@@ -85,7 +85,8 @@ func Round(v float64, decimals int) float64 {
 	return math.Round(v*pow10[decimals]) / pow10[decimals]
 }
 
-// RoundMean returns the mean of numbers with three digits more than these have after the point.
+// RoundMean rounds mean, the mean of the numbers in of, to three digits more after the point than
+// these have.
 func RoundMean(mean float64, of ...float64) float64 {
 	most := 0
 	for _, v := range of {
@@ -98,8 +99,8 @@ func RoundMean(mean float64, of ...float64) float64 {
 	return Round(mean, most+3)
 }
 
-// Float32 returns the number that the shortest decimal of v says: 230.1, where float64(v) is
-// 230.10000610351562.
+// Float32 returns the float64 that is written with the shortest decimal of v: 230.1, whereas
+// float64(v) is 230.10000610351562.
 func Float32(v float32) float64 {
 	var room [32]byte
 	x, err := strconv.ParseFloat(string(strconv.AppendFloat(room[:0], float64(v), 'g', -1, 32)), 64)

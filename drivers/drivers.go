@@ -10,51 +10,55 @@ import (
 	"periph.io/x/conn/v3/i2c"
 )
 
-// A Driver measures with one device. Calls are never concurrent.
+// A Driver measures with one device. The caller never makes two calls at the same time.
 type Driver interface {
-	// Read measures once, or waits for the device's next whole frame if the device speaks by
-	// itself. It returns the fields of its Spec, those that could not be measured as Bad, or an
-	// error if nothing could be: never both. The values are the caller's until the next Read. It
-	// returns soon after ctx ends, at the latest after one bus transaction.
+	// Read measures once, or waits for the device's next whole frame if the device sends by itself.
+	// It returns the fields of its Spec in their order, those that could not be measured as Bad; or
+	// an error if none could be measured: never both. After an error Read may be called again. The
+	// slice is valid until the next Read. Read returns soon after ctx ends, at the latest after one
+	// bus transaction.
 	Read(ctx context.Context) ([]Value, error)
-	// Close puts the device into its state of lowest power. It does not close the bus. A second
-	// call does nothing.
+	// Close puts the device into its state of lowest power. It does not close an I2C bus; a driver
+	// from Spec.Open gives its Port back. A second call does nothing.
 	Close() error
 }
 
-// A Writer is a Driver of an actuator: a relay, a set point. Write is under the same rules as Read,
-// and never concurrent with it.
+// A Writer is a Driver of an actuator: a relay, a set point. The rules for Read also apply to
+// Write, and the caller never makes both calls at the same time.
 type Writer interface {
 	Driver
-	// Write sets one writable field to a value of its kind. After an error the actuator may be in
-	// either state; Read shows which.
+	// Write sets the field v.Field, which is Writable, to a value of the field's Kind. After an
+	// error the actuator may be in either state; Read shows which.
 	Write(ctx context.Context, v Value) error
 }
 
-// Buses hands out this machine's buses. They are shared and belong to it; drivers never close them.
-// A bus that was lost (an unplugged adapter) answers every call with an error that is os.ErrClosed;
-// opening it again gives another that works.
+// Buses provides this machine's buses to Spec.Open, which asks for the one that its driver needs.
+// It owns them and shares them between drivers; Spec.Open takes care that a Port is given back.
+// After a bus was lost (an unplugged adapter), every call on it returns an error that is
+// os.ErrClosed; asking for it again returns one that works, if it is back.
 type Buses interface {
-	// I2C returns the bus of a device file, "/dev/i2c-1". Transfers of several drivers are
-	// serialised by it.
+	// I2C returns the bus of a device file, "/dev/i2c-1". It serialises the transfers of several
+	// drivers.
 	I2C(name string) (i2c.Bus, error)
-	// Serial returns the port of a device file or of a USB name (see USBName). One driver alone may
-	// hold it until it is closed, or, where the mode says so, all that ask for it by the same name
-	// and with the same mode.
+	// Serial returns the port of a device file or of a USB name (see USBName). One driver has it
+	// for itself until the port is closed. If mode.Shared is set, all drivers that ask for it by
+	// the same name and with the same mode share it.
 	Serial(name string, mode SerialMode) (Port, error)
-	// Connect returns the connection to a device in the network, "192.168.1.20:502". All that ask
-	// for the same address share one.
+	// Connect returns the connection to a device in the network, such as "192.168.1.20:502". All
+	// drivers that ask for the same address share one.
 	Connect(ctx context.Context, address string) (Port, error)
 }
 
-// A Port is the part of a serial port, or of a connection, that drivers use.
+// A Port is the part of a serial port, or of a network connection, that drivers use. Its methods
+// must not be called concurrently. A driver sets the read timeout before its first Read.
 type Port interface {
-	// Read waits for at least one byte until the read timeout, then returns os.ErrDeadlineExceeded.
+	// Read returns the bytes that have arrived, and waits for the first of them. After the read
+	// timeout it returns an error that is os.ErrDeadlineExceeded.
 	Read(p []byte) (int, error)
-	// Write sends p whole or returns an error.
+	// Write sends all of p or returns an error; a part may have been sent then.
 	Write(p []byte) (int, error)
-	// SetReadTimeout bounds the Reads that follow; 0 makes them return at once with what has
-	// already arrived.
+	// SetReadTimeout bounds the wait of every later Read. With 0 they do not wait: they return what
+	// has arrived, or os.ErrDeadlineExceeded. d must not be negative.
 	SetReadTimeout(d time.Duration) error
 }
 
@@ -65,7 +69,9 @@ type SerialMode struct {
 	Parity   string // "none" (default), "odd", "even"
 	StopBits int    // 1 (default) or 2
 	RS485    RS485
-	Shared   bool // several drivers may hold the port, if all ask for the same mode; the caller makes them take turns
+	// Shared lets several drivers have the port, if all ask for the same mode. Their caller makes
+	// them take turns. SharedSerial sets it.
+	Shared bool
 }
 
 // String returns the mode as it is written in data sheets: "9600 8N1".
@@ -96,11 +102,11 @@ func (m SerialMode) PerByte() time.Duration {
 	return time.Duration(bits) * time.Second / time.Duration(cmp.Or(m.Baud, 9600))
 }
 
-// RS485 says that the kernel is to switch the direction of a transceiver by the port's RTS line.
-// The zero value leaves it as it is: most adapters switch by themselves.
+// RS485 configures the kernel to switch the direction of an RS-485 transceiver by the port's RTS
+// line. The zero value leaves this to the adapter: most switch by themselves.
 type RS485 struct {
 	Enabled bool
 	LowSend bool          // RTS is low, not high, while sending
 	Before  time.Duration // from switching to sending until the first byte, in whole milliseconds
-	After   time.Duration // from the last byte until switching back
+	After   time.Duration // from the last byte until switching back, in whole milliseconds
 }

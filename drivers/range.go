@@ -6,29 +6,29 @@ import (
 	"strings"
 )
 
-// A Range is what the numbers of a field can be. The zero value means that nothing was said:
-// Between, AtLeast and AnyNumber make one.
+// A Range has the least and the greatest number that a field can have, in the field's unit.
+// Between, AtLeast and AnyNumber make one; the zero value means that none was given.
 type Range struct{ Min, Max float64 }
 
 // Between returns the Range from low to high, both of which are in it.
 func Between(low, high float64) Range { return Range{low, high} }
 
-// AtLeast returns the Range that has no upper end.
+// AtLeast returns the Range from low without an upper end.
 func AtLeast(low float64) Range { return Range{low, math.Inf(1)} }
 
-// AnyNumber returns the Range of a field of which the driver cannot know what its numbers can be,
-// such as a register whose meaning is in the configuration.
+// AnyNumber returns the Range without ends, for a field whose limits the driver cannot know, such
+// as a register whose meaning is in the configuration.
 func AnyNumber() Range { return Range{math.Inf(-1), math.Inf(1)} }
 
 // Contains reports whether v is in the range. NaN never is.
 func (r Range) Contains(v float64) bool { return v >= r.Min && v <= r.Max }
 
-// A Field describes one field of a sensor.
+// A Field describes one field of the Values that a driver returns.
 type Field struct {
 	Name     string // lower-case snake case
 	Unit     string // SenML's symbol, "" for none
-	Kind     Kind   // what Read returns when the field could be measured
-	Range           // of a number; other kinds have none
+	Kind     Kind   // of its Value when it could be measured
+	Range           // of KindFloat and KindInt; other kinds have none
 	Doc      string // what is measured, for the operator; may be empty if the Range says all
 	Writable bool   // the driver is a Writer, and its Write takes this field
 }

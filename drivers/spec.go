@@ -91,31 +91,31 @@ func (q Quantity) Unit() string {
 	return ""
 }
 
-// A Spec is a driver's entry in the table of drivers: everything that the rest of the program knows
-// of it.
+// A Spec is a driver's entry in the table of drivers (drivers/all): everything that the rest of the
+// program knows about it. I2C, Serial, SharedSerial, Network and Machine make one.
 type Spec struct {
 	Name string // the configuration's `driver`
 	Doc  string // one line for the operator
-	Bus  Bus
-	// Shared says that several sensors may be on one bus, one of them at a time. The caller gives
-	// those with the same bus a lock.
+	Bus  Bus    // the kind of bus that Open asks for
+	// Shared says that several sensors may be on one bus and must take turns: the caller holds one
+	// lock per bus during each of their calls.
 	Shared bool
 	// Options returns a pointer to a new struct with the defaults, into which the configuration's
 	// options are decoded by their `toml` tags. Fields may be of type bool, int, float64, string,
-	// time.Duration ("10s"), slices, maps and structs of these. A struct that has a method Check()
-	// error is asked after decoding; see OptionError.
+	// time.Duration ("10s"), slices, maps and structs of these. If a struct has a method Check()
+	// error, the caller calls it after decoding; see OptionError.
 	Options func() any
-	// Fields returns what Read will return with these options (a pointer as made by Options,
-	// checked).
+	// Fields describes what Read will return with these options, a pointer from Options whose Check
+	// has passed. Line and Open take the same.
 	Fields func(options any) []Field
-	// Line returns how the options set a serial line up; nil if there is none.
+	// Line returns how a serial port must be set up. It is nil if the driver has no serial port.
 	Line func(options any) SerialMode
-	// Open finds the device on the bus and prepares it. It may be called again after Close, for
-	// instance when the device was unplugged; it leaves nothing behind when it fails.
+	// Open finds the device on the named bus and prepares it. It may be called again after Close,
+	// for instance when the device was unplugged. When it fails, it leaves nothing open.
 	Open func(ctx context.Context, buses Buses, bus string, options any) (Driver, error)
 }
 
-// An OptionError says which option of a sensor is wrong. Check may return several by errors.Join.
+// An OptionError says which option of a sensor is wrong. Check may join several with errors.Join.
 type OptionError struct {
 	Key string // as in the configuration, with dots inside: "address", "columns.temp"
 	Err error
@@ -124,8 +124,8 @@ type OptionError struct {
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %v", e.Key, e.Err) }
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// AddressOption returns the option `address` of a driver for a chip on an I2C bus, to be read or
-// set; nil if the driver has none. options is a pointer as made by s.Options.
+// AddressOption returns a pointer to the option `address` of a driver for a chip on an I2C bus; nil
+// if the driver has none. options is a pointer from s.Options.
 func AddressOption(s Spec, options any) *int {
 	v := reflect.ValueOf(options)
 	if s.Bus != I2CBus || v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
@@ -156,9 +156,9 @@ func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field,
 	}
 }
 
-// Serial makes the Spec of a driver for a device that has a serial port for itself; mode says how
-// its options set the line up. The port is given back (if it has a Close method, by that) when the
-// driver is closed or could not be opened.
+// Serial makes the Spec of a driver for a device that has a serial port for itself; mode returns
+// how its options set the port up. When the driver is closed or could not be opened, the port is
+// given back by its Close method, if it has one.
 func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Line: line}, defaults, fields, open,
@@ -167,8 +167,7 @@ func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Fie
 		})
 }
 
-// SharedSerial is Serial for devices of which several are on one line and speak only when they are
-// asked.
+// SharedSerial is Serial for devices that may share a line, because they send only when asked.
 func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, Line: line}, defaults, fields, open,

@@ -31,8 +31,9 @@ func (k Kind) String() string {
 	return "bad"
 }
 
-// A Value is one field of one measurement: a number, a truth, a text, or the reason why there is
-// none. It is a plain value; making one does not allocate.
+// A Value is one field of one measurement: a number, a bool, a text, or the reason why there is
+// none. Float, Int, Bool, String and Bad make one, without allocating. The zero value is Bad,
+// without a reason.
 type Value struct {
 	Field string // lower-case snake case, unique within a sensor
 	kind  Kind
@@ -64,11 +65,12 @@ func Bool(field string, v bool) Value {
 // String returns a Value of kind string.
 func String(field, v string) Value { return Value{Field: field, kind: KindString, text: v} }
 
-// Bad returns a field that could not be measured, and the reason in one or two lower-case words
-// ("crc", "range", "not measured"). It is sent as null and named in "bad".
+// Bad returns the Value of a field that could not be measured. reason is one or two lower-case
+// words ("crc", "range", "not measured"). In a reading the field is sent as null and listed in
+// "bad".
 func Bad(field, reason string) Value { return Value{Field: field, kind: KindBad, text: reason} }
 
-// Kind says which of Float, Int, Bool, Text and Reason holds.
+// Kind returns the kind, which says whether Float, Int, Bool, Text or Reason applies.
 func (v Value) Kind() Kind { return v.kind }
 
 // Float returns the number of a float, and of an int as a float64; 0 for other kinds.
@@ -90,7 +92,7 @@ func (v Value) Int() int64 {
 	return int64(v.num)
 }
 
-// Bool returns the truth of a bool; false for other kinds.
+// Bool returns the value of a bool; false for other kinds.
 func (v Value) Bool() bool { return v.kind == KindBool && v.num != 0 }
 
 // Text returns the text of a string; "" for other kinds.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Wait returns nil after d, the time that a device needs to measure or to start, or the error of
-// ctx as soon as that ends.
+// Wait returns nil after d, for example the time that a device needs to measure or to start. If ctx
+// ends first, it returns the error of ctx at once.
 func Wait(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
