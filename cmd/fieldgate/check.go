@@ -30,7 +30,7 @@ func checkCommand(o *options) *cobra.Command {
 			for _, w := range c.Warnings() {
 				fmt.Fprintf(cmd.OutOrStdout(), "warning: %s\n", w)
 			}
-			cost, err := sizing.LingerCost(cmd.Context(), c)
+			cost, err := sizing.WaitingCost(cmd.Context(), c)
 			if err != nil {
 				return err
 			}

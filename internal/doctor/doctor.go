@@ -58,6 +58,7 @@ func Examine(ctx context.Context, p Config) []Check {
 		checks = append(checks, Check{"configuration", Warn, w, ""})
 	}
 	checks = append(checks, p.store()...)
+	checks = append(checks, p.wire(ctx)...)
 	checks = append(checks, p.certificate()...)
 	checks = append(checks, p.passwordFile()...)
 	if p.Unknown != nil {

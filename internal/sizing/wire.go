@@ -108,13 +108,13 @@ func sampleBatch(c *config.Config, s *config.Sensor, encoder payload.Encoder, n 
 	return text, nil
 }
 
-// LingerCost says what it costs the card that readings linger for longer than they may be in RAM
-// alone, in a sentence; "" if they do not.
-func LingerCost(ctx context.Context, c *config.Config) (string, error) {
-	longest, name := time.Duration(0), ""
+// WaitingCost says what it costs the card that readings wait, for company or for the next
+// connection, for longer than they may be in RAM alone, in a sentence; "" if they do not.
+func WaitingCost(ctx context.Context, c *config.Config) (string, error) {
+	longest, why := time.Duration(c.MQTT.Online), "the next connection (mqtt.online)"
 	for i := range c.Sensors {
 		if s := &c.Sensors[i]; s.Enabled && c.Linger(s.Name) > longest {
-			longest, name = c.Linger(s.Name), s.Name
+			longest, why = c.Linger(s.Name), fmt.Sprintf("company (linger of sensor %q)", s.Name)
 		}
 	}
 	if longest <= c.Buffer.MaxLoss/2 {
@@ -126,8 +126,8 @@ func LingerCost(ctx context.Context, c *config.Config) (string, error) {
 	}
 	advice := fmt.Sprintf("buffer.max_loss = %q avoids that, and is then the most that a power cut may cost", config.DurationText(2*longest+time.Minute))
 	if 2*longest+time.Minute > config.MaxLossMax {
-		advice = fmt.Sprintf("a linger below %s with buffer.max_loss = %q avoids that", config.DurationText(config.MaxLossMax/2), config.DurationText(config.MaxLossMax))
+		advice = fmt.Sprintf("less than %s with buffer.max_loss = %q avoids that", config.DurationText(config.MaxLossMax/2), config.DurationText(config.MaxLossMax))
 	}
-	return fmt.Sprintf("readings of sensor %q wait up to %s for company (linger), longer than half of buffer.max_loss (%s): they are written to the card before they are sent, about %s a day in all; %s",
-		name, config.DurationText(longest), config.DurationText(c.Buffer.MaxLoss), config.Size(e.rate*86400*e.written).Rounded(), advice), nil
+	return fmt.Sprintf("readings wait up to %s for %s, longer than half of buffer.max_loss (%s): they are written to the card before they are sent, about %s a day; %s",
+		config.DurationText(longest), why, config.DurationText(c.Buffer.MaxLoss), config.Size(e.rate*86400*e.written).Rounded(), advice), nil
 }

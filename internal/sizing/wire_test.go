@@ -55,17 +55,18 @@ func TestWireOfWhatIsConfigured(t *testing.T) {
 	}
 }
 
-// TestLingerCost is said where there is one, with a max_loss that has none.
-func TestLingerCost(t *testing.T) {
+// TestWaitingCost is said where there is one, with a max_loss that has none.
+func TestWaitingCost(t *testing.T) {
 	for _, tt := range []struct{ more, want string }{
 		{"", ""},
 		{"[telemetry]\nlinger = \"400ms\"\n", ""},
 		{"line = \"metered\"\n", "buffer.max_loss = \"31m\" avoids that"},
 		{"line = \"metered\"\n[buffer]\nmax_loss = \"31m\"\n", ""},
-		{"[telemetry]\nlinger = \"2h\"\n", "a linger below 30m with buffer.max_loss = \"1h\" avoids that"},
-		{"online = \"every 15m\"\n[telemetry]\nlinger = \"15m\"\n", ""},
+		{"[telemetry]\nlinger = \"2h\"\n", "less than 30m with buffer.max_loss = \"1h\" avoids that"},
+		{"online = \"every 15m\"\n", "15m for the next connection (mqtt.online), longer than half"},
+		{"online = \"every 15m\"\n[buffer]\nmax_loss = \"31m\"\n[telemetry]\nlinger = \"50m\"\n", ""},
 	} {
-		got, err := LingerCost(t.Context(), parse(t, tt.more, 10, "1m"))
+		got, err := WaitingCost(t.Context(), parse(t, tt.more, 10, "1m"))
 		if err != nil || !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%q: %q, %v; want %q", tt.more, got, err, tt.want)
 		}
