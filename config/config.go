@@ -148,6 +148,8 @@ type Sensor struct {
 	Options any                    `toml:"options"` // a pointer as Spec.Options makes it
 	Fields  map[string]FieldFilter `toml:"field"`
 	Spec    drivers.Spec           `toml:"-"` // the driver's entry in the catalogue
+
+	fields []drivers.Field // nil while the options have mistakes
 }
 
 // SameGateway reports whether two configurations are of the same gateway at the same broker,

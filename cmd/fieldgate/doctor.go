@@ -15,6 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/doctor"
+	"github.com/fieldgate/fieldgate/internal/timefrom"
 	"github.com/fieldgate/fieldgate/mqtt/ws"
 )
 
@@ -59,7 +60,12 @@ be written to. Run it as the service runs, so that it has the same rights:
 
 // patient is this machine.
 func doctorConfig(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Config {
-	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: ws.Dialer{}.Dial}
+	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: ws.Dialer{}.Dial,
+		AskTime: func(ctx context.Context, url string) (time.Time, time.Duration, error) {
+			offset, err := timefrom.Ask(ctx, timefrom.Config{From: url, Up: clock.Up, Floor: buildTime()})
+			return time.Unix(0, int64(offset.Boot+clock.Up())), offset.Uncertainty, err
+		}}
+	p.ClockWithin, p.Synchronised = clock.Synchronised()
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}

@@ -131,7 +131,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"event-clock", struct {
 			contract.EventHead
 			contract.ClockEvent
-		}{head, contract.ClockEvent{Zero: at, Runs: []string{"1c40aa90e6f2", "3f9c61a2b07d"}}}},
+		}{head, contract.ClockEvent{Zero: at, Runs: []string{"1c40aa90e6f2", "3f9c61a2b07d"}, Source: "https", Uncertainty: 0.5}}},
 		{"event-sensor", struct {
 			contract.EventHead
 			contract.SensorEvent

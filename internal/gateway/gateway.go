@@ -30,6 +30,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sensors"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/sizing"
+	"github.com/fieldgate/fieldgate/internal/timefrom"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/systemd"
@@ -75,6 +76,7 @@ type Gateway struct {
 	store    *buffer.Store
 	card     *card.Device // below the store; nil if there is none
 	clock    *clock.Clock
+	timeFrom *timefrom.Source
 	journal  *event.Journal
 	presence *contract.Presence
 	client   *mqtt.Client
@@ -148,8 +150,10 @@ func (g *Gateway) open(ctx context.Context) error {
 	if g.card, err = card.Count(g.Config.Buffer.Path); err != nil {
 		g.Log.Info("writes to the card are not counted", "err", err)
 	}
+	last := clock.Last(ctx, g.store)
+	g.timeFrom = timefrom.New(timefrom.Config{From: g.Config.Gateway.TimeFrom, Floor: clock.Floor(g.Built, last), Up: clock.Up, Known: func() bool { _, known := g.clock.Now(); return known }, Log: g.Log})
 	g.clock = clock.New(clock.Config{
-		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Store: clock.In(g.store), Built: g.Built, Last: clock.Last(ctx, g.store),
+		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Elsewhere: g.timeFrom, Store: clock.In(g.store), Built: g.Built, Last: last,
 		Until: g.started + g.Config.Gateway.WaitForClock,
 	})
 	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Log: g.Log})
@@ -181,7 +185,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
 	g.sensors = sensors.New(sensors.Config{
-		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Changed: g.house.SensorChanged,
+		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Reading: g.timeFrom.Reading, Changed: g.house.SensorChanged,
 		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
 	})
 	g.shadow, err = shadow.New(ctx, shadow.Config{
@@ -219,7 +223,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.house.Run},
+	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.house.Run}, {"time", g.timeFrom.Run},
 		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)
