@@ -159,6 +159,17 @@ func (c *Config) SameGateway(other *Config) bool {
 		c.Gateway.ID == other.Gateway.ID && c.Gateway.TopicPrefix == other.Gateway.TopicPrefix
 }
 
+// LowPriority returns the sensors whose priority is low.
+func (c *Config) LowPriority() map[string]bool {
+	low := map[string]bool{}
+	for i := range c.Sensors {
+		if c.Sensors[i].Priority == PriorityLow {
+			low[c.Sensors[i].Name] = true
+		}
+	}
+	return low
+}
+
 // HealthEveryMin and HealthEveryMax bound gateway.health_every, also in the shadow.
 const (
 	HealthEveryMin = time.Second

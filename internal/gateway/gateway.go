@@ -31,6 +31,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/sizing"
 	"github.com/fieldgate/fieldgate/internal/timefrom"
+	"github.com/fieldgate/fieldgate/internal/traffic"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/systemd"
@@ -77,6 +78,7 @@ type Gateway struct {
 	card     *card.Device // below the store; nil if there is none
 	clock    *clock.Clock
 	timeFrom *timefrom.Source
+	traffic  *traffic.Meter
 	journal  *event.Journal
 	presence *contract.Presence
 	client   *mqtt.Client
@@ -160,7 +162,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	g.house = housekeeping.New(housekeeping.Config{
 		Clock: g.clock, Store: g.store, Journal: g.journal, Watchdog: g.Notify.Watchdog, Every: g.Notify.WatchdogInterval(),
-		Learned: func() { g.uplink.Wake() }, Health: g.publishHealth, Tick: func() { g.peerLog.Flush(ctx, false) },
+		Learned: func() { g.uplink.Wake() }, Health: g.publishHealth, Tick: func() { g.peerLog.Flush(ctx, false); g.traffic.Tick() },
 		Restart: g.Restart, Reload: g.Reload, Hangup: g.Hangup, Log: g.Log,
 	})
 	g.house.Learn()
@@ -182,6 +184,12 @@ func (g *Gateway) build(ctx context.Context) error {
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,
 	})
+	g.traffic = traffic.New(traffic.Config{
+		Counters: func() (up, down uint64) { s := client.Stats(); return s.BytesOut, s.BytesIn }, Now: g.clock.Now, Up: g.clock.Up,
+		Limit: int64(g.Config.MQTT.BytesPerDay), Low: g.Config.LowPriority(), Hold: g.uplink.SetHeld,
+		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }, Store: g.store, Log: g.Log,
+	})
+	g.traffic.Tick() // before anything is sent
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
 	g.sensors = sensors.New(sensors.Config{
@@ -272,6 +280,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	stopLink()
 	links.Wait()
 	g.uplink.Settle(context.WithoutCancel(ctx))
+	g.traffic.Close()
 	g.peerLog.Flush(context.WithoutCancel(ctx), true)
 	return result
 }

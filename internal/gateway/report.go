@@ -32,6 +32,7 @@ func (g *Gateway) figures() health.Figures {
 		OldConfig: len(g.Problems) > 0,
 	}
 	f.Link, f.Trouble = g.link.Snapshot()
+	f.Trouble = append(f.Trouble, g.traffic.Report(&f.Link)...)
 	for _, r := range g.uplink.Refusals() {
 		f.Refused = append(f.Refused, r.Why)
 	}

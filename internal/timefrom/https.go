@@ -32,9 +32,9 @@ func Ask(ctx context.Context, c Config) (clock.Offset, error) {
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, MaxResponseHeaderBytes: headerMax,
 		DialContext: c.dial,
-		// The standard check would refuse a certificate that is younger than the time floor, as most
-		// are after the program's first weeks. So it is checked as of its first day, or of the
-		// floor, and again as of the Date that comes.
+		// The standard check would refuse a certificate that is younger than the time floor, as
+		// most are after the program's first weeks. So it is checked as of its first day, or of
+		// the floor, and again as of the Date that comes.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
 			return verify(&s, u.Hostname(), c.Roots, later(c.Floor, s.PeerCertificates[0].NotBefore))
 		}},

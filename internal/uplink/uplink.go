@@ -120,7 +120,10 @@ type Uplink struct {
 	docs     docs
 	idle     chan struct{}     // closed when there is nothing to do; nil: nobody waits
 	refusals map[string]string // topic -> why
+	toHold   map[string]bool   // sensors, as SetHeld had them
+	holdNew  bool              // since Run looked
 
+	held           map[string]bool // sensors whose readings wait in the store
 	lanes          [3]lane
 	retired        bool
 	pauses         map[string]*pause
@@ -275,13 +278,19 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.saveSizes(ctx)
 	u.mu.Lock()
 	link, changed := u.link, u.linkNew
-	u.linkNew = false
+	held := u.holdNew
+	u.linkNew, u.holdNew = false, false
+	if held {
+		u.held = u.toHold
+	}
 	if changed && link.Up {
 		u.docs.connectedLocked(link.Fresh)
 	}
 	u.mu.Unlock()
-	if changed {
+	if changed || held {
 		u.unstage()
+	}
+	if changed {
 		u.pacer, u.current = newPacer(), link
 		if link.Up {
 			if !link.Continues {
