@@ -215,6 +215,7 @@ func (b *binder) bindOptions(s *Sensor, path string) bool {
 		return false
 	}
 	fields := s.Spec.Fields(s.Options)
+	s.fields = fields
 	names := make([]string, len(fields))
 	for i, f := range fields {
 		names[i] = f.Name

@@ -148,6 +148,8 @@ type Sensor struct {
 	Options any                    `toml:"options"` // a pointer as Spec.Options makes it
 	Fields  map[string]FieldFilter `toml:"field"`
 	Spec    drivers.Spec           `toml:"-"` // the driver's entry in the catalogue
+
+	fields []drivers.Field // nil while the options have mistakes
 }
 
 // SameGateway reports whether two configurations are of the same gateway at the same broker,
@@ -155,6 +157,17 @@ type Sensor struct {
 func (c *Config) SameGateway(other *Config) bool {
 	return slices.Equal(c.MQTT.URLs, other.MQTT.URLs) && c.MQTT.ClientID == other.MQTT.ClientID &&
 		c.Gateway.ID == other.Gateway.ID && c.Gateway.TopicPrefix == other.Gateway.TopicPrefix
+}
+
+// LowPriority returns the sensors whose priority is low.
+func (c *Config) LowPriority() map[string]bool {
+	low := map[string]bool{}
+	for i := range c.Sensors {
+		if c.Sensors[i].Priority == PriorityLow {
+			low[c.Sensors[i].Name] = true
+		}
+	}
+	return low
 }
 
 // HealthEveryMin and HealthEveryMax bound gateway.health_every, also in the shadow.

@@ -134,6 +134,7 @@ func TestMistakes(t *testing.T) {
 		{"empty ALPN", "[mqtt]\nurls = [\"mqtts://h\"]\n[mqtt.tls]\nalpn = [\"\"]\n", "4:9", "1 to 255 bytes"},
 		{"time from plain HTTP", minimal + "[gateway]\ntime_from = \"http://h/\"\n", "4:13", "without a verified certificate"},
 		{"time from nobody", minimal + "[gateway]\ntime_from = \"gps\"\n", "4:13", "neither an https:// URL nor a sensor"},
+		{"time from a sensor that has none", minimal + "[gateway]\ntime_from = \"a\"\n[[sensor]]\nname = \"a\"\ndriver = \"bme280\"\nbus = \"/dev/i2c-1\"\nevery = \"1s\"\n", "4:13", `sensor "a" has no field time`},
 		{"two passwords", minimal + "username = \"u\"\npassword_file = \"/a\"\npassword_env = \"B\"\n", "1:2", "not several"},
 		{"TLS without a URL that has it", minimal + "[mqtt.tls]\nca_file = \"/a\"\n", "2:9", "mqtt.urls.0: [mqtt.tls] is set, and mqtt:// connects without TLS: write mqtts://"},
 		{"TLS that is empty, without a URL that has it", minimal + "[mqtt.tls]\n", "2:9", "connects without TLS"},

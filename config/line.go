@@ -5,8 +5,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
 )
 
 // Online says when the gateway has a connection: 0 is always, anything else is every so often, long
@@ -83,7 +86,6 @@ func (b *binder) checkLine(c *Config) {
 			b.report(b.at(path), "%s must have 1 to 255 bytes", path)
 		}
 	}
-	b.checkTimeFrom(c)
 }
 
 func (b *binder) checkProxy(m *MQTT) {
@@ -107,7 +109,7 @@ func (b *binder) checkProxy(m *MQTT) {
 	}
 }
 
-// checkTimeFrom: an https URL, or the name of a sensor.
+// checkTimeFrom: an https URL, or the name of a sensor that gives the time.
 func (b *binder) checkTimeFrom(c *Config) {
 	from := c.Gateway.TimeFrom
 	if from == "" {
@@ -121,10 +123,14 @@ func (b *binder) checkTimeFrom(c *Config) {
 	}
 	names := make([]string, len(c.Sensors))
 	for i := range c.Sensors {
-		names[i] = c.Sensors[i].Name
-		if names[i] == from {
-			return
+		s := &c.Sensors[i]
+		if names[i] = s.Name; s.Name != from {
+			continue
 		}
+		if s.fields != nil && !slices.ContainsFunc(s.fields, func(f drivers.Field) bool { return f.Name == "time" && f.Kind == drivers.KindString }) {
+			b.report(b.at("gateway.time_from"), "gateway.time_from: sensor %q has no field time with the time in UTC, such as 2026-11-20T15:04:05.000Z: driver nmea has one, if time is in its options.fields", from)
+		}
+		return
 	}
 	b.report(b.at("gateway.time_from"), "gateway.time_from: %q is neither an https:// URL nor a sensor%s", from, didYouMean(from, names))
 }

@@ -47,6 +47,9 @@ func (c *Config) Warnings() []string {
 			list = append(list, fmt.Sprintf("%s: everyone on the way can read the password: use %ss:// if the broker offers it", s, u.Scheme))
 		}
 	}
+	if m.BytesPerDay > 0 && len(c.LowPriority()) == 0 {
+		list = append(list, "mqtt.bytes_per_day only warns: beyond it readings of sensors with priority = \"low\" wait, and no sensor has that")
+	}
 	return append(list, c.identity...)
 }
 

@@ -17,6 +17,7 @@ const (
 	CompressNone = "none"    // telemetry.compress
 	NoProxy      = "none"    // mqtt.proxy: none, whatever the environment says
 	LineMetered  = "metered" // mqtt.line
+	PriorityLow  = "low"     // sensor.priority
 )
 
 // The words of each key whose values are fixed. Formats, commands and drivers are the Catalogue's.
@@ -45,7 +46,7 @@ var (
 		{"thin", "the oldest readings are first combined into buckets of mean, minimum and maximum"},
 	}
 	Priorities = Words{
-		{"low", "gives way first when the store is full, and is sent last"},
+		{PriorityLow, "gives way first when the store is full, is sent last, and waits when mqtt.bytes_per_day is used up"},
 		{"normal", "between the two"},
 		{"high", "gives way last, and is sent first"},
 	}

@@ -95,6 +95,9 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 	default:
 		fmt.Fprintf(w, "link\toffline for %v%s\n", seconds(h.Up-h.Link.Since), attempts(h.Link))
 	}
+	l := h.Link
+	fmt.Fprintf(w, "traffic\t%s up, %s down today; %s up, %s down this month (UTC)\n",
+		bytesText(float64(l.BytesUpDay)), bytesText(float64(l.BytesDownDay)), bytesText(float64(l.BytesUpMonth)), bytesText(float64(l.BytesDownMonth)))
 	q := h.Queue
 	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge))
 	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))

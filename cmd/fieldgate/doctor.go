@@ -15,6 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/doctor"
+	"github.com/fieldgate/fieldgate/internal/timefrom"
 	"github.com/fieldgate/fieldgate/internal/transport"
 )
 
@@ -60,8 +61,12 @@ sensors that can be written to, and connects to the broker. To measure the line 
 // doctorConfig is this machine.
 func doctorConfig(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Config {
 	to := transport.New(transport.Config{MQTT: c.MQTT, Protocols: c.Protocols})
-	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, Synchronised: clock.Synchronised(), ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(),
-		Dial: to.Dial, Proxy: to.Proxy}
+	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: to.Dial, Proxy: to.Proxy,
+		AskTime: func(ctx context.Context, url string) (time.Time, time.Duration, error) {
+			offset, err := timefrom.Ask(ctx, timefrom.Config{From: url, Up: clock.Up, Floor: buildTime()})
+			return time.Unix(0, int64(offset.Boot+clock.Up())), offset.Uncertainty, err
+		}}
+	p.ClockWithin, p.Synchronised = clock.Synchronised()
 	if p.Now.Before(buildTime()) {
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}

@@ -114,7 +114,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"health", contract.Health{V: 1, TS: at, Up: 12.5, Run: "3f9c61a2b07d", Store: "9f3a61c2", Boot: 17, Version: "v1", State: "degraded", Reasons: []string{"sensor hall is missing"},
 			Queue: contract.QueueHealth{Live: 1, Backlog: 2, Events: 3, InFlight: 4, Bytes: 5, MaxBytes: 6, OldestAge: 7.5, RateIn: 8.5, RateOut: 9.5, HoursToFull: &number, SecondsToDrain: &number,
 				Appended: 10, Delivered: 11, Evicted: 12, Expired: 17, Thinned: 18, Rejected: 13, Refused: 14, Unrouted: 15, Overruns: 16},
-			Link:      contract.LinkHealth{Connected: true, Asleep: true, Since: 5, Reconnects: 1, BytesUp: 2, BytesDown: 3, Error: "connection refused", Attempts: 2, NextAttempt: new(1.5)},
+			Link:      contract.LinkHealth{Connected: true, Asleep: true, Since: 5, Reconnects: 1, BytesUp: 2, BytesDown: 3, BytesUpDay: 4, BytesDownDay: 5, BytesUpMonth: 6, BytesDownMonth: 7, Error: "connection refused", Attempts: 2, NextAttempt: new(1.5)},
 			Flash:     contract.FlashHealth{Bytes: 1, BytesPerDay: 2.5, Commits: 3, Device: &contract.FlashDevice{Name: "mmcblk0", Bytes: 1, BytesPerDay: 1, BytesPerReading: 1, Years: &number}},
 			ClockSync: true, CertDays: &number,
 			Sensors: map[string]contract.SensorHealth{"hall": {State: "stale", Error: "read does not return", Since: 3.5, Reads: 4, Failures: 5, Skipped: 6,
@@ -131,7 +131,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"event-clock", struct {
 			contract.EventHead
 			contract.ClockEvent
-		}{head, contract.ClockEvent{Zero: at, Runs: []string{"1c40aa90e6f2", "3f9c61a2b07d"}}}},
+		}{head, contract.ClockEvent{Zero: at, Runs: []string{"1c40aa90e6f2", "3f9c61a2b07d"}, Source: "https", Uncertainty: 0.5}}},
 		{"event-sensor", struct {
 			contract.EventHead
 			contract.SensorEvent

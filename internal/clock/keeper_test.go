@@ -59,7 +59,7 @@ func TestWaitingHelpsNobodyWhereAnotherKeepsTheClock(t *testing.T) {
 func TestStateSaysWhatSendingWaitsFor(t *testing.T) {
 	b := &board{up: 30 * time.Second, wall: time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC)}
 	source := b.source()
-	c := clock.New(clock.Config{KernelBoot: "k", Source: source, Store: &memory{offsets: map[string]time.Duration{}}, Until: 2 * time.Minute})
+	c := clock.New(clock.Config{KernelBoot: "k", Source: source, Store: &memory{offsets: map[string]clock.Offset{}}, Until: 2 * time.Minute})
 	if got := c.State(); !strings.Contains(got, "for another 1m30s") {
 		t.Errorf("waiting: %s", got)
 	}
@@ -68,12 +68,12 @@ func TestStateSaysWhatSendingWaitsFor(t *testing.T) {
 		t.Errorf("waited in vain: %s", got)
 	}
 	b.synced = true
-	if learned, err := c.Learn(); !learned || err != nil || c.State() != "synchronised" {
+	if learned, err := c.Learn(); !learned || err != nil || c.State() != "synchronised, within 12ms" {
 		t.Errorf("%v, %v, %s", learned, err, c.State())
 	}
 	source.Basis = "trust_clock is set"
-	c = clock.New(clock.Config{KernelBoot: "k", Source: source, Store: &memory{offsets: map[string]time.Duration{}}})
-	b.synced = true
+	c = clock.New(clock.Config{KernelBoot: "k", Source: source, Store: &memory{offsets: map[string]clock.Offset{}}})
+	b.synced = false
 	if learned, err := c.Learn(); !learned || err != nil || c.State() != "taken as right: trust_clock is set" {
 		t.Errorf("%v, %v, %s", learned, err, c.State())
 	}

@@ -2,6 +2,7 @@ package clock
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
@@ -16,30 +17,40 @@ type offsets struct{ store *buffer.Store }
 func In(store *buffer.Store) Store { return offsets{store} }
 
 // Offset implements Store.
-func (o offsets) Offset(boot string) (time.Duration, bool, error) {
+func (o offsets) Offset(boot string) (Offset, bool, error) {
 	text, err := o.store.Get(context.Background(), bucket, boot)
 	if err != nil || text == nil {
-		return 0, false, err
+		return Offset{}, false, err
 	}
-	d, err := time.ParseDuration(string(text))
-	return d, err == nil, err
+	kept, err := parse(text)
+	return kept, err == nil, err
+}
+
+// parse reads what Freeze writes.
+func parse(text []byte) (o Offset, err error) {
+	err = json.Unmarshal(text, &o)
+	return o, err
 }
 
 // Freeze implements Store. While the store has no file there is nothing that a later start could
 // send again with another time: then nothing is kept, and Keep is called when it has one.
-func (o offsets) Freeze(boot string, offset time.Duration) error {
+func (o offsets) Freeze(boot string, offset Offset) error {
 	if !o.store.IsOpen() {
 		return nil
 	}
-	return o.store.Put(context.Background(), bucket, boot, []byte(offset.String()))
+	text, err := json.Marshal(offset)
+	if err != nil {
+		panic(err) // a struct of numbers and a word
+	}
+	return o.store.Put(context.Background(), bucket, boot, text)
 }
 
 // Last returns the latest time that was known: the power-up of an earlier kernel; the zero time if
 // none was.
 func Last(ctx context.Context, store *buffer.Store) (last time.Time) {
 	_ = store.Each(ctx, bucket, func(_ string, text []byte) error { // what cannot be read was not known
-		if d, err := time.ParseDuration(string(text)); err == nil && time.Unix(0, int64(d)).After(last) {
-			last = time.Unix(0, int64(d))
+		if o, err := parse(text); err == nil && time.Unix(0, int64(o.Boot)).After(last) {
+			last = time.Unix(0, int64(o.Boot))
 		}
 		return nil
 	})

@@ -183,7 +183,13 @@ type LinkHealth struct {
 	Reconnects uint64  `json:"reconnects"`
 	BytesUp    uint64  `json:"bytes_up"`
 	BytesDown  uint64  `json:"bytes_down"`
-	Error      string  `json:"error,omitempty"` // why it is not connected
+	// Of the day and of the month, in UTC, whatever starts of the program they had.
+	BytesUpDay     uint64 `json:"bytes_up_day"`
+	BytesDownDay   uint64 `json:"bytes_down_day"`
+	BytesUpMonth   uint64 `json:"bytes_up_month"`
+	BytesDownMonth uint64 `json:"bytes_down_month"`
+
+	Error string `json:"error,omitempty"` // why it is not connected
 	// Attempts are those that failed since there was a connection; NextAttempt is in how many
 	// seconds the next begins.
 	Attempts    int      `json:"attempts,omitempty"`

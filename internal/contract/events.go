@@ -72,8 +72,10 @@ type Loss struct {
 // ClockEvent is P/events/clock: the wall time of the power-up whose readings may have been sent
 // without a time.
 type ClockEvent struct {
-	Zero Time     `json:"zero"` // add a reading's "up"
-	Runs []string `json:"runs"` // the program's since that power-up
+	Zero        Time     `json:"zero"`                  // add a reading's "up"
+	Runs        []string `json:"runs"`                  // the program's since that power-up
+	Source      string   `json:"source"`                // ntp, trusted, https, gnss
+	Uncertainty float64  `json:"uncertainty,omitempty"` // of Zero, in seconds; 0: not known
 }
 
 // SensorEvent is P/events/sensor: a sensor came into another state.

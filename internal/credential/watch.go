@@ -140,13 +140,13 @@ func (w *Watch) takeLocked(f files, err error) bool {
 }
 
 // Trouble returns why newer files are not used, "" if there is no reason.
-func (w *Watch) Trouble() string {
+func (w *Watch) Trouble() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.trouble == "" {
-		return ""
+		return nil
 	}
-	return "newer certificates or a newer password are not used: " + w.trouble
+	return []string{"newer certificates or a newer password are not used: " + w.trouble}
 }
 
 // timely returns an error if the client's certificate is not valid at that time.

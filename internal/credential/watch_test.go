@@ -93,7 +93,7 @@ func (w *watched) expect(reconnects int, name, password, trouble string, logged 
 	if w.reconnects != reconnects || n != name || p != password {
 		w.t.Errorf("%d reconnections, certificate of %q, password %q; want %d, %q, %q", w.reconnects, n, p, reconnects, name, password)
 	}
-	if got := w.Trouble(); (got == "") != (trouble == "") || !strings.Contains(got, trouble) {
+	if got := strings.Join(w.Trouble(), ""); (got == "") != (trouble == "") || !strings.Contains(got, trouble) {
 		w.t.Errorf("trouble %q, want %q", got, trouble)
 	}
 	if n := strings.Count(w.log.String(), "level=WARN"); n != logged {
@@ -150,7 +150,7 @@ func TestWatch(t *testing.T) {
 			w.write("cert", wrong.cert)
 			w.write("key", wrong.key)
 			w.pass()
-			if got := w.Trouble(); !strings.Contains(got, wrong.want) || w.reconnects != 2 {
+			if got := strings.Join(w.Trouble(), ""); !strings.Contains(got, wrong.want) || w.reconnects != 2 {
 				t.Errorf("%q after %d reconnections, want %q", got, w.reconnects, wrong.want)
 			}
 		}

@@ -40,6 +40,7 @@ type Config struct {
 	Running      *contract.LocalStatus // of the gateway; nil: it does not run
 	Unknown      error                 // why it is not known whether it runs: then neither sensors nor broker are touched
 	Synchronised bool                  // the clock
+	ClockWithin  time.Duration         // how far it may be off then; 0: not known
 	ClockBasis   string                // why the clock is taken as right although the kernel does not say so; "": it is not
 	Now          time.Time             // to check certificates with
 	// Dial connects to a broker.
@@ -47,13 +48,15 @@ type Config struct {
 	// Proxy returns the proxy through which Dial does that, without its password, "" if there is
 	// none; nil: never.
 	Proxy func(broker string) string
+	// AskTime asks the server that gateway.time_from names what time it is.
+	AskTime func(ctx context.Context, url string) (now time.Time, within time.Duration, err error)
 }
 
 // Examine makes all checks, which takes as long as the sensors and the broker take, and stops at
 // the end of ctx.
 func Examine(ctx context.Context, p Config) []Check {
 	checks := append([]Check{p.gateway()}, p.reasons()...)
-	checks = append(checks, p.clock())
+	checks = append(checks, p.clock(ctx))
 	for _, w := range p.Config.Warnings() {
 		checks = append(checks, Check{"configuration", Warn, w, ""})
 	}
@@ -108,17 +111,6 @@ func (p *Config) reasons() (checks []Check) {
 		}
 	}
 	return checks
-}
-
-func (p *Config) clock() Check {
-	switch {
-	case p.Synchronised:
-		return Check{"clock", OK, "synchronised", ""}
-	case p.ClockBasis != "":
-		return Check{"clock", OK, "not synchronised according to the kernel; taken as right: " + p.ClockBasis, ""}
-	}
-	return Check{"clock", Warn, fmt.Sprintf("not synchronised: readings wait for it for up to %v (gateway.wait_for_clock), and then have no time", p.Config.Gateway.WaitForClock),
-		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 open"}
 }
 
 // AsService is how a command runs with the rights of the service, and with the credentials that

@@ -231,9 +231,37 @@ func TestClockAndCertificate(t *testing.T) {
 	p := healthy(t, b)
 	p.Synchronised = false
 	p.Config.Gateway.WaitForClock = 2 * time.Minute
-	if got := text([]Check{p.clock()}); !strings.Contains(got, "warn clock: not synchronised: readings wait for it for up to 2m0s") {
+	if got := text([]Check{p.clock(t.Context())}); !strings.Contains(got, "warn clock: not synchronised: readings wait for it for up to 2m0s") ||
+		!strings.Contains(got, "if that is blocked, set gateway.time_from") {
 		t.Errorf("got %s", got)
 	}
+	for _, tt := range []struct {
+		change func()
+		want   string
+	}{
+		{func() { p.Config.Gateway.TimeFrom = "gps" }, "ok clock: not synchronised; the gateway takes the time of sensor gps as soon as that has a fix"},
+		{func() {
+			p.Config.Gateway.TimeFrom = "https://h/"
+			p.AskTime = func(context.Context, string) (time.Time, time.Duration, error) {
+				return time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), 520 * time.Millisecond, nil
+			}
+		}, "ok clock: not synchronised; https://h/ says that it is 2026-11-28T12:00:00Z, within 520ms (gateway.time_from)"},
+		{func() {
+			p.AskTime = func(context.Context, string) (time.Time, time.Duration, error) {
+				return time.Time{}, 0, errors.New("asking https://h/ for the time: no answer within 10s")
+			}
+		}, "warn clock: not synchronised, and gateway.time_from does not help: asking https://h/ for the time: no answer within 10s → name a server"},
+		{func() { p.ClockBasis = "the hypervisor keeps it" }, "ok clock: not synchronised according to the kernel; taken as right: the hypervisor keeps it"},
+		{func() { p.Synchronised, p.ClockWithin = true, 12*time.Millisecond }, "ok clock: synchronised, within 12ms"},
+		{func() {
+			p.Running = &contract.LocalStatus{Clock: "from gateway.time_from (a GNSS sensor), within 1s", Health: contract.Health{ClockSync: true}}
+		}, "ok clock: the gateway has the time: from gateway.time_from (a GNSS sensor), within 1s"},
+	} {
+		if tt.change(); !strings.Contains(text([]Check{p.clock(t.Context())}), tt.want) {
+			t.Errorf("want %q, got %s", tt.want, text([]Check{p.clock(t.Context())}))
+		}
+	}
+	p.Running = nil
 	p.Config.MQTT.TLS.CertFile, p.Config.MQTT.TLS.KeyFile = "/no/such/file", "/no/such/file"
 	if got := text(p.certificate()); !strings.Contains(got, "fail certificate: it cannot be read: mqtt.tls.cert_file: open /no/such/file") {
 		t.Errorf("got %s", got)

@@ -33,6 +33,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sensors"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/sizing"
+	"github.com/fieldgate/fieldgate/internal/timefrom"
+	"github.com/fieldgate/fieldgate/internal/traffic"
 	"github.com/fieldgate/fieldgate/internal/transport"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
@@ -79,6 +81,8 @@ type Gateway struct {
 	store    *buffer.Store
 	card     *card.Device // below the store; nil if there is none
 	clock    *clock.Clock
+	timeFrom *timefrom.Source
+	traffic  *traffic.Meter
 	journal  *event.Journal
 	presence *contract.Presence
 	client   *mqtt.Client
@@ -156,15 +160,17 @@ func (g *Gateway) open(ctx context.Context) error {
 	if g.card, err = card.Count(g.Config.Buffer.Path); err != nil {
 		g.Log.Info("writes to the card are not counted", "err", err)
 	}
+	last := clock.Last(ctx, g.store)
+	g.timeFrom = timefrom.New(timefrom.Config{From: g.Config.Gateway.TimeFrom, Floor: clock.Floor(g.Built, last), Up: clock.Up, Known: func() bool { _, known := g.clock.Now(); return known }, Log: g.Log})
 	g.clock = clock.New(clock.Config{
-		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Store: clock.In(g.store), Built: g.Built, Last: clock.Last(ctx, g.store),
+		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Elsewhere: g.timeFrom, Store: clock.In(g.store), Built: g.Built, Last: last,
 		Until: g.started + g.Config.Gateway.WaitForClock,
 	})
 	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Log: g.Log})
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	g.house = housekeeping.New(housekeeping.Config{
 		Clock: g.clock, Store: g.store, Journal: g.journal, Watchdog: g.Notify.Watchdog, Every: g.Notify.WatchdogInterval(),
-		Learned: func() { g.uplink.Wake() }, Health: g.publishHealth, Tick: func() { g.peerLog.Flush(ctx, false); g.files.Check() },
+		Learned: func() { g.uplink.Wake() }, Health: g.publishHealth, Tick: func() { g.peerLog.Flush(ctx, false); g.files.Check(); g.traffic.Tick() },
 		Restart: g.Restart, Reload: g.Reload, Hangup: g.Hangup, Log: g.Log,
 	})
 	g.house.Learn()
@@ -191,10 +197,16 @@ func (g *Gateway) build(ctx context.Context) error {
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,
 	})
+	g.traffic = traffic.New(traffic.Config{
+		Counters: func() (up, down uint64) { s := client.Stats(); return s.BytesOut, s.BytesIn }, Now: g.clock.Now, Up: g.clock.Up,
+		Limit: int64(g.Config.MQTT.BytesPerDay), Low: g.Config.LowPriority(), Hold: g.uplink.SetHeld,
+		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }, Store: g.store, Log: g.Log,
+	})
+	g.traffic.Tick() // before anything is sent
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
 	g.sensors = sensors.New(sensors.Config{
-		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Changed: g.house.SensorChanged,
+		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Reading: g.timeFrom.Reading, Changed: g.house.SensorChanged,
 		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
 	})
 	g.shadow, err = shadow.New(ctx, shadow.Config{
@@ -234,7 +246,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.house.Run}, {"rhythm", g.rhythm.Run},
+	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.house.Run}, {"rhythm", g.rhythm.Run}, {"time", g.timeFrom.Run},
 		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)
@@ -283,6 +295,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	stopLink()
 	links.Wait()
 	g.uplink.Settle(context.WithoutCancel(ctx))
+	g.traffic.Close()
 	g.peerLog.Flush(context.WithoutCancel(ctx), true)
 	return result
 }

@@ -26,7 +26,7 @@ const inFlight = 100
 func (g *Gateway) newClient(subscriptions []link.Subscription) (*mqtt.Client, error) {
 	m := g.Config.MQTT
 	g.transport = transport.New(transport.Config{MQTT: m, Protocols: g.Config.Protocols, Store: g.store, Log: g.peers})
-	g.files = &credential.Watch{MQTT: m, Now: g.clock.ForTLS, Reconnect: g.reconnect, Log: g.peers}
+	g.files = &credential.Watch{MQTT: m, Now: g.clock.ForTLS, Reconnect: func() { link.Reconnect(g.client, g.Log) }, Log: g.peers}
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: cmp.Or(m.SessionExpiry, mqtt.NoSession), MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax}, PublishRate: m.PublishRate, BytesRate: int(m.BytesRate), FiltersMax: g.Config.Platform().FiltersMax,
@@ -140,11 +140,4 @@ func (g *Gateway) will() *mqtt.Will {
 func (g *Gateway) credentials(ctx context.Context) (mqtt.Credentials, error) {
 	password, expires, err := g.files.Password(ctx)
 	return mqtt.Credentials{Username: g.Config.MQTT.Username, Password: password, Expires: expires}, err
-}
-
-// reconnect connects again with new credentials. The will waits for that: see credential.WillDelay.
-func (g *Gateway) reconnect() {
-	if err := g.client.Pause(mqtt.Disconnect{Code: packet.DisconnectWithWill}, 0); err != nil {
-		g.Log.Debug("connecting again", "err", err) // there is no connection: the next one has the new ones
-	}
 }

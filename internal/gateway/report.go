@@ -8,6 +8,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/launch"
 )
 
 // publishHealth publishes a snapshot, to systemd too. While the gateway sleeps the broker gets
@@ -32,13 +33,11 @@ func (g *Gateway) figures() health.Figures {
 	now, sync := g.clock.Now()
 	f := health.Figures{
 		Store: s, Run: g.store.Run(), StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted,
-		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), Sensors: g.sensors.States(),
+		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), ClockDoubt: g.clock.Doubt(), Sensors: g.sensors.States(),
 		OldConfig: len(g.Problems) > 0,
 	}
 	f.Link, f.Trouble = g.link.Snapshot()
-	if t := g.files.Trouble(); t != "" {
-		f.Trouble = append(f.Trouble, t)
-	}
+	f.Trouble = append(append(f.Trouble, g.files.Trouble()...), g.traffic.Report(&f.Link)...)
 	for _, r := range g.uplink.Refusals() {
 		f.Refused = append(f.Refused, r.Why)
 	}
@@ -55,12 +54,8 @@ func (g *Gateway) figures() health.Figures {
 // Status implements control.Gateway.
 func (g *Gateway) Status() contract.LocalStatus {
 	reported, origins := g.shadow.Reported()
-	var presets []contract.Setting
-	for _, s := range g.Config.Presets() {
-		presets = append(presets, contract.Setting(s))
-	}
 	return contract.LocalStatus{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Proxy: g.transport.Proxy(g.link.Broker()), Limits: g.link.Limits(), Clock: g.clock.State(), Config: g.ConfigState,
-		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins, Presets: presets}
+		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins, Presets: launch.Presets(g.Config)}
 }
 
 // Tail implements control.Gateway.

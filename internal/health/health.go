@@ -32,8 +32,11 @@ type Figures struct {
 	Trouble   []string      // what the link keeps from working
 	Refused   []string      // topics that the broker refuses, a sentence each
 	ClockWait time.Duration // how long readings still wait for a clock
-	OldConfig bool          // the newest configuration is wrong
-	Sensors   []sampling.State
+	// ClockDoubt says that the kernel's clock differs from the time that readings have; "": it does
+	// not.
+	ClockDoubt string
+	OldConfig  bool // the newest configuration is wrong
+	Sensors    []sampling.State
 }
 
 // A Monitor makes snapshots. Its methods may be called from any goroutine.
@@ -118,6 +121,9 @@ func (m *Monitor) Snapshot() contract.Health {
 func (f *Figures) reasons() (list []string) {
 	if f.ClockWait > 0 {
 		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", f.ClockWait.Round(time.Second)))
+	}
+	if f.ClockDoubt != "" {
+		list = append(list, f.ClockDoubt)
 	}
 	list = append(list, some(f.Trouble, "problems with the link")...)
 	list = append(list, some(f.Refused, "refused topics")...)

@@ -55,6 +55,8 @@ func metricsOf(h contract.Health, values Values) page {
 		waiting   = "Waiting readings, taken since the newest connection (live) or before (backlog)."
 		lost      = "Readings that were removed unsent, by reason; the loss ledger lists them."
 		linkBytes = "Bytes of MQTT, below TLS, by direction."
+		dayBytes  = "Bytes of the present day (UTC), by direction."
+		monthly   = "Bytes of the present month (UTC), by direction."
 	)
 	p := page{metrics.NewSet(), map[string]string{}}
 	p.gauge(`fieldgate_queue_readings{queue="live"}`, waiting, float64(h.Queue.Live))
@@ -83,6 +85,10 @@ func metricsOf(h contract.Health, values Values) page {
 	p.counter(`fieldgate_link_reconnects_total`, "Connections after the first.", h.Link.Reconnects)
 	p.counter(`fieldgate_link_bytes_total{direction="up"}`, linkBytes, h.Link.BytesUp)
 	p.counter(`fieldgate_link_bytes_total{direction="down"}`, linkBytes, h.Link.BytesDown)
+	p.gauge(`fieldgate_link_day_bytes{direction="up"}`, dayBytes, float64(h.Link.BytesUpDay))
+	p.gauge(`fieldgate_link_day_bytes{direction="down"}`, dayBytes, float64(h.Link.BytesDownDay))
+	p.gauge(`fieldgate_link_month_bytes{direction="up"}`, monthly, float64(h.Link.BytesUpMonth))
+	p.gauge(`fieldgate_link_month_bytes{direction="down"}`, monthly, float64(h.Link.BytesDownMonth))
 	p.gauge(`fieldgate_clock_synchronised`, "1 if the time is known.", truth(h.ClockSync))
 	p.gauge(`fieldgate_degraded`, "1 while something is kept from working; status shows what.", truth(h.State != "ok"))
 	for name, s := range h.Sensors {

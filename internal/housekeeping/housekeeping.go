@@ -40,6 +40,8 @@ type Clock interface {
 	Wait() time.Duration
 	Pending() bool
 	State() string
+	Doubt() string
+	Origin() (source string, uncertainty time.Duration)
 }
 
 // Store is what the housekeeper needs of the store.
@@ -87,6 +89,7 @@ type Housekeeper struct {
 	pace     health.Pace
 	known    bool // the time
 	waits    bool // readings wait for the time
+	doubted  bool // the kernel's clock says otherwise
 	open     bool // the store
 	degraded bool
 	opened   buffer.Opened
@@ -166,6 +169,12 @@ func (h *Housekeeper) checkClock() {
 		}
 		_, h.known = h.cfg.Clock.Now()
 	}
+	if doubt := h.cfg.Clock.Doubt(); (doubt != "") != h.doubted {
+		if h.doubted = doubt != ""; h.doubted {
+			h.cfg.Log.Warn("the time of this power-up is in doubt", "why", doubt)
+		}
+		h.pace.Hasten()
+	}
 	if h.waits && !h.cfg.Clock.Pending() {
 		if h.waits = false; !h.known {
 			h.cfg.Log.Warn("readings are sent without a time: the clock was not set within gateway.wait_for_clock")
@@ -178,7 +187,7 @@ func (h *Housekeeper) checkClock() {
 func (h *Housekeeper) Learn() bool {
 	c := h.cfg.Clock
 	learned, err := c.Learn()
-	if errors.Is(err, clock.ErrBehind) {
+	if errors.Is(err, clock.ErrBehind) || errors.Is(err, clock.ErrWrong) {
 		h.cfg.Log.Warn("the time is not known", "err", err)
 	} else if err != nil {
 		h.cfg.Log.Debug("clock", "err", err) // the store reports why
@@ -186,7 +195,8 @@ func (h *Housekeeper) Learn() bool {
 	if learned {
 		zero, _ := c.Time(c.Boot(), 0)
 		h.cfg.Log.Info("the time is known", "clock", c.State(), "power_up", zero)
-		h.cfg.Journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}, Runs: h.runs()})
+		source, uncertainty := c.Origin()
+		h.cfg.Journal.Add(contract.EventClock, contract.ClockEvent{Zero: contract.Time{Time: zero}, Runs: h.runs(), Source: source, Uncertainty: uncertainty.Seconds()})
 	}
 	return learned
 }

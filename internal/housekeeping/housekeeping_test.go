@@ -26,8 +26,9 @@ type parts struct {
 	learns          bool // at the next question
 	known           bool
 	wait            time.Duration // for the clock
-	closed          bool          // the store
-	degraded, trips error         // of the store; of the ledger
+	doubt           string
+	closed          bool  // the store
+	degraded, trips error // of the store; of the ledger
 	opened          buffer.Opened
 	reported        []string
 }
@@ -68,6 +69,8 @@ func (p *parts) Keep() error                                  { p.report("keep")
 func (p *parts) Wait() time.Duration                          { return max(p.wait-p.Up(), 0) }
 func (p *parts) Pending() bool                                { return get(p, func() bool { return !p.known && p.Wait() > 0 }) }
 func (p *parts) State() string                                { return "state" }
+func (p *parts) Doubt() string                                { return get(p, func() string { return p.doubt }) }
+func (p *parts) Origin() (string, time.Duration)              { return "https", 600 * time.Millisecond }
 func (p *parts) Learn() (bool, error) {
 	return get(p, func() bool {
 		learned := p.learns && !p.known
@@ -88,7 +91,7 @@ func (p *parts) Losses(context.Context) error { p.report("losses"); return p.tri
 func (p *parts) Add(kind string, fields any) {
 	switch e := fields.(type) {
 	case contract.ClockEvent:
-		p.report("%s %q", kind, e.Runs)
+		p.report("%s %q %s %v", kind, e.Runs, e.Source, e.Uncertainty)
 	case contract.StoreEvent:
 		p.report("%s %s %s", kind, e.State, e.Detail)
 	case contract.SensorEvent:
@@ -134,7 +137,7 @@ func TestClock(t *testing.T) {
 		}
 		p.set(func() { p.learns = true })
 		time.Sleep(time.Second)
-		if got := p.reports(); got != `clock ["before" "run"]|learned` {
+		if got := p.reports(); got != `clock ["before" "run"] https 0.6|learned` {
 			t.Errorf("when the time becomes known: %s", got)
 		}
 	})
@@ -144,6 +147,18 @@ func TestClock(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		if got := p.reports(); strings.Count(got, "warning") != 1 {
 			t.Errorf("readings that go without a time: %s", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := &parts{known: true}
+		p.start(t, nil)
+		p.reports()
+		for i, doubt := range []string{"4s later", "4.1s later", ""} { // another number is not news
+			p.set(func() { p.doubt = doubt })
+			time.Sleep(11 * time.Second)
+			if got, want := strings.ReplaceAll(p.reports(), "losses", ""), []string{"warning|health", "", "health"}[i]; strings.Trim(got, "|") != want {
+				t.Errorf("%q: want %q, got %q", doubt, want, got)
+			}
 		}
 	})
 }

@@ -35,6 +35,8 @@ type Config struct {
 	Clock   *clock.Clock
 	// Watchers are given each reading while somebody follows them.
 	Watchers Watchers
+	// Reading is given each reading before it is stored. It must not block or keep the values.
+	Reading func(sensor string, up time.Duration, values []drivers.Value)
 	// Changed is called when a sensor came into another state. It must not block long.
 	Changed func(sampling.State)
 	// Describe is given the description of a sensor whenever it changes.
@@ -114,6 +116,7 @@ func (s *Sensors) keep(ctx context.Context, v *sensor, up time.Duration, values 
 	v.newest = append(v.newest[:0], values...)
 	v.mu.Unlock()
 	up = up.Truncate(time.Millisecond)
+	s.cfg.Reading(v.config.Name, up, values)
 	v.body = reading.Append(v.body[:0], values)
 	seq, err := s.cfg.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
 	if err == nil && s.cfg.Watchers.Watched() {

@@ -247,7 +247,7 @@ func (u *Uplink) sendNewest(link Link) {
 			return
 		}
 		topic := n.topic
-		if !n.dirty || n.inFlight || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
+		if !n.dirty || n.inFlight || u.held[n.record.Stream] || now.Sub(n.sent) < lastEvery || !u.gates.enter(topic, now) {
 			continue
 		}
 		b := u.batch([]buffer.Record{n.record})
@@ -270,7 +270,7 @@ func (u *Uplink) newestDue() time.Duration {
 	wait := time.Hour
 	now := u.now()
 	for _, n := range u.last {
-		if n.dirty && !n.inFlight {
+		if n.dirty && !n.inFlight && !u.held[n.record.Stream] {
 			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(n.topic, now), time.Millisecond))
 		}
 	}

@@ -82,7 +82,20 @@ func (u *Uplink) fill(link Link, resting bool) time.Duration {
 	if d := u.drainAt.Sub(u.now()); d > 0 {
 		wait = min(wait, d)
 	}
-	return min(wait, u.newestDue(), u.docsDue(), u.lanes[buffer.LiveLane].open.wait(u.now()))
+	company := u.lanes[buffer.LiveLane].open.wait(u.now())
+	if company == 0 && u.inFlight() > 0 {
+		company = time.Hour // the window is in the way, and an outcome wakes Run
+	}
+	return min(wait, u.newestDue(), u.docsDue(), company)
+}
+
+// inFlight returns how many messages are unacknowledged.
+func (u *Uplink) inFlight() int {
+	n := u.docsInFlight()
+	for i := range u.lanes {
+		n += u.lanes[i].inFlight
+	}
+	return n
 }
 
 // passedMax is how often a lane that has nothing in flight may be passed over.

@@ -123,7 +123,10 @@ type Uplink struct {
 	resting  bool
 	rested   chan struct{}     // closed when nothing is in flight; nil: nobody waits for it
 	refusals map[string]string // topic -> why
+	toHold   map[string]bool   // sensors, as SetHeld had them
+	holdNew  bool              // since Run looked
 
+	held           map[string]bool // sensors whose readings wait in the store
 	lanes          [3]lane
 	retired        bool
 	pauses         map[string]*pause
@@ -278,14 +281,19 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.settle(ctx)
 	u.saveSizes(ctx)
 	u.mu.Lock()
-	link, changed, resting := u.link, u.linkNew, u.resting
-	u.linkNew = false
+	link, changed, resting, held := u.link, u.linkNew, u.resting, u.holdNew
+	u.linkNew, u.holdNew = false, false
+	if held {
+		u.held = u.toHold
+	}
 	if changed && link.Up {
 		u.docs.connectedLocked(link.Fresh)
 	}
 	u.mu.Unlock()
-	if changed {
+	if changed || held {
 		u.unstage()
+	}
+	if changed {
 		u.pacer, u.current = newPacer(), link
 		if link.Up {
 			if !link.Continues {

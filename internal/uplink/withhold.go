@@ -11,11 +11,21 @@ const (
 	reachMax     = 160     // how many times as many the pauses have together that try the newest reading as well
 )
 
-// withhold makes the store pass over the streams of a lane whose topic is paused, before more is
-// taken: they wait there, however many they are, and all others flow. A pause has the oldest of
+// SetHeld makes the readings of these sensors wait in the store from now on, and P/last of them;
+// nil: none. It may be called from any goroutine and returns at once. The map must not change
+// afterwards.
+func (u *Uplink) SetHeld(sensors map[string]bool) {
+	u.mu.Lock()
+	u.toHold, u.holdNew = sensors, true
+	u.mu.Unlock()
+	u.Wake()
+}
+
+// withhold makes the store pass over the streams of a lane whose topic is paused, and over those
+// that SetHeld names, before more is taken: they wait there, however many they are, and all others flow. A pause has the oldest of
 // what was on its way to probe with, and gives the rest back.
 func (u *Uplink) withhold(l *lane) {
-	if len(u.pauses)+len(l.withheld) == 0 {
+	if len(u.pauses)+len(l.withheld)+len(u.held) == 0 {
 		return
 	}
 	swaps := 0
@@ -26,6 +36,7 @@ func (u *Uplink) withhold(l *lane) {
 	}
 	share := reachMax / max(swaps, 1)
 	streams := map[string]bool{}
+	maps.Copy(streams, u.held)
 	var full []*pause
 	for _, p := range u.pauses {
 		switch {
