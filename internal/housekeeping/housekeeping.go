@@ -157,7 +157,7 @@ func (h *Housekeeper) begin() {
 	h.open = h.cfg.Store.IsOpen()
 	if h.waits = h.cfg.Clock.Pending(); h.waits {
 		h.cfg.Log.Info("nothing is sent yet: the clock is not set", "wait", h.cfg.Clock.Wait().Round(time.Second),
-			"ends", "when NTP sets the clock, or after gateway.wait_for_clock; with gateway.trust_clock = true at once")
+			"ends", "when NTP sets the clock or gateway.time_from gives the time, or after gateway.wait_for_clock; with gateway.trust_clock = true at once")
 	}
 }
 
