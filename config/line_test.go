@@ -9,8 +9,8 @@ import (
 func TestLimitThatOnlyWarns(t *testing.T) {
 	const sensor = "[[sensor]]\nname = \"a\"\ndriver = \"host\"\nevery = \"1s\"\n"
 	for text, want := range map[string]bool{
-		sensor: false,
-		"bytes_per_day = \"5MB\"\n" + sensor:                          true,
+		sensor:                               false,
+		"bytes_per_day = \"5MB\"\n" + sensor: true,
 		"bytes_per_day = \"5MB\"\n" + sensor + "priority = \"low\"\n": false,
 	} {
 		c, err := parse("[mqtt]\nurls = [\"mqtt://localhost\"]\n" + text)

@@ -23,10 +23,10 @@ type Compressor interface {
 	Append(dst, src []byte) []byte
 }
 
-// New returns the compressor of a word of telemetry.compress; nil for CompressNone and "".
+// New returns the compressor of a word of telemetry.compress; nil for CompressNone.
 func New(word string) (Compressor, error) {
 	switch word {
-	case config.CompressNone, "":
+	case config.CompressNone:
 		return nil, nil
 	case "gzip":
 		w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)

@@ -30,7 +30,7 @@ import (
 // healthy returns a machine with one sensor, a broker that b is, and a store that has room.
 func healthy(t *testing.T, b *mqtttest.Broker) Config {
 	t.Helper()
-	c := &config.Config{
+	c := &config.Config{Telemetry: config.Telemetry{Format: "json", BatchMax: 500, Compress: "none"},
 		MQTT:   config.MQTT{URLs: []string{"mqtt://127.0.0.1:1883"}, ClientID: "gw", KeepAlive: time.Minute, SessionExpiry: time.Hour, Username: "gw"},
 		Buffer: config.Buffer{MaxBytes: 8 << 20},
 		Sensors: []config.Sensor{{

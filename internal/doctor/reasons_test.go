@@ -12,7 +12,7 @@ import (
 // could find from outside.
 func TestDoctorRepeatsWhatTheRunningGatewayIsKeptFrom(t *testing.T) {
 	refused := "the broker answers 0x87 to fieldgate/gw/last/+: check its access list"
-	p := doctor.Config{Config: &config.Config{}, Store: t.TempDir() + "/queue.db", Running: &contract.LocalStatus{Config: "current", Health: contract.Health{
+	p := doctor.Config{Config: &config.Config{Telemetry: config.Telemetry{Format: "json", Compress: "none"}}, Store: t.TempDir() + "/queue.db", Running: &contract.LocalStatus{Config: "current", Health: contract.Health{
 		State: "degraded", Reasons: []string{refused, "sensor hall is missing"}, Link: contract.LinkHealth{Connected: true}}}}
 	found := 0
 	for _, c := range doctor.Examine(t.Context(), p) {

@@ -22,8 +22,8 @@ func (u *Uplink) SetHeld(sensors map[string]bool) {
 }
 
 // withhold makes the store pass over the streams of a lane whose topic is paused, and over those
-// that SetHeld names, before more is taken: they wait there, however many they are, and all others flow. A pause has the oldest of
-// what was on its way to probe with, and gives the rest back.
+// that SetHeld names, before more is taken: they wait there, however many they are, and all others
+// flow. A pause has the oldest of what was on its way to probe with, and gives the rest back.
 func (u *Uplink) withhold(l *lane) {
 	if len(u.pauses)+len(l.withheld)+len(u.held) == 0 {
 		return
