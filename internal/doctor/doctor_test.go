@@ -58,7 +58,7 @@ func TestHealthy(t *testing.T) {
 			t.Errorf("want all well, got %+v", c)
 		}
 	}
-	if len(checks) != 9 || Failed(checks) {
+	if len(checks) != 10 || Failed(checks) {
 		t.Errorf("got\n%s", text(checks))
 	}
 	if v := b.Violations(); len(v) > 0 {
