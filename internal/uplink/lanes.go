@@ -83,8 +83,8 @@ func (u *Uplink) fill(link Link, resting bool) time.Duration {
 		wait = min(wait, d)
 	}
 	company := u.lanes[buffer.LiveLane].open.wait(u.now())
-	if company == 0 && u.inFlight() > 0 {
-		company = time.Hour // the window is in the way, and an outcome wakes Run
+	if company == 0 && u.inFlight() > 0 || resting || u.leaving.Load() != staying {
+		company = time.Hour // the window is in the way, and an outcome wakes Run; or nothing more is sent
 	}
 	return min(wait, u.newestDue(), u.docsDue(), company)
 }

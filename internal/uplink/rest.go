@@ -41,10 +41,7 @@ func (u *Uplink) await(ctx context.Context, place *chan struct{}, rest bool) err
 
 // notifyRest tells CatchUp and Rest that it is so.
 func (u *Uplink) notifyRest(link Link) {
-	inFlight, waits := u.docsInFlight(), false
-	for i := range u.lanes {
-		inFlight += u.lanes[i].inFlight
-	}
+	inFlight, waits := u.inFlight(), false
 	u.mu.Lock()
 	asked, outcomes, resting := u.caughtUp != nil || u.rested != nil, len(u.outcomes) > 0, u.resting
 	u.mu.Unlock()
@@ -84,8 +81,8 @@ func (u *Uplink) documentsWait() bool {
 		}
 	}
 	u.mu.Unlock()
-	for sensor, n := range u.last {
-		if resting && n.dirty && u.gates.due(u.cfg.Topics.Last(sensor), now) == 0 {
+	for _, n := range u.last {
+		if resting && n.dirty && u.gates.due(n.topic, now) == 0 {
 			return true
 		}
 	}
