@@ -29,7 +29,6 @@ type server struct {
 	t     *testing.T
 	roots *x509.CertPool
 	conns chan net.Conn
-	delay time.Duration // of each direction of a request, after the handshake
 	dials int
 	wrong bool // it shows a certificate that nobody knows
 }
