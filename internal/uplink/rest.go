@@ -81,8 +81,8 @@ func (u *Uplink) documentsWait() bool {
 		}
 	}
 	u.mu.Unlock()
-	for _, n := range u.last {
-		if resting && n.dirty && u.gates.due(n.topic, now) == 0 {
+	for sensor, n := range u.last {
+		if resting && n.dirty && !u.held[sensor] && u.gates.due(n.topic, now) == 0 {
 			return true
 		}
 	}
