@@ -54,7 +54,7 @@ func metricsOf(h contract.Health, values Values) page {
 	const (
 		waiting   = "Waiting readings, taken since the newest connection (live) or before (backlog)."
 		lost      = "Readings that were removed unsent, by reason; the loss ledger lists them."
-		linkBytes = "Bytes of MQTT, below TLS, by direction."
+		linkBytes = "Bytes over the sockets to the broker since the start, by direction; TLS included, TCP and IP not."
 		dayBytes  = "Bytes of the present day (UTC), by direction."
 		monthly   = "Bytes of the present month (UTC), by direction."
 	)
