@@ -7,13 +7,20 @@ import (
 	"time"
 )
 
-// Append takes a record and copies its body. The record is in RAM when Append returns, and durable
-// within MaxLoss; if MaxLoss is zero it is durable when Append returns.
+// Append adds a record to the store and copies its body. up is when it was measured, since power-up
+// as Options.Up has it. If MaxLoss is zero, the record is durable when nil is returned; otherwise
+// it is in RAM then, and durable within MaxLoss unless the storage fails, which Stats reports.
 //
-// Seq is the number that was assigned, or zero if none was. ErrFull: the record was not taken, and
-// the ledger has its number. ErrNotDurable: the record is held in RAM only. If ctx ends while
-// Append waits for the commit, the record is kept all the same. If the storage is slower than the
-// readings come in, Append waits for room in RAM.
+// seq is the number that was assigned, or zero if none was: then the record was not accepted. With
+// a number, an error means:
+//
+//   - ErrFull: the record was not accepted. The ledger has its number.
+//   - ErrNotDurable, only if MaxLoss is zero: the record is in RAM and will be delivered, but a
+//     power cut may lose it.
+//   - the error of ctx: it ended while Append waited for the commit. The record is kept, and is
+//     committed later.
+//
+// If the storage is slower than records are appended, Append waits for room in RAM, until ctx ends.
 func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Duration, body []byte) (seq uint64, err error) {
 	if err := s.check(kind, stream, body); err != nil {
 		return 0, err

@@ -2,8 +2,8 @@ package buffer
 
 import "time"
 
-// A Priority says which readings are sent first from the backlog, and which are removed last when a
-// limit is reached.
+// A Priority says which readings are taken first from the live and the backlog lane, and which are
+// removed last when a limit is reached.
 type Priority int8
 
 // The priorities of streams of readings.

@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// A DeadLetter is a record that the receiver refused.
+// A DeadLetter is a record that the receiver refused. It is kept until somebody retries or drops
+// it, or until newer ones need its room (see Refuse).
 type DeadLetter struct {
-	ID     int64 // rises with the position of the record
+	ID     int64 // the Pos that the record had
 	Record Record
 	Reason string // as given to Refuse
 }
 
-// DeadLetters returns up to max dead letters with an ID above after, in the order of their IDs.
+// DeadLetters returns up to max dead letters with an ID above after, in the order of their IDs. All
+// IDs are above zero.
 func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []DeadLetter, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
 		list, err = c.deadLetters(after, max)
@@ -23,9 +25,10 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []D
 	return list, err
 }
 
-// RetryDead puts dead letters back into the queue. They are sent again as the readings or events
-// that they were, with the same run, stream and number, behind the backlog; what is live at that
-// time becomes backlog. It returns how many there were; the change is durable then.
+// RetryDead puts the dead letters with these IDs back into the queue. They are delivered again as
+// the readings or events that they were, with the same run, stream and number, after the backlog;
+// what is live at that time becomes backlog. It returns how many of the IDs existed. The change is
+// durable when nil is returned; after an error it may or may not have happened.
 func (s *Store) RetryDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids, retry: true})
 }
@@ -35,8 +38,9 @@ func (s *Store) RetryAllDead(ctx context.Context) (int, error) {
 	return s.forDead(ctx, &deadJob{all: true, retry: true})
 }
 
-// DropDead removes dead letters. The ledger has had them since they were refused. It returns how
-// many there were; the change is durable then.
+// DropDead removes the dead letters with these IDs. The ledger has had them since they were
+// refused. It returns how many of the IDs existed. The change is durable when nil is returned;
+// after an error it may or may not have happened.
 func (s *Store) DropDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids})
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Problems that Open reports in an *OpenError; use errors.Is to find them.
+// Problems that Open and Examine report in an *OpenError; use errors.Is to find them.
 var (
 	ErrNotDatabase = errors.New("not a store")
 	ErrNewer       = errors.New("made by a newer version")
@@ -18,31 +18,34 @@ var (
 )
 
 var (
-	// ErrOptions means that Options are out of range.
+	// ErrOptions means that one of the Options is out of range, or that Append was called with an
+	// unknown Kind or an empty stream.
 	ErrOptions = errors.New("invalid options")
 
-	// ErrFull means that a limit was reached and the record was not taken. Its sequence number is
-	// used up; the ledger has it as "rejected".
+	// ErrFull means that a limit was reached and the record was not accepted. Its sequence number
+	// is used up; the ledger has it as "rejected".
 	ErrFull = errors.New("store is full")
 
-	// ErrNotDurable means that the storage failed. A record is held in RAM, can be taken, and is
-	// committed as soon as the storage works again. An Update may or may not have happened.
+	// ErrNotDurable means that the storage failed, or has no room. An appended record is held in
+	// RAM, can be taken, and is committed as soon as the storage works again. An Update may or may
+	// not have happened. A method that only reads returns it if the database is not open now.
 	ErrNotDurable = errors.New("not durable")
 
-	// ErrTooLarge means that a body or a name exceeds its limit; nothing was used up.
+	// ErrTooLarge means that a body is larger than MaxBody says, or a name longer than MaxStream.
+	// No sequence number was used up.
 	ErrTooLarge = errors.New("too large")
 
-	// ErrClosed means that Close was called.
+	// ErrClosed means that Close was called before.
 	ErrClosed = errors.New("store is closed")
 )
 
-// An OpenError is a reason why a store cannot be opened, one that an operator can do something
-// about. Nothing on the disk was changed.
+// An OpenError is a reason why a store cannot be opened that an operator can do something about.
+// Nothing in the store was changed.
 type OpenError struct {
-	Path    string
-	Problem error  // one of the Err… values above
-	Remedy  string // what to do
-	Err     error  // what the system said; may be nil
+	Path    string // of the store
+	Problem error  // one of those above, or ErrFull
+	Remedy  string // what to do, for the operator
+	Err     error  // what the operating system or SQLite reported; may be nil
 }
 
 func (e *OpenError) Error() string {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Examine reports what keeps Open from using path, as far as that can be seen from outside. It
-// changes nothing. Its errors are *OpenError. A store that is open is ErrInUse, also if this
-// process has it open.
+// Examine returns an *OpenError if Open could not use path, as far as that can be seen without
+// opening it, and nil otherwise, also if there is no file yet. It changes nothing. A store that is
+// open is ErrInUse, even if this process has it open.
 func Examine(path string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -52,7 +52,8 @@ func Examine(path string) error {
 	return nil
 }
 
-// InUse reports whether a process has the store open. An error means that this cannot be seen.
+// InUse reports whether a process, this one included, has the store open. An error means that this
+// cannot be determined, for example because the user may not read the lock file.
 func InUse(path string) (bool, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target

@@ -59,8 +59,9 @@ func isReadOnly(path string) bool {
 	return unix.Statfs(filepath.Dir(path), &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
-// InRAM returns the name of the file system that holds a store if a power cut empties it, or if it
-// is an overlay that keeps its changes on such a file system; otherwise it returns "".
+// InRAM returns the name of the file system that a store at path is on, such as "tmpfs", if a power
+// cut empties that file system. For an overlay that keeps its changes on such a file system it
+// returns "an overlay in RAM". Otherwise, or if this cannot be determined, it returns "".
 func InRAM(path string) string {
 	var fs unix.Statfs_t
 	dir := filepath.Dir(path)

@@ -18,17 +18,30 @@ const (
 )
 
 // A Loss is an entry of the ledger: a range of records that were removed unsent, or that were
-// delivered although nobody had subscribed. It is durable together with the removal; if nobody had
-// subscribed, 5 minutes later at most.
+// delivered although nobody had subscribed. It becomes durable together with the removal; if nobody
+// had subscribed, at most 5 minutes later.
 type Loss struct {
-	ID     int64
+	ID     int64 // rises with each entry of a store
 	Kind   Kind
 	Run    string // of the records; empty if it is not known
-	Stream string // empty if it is not known: a segment could not be read
-	First  uint64
-	Last   uint64
-	Count  uint64 // records lost from First to Last; others in between were delivered or are in another Loss; 0: it is not known
-	Reason string // evicted, rejected, refused, corrupt, expired, thinned, unrouted
+	Stream string // empty if it is not known because a segment could not be read
+	First  uint64 // Record.Seq of the first
+	Last   uint64 // Record.Seq of the last
+
+	// Count is the number of records lost from First to Last, or zero if it is not known. The
+	// others in between were delivered, wait for delivery, or are in another Loss.
+	Count uint64
+
+	// Reason is one of
+	//
+	//	evicted   a limit removed it
+	//	rejected  Append returned ErrFull, or the Update that appended it failed
+	//	refused   it is, or was, a dead letter
+	//	corrupt   it could not be read
+	//	expired   it was older than the TTL of its stream
+	//	thinned   a bucket stands for it
+	//	unrouted  it was delivered, but nobody had subscribed
+	Reason string
 }
 
 // A removal is a Loss that is not in the ledger yet.
@@ -112,8 +125,10 @@ func (s *Store) countLossLocked(reason string, n uint64) {
 	}
 }
 
-// TakeLosses takes up to max entries of the ledger, oldest first. An entry that was taken no longer
-// grows. TakeLosses returns nil while HoldLosses(true) is in force.
+// TakeLosses takes up to max entries of the ledger, oldest first. No other call returns them until
+// AckLosses or ReleaseLosses. An entry that was taken no longer changes; until then it may be
+// extended by later losses. TakeLosses returns nil if there are none, if they cannot be read, and
+// while HoldLosses(true) is in force.
 func (s *Store) TakeLosses(max int) []Loss {
 	var out []Loss
 	s.mu.Lock()
@@ -172,7 +187,8 @@ func scanLoss(v []driver.Value) (l Loss) {
 		First: uint64(n(4)), Last: uint64(n(5)), Count: uint64(n(6)), Reason: t(7)}
 }
 
-// AckLosses removes published entries from the ledger with the next commit.
+// AckLosses removes entries that were reported from the ledger, with the next commit, at most 5
+// seconds later. After a power cut before that they are taken again.
 func (s *Store) AckLosses(l []Loss) {
 	now := s.o.Up()
 	s.mu.Lock()
@@ -189,7 +205,7 @@ func (s *Store) AckLosses(l []Loss) {
 	s.wakeCommitter()
 }
 
-// ReleaseLosses gives back entries that were not published.
+// ReleaseLosses gives back entries that were not reported. TakeLosses returns them again.
 func (s *Store) ReleaseLosses(l []Loss) {
 	s.mu.Lock()
 	for _, e := range l {
@@ -199,8 +215,10 @@ func (s *Store) ReleaseLosses(l []Loss) {
 	s.wakeTaker()
 }
 
-// Refuse moves taken records to the dead letters and enters them in the ledger; both are durable
-// when nil is returned. After an error the records are still taken.
+// Refuse moves taken records to the dead letters, with a reason for the operator, and enters them
+// in the ledger; both are durable when nil is returned. After ErrNotDurable the records are still
+// taken. If ctx ends first, they may still be moved. If all dead letters exceed a 64th of MaxBytes,
+// the oldest are removed, with the Reason "evicted" in the ledger.
 func (s *Store) Refuse(ctx context.Context, r []Record, reason string) error {
 	return s.submit(ctx, &job{refuse: r, reason: reason})
 }

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Opened says where the content of the store comes from.
+// Opened describes where the content of the store comes from.
 type Opened struct {
-	New       bool   // Open made the file
-	SetAside  string // the damaged store that this one took the place of, at Open or since; empty: none
-	Cause     string // what was wrong with it
-	Salvaging bool   // it is still being read
-	Salvaged  int64  // records found in it
-	Lost      int64  // records that could not be found; -1: it is not known; 0 while Salvaging
+	New       bool   // Open made the file, and it does not replace a damaged store
+	SetAside  string // path of the damaged store that this one replaced, at Open or since; "" for none
+	Cause     string // what was wrong with that
+	Salvaging bool   // records are still being read from it
+	Salvaged  int64  // records found in it so far
+	Lost      int64  // records that were not found; -1 if that is not known; 0 while Salvaging
 }
 
 // Opened returns where the content of the store comes from.

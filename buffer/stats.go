@@ -2,33 +2,40 @@ package buffer
 
 import "time"
 
-// Stats is a snapshot. Depths count unacknowledged records, including those in flight.
+// Stats is a snapshot of a Store. Sizes are in bytes.
 type Stats struct {
-	Events   int64
-	Live     int64
-	Backlog  int64
-	InFlight int64
+	// Unacknowledged records, including those in flight.
+	Events  int64
+	Live    int64 // readings
+	Backlog int64 // readings
+
+	InFlight int64 // records that were taken and not settled yet
 	Front    int64 // unacknowledged records that are in RAM only
 	Losses   int64 // entries of the ledger
 	Dead     int64 // dead letters
 
-	EventBytes int64 // of the events that wait, as they are stored, or in RAM
+	EventBytes int64 // of the events that wait: stored ones as stored, others as they are in RAM
 
-	Priorities [3]int64 // unacknowledged readings, low, normal and high
+	Priorities [3]int64 // unacknowledged readings of Low, Normal and High, in this order
 
-	Full     bool   // readings find no room: they are rejected, or the oldest are removed from RAM
-	Limit    string // the option that limits the readings: "max_bytes" or "min_free"; "" before the first commit
-	NoRoom   bool   // what is in RAM only could not be stored: max_loss does not hold
-	Bytes    int64  // database, log, ballast and front
-	LogBytes int64  // of them, the log's
-	MaxBytes int64
+	// Full reports that there is no room for readings: they are rejected, or the oldest are
+	// removed.
+	Full bool
+	// Limit is the option that limits the readings, "max_bytes" or "min_free"; "" before the first
+	// commit.
+	Limit    string
+	NoRoom   bool  // the last commit had no room for all of the front: MaxLoss does not hold
+	Bytes    int64 // database, log, ballast and front
+	LogBytes int64 // the share of the log in Bytes
+	MaxBytes int64 // Options.MaxBytes, or its default
 
 	OldestKernel string        // Record.Kernel of the oldest unacknowledged reading
-	OldestUp     time.Duration // of the same
-	HasOldest    bool          // false if there is none, or it was not read yet
+	OldestUp     time.Duration // its Record.Up
+	HasOldest    bool          // false if there is none, or it has not been read yet
 
-	Appended uint64 // readings; since Open, as are all below
-	Acked    uint64 // readings
+	// Records since Open.
+	Appended uint64 // readings only
+	Acked    uint64 // readings only
 	Evicted  uint64
 	Expired  uint64
 	Thinned  uint64 // readings that became part of a bucket
@@ -36,16 +43,16 @@ type Stats struct {
 	Refused  uint64
 	Corrupt  uint64
 
-	Commits      uint64
-	WrittenBytes uint64        // handed to the kernel by SQLite; 0 if it cannot be known
+	Commits      uint64        // since Open
+	WrittenBytes uint64        // handed to the kernel by SQLite since Open; 0 if that is not known
 	LastCommit   time.Duration // how long it took
-	Overruns     uint64        // commits that ended later than MaxLoss after a record of theirs
+	Overruns     uint64        // commits since Open that ended when a record of theirs was older than MaxLoss
 
-	// Degraded is why the store does not commit; nil means it does.
+	// Degraded is why the store does not commit; nil if it does.
 	Degraded error
 }
 
-// Stats returns a snapshot without touching the disk.
+// Stats returns a snapshot. It does not wait for the card.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +92,7 @@ func (s *Store) Stats() Stats {
 // yet.
 func (sh *shelf) oldest() (*segment, *item) {
 	for _, seg := range sh.segments {
-		if sh.gap() && seg.id >= sh.gapLo || sh.passed.before(seg.id) {
+		if sh.hasUnloaded() && seg.id >= sh.unloadedLo || sh.passed.before(seg.id) {
 			break
 		}
 		if seg.left == 0 {

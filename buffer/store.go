@@ -9,25 +9,26 @@ import (
 	"time"
 )
 
-// Previous says how the run before this one ended. A run that ended before it committed anything
-// has left nothing behind and is skipped.
+// Previous describes how the run before this one ended. A run that ended before it committed
+// anything is skipped.
 type Previous struct {
-	Exists  bool // false in a new store
-	Run     string
-	Store   string // ID of the store then
-	Boot    uint32
+	Exists  bool   // false in a new store; then all else is zero
+	Run     string // Store.Run of that run
+	Store   string // Store.ID then
+	Boot    uint32 // Store.Boot of that run
 	Gateway string // Options.Gateway then
-	Clean   bool   // Close was completed
+	Clean   bool   // it ended with Close, which was completed
 
-	// Last is the last sequence number of every stream of readings: after a clean end the last one
-	// assigned, after an unclean one the last one that was durable.
+	// Last has the last sequence number of every stream of readings: after a clean end the last one
+	// assigned, after an unclean one the last one that was durable. It must not be changed.
 	Last map[string]uint64
-	// LastEvents is the same for the streams of events.
+	// LastEvents has the same for the streams of events.
 	LastEvents map[string]uint64
 }
 
 // A Store keeps records until they are acknowledged. Its methods may be called from any number of
-// goroutines.
+// goroutines at a time. If ctx ends while one waits, it returns the error of ctx, and what it was
+// asked to do may still happen.
 type Store struct {
 	path    string
 	o       Options
@@ -92,14 +93,17 @@ type round struct {
 func newRound() *round { return &round{done: make(chan struct{})} }
 
 // Open opens the store at path, or makes a new one; the directory must exist. The row of the new
-// run is durable when Open returns. Errors that an operator can do something about are *OpenError.
+// run is durable when Open returns, unless the store is not open yet: see IsOpen. Errors that an
+// operator can do something about are *OpenError; invalid Options are ErrOptions. After an error
+// there is nothing to close. ctx is checked at the beginning only.
 //
-// If the storage cannot be written now, because it is read-only, full or failing, Open returns a
-// store that works from RAM, is degraded, and opens its file as soon as it can; see IsOpen.
+// If the storage cannot be written now, because it is read-only, full or failing, Open returns no
+// error but a store that works from RAM, is degraded (Stats.Degraded says why), and opens its file
+// as soon as it can.
 //
 // A damaged store is set aside as "<path>.corrupt-<time>", and a new one with a new ID takes its
 // place, with everything that can be read of the old one: see Opened. Losses with the Reason
-// "corrupt" say what could not be read.
+// "corrupt" report what could not be read.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -158,8 +162,9 @@ func (s *Store) ID() string {
 	return s.id
 }
 
-// IsOpen reports whether the store has its file. Until it has, ID, Boot and Previous return
-// nothing.
+// IsOpen reports whether the store has opened its file, which Open may leave for later. Until then
+// ID, Boot and Previous return zero values, records are in RAM only, and methods that read or
+// change the database return ErrNotDurable.
 func (s *Store) IsOpen() bool { return !s.isUnopened() }
 
 func (s *Store) isUnopened() bool {
@@ -168,32 +173,36 @@ func (s *Store) isUnopened() bool {
 	return s.unopened
 }
 
-// Run returns the random identity of this start of the program, 12 hexadecimal digits. No other
-// start has it, whatever copy of the file it uses.
+// Run returns the random identity of this run, 12 hexadecimal digits. No other run has it, whatever
+// copy of the file it uses.
 func (s *Store) Run() string { return s.run.id }
 
-// Boot returns the number of this start of the program in this store.
+// Boot returns the number of this run in this store. The first is 1.
 func (s *Store) Boot() uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.boot
 }
 
-// Previous returns how the last run ended.
+// Previous returns how the run before this one ended.
 func (s *Store) Previous() Previous {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.prev
 }
 
-// Ready returns a channel that receives a value when something can be taken that could not be taken
-// before: a record of any lane, or a loss.
+// Ready returns a channel on which a value arrives when something can be taken that could not be
+// taken before: a record of any lane, or a loss. One value may stand for any number of them, and it
+// may be a false alarm. It is always the same channel, and it is never closed; a value wakes one
+// receiver.
 func (s *Store) Ready() <-chan struct{} { return s.ready }
 
-// Close commits everything that is in RAM, the pending acknowledgements and the mark of a clean
-// end, and closes the file. Records in flight stay stored. If ctx ends first, Close returns its
-// error, and the store goes on to close in the background. Afterwards every method but Stats fails
-// or does nothing.
+// Close commits everything that is in RAM, the pending acknowledgements and the note of a clean
+// end, and closes the file. Records in flight stay stored. If the commit fails, Close returns
+// ErrNotDurable, and what was in RAM only is lost. If ctx ends first, Close returns its error, and
+// the store goes on to close in the background. Once Close was called, the other methods that take
+// a ctx return ErrClosed, and the rest have no effect; Stats still works. A second Close waits for
+// the first and returns the same.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true

@@ -5,10 +5,15 @@ import (
 	"time"
 )
 
-// Take takes up to max records and about maxBytes of bodies from a lane, but at least one record if
-// there is any: oldest first within a priority, higher priorities first. It passes over the streams
-// that Hold names. The records are pinned: no limit removes them before Ack, Release or Refuse. If
-// the backlog is not in RAM, Take reads it from the disk, and returns nil while that fails.
+// Take takes up to max records with at most maxBytes of bodies from a lane, but at least one record
+// if there is any: oldest first within a priority, higher priorities first. It passes over the
+// streams that Hold names. No limit removes the records, and no other call returns them, until Ack,
+// AckUnrouted, Refuse or Release settles them.
+//
+// Take does not wait for records; Ready reports when there are any. If the next ones are not in
+// RAM, it reads them from the card, and returns nil while that fails. It may also return nil after
+// it has read many segments in which everything was expired or held; Ready reports then that it is
+// to be called again.
 func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 	s.learnPowerUps()
 	s.mu.Lock()
@@ -27,16 +32,16 @@ func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 }
 
 // takeClassLocked appends records of one class to out and reports whether that reached a bound: the
-// records after them come from this class again. It releases s.mu while it reads from the disk.
+// records after them come from this class again. It releases s.mu while it reads from the card.
 func (s *Store) takeClassLocked(c class, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
 	sh := &s.shelves[c]
 	enough, taken := false, len(out)
-	if len(sh.segments) == 0 && !sh.gap() {
+	if len(sh.segments) == 0 && !sh.hasUnloaded() {
 		return out, false
 	}
 	expired := s.stats.Expired
 	for loads := 0; ; loads++ {
-		if out, enough = s.takeResidentLocked(sh, lane, out, max, maxBytes); enough || lane == LiveLane || !sh.gap() || s.closing {
+		if out, enough = s.takeResidentLocked(sh, lane, out, max, maxBytes); enough || lane == LiveLane || !sh.hasUnloaded() || s.closing {
 			break
 		}
 		if enough = loads >= maxLoads || s.degraded != nil && s.tooDirtyLocked(); enough {
@@ -55,16 +60,16 @@ func (s *Store) takeClassLocked(c class, lane Lane, out []Record, max, maxBytes 
 	if s.stats.Expired > expired {
 		s.wakeCommitter()
 	}
-	if len(out) > taken && lane != LiveLane && sh.gap() && s.aheadLocked(sh) < 2 {
+	if len(out) > taken && lane != LiveLane && sh.hasUnloaded() && s.aheadLocked(sh) < 2 {
 		s.prefetchLocked(c)
 	}
 	return out, enough
 }
 
-// aheadLocked counts the loaded segments that wait in front of the gap.
+// aheadLocked counts the loaded segments that wait before those that are unloaded.
 func (s *Store) aheadLocked(sh *shelf) int {
 	n := 0
-	for _, seg := range sh.segments[:sh.find(sh.gapLo)] {
+	for _, seg := range sh.segments[:sh.find(sh.unloadedLo)] {
 		if seg.waiting > 0 && !seg.passedOver() {
 			n++
 		}
@@ -84,8 +89,8 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxB
 	}
 	pass := s.passing[lane]
 	for _, seg := range sh.segments {
-		if lane != LiveLane && sh.gap() && seg.id >= sh.gapLo {
-			break // older ones are on the disk
+		if lane != LiveLane && sh.hasUnloaded() && seg.id >= sh.unloadedLo {
+			break // unloaded ones come first
 		}
 		if seg.waiting == 0 || seg.evicting || seg.private {
 			continue
@@ -122,8 +127,10 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxB
 	return out, len(out) > 0 && len(out) >= max
 }
 
-// Ack forgets delivered records. What was not stored yet never will be; the rest is deleted with
-// the next commit, after 5 seconds at most.
+// Ack removes delivered records. Those that were not stored yet never will be. The others are
+// deleted with the next commit, at most 5 seconds later; after a power cut before that they are
+// delivered again. Like AckUnrouted, Refuse and Release, it ignores records that are not taken, or
+// are not any more, among them those of Stored and DeadLetters.
 func (s *Store) Ack(r []Record) { s.acknowledge(r, false) }
 
 func (s *Store) acknowledge(r []Record, unrouted bool) {
@@ -151,8 +158,8 @@ func (s *Store) acknowledge(r []Record, unrouted bool) {
 	}
 }
 
-// Release gives back what was not delivered. The records are the first of their lane again, in
-// their order.
+// Release gives back records that were not delivered. Take returns them again, in their order and
+// before newer ones.
 func (s *Store) Release(r []Record) {
 	s.mu.Lock()
 	for i := range r {
@@ -168,8 +175,8 @@ func (s *Store) Release(r []Record) {
 	s.wakeTaker()
 }
 
-// Split makes every reading that the store holds now backlog; what is appended from now on is live.
-// Call it when a connection comes up.
+// Split makes every reading that the store has now backlog; what is appended from now on is live.
+// Call it when the connection to the receiver comes up.
 func (s *Store) Split() {
 	s.mu.Lock()
 	for i := range s.shelves {
@@ -258,7 +265,7 @@ func (seg *segment) prune() {
 }
 
 // compactLocked removes segments of the front that were acknowledged before they were committed,
-// and most of what was acknowledged of others: it never reaches the disk.
+// and most of what was acknowledged of others: it is never written to the card.
 func (s *Store) compactLocked(sh *shelf) {
 	front := sh.unstored()
 	kept := front[:0]

@@ -37,7 +37,7 @@ type evicted struct {
 	records int64    // unacknowledged
 }
 
-// An added segment is only on the disk.
+// An added segment is on the card only.
 type added struct {
 	class    class
 	id, last uint64 // positions of its first and last record
@@ -189,8 +189,8 @@ func (s *Store) sealLocked(sh *shelf) {
 	}
 }
 
-// settle ends the part of segments in a transaction whose outcome is known. Those that are on no
-// disk can be acknowledged as if it had never been.
+// settle ends the part of segments in a transaction whose outcome is known. Those that are not on
+// the card can be acknowledged as if it had never been.
 func (t *txn) settle() {
 	for _, list := range [][]*segment{t.segments, t.unstored} {
 		for _, seg := range list {

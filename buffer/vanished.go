@@ -80,7 +80,7 @@ func (c *committer) checkNames() {
 }
 
 // replaceVanished makes a new store if the connection was lost and there is no file any more, at
-// the second look: what was on the disk is in the ledger as unknown.
+// the second look: what was on the card is in the ledger as unknown.
 func (c *committer) replaceVanished() {
 	gone := c.gone
 	if c.gone = fileSize(c.s.path) == 0; !c.gone || !gone {
