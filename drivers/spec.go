@@ -10,9 +10,10 @@ import (
 	"periph.io/x/conn/v3/i2c"
 )
 
-// A Quantity names what a field measures and so fixes its unit.
+// A Quantity names what a field measures, and so determines its unit.
 type Quantity string
 
+// Quantities, and the unit in which a driver returns each of them.
 const (
 	Temperature Quantity = "temperature" // °C
 	Pressure    Quantity = "pressure"    // Pa
@@ -36,11 +37,11 @@ const (
 	Angle       Quantity = "angle"       // degrees
 	Latitude    Quantity = "latitude"    // degrees north, WGS 84
 	Longitude   Quantity = "longitude"   // degrees east, WGS 84
-	Plain       Quantity = ""            // no unit
+	Plain       Quantity = ""            // a field without a unit
 )
 
-// Unit returns the unit's symbol in the SenML registries (RFC 8428, section 12.1, and RFC 8798); ""
-// if the quantity has none.
+// Unit returns the symbol of the unit in the SenML registries (RFC 8428, section 12.1, and RFC
+// 8798), such as "Cel" for °C; "" for Plain and for unknown quantities.
 func (q Quantity) Unit() string {
 	switch q {
 	case Temperature:
@@ -91,41 +92,46 @@ func (q Quantity) Unit() string {
 	return ""
 }
 
-// A Spec is a driver's entry in the table of drivers: everything that the rest of the program knows
-// of it.
+// A Spec describes a driver: everything that the rest of the program knows of it. I2C, Serial,
+// SharedSerial, Network and Machine make one. In its functions, options is a pointer that Options
+// returned and whose content has passed Check.
 type Spec struct {
-	Name string // the configuration's `driver`
+	Name string // what the configuration calls the `driver`
 	Doc  string // one line for the operator
 	Bus  Bus
-	// Shared says that several sensors may be on one bus, one of them at a time. The caller gives
-	// those with the same bus a lock.
+	// Shared says that several sensors may be on one bus, but only one of them may use it at a
+	// time. The caller gives those with the same bus a lock.
 	Shared bool
-	// Options returns a pointer to a new struct with the defaults, into which the configuration's
-	// options are decoded by their `toml` tags. Fields may be of type bool, int, float64, string,
-	// time.Duration ("10s"), slices, maps and structs of these. A struct that has a method Check()
-	// error is asked after decoding; see OptionError.
+	// Options returns a pointer to a new struct with the defaults, into which the options of the
+	// configuration are decoded by their `toml` tags. Its fields may be of type bool, int, float64,
+	// string, time.Duration ("10s"), and slices, maps and structs of these. If it has a method
+	// Check() error, that is called after decoding; see OptionError.
 	Options func() any
-	// Fields returns what Read will return with these options (a pointer as made by Options,
-	// checked).
+	// Fields returns the fields that Read will return with these options.
 	Fields func(options any) []Field
-	// Line returns how the options set a serial line up; nil if there is none.
-	Line func(options any) SerialMode
-	// Open finds the device on the bus and prepares it. It may be called again after Close, for
-	// instance when the device was unplugged; it leaves nothing behind when it fails.
+	// SerialMode returns how these options set up the serial port. It is nil if Bus is not
+	// SerialBus.
+	SerialMode func(options any) SerialMode
+	// Open finds the device on the bus and prepares it. bus is a name that Bus.Check accepts; a
+	// driver without a bus uses neither it nor buses. Open returns soon after ctx ends. If it fails
+	// it leaves nothing open. It may be called again after Close, for example because the device
+	// was unplugged.
 	Open func(ctx context.Context, buses Buses, bus string, options any) (Driver, error)
 }
 
-// An OptionError says which option of a sensor is wrong. Check may return several by errors.Join.
+// An OptionError says which option of a sensor is wrong. Check may combine several with
+// errors.Join.
 type OptionError struct {
-	Key string // as in the configuration, with dots inside: "address", "columns.temp"
-	Err error
+	Key string // as in the configuration, with dots for nested ones: "address", "columns.temp"
+	Err error  // what is wrong with it; never nil
 }
 
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %v", e.Key, e.Err) }
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// AddressOption returns the option `address` of a driver for a chip on an I2C bus, to be read or
-// set; nil if the driver has none. options is a pointer as made by s.Options.
+// AddressOption returns a pointer to the option `address` of a driver for a chip on an I2C bus, by
+// which it can be read and set, or nil if the driver has no such option. options is a pointer that
+// s.Options returned.
 func AddressOption(s Spec, options any) *int {
 	v := reflect.ValueOf(options)
 	if s.Bus != I2CBus || v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
@@ -140,7 +146,8 @@ func AddressOption(s Spec, options any) *int {
 	return nil
 }
 
-// I2C makes the Spec of a driver for a chip on an I2C bus.
+// I2C makes the Spec of a driver for a chip on an I2C bus. O is the type of its options, and open
+// gets a copy of them, as with Serial, SharedSerial, Network and Machine.
 func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, i2c.Bus, O) (D, error)) Spec {
 	return Spec{
 		Name: name, Doc: doc, Bus: I2CBus, Shared: true,
@@ -156,22 +163,22 @@ func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field,
 	}
 }
 
-// Serial makes the Spec of a driver for a device that has a serial port for itself; mode says how
-// its options set the line up. The port is given back (if it has a Close method, by that) when the
-// driver is closed or could not be opened.
+// Serial makes the Spec of a driver for a device that has a serial port to itself; mode returns how
+// its options set up the port. The port is released when the driver is closed or could not be
+// opened: if it has a method Close, that is called.
 func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
-	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Line: line}, defaults, fields, open,
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, SerialMode: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
 			return buses.Serial(bus, mode(o))
 		})
 }
 
-// SharedSerial is Serial for devices of which several are on one line and speak only when they are
-// asked.
+// SharedSerial is Serial for devices of which several can be on one line, and which send only when
+// asked. It sets Shared in what mode returns.
 func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
-	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, Line: line}, defaults, fields, open,
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, SerialMode: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
 			m := mode(o)
 			m.Shared = true
@@ -180,7 +187,7 @@ func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O)
 }
 
 // Network makes the Spec of a driver for a device that is reached over TCP. Sensors with the same
-// address share a connection.
+// address share a connection, which is released as by Serial.
 func Network[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error)) Spec {
 	return onPort(Spec{Name: name, Doc: doc, Bus: NetworkBus, Shared: true}, defaults, fields, open,
 		func(ctx context.Context, buses Buses, bus string, _ *O) (Port, error) { return buses.Connect(ctx, bus) })
@@ -242,7 +249,8 @@ type heldWriter struct {
 
 func (h heldWriter) Write(ctx context.Context, v Value) error { return h.write(ctx, v) }
 
-// Machine makes the Spec of a driver that needs no bus.
+// Machine makes the Spec of a driver that needs no bus: it measures the machine itself, or what the
+// kernel shows as files or GPIO pins.
 func Machine[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, O) (D, error)) Spec {
 	return Spec{
 		Name: name, Doc: doc, Bus: NoBus,

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Wait returns nil after d, the time that a device needs to measure or to start, or the error of
-// ctx as soon as that ends.
+// Wait waits for d, the time that a device needs to measure or to start, and returns nil. If ctx
+// ends before, or has ended already, it returns the error of ctx at once.
 func Wait(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err

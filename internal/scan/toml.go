@@ -53,7 +53,7 @@ func (f *Found) WriteTOML(out io.Writer) error {
 		}
 	}
 	for _, p := range f.Serial {
-		fmt.Fprintf(&b, "# [[sensor]]\n# name = \"\"\n# driver = \"\" # modbus-rtu, nmea, line, …: what is at the port cannot be told from here\n# bus = %q\n# every = \"10s\"\n\n", p.Name)
+		fmt.Fprintf(&b, "# [[sensor]]\n# name = \"\"\n# driver = \"\" # modbus-rtu, nmea, line, …: what is at the port cannot be determined from here\n# bus = %q\n# every = \"10s\"\n\n", p.Name)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
