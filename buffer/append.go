@@ -50,7 +50,8 @@ func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Du
 	st.last++
 	seq = st.last
 	if s.makeFrontRoomLocked(st.class, len(body)+itemOverhead, now) {
-		s.putLocked(st, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0) // else ErrNotDurable: it can be taken
+		// else ErrNotDurable: it can be taken
+		s.putLocked(st, up, body, now, s.o.MaxLoss == 0 && s.degraded == nil && s.retryAt == 0)
 	} else {
 		s.loseLocked(removal{lossKey{kind, s.run.id, st.name, reasonRejected}, seq, seq, 1}, now)
 		s.stats.Rejected++
@@ -145,7 +146,8 @@ func (s *Store) putLocked(st *stream, up time.Duration, body []byte, now time.Du
 func (s *Store) makeFrontRoomLocked(c class, cost int, now time.Duration) bool {
 	limit := s.limits.frontOf(c)
 	if s.o.WhenFull == RejectNew {
-		return !s.full[c] && s.front+cost <= limit && int64(s.front+cost) <= s.space[c] // what is taken will find room
+		// what is taken will find room
+		return !s.full[c] && s.front+cost <= limit && int64(s.front+cost) <= s.space[c]
 	}
 	if s.front+cost <= limit {
 		return true

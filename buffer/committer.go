@@ -12,11 +12,12 @@ type committer struct {
 	s       *Store
 	db      *db // nil while it cannot be opened again
 	codec   *codec
-	n       counters        // as stored
-	marks   []mark          // as stored
-	inDoubt *txn            // its COMMIT failed: it may have happened
-	file    int64           // bytes of the database, at the last look
-	usable  int64           // bytes of it that the file system permits, at the begin of the transaction
+	n       counters // as stored
+	marks   []mark   // as stored
+	inDoubt *txn     // its COMMIT failed: it may have happened
+	file    int64    // bytes of the database, at the last look
+	// bytes of it that the file system permits, at the beginning of the transaction
+	usable  int64
 	ballast int64           // bytes of the ballast file
 	runs    map[string]*run // of this store, those asked for last
 
@@ -97,7 +98,8 @@ func (c *committer) loop() {
 			s.closeErr = c.commit(true)
 			return
 		case wait <= 0:
-			if c.commit(false) == nil { // those who wait for it get the error, others see it in Stats and in the log
+			// those who wait for it get the error, others see it in Stats and in the log
+			if c.commit(false) == nil {
 				c.tendLog()
 			}
 			continue

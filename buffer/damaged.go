@@ -135,7 +135,8 @@ func (d *damagedStore) readSegment(cl class, from uint64) *row {
 		return nil
 	}
 	r.seg.id = id
-	bits, _ := d.db.value(`SELECT bits FROM ack WHERE id=?`, id) // unreadable: all of it comes again
+	// unreadable: all of it comes again
+	bits, _ := d.db.value(`SELECT bits FROM ack WHERE id=?`, id)
 	r.bits, _ = bits.([]byte)
 	return r
 }
@@ -172,7 +173,8 @@ func (d *damagedStore) transplant(to *db, whole bool) (plan salvagePlan, begin p
 			next = max(next, maxPosition)
 		}
 	}
-	begin.counters = counters{Next: next + 1<<20, Boot: begin.Boot, NextLoss: begin.NextLoss} // beyond what a lost commit may have used
+	// beyond what a lost commit may have used
+	begin.counters = counters{Next: next + 1<<20, Boot: begin.Boot, NextLoss: begin.NextLoss}
 	plan.Below = begin.Next
 	newest := int64(0)
 	err = d.rows("boot, run, store, gateway, kernel, clean", "run", "boot", func(v []driver.Value) error {
@@ -223,9 +225,10 @@ type salvagePlan struct {
 	Last     map[string]uint64 `json:"last"`     // last durable numbers of that run
 	Counted  bool              `json:"counted"`  // Expected is known
 	Expected int64             `json:"expected"` // records that it held
-	Table    int               `json:"table"`    // where to go on: dead, then the classes, the highest first
-	Next     uint64            `json:"next"`     // and its first id
-	Found    int64             `json:"found"`    // records salvaged
+	// where to go on: dead, then the classes, the highest first
+	Table int    `json:"table"`
+	Next  uint64 `json:"next"`  // and its first id
+	Found int64  `json:"found"` // records salvaged
 
 	// Older is the plan that the store itself had not finished: what was left to be salvaged is
 	// lost.

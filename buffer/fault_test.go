@@ -188,7 +188,8 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	longest := max(fileSize(path), fileSize(path+"-wal"))
-	for n := int64(1000); n < longest; n += 1031 { // a page, a frame's header, in the middle of either
+	// a page, a frame's header, in the middle of either
+	for n := int64(1000); n < longest; n += 1031 {
 		faults = append(faults, fault{n: int(n)}, fault{n: int(n), stays: true})
 	}
 	step := *faultStep
@@ -234,7 +235,8 @@ func (r *faultResults) String() string {
 func (r *faultResults) check(t *testing.T, f fault, path string) {
 	out, err := f.command(path).Output()
 	var exit *exec.ExitError
-	for i := range 3 { // strace loses its process now and then ("ptrace(PTRACE_LISTEN): Input/output error")
+	// strace loses its process now and then ("ptrace(PTRACE_LISTEN): Input/output error")
+	for i := range 3 {
 		if !errors.As(err, &exit) || !bytes.Contains(exit.Stderr, []byte("strace: ")) {
 			break
 		}

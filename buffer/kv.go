@@ -29,8 +29,9 @@ type pendingAppend struct {
 // change may or may not have happened. If ctx ends first, Update returns its error, and f runs all
 // the same.
 //
-// f runs on the committer's goroutine: it must be short and must not call the Store. It is called
-// again if a commit failed, so what it changes outside of the transaction must bear that.
+// f runs on the committer's goroutine: it must be short and must not call the Store. A commit that
+// fails is repeated, so f may run more than once, and after an error what it did outside of the
+// transaction remains.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return s.submit(ctx, &job{update: f})
 }

@@ -9,7 +9,8 @@ func (c *committer) load(cl class) error {
 		low, high := sh.unloadedLo, sh.unloadedHi
 		complete := uint64(1<<63 - 1)
 		if front := sh.unstored(); len(front) > 0 {
-			complete = front[0].id // a dead letter that is retried waits for what was there before it
+			// a dead letter that is retried waits for what was there before it
+			complete = front[0].id
 		}
 		s.mu.Unlock()
 		if low >= high {

@@ -104,7 +104,8 @@ func TestTornTwice(t *testing.T) {
 	s = openAt(t, before, Options{})
 	id := s.ID()
 	first := crash(t, s, before)
-	edit(t, first+"-wal", func(b []byte) []byte { // one transaction of many frames, the first of which is torn
+	// one transaction of many frames, the first of which is torn
+	edit(t, first+"-wal", func(b []byte) []byte {
 		const size = frameHeader + int(pageSize)
 		b = logOf(t, b)
 		last := append([]byte(nil), b[len(b)-size:]...)

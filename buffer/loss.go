@@ -187,8 +187,8 @@ func scanLoss(v []driver.Value) (l Loss) {
 		First: uint64(n(4)), Last: uint64(n(5)), Count: uint64(n(6)), Reason: t(7)}
 }
 
-// AckLosses removes entries that were reported from the ledger, with the next commit, at most 5
-// seconds later. After a power cut before that they are taken again.
+// AckLosses removes entries that have been reported. They are deleted with the next commit, at most
+// 5 seconds later; after a power cut before that they are reported again.
 func (s *Store) AckLosses(l []Loss) {
 	now := s.o.Up()
 	s.mu.Lock()

@@ -188,7 +188,8 @@ func (c *committer) create() error {
 func (c *committer) createTables() error {
 	for _, q := range schema {
 		if err := c.db.exec(q); hasCode(err, sqlite3.ErrError) {
-			return fmt.Errorf("%w: %w", errBadSchema, err) // it has tables, but its header says that it is new
+			// it has tables, but its header says that it is new
+			return fmt.Errorf("%w: %w", errBadSchema, err)
 		} else if err != nil {
 			return err
 		}

@@ -8,9 +8,10 @@ import (
 // counters are kept in memory and written with every commit, so that nothing ever has to be
 // counted.
 type counters struct {
-	Commit   uint64            // rises with every commit: shows whether a failed one happened
-	Next     uint64            // no stored position is as high
-	Boot     uint64            // of the run that committed last, whose marks stand beside; 0: none has
+	Commit uint64 // rises with every commit: shows whether a failed one happened
+	Next   uint64 // no stored position is as high
+	// of the run that committed last, whose marks stand beside; 0: none has
+	Boot     uint64
 	Records  [classCount]int64 // not acknowledged as far as stored
 	Bytes    [classCount]int64 // of segments
 	Losses   int64             // rows of loss

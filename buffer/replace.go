@@ -10,8 +10,10 @@ import (
 
 // Opened describes where the content of the store comes from.
 type Opened struct {
-	New       bool   // Open made the file, and it does not replace a damaged store
-	SetAside  string // path of the damaged store that this one replaced, at Open or since; "" for none
+	New bool // Open made the file, and it does not replace a damaged store
+	// SetAside is the path of the damaged store that this one replaced, at Open or since; "" if it
+	// replaced none.
+	SetAside  string
 	Cause     string // what was wrong with that
 	Salvaging bool   // records are still being read from it
 	Salvaged  int64  // records found in it so far

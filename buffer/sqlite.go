@@ -85,12 +85,16 @@ func (d *db) configure(l limits) (err error) {
 		set  any
 		want any // what is read back, if that differs
 	}{
-		{name: "locking_mode", set: "exclusive"},           // no shared memory file; a second process is refused
-		{name: "application_id", set: applicationID},       // written before the log exists, so the file itself always has it
-		{name: "journal_mode", set: "wal"},                 // one flush a commit
-		{name: "synchronous", set: "FULL", want: int64(2)}, // NORMAL is what go-sqlite3 compiles in: it loses commits
+		// no shared memory file; a second process is refused
+		{name: "locking_mode", set: "exclusive"},
+		// written before the log exists, so the file itself always has it
+		{name: "application_id", set: applicationID},
+		{name: "journal_mode", set: "wal"}, // one flush a commit
+		// NORMAL is what go-sqlite3 compiles in: it loses commits
+		{name: "synchronous", set: "FULL", want: int64(2)},
 		{name: "wal_autocheckpoint", set: l.log / (d.pageSize + frameHeader)},
-		{name: "journal_size_limit", set: int64(-1)}, // a log that is truncated costs twice the writes
+		// a log that is truncated costs twice the writes
+		{name: "journal_size_limit", set: int64(-1)},
 		{name: "max_page_count", set: l.file / d.pageSize},
 		{name: "cache_size", set: int64(-512)},        // KiB
 		{name: "mmap_size", set: int64(0), want: nil}, // an I/O error must not be a SIGBUS

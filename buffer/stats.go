@@ -46,7 +46,9 @@ type Stats struct {
 	Commits      uint64        // since Open
 	WrittenBytes uint64        // handed to the kernel by SQLite since Open; 0 if that is not known
 	LastCommit   time.Duration // how long it took
-	Overruns     uint64        // commits since Open that ended when a record of theirs was older than MaxLoss
+	// Overruns is the number of commits since Open that ended when one of their records was older
+	// than MaxLoss.
+	Overruns uint64
 
 	// Degraded is why the store does not commit; nil if it does.
 	Degraded error

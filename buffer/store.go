@@ -26,9 +26,9 @@ type Previous struct {
 	LastEvents map[string]uint64
 }
 
-// A Store keeps records until they are acknowledged. Its methods may be called from any number of
-// goroutines at a time. If ctx ends while one waits, it returns the error of ctx, and what it was
-// asked to do may still happen.
+// A Store keeps records until they are acknowledged. Its methods may be called concurrently. If
+// the ctx of one ends while it waits, it returns the error of ctx, and what it was asked to do may
+// still happen.
 type Store struct {
 	path    string
 	o       Options

@@ -63,7 +63,8 @@ func (c *committer) checkNames() {
 		if c.nameless == nil {
 			s.log.Error("the file of the store was removed or replaced while it was in use", "path", s.path)
 		}
-		if c.nameless = c.rescue(); c.nameless != nil { // the file without a name goes on, as long as the process does
+		if c.nameless = c.rescue(); c.nameless != nil {
+			// the file without a name goes on, as long as the process does
 			c.nameless = fmt.Errorf("%w; what it holds cannot be written to a new one: %w", errVanished, c.nameless)
 			c.degrade(c.nameless)
 			return
@@ -100,7 +101,8 @@ func (c *committer) rescue() error {
 			return notWritable(s.path, err)
 		}
 	}
-	if err := os.Remove(s.path + "-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) { // it is not that of the new file
+	// it is not that of the new file
+	if err := os.Remove(s.path + "-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return notWritable(s.path, err)
 	}
 	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)

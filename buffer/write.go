@@ -16,7 +16,8 @@ func (c *committer) write(t *txn) error {
 			c.codec.encode(seg)
 		}
 	}
-	if err := c.writeAcks(t, false); err != nil { // Ack, Refuse, expiry: of segments that were stored before
+	// Ack, Refuse, expiry: of segments that were stored before
+	if err := c.writeAcks(t, false); err != nil {
 		return err
 	}
 	if t.expire {
@@ -27,7 +28,8 @@ func (c *committer) write(t *txn) error {
 	if err := c.writeSegments(t); err != nil { // Append, Update; eviction and thinning to make room
 		return err
 	}
-	if err := c.writeAcks(t, true); err != nil { // Ack, Refuse, expiry: of the segments stored just now
+	// Ack, Refuse, expiry: of the segments stored just now
+	if err := c.writeAcks(t, true); err != nil {
 		return err
 	}
 	if err := c.writeLosses(t, c.s.losses.open); err != nil { // the ledger of every row

@@ -15,9 +15,9 @@ type Driver interface {
 	// Read measures once. If the device sends by itself, it waits for the next whole frame. It
 	// returns either values or an error, never both: a value for each field that Spec.Fields
 	// returns, with Bad for those that could not be measured, or an error if none could be. After
-	// an error Read can be called again, unless the error is os.ErrClosed. The values belong to the
-	// caller until the next Read, which may overwrite them. Read returns soon after ctx ends, at
-	// the latest after one bus transaction.
+	// an error Read can be called again, unless the error wraps os.ErrClosed. The values belong to
+	// the caller until the next Read, which may overwrite them. Read returns soon after ctx ends,
+	// at the latest after one bus transaction.
 	Read(ctx context.Context) ([]Value, error)
 	// Close puts the device into its state of lowest power. It does not close the bus. A second
 	// call does nothing. Neither Read nor Write may be called afterwards.
@@ -33,10 +33,10 @@ type Writer interface {
 	Write(ctx context.Context, v Value) error
 }
 
-// Buses opens the buses of this machine. They belong to it, and drivers never close them: drivers
-// that ask for the same bus share it. A bus that was lost (an unplugged adapter) answers every call
-// with an error that is os.ErrClosed; asking for it again gives one that works as soon as the
-// adapter is back. The methods may be called concurrently.
+// Buses opens the buses of this machine. Drivers never close a bus, because those that ask for the
+// same one share it. A bus that was lost (an unplugged adapter) answers every call with an error
+// that wraps os.ErrClosed; asking for it again returns one that works as soon as the adapter is
+// back. The methods may be called concurrently.
 type Buses interface {
 	// I2C returns the bus of a device file, "/dev/i2c-1". It serialises the transfers of several
 	// drivers.

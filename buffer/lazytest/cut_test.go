@@ -53,8 +53,9 @@ var kinds = []fault{
 
 // A round is one life of a writer.
 type round struct {
-	fault   fault
-	kill    bool          // LazyFS is killed under the writer; else the writer is, before the cache is dropped
+	fault fault
+	// LazyFS is killed under the writer; else the writer is, before the cache is dropped
+	kill    bool
 	after   time.Duration // when the cut comes
 	lines   int           // or after so many, if it is not 0
 	maxLoss time.Duration
