@@ -7,20 +7,16 @@ import (
 	"time"
 )
 
-// Append adds a record to the store and copies its body. up is when it was measured, since power-up
-// as Options.Up has it. If MaxLoss is zero, the record is durable when nil is returned; otherwise
-// it is in RAM then, and durable within MaxLoss unless the storage fails, which Stats reports.
+// Append adds a record to the store and copies its body. The record is in RAM when Append returns,
+// and durable within Options.MaxLoss; if that is zero, it is durable when Append returns. If
+// readings arrive faster than the storage writes them, Append waits for room in RAM. up is when the
+// record was measured, as the time since power-up (Options.Up).
 //
-// seq is the number that was assigned, or zero if none was: then the record was not accepted. With
-// a number, an error means:
-//
-//   - ErrFull: the record was not accepted. The ledger has its number.
-//   - ErrNotDurable, only if MaxLoss is zero: the record is in RAM and will be delivered, but a
-//     power cut may lose it.
-//   - the error of ctx: it ended while Append waited for the commit. The record is kept, and is
-//     committed later.
-//
-// If the storage is slower than records are appended, Append waits for room in RAM, until ctx ends.
+// seq is the number that was assigned; zero means that none was and that nothing was kept. With
+// another seq the error says what happened to the record: ErrFull, it was not accepted, and its
+// number is in the ledger; ErrNotDurable, it is kept in RAM and committed later (only if MaxLoss is
+// zero); an error of ctx, the same. Without a number come ErrTooLarge, ErrClosed, an error of ctx
+// and, for an unknown kind or an empty stream, ErrOptions.
 func (s *Store) Append(ctx context.Context, kind Kind, stream string, up time.Duration, body []byte) (seq uint64, err error) {
 	if err := s.check(kind, stream, body); err != nil {
 		return 0, err

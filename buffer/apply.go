@@ -156,7 +156,7 @@ func (c *committer) undo(t *txn) {
 }
 
 // unloadExcessLocked bounds the stored records kept in RAM: it unloads the oldest segments. They
-// are on the card only from then on, and their readings are backlog.
+// are only on the disk from then on, and their readings are backlog.
 func (s *Store) unloadExcessLocked() {
 	for i := range s.shelves {
 		sh := &s.shelves[i]
@@ -167,7 +167,7 @@ func (s *Store) unloadExcessLocked() {
 			if s.cached <= s.limits.cache && count <= maxCached {
 				break
 			}
-			if seg.pinned() || seg.dirty || seg.evicting || seg.left == 0 || sh.hasUnloaded() && seg.id < sh.unloadedLo {
+			if seg.pinned() || seg.dirty || seg.evicting || seg.left == 0 || sh.gap() && seg.id < sh.gapLo {
 				j++
 				continue
 			}
@@ -177,7 +177,7 @@ func (s *Store) unloadExcessLocked() {
 	}
 }
 
-// unloadLocked takes a stored segment out of RAM.
+// unloadLocked leaves a segment to the disk.
 func (s *Store) unloadLocked(sh *shelf, seg *segment) {
 	sh.cover(seg.id, seg.last()+1)
 	s.cached -= seg.cost

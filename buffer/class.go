@@ -2,8 +2,8 @@ package buffer
 
 import "time"
 
-// A Priority says which readings are taken first from the live and the backlog lane, and which are
-// removed last when a limit is reached.
+// A Priority says which readings of a lane Take returns first, and which are removed last when a
+// limit is reached. The zero value is Normal.
 type Priority int8
 
 // The priorities of streams of readings.
@@ -13,13 +13,14 @@ const (
 	High
 )
 
-// StreamOptions apply to one stream of readings. A stream without any has those of the zero value.
+// StreamOptions apply to one stream of readings. A stream without any has the zero value: the
+// priority Normal, and it never expires.
 type StreamOptions struct {
 	Priority Priority
 
-	// TTL is the age above which a reading is not sent but removed, with the reason "expired" in
-	// the ledger. Zero means never. A reading whose age is not known (see Options.PowerUpAge) is
-	// kept.
+	// TTL is the age, counted from Record.Up, above which a reading is removed instead of taken;
+	// its Loss has the Reason "expired". Zero means never. A reading whose age is not known (see
+	// Options.PowerUpAge) is kept.
 	TTL time.Duration
 }
 

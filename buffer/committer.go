@@ -16,7 +16,7 @@ type committer struct {
 	marks   []mark   // as stored
 	inDoubt *txn     // its COMMIT failed: it may have happened
 	file    int64    // bytes of the database, at the last look
-	// bytes of it that the file system permits, at the beginning of the transaction
+	// bytes of it that the file system permits, at the begin of the transaction
 	usable  int64
 	ballast int64           // bytes of the ballast file
 	runs    map[string]*run // of this store, those asked for last

@@ -16,8 +16,7 @@ func TestCloseCommitsFirst(t *testing.T) {
 	var before atomic.Int64 // bytes of the database when Close began
 	copied := false
 	s := openAt(t, path, Options{MaxLoss: time.Hour, Up: func() time.Duration {
-		// the first look at the clock after the log was copied
-		if n := before.Load(); n > 0 && !copied && fileSize(path) > n {
+		if n := before.Load(); n > 0 && !copied && fileSize(path) > n { // the first look at the clock after the log was copied
 			copied = true
 			if err := copyStore(path, to); err != nil {
 				t.Error(err)

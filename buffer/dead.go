@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// A DeadLetter is a record that the receiver refused. It is kept until somebody retries or drops
-// it, or until newer ones need its room (see Refuse).
+// A DeadLetter is a record that the receiver refused (Refuse), kept until RetryDead or DropDead.
+// All together may use a 64th of MaxBytes; beyond that the oldest are removed and get a second
+// Loss, with the Reason "evicted".
 type DeadLetter struct {
-	ID     int64 // the Pos that the record had
+	ID     int64 // identifies it in this store; rises with Record.Pos
 	Record Record
 	Reason string // as given to Refuse
 }
 
-// DeadLetters returns up to max dead letters with an ID above after, in the order of their IDs. All
-// IDs are above zero.
+// DeadLetters returns up to max dead letters with an ID above after, in the order of their IDs.
 func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []DeadLetter, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
 		list, err = c.deadLetters(after, max)
@@ -26,9 +26,9 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, max int) (list []D
 }
 
 // RetryDead puts the dead letters with these IDs back into the queue. They are delivered again as
-// the readings or events that they were, with the same run, stream and number, after the backlog;
-// what is live at that time becomes backlog. It returns how many of the IDs existed. The change is
-// durable when nil is returned; after an error it may or may not have happened.
+// the readings or events that they were, with the same run, stream and number, behind the backlog;
+// what is live at that time becomes backlog. It returns how many of them existed; without an error
+// the change is durable.
 func (s *Store) RetryDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids, retry: true})
 }
@@ -39,8 +39,7 @@ func (s *Store) RetryAllDead(ctx context.Context) (int, error) {
 }
 
 // DropDead removes the dead letters with these IDs. The ledger has had them since they were
-// refused. It returns how many of the IDs existed. The change is durable when nil is returned;
-// after an error it may or may not have happened.
+// refused. It returns how many of them existed; without an error the change is durable.
 func (s *Store) DropDead(ctx context.Context, ids ...int64) (int, error) {
 	return s.forDead(ctx, &deadJob{ids: ids})
 }

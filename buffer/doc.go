@@ -1,191 +1,240 @@
-// Package buffer keeps whatever must survive a power cut in one SQLite file, the store: records
-// that wait for delivery, the ledger of those that were lost, dead letters, and small values of
-// other packages (Update). It knows nothing of sensors or MQTT: bodies are opaque. No other package
-// touches the file.
+// Package buffer keeps in one SQLite file, the store, whatever must survive a power cut: records
+// that wait for delivery, the ledger of records that were lost, dead letters, and small values of
+// other packages (Update). It has no notion of sensors or of MQTT: bodies are opaque. All code that
+// accesses the file is in this package, and nothing else is.
 //
 // # Use
 //
-// Open the store, Append records, and Close it at the end. One goroutine delivers: it waits for
-// Ready, calls Take for each Lane until that returns nothing, and passes every record that it took
-// to exactly one of Ack, AckUnrouted, Refuse and Release. It reports the ledger in the same way,
-// with TakeLosses, AckLosses and ReleaseLosses. A record that was taken but not settled when the
-// program ends is delivered again by the next run, so a receiver must expect duplicates.
+// One goroutine or many call Append. Another delivers: it waits for Ready, calls Take for each lane
+// until nothing comes, and ends each record with Ack, AckUnrouted, Refuse or Release. Split and
+// Hold steer what Take returns; TakeLosses and AckLosses are Take and Ack for the ledger.
+//
+//	s, err := buffer.Open(ctx, "/var/lib/app/queue.db", buffer.Options{MaxLoss: time.Minute})
+//	…
+//	seq, err := s.Append(ctx, buffer.Readings, "boiler", up, body)
+//	…
+//	for range s.Ready() { // it is never closed: also watch a context
+//		for r := s.Take(buffer.LiveLane, 100, 64<<10); len(r) > 0; r = s.Take(buffer.LiveLane, 100, 64<<10) {
+//			if deliver(r) != nil {
+//				s.Release(r)
+//				break // and call Take again when the receiver is back
+//			}
+//			s.Ack(r)
+//		}
+//	}
 //
 // # Building
 //
-// The package needs cgo, and the figures in its documentation were measured with these flags:
+// The package needs cgo, and the costs that are documented were measured with these flags:
 //
 //	CGO_CFLAGS="-O2 -DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_DQS=0 -DSQLITE_MAX_EXPR_DEPTH=0"
 //	go build -tags sqlite_omit_load_extension
 //
-// The store is just as safe without HAVE_FDATASYNC, but then each commit also writes the file
-// system's journal: about twice the bytes and flushes.
+// Without HAVE_FDATASYNC it is as safe, but each commit also writes the file system's journal:
+// about twice the bytes and flushes.
 //
-// # Words
+// # Terms
 //
-//	record    one thing to deliver, of the Kind Events or Readings
-//	item      a record in RAM
-//	stream    the records of one sensor, or of one series of events, numbered 1, 2, 3 … in each run
-//	segment   the records of one class that a commit stores as one row
-//	class     the events, or the readings of one Priority; each has a table and a shelf
-//	shelf     the part of a class that is in RAM
-//	front     the segments that are in RAM only
-//	unloaded  the segments that are on the card only
-//	card      the block device below the store
-//	queue     what waits in the store for delivery
-//	Lane      one of the orders of delivery: the events, the live readings, or the backlog
-//	taken     returned by Take and not settled yet; also "in flight" and, as no limit may remove it, "pinned"
-//	ack row   a bit for each record of a stored segment of which some, but not all, are acknowledged
-//	progress  the row that every commit writes: counters, and the mark of each stream
-//	mark      the last durable sequence number of a stream
-//	ledger    the list of what was removed unsent, or was delivered to nobody
-//	run       one start of the program
-//	boot      the number of a run in this file
-//	kernel    one boot of the kernel: what a time since power-up refers to
-//	bucket    a record that stands for several that were thinned
-//	strict    a store whose MaxLoss is zero
-//	ballast   a file that occupies space, to be given up when the file system is full
+//	record       one thing to deliver, of the Kind Events or Readings
+//	stream       a series of records, numbered 1, 2, 3 …: those of one sensor, or of one event type
+//	lane         one of the three orders in which Take returns records: events, live, backlog
+//	front        the records that are in RAM and not committed yet
+//	stored       committed to the file
+//	durable      stored, so that a power cut does not lose it
+//	acknowledged ended by Ack, AckUnrouted or Refuse, or removed
+//	in flight    taken, and neither acknowledged nor released
+//	segment      one row of the file: the records of one class that one commit stored
+//	class        the events, or the readings of one Priority
+//	queue        the records that wait in the store
+//	dead letter  a record that the receiver refused, kept for a person to decide
+//	ledger       the list of Losses: records that were removed unsent, or that nobody received
+//	bucket       a record that stands for several that were thinned (Options.Thin)
+//	run          one start of the program, from Open to its end
+//	boot         the number of a run within its store
+//	kernel boot  one boot of the kernel; a time since power-up refers to it
+//	card         the block device below the store
 //
-// # How a record travels
+// # Order
 //
-// Append puts a record into the front. A record that is acknowledged there is never written to the
-// card. Otherwise the committer, the one goroutine that uses the database, writes the
-// unacknowledged records of each class as one row, a segment, and flushes all classes at once. It
-// starts early enough for the commit to be done before the oldest record is MaxLoss old, even if
-// this commit is as slow as the slowest one of the last 30 to 60 minutes (CommitAfter).
+// Each stream is taken in the order in which its records were appended; each lane has its records
+// in the order of Record.Pos, within one priority. A higher priority is taken first, and a lower
+// one is removed first if a limit needs room. A stream keeps its priority throughout a run.
 //
-// Pages are small, 512 bytes, because a commit writes every page that it changes: those of the
-// segment, that of the progress, the first of the file, and now and then an interior page of a
-// table. The write-ahead log is extended in steps, with zeros, and copied into the database between
-// commits, so that no caller waits for either.
+// A reading is live if it was appended after the last Split. When RAM cannot hold the live
+// readings, the older ones become backlog; backlog never becomes live again. A dead letter that is
+// retried gets a new position.
 //
-// Recently stored segments stay in RAM, within a bound; older ones are unloaded, and read when they
-// are taken. One range of ids per class covers the unloaded segments, and counters that every
-// commit stores say how many records they hold. So the memory needed, the time of Open and the time
-// of the first Take do not depend on the size of the backlog.
+// # Commits
 //
-// Each class has a table, a shelf and a front of its own. A class that no stream uses costs an
-// empty table; each one in use adds a row to a commit. A higher priority is taken first; to make
-// room, the lowest is removed first. A stream is in one class throughout a run.
-//
-// Positions number the records over the life of the file; the id of a segment is the position of
-// its first record. Each class has a bound: a reading is live if its position is at or above it.
-// The bound only rises: at each Split, when RAM overflows, and when dead letters are retried. Each
-// lane is taken in the order of positions within a class, so a stream keeps its order within a
-// lane. A dead letter that is retried gets a new position.
-//
-// Hold makes Take pass over some streams of a lane. Segments that hold nothing else are read once
-// and then unloaded again. The range no longer covers them, and only the lowest of their ids is
-// remembered per stream. When the stream is free, the range is extended down to it (hold.go). If
-// such a segment has acknowledgements that are not stored, a commit stores them first.
+// A record that is acknowledged before its commit is never written to the card. All others are
+// committed early enough to be durable when the oldest is MaxLoss old, even if the commit takes as
+// long as the slowest of the last half hour or more (CommitAfter). Recently stored records stay in
+// RAM, within a bound; older ones are read when they are taken. Neither memory nor the time that
+// Open and the first Take need depends on the length of the backlog.
 //
 // # Limits
 //
-// To make room, the oldest segments that are not pinned are removed. That happens in the
-// transaction of the commit that needs the room, which also enters their records in the ledger. A
-// segment in which every record has expired goes first, whatever the policy and the class. Any
-// other reading that is older than the TTL of its stream is removed when Take comes to it. Age is
-// measured by CLOCK_BOOTTIME within one boot of the kernel. For readings of earlier boots it
-// follows from Options.PowerUpAge; if that does not know a boot, nothing of that boot expires. With
-// the policy Thin, the oldest segments are first replaced by one with fewer records, and only then
-// removed (thin.go).
+// If MaxBytes or MinFree is reached, the policy (Options.WhenFull) decides. DropOldest and Thin
+// remove the oldest segments of the lowest priority that have no record in flight. The commit that
+// needs the room removes them and enters their ranges in the ledger, in one transaction. A reading
+// never displaces one of a higher priority. Events are removed only if they use more than what is
+// reserved for them.
 //
-// SQLite needs free blocks even to delete. On a full file system the log is first emptied by a
-// checkpoint; if that is not enough, the ballast file is given up. It is made again as soon as
-// there is room.
+// Segments of which all records are expired are removed first, whatever the policy and the class.
+// Other expired readings are removed when Take comes to them. Age is measured by CLOCK_BOOTTIME
+// within one kernel boot. For readings of earlier kernel boots it follows from Options.PowerUpAge;
+// nothing of a kernel boot that this does not know expires.
 //
 // # Identity
 //
-// A record is identified by (run, kind, stream, seq). The run is 12 hexadecimal digits, chosen at
-// random when the program starts. So a number is never used twice, even if the file is copied,
-// restored or lost, and nothing has to be written to ensure that. Every segment, dead letter and
-// ledger entry carries its run; the checksum of a segment includes it.
+// A record is identified by (run, kind, stream, seq). The identity of a run is 12 hexadecimal
+// digits, made at random in RAM when the program starts, and not read from the file. So no number
+// is used twice even if the file is copied, restored or lost, and a new run needs no write for it.
+// Every record, dead letter and ledger entry carries its run; the checksum of a segment covers it.
 //
-// Each run has a row with what is not part of the identity: the boot, the gateway and the kernel
-// boot that it began with, and whether it ended with Close. Previous is the row before this one. By
-// this chain of runs a receiver finds out that a file was lost or that an older copy was restored.
+// The row of a run has the rest: its boot, its gateway and kernel boot, and whether it ended with
+// Close. Previous is the row of the run before: by this chain of runs a receiver finds out that a
+// file was lost or that an older copy was restored.
 //
-// # What is found after a power cut
+// # Durability
 //
-// Every change is one SQLite transaction in WAL mode with synchronous=FULL; its commit point is the
-// flush of its commit frame. If a frame is torn or missing, the checksum chain of the log breaks
-// there, and the transaction has not happened. If a frame is bad although two or more commits
-// follow it, that is not a power cut but damage; Open checks for that itself (log.go). So each of
-// these is found either whole or not at all:
+// Every change is one SQLite transaction in WAL mode with synchronous=FULL: after a power cut it is
+// found whole or not at all. It is durable:
 //
-//	operation   before                   the transaction                        durable
-//	Open        last run                 run row, its first event               when Open returns
-//	Append      record in RAM            segment, progress                      within MaxLoss; strict: when Append returns
-//	Ack         segment                  row deleted, or bits of its ack row    with the next commit, at most 5 s later
-//	Refuse      taken record             dead letter, ledger, bits              when Refuse returns
-//	eviction    segment                  row deleted, ledger                    with the commit that needs the room
-//	thinning    segments                 rows deleted, their buckets, ledger    with the commit that needs the room
-//	expiry      record                   bits of its ack row, ledger            within MaxLoss after Take came to it
-//	RetryDead   dead letter              deleted there, segment                 when RetryDead returns
-//	DropDead    dead letter              deleted                                when DropDead returns
-//	set aside   damaged file             none: it is renamed, see below         with the run row of the new file
-//	salvage     rows of the old file     segments, how far it came              after each step
-//	ErrFull     nothing                  ledger                                 within MaxLoss; strict: when Append returns
-//	Update      old values               new values, records appended by it     when Update returns
-//	unrouted    loss in RAM              ledger                                 with a commit, at most 5 min later
-//	AckLosses   ledger entry             row deleted                            with the next commit, at most 5 s later
-//	Close       run not ended            front, acks, progress, clean=1         when Close returns
+//	operation   before                   in one transaction                     durable when
+//	Open        last run                 run row, its first event               Open has returned
+//	Append      record in RAM            segment, progress                      MaxLoss has passed; if it is 0: Append has returned
+//	Ack         segment                  row deleted, or bits of its ack row    the next commit is done, at most 5 s later
+//	Refuse      taken record             dead letter, ledger, bits              Refuse has returned
+//	eviction    segment                  row deleted, ledger                    the commit that needed room is done
+//	thinning    segments                 rows deleted, their buckets, ledger    the commit that needed room is done
+//	expiry      record                   bits of its ack row, ledger            MaxLoss has passed since Take came to it
+//	RetryDead   dead letter              deleted there, segment                 RetryDead has returned
+//	DropDead    dead letter              deleted                                DropDead has returned
+//	set aside   damaged file             none: it is renamed, see Damage        the run row of the new file is
+//	salvage     rows of the old file     segments, how far it came              each step is done
+//	ErrFull     nothing                  ledger                                 MaxLoss has passed; if it is 0: Append has returned
+//	Update      old values               new values, records appended by it     Update has returned
+//	unrouted    loss in RAM              ledger                                 a commit is done, at most 5 min later
+//	AckLosses   ledger entry             row deleted                            the next commit is done, at most 5 s later
+//	Close       run not ended            front, acks, progress, clean=1         Close has returned
 //
-// "When it returns" means: with a nil error. While the storage fails nothing becomes durable, and
-// the times do not hold.
+// "Has returned" means without an error. The progress is a row of counters and marks, and the bits
+// of an ack row are the acknowledged records of a segment. "unrouted" are the ranges that the
+// broker accepted although nobody had subscribed (AckUnrouted). A gateway whose readings nobody
+// wants does not write for that alone; a power cut before the commit loses these ledger entries and
+// no record.
 //
-// "unrouted" are the records that the broker took although nobody had subscribed (AckUnrouted). A
-// gateway whose readings nobody wants does not write for them alone. A power cut before the commit
-// loses no record, only these entries of the ledger.
+// After a power cut before the commit of an Ack the records are delivered again, which QoS 1
+// permits.
 //
-// After a power cut before the commit point of an Ack the records are taken and delivered again, as
-// QoS 1 permits. After one inside a checkpoint the log is still there and is copied again. The
-// names of new files are made durable by syncing the directory.
-//
-// Previous reports the marks of the run that committed last. After a clean end every missing number
-// is in the ledger. After an unclean one, two kinds of numbers can be missing from it: those above
-// a mark, and those below it that became unrouted in the last 5 minutes.
+// Previous reports the last durable number of each stream of the run that committed last, its
+// marks. After a clean end the ledger has every number that is missing. After an unclean end it may
+// lack numbers above the mark, and of those below the mark only the unrouted ones of the last 5
+// minutes.
 //
 // # When the storage fails
 //
-// A commit that fails acknowledges nothing. The connection is closed and opened again, and a
-// checkpoint writes again whatever is found, because the kernel may mark pages as clean although it
-// failed to write them. A counter that rises with each commit shows whether the failed one has
-// happened after all: if so, it is applied; otherwise it is repeated with the same segments under
-// the same ids. If that fails too, the store is degraded: it works from RAM, within bounds, and
-// tries again after 1 s, then after longer pauses of up to 1 min.
+// A commit that fails acknowledges nothing. It is repeated once on a new connection. If that fails
+// too, the store is degraded (Stats.Degraded): it works from RAM, within bounds, and tries again
+// after 1 s, then after growing pauses of up to 1 min. Methods that wait for a commit then return
+// ErrNotDurable. A record is stored once, even if the failed commit took effect after all.
 //
 // # Damage
 //
-// SQLite has no page checksums, so each segment has one. A segment whose checksum is wrong is
-// removed and entered in the ledger.
+// Each segment has a checksum, because SQLite has none. A segment that fails it is removed and
+// entered in the ledger.
 //
-// A database that SQLite finds damaged, at Open or later, is set aside: it is renamed, and a new
-// one takes its place. A marker file beside it, with the new name, exists from before the rename
-// until the new store is made: after a power cut in between, the next Open completes the work. If
-// the damage is found at Open, the new store gets a new ID, and its boots go on counting where the
-// old ones ended, as on a cloned card. If it is found in use, the new store keeps ID, run and
+// A database that SQLite finds damaged, at Open or later, is renamed, and a new one takes its
+// place. If the damage is found at Open, the new store gets a new ID, and its boots continue those
+// of the old one, as on a cloned card. If it is found in use, the new store keeps ID, run and
 // numbers, which are in RAM, and everything in RAM is stored again.
 //
 // The first transaction of the new store takes over the runs, the marks, the ledger and the values
-// of Update. The records whose checksum is right follow in the background, under their old
-// identity, some segments in each transaction (salvage); if the program ends before that is done,
-// the next Open goes on with it. Take does not pass them: it waits for records that are older than
-// what it would return. In the end the ledger gets the number of records that were not found, if it
-// is known, and for every stream of the last run a range with a Count of zero: any of these numbers
-// may be missing. The old file is kept if it fits into MaxBytes together with the store; until
-// salvage ends both exist.
+// of Update. The salvage of the records follows in the background: those with a correct checksum
+// keep their identity. If a power cut interrupts it, the next Open continues it. Until a record is
+// salvaged, Take does not return any that belong after it. In the end the ledger has the number of
+// records that were not found, if it is known, and for every stream of the last run a range with a
+// Count of zero: any number in it may be missing. The old file is kept if it fits into MaxBytes
+// together with the store; until the salvage ends both exist.
 //
-// Small pages put more records at risk from one bad block: with one block of 4 KiB in 17 destroyed,
-// stores of segments of 20 readings of 500 bytes lost 18 % of them (11 to 30 %, depending on where
-// the blocks were); with pages of 4 KiB they lost 11 %. And if a card garbles the block of the log
-// that it was writing when its power failed, the last commits that share the block are lost with
-// it, up to four of one reading each; SQLite assumes that a storage device does not do that.
+// The damage that one destroyed block does is larger with the small pages of this store: with one
+// block of 4 KiB in 17 destroyed, segments of 20 readings of 500 bytes lost 18 % (11 to 30 %,
+// depending on where the blocks were), but 11 % with pages of 4 KiB. If a card garbles the block of
+// the log that it was writing when its power failed, the last commits that share the block are lost
+// with it, up to four of one reading each; SQLite assumes that a disk does not do that.
 //
-// A file that never was a store is refused and not changed.
+// A file that never was a store is left alone, and Open returns ErrNotDatabase.
 //
 // # Goroutines
 //
-// Open starts the committer, and Close waits for it. It is locked to its thread, so that the I/O
-// account of the thread counts what SQLite writes.
+// All methods may be called concurrently. Open starts the committer, the one goroutine that
+// accesses the database, and Close waits for it. Functions of the caller that run on it (those
+// given to Update and Each, Options.First and Options.Thin) hold up all commits and must not call
+// the Store.
 package buffer
+
+// What follows is for those who change the package.
+//
+// # Terms of the code
+//
+//	item      a record in RAM
+//	shelf     the part of a class that is in RAM; each class has one, and a table
+//	front     the segments that are in RAM only
+//	gap       the range of ids that covers the segments of a class that are not in RAM
+//
+// # The way of a record
+//
+// Append puts a record into the front. The committer writes the unacknowledged records of each
+// class as one row, a segment, with one flush.
+//
+// Pages are small, 512 bytes, because a commit writes every page that it changes: those of the
+// segment, that of the progress, the first of the file, and now and then one above the segments.
+// The log is extended in steps, with zeros, and copied into the database between commits: neither
+// is left to a commit that somebody waits for.
+//
+// Segments that are not in RAM are described by one range of ids per class, the gap, and by
+// counters that every commit stores.
+//
+// Each class has a table, a shelf and a front of its own. A class that no stream uses costs an
+// empty table; one that is used makes a commit a row longer.
+//
+// Positions number the records over the life of the file; the id of a segment is the position of
+// its first record. A reading is live if its position is at or above one bound of its class, which
+// only ever rises, by Split and when RAM overflows. Each lane is taken in the order of positions:
+// that keeps the order of every stream.
+//
+// Hold makes Take pass over some streams of a lane. Segments that hold nothing else are read once
+// and then dropped from RAM again. The gap does not cover them any more, and only the lowest of
+// them is remembered per stream. When the stream is free, the gap is extended down to it (hold.go).
+// If there are acknowledged records in such segments, a commit stores their bits first.
+//
+// # Room
+//
+// SQLite needs free blocks even to delete. On a full file system the log is emptied by a checkpoint
+// first; then a ballast file is given up, which is made again as soon as there is room. The policy
+// Thin replaces the oldest segments by one of fewer records before anything is removed (thin.go).
+//
+// # Power cuts
+//
+// The commit point of a transaction is the flush of its commit frame. If a frame is torn or
+// missing, the checksum chain of the log breaks there and the transaction has not happened. If a
+// frame fails although two commits or more follow it, that is not a power cut but damage; Open
+// checks for that itself (log.go). A cut inside a checkpoint leaves the log, which is copied again.
+// The names of new files are made durable by syncing the directory.
+//
+// While a damaged database is replaced, a mark beside it, with the new name, exists from before the
+// rename until the new store is made: after a cut in between the next Open continues. Salvage
+// copies some segments in each transaction.
+//
+// # A failed commit
+//
+// The connection is closed and opened again, and a checkpoint writes again whatever is found: after
+// a failed write the kernel may mark pages as clean although they never reached the card. A counter
+// that rises with each commit shows whether the failed one has happened after all: if so, it is
+// applied; otherwise it is repeated with the same segments under the same ids.
+//
+// # The thread
+//
+// The committer is locked to its thread, so that the I/O account of the thread counts what SQLite
+// writes.

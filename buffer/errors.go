@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Problems that Open and Examine report in an *OpenError; use errors.Is to find them.
+// Problems that Open and Examine report in an *OpenError; test for them with errors.Is. The text of
+// each says what is wrong with the path.
 var (
 	ErrNotDatabase = errors.New("not a store")
 	ErrNewer       = errors.New("made by a newer version")
@@ -17,35 +18,37 @@ var (
 	ErrSettings    = errors.New("sqlite does not accept a setting that durability needs")
 )
 
+// Errors that the methods wrap; test for them with errors.Is.
 var (
-	// ErrOptions means that one of the Options is out of range, or that Append was called with an
-	// unknown Kind or an empty stream.
+	// ErrOptions means that Options are out of range, or that Append got an unknown Kind or an
+	// empty stream.
 	ErrOptions = errors.New("invalid options")
 
-	// ErrFull means that a limit was reached and the record was not accepted. Its sequence number
-	// is used up; the ledger has it as "rejected".
+	// ErrFull means that a limit was reached and the record was not accepted. Its number is used
+	// up; the ledger has it as "rejected". In an OpenError it means that there is no room for the
+	// store.
 	ErrFull = errors.New("store is full")
 
-	// ErrNotDurable means that the storage failed, or has no room. An appended record is held in
-	// RAM, can be taken, and is committed as soon as the storage works again. An Update may or may
-	// not have happened. A method that only reads returns it if the database is not open now.
+	// ErrNotDurable means that the storage failed or that the store has no room. A record that was
+	// appended is kept in RAM, can be taken, and is committed as soon as that is possible. Whether
+	// an Update, or another change, has happened is not known.
 	ErrNotDurable = errors.New("not durable")
 
-	// ErrTooLarge means that a body is larger than MaxBody says, or a name longer than MaxStream.
-	// No sequence number was used up.
+	// ErrTooLarge means that a body or the name of a stream exceeds its limit (MaxBody, MaxStream).
+	// No number was used up.
 	ErrTooLarge = errors.New("too large")
 
-	// ErrClosed means that Close was called before.
+	// ErrClosed means that Close has been called.
 	ErrClosed = errors.New("store is closed")
 )
 
-// An OpenError is a reason why a store cannot be opened that an operator can do something about.
-// Nothing in the store was changed.
+// An OpenError is a reason why a store cannot be opened that an operator can remove. The store at
+// Path was not changed.
 type OpenError struct {
-	Path    string // of the store
-	Problem error  // one of those above, or ErrFull
-	Remedy  string // what to do, for the operator
-	Err     error  // what the operating system or SQLite reported; may be nil
+	Path    string
+	Problem error  // one of the Err… values of this package
+	Remedy  string // what the operator can do
+	Err     error  // what the system said; may be nil
 }
 
 func (e *OpenError) Error() string {

@@ -236,7 +236,7 @@ func (c *committer) evictOutranked(t *txn, seg *segment) bool {
 	return ok
 }
 
-// sacrifice gives up what it must when the card or the permitted size is used up: the ballast, and
+// sacrifice gives up what it must when the disk or the permitted size is used up: the ballast, and
 // the oldest segments by the policy. It reports whether there is more room.
 func (c *committer) sacrifice() bool {
 	s := c.s

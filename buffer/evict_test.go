@@ -82,7 +82,7 @@ func TestExpiredGiveWayFirst(t *testing.T) {
 	}
 }
 
-// Segments that are on the card only are removed: the depths leave out what was acknowledged of
+// Segments that are only on the disk are removed: the depths leave out what was acknowledged of
 // them, and one that cannot be read is a loss of its records.
 func TestEvictedFromTheDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")

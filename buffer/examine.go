@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Examine returns an *OpenError if Open could not use path, as far as that can be seen without
-// opening it, and nil otherwise, also if there is no file yet. It changes nothing. A store that is
-// open is ErrInUse, even if this process has it open.
+// Examine returns what would keep Open from using path, as an *OpenError, or nil if there is no
+// such reason that shows without opening the database. It changes nothing. For a store that is
+// open, also in this process, it returns ErrInUse.
 func Examine(path string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -52,8 +52,8 @@ func Examine(path string) error {
 	return nil
 }
 
-// InUse reports whether a process, this one included, has the store open. An error means that this
-// cannot be determined, for example because the user may not read the lock file.
+// InUse reports whether any process, this one included, has the store at path open; false if there
+// is no store. An error means that this cannot be determined.
 func InUse(path string) (bool, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target

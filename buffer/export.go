@@ -6,9 +6,9 @@ import (
 )
 
 // Stored returns the records of a kind that are not acknowledged, including those in flight and
-// those in RAM: readings by priority, the highest first, and oldest first within each. It takes
-// nothing: delivery goes on, and what that removes in the meantime may be missing. It reads one
-// segment at a time, and leaves out those that cannot be decoded. After an error the sequence ends.
+// those that are only in RAM: readings by priority, the highest first, and oldest first within one.
+// It does not take them: they cannot be acknowledged, delivery continues, and what is removed in
+// the meantime may be missing. It reads one segment at a time. After an error the sequence ends.
 func (s *Store) Stored(ctx context.Context, kind Kind) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		first, last := lowClass, highClass
@@ -40,7 +40,7 @@ func (s *Store) Stored(ctx context.Context, kind Kind) iter.Seq2[Record, error] 
 	}
 }
 
-// peek returns the records of the first segment, on the card or in RAM, with an id of at least
+// peek returns the records of the first segment, on the disk or in RAM, with an id of at least
 // from, and the id to go on with. One that cannot be read is passed over: who takes it enters it in
 // the ledger.
 func (c *committer) peek(cl class, from uint64) (records []Record, next uint64, more bool, err error) {
@@ -72,13 +72,13 @@ func (c *committer) peek(cl class, from uint64) (records []Record, next uint64, 
 
 // StreamStats describe the unacknowledged records of one stream.
 type StreamStats struct {
-	Records int64  // a bucket counts as one
-	Bytes   int64  // of their bodies
-	Oldest  Record // the one with the lowest Pos, without its body
+	Records int64
+	Bytes   int64  // of bodies
+	Oldest  Record // the one with the lowest Pos, without its Body
 }
 
-// Streams returns what Stored has of each stream of a kind, by name. It reads all of it from the
-// card, which takes long if the backlog is large.
+// Streams returns the StreamStats of each stream of a kind that has records, by name. It reads all
+// of these records.
 func (s *Store) Streams(ctx context.Context, kind Kind) (map[string]StreamStats, error) {
 	streams := make(map[string]StreamStats)
 	for r, err := range s.Stored(ctx, kind) {

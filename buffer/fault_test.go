@@ -188,8 +188,7 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	longest := max(fileSize(path), fileSize(path+"-wal"))
-	// a page, a frame's header, in the middle of either
-	for n := int64(1000); n < longest; n += 1031 {
+	for n := int64(1000); n < longest; n += 1031 { // a page, a frame's header, in the middle of either
 		faults = append(faults, fault{n: int(n)}, fault{n: int(n), stays: true})
 	}
 	step := *faultStep
@@ -235,8 +234,7 @@ func (r *faultResults) String() string {
 func (r *faultResults) check(t *testing.T, f fault, path string) {
 	out, err := f.command(path).Output()
 	var exit *exec.ExitError
-	// strace loses its process now and then ("ptrace(PTRACE_LISTEN): Input/output error")
-	for i := range 3 {
+	for i := range 3 { // strace loses its process now and then ("ptrace(PTRACE_LISTEN): Input/output error")
 		if !errors.As(err, &exit) || !bytes.Contains(exit.Stderr, []byte("strace: ")) {
 			break
 		}

@@ -59,9 +59,9 @@ func isReadOnly(path string) bool {
 	return unix.Statfs(filepath.Dir(path), &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
-// InRAM returns the name of the file system that a store at path is on, such as "tmpfs", if a power
-// cut empties that file system. For an overlay that keeps its changes on such a file system it
-// returns "an overlay in RAM". Otherwise, or if this cannot be determined, it returns "".
+// InRAM returns "" if the file system of a store at path survives a power cut. Otherwise it returns
+// what kind of file system in RAM that is, such as "tmpfs", or an overlay that keeps its changes in
+// RAM. It also returns "" if the kind cannot be determined.
 func InRAM(path string) string {
 	var fs unix.Statfs_t
 	dir := filepath.Dir(path)

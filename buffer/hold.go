@@ -2,27 +2,25 @@ package buffer
 
 import "maps"
 
-// passed is what Take has passed over: segments that are on the card only, outside the shelf's
-// range of unloaded ones, and have nothing but records of streams that are held. Each is read once;
-// the range is extended to it again when its streams are free. Store.mu guards it, and its methods
-// need it held.
+// passed is what Take has passed over: segments that are only on the disk, outside the gap, and
+// hold nothing but records of streams that are held. Each is read once; the gap is made wider again
+// when its streams are free. Store.mu guards it, and its methods need it held.
 type passed struct {
 	from map[string]uint64 // of each held stream: no segment that has records of it has a lower id
 	high uint64            // above the ids of all of them
 
-	// A stream that is free for one Take does not cost another look at all others: until the range
-	// is shorter, what it has below to is of the streams in held, and when these are held again it
+	// A stream that is free for one Take does not cost another look at all others: until the gap is
+	// shorter, what it has below to is of the streams in held, and when these are held again it
 	// begins at to.
 	to    uint64 // 0: nothing is known
 	held  map[string]bool
 	freed map[string]bool // those of them that were passed over
 }
 
-// Hold makes Take pass over the records of these streams in a lane from now on, for example because
-// the receiver refuses them for the time being. Each call replaces the set of that lane; nil holds
-// nothing. It copies the map. The records stay in the store, and limits and TTL apply to them as to
-// all others. When their stream is no longer in the set, Take returns them in their order. Each new
-// set costs one look at each segment.
+// Hold makes Take skip the records of these streams in a lane from now on; each call replaces the
+// set of that lane, and nil holds none. The records stay in the store, count as unacknowledged, may
+// be removed by limits, and are taken in their order when their stream is no longer in the set. The
+// map is copied. After each change of the set, Take reads the skipped segments once.
 func (s *Store) Hold(lane Lane, streams map[string]bool) {
 	s.mu.Lock()
 	before := s.passing[lane]
@@ -32,7 +30,7 @@ func (s *Store) Hold(lane Lane, streams map[string]bool) {
 		for _, seg := range sh.segments {
 			seg.scan[lane] = 0
 		}
-		if class(c).unloadedLane() == lane {
+		if class(c).diskLane() == lane {
 			sh.hold(before, streams)
 		}
 	}
@@ -40,15 +38,15 @@ func (s *Store) Hold(lane Lane, streams map[string]bool) {
 	s.wakeTaker()
 }
 
-// unloadedLane returns the lane of what is unloaded.
-func (c class) unloadedLane() Lane {
+// diskLane returns the lane of what is only on the disk.
+func (c class) diskLane() Lane {
 	if c == eventClass {
 		return EventLane
 	}
 	return BacklogLane
 }
 
-// hold makes the unloaded range follow a change of the streams over which Take passes.
+// hold makes the gap follow a change of the streams over which Take passes.
 func (sh *shelf) hold(before, now map[string]bool) {
 	p := &sh.passed
 	low, freed := p.high, map[string]bool{}
@@ -60,8 +58,8 @@ func (sh *shelf) hold(before, now map[string]bool) {
 	}
 	if len(freed) > 0 {
 		to := p.high
-		if sh.hasUnloaded() {
-			to = sh.unloadedLo
+		if sh.gap() {
+			to = sh.gapLo
 		}
 		kept := *p
 		sh.cover(low, p.high)
@@ -78,11 +76,11 @@ func (sh *shelf) hold(before, now map[string]bool) {
 			return
 		}
 	}
-	if sh.hasUnloaded() && sh.unloadedLo < p.to {
+	if sh.gap() && sh.gapLo < p.to {
 		for stream := range p.freed {
-			p.note(stream, sh.unloadedLo)
+			p.note(stream, sh.gapLo)
 		}
-		sh.shrink(sh.unloadedLo, p.to)
+		sh.shrink(sh.gapLo, p.to)
 	}
 	p.to, p.held, p.freed = 0, nil, nil
 }
@@ -107,7 +105,7 @@ func (p *passed) before(id uint64) bool {
 	return false
 }
 
-// pass enters a segment that is on the card only from now on.
+// pass enters a segment that is only on the disk from now on.
 func (sh *shelf) pass(seg *segment) {
 	for _, it := range seg.items {
 		if it.state == waiting {
@@ -120,10 +118,10 @@ func (sh *shelf) pass(seg *segment) {
 
 // passedOver reports whether Take found nothing in a stored segment but what it passes over.
 func (seg *segment) passedOver() bool {
-	return seg.stored && seg.waiting > 0 && seg.scan[seg.class.unloadedLane()] == len(seg.items)
+	return seg.stored && seg.waiting > 0 && seg.scan[seg.class.diskLane()] == len(seg.items)
 }
 
-// unloadPassedLocked unloads the segments that were passed over.
+// unloadPassedLocked leaves the segments to the disk that were passed over.
 func (s *Store) unloadPassedLocked(sh *shelf) {
 	for i := 0; i < len(sh.segments) && sh.segments[i].stored; {
 		seg := sh.segments[i]
@@ -140,11 +138,11 @@ func (s *Store) unloadPassedLocked(sh *shelf) {
 // passIfHeldLocked passes over a segment that took the place of others if Take would pass over all
 // of it as well, and reports whether it did.
 func (s *Store) passIfHeldLocked(sh *shelf, seg *segment) bool {
-	if sh.hasUnloaded() && seg.id >= sh.unloadedLo {
+	if sh.gap() && seg.id >= sh.gapLo {
 		return false
 	}
 	for _, it := range seg.items {
-		if !s.passing[seg.class.unloadedLane()][it.stream] {
+		if !s.passing[seg.class.diskLane()][it.stream] {
 			return false
 		}
 	}
@@ -159,7 +157,7 @@ func (s *Store) tooDirtyLocked() bool {
 	}
 	cost := 0
 	for i := range s.shelves {
-		if s.dirty == 0 || len(s.passing[class(i).unloadedLane()]) == 0 {
+		if s.dirty == 0 || len(s.passing[class(i).diskLane()]) == 0 {
 			continue
 		}
 		for _, seg := range s.shelves[i].segments {

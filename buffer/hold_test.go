@@ -51,10 +51,10 @@ func (s *Store) resident() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sh := &s.shelves[normalClass]
-	return len(sh.segments), sh.hasUnloaded()
+	return len(sh.segments), sh.gap()
 }
 
-// What is held stays on the card and is looked at once; the rest flows.
+// What is held stays on the disk and is looked at once; the rest flows.
 func TestHeldStreamsStopNoOther(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -128,11 +128,11 @@ func TestHoldInEachLane(t *testing.T) {
 	}
 }
 
-// What changes on the card while a stream is free for a probe is not passed over afterwards.
+// What changes on the disk while a stream is free for a probe is not passed over afterwards.
 func TestGapAfterAProbe(t *testing.T) {
 	a := map[string]bool{"a": true}
 	passing := func() *shelf { // over the segments 10 to 29
-		sh := &shelf{unloadedLo: 30, unloadedHi: 40, liveFrom: 100}
+		sh := &shelf{gapLo: 30, gapHi: 40, liveFrom: 100}
 		for id := uint64(10); id < 30; id++ {
 			seg := &segment{class: normalClass, id: id}
 			seg.items = []*item{{segment: seg, pos: id, stream: "a", state: waiting}}
@@ -154,15 +154,15 @@ func TestGapAfterAProbe(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sh := passing()
-			if sh.hold(a, nil); sh.unloadedLo != 10 || sh.unloadedHi != 40 {
-				t.Fatalf("free: the unloaded range is from %d to %d", sh.unloadedLo, sh.unloadedHi)
+			if sh.hold(a, nil); sh.gapLo != 10 || sh.gapHi != 40 {
+				t.Fatalf("free: the gap is from %d to %d", sh.gapLo, sh.gapHi)
 			}
 			tt.between(sh)
-			if sh.hold(nil, a); sh.unloadedLo != tt.lo || sh.unloadedHi != tt.hi {
-				t.Errorf("held again: the unloaded range is from %d to %d, want %d to %d", sh.unloadedLo, sh.unloadedHi, tt.lo, tt.hi)
+			if sh.hold(nil, a); sh.gapLo != tt.lo || sh.gapHi != tt.hi {
+				t.Errorf("held again: the gap is from %d to %d, want %d to %d", sh.gapLo, sh.gapHi, tt.lo, tt.hi)
 			}
-			if sh.hold(a, nil); sh.unloadedLo > 11 && tt.lo == 30 {
-				t.Errorf("free again: the unloaded range is from %d", sh.unloadedLo)
+			if sh.hold(a, nil); sh.gapLo > 11 && tt.lo == 30 {
+				t.Errorf("free again: the gap is from %d", sh.gapLo)
 			}
 		})
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A Tx is a transaction of Update. It is valid only on the goroutine of the function that got it,
-// and only until that returns. Buckets and keys are text; a bucket exists as long as it has keys.
-// (A bucket of values has nothing to do with one of thinned records.)
+// A Tx is a transaction of Update, on new records and on values, each of which has a key in a named
+// bucket (nothing to do with the buckets of Options.Thin). It is valid only in the goroutine of the
+// function given to Update, and only until that returns.
 type Tx struct {
 	s       *Store
 	db      *db
@@ -23,28 +23,25 @@ type pendingAppend struct {
 	body   []byte
 }
 
-// Update runs f in a transaction and commits it, together with the pending acknowledgements and as
+// Update runs f in a transaction and commits it together with the pending acknowledgements and as
 // much of the front as has room. What f did is durable when nil is returned. If f returns an error,
-// what f did is undone and Update returns that error. ErrNotDurable: the storage failed, and the
-// change may or may not have happened. If ctx ends first, Update returns its error, and f runs all
-// the same.
+// what f did is undone and Update returns that error. If the storage fails, Update returns
+// ErrNotDurable, and the change may or may not have happened.
 //
-// f runs on the committer's goroutine: it must be short and must not call the Store. A commit that
-// fails is repeated, so f may run more than once, and after an error what it did outside of the
-// transaction remains.
+// f runs on the committer's goroutine: it must be short and must not call the Store. It may be
+// called more than once, because a commit that failed is repeated.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return s.submit(ctx, &job{update: f})
 }
 
-// Get returns the value of a key, or nil if there is none. It includes what this transaction has
-// changed. The value belongs to the caller.
+// Get returns the value of a key, or nil if there is none. An empty value is not nil.
 func (t *Tx) Get(bucket, key string) ([]byte, error) {
 	v, err := t.db.value(`SELECT value FROM kv WHERE bucket=? AND key=?`, bucket, key)
 	b, _ := v.([]byte)
 	return b, err
 }
 
-// Put sets the value of a key. A nil value is stored as an empty one.
+// Put sets the value of a key, which it copies.
 func (t *Tx) Put(bucket, key string, value []byte) error {
 	if value == nil {
 		value = []byte{}
@@ -61,9 +58,8 @@ func (t *Tx) Delete(bucket, key string) error {
 // eachPage is how many values of a bucket are in memory at a time.
 const eachPage = 16
 
-// Each calls f for every key of a bucket, in the byte order of the keys, until f returns an error,
-// and returns that error. f may change the bucket; for up to 16 keys after the present one it may
-// still get the old values. The values belong to f.
+// Each calls f for every key of a bucket, in the order of the keys, until f returns an error, which
+// Each returns. f may change the bucket; for the next keys it may still get the old values.
 func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
 	type pair struct {
 		key   string
@@ -95,9 +91,8 @@ func (t *Tx) Each(bucket string, f func(key string, value []byte) error) error {
 	}
 }
 
-// Append is Store.Append for a record that exists only if the transaction commits. It copies the
-// body. The number is assigned at the commit; if that fails, the number is used up and the ledger
-// has it as "rejected".
+// Append adds a record that exists only if the transaction commits, and copies its body. See
+// Store.Append for the arguments.
 func (t *Tx) Append(kind Kind, stream string, up time.Duration, body []byte) error {
 	if err := t.s.check(kind, stream, body); err != nil {
 		return err
@@ -106,8 +101,7 @@ func (t *Tx) Append(kind Kind, stream string, up time.Duration, body []byte) err
 	return nil
 }
 
-// Get returns the committed value of a key, or nil if there is none. The value belongs to the
-// caller.
+// Get returns the committed value of a key, or nil if there is none. An empty value is not nil.
 func (s *Store) Get(ctx context.Context, bucket, key string) (value []byte, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) (err error) {
 		value, err = (&Tx{s: s, db: c.db}).Get(bucket, key)
@@ -116,18 +110,16 @@ func (s *Store) Get(ctx context.Context, bucket, key string) (value []byte, err 
 	return value, err
 }
 
-// Each calls f for every committed key of a bucket, in the byte order of the keys, until f returns
-// an error, and returns that error. f runs on the committer's goroutine: it must be short and must
-// not call the Store. The values belong to f.
+// Each calls f for every committed key of a bucket, in the order of the keys, until f returns an
+// error, which Each returns. f runs on the committer's goroutine and must not call the Store.
 func (s *Store) Each(ctx context.Context, bucket string, f func(key string, value []byte) error) error {
 	return s.submit(ctx, &job{read: func(c *committer) error {
 		return (&Tx{s: s, db: c.db}).Each(bucket, f)
 	}})
 }
 
-// Flush commits the front, the pending acknowledgements and what is unrouted; all of it is durable
-// when nil is returned. ErrNotDurable: the storage failed, or at least a part of the front had no
-// room and is in RAM only.
+// Flush commits the front and the pending acknowledgements. If it returns ErrNotDurable, at least a
+// part of the front is still in RAM only.
 func (s *Store) Flush(ctx context.Context) error {
 	return s.submit(ctx, &job{flush: true})
 }

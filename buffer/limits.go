@@ -47,8 +47,8 @@ type limits struct {
 // reserve is kept of the database for removing when everything is full.
 const reserve = 64 << 10
 
-// LogSize returns the length in bytes that the write-ahead log of a store with this MaxBytes
-// reaches and then keeps.
+// LogSize returns the size in bytes that the write-ahead log of a store reaches and then keeps,
+// given Options.MaxBytes, which must not be zero.
 func LogSize(maxBytes int64) int64 { return newLimits(maxBytes).log }
 
 func newLimits(maxBytes int64) limits {

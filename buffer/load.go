@@ -1,12 +1,12 @@
 package buffer
 
-// load makes the first unloaded segment resident.
+// load makes the first segment of the gap resident.
 func (c *committer) load(cl class) error {
 	s := c.s
 	sh := &s.shelves[cl]
 	for {
 		s.mu.Lock()
-		low, high := sh.unloadedLo, sh.unloadedHi
+		low, high := sh.gapLo, sh.gapHi
 		complete := uint64(1<<63 - 1)
 		if front := sh.unstored(); len(front) > 0 {
 			// a dead letter that is retried waits for what was there before it
@@ -43,19 +43,19 @@ func (c *committer) load(cl class) error {
 	}
 }
 
-// shrink takes [low, to) out of the range of what is unloaded, unless Hold has changed where that
-// begins since the caller looked.
+// shrink takes [low, to) out of the gap, unless Hold has changed where it begins since that was
+// looked for.
 func (sh *shelf) shrink(low, to uint64) {
-	if sh.unloadedLo != low {
+	if sh.gapLo != low {
 		return
 	}
-	if sh.unloadedLo = to; sh.unloadedLo >= sh.unloadedHi {
-		sh.unloadedLo, sh.unloadedHi = 0, 0
+	if sh.gapLo = to; sh.gapLo >= sh.gapHi {
+		sh.gapLo, sh.gapHi = 0, 0
 	}
 }
 
-// adopt makes the first unloaded segment, found from low on, resident and reports whether it has
-// anything to take. One that cannot be read is a loss.
+// adopt makes the segment resident that was found first in the gap from low on, and reports whether
+// it has anything to take. One that cannot be read is a loss.
 func (c *committer) adopt(r *row, low uint64) bool {
 	s := c.s
 	seg := r.seg

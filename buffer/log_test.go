@@ -104,8 +104,7 @@ func TestTornTwice(t *testing.T) {
 	s = openAt(t, before, Options{})
 	id := s.ID()
 	first := crash(t, s, before)
-	// one transaction of many frames, the first of which is torn
-	edit(t, first+"-wal", func(b []byte) []byte {
+	edit(t, first+"-wal", func(b []byte) []byte { // one transaction of many frames, the first of which is torn
 		const size = frameHeader + int(pageSize)
 		b = logOf(t, b)
 		last := append([]byte(nil), b[len(b)-size:]...)

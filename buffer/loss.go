@@ -17,30 +17,25 @@ const (
 	reasonUnrouted = "unrouted" // AckUnrouted: it was delivered, and nobody had subscribed
 )
 
-// A Loss is an entry of the ledger: a range of records that were removed unsent, or that were
-// delivered although nobody had subscribed. It becomes durable together with the removal; if nobody
-// had subscribed, at most 5 minutes later.
+// A Loss is an entry of the ledger: a range of records of one stream that were removed unsent, or
+// that were delivered although nobody had subscribed. It becomes durable in the transaction that
+// removes the records; that of unrouted records at most 5 minutes after AckUnrouted.
 type Loss struct {
-	ID     int64 // rises with each entry of a store
+	ID     int64 // identifies the entry in this store
 	Kind   Kind
 	Run    string // of the records; empty if it is not known
-	Stream string // empty if it is not known because a segment could not be read
-	First  uint64 // Record.Seq of the first
-	Last   uint64 // Record.Seq of the last
+	Stream string // empty if it is not known: a segment could not be read
+	First  uint64 // the lowest Record.Seq
+	Last   uint64 // the highest
 
-	// Count is the number of records lost from First to Last, or zero if it is not known. The
-	// others in between were delivered, wait for delivery, or are in another Loss.
+	// Count is how many of the records from First to Last were lost; the others were delivered or
+	// are in another Loss. Zero means that it is not known.
 	Count uint64
 
-	// Reason is one of
-	//
-	//	evicted   a limit removed it
-	//	rejected  Append returned ErrFull, or the Update that appended it failed
-	//	refused   it is, or was, a dead letter
-	//	corrupt   it could not be read
-	//	expired   it was older than the TTL of its stream
-	//	thinned   a bucket stands for it
-	//	unrouted  it was delivered, but nobody had subscribed
+	// Reason is "evicted" (a limit removed them), "rejected" (Append returned ErrFull, or their
+	// Update did not become durable), "refused" (Refuse; they are dead letters), "corrupt" (they
+	// could not be read), "expired" (older than the TTL), "thinned" (a bucket stands for them) or
+	// "unrouted" (AckUnrouted).
 	Reason string
 }
 
@@ -125,10 +120,9 @@ func (s *Store) countLossLocked(reason string, n uint64) {
 	}
 }
 
-// TakeLosses takes up to max entries of the ledger, oldest first. No other call returns them until
-// AckLosses or ReleaseLosses. An entry that was taken no longer changes; until then it may be
-// extended by later losses. TakeLosses returns nil if there are none, if they cannot be read, and
-// while HoldLosses(true) is in force.
+// TakeLosses takes up to max entries of the ledger, oldest first, for AckLosses or ReleaseLosses.
+// Until it is taken, an entry may grow: later losses extend its range. TakeLosses returns nil if
+// there is none, while HoldLosses(true) is in force, and if the storage fails.
 func (s *Store) TakeLosses(max int) []Loss {
 	var out []Loss
 	s.mu.Lock()
@@ -187,8 +181,8 @@ func scanLoss(v []driver.Value) (l Loss) {
 		First: uint64(n(4)), Last: uint64(n(5)), Count: uint64(n(6)), Reason: t(7)}
 }
 
-// AckLosses removes entries that have been reported. They are deleted with the next commit, at most
-// 5 seconds later; after a power cut before that they are reported again.
+// AckLosses removes taken entries, which the receiver has, from the ledger with the next commit,
+// after 5 seconds at most. After a power cut before it they are taken again.
 func (s *Store) AckLosses(l []Loss) {
 	now := s.o.Up()
 	s.mu.Lock()
@@ -205,7 +199,7 @@ func (s *Store) AckLosses(l []Loss) {
 	s.wakeCommitter()
 }
 
-// ReleaseLosses gives back entries that were not reported. TakeLosses returns them again.
+// ReleaseLosses gives back taken entries that the receiver does not have; they are taken again.
 func (s *Store) ReleaseLosses(l []Loss) {
 	s.mu.Lock()
 	for _, e := range l {
@@ -215,10 +209,10 @@ func (s *Store) ReleaseLosses(l []Loss) {
 	s.wakeTaker()
 }
 
-// Refuse moves taken records to the dead letters, with a reason for the operator, and enters them
-// in the ledger; both are durable when nil is returned. After ErrNotDurable the records are still
-// taken. If ctx ends first, they may still be moved. If all dead letters exceed a 64th of MaxBytes,
-// the oldest are removed, with the Reason "evicted" in the ledger.
+// Refuse moves taken records to the dead letters, because the receiver does not accept them, and
+// enters them in the ledger; both are durable when nil is returned. reason is DeadLetter.Reason.
+// After an error the records are still taken: refuse or release them; but if ctx ended, the store
+// may yet move them.
 func (s *Store) Refuse(ctx context.Context, r []Record, reason string) error {
 	return s.submit(ctx, &job{refuse: r, reason: reason})
 }

@@ -6,105 +6,98 @@ import (
 	"time"
 )
 
-// A Policy says what happens to readings when the store has reached a limit.
+// A Policy says what happens to readings when the store has reached MaxBytes or MinFree.
 type Policy uint8
 
 const (
-	// DropOldest removes the oldest stored readings, lowest Priority first, to make room for new
-	// ones.
+	// DropOldest removes the oldest readings of the lowest priority to make room for new ones.
 	DropOldest Policy = iota
-	// RejectNew keeps what is stored, unless it has expired, and lets Append return ErrFull.
+	// RejectNew keeps what is stored, and Append returns ErrFull.
 	RejectNew
-	// Thin replaces the oldest readings by fewer with Options.Thin, and removes the oldest of those
-	// that cannot be thinned further.
+	// Thin replaces the oldest readings by fewer (Options.Thin). If they cannot become fewer, it
+	// removes them like DropOldest.
 	Thin
 )
 
-// ThinLevels is the highest level that Options.Thin is called with: how often a reading can be
-// thinned.
+// ThinLevels is how many times a reading can be thinned before it is removed.
 const ThinLevels = 3
 
 const (
-	// MaxBody is the length in bytes of the largest body that a store accepts. If MaxBytes is below
-	// 16 MiB, the limit is a 64th of it, but at least 32 KiB.
+	// MaxBody is the largest body that a store accepts, in bytes. If Options.MaxBytes is below 16
+	// MiB, the limit is a 64th of that, but at least 32 KiB.
 	MaxBody = 256 << 10
 
-	// MaxStream is the length in bytes of the longest name of a stream.
+	// MaxStream is the length of the longest name of a stream, in bytes.
 	MaxStream = 255
 
-	// DefaultMaxBytes is used if Options.MaxBytes is zero.
+	// DefaultMaxBytes is Options.MaxBytes if that is zero.
 	DefaultMaxBytes = 256 << 20
 
 	// MinMaxBytes is the smallest Options.MaxBytes that Open accepts.
 	MinMaxBytes = 1 << 20
 )
 
-// Options configure a Store. The zero value is a strict store of DefaultMaxBytes that drops the
-// oldest readings when it is full.
+// Options configure a Store. The zero value makes a store of DefaultMaxBytes in which a record is
+// durable when Append returns and which drops the oldest readings when it is full. Open does not
+// copy Streams; do not change it while the store is open.
 type Options struct {
-	// MaxLoss is the age up to which a record may stay in RAM only, and so the most that a power
-	// cut costs while the storage works. If it is zero, the store is strict: Append returns after
-	// the commit, and concurrent Appends share one.
+	// MaxLoss is how long a record may stay in RAM before it is durable, and so the most that a
+	// power cut may cost. If it is zero, Append returns after the commit; concurrent Appends share
+	// one commit.
 	MaxLoss time.Duration
 
-	// MaxBytes bounds the database, its write-ahead log, the ballast file and the front in RAM
-	// together; 5 % of the database are reserved for events. Zero means DefaultMaxBytes.
+	// MaxBytes bounds the sum of the database, its write-ahead log, a ballast file (which is given
+	// up when the file system is full) and the front in RAM; 5 % of the database are reserved for
+	// events. Zero means DefaultMaxBytes; the least is MinMaxBytes.
 	MaxBytes int64
 
 	// MinFree is the number of free bytes on the file system below which the database does not
 	// grow, except for events within what is reserved for them. Zero means no such limit.
 	MinFree int64
 
-	// WhenFull says what happens when MaxBytes or MinFree is reached.
+	// WhenFull is what happens to readings when MaxBytes or MinFree is reached.
 	WhenFull Policy
 
-	// Thin replaces records by fewer; the policy Thin needs it. It gets adjacent records of one
-	// run, of any streams, oldest first, and returns those that are to be stored. The slice is its
-	// own, the bodies are not.
-	//
-	// A bucket that it makes is a copy of the first record that it stands for, with another Body,
-	// SeqTo and UpTo. It stands for records of one stream with consecutive numbers, which are
-	// omitted from the result. All other records must be returned as they were. Otherwise the
-	// result is not used, which is logged once, and the records are treated as if they could not be
-	// thinned.
-	//
-	// level, from 1 to ThinLevels, is that of the result: how often its records were thinned. The
-	// records given may be buckets of a lower level. If the result does not take less space, Thin
-	// is called again with it and the next level. Thin runs on the committer's goroutine and must
-	// not call the Store.
+	// Thin replaces adjacent records of one run, which it gets oldest first, by the fewer that it
+	// returns: records that it leaves as they are, and buckets. A bucket is a copy of the first
+	// record that it stands for, with another Body, SeqTo and UpTo. It stands for records of one
+	// stream without a hole in their numbers, and these are not returned themselves. level is 1 to
+	// ThinLevels: how many times the result has been thinned. Some of the records may be buckets of
+	// a lower level. If the result does not take less space, Thin is called again with it and the
+	// next level. A result that does not stand for exactly the records given is not used. Thin runs
+	// on the committer's goroutine and must not call the Store. The policy Thin requires it.
 	Thin func(level int, records []Record) []Record
 
-	// Streams are the options of streams of readings, by name. It must not be changed after Open.
+	// Streams has the options of streams of readings, by name.
 	Streams map[string]StreamOptions
 
-	// PowerUpAge returns how long ago the kernel boot with this boot_id began, or false if that is
-	// not known. It is asked for boots before the present one, whose readings need it for their
-	// TTL. It is called on the goroutines that call Take. Nil means that it is never known.
+	// PowerUpAge returns how long ago an earlier kernel boot began, or false if that is not known.
+	// StreamOptions.TTL needs it for the readings of such kernel boots. It is called on the
+	// goroutines that call Take, also concurrently. Nil means that it is never known.
 	PowerUpAge func(kernelBoot string) (time.Duration, bool)
 
-	// Machine identifies the board, for example a hash of its machine id. If it differs from the
-	// one in the file, the card was cloned, and the store gets a new ID.
+	// Machine identifies the board, for example by a hash of its machine id. If it differs from the
+	// one in the file, the card was cloned: the store gets a new ID.
 	Machine string
 
-	// Gateway is the name under which the records of this run are sent. They keep it even if a
-	// later run has another one.
+	// Gateway is the name under which the records of this run are sent (Record.Gateway). They keep
+	// it even if a later run has another one.
 	Gateway string
 
-	// First returns an event that is stored together with the row of this run, in one transaction,
-	// for what must be known of each run, however it ends. It gets what Store.Previous, Store.ID
-	// and Store.Boot will return. First is called before the transaction, on the committer's
-	// goroutine, and again if the transaction failed. It must not call the Store. Nil means that
-	// there is no such event.
+	// First returns an event that is stored in one transaction with the row of this run, so that it
+	// is known of every run, however the run ends. p is the run before; store and boot are those of
+	// ID and Boot. First is called before Open returns, or later if the store cannot be opened then
+	// (IsOpen). It runs on the committer's goroutine, must not call the Store, and is called again
+	// if the transaction failed. Nil means that there is no such event.
 	First func(p Previous, store string, boot uint32) (stream string, body []byte)
 
-	// KernelBoot is the kernel's boot_id, which the records of this run keep.
+	// KernelBoot is the kernel's boot_id, which the records of this run keep (Record.Kernel).
 	KernelBoot string
 
-	// Up returns the time since power-up, including time asleep. The default is CLOCK_BOOTTIME;
-	// tests replace it. It is called on many goroutines.
+	// Up returns the time since power-up. Nil means CLOCK_BOOTTIME; tests replace it.
 	Up func() time.Duration
 
-	// Log receives changes of state. Nil discards them.
+	// Log receives changes of state, such as full and degraded. Nil discards them.
 	Log *slog.Logger
 }
 

@@ -30,9 +30,9 @@ func (l *slowness) note(took, now time.Duration) {
 
 func (l *slowness) slowest() time.Duration { return max(l.now, l.before) }
 
-// CommitAfter returns how old a record in RAM becomes before a commit starts, given how long the
-// slowest recent commit took. The rest of maxLoss is left for the commit: twice that time, but at
-// least half a second and at least a tenth of maxLoss, and at most half of maxLoss.
+// CommitAfter returns the age of a record in RAM at which a commit starts, if the slowest recent
+// commit took slowest. The rest of maxLoss is for the commit: twice slowest, but at least half a
+// second and at least a tenth of maxLoss, and at most half of maxLoss.
 func CommitAfter(maxLoss, slowest time.Duration) time.Duration {
 	return maxLoss - min(max(2*slowest, maxLoss/10, 500*time.Millisecond), maxLoss/2)
 }

@@ -2,8 +2,7 @@ package buffer
 
 import "time"
 
-// A Kind is the kind of a record. Events have a lane of their own, so that they do not wait behind
-// readings.
+// A Kind is the kind of a record. Events have a lane of their own, so as not to wait for readings.
 type Kind uint8
 
 const (
@@ -14,16 +13,15 @@ const (
 	kindCount
 )
 
-// A Lane is one of the orders in which records are delivered. Each stream keeps its order within a
-// lane; between lanes there is none.
+// A Lane is one of the orders in which Take returns records.
 type Lane uint8
 
 const (
 	// EventLane holds the events, oldest first.
 	EventLane Lane = iota
-	// LiveLane holds the readings appended since the last Split that are still in RAM.
+	// LiveLane holds the readings appended since the last Split, as far as they are in RAM.
 	LiveLane
-	// BacklogLane holds all other readings: the older ones, and those for which RAM had no room.
+	// BacklogLane holds all other readings.
 	BacklogLane
 	laneCount
 )
@@ -31,27 +29,20 @@ const (
 // A Record is one thing to deliver. It is identified by (Run, Kind, Stream, Seq).
 type Record struct {
 	Kind   Kind
-	Run    string        // Store.Run of the run that appended it
+	Run    string        // of the run that appended it, see Store.Run
 	Stream string        // the sensor, or the name of a numbered series of events
-	Seq    uint64        // 1, 2, 3 … per run, kind and stream, in the order of appending
-	Up     time.Duration // when it was measured, since power-up, as given to Append
+	Seq    uint64        // its number: 1, 2, 3 … per kind, stream and run, without holes
+	Pos    uint64        // rises in the order of appending, see "Order" of the package
+	Up     time.Duration // as given to Append: when it was measured, since power-up
+	Body   []byte        // opaque; shared with the store: must not be changed, may be kept
 
-	// Pos rises over all records of the store, in the order of appending. A dead letter that is
-	// retried gets a new one; in a DeadLetter it is zero.
-	Pos uint64
-
-	// Body is opaque to the store. It is shared with it and must not be changed. It may be kept,
-	// but then memory that it shares with the bodies of other records is kept too.
-	Body []byte
-
-	// SeqTo and UpTo are the Seq and Up of the last record that a bucket stands for. A bucket is
-	// what Options.Thin made of the records Seq to SeqTo. They are zero in a record that was not
-	// thinned.
+	// SeqTo and UpTo are set in a bucket, which Options.Thin made of all records from Seq to SeqTo:
+	// they are the Seq and Up of the last. In a record as it was appended they are zero.
 	SeqTo uint64
 	UpTo  time.Duration
 
 	Gateway string // Options.Gateway of its run; empty if that is not known
-	Kernel  string // Options.KernelBoot of its run, in which Up counts; empty if that is not known
+	Kernel  string // Options.KernelBoot of its run, to which Up refers; empty if that is not known
 
 	item *item
 }
@@ -101,7 +92,7 @@ func (it *item) record() Record {
 
 // A segment holds the records of one row, or those that will become one. Items rise in position.
 // While it is sealed its items and its id do not change, so that a commit can be repeated; one that
-// was acknowledged in part and certainly is not on the card is opened again.
+// was acknowledged in part and certainly is on no disk is opened again.
 //
 // Store.mu guards a segment that a shelf has, and its methods need it held. What the committer
 // decodes or builds is its own until it is on a shelf, and so is the stored form of a sealed one.
@@ -137,21 +128,21 @@ func (seg *segment) pinned() bool { return seg.taken > 0 }
 // last returns the position of the last item.
 func (seg *segment) last() uint64 { return seg.items[len(seg.items)-1].pos }
 
-// A shelf is the resident part of one class. Segments rise in id: first those loaded from the card,
+// A shelf is the resident part of one class. Segments rise in id: first those loaded from the disk,
 // then those kept after their commit, then the front, which is not stored yet. Stored segments that
-// are not resident have ids in [unloadedLo, unloadedHi), or Take has passed over them (hold.go).
+// are not resident have ids in [gapLo, gapHi), or Take has passed over them (hold.go).
 //
 // Store.mu guards it, and its methods need it held.
 type shelf struct {
-	segments               []*segment
-	unloadedLo, unloadedHi uint64
-	passed                 passed
-	depth                  int64  // unacknowledged records, resident or not
-	liveFrom               uint64 // records from this position on are live
-	live                   int64  // unacknowledged live records
+	segments     []*segment
+	gapLo, gapHi uint64
+	passed       passed
+	depth        int64  // unacknowledged records, resident or not
+	liveFrom     uint64 // records from this position on are live
+	live         int64  // unacknowledged live records
 }
 
-func (sh *shelf) hasUnloaded() bool { return sh.unloadedLo < sh.unloadedHi }
+func (sh *shelf) gap() bool { return sh.gapLo < sh.gapHi }
 
 // find returns the index of the first segment with an id of at least id.
 func (sh *shelf) find(id uint64) int {
@@ -206,15 +197,15 @@ func (sh *shelf) split(from uint64) {
 	sh.liveFrom = from
 }
 
-// cover makes the range of what is unloaded include [low, high).
+// cover makes the range of what is only on the disk include [low, high).
 func (sh *shelf) cover(low, high uint64) {
 	if low < sh.passed.to {
 		sh.passed.to = 0
 	}
-	if !sh.hasUnloaded() {
-		sh.unloadedLo, sh.unloadedHi = low, high
+	if !sh.gap() {
+		sh.gapLo, sh.gapHi = low, high
 	} else {
-		sh.unloadedLo, sh.unloadedHi = min(sh.unloadedLo, low), max(sh.unloadedHi, high)
+		sh.gapLo, sh.gapHi = min(sh.gapLo, low), max(sh.gapHi, high)
 	}
 	sh.split(high)
 }

@@ -59,8 +59,8 @@ func (c *committer) disconnect() {
 
 // recover makes a usable connection again if there is none and finds out whether the transaction in
 // doubt has happened: it applies and returns it, or undoes it. What it finds is durable: a
-// checkpoint has written it again, since the kernel may mark pages as clean although it
-// failed to write them.
+// checkpoint has written it again, since the kernel may hold pages for clean that it could not
+// write.
 func (c *committer) recover() (*txn, error) {
 	if c.s.isUnopened() {
 		return nil, c.openLate()

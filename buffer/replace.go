@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// Opened describes where the content of the store comes from.
+// Opened says where the content of the store comes from.
 type Opened struct {
-	New bool // Open made the file, and it does not replace a damaged store
-	// SetAside is the path of the damaged store that this one replaced, at Open or since; "" if it
-	// replaced none.
+	New bool // Open made the file
+
+	// SetAside is the path of the damaged store that this one replaced, at Open or since; empty if
+	// there is none, and then the rest is zero.
 	SetAside  string
-	Cause     string // what was wrong with that
+	Cause     string // what was wrong with it
 	Salvaging bool   // records are still being read from it
 	Salvaged  int64  // records found in it so far
-	Lost      int64  // records that were not found; -1 if that is not known; 0 while Salvaging
+	Lost      int64  // records that could not be found; -1 if not known, 0 while Salvaging
 }
 
 // Opened returns where the content of the store comes from.

@@ -120,7 +120,7 @@ func (c *committer) resume(n counters, marks []mark) error {
 		}
 		sh.depth += n.Records[i]
 		sh.liveFrom += n.Next
-		sh.unloadedLo, sh.unloadedHi = 0, n.Next
+		sh.gapLo, sh.gapHi = 0, n.Next
 		waiting += sh.depth
 	}
 	s.losses = lossState{rows: n.Losses, open: make(map[lossKey]Loss), taken: make(map[int64]bool)}
@@ -213,9 +213,9 @@ func (c *committer) forgetRuns() error {
 	return c.db.exec(`DELETE FROM run WHERE boot<?`, oldest)
 }
 
-// Runs returns the runs of this store that began during one boot of the kernel, oldest first: this
-// one too, if kernelBoot is Options.KernelBoot. The store knows at least the last 1000 runs, and
-// all that have records.
+// Runs returns the identities (Store.Run) of the runs of this store during one kernel boot, oldest
+// first, including this one if kernelBoot is Options.KernelBoot. Of runs without records
+// the store keeps the last 1000.
 func (s *Store) Runs(ctx context.Context, kernelBoot string) (runs []string, err error) {
 	err = s.submit(ctx, &job{read: func(c *committer) error {
 		return c.db.query(`SELECT run FROM run WHERE kernel=? ORDER BY boot`, func(v []driver.Value) bool {

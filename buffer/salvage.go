@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// errIncomplete says that what comes next is not in the database yet.
+// errIncomplete says that what comes next is not on the disk yet.
 var errIncomplete = errors.New("not stored or not salvaged yet")
 
 const (

@@ -244,7 +244,7 @@ func (d *db) rollback() {
 	}
 }
 
-// isFull reports whether the file system or the permitted size is used up.
+// isFull reports that the disk or the permitted size is used up.
 func isFull(err error) bool { return hasCode(err, sqlite3.ErrFull) }
 
 // isDamaged reports that the content of the file is not a valid database.

@@ -2,40 +2,40 @@ package buffer
 
 import "time"
 
-// Stats is a snapshot of a Store. Sizes are in bytes.
+// Stats is a snapshot of a Store.
 type Stats struct {
-	// Unacknowledged records, including those in flight.
-	Events  int64
-	Live    int64 // readings
-	Backlog int64 // readings
+	// Unacknowledged records. Those in flight are also among Events, Live and Backlog.
+	Events     int64
+	Live       int64 // readings
+	Backlog    int64 // readings
+	InFlight   int64
+	Front      int64    // in RAM only
+	Priorities [3]int64 // readings of priority Low, Normal and High
 
-	InFlight int64 // records that were taken and not settled yet
-	Front    int64 // unacknowledged records that are in RAM only
-	Losses   int64 // entries of the ledger
-	Dead     int64 // dead letters
+	Losses     int64 // entries of the ledger
+	Dead       int64 // dead letters
+	EventBytes int64 // of the unacknowledged events, as they are stored or in RAM
 
-	EventBytes int64 // of the events that wait: stored ones as stored, others as they are in RAM
-
-	Priorities [3]int64 // unacknowledged readings of Low, Normal and High, in this order
-
-	// Full reports that there is no room for readings: they are rejected, or the oldest are
-	// removed.
+	// Full means that readings find no room: by the policy they are rejected, or the oldest are
+	// removed from RAM.
 	Full bool
-	// Limit is the option that limits the readings, "max_bytes" or "min_free"; "" before the first
-	// commit.
-	Limit    string
-	NoRoom   bool  // the last commit had no room for all of the front: MaxLoss does not hold
-	Bytes    int64 // database, log, ballast and front
-	LogBytes int64 // the share of the log in Bytes
+
+	// Limit is the option that limits the readings now: "max_bytes" for MaxBytes, "min_free" for
+	// MinFree, "" before the first commit.
+	Limit string
+
+	NoRoom   bool  // the last commit left records in RAM for lack of room: MaxLoss does not hold
+	Bytes    int64 // size of the database, log, ballast and front
+	LogBytes int64 // the part of the log in Bytes
 	MaxBytes int64 // Options.MaxBytes, or its default
 
 	OldestKernel string        // Record.Kernel of the oldest unacknowledged reading
-	OldestUp     time.Duration // its Record.Up
-	HasOldest    bool          // false if there is none, or it has not been read yet
+	OldestUp     time.Duration // Record.Up of the same
+	HasOldest    bool          // false if there is no such reading, or if it was not read yet
 
-	// Records since Open.
-	Appended uint64 // readings only
-	Acked    uint64 // readings only
+	// Records since Open, by what happened to them; see Loss.Reason.
+	Appended uint64 // readings that Append accepted
+	Acked    uint64 // readings
 	Evicted  uint64
 	Expired  uint64
 	Thinned  uint64 // readings that became part of a bucket
@@ -43,18 +43,17 @@ type Stats struct {
 	Refused  uint64
 	Corrupt  uint64
 
-	Commits      uint64        // since Open
-	WrittenBytes uint64        // handed to the kernel by SQLite since Open; 0 if that is not known
-	LastCommit   time.Duration // how long it took
-	// Overruns is the number of commits since Open that ended when one of their records was older
-	// than MaxLoss.
-	Overruns uint64
+	// Commits since Open.
+	Commits      uint64
+	WrittenBytes uint64        // passed to the kernel by SQLite; 0 if that cannot be determined
+	LastCommit   time.Duration // duration of the last one
+	Overruns     uint64        // commits that ended more than MaxLoss after their oldest record
 
 	// Degraded is why the store does not commit; nil if it does.
 	Degraded error
 }
 
-// Stats returns a snapshot. It does not wait for the card.
+// Stats returns a snapshot. It does not access the file, and works after Close as well.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +93,7 @@ func (s *Store) Stats() Stats {
 // yet.
 func (sh *shelf) oldest() (*segment, *item) {
 	for _, seg := range sh.segments {
-		if sh.hasUnloaded() && seg.id >= sh.unloadedLo || sh.passed.before(seg.id) {
+		if sh.gap() && seg.id >= sh.gapLo || sh.passed.before(seg.id) {
 			break
 		}
 		if seg.left == 0 {

@@ -9,26 +9,29 @@ import (
 	"time"
 )
 
-// Previous describes how the run before this one ended. A run that ended before it committed
-// anything is skipped.
+// Previous describes the run before this one and how it ended. A run that ended before it committed
+// anything has left nothing behind and is skipped.
 type Previous struct {
-	Exists  bool   // false in a new store; then all else is zero
-	Run     string // Store.Run of that run
-	Store   string // Store.ID then
-	Boot    uint32 // Store.Boot of that run
-	Gateway string // Options.Gateway then
-	Clean   bool   // it ended with Close, which was completed
+	Exists  bool   // false in a new store; the rest is zero then
+	Run     string // its Store.Run
+	Store   string // its Store.ID
+	Boot    uint32 // its Store.Boot
+	Gateway string // its Options.Gateway
+	Clean   bool   // it ended with Close
 
-	// Last has the last sequence number of every stream of readings: after a clean end the last one
-	// assigned, after an unclean one the last one that was durable. It must not be changed.
+	// Last has the last number of every stream of readings, by name: after a clean end the last
+	// that was assigned, after an unclean end the last that was durable.
 	Last map[string]uint64
-	// LastEvents has the same for the streams of events.
+	// LastEvents is the same for the streams of events.
 	LastEvents map[string]uint64
 }
 
-// A Store keeps records until they are acknowledged. Its methods may be called concurrently. If
-// the ctx of one ends while it waits, it returns the error of ctx, and what it was asked to do may
-// still happen.
+// A Store keeps records until they are acknowledged; Open returns one. Its methods may be called
+// concurrently.
+//
+// If the context of a method ends while it waits for the storage, the method returns an error that
+// wraps that of the context, but the store still does the work. After Close the methods return
+// ErrClosed if they return an error at all, and none of them changes the file.
 type Store struct {
 	path    string
 	o       Options
@@ -69,7 +72,8 @@ type Store struct {
 	reads    []*job
 	writes   []*job
 	full     [classCount]bool
-	space    [classCount]int64 // bytes that can be stored without removing anything; less one commit's other pages
+	// bytes that can be stored without removing anything; less one commit's other pages
+	space    [classCount]int64
 	fullTold [classCount]bool
 	noRoom   bool          // the last commit left something of the front
 	expire   bool          // the next commit removes what is expired to make room
@@ -92,18 +96,18 @@ type round struct {
 
 func newRound() *round { return &round{done: make(chan struct{})} }
 
-// Open opens the store at path, or makes a new one; the directory must exist. The row of the new
-// run is durable when Open returns, unless the store is not open yet: see IsOpen. Errors that an
-// operator can do something about are *OpenError; invalid Options are ErrOptions. After an error
-// there is nothing to close. ctx is checked at the beginning only.
+// Open opens the store at path, or makes a new one; the directory must exist. Beside it are files
+// of the same name with a suffix, such as "-wal" and ".lock". The row of the new run is durable
+// when Open returns. Open looks at ctx only before it begins. An error that an operator can remove
+// is an *OpenError; Options that are out of range are ErrOptions.
 //
 // If the storage cannot be written now, because it is read-only, full or failing, Open returns no
-// error but a store that works from RAM, is degraded (Stats.Degraded says why), and opens its file
-// as soon as it can.
+// error but a store that works from RAM, is degraded (Stats.Degraded), and opens its file as soon
+// as it can; see IsOpen.
 //
-// A damaged store is set aside as "<path>.corrupt-<time>", and a new one with a new ID takes its
+// A damaged store is renamed to "<path>.corrupt-<time>", and a new one with a new ID takes its
 // place, with everything that can be read of the old one: see Opened. Losses with the Reason
-// "corrupt" report what could not be read.
+// "corrupt" say what could not be read.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -154,17 +158,15 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// ID returns the random identity of the store, 8 hexadecimal digits. It is empty as long as the
-// store could not be opened.
+// ID returns the random identity of the store, 8 hexadecimal digits. It is empty until IsOpen.
 func (s *Store) ID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.id
 }
 
-// IsOpen reports whether the store has opened its file, which Open may leave for later. Until then
-// ID, Boot and Previous return zero values, records are in RAM only, and methods that read or
-// change the database return ErrNotDurable.
+// IsOpen reports whether the store has opened its file. Until then it works from RAM alone, and ID,
+// Boot and Previous return zero values.
 func (s *Store) IsOpen() bool { return !s.isUnopened() }
 
 func (s *Store) isUnopened() bool {
@@ -174,17 +176,17 @@ func (s *Store) isUnopened() bool {
 }
 
 // Run returns the random identity of this run, 12 hexadecimal digits. No other run has it, whatever
-// copy of the file it uses.
+// copy of the file that uses.
 func (s *Store) Run() string { return s.run.id }
 
-// Boot returns the number of this run in this store. The first is 1.
+// Boot returns the number of this run within the store, from 1 on; zero until IsOpen.
 func (s *Store) Boot() uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.boot
 }
 
-// Previous returns how the run before this one ended.
+// Previous returns the run before this one; its maps must not be changed.
 func (s *Store) Previous() Previous {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,17 +194,16 @@ func (s *Store) Previous() Previous {
 }
 
 // Ready returns a channel on which a value arrives when something can be taken that could not be
-// taken before: a record of any lane, or a loss. One value may stand for any number of them, and it
-// may be a false alarm. It is always the same channel, and it is never closed; a value wakes one
-// receiver.
+// taken before: a record of any lane, or a loss. One value may stand for many of them and may come
+// without any, so take until nothing comes. The channel is the same at every call and is never
+// closed; a value reaches one receiver.
 func (s *Store) Ready() <-chan struct{} { return s.ready }
 
-// Close commits everything that is in RAM, the pending acknowledgements and the note of a clean
-// end, and closes the file. Records in flight stay stored. If the commit fails, Close returns
-// ErrNotDurable, and what was in RAM only is lost. If ctx ends first, Close returns its error, and
-// the store goes on to close in the background. Once Close was called, the other methods that take
-// a ctx return ErrClosed, and the rest have no effect; Stats still works. A second Close waits for
-// the first and returns the same.
+// Close commits everything that is in RAM and the pending acknowledgements, notes that the run
+// ended cleanly, and closes the file. Records in flight stay stored, and the next run delivers them
+// again. If Close returns ErrNotDurable, that commit failed: what was only in RAM is lost. If ctx
+// ends first, Close returns its error and the store continues to close in the background. A second
+// call waits and returns the same.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true

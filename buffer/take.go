@@ -5,15 +5,11 @@ import (
 	"time"
 )
 
-// Take takes up to max records with at most maxBytes of bodies from a lane, but at least one record
-// if there is any: oldest first within a priority, higher priorities first. It passes over the
-// streams that Hold names. No limit removes the records, and no other call returns them, until Ack,
-// AckUnrouted, Refuse or Release settles them.
-//
-// Take does not wait for records; Ready reports when there are any. If the next ones are not in
-// RAM, it reads them from the card, and returns nil while that fails. It may also return nil after
-// it has read many segments in which everything was expired or held; Ready reports then that it is
-// to be called again.
+// Take takes up to max records and about maxBytes of bodies from a lane, but at least one record if
+// there is any: oldest first within a priority, higher priorities first. It skips the streams that
+// Hold names. The records are then in flight: no limit removes them, and no other Take returns
+// them, before Ack, AckUnrouted, Refuse or Release. What is not in RAM is read from the file; while
+// that fails, Take does without. It returns nil if there is nothing to take.
 func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 	s.learnPowerUps()
 	s.mu.Lock()
@@ -32,16 +28,16 @@ func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 }
 
 // takeClassLocked appends records of one class to out and reports whether that reached a bound: the
-// records after them come from this class again. It releases s.mu while it reads from the card.
+// records after them come from this class again. It releases s.mu while it reads from the disk.
 func (s *Store) takeClassLocked(c class, lane Lane, out []Record, max, maxBytes int) ([]Record, bool) {
 	sh := &s.shelves[c]
 	enough, taken := false, len(out)
-	if len(sh.segments) == 0 && !sh.hasUnloaded() {
+	if len(sh.segments) == 0 && !sh.gap() {
 		return out, false
 	}
 	expired := s.stats.Expired
 	for loads := 0; ; loads++ {
-		if out, enough = s.takeResidentLocked(sh, lane, out, max, maxBytes); enough || lane == LiveLane || !sh.hasUnloaded() || s.closing {
+		if out, enough = s.takeResidentLocked(sh, lane, out, max, maxBytes); enough || lane == LiveLane || !sh.gap() || s.closing {
 			break
 		}
 		if enough = loads >= maxLoads || s.degraded != nil && s.tooDirtyLocked(); enough {
@@ -60,16 +56,16 @@ func (s *Store) takeClassLocked(c class, lane Lane, out []Record, max, maxBytes 
 	if s.stats.Expired > expired {
 		s.wakeCommitter()
 	}
-	if len(out) > taken && lane != LiveLane && sh.hasUnloaded() && s.aheadLocked(sh) < 2 {
+	if len(out) > taken && lane != LiveLane && sh.gap() && s.aheadLocked(sh) < 2 {
 		s.prefetchLocked(c)
 	}
 	return out, enough
 }
 
-// aheadLocked counts the loaded segments that wait before those that are unloaded.
+// aheadLocked counts the loaded segments that wait in front of the gap.
 func (s *Store) aheadLocked(sh *shelf) int {
 	n := 0
-	for _, seg := range sh.segments[:sh.find(sh.unloadedLo)] {
+	for _, seg := range sh.segments[:sh.find(sh.gapLo)] {
 		if seg.waiting > 0 && !seg.passedOver() {
 			n++
 		}
@@ -89,8 +85,8 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxB
 	}
 	pass := s.passing[lane]
 	for _, seg := range sh.segments {
-		if lane != LiveLane && sh.hasUnloaded() && seg.id >= sh.unloadedLo {
-			break // unloaded ones come first
+		if lane != LiveLane && sh.gap() && seg.id >= sh.gapLo {
+			break // older ones are on the disk
 		}
 		if seg.waiting == 0 || seg.evicting || seg.private {
 			continue
@@ -127,10 +123,8 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Record, max, maxB
 	return out, len(out) > 0 && len(out) >= max
 }
 
-// Ack removes delivered records. Those that were not stored yet never will be. The others are
-// deleted with the next commit, at most 5 seconds later; after a power cut before that they are
-// delivered again. Like AckUnrouted, Refuse and Release, it ignores records that are not taken, or
-// are not any more, among them those of Stored and DeadLetters.
+// Ack ends delivered records. Those that were not stored yet never are; the others are deleted with
+// the next commit, after 5 seconds at most. Records that are not in flight are ignored.
 func (s *Store) Ack(r []Record) { s.acknowledge(r, false) }
 
 func (s *Store) acknowledge(r []Record, unrouted bool) {
@@ -158,8 +152,8 @@ func (s *Store) acknowledge(r []Record, unrouted bool) {
 	}
 }
 
-// Release gives back records that were not delivered. Take returns them again, in their order and
-// before newer ones.
+// Release gives back taken records that were not delivered. They come first in their lane again, in
+// their order. Records that are not in flight are ignored.
 func (s *Store) Release(r []Record) {
 	s.mu.Lock()
 	for i := range r {
@@ -175,8 +169,8 @@ func (s *Store) Release(r []Record) {
 	s.wakeTaker()
 }
 
-// Split makes every reading that the store has now backlog; what is appended from now on is live.
-// Call it when the connection to the receiver comes up.
+// Split makes every reading that the store has now backlog; readings that are appended from now on
+// are live. Call it when a connection comes up.
 func (s *Store) Split() {
 	s.mu.Lock()
 	for i := range s.shelves {
@@ -265,7 +259,7 @@ func (seg *segment) prune() {
 }
 
 // compactLocked removes segments of the front that were acknowledged before they were committed,
-// and most of what was acknowledged of others: it is never written to the card.
+// and most of what was acknowledged of others: it never reaches the disk.
 func (s *Store) compactLocked(sh *shelf) {
 	front := sh.unstored()
 	kept := front[:0]

@@ -37,7 +37,7 @@ type evicted struct {
 	records int64    // unacknowledged
 }
 
-// An added segment is on the card only.
+// An added segment is only on the disk.
 type added struct {
 	class    class
 	id, last uint64 // positions of its first and last record
@@ -46,7 +46,7 @@ type added struct {
 }
 
 // build takes a snapshot of everything that is pending, for write to store. Each step cites the row
-// of the table in doc.go ("operation | before | transaction | after") whose third column it
+// of the table in doc.go (under "Durability") whose third column it
 // prepares. The rows that need the database are left to write: eviction, thinning, and the rest of
 // RetryDead and DropDead.
 func (c *committer) build(t *txn, jobs []*job, appends []pendingAppend, rounds *[]*round) {
@@ -80,7 +80,8 @@ func (s *Store) buildFrontLocked(t *txn, appends []pendingAppend, now time.Durat
 	}
 	for i := range s.shelves {
 		for _, seg := range s.shelves[i].unstored() {
-			if !seg.sealed { // the updates' records are in segments of their own, behind the sealed ones
+			// the updates' records are in segments of their own, behind the sealed ones
+			if !seg.sealed {
 				seg.sealed, seg.private = true, true
 				t.private = append(t.private, seg)
 			}
@@ -189,8 +190,8 @@ func (s *Store) sealLocked(sh *shelf) {
 	}
 }
 
-// settle ends the part of segments in a transaction whose outcome is known. Those that are not on
-// the card can be acknowledged as if it had never been.
+// settle ends the part of segments in a transaction whose outcome is known. Those that are on no
+// disk can be acknowledged as if it had never been.
 func (t *txn) settle() {
 	for _, list := range [][]*segment{t.segments, t.unstored} {
 		for _, seg := range list {

@@ -14,14 +14,14 @@ type unrouted struct {
 	share   time.Duration // a commit that happens anyway takes pending along from then on
 }
 
-// AckUnrouted is Ack for records that the broker accepted although nobody had subscribed: they
-// become losses with the Reason "unrouted". These are stored with a later commit, at most 5 minutes
-// later, by Flush or by Close. Until then they are in RAM only, and a crash loses these entries.
+// AckUnrouted is Ack for records that the broker accepted although nobody had subscribed: their
+// ranges become losses with the Reason "unrouted". On their own they cause no commit for 5 minutes.
+// Until the next commit, Flush or Close the ranges are only in RAM, and a crash loses them.
 func (s *Store) AckUnrouted(r []Record) { s.acknowledge(r, true) }
 
-// HoldLosses(true) makes TakeLosses return nothing, for the time that nobody would receive the
-// entries; meanwhile adjacent losses are merged into one entry. HoldLosses(false) ends that, and
-// the next commit enters what was unrouted until then.
+// HoldLosses(true) makes TakeLosses return nothing, for the time in which nobody would receive the
+// entries; meanwhile entries that continue each other become one. HoldLosses(false), the state
+// after Open, ends that, and the next commit enters what was unrouted until then.
 func (s *Store) HoldLosses(hold bool) {
 	s.mu.Lock()
 	ended := s.muted && !hold

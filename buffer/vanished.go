@@ -63,8 +63,8 @@ func (c *committer) checkNames() {
 		if c.nameless == nil {
 			s.log.Error("the file of the store was removed or replaced while it was in use", "path", s.path)
 		}
+		// the file without a name goes on, as long as the process does
 		if c.nameless = c.rescue(); c.nameless != nil {
-			// the file without a name goes on, as long as the process does
 			c.nameless = fmt.Errorf("%w; what it holds cannot be written to a new one: %w", errVanished, c.nameless)
 			c.degrade(c.nameless)
 			return
@@ -81,7 +81,7 @@ func (c *committer) checkNames() {
 }
 
 // replaceVanished makes a new store if the connection was lost and there is no file any more, at
-// the second look: what was on the card is in the ledger as unknown.
+// the second look: what was on the disk is in the ledger as unknown.
 func (c *committer) replaceVanished() {
 	gone := c.gone
 	if c.gone = fileSize(c.s.path) == 0; !c.gone || !gone {

@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// A Bus is a kind of bus. The setting `bus` of the configuration names one bus of this kind.
+// A Bus is a kind of bus. The name of one bus of that kind, as in the configuration's `bus`, is a
+// string that Check accepts.
 type Bus string
 
-// Kinds of buses, and what the name of one is.
 const (
-	NoBus      Bus = ""        // the machine itself; there is no name
+	NoBus      Bus = ""        // the machine itself: the configuration names no bus
 	I2CBus     Bus = "i2c"     // a device file such as /dev/i2c-1
 	SerialBus  Bus = "serial"  // a device file such as /dev/serial/by-id/…, or a USBName
-	NetworkBus Bus = "network" // a host and a TCP port, such as 192.168.1.20:502
+	NetworkBus Bus = "network" // a host and a TCP port
 )
 
-// Example returns an example of the name of a bus of this kind; "" for NoBus.
+// Example returns a name of a bus of this kind.
 func (b Bus) Example() string {
 	switch b {
 	case I2CBus:
@@ -33,9 +33,8 @@ func (b Bus) Example() string {
 	return ""
 }
 
-// Check returns an error if name does not have the form of a name of this kind. Whether there is
-// such a bus shows when it is opened. The error has no prefix: the caller adds what the name is
-// for.
+// Check returns what is wrong with the form of a name, or nil. Whether such a bus exists shows only
+// when it is opened.
 func (b Bus) Check(name string) error {
 	switch b {
 	case I2CBus:
@@ -55,18 +54,16 @@ func (b Bus) Check(name string) error {
 	return nil
 }
 
-// A USBName names a serial port by its USB adapter: "usb:VENDOR:PRODUCT" or
-// "usb:VENDOR:PRODUCT:SERIAL", such as "usb:0403:6001:FT0001". It stays the same whatever device
-// file the adapter gets.
+// A USBName is the name of a serial port by its USB adapter, "usb:0403:6001" or
+// "usb:0403:6001:FT0001": it stays the same whatever device file the adapter gets.
 type USBName struct {
-	Vendor, Product string // four lower-case hexadecimal digits each
-	Serial          string // serial number of the adapter; "" stands for any
+	Vendor, Product string // four lower-case hexadecimal digits
+	Serial          string // of the adapter; "" for any
 }
 
 var usbName = regexp.MustCompile(`^usb:([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::(.+))?$`)
 
-// ParseUSBName parses a name as the configuration has it, and reports whether it is a USBName.
-// Hexadecimal digits may be upper case.
+// ParseUSBName parses a name as it is in the configuration, and reports whether it has this form.
 func ParseUSBName(name string) (USBName, bool) {
 	m := usbName.FindStringSubmatch(name)
 	if m == nil {
@@ -75,7 +72,6 @@ func ParseUSBName(name string) (USBName, bool) {
 	return USBName{Vendor: strings.ToLower(m[1]), Product: strings.ToLower(m[2]), Serial: m[3]}, true
 }
 
-// String returns the name as the configuration has it.
 func (n USBName) String() string {
 	s := "usb:" + n.Vendor + ":" + n.Product
 	if n.Serial != "" {

@@ -10,71 +10,67 @@ import (
 	"periph.io/x/conn/v3/i2c"
 )
 
-// A Driver measures with one device. Its methods must not be called concurrently.
+// A Driver measures with one device. The caller never makes two calls at the same time.
 type Driver interface {
-	// Read measures once. If the device sends by itself, it waits for the next whole frame. It
-	// returns either values or an error, never both: a value for each field that Spec.Fields
-	// returns, with Bad for those that could not be measured, or an error if none could be. After
-	// an error Read can be called again, unless the error wraps os.ErrClosed. The values belong to
-	// the caller until the next Read, which may overwrite them. Read returns soon after ctx ends,
-	// at the latest after one bus transaction.
+	// Read measures once, or waits for the device's next whole frame if the device sends by itself.
+	// It returns the fields of its Spec in their order, those that could not be measured as Bad; or
+	// an error if none could be measured: never both. After an error Read may be called again. The
+	// slice is valid until the next Read. Read returns soon after ctx ends, at the latest after one
+	// bus transaction.
 	Read(ctx context.Context) ([]Value, error)
-	// Close puts the device into its state of lowest power. It does not close the bus. A second
-	// call does nothing. Neither Read nor Write may be called afterwards.
+	// Close puts the device into its state of lowest power. It does not close an I2C bus; a driver
+	// from Spec.Open gives its Port back. A second call does nothing.
 	Close() error
 }
 
-// A Writer is a Driver of an actuator, such as a relay or a set point. The rules of Read apply to
-// Write too, and the two are never called concurrently.
+// A Writer is a Driver of an actuator: a relay, a set point. The rules for Read also apply to
+// Write, and the caller never makes both calls at the same time.
 type Writer interface {
 	Driver
-	// Write sets one writable field: v has its name, and a value of its Kind. After an error the
-	// actuator may be in the old state or in the new one; Read shows which.
+	// Write sets the field v.Field, which is Writable, to a value of the field's Kind. After an
+	// error the actuator may be in either state; Read shows which.
 	Write(ctx context.Context, v Value) error
 }
 
-// Buses opens the buses of this machine. Drivers never close a bus, because those that ask for the
-// same one share it. A bus that was lost (an unplugged adapter) answers every call with an error
-// that wraps os.ErrClosed; asking for it again returns one that works as soon as the adapter is
-// back. The methods may be called concurrently.
+// Buses provides this machine's buses to Spec.Open, which asks for the one that its driver needs.
+// It owns them and shares them between drivers; Spec.Open takes care that a Port is given back.
+// After a bus was lost (an unplugged adapter), every call on it returns an error that is
+// os.ErrClosed; asking for it again returns one that works, if it is back.
 type Buses interface {
 	// I2C returns the bus of a device file, "/dev/i2c-1". It serialises the transfers of several
 	// drivers.
 	I2C(name string) (i2c.Bus, error)
-	// Serial returns the port of a device file or of a USB name (see USBName). It is held by one
-	// driver alone, or, with mode.Shared, by all that ask for it by the same name and with the same
-	// mode, until they release it. A Spec made by Serial or SharedSerial does that when the driver
-	// is closed, with the method Close of the Port if it has one.
+	// Serial returns the port of a device file or of a USB name (see USBName). One driver has it
+	// for itself until the port is closed. If mode.Shared is set, all drivers that ask for it by
+	// the same name and with the same mode share it.
 	Serial(name string, mode SerialMode) (Port, error)
-	// Connect returns the connection to a device in the network, "192.168.1.20:502". All that ask
-	// for the same address share one.
+	// Connect returns the connection to a device in the network, such as "192.168.1.20:502". All
+	// drivers that ask for the same address share one.
 	Connect(ctx context.Context, address string) (Port, error)
 }
 
 // A Port is the part of a serial port, or of a network connection, that drivers use. Its methods
-// must not be called concurrently.
+// must not be called concurrently. A driver sets the read timeout before its first Read.
 type Port interface {
-	// Read waits for at least one byte, and returns os.ErrDeadlineExceeded if none comes within the
-	// read timeout. An error that wraps os.ErrClosed means that the port is lost.
+	// Read returns the bytes that have arrived, and waits for the first of them. After the read
+	// timeout it returns an error that is os.ErrDeadlineExceeded.
 	Read(p []byte) (int, error)
-	// Write sends all of p or returns an error.
+	// Write sends all of p or returns an error; a part may have been sent then.
 	Write(p []byte) (int, error)
-	// SetReadTimeout sets how long each later Read waits; a driver calls it before its first Read.
-	// With 0 a Read returns at once with what has already arrived, or os.ErrDeadlineExceeded.
+	// SetReadTimeout bounds the wait of every later Read. With 0 they do not wait: they return what
+	// has arrived, or os.ErrDeadlineExceeded. d must not be negative.
 	SetReadTimeout(d time.Duration) error
 }
 
-// A SerialMode is how a serial port is set up. The zero value of a field means its default, so that
-// the zero SerialMode is 9600 8N1.
+// A SerialMode is how a serial line is set up. The zero value of a field means its default.
 type SerialMode struct {
 	Baud     int    // bits per second; default 9600
 	DataBits int    // 5 to 8; default 8
 	Parity   string // "none" (default), "odd", "even"
 	StopBits int    // 1 (default) or 2
 	RS485    RS485
-
-	// Shared says that several drivers may hold the port, if all ask for the same mode. Whoever
-	// calls them makes them take turns.
+	// Shared lets several drivers have the port, if all ask for the same mode. Their caller makes
+	// them take turns. SharedSerial sets it.
 	Shared bool
 }
 
@@ -106,8 +102,8 @@ func (m SerialMode) PerByte() time.Duration {
 	return time.Duration(bits) * time.Second / time.Duration(cmp.Or(m.Baud, 9600))
 }
 
-// RS485 makes the kernel switch the direction of a transceiver with the RTS line of the port. The
-// zero value leaves the setting of the port as it is: most adapters switch by themselves.
+// RS485 configures the kernel to switch the direction of an RS-485 transceiver by the port's RTS
+// line. The zero value leaves this to the adapter: most switch by themselves.
 type RS485 struct {
 	Enabled bool
 	LowSend bool          // RTS is low, not high, while sending

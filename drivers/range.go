@@ -6,35 +6,35 @@ import (
 	"strings"
 )
 
-// A Range is the numbers that a field can have, both ends included. Between, AtLeast and AnyNumber
-// make one. The zero value means that no range was given.
+// A Range has the least and the greatest number that a field can have, in the field's unit.
+// Between, AtLeast and AnyNumber make one; the zero value means that none was given.
 type Range struct{ Min, Max float64 }
 
-// Between returns the Range from low to high, both included.
+// Between returns the Range from low to high, both of which are in it.
 func Between(low, high float64) Range { return Range{low, high} }
 
-// AtLeast returns the Range from low upwards, without an upper end.
+// AtLeast returns the Range from low without an upper end.
 func AtLeast(low float64) Range { return Range{low, math.Inf(1)} }
 
-// AnyNumber returns the Range without ends, for a field whose numbers the driver cannot know, such
+// AnyNumber returns the Range without ends, for a field whose limits the driver cannot know, such
 // as a register whose meaning is in the configuration.
 func AnyNumber() Range { return Range{math.Inf(-1), math.Inf(1)} }
 
-// Contains reports whether v is in the range. NaN never is. The zero Range contains only 0.
+// Contains reports whether v is in the range. NaN never is.
 func (r Range) Contains(v float64) bool { return v >= r.Min && v <= r.Max }
 
-// A Field describes one field of a sensor.
+// A Field describes one field of the Values that a driver returns.
 type Field struct {
-	Name     string // as in Value.Field: lower-case snake case, unique within a sensor
-	Unit     string // symbol of SenML, as Quantity.Unit returns it; "" for none
-	Kind     Kind   // of its Values, unless they are bad; never KindBad
-	Range           // of a number, in Unit; zero for other kinds
-	Doc      string // what is measured, for the operator; may be empty if Range has both ends
+	Name     string // lower-case snake case
+	Unit     string // SenML's symbol, "" for none
+	Kind     Kind   // of its Value when it could be measured
+	Range           // of KindFloat and KindInt; other kinds have none
+	Doc      string // what is measured, for the operator; may be empty if the Range says all
 	Writable bool   // the driver is a Writer, and its Write takes this field
 }
 
-// Describe returns one line for the operator, with the range before the Doc: "-40 to 85 °C, of the
-// chip". A range that does not have both ends is left out.
+// Describe returns one line for the operator, the range before the Doc: "-40 to 85 °C, of the
+// chip". A range without two ends is left out.
 func (f Field) Describe() string {
 	if math.IsInf(f.Min, 0) || math.IsInf(f.Max, 0) || f.Range == (Range{}) {
 		return f.Doc

@@ -10,10 +10,9 @@ import (
 	"periph.io/x/conn/v3/i2c"
 )
 
-// A Quantity names what a field measures, and so determines its unit.
+// A Quantity names what a field measures and so fixes its unit.
 type Quantity string
 
-// Quantities, and the unit in which a driver returns each of them.
 const (
 	Temperature Quantity = "temperature" // °C
 	Pressure    Quantity = "pressure"    // Pa
@@ -37,11 +36,11 @@ const (
 	Angle       Quantity = "angle"       // degrees
 	Latitude    Quantity = "latitude"    // degrees north, WGS 84
 	Longitude   Quantity = "longitude"   // degrees east, WGS 84
-	Plain       Quantity = ""            // a field without a unit
+	Plain       Quantity = ""            // no unit
 )
 
-// Unit returns the symbol of the unit in the SenML registries (RFC 8428, section 12.1, and RFC
-// 8798), such as "Cel" for °C; "" for Plain and for unknown quantities.
+// Unit returns the unit's symbol in the SenML registries (RFC 8428, section 12.1, and RFC 8798); ""
+// if the quantity has none.
 func (q Quantity) Unit() string {
 	switch q {
 	case Temperature:
@@ -92,46 +91,42 @@ func (q Quantity) Unit() string {
 	return ""
 }
 
-// A Spec describes a driver: everything that the rest of the program knows of it. I2C, Serial,
-// SharedSerial, Network and Machine make one. In its functions, options is a pointer that Options
-// returned and whose content has passed Check.
+// A Spec is a driver's entry in the table of drivers (drivers/all): everything that the rest of the
+// program knows about it. I2C, Serial, SharedSerial, Network and Machine make one.
 type Spec struct {
-	Name string // what the configuration calls the `driver`
+	Name string // the configuration's `driver`
 	Doc  string // one line for the operator
-	Bus  Bus
-	// Shared says that several sensors may be on one bus, but only one of them may use it at a
-	// time. The caller gives those with the same bus a lock.
+	Bus  Bus    // the kind of bus that Open asks for
+	// Shared says that several sensors may be on one bus and must take turns: the caller holds one
+	// lock per bus during each of their calls.
 	Shared bool
-	// Options returns a pointer to a new struct with the defaults, into which the options of the
-	// configuration are decoded by their `toml` tags. Its fields may be of type bool, int, float64,
-	// string, time.Duration ("10s"), and slices, maps and structs of these. If it has a method
-	// Check() error, that is called after decoding; see OptionError.
+	// Options returns a pointer to a new struct with the defaults, into which the configuration's
+	// options are decoded by their `toml` tags. Fields may be of type bool, int, float64, string,
+	// time.Duration ("10s"), slices, maps and structs of these. If a struct has a method Check()
+	// error, the caller calls it after decoding; see OptionError.
 	Options func() any
-	// Fields returns the fields that Read will return with these options.
+	// Fields describes what Read will return with these options, a pointer from Options whose Check
+	// has passed. SerialMode and Open take the same.
 	Fields func(options any) []Field
-	// SerialMode returns how these options set up the serial port. It is nil if Bus is not
-	// SerialBus.
+	// SerialMode returns how a serial port must be set up. It is nil if the driver has no serial
+	// port.
 	SerialMode func(options any) SerialMode
-	// Open finds the device on the bus and prepares it. bus is a name that Bus.Check accepts; a
-	// driver without a bus uses neither it nor buses. Open returns soon after ctx ends. If it fails
-	// it leaves nothing open. It may be called again after Close, for example because the device
-	// was unplugged.
+	// Open finds the device on the named bus and prepares it. It may be called again after Close,
+	// for instance when the device was unplugged. When it fails, it leaves nothing open.
 	Open func(ctx context.Context, buses Buses, bus string, options any) (Driver, error)
 }
 
-// An OptionError says which option of a sensor is wrong. Check may combine several with
-// errors.Join.
+// An OptionError says which option of a sensor is wrong. Check may join several with errors.Join.
 type OptionError struct {
-	Key string // as in the configuration, with dots for nested ones: "address", "columns.temp"
-	Err error  // what is wrong with it; never nil
+	Key string // as in the configuration, with dots inside: "address", "columns.temp"
+	Err error
 }
 
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %v", e.Key, e.Err) }
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// AddressOption returns a pointer to the option `address` of a driver for a chip on an I2C bus, by
-// which it can be read and set, or nil if the driver has no such option. options is a pointer that
-// s.Options returned.
+// AddressOption returns a pointer to the option `address` of a driver for a chip on an I2C bus; nil
+// if the driver has none. options is a pointer from s.Options.
 func AddressOption(s Spec, options any) *int {
 	v := reflect.ValueOf(options)
 	if s.Bus != I2CBus || v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
@@ -146,8 +141,7 @@ func AddressOption(s Spec, options any) *int {
 	return nil
 }
 
-// I2C makes the Spec of a driver for a chip on an I2C bus. O is the type of its options, and open
-// gets a copy of them, as with Serial, SharedSerial, Network and Machine.
+// I2C makes the Spec of a driver for a chip on an I2C bus.
 func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, i2c.Bus, O) (D, error)) Spec {
 	return Spec{
 		Name: name, Doc: doc, Bus: I2CBus, Shared: true,
@@ -163,9 +157,9 @@ func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field,
 	}
 }
 
-// Serial makes the Spec of a driver for a device that has a serial port to itself; mode returns how
-// its options set up the port. The port is released when the driver is closed or could not be
-// opened: if it has a method Close, that is called.
+// Serial makes the Spec of a driver for a device that has a serial port for itself; mode returns
+// how its options set the port up. When the driver is closed or could not be opened, the port is
+// given back by its Close method, if it has one.
 func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, SerialMode: line}, defaults, fields, open,
@@ -174,8 +168,7 @@ func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Fie
 		})
 }
 
-// SharedSerial is Serial for devices of which several can be on one line, and which send only when
-// asked. It sets Shared in what mode returns.
+// SharedSerial is Serial for devices that may share a line, because they send only when asked.
 func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
 	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, SerialMode: line}, defaults, fields, open,
@@ -187,7 +180,7 @@ func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O)
 }
 
 // Network makes the Spec of a driver for a device that is reached over TCP. Sensors with the same
-// address share a connection, which is released as by Serial.
+// address share a connection.
 func Network[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error)) Spec {
 	return onPort(Spec{Name: name, Doc: doc, Bus: NetworkBus, Shared: true}, defaults, fields, open,
 		func(ctx context.Context, buses Buses, bus string, _ *O) (Port, error) { return buses.Connect(ctx, bus) })
@@ -249,8 +242,7 @@ type heldWriter struct {
 
 func (h heldWriter) Write(ctx context.Context, v Value) error { return h.write(ctx, v) }
 
-// Machine makes the Spec of a driver that needs no bus: it measures the machine itself, or what the
-// kernel shows as files or GPIO pins.
+// Machine makes the Spec of a driver that needs no bus.
 func Machine[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, O) (D, error)) Spec {
 	return Spec{
 		Name: name, Doc: doc, Bus: NoBus,

@@ -16,7 +16,7 @@ const (
 	KindString             // UTF-8 text
 )
 
-// String returns "float", "int", "bool", "string" or "bad", as the descriptions of sensors have it.
+// String returns the name that descriptions use: "float", "int", "bool", "string", and "bad".
 func (k Kind) String() string {
 	switch k {
 	case KindFloat:
@@ -31,9 +31,9 @@ func (k Kind) String() string {
 	return "bad"
 }
 
-// A Value is one field of one measurement: a number, a boolean, a text, or the reason why there is
-// none. It can be copied, and making one does not allocate. The zero value is bad, with no field
-// and no reason.
+// A Value is one field of one measurement: a number, a bool, a text, or the reason why there is
+// none. Float, Int, Bool, String and Bad make one, without allocating. The zero value is Bad,
+// without a reason.
 type Value struct {
 	Field string // lower-case snake case, unique within a sensor
 	kind  Kind
@@ -41,7 +41,7 @@ type Value struct {
 	text  string
 }
 
-// Float returns a Value of KindFloat. A number that is not finite cannot be written in JSON: it
+// Float returns a Value of kind float. A number that is not finite cannot be written in JSON: it
 // becomes Bad(field, "range").
 func Float(field string, v float64) Value {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -50,10 +50,10 @@ func Float(field string, v float64) Value {
 	return Value{Field: field, kind: KindFloat, num: math.Float64bits(v)}
 }
 
-// Int returns a Value of KindInt.
+// Int returns a Value of kind int.
 func Int(field string, v int64) Value { return Value{Field: field, kind: KindInt, num: uint64(v)} }
 
-// Bool returns a Value of KindBool.
+// Bool returns a Value of kind bool.
 func Bool(field string, v bool) Value {
 	b := Value{Field: field, kind: KindBool}
 	if v {
@@ -62,18 +62,18 @@ func Bool(field string, v bool) Value {
 	return b
 }
 
-// String returns a Value of KindString, which should be UTF-8. See Text for its text.
+// String returns a Value of kind string.
 func String(field, v string) Value { return Value{Field: field, kind: KindString, text: v} }
 
-// Bad returns a Value of KindBad, for a field that could not be measured, with the reason in one or
-// two lower-case words ("crc", "range", "not measured"). A message has null for it, and the reason
-// under "bad".
+// Bad returns the Value of a field that could not be measured. reason is one or two lower-case
+// words ("crc", "range", "not measured"). In a reading the field is sent as null and listed in
+// "bad".
 func Bad(field, reason string) Value { return Value{Field: field, kind: KindBad, text: reason} }
 
-// Kind returns the kind of v, and so which of Float, Int, Bool, Text and Reason has its content.
+// Kind returns the kind, which says whether Float, Int, Bool, Text or Reason applies.
 func (v Value) Kind() Kind { return v.kind }
 
-// Float returns the number of a KindFloat, and that of a KindInt converted; 0 for other kinds.
+// Float returns the number of a float, and of an int as a float64; 0 for other kinds.
 func (v Value) Float() float64 {
 	switch v.kind {
 	case KindFloat:
@@ -84,7 +84,7 @@ func (v Value) Float() float64 {
 	return 0
 }
 
-// Int returns the number of a KindInt; 0 for other kinds.
+// Int returns the number of an int; 0 for other kinds.
 func (v Value) Int() int64 {
 	if v.kind != KindInt {
 		return 0
@@ -92,10 +92,10 @@ func (v Value) Int() int64 {
 	return int64(v.num)
 }
 
-// Bool returns the boolean of a KindBool; false for other kinds.
+// Bool returns the value of a bool; false for other kinds.
 func (v Value) Bool() bool { return v.kind == KindBool && v.num != 0 }
 
-// Text returns the text of a KindString; "" for other kinds.
+// Text returns the text of a string; "" for other kinds.
 func (v Value) Text() string {
 	if v.kind != KindString {
 		return ""
@@ -103,7 +103,7 @@ func (v Value) Text() string {
 	return v.text
 }
 
-// Reason returns why a field of KindBad could not be measured; "" for other kinds.
+// Reason returns why a bad field could not be measured; "" for other kinds.
 func (v Value) Reason() string {
 	if v.kind != KindBad {
 		return ""
@@ -111,7 +111,7 @@ func (v Value) Reason() string {
 	return v.text
 }
 
-// Any returns the content as a float64, int64, bool or string, or nil for KindBad.
+// Any returns the value as float64, int64, bool, string, or nil for a bad one.
 func (v Value) Any() any {
 	switch v.kind {
 	case KindFloat:
@@ -126,7 +126,7 @@ func (v Value) Any() any {
 	return nil
 }
 
-// GoString implements fmt.GoStringer for test failures: "temperature=21.5(float)".
+// GoString shows the value in test failures.
 func (v Value) GoString() string {
 	if v.kind == KindBad {
 		return fmt.Sprintf("%s=bad(%s)", v.Field, v.text)

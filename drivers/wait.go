@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Wait waits for d, the time that a device needs to measure or to start, and returns nil. If ctx
-// ends before, or has ended already, it returns the error of ctx at once.
+// Wait returns nil after d, for example the time that a device needs to measure or to start. If ctx
+// ends first, it returns the error of ctx at once.
 func Wait(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err

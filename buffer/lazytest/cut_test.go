@@ -53,9 +53,8 @@ var kinds = []fault{
 
 // A round is one life of a writer.
 type round struct {
-	fault fault
-	// LazyFS is killed under the writer; else the writer is, before the cache is dropped
-	kill    bool
+	fault   fault
+	kill    bool          // LazyFS is killed under the writer; else the writer is, before the cache is dropped
 	after   time.Duration // when the cut comes
 	lines   int           // or after so many, if it is not 0
 	maxLoss time.Duration

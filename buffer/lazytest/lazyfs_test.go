@@ -41,13 +41,11 @@ log_all_operations=false
 // A fault makes LazyFS end by itself, at the n-th time that something happens to a file. The zero
 // value is none.
 type fault struct {
-	kind   string // as LazyFS calls it: torn-op, torn-seq, clear-cache
-	suffix string // of the file: none is the database
-	timing string // of clear-cache: before or after an fsync
-	// of torn-op: eighths of a page into which a write is torn; what is not a page is left whole
-	parts []int
-	// of torn-op and torn-seq: the parts or the writes that reach the medium, counted from 1
-	persist []int
+	kind    string // as LazyFS calls it: torn-op, torn-seq, clear-cache
+	suffix  string // of the file: none is the database
+	timing  string // of clear-cache: before or after an fsync
+	parts   []int  // of torn-op: eighths of a page into which a write is torn; what is not a page is left whole
+	persist []int  // of torn-op and torn-seq: the parts or the writes that reach the medium, counted from 1
 	n       int
 }
 

@@ -19,8 +19,7 @@ import (
 const (
 	writerEnv = "FIELDGATE_LAZYTEST_WRITER" // path of the store; the test binary is a writer on it
 	lossEnv   = "FIELDGATE_LAZYTEST_MAXLOSS"
-	// not empty: a full store rejects, else it drops the oldest
-	policyEnv = "FIELDGATE_LAZYTEST_REJECT"
+	policyEnv = "FIELDGATE_LAZYTEST_REJECT" // not empty: a full store rejects, else it drops the oldest
 )
 
 // maxBytes is small, so that the log is copied often and the limit is reached.
@@ -44,8 +43,7 @@ func TestMain(m *testing.M) {
 		if err == nil {
 			err = write(path, loss, os.Getenv(policyEnv) != "")
 		}
-		// write does not end without an error
-		say("failed", strings.ReplaceAll(err.Error(), "\n", " "))
+		say("failed", strings.ReplaceAll(err.Error(), "\n", " ")) // write does not end without an error
 		return
 	}
 	os.Exit(m.Run())

@@ -175,8 +175,7 @@ func writerBody(stream string, seq uint64) []byte {
 // refuses. It prints before what may have happened at a cut, after what must have.
 func writer(c *console) error {
 	ctx := context.Background()
-	// its log is copied often
-	s, err := buffer.Open(ctx, mountPoint+"/"+writerStore, buffer.Options{MaxBytes: 2 << 20})
+	s, err := buffer.Open(ctx, mountPoint+"/"+writerStore, buffer.Options{MaxBytes: 2 << 20}) // its log is copied often
 	if err != nil {
 		return err
 	}
