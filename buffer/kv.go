@@ -24,10 +24,10 @@ type pendingAppend struct {
 	body   []byte
 }
 
-// Update runs f in a transaction and commits it together with the front and the pending
-// acknowledgements; all of it is durable when nil is returned. If f returns an error, what f did is
-// undone and Update returns that error. If the storage fails, Update returns ErrNotDurable, and the
-// change may or may not have happened.
+// Update runs f in a transaction and commits it together with the pending acknowledgements and as
+// much of the front as has room. What f did is durable when nil is returned. If f returns an error,
+// what f did is undone and Update returns that error. If the storage fails, Update returns
+// ErrNotDurable, and the change may or may not have happened.
 //
 // f runs on the committer's goroutine: it must be short and must not call the Store. It may be
 // called more than once, because a commit that failed is repeated.

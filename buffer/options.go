@@ -63,8 +63,9 @@ type Options struct {
 	// record that it stands for, with another Body, SeqTo and UpTo. It stands for records of one
 	// stream without a hole in their numbers, and these are not returned themselves. level is 1 to
 	// ThinLevels: how many times the result has been thinned. Some of the records may be buckets of
-	// a lower level. Thin runs on the committer's goroutine and must not call the Store. The policy
-	// Thin requires it.
+	// a lower level. If the result does not take less space, Thin is called again with it and the
+	// next level. A result that does not stand for exactly the records given is not used. Thin runs
+	// on the committer's goroutine and must not call the Store. The policy Thin requires it.
 	Thin func(level int, records []Record) []Record
 
 	// Streams has the options of streams of readings, by name.

@@ -52,7 +52,7 @@ func specs() []drivers.Spec {
 			}{0x44}
 		}, Fields: fields},
 		{Name: "modbus-rtu", Bus: drivers.SerialBus, Shared: true, Options: func() any { return new(line) }, Fields: fields,
-			Line: func(o any) drivers.SerialMode { return drivers.SerialMode{Baud: o.(*line).Baud} }},
+			SerialMode: func(o any) drivers.SerialMode { return drivers.SerialMode{Baud: o.(*line).Baud} }},
 	}
 }
 

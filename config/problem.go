@@ -13,8 +13,10 @@ import (
 type Problem struct {
 	File      string // as given to Load
 	Line, Col int    // from 1; 0 if the mistake is something missing from the whole file
-	Text      string // the offending line, without its end; of a long one what is around the place, and in no case anything that a terminal obeys
-	Msg       string // what is wrong and what would be right
+	// the offending line, without its end; of a long one what is around the place, and in no case
+	// anything that a terminal obeys
+	Text string
+	Msg  string // what is wrong and what would be right
 
 	before  int  // characters of Text before the place
 	follows bool // from a mistake that is reported already

@@ -40,7 +40,8 @@ func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 	if text, err := config.ReadFile(filepath.Join(dir, "good"), 4); string(text) != "text" || err != nil {
 		t.Errorf("got %q, %v", text, err)
 	}
-	if text, err := config.ReadFile("/proc/self/status", 64<<10); len(text) == 0 || err != nil { // its size is 0
+	// its size is 0
+	if text, err := config.ReadFile("/proc/self/status", 64<<10); len(text) == 0 || err != nil {
 		t.Errorf("got %q, %v", text, err)
 	}
 }

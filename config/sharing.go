@@ -35,9 +35,9 @@ func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 			b.report(b.at(path+".driver"), "%s: driver %q already uses address 0x%02x of %s, for %s: only one chip answers there", path, other.Driver, *address, s.Bus, where)
 		case s.Spec.Bus == drivers.SerialBus && !(s.Spec.Shared && other.Spec.Shared):
 			b.report(b.at(path+".bus"), "%s.bus: %s belongs to %s: a serial port has one device, unless all are on one line and answer only when asked", path, s.Bus, where)
-		case s.Spec.Line != nil && other.Spec.Line != nil && s.Spec.Line(s.Options) != other.Spec.Line(other.Options):
+		case s.Spec.SerialMode != nil && other.Spec.SerialMode != nil && s.Spec.SerialMode(s.Options) != other.Spec.SerialMode(other.Options):
 			b.report(b.at(path+".options"), "%s: the line %s is %s for %s and %s here: all devices of a line must have the same settings", path, s.Bus,
-				other.Spec.Line(other.Options), where, s.Spec.Line(s.Options))
+				other.Spec.SerialMode(other.Options), where, s.Spec.SerialMode(s.Options))
 		}
 	}
 }

@@ -8,10 +8,10 @@
 //
 // Each driver has a typed Open, see the example, or one for each of the chips that it knows. It
 // takes periph's i2c.Bus, a Port, or neither, and the driver's Options, which must pass their
-// Check; Spec.Options returns the defaults, and Spec.Line how a serial port must be set up. The bus
-// or port remains the caller's, to be closed after the driver. A program that chooses drivers by
-// name takes their Specs from drivers/all and opens them by Spec.Open, with Buses such as a Host of
-// drivers/bus. These drivers give their port back when they are closed.
+// Check; Spec.Options returns the defaults, and Spec.SerialMode how a serial port must be set up.
+// The bus or port remains the caller's, to be closed after the driver. A program that chooses
+// drivers by name takes their Specs from drivers/all and opens them by Spec.Open, with Buses such
+// as a Host of drivers/bus. These drivers give their port back when they are closed.
 //
 // # How to write a driver
 //

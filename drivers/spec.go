@@ -106,10 +106,11 @@ type Spec struct {
 	// error, the caller calls it after decoding; see OptionError.
 	Options func() any
 	// Fields describes what Read will return with these options, a pointer from Options whose Check
-	// has passed. Line and Open take the same.
+	// has passed. SerialMode and Open take the same.
 	Fields func(options any) []Field
-	// Line returns how a serial port must be set up. It is nil if the driver has no serial port.
-	Line func(options any) SerialMode
+	// SerialMode returns how a serial port must be set up. It is nil if the driver has no serial
+	// port.
+	SerialMode func(options any) SerialMode
 	// Open finds the device on the named bus and prepares it. It may be called again after Close,
 	// for instance when the device was unplugged. When it fails, it leaves nothing open.
 	Open func(ctx context.Context, buses Buses, bus string, options any) (Driver, error)
@@ -161,7 +162,7 @@ func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field,
 // given back by its Close method, if it has one.
 func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
-	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Line: line}, defaults, fields, open,
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, SerialMode: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
 			return buses.Serial(bus, mode(o))
 		})
@@ -170,7 +171,7 @@ func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Fie
 // SharedSerial is Serial for devices that may share a line, because they send only when asked.
 func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	line := func(o any) SerialMode { return mode(o.(*O)) }
-	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, Line: line}, defaults, fields, open,
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, SerialMode: line}, defaults, fields, open,
 		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
 			m := mode(o)
 			m.Shared = true

@@ -161,7 +161,8 @@ func (n *conn) reauthenticate(ctx context.Context, data []byte, answers <-chan p
 
 // handleAuthLocked gives an AUTH to the re-authentication that waits for it.
 func (n *conn) handleAuthLocked(p *packet.Auth) error {
-	p.Properties.AuthenticationData = slices.Clone(p.Properties.AuthenticationData) // it was part of the read buffer
+	// it was part of the read buffer
+	p.Properties.AuthenticationData = slices.Clone(p.Properties.AuthenticationData)
 	answers := n.auth
 	if answers == nil {
 		return violation("AUTH although the client does not authenticate") // [MQTT-4.12.0-6]

@@ -277,11 +277,12 @@ func TestAuthMistakes(t *testing.T) {
 		{"AUTH without a method", true, []byte{0xf0, 2, 0x18, 0}, packet.ProtocolError},
 		{"AUTH with success before CONNACK", true, auth(packet.Success, scram), packet.ProtocolError}, // [MQTT-4.12.0-2]
 		{"AUTH with re-authentication", true, auth(packet.Reauthenticate, scram), packet.ProtocolError},
-		{"AUTH with flags", true, []byte{0xf1, 0}, packet.MalformedPacket},                                    // [MQTT-3.15.1-1]
-		{"AUTH with an unknown code", true, []byte{0xf0, 2, 0x01, 0}, packet.ProtocolError},                   // [MQTT-3.15.2-1]
-		{"CONNACK with another method", true, connack("PLAIN"), packet.ProtocolError},                         // [MQTT-4.12.0-5]
-		{"CONNACK without a method", true, []byte{0x20, 3, 0, 0, 0}, packet.ProtocolError},                    // [MQTT-4.12.0-5]
-		{"CONNACK before the exchange is over", true, connack(scram), packet.UnspecifiedError},                // the method's rule
+		{"AUTH with flags", true, []byte{0xf1, 0}, packet.MalformedPacket},                  // [MQTT-3.15.1-1]
+		{"AUTH with an unknown code", true, []byte{0xf0, 2, 0x01, 0}, packet.ProtocolError}, // [MQTT-3.15.2-1]
+		{"CONNACK with another method", true, connack("PLAIN"), packet.ProtocolError},       // [MQTT-4.12.0-5]
+		{"CONNACK without a method", true, []byte{0x20, 3, 0, 0, 0}, packet.ProtocolError},  // [MQTT-4.12.0-5]
+		// the method's rule
+		{"CONNACK before the exchange is over", true, connack(scram), packet.UnspecifiedError},
 		{"challenge that is none", true, auth(packet.ContinueAuthentication, scram), packet.UnspecifiedError}, // the method's rule
 	} {
 		t.Run(v.name, func(t *testing.T) {

@@ -61,15 +61,17 @@ type Event struct {
 // standard where it says nothing, and the answers to Config.Subscriptions. Maxima are the broker's
 // and limit what the client sends.
 type Negotiated struct {
-	URL                             string        // without user information
-	ClientID                        string        // the one in use
-	AssignedClientID                string        // the one that the broker assigned; "" if it assigned none
-	SessionPresent                  bool          // the broker resumed the session
-	SessionExpiry                   time.Duration // 0: the session ends with the connection
-	KeepAlive                       time.Duration // the one in use; 0: none
-	ServerKeepAlive                 time.Duration // the one that the broker set; 0: none
-	ReceiveMaximum                  uint16        // QoS 1 and 2 messages that the client may have in flight
-	MaximumPacketSize               uint32        // bytes; 268,435,460 if the broker set no limit
+	URL      string // without user information
+	ClientID string // the one in use
+	// the one that the broker assigned; "" if it assigned none
+	AssignedClientID string
+	SessionPresent   bool          // the broker resumed the session
+	SessionExpiry    time.Duration // 0: the session ends with the connection
+	KeepAlive        time.Duration // the one in use; 0: none
+	ServerKeepAlive  time.Duration // the one that the broker set; 0: none
+	// QoS 1 and 2 messages that the client may have in flight
+	ReceiveMaximum                  uint16
+	MaximumPacketSize               uint32 // bytes; 268,435,460 if the broker set no limit
 	MaximumQoS                      QoS
 	TopicAliasMaximum               uint16 // 0: no aliases
 	RetainAvailable                 bool

@@ -40,7 +40,8 @@ func TestTinyPackets(t *testing.T) {
 					p := packet.Publish{QoS: 1, ID: id, Topic: "t"}
 					b.Send(p.Append(nil))
 				}
-				b.Send([]byte{0x50, 2, 0, 9, 0x62, 2, 0, 9}) // unknown PUBREC and PUBREL ask for 0x92
+				// unknown PUBREC and PUBREL ask for 0x92
+				b.Send([]byte{0x50, 2, 0, 9, 0x62, 2, 0, 9})
 				time.Sleep(time.Minute)
 				if err := k.Send(&Message{Topic: "t"}, nil); err != nil {
 					t.Error(err)

@@ -89,7 +89,8 @@ func (j *journal) noteLocked(x *exchange, step MessageStep) {
 // a Released the newest Sent. So what a store refuses again and again does not pile up. A Done
 // stays: the store may have had the message before it failed.
 func newest(changes []MessageChange) []MessageChange {
-	after := make(map[uint64]MessageStep, len(changes)) // by serial, the earliest step that was kept
+	// by serial, the earliest step that was kept
+	after := make(map[uint64]MessageStep, len(changes))
 	kept := changes[:0:0]
 	for _, change := range slices.Backward(changes) {
 		next, known := after[change.Serial]

@@ -102,7 +102,8 @@ func TestCutAtEveryByte(t *testing.T) {
 				k.send(t, &o, Message{Topic: fmt.Sprint("t", i), QoS: QoS(1 + i%2)})
 			}
 			synctest.Wait()
-			if s := k.Stats(); s.Connected && s.Queued == 0 { // all that is to be written was written
+			// all that is to be written was written
+			if s := k.Stats(); s.Connected && s.Queued == 0 {
 				total = int(s.BytesOut)
 				b.Cut()
 			}

@@ -13,7 +13,8 @@ import (
 // responses are the requests of Request that wait for their answers. All answers come on one topic,
 // by one subscription; the correlation data says which request they are for.
 type responses struct {
-	secret [8]byte       // begins the correlation data, so that answers to an earlier process are known as such
+	// begins the correlation data, so that answers to an earlier process are known as such
+	secret [8]byte
 	sem    chan struct{} // holds one value while the subscription is being made
 
 	// Client.mu guards what follows.

@@ -94,7 +94,8 @@ func (s *scram) answer(challenge string) ([]byte, error) {
 	if len(fields) < 3 {
 		return nil, errors.New("SCRAM: the broker's challenge is incomplete")
 	}
-	nonce, ok1 := strings.CutPrefix(fields[0], "r=") // a mandatory extension (m=) would come before it
+	// a mandatory extension (m=) would come before it
+	nonce, ok1 := strings.CutPrefix(fields[0], "r=")
 	salt64, ok2 := strings.CutPrefix(fields[1], "s=")
 	count, ok3 := strings.CutPrefix(fields[2], "i=")
 	salt, err := base64.StdEncoding.DecodeString(salt64)

@@ -21,7 +21,8 @@ type request struct {
 	once      bool // of a connection's own subscriptions: not repeated on the next
 	place     int  // of subs[0] in Config.Subscriptions, with once
 	responses bool // subs[0] is to be the one to the response topic
-	abandoned bool // the caller no longer waits; its identifier stays in use until the answer or the connection's end
+	// the caller no longer waits; its identifier is in use until the answer or the connection's end
+	abandoned bool
 	answer    chan answer
 }
 

@@ -37,16 +37,19 @@ const (
 // is a probing one: it starts with a ping, whose answer shows that the link and the session work,
 // subscribes next, and then repeats one message at a time.
 type suspicion struct {
-	probeNext       bool // the next connection is to be
-	message         *exchange
-	serial          uint64 // of message, since exchanges are used again
-	endsAtMessage   int    // in a row at message
-	fresh           bool   // the last connection ended at a message, so that the next one may show more
-	refused         bool   // it ended right after the refusal of a message: some brokers close behind their PUBACK
-	progress        bool   // it accepted other messages
-	failedResumes   int    // connections in a row that ended before the broker said anything in the resumed session
-	endsAtSubscribe int    // in a row at a SUBSCRIBE
-	oneFilter       bool   // subscriptions go one filter per SUBSCRIBE
+	probeNext     bool // the next connection is to be
+	message       *exchange
+	serial        uint64 // of message, since exchanges are used again
+	endsAtMessage int    // in a row at message
+	// the last connection ended at a message, so that the next one may show more
+	fresh bool
+	// it ended right after the refusal of a message: some brokers close behind their PUBACK
+	refused  bool
+	progress bool // it accepted other messages
+	// connections in a row that ended before the broker said anything in the resumed session
+	failedResumes   int
+	endsAtSubscribe int  // in a row at a SUBSCRIBE
+	oneFilter       bool // subscriptions go one filter per SUBSCRIBE
 	skipped         map[int]omission
 }
 

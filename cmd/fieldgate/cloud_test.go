@@ -22,7 +22,8 @@ type subscriber struct {
 
 func subscribe(t *testing.T, m *mosquitto, filter string) *subscriber {
 	t.Helper()
-	m.client("mosquitto_pub", "-r", "-t", "ready", "-m", "1") // seen when the subscription is in force
+	// seen when the subscription is in force
+	m.client("mosquitto_pub", "-r", "-t", "ready", "-m", "1")
 	cmd := exec.Command("mosquitto_sub", "-V", "5", "-p", m.port, "-q", "1", "-t", filter, "-t", "ready", "-v")
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -140,7 +141,8 @@ func TestPlainClientFollowsTheGateway(t *testing.T) {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 	state("offline")
-	m.client("mosquitto_pub", "-q", "1", "-t", "fieldgate/gw/end", "-m", "1") // after all that the gateway has sent
+	// after all that the gateway has sent
+	m.client("mosquitto_pub", "-q", "1", "-t", "fieldgate/gw/end", "-m", "1")
 	eventually(t, 5*time.Second, "the last message", func() bool { return s.newest("fieldgate/gw/end") != "" })
 	if text := s.newest("fieldgate/gw/status"); statusOf(t, text).State != contract.Offline {
 		t.Errorf("the good-bye was overwritten: %s", text)

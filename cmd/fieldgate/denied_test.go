@@ -68,7 +68,8 @@ func TestDeniedTopicsAndALimitThatIsNotAnnounced(t *testing.T) {
 	for i := range 10 {
 		sensors = append(sensors, fmt.Sprintf("s%d", i))
 	}
-	for _, sensor := range sensors { // one after the other, so that messages get as large as batch_max lets them
+	// one after the other, so that messages get as large as batch_max lets them
+	for _, sensor := range sensors {
 		g.fill(each, sensor)
 	}
 

@@ -89,7 +89,8 @@ func TestOutageBeyondTheStore(t *testing.T) {
 			eventually(t, 10*time.Second, "the receiver has proof", func() bool {
 				mu.Lock()
 				defer mu.Unlock()
-				return ended && tracker.Report().Verdict == verify.Complete // the newest losses are reported after a few seconds
+				// the newest losses are reported after a few seconds
+				return ended && tracker.Report().Verdict == verify.Complete
 			})
 			mu.Lock()
 			defer mu.Unlock()

@@ -61,7 +61,8 @@ func keysByTable(s reflect.Type, table string) (keys []string) {
 			of = of.Elem()
 		}
 		switch {
-		case key == "" || key == "-" || of.Kind() == reflect.Interface: // a sensor's options are the driver's
+		case key == "" || key == "-" || of.Kind() == reflect.Interface:
+			// a sensor's options are the driver's
 		case of.Kind() == reflect.Struct:
 			keys = append(keys, keysByTable(of, table+key+".")...)
 		default:

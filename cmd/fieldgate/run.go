@@ -150,7 +150,8 @@ func restart() error {
 	if err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
-	signal.Ignore(syscall.SIGHUP) // until the new program listens to it: it has just read its configuration
+	// until the new program listens to it: it has just read its configuration
+	signal.Ignore(syscall.SIGHUP)
 	if err := syscall.Exec(exe, os.Args, os.Environ()); err != nil {
 		return fmt.Errorf("restart: running %s: %w", exe, err)
 	}

@@ -24,7 +24,8 @@ func writeDown(t *testing.T, m *mosquitto, file string) (stop func()) {
 	}
 	defer out.Close()
 	ready := strings.Count(readText(t, file), `"ready"`)
-	m.client("mosquitto_pub", "-r", "-t", "ready", "-m", "1") // seen when the subscription is in force
+	// seen when the subscription is in force
+	m.client("mosquitto_pub", "-r", "-t", "ready", "-m", "1")
 	cmd := exec.Command("mosquitto_sub", "-V", "5", "-p", m.port, "-t", "fieldgate/#", "-t", "ready", "-q", "1", "-F", "%j")
 	cmd.Stdout = out
 	if err := cmd.Start(); err != nil {

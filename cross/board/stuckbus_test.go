@@ -68,7 +68,8 @@ func stuckBus(m *machine) {
 	if len(hangs) != 1 {
 		m.t.Errorf("want it said once that the bus hangs, got %d lines", len(hangs))
 	}
-	m.send(`status=$(fieldgate status -c /etc/stuckbus.toml); echo "$status"`) // all at once: tail goes on printing
+	// all at once: tail goes on printing
+	m.send(`status=$(fieldgate status -c /etc/stuckbus.toml); echo "$status"`)
 	for _, sensor := range []string{`board +ok`, `hall +missing +1s +0`, `roof +missing +1s +0`} {
 		m.t.Log(m.expect(30*time.Second, `^`+sensor+` .*`)[0])
 	}

@@ -34,7 +34,8 @@ func TestPlayback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{
 			{Addr: 0x49, W: []byte{1}, R: []byte{0x85, 0x83}}, // after power-up
-			{Addr: 0x49, W: []byte{1, 0xBB, 0x83}},            // start, 2-3, 0.256 V, single, 128 a second, no comparator
+			// start, 2-3, 0.256 V, single, 128 a second, no comparator
+			{Addr: 0x49, W: []byte{1, 0xBB, 0x83}},
 			{Addr: 0x49, W: []byte{1}, R: []byte{0x3B, 0x83}}, // under way
 			{Addr: 0x49, W: []byte{1}, R: []byte{0xBB, 0x83}},
 			{Addr: 0x49, W: []byte{0}, R: []byte{0xFF, 0xFF}},

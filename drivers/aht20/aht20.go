@@ -123,7 +123,8 @@ func (d *Dev) measure(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case sensirion.CRC(d.buf[:6]...) != d.buf[6]: // 5.4: the same checksum as Sensirion's, over all that was read
+	case sensirion.CRC(d.buf[:6]...) != d.buf[6]:
+		// 5.4: the same checksum as Sensirion's, over all that was read
 		return fmt.Errorf("% x: wrong checksum: the transfer was disturbed, or the chip is an AHT10 or AHT15, which have none", d.buf)
 	case d.buf[0]&statusCalibrated == 0:
 		d.ready = false

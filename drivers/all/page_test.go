@@ -140,7 +140,8 @@ func packageComment(t *testing.T, folder string) (about string, parts map[string
 	var blocks []comment.Block
 	flush := func() {
 		md := strings.TrimSpace(string((&comment.Printer{HeadingID: func(*comment.Heading) string { return "" }}).Markdown(&comment.Doc{Content: blocks})))
-		md = strings.NewReplacer("\\`", "`", `\_`, "_", `\-`, "-").Replace(md) // names in the comments are written as Markdown has them
+		// names in the comments are written as Markdown has them
+		md = strings.NewReplacer("\\`", "`", `\_`, "_", `\-`, "-").Replace(md)
 		if title == "" {
 			about = md
 		} else {
@@ -150,7 +151,8 @@ func packageComment(t *testing.T, folder string) (about string, parts map[string
 	}
 	for _, block := range (&comment.Parser{}).Parse(text).Content {
 		h, ok := block.(*comment.Heading)
-		if !ok || !slices.Contains(sections(), plain(h)) { // other headings belong to what stands around them
+		if !ok || !slices.Contains(sections(), plain(h)) {
+			// other headings belong to what stands around them
 			blocks = append(blocks, block)
 			continue
 		}

@@ -263,7 +263,9 @@ func (b *i2cBus) gone(errno syscall.Errno) bool {
 	switch errno {
 	case syscall.ENODEV, syscall.ESHUTDOWN:
 		return true
-	case syscall.EIO: // what a USB adapter answers to a transfer that failed, and to every one after it was unplugged
+	case syscall.EIO:
+		// what a USB adapter answers to a transfer that failed, and to every one after it was
+		// unplugged
 		_, err := os.Stat(b.name)
 		return os.IsNotExist(err)
 	}

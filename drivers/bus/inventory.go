@@ -47,12 +47,14 @@ func (h *Host) ScanI2C(ctx context.Context, name string) ([]I2CDevice, error) {
 
 // A SerialPort is one of this machine.
 type SerialPort struct {
-	Name    string   `json:"name"`              // the one that lasts, if it has one
-	File    string   `json:"file"`              // the device file behind it
-	USB     string   `json:"usb,omitempty"`     // of a USB adapter, as `bus` can be: "usb:0403:6001:FT0001"
-	Vendor  string   `json:"vendor,omitempty"`  // as the adapter says
-	Product string   `json:"product,omitempty"` // as the adapter says
-	Users   []string `json:"users,omitempty"`   // processes that have it open, as far as this one may see
+	Name string `json:"name"` // the one that lasts, if it has one
+	File string `json:"file"` // the device file behind it
+	// of a USB adapter, as `bus` can be: "usb:0403:6001:FT0001"
+	USB     string `json:"usb,omitempty"`
+	Vendor  string `json:"vendor,omitempty"`  // as the adapter says
+	Product string `json:"product,omitempty"` // as the adapter says
+	// processes that have it open, as far as this one may see
+	Users []string `json:"users,omitempty"`
 }
 
 // Inventory returns the serial ports of this machine. It opens none.

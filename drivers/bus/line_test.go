@@ -149,7 +149,8 @@ func TestBusyPortNamesTheProgram(t *testing.T) {
 	}
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
 	until := time.Now().Add(10 * time.Second)
-	for !strings.Contains(devfile.Busy(name), "(sleep)") { // it is still the test's program until exec
+	// it is still the test's program until exec
+	for !strings.Contains(devfile.Busy(name), "(sleep)") {
 		if time.Now().After(until) {
 			t.Fatalf("want the program named, got %s", devfile.Busy(name))
 		}

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	dialTimeout  = 5 * time.Second
-	peerTimeout  = 10 * time.Second // a peer that acknowledges nothing for so long is gone: Linux would try for a quarter of an hour
+	dialTimeout = 5 * time.Second
+	// a peer that acknowledges nothing for so long is gone: Linux would try for 15 minutes
+	peerTimeout  = 10 * time.Second
 	writeTimeout = 2 * time.Second
 )
 

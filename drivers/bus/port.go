@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	readTimeout = time.Second     // until SetReadTimeout
-	writeSlack  = 2 * time.Second // what a Write may take beyond the time that its bytes need on the line
+	readTimeout = time.Second // until SetReadTimeout
+	// what a Write may take beyond the time that its bytes need on the line
+	writeSlack = 2 * time.Second
 )
 
 // A port is an open serial port. Close may be called at any time and releases who waits; the rest

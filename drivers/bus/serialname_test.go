@@ -89,7 +89,8 @@ func TestSerialPorts(t *testing.T) {
 	for _, name := range []string{"ttyS0", "ttyS1", "ttyS2", "ttyS3", "ttyUSB0", "ttyACM0", "ttyAMA0", "ttyAMA10", "ttySC0", "ttymxc2", "ttyprintk", "tty1"} {
 		write(filepath.Join(dev, name), "")
 	}
-	for name, kind := range map[string]string{"ttyS0": "4\n", "ttyS1": "0\n", "ttyS2": "0\n"} { // of ttyS3 nothing is known
+	// of ttyS3 nothing is known
+	for name, kind := range map[string]string{"ttyS0": "4\n", "ttyS1": "0\n", "ttyS2": "0\n"} {
 		write(filepath.Join(sys, "class/tty", name, "type"), kind)
 	}
 	for link, file := range map[string]string{"serial/by-id/usb-FTDI-if00-port0": "ttyUSB0", "serial0": "ttyAMA0", "serial1": "ttyS1"} {

@@ -160,7 +160,8 @@ func (p *playedPort) Read(b []byte) (int, error) {
 
 func (p *playedPort) Write(b []byte) (int, error) {
 	p.rest = nil
-	for p.next < len(p.operations) && len(p.operations[p.next].Write) == 0 { // what the driver does not want to hear any more
+	// what the driver does not want to hear any more
+	for p.next < len(p.operations) && len(p.operations[p.next].Write) == 0 {
 		p.next++
 	}
 	if p.next == len(p.operations) || !bytes.Equal(p.operations[p.next].Write, b) {

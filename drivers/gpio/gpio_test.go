@@ -281,8 +281,10 @@ func TestInputFlags(t *testing.T) {
 func TestOutput(t *testing.T) {
 	tests := []struct {
 		initial, atClose string
-		activeLow, wire  bool   // before
-		want             string // levels that the wire was driven to: at the start (twice unless it is kept), by Write(on), at the end
+		activeLow, wire  bool // before
+		// levels that the wire was driven to: at the start (twice unless it is kept), by Write(on),
+		// at the end
+		want string
 	}{
 		{"off", "off", false, true, "[false false true false]"},
 		{"on", "keep", false, false, "[true true true]"},

@@ -109,7 +109,8 @@ func (d *In) drain() error {
 	frequency := drivers.Float("frequency", 0)
 	if any {
 		base := first
-		if d.any && (d.between || first == last) { // after a pause the first edge of the new ones is the better base
+		if d.any && (d.between || first == last) {
+			// after a pause the first edge of the new ones is the better base
 			base = d.last
 		}
 		frequency = drivers.Bad("frequency", "not measured") // one edge has none

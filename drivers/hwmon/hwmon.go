@@ -103,7 +103,8 @@ func find(folder string, c Channel) (func() (float64, error), error) {
 	}
 	base := filepath.Join(folder, input)
 	file := base + "_input"
-	if !sysfs.Exists(file) && sysfs.Exists(base+"_average") { // power of devices that give no momentary one
+	if !sysfs.Exists(file) && sysfs.Exists(base+"_average") {
+		// power of devices that give no momentary one
 		file = base + "_average"
 	}
 	if !sysfs.Exists(file) {

@@ -171,7 +171,9 @@ func (d *Dev) identify() error {
 		if id != 0x7500 {
 			return d.chip.WrongID(id, `not a TMP1075, which has 0x7500; the TMP1075N has none: use driver = "tmp105" for it`)
 		}
-	default: // what a chip with a configuration of one byte has in the lower one is not said; bits 7 to 5 are 0 in an LM75
+	default:
+		// what a chip with a configuration of one byte has in the lower one is not said; bits 7 to
+		// 5 are 0 in an LM75
 		if !d.oneShot && config>>8&0xE0 != 0 {
 			return d.otherwise(config>>8, "0 in the upper three bits")
 		}

@@ -19,7 +19,8 @@ const (
 	maxFrame = 256 // with unit and checksum
 	crcSize  = 2
 	slack    = 50 * time.Millisecond
-	minGap   = 1750 * time.Microsecond // t3.5 from 19200 bits per second on: section 2.5.1.1 of the serial line specification
+	// t3.5 from 19200 bits per second on: section 2.5.1.1 of the serial line specification
+	minGap = 1750 * time.Microsecond
 )
 
 // An rtu is a device on a serial line.
@@ -50,7 +51,8 @@ func (l *rtu) exchange(ctx context.Context, q *request) ([]byte, error) {
 	l.got = l.got[:0]
 	var data []byte
 	var refusal error
-	wait := l.timeout + time.Duration(2*len(l.frame)+q.answer+crcSize)*l.mode.PerByte() // with an echo
+	// with an echo
+	wait := l.timeout + time.Duration(2*len(l.frame)+q.answer+crcSize)*l.mode.PerByte()
 	err := l.reader.Ask(ctx, l.frame, wait, func(p []byte) (found bool) {
 		l.got = append(l.got[max(0, len(l.got)-2*maxFrame):], p...)
 		data, refusal, found = l.find(q)

@@ -54,7 +54,8 @@ func TestBadLines(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "modbus-rtu: unit 1: ") || strings.Contains(err.Error(), "i/o timeout") || !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("want %q, got %v", test.want, err)
 				}
-				if took := time.Since(begin); took > 330*time.Millisecond { // the timeout, 23 bytes at 9600 baud, and the gap
+				// the timeout, 23 bytes at 9600 baud, and the gap
+				if took := time.Since(begin); took > 330*time.Millisecond {
 					t.Errorf("the line was taken for %v", took)
 				}
 			})

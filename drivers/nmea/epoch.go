@@ -124,7 +124,8 @@ func angle(p *nmea.Parser, i int, limit float64) optional {
 		p.SetErr("angle", number)
 		return optional{}
 	}
-	_, fraction, _ := strings.Cut(number, ".") // of minutes, of which 60 are a degree: three digits more keep them apart
+	// of minutes, of which 60 are a degree: three digits more keep them apart
+	_, fraction, _ := strings.Cut(number, ".")
 	return optional{Value: drivers.Round(v, len(fraction)+3), Valid: true}
 }
 

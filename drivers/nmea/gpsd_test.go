@@ -176,7 +176,8 @@ func (a *tally) compare(t *testing.T, log string, values []drivers.Value, want m
 		if r.Speed != nil && values[2].Kind() == drivers.KindFloat {
 			speed = math.Abs(values[2].Float() - *r.Speed)
 		}
-		if angle <= limit && speed <= 0.06 { // of RMC and VTG one may have rounded to a tenth of a knot
+		if angle <= limit && speed <= 0.06 {
+			// of RMC and VTG one may have rounded to a tenth of a knot
 			if !odd {
 				a.angle, a.speed = max(a.angle, angle), max(a.speed, speed)
 			}

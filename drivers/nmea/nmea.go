@@ -50,7 +50,7 @@ func measures() []measure {
 		float("longitude", drivers.Longitude, drivers.Between(-longitudes, longitudes), "WGS 84, east is positive", func(e *epoch) optional { return e.longitude }),
 		{kit.Field("altitude", drivers.Distance, drivers.AnyNumber(), "above mean sea level"), (*epoch).altitudeValue},
 		float("speed", drivers.Speed, drivers.AnyNumber(), "over ground", func(e *epoch) optional { return e.speed }),
-		float("course", drivers.Angle, drivers.AnyNumber(), "over ground, from true north; many receivers tell none at rest", func(e *epoch) optional { return e.course }),
+		float("course", drivers.Angle, drivers.AnyNumber(), "over ground, from true north; many receivers report none at rest", func(e *epoch) optional { return e.course }),
 		{drivers.Field{Name: "satellites", Unit: drivers.Count.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "used for the fix"}, (*epoch).satellitesValue},
 		{drivers.Field{Name: "hdop", Kind: drivers.KindFloat, Range: drivers.AnyNumber(), Doc: "horizontal dilution of precision: 1 is good, more than 5 bad"},
 			func(e *epoch, field string) drivers.Value { return e.hdop.value(field) }},

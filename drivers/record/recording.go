@@ -38,8 +38,9 @@ type Operation struct {
 	Address uint16  `json:"address,omitempty"`
 	Write   Bytes   `json:"w,omitempty"`
 	Read    Bytes   `json:"r,omitempty"`
-	Size    int     `json:"size,omitempty"` // how many bytes were asked for, if that is not how many were read
-	Fault   *Fault  `json:"error,omitempty"`
+	// how many bytes were asked for, if that is not how many were read
+	Size  int    `json:"size,omitempty"`
+	Fault *Fault `json:"error,omitempty"`
 }
 
 // A Reading is what the driver made of it.

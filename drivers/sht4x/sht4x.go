@@ -88,7 +88,8 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, fmt.Errorf("sht4x: measurement: %w", err)
 	}
 	t := -45 + 175*float64(d.words[0])/65535
-	rh := -6 + 125*float64(d.words[1])/65535 // may be a little beyond 0 and 100, where it is to be cut
+	// may be a little beyond 0 and 100, where it is to be cut
+	rh := -6 + 125*float64(d.words[1])/65535
 	d.values[0] = kit.Measured(d.fields[0], t, 2)
 	d.values[1] = kit.Measured(d.fields[1], min(max(rh, 0), 100), 2)
 	return d.values[:], nil

@@ -134,8 +134,10 @@ func TestFlicker(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		model.Light(40000)                                                 // too much: 205 ms, then 55 ms with the coarsest range
-		time.AfterFunc(210*time.Millisecond, func() { model.Light(0) })    // too little: then the finest
+		// too much: 205 ms, then 55 ms with the coarsest range
+		model.Light(40000)
+		// too little: then the finest
+		time.AfterFunc(210*time.Millisecond, func() { model.Light(0) })
 		time.AfterFunc(270*time.Millisecond, func() { model.Light(5000) }) // too much for that
 		if values, err := d.Read(t.Context()); err != nil || values[0] != drivers.Bad("illuminance", "range") || model.Count != 3 {
 			t.Errorf("got %#v, %v after %d measurements", values, err, model.Count)

@@ -27,10 +27,11 @@ var errLedgerFull = errors.New("the ledger is full")
 // entry is a command in the ledger. Reply is nil until it has ended; from then on a repeat says
 // where the answer goes.
 type entry struct {
-	N           uint64 // rises from command to command
-	Op, ID      string
-	Args        string          // hash
-	At          int64           `json:",omitempty"` // Unix seconds when it came; 0: the time was not known
+	N      uint64 // rises from command to command
+	Op, ID string
+	Args   string // hash
+	// Unix seconds when it came; 0: the time was not known
+	At          int64           `json:",omitempty"`
 	Topic       string          `json:",omitempty"`
 	Correlation []byte          `json:",omitempty"`
 	Reply       json.RawMessage `json:",omitempty"`

@@ -145,7 +145,8 @@ func TestSlowWatcherMissesAndDelaysNobody(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	for i := range 10000 {
-		h.Publish(contract.Telemetry{Readings: []contract.Reading{{Seq: uint64(i)}}}) // must not block
+		// must not block
+		h.Publish(contract.Telemetry{Readings: []contract.Reading{{Seq: uint64(i)}}})
 	}
 	close(release)
 	cancel()

@@ -70,7 +70,8 @@ func TestHeartbeatWithJitter(t *testing.T) {
 	c := New(map[string]config.FieldFilter{"v": {OnChange: true, Heartbeat: time.Minute}})
 	var kept []int
 	for i := range 14 {
-		up := time.Hour + time.Duration(i)*10*time.Second - time.Duration(i)*time.Millisecond // ever a little early
+		// ever a little early
+		up := time.Hour + time.Duration(i)*10*time.Second - time.Duration(i)*time.Millisecond
 		if c.Apply(up, []drivers.Value{drivers.Int("v", 1)}) {
 			kept = append(kept, i)
 		}

@@ -53,7 +53,8 @@ func openRig(t *testing.T, path string, o buffer.Options) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = store.Close(context.Background()) }) // a second time, if the test has closed it
+	// a second time, if the test has closed it
+	t.Cleanup(func() { _ = store.Close(context.Background()) })
 	return &rig{New("gw", store, fixed("k")), t, store}
 }
 

@@ -103,7 +103,8 @@ func TestChaos(t *testing.T) {
 				return Settings{Every: every[random.IntN(len(every))], Enabled: random.IntN(5) > 0, Deadband: map[string]float64{"v": random.Float64() - 0.5}}
 			}
 			b.config.Settings = settings()
-			if b.config.Settings.Every == 0 { // a driver that answers at once would be read without end in a bubble
+			if b.config.Settings.Every == 0 {
+				// a driver that answers at once would be read without end in a bubble
 				b.config.Settings.Every = time.Second
 			}
 			every = every[1:]

@@ -62,7 +62,8 @@ type outcome struct {
 	stored   bool  // the sink was called
 	sinkErr  error // what it said last
 
-	writeErr error // why a value could not be written; it says nothing of the sensor, the next reading does
+	// why a value could not be written; it says nothing of the sensor, the next reading does
+	writeErr error
 }
 
 // open opens the driver if that is not open, and leaves in o why it is not.

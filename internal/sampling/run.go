@@ -12,9 +12,11 @@ import (
 const (
 	minBackoff = time.Second
 	maxBackoff = time.Minute
-	maxMissing = 10 * time.Second // if the driver cannot be opened: a device that was plugged in again is not to be waited for
-	reopen     = 5                // failures in a row after which the driver is opened again
-	starved    = 3                // attempts in a row without a turn on the bus that make a sensor Stale
+	// if the driver cannot be opened: a device that was plugged in again is not to be waited for
+	maxMissing = 10 * time.Second
+	reopen     = 5 // failures in a row after which the driver is opened again
+	// attempts in a row without a turn on the bus that make a sensor Stale
+	starved = 3
 )
 
 // A loop is what Run works with; it belongs to Run's goroutine.
@@ -24,10 +26,11 @@ type loop struct {
 	settings Settings
 	deadband bool // settings.Deadband has yet to be given to the filter
 	schedule schedule
-	failed   int           // attempts that failed in a row
-	retry    time.Duration // when to try again after a failure or without a turn on the bus, instead of on schedule; else 0
-	passed   int           // attempts without a turn on the bus in a row
-	stuck    chan outcome  // of a worker that has not returned in time; nil when there is none
+	failed   int // attempts that failed in a row
+	// when to try again after a failure or without a turn on the bus; 0: on schedule
+	retry    time.Duration
+	passed   int          // attempts without a turn on the bus in a row
+	stuck    chan outcome // of a worker that has not returned in time; nil when there is none
 	timer    *time.Timer
 	frozen   error // what is said of a sensor that is Frozen
 	damper   damper

@@ -21,9 +21,11 @@ type Sink func(ctx context.Context, sensor string, up time.Duration, values []dr
 
 // Settings are what may change while a sensor is being sampled.
 type Settings struct {
-	Every    time.Duration // the interval; 0 reads without pause, for devices that speak by themselves
-	Enabled  bool
-	Deadband map[string]float64 // by field, in the place of the configured deadbands; not to be changed afterwards
+	// the interval; 0 reads without pause, for devices that speak by themselves
+	Every   time.Duration
+	Enabled bool
+	// by field, in the place of the configured deadbands; not to be changed afterwards
+	Deadband map[string]float64
 }
 
 // A Config describes one sensor.
@@ -45,10 +47,11 @@ type Config struct {
 
 // Deps are what a Sampler uses of the program around it.
 type Deps struct {
-	Sink    Sink
-	Up      func() time.Duration // since power-up (CLOCK_BOOTTIME)
-	Wall    func() time.Time     // for the alignment of the schedule only
-	BusLock *BusLock             // shared by the sensors of a bus; nil for a sensor that has its bus for itself
+	Sink Sink
+	Up   func() time.Duration // since power-up (CLOCK_BOOTTIME)
+	Wall func() time.Time     // for the alignment of the schedule only
+	// shared by the sensors of a bus; nil for a sensor that has its bus for itself
+	BusLock *BusLock
 	// OnState is called when the condition or the kind of its error changes, or the sink begins or
 	// ceases to refuse readings; of a sensor that flaps once a minute. It must not block.
 	OnState func(State)    // nil is nobody
@@ -60,7 +63,9 @@ const (
 	minTimeout  = 2 * time.Second
 	maxTimeout  = 30 * time.Second
 	openTimeout = 30 * time.Second
-	grace       = 2 * time.Second // what a driver has to return in after its deadline: one bus transaction, on a bus that is stuck
+	// what a driver has to return in after its deadline: one bus transaction, on a bus that is
+	// stuck
+	grace = 2 * time.Second
 )
 
 // A Sampler samples one sensor. Its methods are safe for concurrent use.

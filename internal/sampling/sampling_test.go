@@ -184,7 +184,8 @@ func TestClockStepChangesNothing(t *testing.T) {
 		b.step = 56*365*24*time.Hour + 450*ms
 		b.sleep(2 * time.Second)
 		b.wantTimes(700*ms, 1700*ms, 2700*ms)
-		s.Apply(Settings{Every: time.Second, Enabled: true}) // now the wall clock is 0.75 s after a whole second
+		// now the wall clock is 0.75 s after a whole second
+		s.Apply(Settings{Every: time.Second, Enabled: true})
 		b.sleep(time.Second)
 		b.wantTimes(700*ms, 1700*ms, 2700*ms, 3250*ms)
 		if err := stop(); err != nil {
@@ -272,7 +273,8 @@ func TestApply(t *testing.T) {
 		}
 		s.Apply(Settings{Every: time.Second, Enabled: true, Deadband: map[string]float64{"v": 1.5}})
 		b.sleep(3 * time.Second)
-		b.wantTimes(700*ms, 2700*ms, 7700*ms, 9700*ms) // the first after opening, and 2 more; not 1 more
+		// the first after opening, and 2 more; not 1 more
+		b.wantTimes(700*ms, 2700*ms, 7700*ms, 9700*ms)
 		if got := s.State().Filtered; got != 1 {
 			t.Errorf("filtered: want 1, got %d", got)
 		}

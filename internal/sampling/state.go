@@ -13,9 +13,13 @@ const (
 	OK       Condition = "ok"       // the last reading succeeded
 	Failing  Condition = "failing"  // the last reading failed; Err says why
 	Missing  Condition = "missing"  // the device could not be opened; Err says why
-	Frozen   Condition = "frozen"   // readings succeed, and no field has changed for Config.FrozenAfter
-	Bad      Condition = "bad"      // readings succeed, and no field has had a value for some of them; Err says why
-	Stale    Condition = "stale"    // a call of the driver does not return, or another sensor does not let go of the bus; Err says which
+	// readings succeed, and no field has changed for Config.FrozenAfter
+	Frozen Condition = "frozen"
+	// readings succeed, and no field has had a value for some of them; Err says why
+	Bad Condition = "bad"
+	// a call of the driver does not return, or another sensor does not let go of the bus; Err says
+	// which
+	Stale    Condition = "stale"
 	Disabled Condition = "disabled" // switched off by its settings
 )
 
@@ -25,16 +29,21 @@ type State struct {
 	Condition Condition
 	Since     time.Duration // when Condition became what it is
 	Err       string        // the newest failure; "" when the condition is none
-	Flaps     int           // changes within a minute that were too many to be reported one by one; 0 when they were not
+	// changes within a minute that were too many to be reported one by one; 0 when they were not
+	Flaps int
 
-	Bad    map[string]string // fields without a value in the last reading, and why; nil when it failed. Not to be changed
-	badSet int               // becomes another when the fields in Bad or the kinds of their faults do
+	// fields without a value in the last reading, and why; nil when it failed. Not to be changed
+	Bad map[string]string
+	// becomes another when the fields in Bad or the kinds of their faults do
+	badSet int
 
-	Reads    uint64        // successful readings
-	LastOK   time.Duration // when the last one was made; 0 before the first
-	Failures uint64        // failed attempts to open or to read, also those that a repetition made good
-	Skipped  uint64        // multiples of the interval without a reading: an overrun, back-off, or a bus that others had
-	Filtered uint64        // readings that the filter dropped as nothing new
+	Reads  uint64        // successful readings
+	LastOK time.Duration // when the last one was made; 0 before the first
+	// failed attempts to open or to read, also those that a repetition made good
+	Failures uint64
+	// multiples of the interval without a reading: an overrun, back-off, or a bus that others had
+	Skipped  uint64
+	Filtered uint64 // readings that the filter dropped as nothing new
 
 	Rejected uint64 // readings that the sink did not take
 	SinkErr  string // why it did not take the last one; "" when it did

@@ -24,7 +24,8 @@ func TestFrozen(t *testing.T) {
 		})
 		b.config.FrozenAfter = 10 * time.Second
 		scale := 0.0625
-		b.config.Fields = map[string]config.FieldFilter{"v": {Scale: &scale, OnChange: true}} // changes the values in place
+		// changes the values in place
+		b.config.Fields = map[string]config.FieldFilter{"v": {Scale: &scale, OnChange: true}}
 		s, stop := b.run()
 		b.sleep(10 * time.Second)
 		if c := s.State().Condition; c != OK {
@@ -35,7 +36,8 @@ func TestFrozen(t *testing.T) {
 		if state.Condition != Frozen || state.Since != 10700*ms || !strings.Contains(state.Err, "no field has changed for 10s") || state.Failures != 0 || state.Reads != 70 {
 			t.Errorf("want frozen at 10.7 s without failures, got %+v", state)
 		}
-		if n := strings.Count(b.log.String(), "frozen"); n != 2 { // the state, and frozen_after in its reason
+		// the state, and frozen_after in its reason
+		if n := strings.Count(b.log.String(), "frozen"); n != 2 {
 			t.Errorf("want one line of log, got\n%s", b.log.String())
 		}
 		steps.Store(true)

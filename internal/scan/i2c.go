@@ -21,12 +21,13 @@ type Bus struct {
 
 // A Device is an address of a bus at which there is something.
 type Device struct {
-	Address    string   `json:"address"`
-	Kernel     string   `json:"kernel_driver,omitempty"` // that has it
-	Through    string   `json:"through,omitempty"`       // how to read that
-	Sensor     string   `json:"sensor,omitempty"`        // of the configuration
-	Drivers    []string `json:"drivers,omitempty"`       // of the chips that can have the address
-	Identified bool     `json:"identified,omitempty"`    // Drivers are those that found their chip there
+	Address string   `json:"address"`
+	Kernel  string   `json:"kernel_driver,omitempty"` // that has it
+	Through string   `json:"through,omitempty"`       // how to read that
+	Sensor  string   `json:"sensor,omitempty"`        // of the configuration
+	Drivers []string `json:"drivers,omitempty"`       // of the chips that can have the address
+	// Drivers are those that found their chip there
+	Identified bool `json:"identified,omitempty"`
 }
 
 // configuredOn returns the names of the sensors on an I2C bus by their addresses.

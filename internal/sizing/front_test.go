@@ -11,7 +11,8 @@ import (
 // TestFullFront: a store whose max_loss is far away commits when fullFront and a little more has
 // come, and not before.
 func TestFullFront(t *testing.T) {
-	for _, maxBytes := range []int64{8 << 20, 256 << 20} { // the least that a configuration may have, and the default
+	// the least that a configuration may have, and the default
+	for _, maxBytes := range []int64{8 << 20, 256 << 20} {
 		store, err := buffer.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), buffer.Options{
 			MaxBytes: maxBytes, MaxLoss: time.Hour, KernelBoot: "test", Up: func() time.Duration { return time.Hour },
 		})

@@ -23,8 +23,10 @@ const (
 	sampleReadings = 20_000 // at most
 	sampleCommits  = 200    // at most
 	minCommits     = 10     // so that a commit's share is measured
-	block          = 4096   // of a file system: a commit writes the one in which it begins once more
-	fullFront      = 64_000 // bytes of readings in RAM, a little below those that start a commit before its time
+	// of a file system: a commit writes the one in which it begins once more
+	block = 4096
+	// bytes of readings in RAM, a little below those that start a commit before its time
+	fullFront = 64_000
 )
 
 // An Estimate is what was measured of a configuration.
@@ -111,7 +113,8 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) e
 			e.perCommit = count
 		}
 	}
-	perCommit := min(e.perCommit, sampleReadings/minCommits) // what a reading costs does not change above that
+	// what a reading costs does not change above that
+	perCommit := min(e.perCommit, sampleReadings/minCommits)
 	if err := commit(0); err != nil {
 		return err
 	}

@@ -78,7 +78,8 @@ func TestMeasureManySensors(t *testing.T) {
 		first.Name = fmt.Sprintf("s%d", i)
 		c.Sensors = append(c.Sensors, first)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a fraction of a second is enough
+	// a fraction of a second is enough
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	e, err := sizing.Measure(ctx, c)
 	if err != nil {

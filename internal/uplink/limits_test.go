@@ -146,7 +146,8 @@ func TestRefusedDocumentsPauseAndAreNamed(t *testing.T) {
 					for s := range 4 {
 						r.measure(fmt.Sprint("s", s), 1)
 					}
-					r.uplink.Set("fieldgate/g/health", fmt.Append(nil, i), nil) // changes, and stays refused
+					// changes, and stays refused
+					r.uplink.Set("fieldgate/g/health", fmt.Append(nil, i), nil)
 					serve()
 					time.Sleep(time.Minute)
 				}
@@ -169,7 +170,8 @@ func TestRefusedDocumentsPauseAndAreNamed(t *testing.T) {
 					r.measure("s0", 1)
 					serve()
 				}
-				if list := r.uplink.Refusals(); len(list) > 1 { // a single sensor's may be tried later
+				// a single sensor's may be tried later
+				if list := r.uplink.Refusals(); len(list) > 1 {
 					t.Errorf("still refused: %+v", list)
 				}
 				r.close()

@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	unroutedEvery = 5 * time.Minute // how often a loss event that nobody got is reported again at least
-	unroutedMax   = 1000            // loss events that are kept for it; those beyond are as other events
+	// how often a loss event that nobody got is reported again at least
+	unroutedEvery = 5 * time.Minute
+	// loss events that are kept for it; those beyond are as other events
+	unroutedMax = 1000
 )
 
 // unroutedLosses are the loss events that the broker took although nobody had subscribed (PUBACK
@@ -17,10 +19,11 @@ const (
 // store as well, and meanwhile the ledger makes no more of them. The first is tried again when a
 // topic has subscribers again, and every unroutedEvery; the rest follow when it arrives.
 type unroutedLosses struct {
-	groups       []*group
-	until        time.Time       // the first is not tried before
-	trying       bool            // it is staged or on its way
-	noSubscriber map[string]bool // topics that had no subscriber when the last message came; not those of replies
+	groups []*group
+	until  time.Time // the first is not tried before
+	trying bool      // it is staged or on its way
+	// topics that had no subscriber when the last message came; not those of replies
+	noSubscriber map[string]bool
 }
 
 // keeps reports whether a group that nobody got is kept: readings if the configuration says so, and

@@ -125,7 +125,8 @@ func TestCulpritsAheadOfGoodReadingsAreLookedPast(t *testing.T) {
 			r.refuseUpTo(400)
 			time.Sleep(pauseMax)
 		}
-		if n := r.uplink.Stats().Delivered; n != 200 { // culprits that have no good one behind them may wait
+		// culprits that have no good one behind them may wait
+		if n := r.uplink.Stats().Delivered; n != 200 {
 			t.Errorf("%d delivered, %d dead letters", n, r.store.Stats().Dead)
 		}
 		r.close()

@@ -53,8 +53,9 @@ type world struct {
 	received map[string]map[string]map[uint64]bool // by run and sensor
 	budget   int                                   // messages until the link breaks
 
-	ended      map[string]bool // runs whose end was reported
-	unknowable map[string]bool // runs that went on after an image was taken which was put back later
+	ended map[string]bool // runs whose end was reported
+	// runs that went on after an image was taken which was put back later
+	unknowable map[string]bool
 
 	sound bool // nothing of that is to happen
 	torn  bool // a store was lost, or an older copy put back
@@ -66,7 +67,8 @@ type card struct {
 	path, machine, gateway string
 	store                  *buffer.Store
 	backup                 string
-	during                 string // the run that the backup is an image of, which went on; empty: the gateway had stopped
+	// the run that the backup is an image of, which went on; empty: the gateway had stopped
+	during string
 }
 
 func (w *world) now() time.Duration { return time.Hour + time.Duration(w.up.Load()) }
@@ -284,7 +286,9 @@ func (w *world) holes() (n uint64) {
 			continue // nobody can know what it took after the image, or of it at all
 		}
 		for sensor, last := range sensors {
-			if !w.ended[run] { // the end of the newest run of a gateway is not known yet: it has what is below its highest number
+			if !w.ended[run] {
+				// the end of the newest run of a gateway is not known yet: it has what is below its
+				// highest number
 				last = 0
 				for seq := range w.received[run][sensor] {
 					last = max(last, seq)
@@ -317,7 +321,8 @@ func TestChainOfRuns(t *testing.T) {
 		for range 40 {
 			w.step()
 		}
-		for _, c := range w.cards { // the end: everything that is left is delivered, and each last end is reported
+		// the end: everything that is left is delivered, and each last end is reported
+		for _, c := range w.cards {
 			for range 2 {
 				if c.store == nil {
 					w.start(c)

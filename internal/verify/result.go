@@ -11,26 +11,39 @@ import (
 // Result is what is known of one sequence.
 type Result struct {
 	Key
-	Received   uint64  `json:"received"`          // distinct readings that arrived, those within means included
-	Thinned    uint64  `json:"thinned"`           // of them, those that arrived only within the mean of several
-	Duplicates uint64  `json:"duplicates"`        // readings that arrived again, as QoS 1 allows
-	Last       uint64  `json:"last"`              // highest number that is known to exist
-	Lost       uint64  `json:"lost"`              // numbers that did not arrive and stand in the ledger
-	Crashed    []Range `json:"crashed,omitempty"` // numbers that did not arrive and that an unclean end explains: they were not durable yet
-	Missing    []Range `json:"missing,omitempty"` // numbers that did not arrive and that nothing explains
-	Reused     uint64  `json:"reused,omitempty"`  // readings that have the number of another one: a machine was resumed from a snapshot of its memory
-	Disorder   uint64  `json:"disorder"`          // first arrivals that came after a higher number of the same lane
-	End        string  `json:"end,omitempty"`     // clean, unclean, or "" while the run goes on or its end was not reported
+	// distinct readings that arrived, those within means included
+	Received uint64 `json:"received"`
+	// of them, those that arrived only within the mean of several
+	Thinned    uint64 `json:"thinned"`
+	Duplicates uint64 `json:"duplicates"` // readings that arrived again, as QoS 1 allows
+	Last       uint64 `json:"last"`       // highest number that is known to exist
+	// numbers that did not arrive and stand in the ledger
+	Lost uint64 `json:"lost"`
+	// numbers that did not arrive and that an unclean end explains: they were not durable yet
+	Crashed []Range `json:"crashed,omitempty"`
+	// numbers that did not arrive and that nothing explains
+	Missing []Range `json:"missing,omitempty"`
+	// readings that have the number of another one: a machine was resumed from a snapshot of its
+	// memory
+	Reused uint64 `json:"reused,omitempty"`
+	// first arrivals that came after a higher number of the same lane
+	Disorder uint64 `json:"disorder"`
+	// clean, unclean, or "" while the run goes on or its end was not reported
+	End string `json:"end,omitempty"`
 }
 
 // Gap is what a run lacks besides readings, so that nothing can be proven of it.
 type Gap struct {
-	Gateway    string   `json:"gateway"`
-	Run        string   `json:"run"`
-	Events     []Range  `json:"events,omitempty"`  // events that did not arrive: they may have been about losses, or about how a run ended
-	Unreported bool     `json:"untold,omitempty"`  // it is not the newest run of its gateway, and none names it as its previous one
-	Copies     []string `json:"copies,omitempty"`  // runs of one gateway that all name this one: an older copy of the store was put back
-	Unknown    uint64   `json:"unknown,omitempty"` // losses of a damaged store, which nobody could count
+	Gateway string `json:"gateway"`
+	Run     string `json:"run"`
+	// events that did not arrive: they may have been about losses, or about how a run ended
+	Events []Range `json:"events,omitempty"`
+	// it is not the newest run of its gateway, and none names it as its previous one
+	Unreported bool `json:"untold,omitempty"`
+	// runs of one gateway that all name this one: an older copy of the store was put back
+	Copies []string `json:"copies,omitempty"`
+	// losses of a damaged store, which nobody could count
+	Unknown uint64 `json:"unknown,omitempty"`
 }
 
 // Silence is a gateway that its status says is not there, although something of it was heard.

@@ -9,11 +9,14 @@ import (
 // A runState is what is known of a run.
 type runState struct {
 	gateway string
-	first   int                // its place in the order in which something of the runs themselves arrived, from 1; 0: nothing did
-	seen    int                // the same for what only a run sends that is under way: live readings, and that it is online
-	present bool               // it was under way while somebody listened: it was seen, or it began
-	before  string             // the run that it names as its previous one
-	began   bool               // its first reading is expected: it was listened to from the beginning
+	// its place in the order in which something of the runs themselves arrived, from 1; 0: none
+	first int
+	// the same for what only a run sends that is under way: live readings, and that it is online
+	seen    int
+	present bool   // it was under way while somebody listened: it was seen, or it began
+	before  string // the run that it names as its previous one
+	// its first reading is expected: it was listened to from the beginning
+	began   bool
 	heard   bool               // a reading of it arrived
 	end     *contract.Previous // as later runs report
 	next    map[string]string  // the runs that name it as their previous one, with their gateways

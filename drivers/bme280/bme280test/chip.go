@@ -61,8 +61,9 @@ func (c *Chip) reset() {
 	c.regs[0xD0] = 0x58
 	if c.Humidity {
 		c.regs[0xD0] = 0x60
-		c.regs[0xA1] = 75                                          // dig_H1
-		copy(c.regs[0xE1:], []byte{0x6a, 1, 0, 19, 0x2a, 3, 0x1e}) // dig_H2 362, H3 0, H4 314, H5 50, H6 30
+		c.regs[0xA1] = 75 // dig_H1
+		// dig_H2 362, H3 0, H4 314, H5 50, H6 30
+		copy(c.regs[0xE1:], []byte{0x6a, 1, 0, 19, 0x2a, 3, 0x1e})
 	}
 	c.result(0x80000, 0x80000, 0x8000)
 }

@@ -18,7 +18,8 @@ type Chip struct {
 	Hot            bool  // it needs the cure
 	Cured          bool  // it had it
 	ID             byte
-	QEMU           bool // it has no id, is always ready, and keeps all bits that are written to the flags
+	// it has no id, is always ready, and keeps all bits that are written to the flags
+	QEMU bool
 
 	mu        sync.Mutex // held by Transfer and LosePower
 	regs      [256]byte

@@ -52,7 +52,8 @@ func permission(name string) string {
 // rights says who may use a device file of this mode and group.
 func rights(name string, mode uint32, gid int) string {
 	const readWrite = 0o060
-	if gid == 0 || mode&readWrite != readWrite { // the group root has more rights than a gateway should
+	if gid == 0 || mode&readWrite != readWrite {
+		// the group root has more rights than a gateway should
 		return fmt.Sprintf("only its owner may read and write it; let a group do that by a udev rule, for example in /etc/udev/rules.d/60-fieldgate.rules: "+
 			"KERNEL==%q, GROUP=\"dialout\", MODE=\"0660\"", filepath.Base(name))
 	}

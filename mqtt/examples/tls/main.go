@@ -47,7 +47,8 @@ func run(ctx context.Context) error {
 		Subscriptions: []mqtt.Subscription{{Filter: *topic, QoS: mqtt.AtLeastOnce}},
 		Handler: func(_ context.Context, m *mqtt.Message) error {
 			select {
-			case received <- string(m.Payload): // a copy: the message is valid during this call only
+			case received <- string(m.Payload):
+				// a copy: the message is valid during this call only
 			default: // another client's, after ours
 			}
 			return nil
