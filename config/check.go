@@ -154,7 +154,9 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 		}
 		b.between(path+".timeout", s.Timeout, 0, time.Hour)
 		b.oneOf(path+".priority", s.Priority, Priorities)
-		b.between(path+".linger", s.Linger, 0, lingerMax)
+		if b.set(path + ".linger") { // else telemetry.linger is checked
+			b.between(path+".linger", s.Linger, 0, lingerMax)
+		}
 		b.between(path+".frozen_after", s.FrozenAfter, 0, 365*24*time.Hour)
 		b.between(path+".ttl", s.TTL, 0, 10*365*24*time.Hour)
 		if !b.required(path, "driver", s.Driver) {
@@ -303,7 +305,7 @@ func (b *binder) oneOf(path, value string, words Words) {
 
 func (b *binder) between(path string, d, low, high time.Duration) {
 	if d < low || d > high {
-		b.report(b.at(path), "%s must be from %v to %v, not %v", path, low, high, d)
+		b.report(b.at(path), "%s must be from %s to %s, not %s", path, DurationText(low), DurationText(high), DurationText(d))
 	}
 }
 

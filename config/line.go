@@ -72,7 +72,15 @@ func (b *binder) checkLine(c *Config) {
 	}
 	b.between("mqtt.drain_delay_max", m.DrainDelayMax, 0, 24*time.Hour)
 	if m.Online > 0 && m.SessionExpiry <= WillDelay(m.Online) {
-		b.report(b.at("mqtt.session_expiry"), "mqtt.session_expiry must be longer than %s with online = %q: commands wait in the session while the gateway sleeps", DurationText(WillDelay(m.Online)), m.Online)
+		at := "mqtt.session_expiry"
+		if n := b.place[at]; n == nil || n.val.file == b.preset[at] { // no line of a file
+			at = "mqtt.online"
+		}
+		b.report(b.at(at), "mqtt.session_expiry is %s and must be longer than %s with online = %q: commands wait in the session while the gateway sleeps; choose a shorter sleep, or set session_expiry if the broker keeps sessions for that long",
+			DurationText(m.SessionExpiry), DurationText(WillDelay(m.Online)), m.Online)
+	}
+	if m.Online > 0 && m.DrainDelayMax > 0 {
+		b.report(b.at("mqtt.drain_delay_max"), "mqtt.drain_delay_max goes with online = \"always\" only: a gateway that sleeps stays until everything is sent; give the gateways of a fleet different periods instead")
 	}
 	b.checkProxy(m)
 	if len(m.PasswordCommand) > 0 && !filepath.IsAbs(m.PasswordCommand[0]) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"time"
 )
 
 // checkSecurity reports protection that the file asks for and that would silently not be there.
@@ -49,6 +50,16 @@ func (c *Config) Warnings() []string {
 	}
 	if m.BytesPerDay > 0 && len(c.LowPriority()) == 0 {
 		list = append(list, "mqtt.bytes_per_day only warns: beyond it readings of sensors with priority = \"low\" wait, and no sensor has that")
+	}
+	for i := range c.Sensors {
+		s := &c.Sensors[i]
+		switch online := time.Duration(m.Online); {
+		case s.TTL == 0:
+		case online > 0 && s.TTL <= online:
+			list = append(list, fmt.Sprintf("sensor %q: its ttl of %s is not longer than mqtt.online (%s): most of its readings expire while the gateway sleeps", s.Name, DurationText(s.TTL), m.Online))
+		case s.TTL <= c.Linger(s.Name):
+			list = append(list, fmt.Sprintf("sensor %q: its ttl of %s is not longer than its linger of %s: readings that wait for company are sent although they are older", s.Name, DurationText(s.TTL), DurationText(c.Linger(s.Name))))
+		}
 	}
 	return append(list, c.identity...)
 }

@@ -17,9 +17,15 @@ type Setting struct {
 	From string
 }
 
-// Presets returns the settings that a preset makes, or would if no file made them again.
-func (c *Config) Presets() []Setting {
-	return slices.DeleteFunc(slices.Clone(c.settings), func(s Setting) bool { return c.preset[s.Key] == "" })
+// lineKeys say how the line is used.
+var lineKeys = []string{"mqtt.online", "mqtt.publish_rate", "mqtt.bytes_rate", "mqtt.message_max", "mqtt.drain_delay_max", "mqtt.bytes_per_day", "telemetry.linger", "telemetry.compress"}
+
+// InForce returns the settings that a preset makes, or would if no file made them again, and those
+// of a file that say how the line is used.
+func (c *Config) InForce() []Setting {
+	return slices.DeleteFunc(slices.Clone(c.settings), func(s Setting) bool {
+		return c.preset[s.Key] == "" && (s.From == "default" || !slices.Contains(lineKeys, s.Key))
+	})
 }
 
 // Settings returns every key outside of [[sensor]] that has a value, in the order of the Config.

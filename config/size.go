@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,10 +50,15 @@ func (s Size) Rounded() string {
 	return strconv.FormatInt(int64(s), 10) + " B"
 }
 
-// String shows the size in its largest binary unit.
+// String shows the size in its largest binary unit, or a decimal one if it is a whole number of
+// those alone.
 func (s Size) String() string {
-	for i := 3; i >= 0; i-- {
-		if u := sizeUnits[i]; float64(s) >= u.factor {
+	units := sizeUnits[:4]
+	if s%1000 == 0 && s%1024 != 0 {
+		units = sizeUnits[4:8]
+	}
+	for _, u := range slices.Backward(units) {
+		if float64(s) >= u.factor {
 			return strconv.FormatFloat(float64(s)/u.factor, 'f', -1, 64) + u.suffix
 		}
 	}

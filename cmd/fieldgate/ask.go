@@ -115,8 +115,8 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 	for _, path := range slices.Sorted(maps.Keys(s.Shadow.Rejected)) {
 		fmt.Fprintf(w, "\trejected %s: %s\n", oneLine(path), oneLine(s.Shadow.Rejected[path]))
 	}
-	for i, p := range s.Presets {
-		fmt.Fprintf(w, "%s\t%s = %s\t(%s)\n", []string{"presets", ""}[min(i, 1)], p.Key, p.Value, p.From)
+	for i, p := range s.Settings {
+		fmt.Fprintf(w, "%s\t%s = %s\t(%s)\n", []string{"settings", ""}[min(i, 1)], p.Key, p.Value, p.From)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -2,7 +2,8 @@ package clock
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
@@ -26,9 +27,17 @@ func (o offsets) Offset(boot string) (Offset, bool, error) {
 	return kept, err == nil, err
 }
 
-// parse reads what Freeze writes.
+// parse reads what Freeze writes: offset, source and uncertainty. It is short, since a store that
+// is full to the brim must have room for it.
 func parse(text []byte) (o Offset, err error) {
-	err = json.Unmarshal(text, &o)
+	parts := strings.Fields(string(text))
+	if len(parts) != 3 {
+		return o, fmt.Errorf("%q is not an offset of the clock", text)
+	}
+	if o.Boot, err = time.ParseDuration(parts[0]); err == nil {
+		o.Uncertainty, err = time.ParseDuration(parts[2])
+	}
+	o.Source = parts[1]
 	return o, err
 }
 
@@ -38,11 +47,8 @@ func (o offsets) Freeze(boot string, offset Offset) error {
 	if !o.store.IsOpen() {
 		return nil
 	}
-	text, err := json.Marshal(offset)
-	if err != nil {
-		panic(err) // a struct of numbers and a word
-	}
-	return o.store.Put(context.Background(), bucket, boot, text)
+	text := fmt.Sprintf("%v %s %v", offset.Boot, offset.Source, offset.Uncertainty)
+	return o.store.Put(context.Background(), bucket, boot, []byte(text))
 }
 
 // Last returns the latest time that was known: the power-up of an earlier kernel; the zero time if

@@ -19,8 +19,9 @@ type LocalStatus struct {
 	Health  Health            `json:"health"`
 	Shadow  Reported          `json:"shadow"`
 	Origins map[string]string `json:"origins"` // settings that do not come from the file
-	// Presets are the keys that cloud.platform and mqtt.line set.
-	Presets []Setting `json:"presets,omitempty"`
+	// Settings are the keys that cloud.platform and mqtt.line set, and those that say how the line
+	// is used.
+	Settings []Setting `json:"settings,omitempty"`
 }
 
 // A Setting is a key of the configuration, its value as the file would have it, and where that

@@ -192,7 +192,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Subscriptions: subscriptions, Online: g.Config.MQTT.Online, Up: g.clock.Up, Stats: client.Stats})
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
-		Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DrainDelay: link.DrainDelay(g.Config.MQTT),
+		Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
 		Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,

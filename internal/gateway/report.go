@@ -34,7 +34,7 @@ func (g *Gateway) figures() health.Figures {
 	f := health.Figures{
 		Store: s, Run: g.store.Run(), StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted,
 		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), ClockDoubt: g.clock.Doubt(), Sensors: g.sensors.States(),
-		OldConfig: len(g.Problems) > 0,
+		OldConfig: len(g.Problems) > 0, Limited: g.Config.MQTT.PublishRate > 0 || g.Config.MQTT.BytesRate > 0,
 	}
 	f.Link, f.Trouble = g.link.Snapshot()
 	f.Trouble = append(append(f.Trouble, g.files.Trouble()...), g.traffic.Report(&f.Link)...)
@@ -55,7 +55,7 @@ func (g *Gateway) figures() health.Figures {
 func (g *Gateway) Status() contract.LocalStatus {
 	reported, origins := g.shadow.Reported()
 	return contract.LocalStatus{Gateway: g.Config.Gateway.ID, Version: g.Version, PID: os.Getpid(), Broker: g.link.Broker(), Proxy: g.transport.Proxy(g.link.Broker()), Limits: g.link.Limits(), Clock: g.clock.State(), Config: g.ConfigState,
-		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins, Presets: launch.Presets(g.Config)}
+		Problem: g.Problems, Health: g.monitor.Snapshot(), Shadow: reported, Origins: origins, Settings: launch.InForce(g.Config)}
 }
 
 // Tail implements control.Gateway.

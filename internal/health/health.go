@@ -36,6 +36,7 @@ type Figures struct {
 	// not.
 	ClockDoubt string
 	OldConfig  bool // the newest configuration is wrong
+	Limited    bool // mqtt.publish_rate or mqtt.bytes_rate is set
 	Sensors    []sampling.State
 }
 
@@ -86,6 +87,9 @@ func (m *Monitor) Snapshot() contract.Health {
 		h.Flash.Device = device(*f.Flash, f.Store.Appended, f.Endurance)
 	}
 	h.Reasons = f.reasons()
+	if f.Limited && f.Link.Connected && r.in > 1.1*r.out && waiting > slowAfter.Seconds()*r.in && r.in > 0 {
+		h.Reasons = append(h.Reasons, fmt.Sprintf("the queue grows: %.3g readings a second are taken, and mqtt.publish_rate or mqtt.bytes_rate lets %.3g go; raise it, read less often, or use larger batches (linger) and compress", r.in, r.out))
+	}
 	if r.dropped > 0 {
 		full := "the store is full (buffer.max_bytes)"
 		if f.Store.Limit == "min_free" {
@@ -152,6 +156,9 @@ func some(list []string, what string) []string {
 	}
 	return append(list[:someMax:someMax], fmt.Sprintf("and %d more %s", len(list)-someMax, what))
 }
+
+// slowAfter is for how long readings must wait on average before a rate is called too low.
+const slowAfter = 2 * time.Minute
 
 // flashSpan is from when on what was written to a card says what a day writes: a start writes more
 // than the hours after it.

@@ -143,12 +143,12 @@ func (r *Rhythm) patience() time.Duration {
 	return min(time.Duration(r.cfg.Online)/2, patienceMax)
 }
 
-// delivered counts what the broker has decided on.
-func (r *Rhythm) delivered() uint64 { s := r.cfg.Uplink.Stats(); return s.Delivered + s.Refused }
+// settled counts the messages that the broker has decided on, of every kind.
+func (r *Rhythm) settled() uint64 { return r.cfg.Uplink.Stats().Settled }
 
 // sendAll waits until what waits was sent and acknowledged, as long as something is.
 func (r *Rhythm) sendAll(ctx context.Context) {
-	for before := r.delivered(); ; {
+	for before := r.settled(); ; {
 		try, cancel := context.WithTimeout(ctx, r.patience())
 		err := r.cfg.Uplink.CatchUp(try)
 		if err == nil {
@@ -156,7 +156,7 @@ func (r *Rhythm) sendAll(ctx context.Context) {
 			r.cfg.Uplink.Resume()
 		}
 		cancel()
-		now := r.delivered()
+		now := r.settled()
 		if err == nil {
 			r.Arrived()
 		}

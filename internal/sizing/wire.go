@@ -86,11 +86,15 @@ func perMessage(c *config.Config, s *config.Sensor, encoder payload.Encoder) int
 	if c.MQTT.Online == 0 {
 		n++ // the first one waits, and those that come meanwhile
 	}
-	most := c.Telemetry.BatchMax
+	return int(max(math.Min(n, float64(batchMax(c, encoder))), 1))
+}
+
+// batchMax returns how many readings a message may have.
+func batchMax(c *config.Config, encoder payload.Encoder) int {
 	if m := encoder.BatchMax(); m > 0 {
-		most = min(most, m)
+		return min(c.Telemetry.BatchMax, m)
 	}
-	return int(max(math.Min(n, float64(most)), 1))
+	return c.Telemetry.BatchMax
 }
 
 // sampleBatch renders n readings of a sensor.
@@ -116,6 +120,9 @@ func WaitingCost(ctx context.Context, c *config.Config) (string, error) {
 		if s := &c.Sensors[i]; s.Enabled && c.Linger(s.Name) > longest {
 			longest, why = c.Linger(s.Name), fmt.Sprintf("company (linger of sensor %q)", s.Name)
 		}
+	}
+	if most := batchMax(c, formats.New(c.Telemetry.Format)); most == 1 && c.MQTT.Online == 0 && longest > 0 {
+		return fmt.Sprintf("linger has no effect: with format = %q and batch_max = %d each message has one reading", c.Telemetry.Format, c.Telemetry.BatchMax), nil
 	}
 	if longest <= c.Buffer.MaxLoss/2 {
 		return "", nil

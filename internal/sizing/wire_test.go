@@ -63,6 +63,7 @@ func TestWaitingCost(t *testing.T) {
 		{"line = \"metered\"\n", "buffer.max_loss = \"31m\" avoids that"},
 		{"line = \"metered\"\n[buffer]\nmax_loss = \"31m\"\n", ""},
 		{"[telemetry]\nlinger = \"2h\"\n", "less than 30m with buffer.max_loss = \"1h\" avoids that"},
+		{"line = \"metered\"\n[telemetry]\nformat = \"json-flat\"\n", "linger has no effect: with format = \"json-flat\""},
 		{"online = \"every 15m\"\n", "15m for the next connection (mqtt.online), longer than half"},
 		{"online = \"every 15m\"\n[buffer]\nmax_loss = \"31m\"\n[telemetry]\nlinger = \"50m\"\n", ""},
 	} {

@@ -106,7 +106,11 @@ func (u *Uplink) sendDirty(link Link) {
 		}
 		d.dirty, d.inFlight = false, true
 		u.docs.inFlight++
-		batch = append(batch, Message{Topic: topic, Payload: d.text, ContentType: "application/json", Priority: priorityEvents})
+		m := Message{Topic: topic, Payload: d.text, ContentType: "application/json", Priority: priorityLive}
+		if topic == u.docs.first {
+			m.Priority = priorityEvents
+		}
+		batch = append(batch, m)
 	}
 	u.docs.dirty = waiting
 	u.mu.Unlock()
@@ -135,6 +139,11 @@ func (u *Uplink) sendDoc(m Message, link Link) {
 	m.Retain = !link.NoRetain
 	o := outcome{doc: m.Topic, weight: m.size(), sent: u.now()}
 	o.announced = link.MaxPacket > 0 && o.weight+packetOverhead > link.MaxPacket
+	if most := u.cfg.DocumentMax; most > 0 && o.weight > most {
+		o.err, o.own = ErrTooLarge, true
+		u.report(o)
+		return
+	}
 	err := u.cfg.Client.Send(m, func(code byte, err error) {
 		o := o
 		o.code, o.err = code, err
@@ -154,7 +163,7 @@ func (u *Uplink) settleDoc(o outcome) {
 	case noVerdict:
 		u.gates.leave(o.doc)
 	default:
-		if v == badSize && !o.announced {
+		if v == badSize && !o.announced && !o.own {
 			u.sizes.failed(o.weight, u.now())
 		}
 		for _, topic := range u.gates.refused(o.doc, v == poisoned, u.now()) {

@@ -140,6 +140,7 @@ type outcome struct {
 	weight int  // of the message, as limits count it
 	// announced: it is larger than the broker said that it takes.
 	announced bool
+	own       bool // it is larger than Config.DocumentMax, and was not sent
 	sent      time.Time
 }
 
@@ -159,6 +160,7 @@ func (u *Uplink) settle(ctx context.Context) {
 	u.mu.Unlock()
 	for _, o := range outcomes {
 		if o.err == nil {
+			u.counts.settled.Add(1)
 			u.pacer.seen(u.now().Sub(o.sent))
 		}
 		if o.group == nil {

@@ -61,7 +61,7 @@ type Message struct {
 const (
 	priorityBacklog = iota
 	priorityLive
-	priorityEvents // and documents other than P/last
+	priorityEvents // and P/status; other documents are live
 )
 
 // Times gives readings their time.
@@ -96,7 +96,10 @@ type Config struct {
 	// Linger is how long live readings of a sensor wait for company; nil: not at all.
 	Linger     func(sensor string) time.Duration
 	Compressor Compressor // of telemetry; nil: none
-	MessageMax int        // bytes of a message, whatever the broker announces; 0: no limit
+	MessageMax int        // bytes of a batch, whatever the broker announces; 0: no limit
+	// DocumentMax is the same for retained documents, which cannot be divided: what is larger is
+	// not sent and reported as refused.
+	DocumentMax int
 	// DrainDelay is for how long the backlog waits after a connection; nil: not at all.
 	DrainDelay func() time.Duration
 	Alarm      func(contract.AlarmEvent) // a topic was refused, or passes again; called from Run's goroutine
@@ -158,7 +161,7 @@ type Link struct {
 }
 
 type counts struct {
-	delivered, unrouted, refused, messages, bytes atomic.Uint64
+	delivered, unrouted, refused, messages, bytes, settled atomic.Uint64
 }
 
 // Stats is what was delivered since the start.
@@ -168,6 +171,7 @@ type Stats struct {
 	Refused   uint64 // buried as dead letters
 	Messages  uint64
 	Bytes     uint64 // of payloads
+	Settled   uint64 // messages that the broker has decided on, documents and events included
 }
 
 // New makes an uplink. It does nothing before Run.
@@ -250,7 +254,7 @@ func (u *Uplink) Wake() {
 
 // Stats returns what was delivered.
 func (u *Uplink) Stats() Stats {
-	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load()}
+	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load(), u.counts.settled.Load()}
 }
 
 // Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is

@@ -53,6 +53,9 @@ func (o *outcome) why(topic string) string {
 	case poisoned:
 		return fmt.Sprintf("the broker closes the connection at each message to %s: check its access list and its limits", topic)
 	case badSize:
+		if o.own {
+			return fmt.Sprintf("the message to %s has %d bytes with its topic, more than mqtt.message_max allows: raise that", topic, o.weight)
+		}
 		return fmt.Sprintf("the broker does not accept messages as large as those to %s (%d bytes with the topic): raise its limit", topic, o.weight)
 	case badContent:
 		if o.err != nil {

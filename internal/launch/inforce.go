@@ -5,9 +5,9 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
-// Presets returns what the presets of a configuration set, as status shows it.
-func Presets(c *config.Config) (list []contract.Setting) {
-	for _, s := range c.Presets() {
+// InForce returns what presets set and how the line is used, as status shows it.
+func InForce(c *config.Config) (list []contract.Setting) {
+	for _, s := range c.InForce() {
 		list = append(list, contract.Setting(s))
 	}
 	return list
