@@ -49,14 +49,15 @@ func TestBytesPerDay(t *testing.T) {
 	alarms := func() string { return strings.Join(heard.lines("fieldgate/gw/events/alarm "), "\n") }
 	waits := func(when string) {
 		t.Helper()
-		time.Sleep(time.Second) // what was on its way
-		key, _ := seen("key")
+		come := func(n int) {
+			before, _ := seen("key")
+			eventually(t, 20*time.Second, "readings of the other sensor arrive", func() bool { now, _ := seen("key"); return now >= before+n })
+		}
+		come(10) // with what was on its way
 		noise, _ := seen("noise")
-		time.Sleep(2 * time.Second)
-		moreKey, _ := seen("key")
-		moreNoise, _ := seen("noise")
-		if moreKey < key+20 || moreNoise != noise {
-			t.Errorf("%s: in 2 s there came %d of key, %d of noise", when, moreKey-key, moreNoise-noise)
+		come(20)
+		if more, _ := seen("noise"); more != noise {
+			t.Errorf("%s: beside 20 readings of key there came %d of noise", when, more-noise)
 		}
 	}
 	waits("beyond the limit")

@@ -106,7 +106,7 @@ const passedMax = 4
 // before events. It returns nil if the window has no room for any.
 func (u *Uplink) next(link Link) *lane {
 	events, live, backlog := &u.lanes[buffer.EventLane], &u.lanes[buffer.LiveLane], &u.lanes[buffer.BacklogLane]
-	used := events.inFlight + live.inFlight + backlog.inFlight + u.docsInFlight()
+	used := u.inFlight()
 	if used >= link.Window {
 		return nil
 	}
