@@ -172,9 +172,11 @@ func newGateway(t testing.TB, broker, rest string) *gatewayRig {
 	return g
 }
 
+// configure writes the configuration. It waits at most 2s between two attempts to connect: after
+// several short connections the pause grows beyond what online waits for.
 func (g *gatewayRig) configure(broker, rest string) {
 	g.t.Helper()
-	text := fmt.Sprintf("[gateway]\nid = \"gw\"\ntrust_clock = true\n[mqtt]\nurls = [%q]\n[control]\nsocket = %q\n%s", broker, g.path("control.sock"), rest)
+	text := fmt.Sprintf("[gateway]\nid = \"gw\"\ntrust_clock = true\n[mqtt]\nurls = [%q]\nreconnect_max = \"2s\"\n[control]\nsocket = %q\n%s", broker, g.path("control.sock"), rest)
 	if err := os.WriteFile(g.path("fieldgate.toml"), []byte(text), 0o644); err != nil {
 		g.t.Fatal(err)
 	}

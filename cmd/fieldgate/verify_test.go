@@ -92,7 +92,6 @@ func TestVerifyWatches(t *testing.T) {
 func TestVerifyOverBrokerRestarts(t *testing.T) {
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"20ms\"\n")
-	g.mqtt("reconnect_max = \"2s\"")
 	g.start()
 	for _, lose := range []bool{false, true} {
 		g.online()
