@@ -90,22 +90,25 @@ func (u *Uplink) docsInFlight() int {
 
 // sendDirty sends changed documents, before the lanes, as far as half of the window.
 func (u *Uplink) sendDirty(link Link) {
-	used := 0
-	for i := range u.lanes {
-		used += u.lanes[i].inFlight
-	}
+	slots, free := u.slots(link, nil), link.Window-u.inFlight()
 	now := u.now()
 	u.mu.Lock()
 	var batch []Message
 	waiting := u.docs.dirty[:0]
 	for _, topic := range u.docs.dirty {
 		d := u.docs.entries[topic]
-		if d.inFlight || used+u.docs.inFlight >= link.Window || u.docs.inFlight >= max(link.Window/2, 1) || !u.gates.enter(topic, now) {
+		room := slots
+		if topic == u.docs.first {
+			room = free
+		}
+		if d.inFlight || room <= 0 || u.docs.inFlight >= max(link.Window/2, 1) || !u.gates.enter(topic, now) {
 			waiting = append(waiting, topic)
 			continue
 		}
 		d.dirty, d.inFlight = false, true
 		u.docs.inFlight++
+		slots--
+		free--
 		m := Message{Topic: topic, Payload: d.text, ContentType: "application/json", Priority: priorityLive}
 		if topic == u.docs.first {
 			m.Priority = priorityEvents
@@ -241,15 +244,7 @@ func (u *Uplink) newer(a, b *buffer.Record) bool {
 
 // sendNewest sends the newest readings that are due, in what the lanes left of the window.
 func (u *Uplink) sendNewest(link Link) {
-	used := u.docsInFlight()
-	for i := range u.lanes {
-		used += u.lanes[i].inFlight
-	}
-	room := link.Window - used
-	if link.Window > 2 {
-		room-- // the slot of the events
-	}
-	room = min(room, max(link.Window/docsShare, 1))
+	room := min(u.slots(link, nil), max(link.Window/docsShare, 1))
 	now := u.now()
 	for _, n := range u.last {
 		if room <= 0 {

@@ -98,6 +98,20 @@ func (u *Uplink) inFlight() int {
 	return n
 }
 
+// slots returns how many more messages of a lane may go now; nil stands for retained documents. A
+// slot of the window each is kept for events and for live readings while none of theirs is on its
+// way: they would wait a round trip behind a window full of something else. If nothing is on its
+// way, one message may always go.
+func (u *Uplink) slots(link Link, l *lane) int {
+	kept := 0
+	for _, id := range []buffer.Lane{buffer.EventLane, buffer.LiveLane} {
+		if other := &u.lanes[id]; other != l && other.inFlight == 0 {
+			kept++
+		}
+	}
+	return max(link.Window-kept, 1) - u.inFlight()
+}
+
 // passedMax is how often a lane that has nothing in flight may be passed over.
 const passedMax = 4
 
@@ -106,22 +120,23 @@ const passedMax = 4
 // before events. It returns nil if the window has no room for any.
 func (u *Uplink) next(link Link) *lane {
 	events, live, backlog := &u.lanes[buffer.EventLane], &u.lanes[buffer.LiveLane], &u.lanes[buffer.BacklogLane]
-	used := u.inFlight()
-	if used >= link.Window {
+	mayEvents := u.slots(link, events) > 0 && u.stage(events)
+	leaves := u.leaving.Load() != staying
+	switch {
+	case mayEvents && (leaves || live.inFlight > 0): // what live has meanwhile gets company
+		return events
+	case leaves:
 		return nil
 	}
-	stays := u.leaving.Load() == staying
 	share := max(link.Window-2, 1)
-	mayLive := stays && live.inFlight < share && live.bytes < flightBytes && u.stage(live)
+	mayLive := live.inFlight < share && live.bytes < flightBytes && u.slots(link, live) > 0 && u.stage(live)
 	switch {
 	case mayLive && live.inFlight == 0 && live.passed >= passedMax:
 		return live
-	case u.stage(events):
+	case mayEvents:
 		return events
-	case !stays, used > 0 && used >= link.Window-1 && link.Window > 1: // the last slot is kept for events
-		return nil
 	}
-	mayBacklog := !u.now().Before(u.drainAt) && backlog.inFlight < share && (backlog.inFlight == 0 || backlog.bytes < u.pacer.budget) && u.stage(backlog)
+	mayBacklog := !u.now().Before(u.drainAt) && backlog.inFlight < share && (backlog.inFlight == 0 || backlog.bytes < u.pacer.budget) && u.slots(link, backlog) > 0 && u.stage(backlog)
 	switch {
 	case mayBacklog && (!mayLive || backlog.inFlight == 0 && backlog.passed >= passedMax):
 		return backlog
