@@ -34,19 +34,6 @@ func TestOutageBeyondTheStore(t *testing.T) {
 				text += "[[sensor]]\ndriver = \"sim\"\n" + s + "\n[sensor.options]\nnoise = 3.3\n"
 			}
 			g := newGateway(t, m.url(), text)
-			configure := func(text string) {
-				t.Helper()
-				g.configure(m.url(), text)
-				file, err := os.ReadFile(g.path("fieldgate.toml"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				file = []byte(strings.Replace(string(file), "[mqtt]\n", "[mqtt]\nreconnect_max = \"1s\"\n", 1))
-				if err := os.WriteFile(g.path("fieldgate.toml"), file, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			configure(text)
 			compiled := schemas(t)
 			var mu sync.Mutex
 			tracker := verify.New()
@@ -75,7 +62,7 @@ func TestOutageBeyondTheStore(t *testing.T) {
 				return err == nil && q.Evicted+q.Thinned > 1000
 			})
 			g.stop() // what waits is reported by the next start, whose sensors are off
-			configure(strings.ReplaceAll(text, "[[sensor]]", "[[sensor]]\nenabled = false"))
+			g.configure(m.url(), strings.ReplaceAll(text, "[[sensor]]", "[[sensor]]\nenabled = false"))
 			g.running()
 			if policy == "drop-oldest" {
 				checkQueueCommands(t, g)

@@ -18,8 +18,8 @@ import (
 // TestMistakesInTheConfiguration: `check` and a first `run` alike list all of them and exit with 2.
 func TestMistakesInTheConfiguration(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"a/b\"\ndriver = \"simm\"\nevery = \"-1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nperod = 3\n")
-	want := []string{`:9:8: sensor "a/b".name must not contain '/'`, `:10:10: unknown driver "simm" (did you mean "sim"?)`, `:11:9: sensor "a/b".every must be from`,
-		`:17:8: a sensor named "x" exists already`, `unknown key "perod" in sensor "x".options (did you mean "period"?)`, "  name = \"a/b\"\n         ^", "5 mistakes"}
+	want := []string{`:10:8: sensor "a/b".name must not contain '/'`, `:11:10: unknown driver "simm" (did you mean "sim"?)`, `:12:9: sensor "a/b".every must be from`,
+		`:18:8: a sensor named "x" exists already`, `unknown key "perod" in sensor "x".options (did you mean "period"?)`, "  name = \"a/b\"\n         ^", "5 mistakes"}
 	for _, args := range [][]string{{"check"}, {"run", "--state-dir", g.dir}, {"read", "x"}} {
 		out, code := g.command(append(args, "-c", g.path("fieldgate.toml"))...)
 		if code != exitUsage {
@@ -131,7 +131,7 @@ func TestConfigurationThatBecameWrongDoesNotStopAGateway(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	g.running()
 	g.configure("mqtt://127.0.0.1:1", waveSensor+"driver = \"other\"\n")
-	if out, code := g.command("reload", "-c", g.path("fieldgate.toml"), "--socket", g.path("control.sock")); code != exitUsage || !strings.Contains(out, "fieldgate.toml:12:1") {
+	if out, code := g.command("reload", "-c", g.path("fieldgate.toml"), "--socket", g.path("control.sock")); code != exitUsage || !strings.Contains(out, "fieldgate.toml:13:1") {
 		t.Errorf("reload: exit code %d: %s", code, out)
 	}
 	g.stop()
