@@ -226,7 +226,7 @@ func (b *binder) bindOptions(s *Sensor, path string) bool {
 		at := path + ".field." + name
 		i := slices.Index(names, name)
 		if i < 0 {
-			b.report(b.at(at), "sensor %q has no field %q%s; its fields: %s", s.Name, name, didYouMean(name, names), strings.Join(names, ", "))
+			b.report(b.at(at), "%s has no field %q%s; its fields: %s", path, name, didYouMean(name, names), strings.Join(names, ", "))
 			continue
 		}
 		b.optionErrors(s.Fields[name].Check(fields[i].Kind), at)

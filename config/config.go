@@ -129,14 +129,16 @@ type Metrics struct {
 
 // Sensor is one [[sensor]].
 type Sensor struct {
-	Name    string        `toml:"name"`
-	Driver  string        `toml:"driver"`
-	Bus     string        `toml:"bus"`
-	Every   time.Duration `toml:"every"`
-	Timeout time.Duration `toml:"timeout"` // of one measurement; 0: chosen from Every
-	Enabled bool          `toml:"enabled"`
-	Last    bool          `toml:"last"`   // keep the newest reading retained in P/last/<sensor>; default: Telemetry.Last
-	Linger  time.Duration `toml:"linger"` // default: Telemetry.Linger
+	Name string `toml:"name"`
+	// Template is the [template.NAME] whose keys the sensor has that it does not set itself.
+	Template string        `toml:"template"`
+	Driver   string        `toml:"driver"`
+	Bus      string        `toml:"bus"`
+	Every    time.Duration `toml:"every"`
+	Timeout  time.Duration `toml:"timeout"` // of one measurement; 0: chosen from Every
+	Enabled  bool          `toml:"enabled"`
+	Last     bool          `toml:"last"`   // keep the newest reading retained in P/last/<sensor>; default: Telemetry.Last
+	Linger   time.Duration `toml:"linger"` // default: Telemetry.Linger
 	// Priority, one of Priorities, decides whose readings give way first when the store is full,
 	// and whose backlog is sent first.
 	Priority string `toml:"priority"`

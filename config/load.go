@@ -106,8 +106,9 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	if tree == nil {
 		return nil, r.err()
 	}
-	preset := presets(r, tree, catalogue)
 	b := &binder{reporter: r, place: map[string]*node{}, preset: map[string]string{}}
+	b.applyTemplates(tree)
+	preset := presets(r, tree, catalogue)
 	b.notePresets(preset, "")
 	tree = merge(preset, tree)
 	c := defaults(catalogue)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"sort"
@@ -18,8 +19,10 @@ type Problem struct {
 	Text string
 	Msg  string // what is wrong and what would be right
 
-	before  int  // characters of Text before the place
-	follows bool // from a mistake that is reported already
+	before  int    // characters of Text before the place
+	follows bool   // from a mistake that is reported already
+	taker   *pos   // in a template: the sensor that takes it
+	kind    string // the message without the sensor's name
 }
 
 // String shows the problem as a compiler would: position and message, then the line with a mark
@@ -75,7 +78,8 @@ func (r *reporter) line(at pos) string {
 }
 
 func (r *reporter) report(at pos, format string, args ...any) {
-	p := Problem{File: at.file, Line: at.line, Col: at.col, Msg: excerpt(fmt.Sprintf(format, args...), maxMessage), follows: r.wrong[at]}
+	p := Problem{File: at.file, Line: at.line, Col: at.col, Msg: excerpt(fmt.Sprintf(format, args...), maxMessage), follows: r.wrong[at], taker: at.taker}
+	p.kind = sensorPath.ReplaceAllString(p.Msg, "sensor")
 	if lines := r.lines[at.file]; at.line >= 1 && at.line <= len(lines) {
 		p.Text, p.before = around(strings.TrimRight(lines[at.line-1], "\r"), at.col)
 	}
@@ -129,7 +133,33 @@ func (r *reporter) err() error {
 		}
 		return a.Col < b.Col
 	})
+	r.nameTakers()
 	return r.problems
+}
+
+// nameTakers says at each mistake in a template where the sensor stands that takes it, and once
+// what all of its sensors have.
+func (r *reporter) nameTakers() {
+	var out Problems
+	for i := 0; i < len(r.problems); {
+		p, n := r.problems[i], 1
+		for ; i+n < len(r.problems); n++ {
+			q := r.problems[i+n]
+			if p.taker == nil || q.taker == nil || q.File != p.File || q.Line != p.Line || q.Col != p.Col || q.kind != p.kind {
+				break
+			}
+		}
+		i += n
+		if p.taker != nil {
+			p.Msg += fmt.Sprintf(" (template of the sensor in %s:%d", filepath.Base(p.taker.file), p.taker.line)
+			if n > 1 {
+				p.Msg += fmt.Sprintf(" and of %d more", n-1)
+			}
+			p.Msg += ")"
+		}
+		out = append(out, p)
+	}
+	r.problems = out
 }
 
 // didYouMean returns ` (did you mean "x"?)` for the known name nearest to got, or "" when none is

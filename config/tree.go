@@ -15,6 +15,7 @@ import (
 type pos struct {
 	file      string
 	line, col int
+	taker     *pos // in a template: the sensor that takes it
 }
 
 // node is one value of a parsed file. Exactly one of table, list and scalar is in use.
@@ -64,7 +65,7 @@ func findPlaces(file string, text []byte) map[string]place {
 	p.Reset(text)
 	at := func(raw unstable.Range) pos {
 		s := p.Shape(raw).Start
-		return pos{file, s.Line, s.Column}
+		return pos{file: file, line: s.Line, col: s.Column}
 	}
 
 	// join extends prefix by a dotted key; an array of tables stands for its newest entry.
