@@ -217,19 +217,13 @@ func (b *binder) bindOptions(s *Sensor, path string) bool {
 		return false
 	}
 	fields := s.Spec.Fields(s.Options)
-	s.fields = fields
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.Name
-	}
-	for _, name := range sortedMapKeys(s.Fields) {
-		at := path + ".field." + name
-		i := slices.Index(names, name)
-		if i < 0 {
-			b.report(b.at(at), "%s has no field %q%s; its fields: %s", path, name, didYouMean(name, names), strings.Join(names, ", "))
-			continue
+	b.bindOutput(s, fields, path)
+	s.fields = []drivers.Field{}
+	for _, f := range fields {
+		if filter := s.Fields[f.Name]; !filter.Drop {
+			f.Name = filter.Name(f.Name)
+			s.fields = append(s.fields, f)
 		}
-		b.optionErrors(s.Fields[name].Check(fields[i].Kind), at)
 	}
 	return true
 }

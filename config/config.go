@@ -146,12 +146,13 @@ type Sensor struct {
 	// never.
 	FrozenAfter time.Duration `toml:"frozen_after"`
 	// TTL is the age from which on a reading is of no use any more: it is removed unsent. 0: never.
-	TTL     time.Duration          `toml:"ttl"`
-	Options any                    `toml:"options"` // a pointer as Spec.Options makes it
-	Fields  map[string]FieldFilter `toml:"field"`
-	Spec    drivers.Spec           `toml:"-"` // the driver's entry in the catalogue
+	TTL      time.Duration          `toml:"ttl"`
+	Options  any                    `toml:"options"` // a pointer as Spec.Options makes it
+	Fields   map[string]FieldFilter `toml:"field"`
+	Computed []Computed             `toml:"computed"`
+	Spec     drivers.Spec           `toml:"-"` // the driver's entry in the catalogue
 
-	fields []drivers.Field // nil while the options have mistakes
+	fields []drivers.Field // the driver's that are sent, under their new names; nil while the options have mistakes
 }
 
 // SameGateway reports whether two configurations are of the same gateway at the same broker,

@@ -18,6 +18,7 @@ const (
 	NoProxy      = "none"    // mqtt.proxy: none, whatever the environment says
 	LineMetered  = "metered" // mqtt.line
 	PriorityLow  = "low"     // sensor.priority
+	CounterReset = "reset"   // sensor.field.<name>.counter
 )
 
 // The words of each key whose values are fixed. Formats, commands and drivers are the Catalogue's.
@@ -49,6 +50,18 @@ var (
 		{PriorityLow, "gives way first when the store is full, is sent last, and waits when mqtt.bytes_per_day is used up"},
 		{"normal", "between the two"},
 		{"high", "gives way last, and is sent first"},
+	}
+	Ops = Words{
+		{OpSum, "all fields added up"},
+		{OpDifference, "the first field less the second"},
+		{OpProduct, "all fields multiplied"},
+		{OpRatio, "the first field divided by the second; bad if that is 0"},
+	}
+	Counters = Words{
+		{CounterReset, "began at 0 again"},
+		{"uint8", "went past 255, or began at 0 again"},
+		{"uint16", "went past 65,535, or began at 0 again"},
+		{"uint32", "went past 4,294,967,295, or began at 0 again"},
 	}
 	ShadowKeys = Words{
 		{"sensors.every", "interval of a sensor"},

@@ -146,7 +146,7 @@ func TestWordsAreDocumented(t *testing.T) {
 		words config.Words
 	}{
 		{"buffer.when_full", config.WhenFull}, {"cloud.platform", config.PlatformWords(c.Platforms)}, {"commands.allow", c.Commands}, {"gateway.log_level", config.LogLevels},
-		{"mqtt.line", config.Lines}, {"sensor.priority", config.Priorities},
+		{"mqtt.line", config.Lines}, {"sensor.computed.op", config.Ops}, {"sensor.field.counter", config.Counters}, {"sensor.priority", config.Priorities},
 		{"shadow.allow", config.ShadowKeys}, {"telemetry.compress", config.Compressions}, {"telemetry.format", c.Formats}, {"telemetry.unrouted", config.Unrouted},
 	} {
 		if len(k.words) < 1 {
@@ -188,14 +188,14 @@ func TestEveryTableOfWordsIsInUse(t *testing.T) {
 		}
 		return string(text)
 	}
-	check, here := read("../../config/check.go"), read("docs_test.go")
+	check, here := read("../../config/check.go")+read("../../config/computed.go"), read("docs_test.go")
 	tables := regexp.MustCompile(`(?m)^\t(\w+) = Words{$`).FindAllStringSubmatch(read("../../config/words.go"), -1)
 	if len(tables) == 0 {
 		t.Fatal("config/words.go has no tables")
 	}
 	for _, table := range tables {
 		if !regexp.MustCompile(`b\.oneOf\(.*, ` + table[1] + `\)`).MatchString(check) {
-			t.Errorf("config/check.go does not check a key with %s", table[1])
+			t.Errorf("config does not check a key with %s", table[1])
 		}
 		if !strings.Contains(here, "config."+table[1]+"}") {
 			t.Errorf("TestWordsAreDocumented does not have config.%s", table[1])

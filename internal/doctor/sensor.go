@@ -64,7 +64,8 @@ func (p *Config) asTheGatewaySays(s *config.Sensor, c *Check) {
 // and why they have none.
 func missing(s *config.Sensor, why map[string]string) string {
 	var list []string
-	for _, f := range s.Spec.Fields(s.Options) {
+	fields, _ := filter.Fields(s)
+	for _, f := range fields {
 		switch reason, bad := why[f.Name]; {
 		case !bad:
 		case f.Describe() != "":
@@ -98,8 +99,8 @@ func measure(ctx context.Context, s *config.Sensor, buses drivers.Buses, c *Chec
 		fail(err)
 		return
 	}
-	chain := filter.New(s.Fields)
-	chain.Convert(values)
+	chain := filter.New(s.Fields, s.Computed)
+	values = chain.Convert(values)
 	fields := "fields"
 	if len(values) == 1 {
 		fields = "field"

@@ -7,11 +7,11 @@ import (
 )
 
 // Explain says for people why fields have no value, by their names: what the driver said, or what
-// came and what was plausible. values are as Apply or Convert just left them. It returns nil if
+// came and what was plausible. values are what Apply or Convert just returned. It returns nil if
 // none is bad, and allocates if one is.
 func (c *Chain) Explain(values []drivers.Value) map[string]string {
 	var why map[string]string
-	for i, v := range values {
+	for _, v := range values {
 		if v.Kind() != drivers.KindBad {
 			continue
 		}
@@ -19,7 +19,7 @@ func (c *Chain) Explain(values []drivers.Value) map[string]string {
 			why = map[string]string{}
 		}
 		why[v.Field] = v.Reason()
-		if f := c.at(i, v.Field); f.outside {
+		if f := c.named(v.Field); f != nil && f.outside {
 			why[v.Field] = f.implausible()
 		}
 	}
@@ -32,9 +32,9 @@ func (f *field) implausible() string {
 	low, high := f.config.Min, f.config.Max
 	switch {
 	case high == nil:
-		return fmt.Sprintf("%.6g is below %.6g (field.%s.min): %s", f.came, *low, f.name, advice)
+		return fmt.Sprintf("%.6g is below %.6g (field.%s.min): %s", f.came, *low, f.from, advice)
 	case low == nil:
-		return fmt.Sprintf("%.6g is above %.6g (field.%s.max): %s", f.came, *high, f.name, advice)
+		return fmt.Sprintf("%.6g is above %.6g (field.%s.max): %s", f.came, *high, f.from, advice)
 	}
-	return fmt.Sprintf("%.6g is outside %.6g to %.6g (field.%s.min, max): %s", f.came, *low, *high, f.name, advice)
+	return fmt.Sprintf("%.6g is outside %.6g to %.6g (field.%s.min, max): %s", f.came, *low, *high, f.from, advice)
 }

@@ -28,7 +28,7 @@ func TestExplain(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c := New(map[string]config.FieldFilter{"v": test.config})
+			c := New(map[string]config.FieldFilter{"v": test.config}, nil)
 			// what came before does not matter
 			c.Apply(0, []drivers.Value{drivers.Float("w", 1), drivers.Float("v", 1e9)})
 			values := []drivers.Value{test.value, drivers.Float("w", 1)}

@@ -23,7 +23,7 @@ func apply(c *Chain, values ...float64) string {
 	var kept []string
 	for i, v := range values {
 		reading := []drivers.Value{drivers.Float("v", v)}
-		if c.Apply(time.Hour+time.Duration(i)*time.Second, reading) {
+		if reading, keep := c.Apply(time.Hour+time.Duration(i)*time.Second, reading); keep {
 			kept = append(kept, strings.TrimPrefix(fmt.Sprintf("%#v", reading[0]), "v="))
 		}
 	}
@@ -58,7 +58,7 @@ func TestOneField(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c := New(map[string]config.FieldFilter{"v": test.config})
+			c := New(map[string]config.FieldFilter{"v": test.config}, nil)
 			if got := apply(c, test.in...); got != test.want {
 				t.Errorf("want %s\n got %s", test.want, got)
 			}
@@ -67,12 +67,12 @@ func TestOneField(t *testing.T) {
 }
 
 func TestHeartbeatWithJitter(t *testing.T) {
-	c := New(map[string]config.FieldFilter{"v": {OnChange: true, Heartbeat: time.Minute}})
+	c := New(map[string]config.FieldFilter{"v": {OnChange: true, Heartbeat: time.Minute}}, nil)
 	var kept []int
 	for i := range 14 {
 		// ever a little early
 		up := time.Hour + time.Duration(i)*10*time.Second - time.Duration(i)*time.Millisecond
-		if c.Apply(up, []drivers.Value{drivers.Int("v", 1)}) {
+		if _, keep := c.Apply(up, []drivers.Value{drivers.Int("v", 1)}); keep {
 			kept = append(kept, i)
 		}
 	}
@@ -85,12 +85,12 @@ func TestFieldsVote(t *testing.T) {
 	reading := func(a float64, b int64, on bool) []drivers.Value {
 		return []drivers.Value{drivers.Float("a", a), drivers.Int("b", b), drivers.Bool("on", on)}
 	}
-	c := New(map[string]config.FieldFilter{"a": {Deadband: 1}, "on": {OnChange: true}})
+	c := New(map[string]config.FieldFilter{"a": {Deadband: 1}, "on": {OnChange: true}}, nil)
 	up := time.Duration(0)
 	keep := func(name string, values []drivers.Value, want bool) {
 		t.Helper()
 		up += time.Second
-		if got := c.Apply(up, values); got != want {
+		if _, got := c.Apply(up, values); got != want {
 			t.Errorf("%s: want %v, got %v", name, want, got)
 		}
 	}
@@ -115,7 +115,7 @@ func TestFieldsVote(t *testing.T) {
 }
 
 func TestSetDeadbandsOfAFieldNotSeen(t *testing.T) {
-	c := New(nil)
+	c := New(nil, nil)
 	c.SetDeadbands(map[string]float64{"v": 1})
 	if got := apply(c, 0, 0.5, 2); got != "0 2" {
 		t.Errorf("got %s", got)
@@ -123,7 +123,7 @@ func TestSetDeadbandsOfAFieldNotSeen(t *testing.T) {
 }
 
 func TestConvertRemembersNothing(t *testing.T) {
-	c := New(map[string]config.FieldFilter{"v": {Scale: ptr(2), Average: 10, OnChange: true, Max: ptr(50)}})
+	c := New(map[string]config.FieldFilter{"v": {Scale: ptr(2), Average: 10, OnChange: true, Max: ptr(50)}}, nil)
 	apply(c, 1)
 	values := []drivers.Value{drivers.Float("v", 20)}
 	c.Convert(values)
@@ -147,7 +147,7 @@ func TestAgainstAModel(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			configs[name] = config.FieldFilter{Deadband: float64(random.IntN(3)), OnChange: random.IntN(4) == 0}
 		}
-		c, last := New(configs), map[string]drivers.Value(nil)
+		c, last := New(configs, nil), map[string]drivers.Value(nil)
 		for step := range 50 {
 			values := []drivers.Value{}
 			for _, name := range []string{"a", "b", "c"} {
@@ -167,7 +167,7 @@ func TestAgainstAModel(t *testing.T) {
 					config.Deadband > 0 && math.Abs(v.Float()-before.Float()) > config.Deadband
 			}
 			want = want || !votes
-			if got := c.Apply(time.Duration(step)*time.Second, values); got != want {
+			if _, got := c.Apply(time.Duration(step)*time.Second, values); got != want {
 				t.Fatalf("%+v after %#v: %#v: want %v, got %v", configs, last, values, want, got)
 			}
 			if want {
@@ -226,7 +226,7 @@ func chain() (*Chain, []drivers.Value) {
 	c := New(map[string]config.FieldFilter{
 		"a": {Scale: ptr(1.5), Offset: ptr(2), Min: ptr(-1e6), Max: ptr(1e6), Deadband: 0.5, Heartbeat: time.Minute},
 		"b": {Average: 10, OnChange: true},
-	})
+	}, nil)
 	return c, []drivers.Value{drivers.Float("c", 1), drivers.Int("b", 3), drivers.Float("a", 2)}
 }
 

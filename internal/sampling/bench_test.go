@@ -30,7 +30,7 @@ func simulated(every time.Duration, sink Sink) *Sampler {
 // BenchmarkReading is the cost of one reading through driver, filter and worker into the sink.
 func BenchmarkReading(b *testing.B) {
 	s := simulated(time.Microsecond, func(context.Context, string, time.Duration, []drivers.Value) error { return nil })
-	d := &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)}
+	d := &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields, s.config.Computed)}
 	b.ReportAllocs()
 	if o := d.sample(b.Context(), b.N, false); o.err != nil || o.reads != uint64(b.N) {
 		b.Fatalf("%+v", o)
@@ -66,7 +66,7 @@ func BenchmarkRun(b *testing.B) {
 
 func TestFastPathDoesNotAllocate(t *testing.T) {
 	s := simulated(time.Microsecond, func(context.Context, string, time.Duration, []drivers.Value) error { return nil })
-	d := &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)}
+	d := &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields, s.config.Computed)}
 	d.sample(t.Context(), 1, false)
 	if n := testing.AllocsPerRun(100, func() { d.sample(t.Context(), 10, false) }); n != 0 {
 		t.Errorf("want no allocation per reading, got %v per ten", n)

@@ -117,7 +117,7 @@ func (d *device) sample(ctx context.Context, n int, repeat bool) (o outcome) {
 			}
 			return o
 		}
-		keep := d.chain.Apply(o.lastOK, values)
+		values, keep := d.chain.Apply(o.lastOK, values)
 		d.note(values, &o)
 		if !keep {
 			o.filtered++
@@ -140,7 +140,7 @@ func (d *device) single(ctx context.Context) (o outcome) {
 		return o
 	}
 	if values := d.read(ctx, true, &o); o.err == nil {
-		d.chain.Convert(values)
+		values = d.chain.Convert(values)
 		d.note(values, &o)
 		o.values = slices.Clone(values)
 	}

@@ -44,7 +44,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 	defer close(s.stopped)
 	l := &loop{
 		Sampler:  s,
-		device:   &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields)},
+		device:   &device{config: &s.config, deps: &s.deps, chain: filter.New(s.config.Fields, s.config.Computed)},
 		timer:    time.NewTimer(0),
 		reported: s.State(),
 		frozen:   fmt.Errorf("no field has changed for %v: the sensor may hang; power-cycle it, or lengthen frozen_after", s.config.FrozenAfter),

@@ -41,8 +41,9 @@ type Config struct {
 	// well stay as it is: a door, a meter at night.
 	FrozenAfter time.Duration
 	// Open opens the sensor's driver. It is not called again before the driver was closed.
-	Open   func(ctx context.Context) (drivers.Driver, error)
-	Fields map[string]config.FieldFilter
+	Open     func(ctx context.Context) (drivers.Driver, error)
+	Fields   map[string]config.FieldFilter
+	Computed []config.Computed
 }
 
 // Deps are what a Sampler uses of the program around it.

@@ -62,6 +62,7 @@ type Sensors struct {
 type sensor struct {
 	config   *config.Sensor
 	fields   []drivers.Field // as they are after the filters
+	sentAt   []int           // where each of the driver's fields is in fields; -1: it is dropped
 	sampler  *sampling.Sampler
 	settings sampling.Settings // in force; Apply's
 	body     []byte            // of the newest reading; reused, the sampler is its only user
@@ -90,12 +91,10 @@ func New(c Config) *Sensors {
 }
 
 func (s *Sensors) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
-	v := &sensor{config: c, fields: slices.Clone(c.Spec.Fields(c.Options))}
-	for i := range v.fields {
-		v.fields[i] = filter.Field(c.Fields[v.fields[i].Name], v.fields[i])
-	}
+	v := &sensor{config: c}
+	v.fields, v.sentAt = filter.Fields(c)
 	v.sampler = sampling.New(sampling.Config{
-		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, FrozenAfter: c.FrozenAfter, Fields: c.Fields,
+		Name: c.Name, Bus: c.Bus, Timeout: c.Timeout, FrozenAfter: c.FrozenAfter, Fields: c.Fields, Computed: c.Computed,
 		Settings: sampling.Settings{Every: c.Every, Enabled: c.Enabled},
 		Open: func(ctx context.Context) (drivers.Driver, error) {
 			return c.Spec.Open(ctx, s.cfg.Buses, c.Bus, c.Options)
@@ -255,22 +254,25 @@ func (s *Sensors) Write(ctx context.Context, name string, members map[string]jso
 	}
 	var values []drivers.Value
 	for i, f := range v.config.Spec.Fields(v.config.Options) {
-		kind := f.Kind
-		f = v.fields[i]
-		text, named := members[f.Name]
+		if v.sentAt[i] < 0 {
+			continue
+		}
+		sent := v.fields[v.sentAt[i]]
+		text, named := members[sent.Name]
 		switch {
 		case !named:
 			continue
-		case !f.Writable:
-			return contract.Measured{}, true, fmt.Errorf("%s of sensor %s cannot be written", f.Name, name)
+		case !sent.Writable:
+			return contract.Measured{}, true, fmt.Errorf("%s of sensor %s cannot be written", sent.Name, name)
 		}
-		value, err := valueOf(f, text)
+		value, err := valueOf(sent, text)
 		if err == nil {
-			value, err = filter.Revert(v.config.Fields[f.Name], value, kind)
+			value, err = filter.Revert(v.config.Fields[f.Name], value, f.Kind)
 		}
 		if err != nil {
 			return contract.Measured{}, true, err
 		}
+		value.Field = f.Name
 		values = append(values, value)
 	}
 	if len(values) < len(members) {

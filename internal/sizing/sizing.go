@@ -16,6 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/filter"
 	"github.com/fieldgate/fieldgate/internal/reading"
 )
 
@@ -185,7 +186,7 @@ type source struct {
 }
 
 func newSource(s *config.Sensor) *source {
-	fields := s.Spec.Fields(s.Options)
+	fields, _ := filter.Fields(s)
 	v := &source{name: s.Name, every: s.Every, values: make([]drivers.Value, len(fields)), state: make([]float64, len(fields))}
 	for i, f := range fields {
 		v.values[i] = drivers.Bad(f.Name, "none")
