@@ -32,6 +32,10 @@ func TestOutputMistakes(t *testing.T) {
 		{"delta and rate", sensor + "[sensor.field.temperature]\ndelta = true\nrate = \"1h\"\n", "9:9", "rate is a difference already"},
 		{"a rate of no time", sensor + "[sensor.field.temperature]\nrate = \"1ms\"\n", "9:8", "must be from 1s to 24h, not 1ms"},
 		{"limits that cross", sensor + "[sensor.field.temperature]\nclamp = [5, 1]\n", "9:1", "want the least and the greatest result"},
+		{"an alarm whose limits cross", sensor + "[sensor.field.temperature]\nalarm_above = 1\nalarm_below = 5\n", "9:15", "1 must be above alarm_below, which is 5"},
+		{"an alarm that never clears", sensor + "[sensor.field.temperature]\nalarm_above = 5\nalarm_below = 1\nalarm_hysteresis = 4\n", "9:15", "by more than alarm_hysteresis, which is 4"},
+		{"a time without an alarm", sensor + "[sensor.field.temperature]\nalarm_for = \"1m\"\n", "9:13", "it needs alarm_above or alarm_below"},
+		{"an alarm of a field that is not sent", sensor + "[sensor.field.temperature]\nalarm_above = 1\ndrop = true\n", "10:8", "the field has an alarm"},
 		{"digits", sensor + "[sensor.field.temperature]\nround = -1\n", "9:9", "want 0 to 9 digits"},
 		{"the median of a text", sensor + "[sensor.field.label]\nmedian = 3\n", "9:10", "only numbers can have it"},
 	} {

@@ -21,6 +21,7 @@ const (
 	maxUnit        = 32 // bytes of a unit's symbol
 	rateMin        = time.Second
 	rateMax        = 24 * time.Hour
+	alarmForMax    = 7 * 24 * time.Hour
 )
 
 var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
@@ -65,6 +66,13 @@ type FieldFilter struct {
 	// Heartbeat is the longest time without a kept reading, for a field with a deadband or
 	// on_change; 0 is without limit.
 	Heartbeat time.Duration `toml:"heartbeat"`
+
+	// AlarmAbove and AlarmBelow are limits of the result: beyond one for AlarmFor the alarm is
+	// raised, and back from it by AlarmHysteresis it is cleared. nil is none.
+	AlarmAbove      *float64      `toml:"alarm_above"`
+	AlarmBelow      *float64      `toml:"alarm_below"`
+	AlarmFor        time.Duration `toml:"alarm_for"`
+	AlarmHysteresis float64       `toml:"alarm_hysteresis"`
 }
 
 // Name returns the name of a driver's field after the filter.
@@ -100,6 +108,8 @@ func (c FieldFilter) Check(k drivers.Kind) error {
 	pointer("offset", c.Offset)
 	pointer("min", c.Min)
 	pointer("max", c.Max)
+	pointer("alarm_above", c.AlarmAbove)
+	pointer("alarm_below", c.AlarmBelow)
 	number("calibration", c.Calibration != nil)
 	number("median", c.Median != 0)
 	number("average", c.Average != 0)
@@ -127,6 +137,14 @@ func (c FieldFilter) Check(k drivers.Kind) error {
 	wrong(c.Deadband < 0, "deadband", "%v is negative", c.Deadband)
 	wrong(c.Heartbeat < 0, "heartbeat", "%v is negative", c.Heartbeat)
 	wrong(c.Heartbeat > 0 && c.Deadband == 0 && !c.OnChange, "heartbeat", "it needs deadband or on_change: without one every reading is kept")
+	alarm := c.AlarmAbove != nil || c.AlarmBelow != nil
+	wrong(c.AlarmAbove != nil && c.AlarmBelow != nil && *c.AlarmAbove <= *c.AlarmBelow+c.AlarmHysteresis, "alarm_above",
+		"%v must be above alarm_below, which is %v, by more than alarm_hysteresis, which is %v", value(c.AlarmAbove), value(c.AlarmBelow), c.AlarmHysteresis)
+	wrong(alarm && c.Drop, "drop", "the field has an alarm: remove either")
+	wrong(c.AlarmFor < 0 || c.AlarmFor > alarmForMax, "alarm_for", "must be from 0s to %s, not %s", DurationText(alarmForMax), DurationText(c.AlarmFor))
+	wrong(c.AlarmFor != 0 && !alarm, "alarm_for", "it needs alarm_above or alarm_below")
+	wrong(c.AlarmHysteresis < 0 || math.IsNaN(c.AlarmHysteresis) || math.IsInf(c.AlarmHysteresis, 0), "alarm_hysteresis", "want a number of 0 or more, not %v", c.AlarmHysteresis)
+	wrong(c.AlarmHysteresis != 0 && !alarm, "alarm_hysteresis", "it needs alarm_above or alarm_below")
 	return errors.Join(errs...)
 }
 

@@ -81,6 +81,9 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 	for _, r := range h.Reasons {
 		fmt.Fprintf(w, "\t%s\n", oneLine(r))
 	}
+	for _, a := range h.Alarms {
+		fmt.Fprintf(w, "alarm\t%s\n", oneLine(a))
+	}
 	if s.Config != "current" {
 		fmt.Fprintf(w, "config\t%s: the files are wrong; this is the last configuration that worked\n", s.Config)
 		for _, p := range s.Problem {

@@ -142,6 +142,7 @@ type Health struct {
 	Version   string                  `json:"version"`
 	State     string                  `json:"state"` // ok, degraded
 	Reasons   []string                `json:"reasons,omitempty"`
+	Alarms    []string                `json:"alarms,omitempty"` // fields beyond their limits
 	Queue     QueueHealth             `json:"queue"`
 	Link      LinkHealth              `json:"link"`
 	Flash     FlashHealth             `json:"flash"`

@@ -103,8 +103,11 @@ type StoreEvent struct {
 // AlarmEvent is P/events/alarm.
 type AlarmEvent struct {
 	Alarm  string `json:"alarm"`
-	State  string `json:"state"`           // raised, cleared
-	Topic  string `json:"topic,omitempty"` // that it is about
+	State  string `json:"state"`            // raised, cleared
+	Topic  string `json:"topic,omitempty"`  // that it is about
+	Sensor string `json:"sensor,omitempty"` // that it is about, and its field
+	Field  string `json:"field,omitempty"`
+	Value  any    `json:"value,omitempty"` // of the field: a number
 	Detail string `json:"detail,omitempty"`
 }
 

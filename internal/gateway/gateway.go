@@ -207,6 +207,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.monitor = health.New(g.figures)
 	g.sensors = sensors.New(sensors.Config{
 		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Reading: g.timeFrom.Reading, Changed: g.house.SensorChanged,
+		Alarm:    func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
 	})
 	g.shadow, err = shadow.New(ctx, shadow.Config{

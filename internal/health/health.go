@@ -38,6 +38,7 @@ type Figures struct {
 	OldConfig  bool // the newest configuration is wrong
 	Limited    bool // mqtt.publish_rate or mqtt.bytes_rate is set
 	Sensors    []sampling.State
+	Alarms     []string // fields beyond their limits, a sentence each
 }
 
 // A Monitor makes snapshots. Its methods may be called from any goroutine.
@@ -86,7 +87,7 @@ func (m *Monitor) Snapshot() contract.Health {
 	if f.Flash != nil {
 		h.Flash.Device = device(*f.Flash, f.Store.Appended, f.Endurance)
 	}
-	h.Reasons = f.reasons()
+	h.Reasons, h.Alarms = f.reasons(), some(f.Alarms, "alarms")
 	if f.Limited && f.Link.Connected && r.in > 1.1*r.out && waiting > slowAfter.Seconds()*r.in && r.in > 0 {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("the queue grows: %.3g readings a second are taken, and mqtt.publish_rate or mqtt.bytes_rate lets %.3g go; raise it, read less often, or use larger batches (linger) and compress", r.in, r.out))
 	}

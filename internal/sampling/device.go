@@ -119,6 +119,9 @@ func (d *device) sample(ctx context.Context, n int, repeat bool) (o outcome) {
 		}
 		values, keep := d.chain.Apply(o.lastOK, values)
 		d.note(values, &o)
+		if d.deps.OnReading != nil {
+			d.deps.OnReading(o.lastOK, values)
+		}
 		if !keep {
 			o.filtered++
 			continue

@@ -49,8 +49,11 @@ type Config struct {
 // Deps are what a Sampler uses of the program around it.
 type Deps struct {
 	Sink Sink
-	Up   func() time.Duration // since power-up (CLOCK_BOOTTIME)
-	Wall func() time.Time     // for the alignment of the schedule only
+	// OnReading is given each reading as the filter left it, kept or not, before the Sink. It must
+	// not block long or keep the values. nil is nobody.
+	OnReading func(up time.Duration, values []drivers.Value)
+	Up        func() time.Duration // since power-up (CLOCK_BOOTTIME)
+	Wall      func() time.Time     // for the alignment of the schedule only
 	// shared by the sensors of a bus; nil for a sensor that has its bus for itself
 	BusLock *BusLock
 	// OnState is called when the condition or the kind of its error changes, or the sink begins or

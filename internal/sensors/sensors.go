@@ -19,6 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/alarm"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/filter"
@@ -37,6 +38,8 @@ type Config struct {
 	Watchers Watchers
 	// Reading is given each reading before it is stored. It must not block or keep the values.
 	Reading func(sensor string, up time.Duration, values []drivers.Value)
+	// Alarm is given what is raised and cleared: a field beyond its limits.
+	Alarm func(contract.AlarmEvent)
 	// Changed is called when a sensor came into another state. It must not block long.
 	Changed func(sampling.State)
 	// Describe is given the description of a sensor whenever it changes.
@@ -56,6 +59,7 @@ type Watchers interface {
 type Sensors struct {
 	cfg     Config
 	sensors map[string]*sensor
+	alarms  *alarm.Alarms
 }
 
 // sensor is one configured sensor.
@@ -73,7 +77,7 @@ type sensor struct {
 
 // New makes the sensors. Those on one bus that can be shared have a lock in common.
 func New(c Config) *Sensors {
-	s := &Sensors{cfg: c, sensors: map[string]*sensor{}}
+	s := &Sensors{cfg: c, sensors: map[string]*sensor{}, alarms: alarm.New(alarm.Config{Sensors: c.Sensors, Store: c.Store, Event: c.Alarm, Log: c.Log})}
 	locks := map[string]*sampling.BusLock{}
 	for i := range c.Sensors {
 		sc := &c.Sensors[i]
@@ -103,7 +107,8 @@ func (s *Sensors) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 		Sink: func(ctx context.Context, _ string, up time.Duration, values []drivers.Value) error {
 			return s.keep(ctx, v, up, values)
 		},
-		Up: s.cfg.Clock.Up, Wall: time.Now, BusLock: lock, Log: s.cfg.Log, OnState: s.cfg.Changed,
+		OnReading: func(up time.Duration, values []drivers.Value) { s.alarms.Reading(c.Name, up, values) },
+		Up:        s.cfg.Clock.Up, Wall: time.Now, BusLock: lock, Log: s.cfg.Log, OnState: s.cfg.Changed,
 	})
 	return v
 }
@@ -343,6 +348,9 @@ func (s *Sensors) KeepsLast(name string) bool {
 	v := s.sensors[name]
 	return v != nil && v.config.Last
 }
+
+// Alarms says which fields are beyond their limits, a sentence each.
+func (s *Sensors) Alarms() []string { return s.alarms.Raised() }
 
 // States returns the states of the sensors, in the order of the configuration.
 func (s *Sensors) States() []sampling.State {
