@@ -71,6 +71,7 @@ func (b *binder) checkGateway(g *Gateway) {
 			break
 		}
 	}
+	b.checkLabels("gateway.labels", g.Labels)
 	b.oneOf("gateway.log_level", g.LogLevel, LogLevels)
 	b.between("gateway.health_every", g.HealthEvery, HealthEveryMin, HealthEveryMax)
 	b.between("gateway.wait_for_clock", g.WaitForClock, 0, 24*time.Hour)
@@ -154,6 +155,7 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 		}
 		b.between(path+".timeout", s.Timeout, 0, time.Hour)
 		b.oneOf(path+".priority", s.Priority, Priorities)
+		b.checkLabels(path+".labels", s.Labels)
 		if b.set(path + ".linger") { // else telemetry.linger is checked
 			b.between(path+".linger", s.Linger, 0, lingerMax)
 		}

@@ -36,6 +36,9 @@ func TestOutputMistakes(t *testing.T) {
 		{"an alarm that never clears", sensor + "[sensor.field.temperature]\nalarm_above = 5\nalarm_below = 1\nalarm_hysteresis = 4\n", "9:15", "by more than alarm_hysteresis, which is 4"},
 		{"a time without an alarm", sensor + "[sensor.field.temperature]\nalarm_for = \"1m\"\n", "9:13", "it needs alarm_above or alarm_below"},
 		{"an alarm of a field that is not sent", sensor + "[sensor.field.temperature]\nalarm_above = 1\ndrop = true\n", "10:8", "the field has an alarm"},
+		{"an upper-case label", minimal + "[gateway]\nlabels = { Site = \"x\" }\n", "4:19", `"Site" is not a lower-case name`},
+		{"an empty label", sensor + "labels.site = \"\"\n", "8:15", "want a text of 1 to 128 bytes"},
+		{"a label that is a number", sensor + "labels.site = 5\n", "8:15", "must be a string, not 5"},
 		{"digits", sensor + "[sensor.field.temperature]\nround = -1\n", "9:9", "want 0 to 9 digits"},
 		{"the median of a text", sensor + "[sensor.field.label]\nmedian = 3\n", "9:10", "only numbers can have it"},
 	} {

@@ -37,7 +37,9 @@ type Gateway struct {
 	HealthEvery  time.Duration `toml:"health_every"`
 	WaitForClock time.Duration `toml:"wait_for_clock"` // how long sending waits for a synchronised clock
 	TrustClock   *bool         `toml:"trust_clock"`    // take the system's clock as right without asking the kernel; nil: if somebody is known to keep it
-	TimeFrom     string        `toml:"time_from"`      // where the time comes from if NTP does not reach the board: an https URL or the name of a sensor; "" is nowhere else
+	// Labels are what receivers know of the gateway, such as its site, by name.
+	Labels   map[string]string `toml:"labels"`
+	TimeFrom string            `toml:"time_from"` // where the time comes from if NTP does not reach the board: an https URL or the name of a sensor; "" is nowhere else
 }
 
 // Cloud is [cloud].
@@ -89,6 +91,7 @@ type Telemetry struct {
 	Linger   time.Duration `toml:"linger"`
 	Compress string        `toml:"compress"` // of Compressions
 	Last     bool          `toml:"last"`     // the default of Sensor.Last
+	Labels   bool          `toml:"labels"`   // each message has the labels of its sensor
 }
 
 // Buffer is [buffer].
@@ -147,6 +150,7 @@ type Sensor struct {
 	FrozenAfter time.Duration `toml:"frozen_after"`
 	// TTL is the age from which on a reading is of no use any more: it is removed unsent. 0: never.
 	TTL      time.Duration          `toml:"ttl"`
+	Labels   map[string]string      `toml:"labels"`  // those of the gateway too, of which it may set one again
 	Options  any                    `toml:"options"` // a pointer as Spec.Options makes it
 	Fields   map[string]FieldFilter `toml:"field"`
 	Computed []Computed             `toml:"computed"`

@@ -131,6 +131,7 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
+	c.labelSensors()
 	c.settings, c.preset = b.settings(&c), b.preset
 	if c.MQTT.ClientID == "" {
 		c.MQTT.ClientID = c.Gateway.ID

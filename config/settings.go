@@ -108,6 +108,13 @@ func show(v reflect.Value) string {
 	switch v.Kind() {
 	case reflect.String:
 		return fmt.Sprintf("%q", v.String())
+	case reflect.Map: // of texts
+		var parts []string
+		for _, k := range v.MapKeys() {
+			parts = append(parts, fmt.Sprintf("%s = %s", k, show(v.MapIndex(k))))
+		}
+		slices.Sort(parts)
+		return "{ " + strings.Join(parts, ", ") + " }"
 	case reflect.Slice:
 		parts := make([]string, v.Len())
 		for i := range parts {

@@ -49,6 +49,13 @@ bus = "/dev/i2c-3"
 	if b.Every != 10*time.Second || b.Bus != "/dev/i2c-3" || *b.Fields["temperature"].Scale != 2 || len(b.Fields) != 1 {
 		t.Errorf("b: %+v", b)
 	}
+	c, err = parse("[gateway]\nlabels = { site = \"north\", floor = \"1\" }\n" + minimal + "[template.t]\ndriver = \"bme280\"\nbus = \"/dev/i2c-1\"\nevery = \"1s\"\nlabels.floor = \"2\"\n[[sensor]]\nname = \"c\"\ntemplate = \"t\"\nlabels.room = \"hall\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(c.Sensors[0].Labels); got != "map[floor:2 room:hall site:north]" {
+		t.Errorf("labels: %s", got)
+	}
 	if o := fmt.Sprintf("%+v", b.Options); !strings.Contains(o, "119") {
 		t.Errorf("options of b: %s", o)
 	}

@@ -132,7 +132,7 @@ func TestEveryKeyIsUsed(t *testing.T) {
 		}
 	}
 	// Keys that config itself puts into force: presets, templates, and the defaults of [[sensor]].
-	own := []string{"Config.Cloud (cloud)", "Cloud.Platform (platform)", "MQTT.Line (line)", "Telemetry.Linger (linger)", "Telemetry.Last (last)", "Sensor.Template (template)"}
+	own := []string{"Config.Cloud (cloud)", "Cloud.Platform (platform)", "MQTT.Line (line)", "Telemetry.Linger (linger)", "Telemetry.Last (last)", "Sensor.Template (template)", "Gateway.Labels (labels)"}
 	for field, name := range unused {
 		if !outside[field] && !slices.Contains(own, name) {
 			t.Errorf("nothing uses %s", name)

@@ -105,10 +105,11 @@ func TestEveryDocumentMatchesItsSchema(t *testing.T) {
 
 	// Sensors good and bad, commands that are answered in every way, a shadow that is refused in
 	// part.
-	also("[gateway]\nhealth_every = \"1s\"\n")
+	also("[gateway]\nhealth_every = \"1s\"\nlabels = { site = \"north\" }\n[telemetry]\nlabels = true\n")
 	g.running()
 	c.until(t, "status", `"online"`)
-	c.until(t, "telemetry/wave", `"ts":"`)
+	c.until(t, "sensors/wave", `"labels":{"site":"north"}`)
+	c.until(t, "telemetry/wave", `"labels":{"site":"north"}`)
 	c.until(t, "telemetry/board", `"bad":{`)
 	c.until(t, "events/sensor", `"gone","state":"missing"`)
 	c.until(t, "events/sensor", `"broken","state":"failing"`)
@@ -163,10 +164,10 @@ func TestEveryDocumentMatchesItsSchema(t *testing.T) {
 
 	// The other format, without a clock if this machine's is not synchronised.
 	g.configure(m.url(), schemaSensors+"[telemetry]\nformat = \"json-flat\"\n")
-	also("[gateway]\ntrust_clock = false\nwait_for_clock = \"0s\"\n")
+	also("[gateway]\ntrust_clock = false\nwait_for_clock = \"0s\"\nlabels = { site = \"north\" }\n[telemetry]\nlabels = true\n")
 	g.running()
 	c.until(t, "events/boot", `"end":"unclean"`)
-	c.until(t, "telemetry/wave", `"value":`)
+	c.until(t, "telemetry/wave", `"labels":{"site":"north"}`)
 	c.until(t, "telemetry/board", `"bad":{`)
 	c.until(t, "last/wave", `"value":`)
 	g.stop()

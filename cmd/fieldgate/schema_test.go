@@ -106,7 +106,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		document any
 	}{
 		{"status", contract.Status{V: 1, State: contract.Sleeping, Since: at, Until: &at, Run: "3f9c61a2b07d", Store: "9f3a61c2", Boot: 17, Version: "v1"}},
-		{"sensor", contract.Sensor{V: 1, Sensor: "hall", Driver: "bme280", Bus: "/dev/i2c-1", Every: "10s", Fields: map[string]contract.Field{"temperature": {Unit: "Cel", Type: "float", Doc: "of the hall", Writable: true}}}},
+		{"sensor", contract.Sensor{V: 1, Sensor: "hall", Driver: "bme280", Bus: "/dev/i2c-1", Every: "10s", Labels: map[string]string{"site": "north"}, Fields: map[string]contract.Field{"temperature": {Unit: "Cel", Type: "float", Doc: "of the hall", Writable: true}}}},
 		{"shadow-desired", contract.Desired{Version: 3, State: stateText}},
 		{"shadow-reported", contract.Reported{V: 1, Version: 4, DesiredVersion: 3, State: state, Rejected: map[string]string{"sensors.hall.every": "must be from 1s to 1h"}, TS: at}},
 		{"command", contract.Command{ID: "c1", Args: json.RawMessage(`{"sensor":"hall"}`)}},

@@ -56,6 +56,8 @@ type Sensor struct {
 	Driver string `json:"driver"`
 	Bus    string `json:"bus,omitempty"`
 	Every  string `json:"every"`
+	// Labels are the configuration's, of the gateway and the sensor.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Fields has the fields by name, as telemetry has them: fields.temperature is one path in both.
 	Fields map[string]Field `json:"fields"`
 }

@@ -3,11 +3,12 @@ package contract
 // Telemetry is P/telemetry/<sensor> in the format "json", for those who read or print single
 // readings. What is sent is rendered by package payload.
 type Telemetry struct {
-	V        int       `json:"v"`
-	Gateway  string    `json:"gateway"`
-	Run      string    `json:"run"`
-	Sensor   string    `json:"sensor"`
-	Readings []Reading `json:"readings"`
+	V        int               `json:"v"`
+	Gateway  string            `json:"gateway"`
+	Run      string            `json:"run"`
+	Sensor   string            `json:"sensor"`
+	Labels   map[string]string `json:"labels,omitempty"` // telemetry.labels
+	Readings []Reading         `json:"readings"`
 }
 
 // Reading is one reading of Telemetry.

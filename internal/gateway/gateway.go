@@ -26,6 +26,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/housekeeping"
 	"github.com/fieldgate/fieldgate/internal/inspect"
 	"github.com/fieldgate/fieldgate/internal/link"
+	"github.com/fieldgate/fieldgate/internal/payload"
 	"github.com/fieldgate/fieldgate/internal/payload/formats"
 	"github.com/fieldgate/fieldgate/internal/payload/json"
 	"github.com/fieldgate/fieldgate/internal/ratelog"
@@ -193,7 +194,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
-		Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
+		Labels: payload.Labels(g.Config), Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
 		Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,
 	})

@@ -4,11 +4,13 @@
 package payload
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/internal/reading"
 )
@@ -16,6 +18,7 @@ import (
 // A Batch is readings of one sensor from one run, oldest first.
 type Batch struct {
 	Gateway, Run, Sensor string
+	Labels               []byte // a JSON object; nil: none
 	Readings             []Reading
 }
 
@@ -50,7 +53,27 @@ func AppendIdentity(dst []byte, b *Batch) []byte {
 	dst = append(dst, `,"run":`...)
 	dst = AppendString(dst, b.Run)
 	dst = append(dst, `,"sensor":`...)
-	return AppendString(dst, b.Sensor)
+	dst = AppendString(dst, b.Sensor)
+	if b.Labels != nil {
+		dst = append(dst, `,"labels":`...)
+		dst = append(dst, b.Labels...)
+	}
+	return dst
+}
+
+// Labels returns what Batch.Labels is to be for each sensor of a configuration.
+func Labels(c *config.Config) map[string][]byte {
+	labels := map[string][]byte{}
+	for i := range c.Sensors {
+		if of := c.Sensors[i].Labels; c.Telemetry.Labels && len(of) > 0 {
+			text, err := json.Marshal(of)
+			if err != nil {
+				panic(err) // a map of texts
+			}
+			labels[c.Sensors[i].Name] = text
+		}
+	}
+	return labels
 }
 
 // AppendMoment appends "seq", and "seq_to" and "n" of a bucket, and "ts", or "up" if the time is

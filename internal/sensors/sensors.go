@@ -160,7 +160,7 @@ func (s *Sensors) Apply(settings map[string]sampling.Settings) {
 
 // describe renders P/sensors/<sensor>.
 func (v *sensor) describe() []byte {
-	d := contract.Sensor{V: contract.Version, Sensor: v.config.Name, Driver: v.config.Driver, Bus: v.config.Bus, Every: v.settings.Every.String(), Fields: map[string]contract.Field{}}
+	d := contract.Sensor{V: contract.Version, Sensor: v.config.Name, Labels: v.config.Labels, Driver: v.config.Driver, Bus: v.config.Bus, Every: v.settings.Every.String(), Fields: map[string]contract.Field{}}
 	for _, f := range v.fields {
 		d.Fields[f.Name] = contract.Field{Unit: f.Unit, Type: f.Kind.String(), Doc: f.Describe(), Writable: f.Writable}
 	}

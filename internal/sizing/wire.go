@@ -100,7 +100,7 @@ func batchMax(c *config.Config, encoder payload.Encoder) int {
 // sampleBatch renders n readings of a sensor.
 func sampleBatch(c *config.Config, s *config.Sensor, encoder payload.Encoder, n int) ([]byte, error) {
 	source := newSource(s)
-	b := payload.Batch{Gateway: c.Gateway.ID, Run: "3f9c61a2b07d", Sensor: s.Name}
+	b := payload.Batch{Gateway: c.Gateway.ID, Run: "3f9c61a2b07d", Sensor: s.Name, Labels: payload.Labels(c)[s.Name]}
 	for i := range n {
 		at := time.Unix(1_795_000_000, 0).Add(time.Duration(i) * s.Every)
 		b.Readings = append(b.Readings, payload.Reading{Seq: uint64(i) + 1000, Time: at, Body: append([]byte(nil), source.body()...)})

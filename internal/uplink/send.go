@@ -107,7 +107,7 @@ func (u *Uplink) renderReadings(g *group) (Message, error) {
 // batch returns readings to render; it is valid until the next call.
 func (u *Uplink) batch(records []buffer.Record) payload.Batch {
 	b := NewBatch(u.cfg.Gateway, u.cfg.Clock, records, u.rendered[:0])
-	u.rendered = b.Readings
+	u.rendered, b.Labels = b.Readings, u.cfg.Labels[b.Sensor]
 	return b
 }
 
