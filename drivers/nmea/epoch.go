@@ -1,7 +1,6 @@
 package nmea
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/adrianmo/go-nmea"
@@ -104,9 +103,7 @@ func (e *epoch) read(text string) bool {
 		e.has = zda
 		e.time = p.Time(0, "time")
 		day, month, year := p.NullInt64(1, "day"), p.NullInt64(2, "month"), p.NullInt64(3, "year")
-		if year.Valid && year.Value >= 2000 {
-			e.date = nmea.Date{Valid: day.Valid && month.Valid, DD: int(day.Value), MM: int(month.Value), YY: int(year.Value % 100)}
-		}
+		e.date = nmea.Date{Valid: day.Valid && month.Valid && year.Valid, DD: int(day.Value), MM: int(month.Value), YY: int(year.Value)}
 	default:
 		return false
 	}
@@ -253,12 +250,4 @@ func (e *epoch) satellitesValue(field string) drivers.Value {
 		return drivers.Bad(field, "not measured")
 	}
 	return drivers.Int(field, e.satellites.Value)
-}
-
-func (e *epoch) timeValue(field string) drivers.Value {
-	if !e.time.Valid || !e.date.Valid {
-		return drivers.Bad(field, "not measured")
-	}
-	d, t := e.date, e.time
-	return drivers.String(field, fmt.Sprintf("20%02d-%02d-%02dT%02d:%02d:%02d.%03dZ", d.YY, d.MM, d.DD, t.Hour, t.Minute, t.Second, t.Millisecond))
 }
