@@ -13,9 +13,9 @@ import (
 // one does not know the date.
 var earliest = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// timeValue returns the time of the fix. Without a fix a receiver gives that of its own clock, which
-// may begin anywhere; with one it is still wrong by 1024 weeks in a receiver that is older than the
-// last rollover of GPS's week number.
+// timeValue returns the time of the fix. Without a fix a receiver gives that of its own clock,
+// which may begin anywhere; with one it is still wrong by 1024 weeks in a receiver that is older
+// than the last rollover of GPS's week number.
 func (e *epoch) timeValue(field string, since time.Time) drivers.Value {
 	bad := drivers.Bad(field, "not measured")
 	d, t := e.date, e.time
