@@ -64,7 +64,7 @@ func (e *epoch) read(text string) bool {
 		e.time, e.date = p.Time(0, "time"), p.Date(8, "date")
 		e.void = p.EnumString(1, "status", nmea.ValidRMC, nmea.InvalidRMC) != nmea.ValidRMC
 		e.latitude, e.longitude = angle(p, 2, latitudes), angle(p, 4, longitudes)
-		e.speed, e.course = knots(number(6, "speed")), number(7, "course")
+		e.speed, e.course = knots(p, 6), number(7, "course")
 		if len(p.Fields) > 11 {
 			e.mode(p.Fields[11])
 		}
@@ -89,7 +89,7 @@ func (e *epoch) read(text string) bool {
 		e.void = p.EnumString(5, "status", nmea.ValidGLL, nmea.InvalidGLL) != nmea.ValidGLL
 	case nmea.TypeVTG:
 		e.has = vtg
-		e.course, e.speed = number(0, "course"), knots(number(4, "speed"))
+		e.course, e.speed = number(0, "course"), knots(p, 4)
 	case nmea.TypeGSA:
 		e.has = gsa
 		switch p.String(1, "fix") { // of several systems, one may have none
@@ -126,8 +126,11 @@ func angle(p *nmea.Parser, i int, limit float64) optional {
 	return optional{Value: drivers.Round(v, len(fraction)+3), Valid: true}
 }
 
-func knots(o optional) optional {
-	o.Value *= 1852.0 / 3600
+// knots reads a speed. One in m/s needs two digits more to keep apart what knots do.
+func knots(p *nmea.Parser, i int) optional {
+	o := optional(p.NullFloat64(i, "speed"))
+	_, fraction, _ := strings.Cut(p.String(i, "speed"), ".")
+	o.Value = drivers.Round(o.Value*1852/3600, len(fraction)+2)
 	return o
 }
 

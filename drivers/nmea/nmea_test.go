@@ -111,7 +111,7 @@ func TestEpochs(t *testing.T) {
 			"latitude=46.5(float) longitude=7.55(float) altitude=1345.5(float) speed=bad(not measured) course=bad(not measured) " +
 				"satellites=14(int) hdop=0.7(float) fix=rtk(string) time=2026-11-20T12:00:00.000Z(string)"},
 		{"GLL and VTG", said("BDGLL,4630.0000,N,00733.0000,E,120000.00,A,A", "BDVTG,90.0,T,,M,10.0,N,18.5,K,A"),
-			"latitude=46.5(float) longitude=7.55(float) altitude=bad(not measured) speed=5.144444444444445(float) course=90(float) " +
+			"latitude=46.5(float) longitude=7.55(float) altitude=bad(not measured) speed=5.144(float) course=90(float) " +
 				"satellites=bad(not measured) hdop=bad(not measured) fix=gnss(string) time=bad(not measured)"},
 		{"angles in decimal", said("GPRMC,120000,A,4807.0380,N,01131.0000,E,0.0,0.0,201126,,"),
 			"latitude=48.1173(float) longitude=11.5166667(float) altitude=bad(not measured) speed=0(float) course=0(float) " +
