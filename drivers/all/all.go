@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/mhz19"
 	"github.com/fieldgate/fieldgate/drivers/modbus"
 	"github.com/fieldgate/fieldgate/drivers/nmea"
+	"github.com/fieldgate/fieldgate/drivers/p1"
 	"github.com/fieldgate/fieldgate/drivers/pms5003"
 	"github.com/fieldgate/fieldgate/drivers/scd4x"
 	"github.com/fieldgate/fieldgate/drivers/sds011"
@@ -59,6 +60,8 @@ func Specs() []drivers.Spec {
 		modbus.SpecRTU,
 		modbus.SpecTCP,
 		nmea.Spec,
+		p1.Spec,
+		p1.SpecTCP,
 		pms5003.Spec,
 		pms5003.SpecPMS7003,
 		scd4x.Spec,

@@ -21,6 +21,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/gpio"
 	"github.com/fieldgate/fieldgate/drivers/host"
+	"github.com/fieldgate/fieldgate/drivers/p1"
 )
 
 var updatePage = flag.Bool("update", false, "write docs/drivers.md")
@@ -41,6 +42,8 @@ func showAll(options any) {
 		o.Edges = "rising"
 	case *host.Options:
 		o.Fields = []string{"cpu_temperature", "load_1m", "memory_used", "memory_available", "disk_used", "disk_free", "uptime", "throttled_flags"}
+	case *p1.Options:
+		o.Fields = p1.AllFields()
 	}
 }
 

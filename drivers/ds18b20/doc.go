@@ -1,5 +1,6 @@
-// Package ds18b20 is the driver of Maxim's DS18B20 and its relatives with the same family code
-// (temperature, 1-Wire), read through the Linux kernel's 1-Wire bus.
+// Package ds18b20 is the driver of Maxim's DS18B20 (family 28) and its relatives DS18S20 (10),
+// DS1822 (22), DS1825 (3b) and DS28EA00 (42), thermometers on 1-Wire, read through the Linux
+// kernel's 1-Wire bus.
 //
 // The kernel measures while the file w1_slave is read, which takes 750 ms (94 ms at 9 bits) and
 // cannot be interrupted, one sensor of a bus after the other. The two lines of the file are the
@@ -11,8 +12,8 @@
 //
 // # Data sheet
 //
-// DS18B20, Maxim 19-7487 Rev 6 (2019); memory map on page 8. The kernel's file:
-// Documentation/w1/slaves/w1_therm.rst.
+// DS18B20, Maxim 19-7487 Rev 6 (2019); memory map on page 8. DS18S20, Maxim 19-5474. The kernel's
+// file: Documentation/w1/slaves/w1_therm.rst.
 //
 // # Wiring
 //

@@ -78,6 +78,35 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// The chips of other families, by examples of their data sheets and of what the kernel shows.
+func TestRelatives(t *testing.T) {
+	tests := []struct {
+		name, id string
+		text     string
+		want     string
+	}{
+		{"DS18S20, 85 °C measured", "10-000000000001", said(0xaa, 0x00, 0x4b, 0x46, 0xff, 0xff, 0x0c, 0x10), "85 °C is what the chip says"},
+		{"DS18S20, 25 °C", "10-000000000001", said(0x32, 0x00, 0x4b, 0x46, 0xff, 0xff, 0x0c, 0x10), "temperature=25(float)"},
+		{"DS18S20, finer", "10-000000000001", said(0x32, 0x00, 0x4b, 0x46, 0xff, 0xff, 0x04, 0x10), "temperature=25.5(float)"},
+		{"DS18S20, half a degree", "10-000000000001", said(0x33, 0x00, 0x4b, 0x46, 0xff, 0xff, 0x0c, 0x10), "temperature=25(float)"},
+		{"DS18S20, -25 °C", "10-000000000001", said(0xce, 0xff, 0x4b, 0x46, 0xff, 0xff, 0x0c, 0x10), "temperature=-25(float)"},
+		{"DS18S20, remainder out of range", "10-000000000001", said(0x32, 0x00, 0x4b, 0x46, 0xff, 0xff, 0x20, 0x10), "not that of a DS18S20"},
+		{"DS18S20, data held low", "10-000000000001", said(0, 0, 0, 0, 0, 0, 0, 0), "not that of a DS18S20"},
+		{"DS1822", "22-000000000001", said(0x91, 0x01, 0x4b, 0x46, 0x7f, 0xff, 0x0f, 0x10), "temperature=25.0625(float)"},
+		{"DS1825 with address 5", "3b-000000000001", said(0x91, 0x01, 0x4b, 0x46, 0x75, 0xff, 0x0f, 0x10), "temperature=25.0625(float)"},
+		{"MAX31850, which has the family of a DS1825", "3b-000000000001", said(0x91, 0x01, 0x4b, 0x46, 0xf5, 0xff, 0x0f, 0x10), "not that of a DS1825"},
+		{"DS28EA00", "42-000000000001", said(0x91, 0x01, 0x4b, 0x46, 0x7f, 0xff, 0x0f, 0x10), "temperature=25.0625(float)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			o := &Options{root: bus(t, map[string]string{test.id: test.text})}
+			if got := drivertest.Outcome(t, Spec, drivertest.None(), o); !strings.Contains(got, test.want) {
+				t.Errorf("want %q, got %s", test.want, got)
+			}
+		})
+	}
+}
+
 // A clone that has really 85 °C is believed after a reading near it.
 func TestHotClone(t *testing.T) {
 	root := bus(t, map[string]string{"28-000000000001": said(0x40, 0x05, 0x4b, 0x46, 0x7f, 0xff, 0xff, 0x10)}) // 84 °C
@@ -98,7 +127,7 @@ func TestHotClone(t *testing.T) {
 }
 
 func TestChoice(t *testing.T) {
-	two := map[string]string{"28-000000000001": good, "28-000000000002": good, "10-000000000003": good}
+	two := map[string]string{"28-000000000001": good, "28-000000000002": good, "26-000000000003": good}
 	tests := []struct {
 		name, id string
 		sensors  map[string]string
@@ -108,7 +137,16 @@ func TestChoice(t *testing.T) {
 		{"one of two", "28-000000000002", two, "28-000000000002 <nil>"},
 		{"which of two", "", two, "there are 2 sensors: choose one with the option id. Present: 28-000000000001, 28-000000000002"},
 		{"another", "28-000000000009", two, "no sensor 28-000000000009 answers: check the wires"},
-		{"none", "", map[string]string{"00-400000000000": ""}, "no sensor answers: check the wires, and the 4.7 kΩ from data to 3.3 V. Present: none"},
+		{"none", "", map[string]string{"w1_bus_master1": ""}, "no sensor answers: check the wires, and the 4.7 kΩ from data to 3.3 V. Present: none"},
+		{"phantoms", "", map[string]string{"00-400000000000": "", "00-c00000000000": ""},
+			"no sensor answers, but 00-400000000000, 00-c00000000000: that is noise: the pull-up resistor is missing, 4.7 kΩ from data to 3.3 V, or data is not connected"},
+		{"a relative", "", map[string]string{"10-0008025fa1b2": good}, "10-0008025fa1b2 <nil>"},
+		{"relatives of all families", "", map[string]string{"22-000000000001": good, "3b-000000000002": good, "42-000000000003": good},
+			"there are 3 sensors: choose one with the option id. Present: 22-000000000001, 3b-000000000002, 42-000000000003"},
+		{"something else", "", map[string]string{"29-00000014a1b2": "", "01-000000000005": ""},
+			"01-000000000005, 29-00000014a1b2 is present, which is not a DS18B20 or one of its relatives (families 10, 22, 28, 3b, 42)"},
+		{"something else and a phantom", "28-000000000009", map[string]string{"26-00000014a1b2": "", "00-800000000000": ""},
+			"no sensor 28-000000000009 answers, but 00-800000000000: that is noise"},
 		{"no bus", "", nil, "there is no 1-Wire bus: on Raspberry Pi OS add dtoverlay=w1-gpio"},
 	}
 	for _, test := range tests {
@@ -136,7 +174,7 @@ func TestUnplugged(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	for id, good := range map[string]bool{"": true, "28-0316a2795fff": true, "28-0316A2795FFF": false, "10-0316a2795fff": false, "../x": false} {
+	for id, good := range map[string]bool{"": true, "28-0316a2795fff": true, "28-0316A2795FFF": false, "10-0316a2795fff": true, "29-0316a2795fff": false, "../x": false} {
 		if err := (&Options{ID: id}).Check(); (err == nil) != good {
 			t.Errorf("%q: got %v", id, err)
 		}

@@ -19,7 +19,14 @@
 //
 // # Sources of error
 //
-// The processor's temperature is that of the chip, not of the room. throttled_flags is what the
+// The processor's temperature is that of the chip, not of the room. It is that of the thermal zone
+// whose type names the processor (cpu-thermal, CPU-therm, x86_pkg_temp) or else the chip that it is
+// on (soc-thermal), never of a battery or modem. If there is none, or if thermal_zone names one
+// that the board does not have, it is Bad ("not present"):
+//
+//	grep . /sys/class/thermal/thermal_zone*/type
+//
+// lists what there is. throttled_flags is what the
 // firmware of a Raspberry Pi reports: bit 0 or 16 set means that the power supply or its cable is
 // too weak, and then sensors on USB and I2C fail as well.
 package host

@@ -50,41 +50,6 @@ func (d *Dev) first(name string) drivers.Value {
 func (d *Dev) load() drivers.Value   { return d.first("proc/loadavg") }
 func (d *Dev) uptime() drivers.Value { return d.first("proc/uptime") }
 
-// cpuTemperature returns that of the thermal zone whose type names the processor, or else of the
-// first zone. They are in millidegrees.
-func (d *Dev) cpuTemperature() drivers.Value {
-	zones, _ := filepath.Glob(filepath.Join("/", d.o.root, "sys/class/thermal/thermal_zone*"))
-	if len(zones) == 0 {
-		return absent()
-	}
-	zone := "sys/class/thermal/" + filepath.Base(zones[0])
-	for _, z := range zones {
-		name := "sys/class/thermal/" + filepath.Base(z)
-		if kind, ok := d.read(name + "/type"); ok && cpuZone(string(kind)) {
-			zone = name
-			break
-		}
-	}
-	text, ok := d.read(zone + "/temp")
-	if !ok { // some zones answer EAGAIN or EINVAL while their sensor sleeps
-		return drivers.Bad("", "not measured")
-	}
-	v, err := strconv.ParseInt(string(text), 10, 64)
-	switch {
-	case err != nil:
-		return malformed()
-	case v < coldest*1000 || v > hottest*1000:
-		return drivers.Bad("", "range")
-	}
-	return drivers.Float("", float64(v)/1000)
-}
-
-// cpuZone reports whether a thermal zone's type is one for the processor: "cpu-thermal" on
-// Raspberry Pi and most ARM boards, "cpu0-thermal", "soc-thermal", "x86_pkg_temp".
-func cpuZone(kind string) bool {
-	return strings.Contains(kind, "cpu") || strings.Contains(kind, "soc") || kind == "x86_pkg_temp"
-}
-
 // throttled returns the firmware's word, which the driver raspberrypi-firmware shows in hexadecimal
 // without prefix.
 func (d *Dev) throttled() drivers.Value {

@@ -14,8 +14,9 @@ import (
 
 // Options are what the configuration may set.
 type Options struct {
-	Fields []string `toml:"fields" doc:"which fields, in this order; default all but throttled_flags"`
-	Path   string   `toml:"path" doc:"a file or folder on the file system that disk_used and disk_free describe"`
+	Fields      []string `toml:"fields" doc:"which fields, in this order; default all but throttled_flags"`
+	ThermalZone string   `toml:"thermal_zone" doc:"the zone that cpu_temperature is of: what its file type says, or its folder, such as thermal_zone1, in /sys/class/thermal; default the processor's"`
+	Path        string   `toml:"path" doc:"a file or folder on the file system that disk_used and disk_free describe"`
 
 	root string // where /proc and /sys are, for tests; "" is /
 }

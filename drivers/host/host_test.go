@@ -97,7 +97,7 @@ func TestFields(t *testing.T) {
 		{"no firmware", "throttled_flags", "sys/devices/platform/soc/soc:firmware/get_throttled", "-", "throttled_flags=bad(not present)"},
 		{"OK temperature", "cpu_temperature", "", "", "cpu_temperature=48.312(float)"},
 		{"OK frost", "cpu_temperature", "sys/class/thermal/thermal_zone1/temp", "-12000\n", "cpu_temperature=-12(float)"},
-		{"OK zone without a processor's name", "cpu_temperature", "sys/class/thermal/thermal_zone1/type", "x", "cpu_temperature=30(float)"},
+		{"no zone of the processor", "cpu_temperature", "sys/class/thermal/thermal_zone1/type", "x", "cpu_temperature=bad(not present)"},
 		{"OK load", "load_1m", "", "", "load_1m=0.52(float)"},
 		{"OK uptime", "uptime", "", "", "uptime=350735.47(float)"},
 		{"OK memory used", "memory_used", "", "", fmt.Sprintf("memory_used=%d(int)", int64(3884172-3211820)*1024)},
@@ -115,6 +115,46 @@ func TestFields(t *testing.T) {
 			values := read(t, files, test.field)
 			if got := fmt.Sprintf("%#v", values[0]); len(values) != 1 || got != test.want {
 				t.Errorf("want %s, got %#v", test.want, values)
+			}
+		})
+	}
+}
+
+// The zones of boards, by their numbers: the temperature of each is its number.
+func TestThermalZones(t *testing.T) {
+	tests := []struct {
+		name   string
+		zones  map[int]string
+		option string
+		want   string
+	}{
+		{"Raspberry Pi", map[int]string{0: "cpu-thermal"}, "", "0(float)"},
+		{"Jetson Nano", map[int]string{0: "AO-therm", 1: "CPU-therm", 2: "GPU-therm", 3: "PLL-therm", 4: "PMIC-Die", 5: "thermal-fan-est"}, "", "1(float)"},
+		{"Rockchip", map[int]string{0: "soc-thermal", 1: "gpu-thermal"}, "", "0(float)"},
+		{"the processor before the chip that it is on", map[int]string{0: "soc-thermal", 1: "gpu-thermal", 2: "cpu-thermal"}, "", "2(float)"},
+		{"a state of charge", map[int]string{0: "battery", 1: "soc", 2: "cpu0-silver-usr"}, "", "2(float)"},
+		{"nothing but a state of charge", map[int]string{0: "soc", 1: "soc-battery-therm"}, "", "bad(not present)"},
+		{"the battery of the processor's clock", map[int]string{0: "cpu-battery"}, "", "bad(not present)"},
+		{"numbers, not letters", map[int]string{2: "cpu1-thermal", 10: "cpu9-thermal"}, "", "2(float)"},
+		{"PC", map[int]string{0: "acpitz", 1: "INT3400 Thermal", 12: "x86_pkg_temp", 3: "iwlwifi_1"}, "", "12(float)"},
+		{"i.MX 6", map[int]string{0: "imx_thermal_zone"}, "", "0(float)"},
+		{"none of the processor", map[int]string{0: "acpitz", 1: "modem"}, "", "bad(not present)"},
+		{"chosen", map[int]string{0: "cpu-thermal", 1: "GPU-therm"}, "gpu-therm", "1(float)"},
+		{"chosen by its folder", map[int]string{0: "tsens_tz_sensor", 1: "tsens_tz_sensor", 10: "tsens_tz_sensor"}, "thermal_zone10", "10(float)"},
+		{"chosen, first of several", map[int]string{2: "tsens_tz_sensor", 10: "tsens_tz_sensor"}, "tsens_tz_sensor", "2(float)"},
+		{"chosen and not there", map[int]string{0: "cpu-thermal"}, "gpu-thermal", "bad(not present)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			files := map[string]string{}
+			for n, kind := range test.zones {
+				zone := fmt.Sprintf("sys/class/thermal/thermal_zone%d", n)
+				files[zone+"/type"], files[zone+"/temp"] = kind+"\n", fmt.Sprintln(n*1000)
+			}
+			root := board(t, files)
+			o := &Options{Fields: []string{"cpu_temperature"}, ThermalZone: test.option, Path: root, root: root}
+			if got := drivertest.Outcome(t, Spec, drivertest.None(), o); !strings.Contains(got, "cpu_temperature="+test.want) {
+				t.Errorf("want %s, got %s", test.want, got)
 			}
 		})
 	}

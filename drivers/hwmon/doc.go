@@ -35,5 +35,7 @@
 //
 // A channel whose fault file says 1 (an open thermal diode) is Bad "fault". If a device does not
 // answer at all that is an error; if one channel does not, it is Bad. Some kernel drivers measure
-// at most once a second and return the last number until then.
+// at most once a second and return the last number until then. If one gives a number that means "no
+// value" (-128000 m°C, -1), name it in invalid, as its file has it: the field is Bad ("not
+// measured") then.
 package hwmon

@@ -18,6 +18,7 @@ type Options struct {
 	Name     string             `toml:"name" doc:"what the device's kernel driver calls it: the file name in /sys/class/hwmon/hwmonN, such as ds3231 or cpu_thermal"`
 	Device   string             `toml:"device" doc:"where it is attached, to distinguish devices of the same name: a part of its path in /sys/devices, such as 1-0068"`
 	Channels map[string]Channel `toml:"channels" doc:"by the names of the fields, what they are; default temperature, which is temp1"`
+	Invalid  []float64          `toml:"invalid" doc:"raw numbers, as the channel's file has them, with which the kernel says that it has no value: the field is Bad then"`
 
 	root string // where /sys is, for tests; "" is /
 }
@@ -89,11 +90,11 @@ func fields(o *Options) []drivers.Field {
 
 // Open finds the device and its channels. The options must pass Check.
 func Open(ctx context.Context, o Options) (*sysfs.Meter, error) {
-	return sysfs.Open(ctx, "hwmon", filepath.Join("/", o.root, pattern), o.Name, o.Device, o.channels(), find)
+	return sysfs.Open(ctx, "hwmon", filepath.Join("/", o.root, pattern), o.Name, o.Device, o.channels(), o.find)
 }
 
 // find returns what reads a channel.
-func find(folder string, c Channel) (func() (float64, error), error) {
+func (o *Options) find(folder string, c Channel) (func() (float64, error), error) {
 	input := c.Input
 	if c.Label != "" {
 		var err error
@@ -115,7 +116,7 @@ func find(folder string, c Channel) (func() (float64, error), error) {
 		if fault, err := sysfs.Text(base + "_fault"); err == nil && fault == "1" {
 			return 0, sysfs.Fault("fault")
 		}
-		v, err := sysfs.Number(file)
+		v, err := sysfs.Measured(file, o.Invalid)
 		return q.InUnit(v), err
 	}, nil
 }

@@ -93,6 +93,16 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// Numbers with which the kernel's driver says that it has none, of channels in m°C and mV.
+func TestInvalid(t *testing.T) {
+	root := machine(t)
+	o := Options{Name: "emc1413", Device: "1-004c", root: root, Invalid: []float64{-5125, -128000},
+		Channels: map[string]Channel{"inside": {Input: "temp1"}, "pipe": {Input: "temp2"}}}
+	if got, want := drivertest.Outcome(t, Spec, drivertest.None(), &o), "{inside=41(float), pipe=bad(not measured)} <nil>"; !strings.Contains(got, want) {
+		t.Errorf("want %s, got %s", want, got)
+	}
+}
+
 func TestGone(t *testing.T) {
 	root := machine(t)
 	d, err := Open(t.Context(), Options{Name: "ds3231", root: root})

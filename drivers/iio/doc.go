@@ -35,5 +35,7 @@
 //
 // The unit follows from the kind of channel in the kernel's ABI; some kernel drivers do not follow
 // it: compare the first reading with another instrument. If one channel does not answer, it is Bad;
-// if the device does not answer at all, that is an error.
+// if the device does not answer at all, that is an error. If a kernel driver gives a number that
+// means "no value" (-32768, 65535), name it in invalid, as its file has it: the field is Bad ("not
+// measured") then.
 package iio

@@ -18,6 +18,7 @@ type Options struct {
 	Name     string            `toml:"name" doc:"what the device's kernel driver calls it: the file name in /sys/bus/iio/devices/iio:deviceN, such as dps310"`
 	Device   string            `toml:"device" doc:"where it is attached, to distinguish devices of the same name: a part of its path in /sys/devices, such as 1-0077"`
 	Channels map[string]string `toml:"channels" doc:"by the names of the fields, the kernel's names of the channels: temp, pressure, humidityrelative, voltage0, voltage0-voltage1, illuminance, accel_x; default temperature, which is temp"`
+	Invalid  []float64         `toml:"invalid" doc:"raw numbers, as the files in_…_raw and in_…_input have them, with which the kernel says that it has no value: the field is Bad then"`
 
 	root string // where /sys is, for tests; "" is /
 }
@@ -89,16 +90,16 @@ func fields(o *Options) []drivers.Field {
 
 // Open finds the device and its channels. The options must pass Check.
 func Open(ctx context.Context, o Options) (*sysfs.Meter, error) {
-	return sysfs.Open(ctx, "iio", filepath.Join("/", o.root, pattern), o.Name, o.Device, o.channels(), find)
+	return sysfs.Open(ctx, "iio", filepath.Join("/", o.root, pattern), o.Name, o.Device, o.channels(), o.find)
 }
 
 // find returns what reads a channel.
-func find(folder, channel string) (func() (float64, error), error) {
+func (o *Options) find(folder, channel string) (func() (float64, error), error) {
 	q, _ := sysfs.QuantityOf(quantities(), channel)
 	base := filepath.Join(folder, "in_"+channel)
 	if sysfs.Exists(base + "_input") {
 		return func() (float64, error) {
-			v, err := sysfs.Number(base + "_input")
+			v, err := sysfs.Measured(base+"_input", o.Invalid)
 			return q.InUnit(v), err
 		}, nil
 	}
@@ -112,15 +113,15 @@ func find(folder, channel string) (func() (float64, error), error) {
 	}
 	scale, offset := first(folder, shared, "_scale"), first(folder, shared, "_offset")
 	return func() (v float64, err error) {
-		if v, err = sysfs.Number(base + "_raw"); err != nil {
+		if v, err = sysfs.Measured(base+"_raw", o.Invalid); err != nil {
 			return 0, err
 		}
 		if offset != "" {
-			o, err := sysfs.Number(offset)
+			more, err := sysfs.Number(offset)
 			if err != nil {
 				return 0, err
 			}
-			v = drivers.NewLinear(1, o).Apply(v)
+			v = drivers.NewLinear(1, more).Apply(v)
 		}
 		if scale != "" {
 			s, err := sysfs.Number(scale)

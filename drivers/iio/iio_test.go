@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
@@ -82,6 +83,49 @@ func TestRead(t *testing.T) {
 				t.Errorf("want %q, got %s", test.want, got)
 			}
 		})
+	}
+}
+
+// A number without a meaning is compared as the kernel gives it, before offset and scale.
+func TestInvalid(t *testing.T) {
+	root := machine(t)
+	for _, test := range []struct {
+		device, channel string
+		invalid         []float64
+		want            string
+	}{
+		{"adxl345", "temp", []float64{-32768, 200}, "v: not measured"},
+		{"adxl345", "temp", []float64{15, 15000, 150}, "v=15(float)"},
+		{"dps310", "pressure", []float64{92.947}, "v: not measured"},
+	} {
+		o := Options{Name: test.device, Channels: map[string]string{"v": test.channel}, Invalid: test.invalid, root: root}
+		if got := drivertest.Outcome(t, Spec, drivertest.None(), &o); !strings.Contains(got, test.want) {
+			t.Errorf("%s %s: want %q, got %s", test.device, test.channel, test.want, got)
+		}
+	}
+}
+
+// The steps of a converter with a decimal scale are decimals, not 237.73000000000002.
+func TestDecimals(t *testing.T) {
+	root := machine(t)
+	file := filepath.Join(root, "sys/bus/iio/devices/iio:device0/in_voltage0_raw")
+	for scale, raws := range map[string][]string{"10": {"23773", "3", "7"}, "0.187500000": {"23773", "-1"}, "0.001": {"1234567"}} {
+		if err := os.WriteFile(filepath.Join(root, "sys/bus/iio/devices/iio:device0/in_voltage0_scale"), []byte(scale), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range raws {
+			if err := os.WriteFile(file, []byte(raw), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			d, err := Open(t.Context(), Options{Name: "ads1015", Channels: map[string]string{"v": "voltage0"}, root: root})
+			if err != nil {
+				t.Fatal(err)
+			}
+			values, err := d.Read(t.Context())
+			if err != nil || drivers.Decimals(values[0].Float()) < 0 {
+				t.Errorf("%s × %s: got %#v, %v", raw, scale, values, err)
+			}
+		}
 	}
 }
 

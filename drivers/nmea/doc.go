@@ -32,4 +32,9 @@
 // receiver works. The first fix takes up to a minute after power-up, and indoors there may never be
 // one. "bytes came but no sentence": wrong baud rate; common ones are 4800, 9600, 38400 or 115200.
 // If gpsd has the port open, stop it.
+//
+// The time is Bad ("not measured") without a fix, even if the receiver's own clock runs, and if its
+// date does not exist or is before 2026: receivers begin with 1980, and old ones are 1024 weeks
+// (19.6 years) behind since the last rollover of GPS's week number. Only its maker's firmware mends
+// the latter; position and speed are right all the same.
 package nmea

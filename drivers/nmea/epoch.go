@@ -1,7 +1,6 @@
 package nmea
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/adrianmo/go-nmea"
@@ -65,7 +64,7 @@ func (e *epoch) read(text string) bool {
 		e.time, e.date = p.Time(0, "time"), p.Date(8, "date")
 		e.void = p.EnumString(1, "status", nmea.ValidRMC, nmea.InvalidRMC) != nmea.ValidRMC
 		e.latitude, e.longitude = angle(p, 2, latitudes), angle(p, 4, longitudes)
-		e.speed, e.course = knots(number(6, "speed")), number(7, "course")
+		e.speed, e.course = knots(p, 6), number(7, "course")
 		if len(p.Fields) > 11 {
 			e.mode(p.Fields[11])
 		}
@@ -90,7 +89,7 @@ func (e *epoch) read(text string) bool {
 		e.void = p.EnumString(5, "status", nmea.ValidGLL, nmea.InvalidGLL) != nmea.ValidGLL
 	case nmea.TypeVTG:
 		e.has = vtg
-		e.course, e.speed = number(0, "course"), knots(number(4, "speed"))
+		e.course, e.speed = number(0, "course"), knots(p, 4)
 	case nmea.TypeGSA:
 		e.has = gsa
 		switch p.String(1, "fix") { // of several systems, one may have none
@@ -104,9 +103,7 @@ func (e *epoch) read(text string) bool {
 		e.has = zda
 		e.time = p.Time(0, "time")
 		day, month, year := p.NullInt64(1, "day"), p.NullInt64(2, "month"), p.NullInt64(3, "year")
-		if year.Valid && year.Value >= 2000 {
-			e.date = nmea.Date{Valid: day.Valid && month.Valid, DD: int(day.Value), MM: int(month.Value), YY: int(year.Value % 100)}
-		}
+		e.date = nmea.Date{Valid: day.Valid && month.Valid && year.Valid, DD: int(day.Value), MM: int(month.Value), YY: int(year.Value)}
 	default:
 		return false
 	}
@@ -129,8 +126,11 @@ func angle(p *nmea.Parser, i int, limit float64) optional {
 	return optional{Value: drivers.Round(v, len(fraction)+3), Valid: true}
 }
 
-func knots(o optional) optional {
-	o.Value *= 1852.0 / 3600
+// knots reads a speed. One in m/s needs two digits more to keep apart what knots do.
+func knots(p *nmea.Parser, i int) optional {
+	o := optional(p.NullFloat64(i, "speed"))
+	_, fraction, _ := strings.Cut(p.String(i, "speed"), ".")
+	o.Value = drivers.Round(o.Value*1852/3600, len(fraction)+2)
 	return o
 }
 
@@ -253,12 +253,4 @@ func (e *epoch) satellitesValue(field string) drivers.Value {
 		return drivers.Bad(field, "not measured")
 	}
 	return drivers.Int(field, e.satellites.Value)
-}
-
-func (e *epoch) timeValue(field string) drivers.Value {
-	if !e.time.Valid || !e.date.Valid {
-		return drivers.Bad(field, "not measured")
-	}
-	d, t := e.date, e.time
-	return drivers.String(field, fmt.Sprintf("20%02d-%02d-%02dT%02d:%02d:%02d.%03dZ", d.YY, d.MM, d.DD, t.Hour, t.Minute, t.Second, t.Millisecond))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/kit"
@@ -16,6 +17,8 @@ import (
 type Options struct {
 	Baud   int      `toml:"baud" doc:"bits per second, 50 to 4000000; receivers come with 4800, 9600, 38400 or 115200"`
 	Fields []string `toml:"fields" doc:"which fields, in this order; default all but time"`
+
+	since time.Time // the earliest time that is believed, for tests; the zero value is earliest
 }
 
 // Spec is the driver's entry in the table.
@@ -33,7 +36,11 @@ type measure struct {
 const latitudes, longitudes = 90, 180
 
 // measures returns all fields that there are, the optional one last.
-func measures() []measure {
+func (o *Options) measures() []measure {
+	since := o.since
+	if since.IsZero() {
+		since = earliest
+	}
 	position := func(of func(*epoch) optional) func(*epoch, string) drivers.Value {
 		return func(e *epoch, field string) drivers.Value {
 			if !e.fixed() {
@@ -56,13 +63,14 @@ func measures() []measure {
 			func(e *epoch, field string) drivers.Value { return e.hdop.value(field) }},
 		{drivers.Field{Name: "fix", Kind: drivers.KindString, Doc: "none, gnss, dgnss, pps, rtk, rtk-float, estimated, manual or simulated"},
 			func(e *epoch, field string) drivers.Value { return drivers.String(field, e.fix()) }},
-		{drivers.Field{Name: "time", Kind: drivers.KindString, Doc: "UTC of the fix, as 2026-11-20T15:04:05.000Z"}, (*epoch).timeValue},
+		{drivers.Field{Name: "time", Kind: drivers.KindString, Doc: "UTC of the fix, as 2026-11-20T15:04:05.000Z"},
+			func(e *epoch, field string) drivers.Value { return e.timeValue(field, since) }},
 	}
 }
 
 // selected returns the fields that the options ask for.
 func (o *Options) selected() []measure {
-	all := measures()
+	all := o.measures()
 	if o.Fields == nil {
 		return all[:len(all)-1]
 	}
@@ -86,7 +94,7 @@ func fields(o *Options) []drivers.Field {
 // Check reports every option that has an impossible value.
 func (o *Options) Check() error {
 	var names []string
-	for _, m := range measures() {
+	for _, m := range o.measures() {
 		names = append(names, m.Name)
 	}
 	var errs []error

@@ -96,9 +96,9 @@ func TestEpochs(t *testing.T) {
 			"latitude=46.5(float) longitude=7.55(float) altitude=bad(not measured) speed=1.00008(float) course=84.4(float) " +
 				"satellites=bad(not measured) hdop=0.92(float) fix=dgnss(string) time=2026-11-20T12:00:00.000Z(string)"},
 		{"void", said("GPRMC,120000.00,V,,,,,,,201126,,,N", "GPGGA,120000.00,,,,,0,00,99.99,,,,,,"),
-			noFix + "satellites=0(int) hdop=99.99(float) fix=none(string) time=2026-11-20T12:00:00.000Z(string)"},
+			noFix + "satellites=0(int) hdop=99.99(float) fix=none(string) time=bad(not measured)"},
 		{"void with an old position", said("GPRMC,120000,V,4630.0000,N,00733.0000,E,0.0,0.0,201126,,"),
-			noFix + "satellites=bad(not measured) hdop=bad(not measured) fix=none(string) time=2026-11-20T12:00:00.000Z(string)"},
+			noFix + "satellites=bad(not measured) hdop=bad(not measured) fix=none(string) time=bad(not measured)"},
 		{"not even the time", said("GPRMC,,V,,,,,,,,,,N", "GPGGA,,,,,,0,00,99.99,,,,,,"),
 			noFix + "satellites=0(int) hdop=99.99(float) fix=none(string) time=bad(not measured)"},
 		{"south and west, no course at rest", said("GLRMC,235959.90,A,3352.1280,S,15112.5580,W,0.0,,311226,,,A"),
@@ -111,7 +111,7 @@ func TestEpochs(t *testing.T) {
 			"latitude=46.5(float) longitude=7.55(float) altitude=1345.5(float) speed=bad(not measured) course=bad(not measured) " +
 				"satellites=14(int) hdop=0.7(float) fix=rtk(string) time=2026-11-20T12:00:00.000Z(string)"},
 		{"GLL and VTG", said("BDGLL,4630.0000,N,00733.0000,E,120000.00,A,A", "BDVTG,90.0,T,,M,10.0,N,18.5,K,A"),
-			"latitude=46.5(float) longitude=7.55(float) altitude=bad(not measured) speed=5.144444444444445(float) course=90(float) " +
+			"latitude=46.5(float) longitude=7.55(float) altitude=bad(not measured) speed=5.144(float) course=90(float) " +
 				"satellites=bad(not measured) hdop=bad(not measured) fix=gnss(string) time=bad(not measured)"},
 		{"angles in decimal", said("GPRMC,120000,A,4807.0380,N,01131.0000,E,0.0,0.0,201126,,"),
 			"latitude=48.1173(float) longitude=11.5166667(float) altitude=bad(not measured) speed=0(float) course=0(float) " +
@@ -127,6 +127,51 @@ func TestEpochs(t *testing.T) {
 				values, err := device(t, test.says).Read(t.Context())
 				if err != nil || test.want != "" && show(values) != test.want {
 					t.Errorf("want %s\n got %s, %v", test.want, show(values), err)
+				}
+			})
+		})
+	}
+}
+
+// A receiver has a date long before it knows it: that of its own clock, of its maker, or of 1024
+// weeks ago.
+func TestDates(t *testing.T) {
+	rmc := func(status, time, date string) string {
+		return said("GPRMC," + time + "," + status + ",4630.0000,N,00733.0000,E,0.0,0.0," + date + ",,")
+	}
+	zda := func(date string) string {
+		return said("GPZDA,120000.00,"+date+",00,00", "GPGGA,120000.00,4630.0000,N,00733.0000,E,1,05,1.0,1.0,M,47.0,M,,")
+	}
+	const bad = "time=bad(not measured)"
+	tests := []struct{ name, says, want string }{
+		{"before the first fix", rmc("V", "000012.123", "060180"), bad},
+		{"the clock of the receiver, without a fix", rmc("V", "120000", "281126"), bad},
+		{"the beginning of GPS, with a fix", rmc("A", "120000", "060180"), bad},
+		{"the rollover of 1999", rmc("A", "120000", "220899"), bad},
+		{"1024 weeks ago", rmc("A", "120000", "140407"), bad},
+		{"the last day before this driver", rmc("A", "235959", "311225"), bad},
+		{"its first day", rmc("A", "000000", "010126"), "time=2026-01-01T00:00:00.000Z(string)"},
+		{"the last year that two digits can say", rmc("A", "120000", "311279"), "time=2079-12-31T12:00:00.000Z(string)"},
+		{"no date", rmc("A", "120000", ""), bad},
+		{"a date of zeros", rmc("A", "120000", "000000"), bad},
+		{"30 February", rmc("A", "120000", "300227"), bad},
+		{"29 February of a leap year", rmc("A", "120000", "290228"), "time=2028-02-29T12:00:00.000Z(string)"},
+		{"month 13", rmc("A", "120000", "011327"), bad},
+		{"hour 24", rmc("A", "240000", "281126"), bad},
+		{"minute 60", rmc("A", "126000", "281126"), bad},
+		{"second 60 at noon", rmc("A", "120060", "281126"), bad},
+		{"a leap second", rmc("A", "235960", "311226"), "time=2026-12-31T23:59:60.000Z(string)"},
+		{"ZDA", zda("28,11,2026"), "time=2026-11-28T12:00:00.000Z(string)"},
+		{"ZDA of 1980", zda("06,01,1980"), bad},
+		{"ZDA of a year with five digits", zda("28,11,20260"), bad},
+		{"ZDA of zeros", zda("00,00,0000"), bad},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				values, err := device(t, test.says).Read(t.Context())
+				if err != nil || show(values[8:]) != test.want {
+					t.Errorf("want %s, got %s, %v", test.want, show(values), err)
 				}
 			})
 		})
@@ -236,7 +281,7 @@ func FuzzFramer(f *testing.F) {
 			if e.read(text) {
 				var all epoch
 				all.merge(&e)
-				for _, m := range measures() {
+				for _, m := range new(Options).measures() {
 					m.value(&all, m.Name)
 				}
 			}

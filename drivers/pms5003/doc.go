@@ -1,5 +1,7 @@
 // Package pms5003 is the driver of the Plantower PMS5003 and PMS7003, which count particles in the
-// air by laser.
+// air by laser. Of their relatives, the PMS3003 and the PMS5003ST are read too: a frame is read by
+// the length that it gives. A PMS3003 counts no particles, and does not sleep when told; what a
+// PMS5003ST has besides dust is not read.
 //
 // The sensor sends a frame about every second by itself. It cannot be known whether it was running
 // before the driver was opened, so the first 30 s are treated like those after power-up.

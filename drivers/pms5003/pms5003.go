@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
@@ -68,12 +69,16 @@ func fields(o *Options) []drivers.Field {
 
 // Where things are in a frame: appendix I.
 const (
-	frameSize    = 32
+	head         = 4 // with the length of what follows
 	standardAt   = 4
 	atmosphereAt = 10
 	particlesAt  = 16
-	sumAt        = 30
+	sumSize      = 2
 )
+
+// lengths are the length words of the frames that are read: of a PMS3003, which has no particles,
+// of a PMS5003 and PMS7003, and of a PMS5003ST, which has more behind them.
+func lengths() []int { return []int{20, 28, 36} }
 
 // Commands, without header and checksum: appendix II.
 const (
@@ -87,7 +92,7 @@ type Dev struct {
 	o      Options
 	port   drivers.Port
 	reader *stream.Reader
-	frames stream.Frames
+	frames []stream.Frames // by lengths
 	warm   stream.WarmUp
 	fields []drivers.Field
 	frame  []byte
@@ -110,7 +115,9 @@ func (m model) open(ctx context.Context, port drivers.Port, o Options) (*Dev, er
 		return nil, err
 	}
 	d := &Dev{model: m, o: o, port: port, reader: stream.NewReader(port), fields: fields(&o)}
-	d.frames = stream.Frames{Header: []byte{0x42, 0x4d, 0, frameSize - 4}, Size: frameSize, Valid: valid}
+	for _, n := range lengths() {
+		d.frames = append(d.frames, stream.Frames{Header: []byte{0x42, 0x4d, 0, byte(n)}, Size: head + n, Valid: valid})
+	}
 	if err := d.command(setActive, 1); err != nil {
 		return nil, err
 	}
@@ -125,7 +132,8 @@ func (m model) open(ctx context.Context, port drivers.Port, o Options) (*Dev, er
 
 // valid checks the sum of a frame.
 func valid(frame []byte) bool {
-	return sum(frame[:sumAt]) == binary.BigEndian.Uint16(frame[sumAt:])
+	at := len(frame) - sumSize
+	return sum(frame[:at]) == binary.BigEndian.Uint16(frame[at:])
 }
 
 func sum(b []byte) (s uint16) {
@@ -156,16 +164,10 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 			return nil, fmt.Errorf("%s: it needs %v to warm up (option warm_up), and the sensor's timeout more than that: %w", d.model, d.o.WarmUp, err)
 		}
 	}
-	err := d.reader.Newest(ctx, func(p []byte) bool {
-		frame := d.frames.Newest(p)
-		if frame != nil {
-			d.frame = frame
-		}
-		return frame != nil
-	})
+	err := d.reader.Newest(ctx, d.take)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, d.frames.Explain(string(d.model), &d.reader.Seen, mode(nil), err)
+		return nil, d.explain(err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", d.model, err)
 	}
@@ -175,6 +177,26 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		}
 	}
 	return d.decode(), nil
+}
+
+// take keeps the last frame in what has come, and reports whether there is one.
+func (d *Dev) take(p []byte) (found bool) {
+	for i := range d.frames {
+		if frame := d.frames[i].Newest(p); frame != nil {
+			d.frame, found = frame, true
+		}
+	}
+	return found
+}
+
+// explain says what is probably wrong when no frame has come in time.
+func (d *Dev) explain(err error) error {
+	worst := slices.MaxFunc(d.frames, func(a, b stream.Frames) int { return a.Damaged - b.Damaged })
+	first := d.reader.Seen.First()
+	if worst.Damaged == 0 && len(first) > head && first[0] == 0x42 && first[1] == 0x4d && first[2] == 0 && !slices.Contains(lengths(), int(first[3])) {
+		return fmt.Errorf("%s: frames of %d bytes came: the device is none of PMS5003, PMS7003, PMS3003 and PMS5003ST: %w", d.model, head+int(first[3]), err)
+	}
+	return worst.Explain(string(d.model), &d.reader.Seen, mode(nil), err)
 }
 
 // decode returns the fields of the frame.
@@ -189,11 +211,14 @@ func (d *Dev) decode() []drivers.Value {
 		case d.o.Standard:
 			at = standardAt + 2*i
 		}
-		v := drivers.Int(f.Name, int64(binary.BigEndian.Uint16(d.frame[at:])))
-		if !warm {
-			v = drivers.Bad(f.Name, "warming up")
+		switch {
+		case !warm:
+			d.values = append(d.values, drivers.Bad(f.Name, "warming up"))
+		case i >= 3 && len(d.frame) < particlesAt+2*6+sumSize:
+			d.values = append(d.values, drivers.Bad(f.Name, "not present"))
+		default:
+			d.values = append(d.values, drivers.Int(f.Name, int64(binary.BigEndian.Uint16(d.frame[at:]))))
 		}
-		d.values = append(d.values, v)
 	}
 	return d.values
 }

@@ -1,6 +1,7 @@
 package pms5003
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -19,14 +20,17 @@ type sensor struct {
 	asleep, passive bool
 	commands        []string
 	garble          func(frame []byte) []byte
+	relative        int // the length word of another sensor; 0 is that of a PMS5003
 }
 
 func (s *sensor) says(n int) string {
 	if s.asleep || s.passive {
 		return ""
 	}
-	f := []byte{0x42, 0x4d, 0, 28}
-	for _, v := range []uint16{5, 8, 9, 4, 7, 8, 1200, 340, 60, 9, 2, 1, 0x9700} {
+	length := cmp.Or(s.relative, 28)
+	f := []byte{0x42, 0x4d, 0, byte(length)}
+	// a PMS5003ST has formaldehyde, temperature and humidity before the word of its version
+	for _, v := range []uint16{5, 8, 9, 4, 7, 8, 1200, 340, 60, 9, 2, 1, 31, 215, 480, 0, 0x9700}[:length/2-1] {
 		f = binary.BigEndian.AppendUint16(f, v)
 	}
 	total := uint16(0)
@@ -70,6 +74,33 @@ func TestDriver(t *testing.T) {
 			})
 		}
 	}
+	for _, length := range []int{20, 36} {
+		t.Run(fmt.Sprintf("length word %d", length), drivertest.Suite{
+			Spec:    Spec,
+			Options: func(o any) { *o.(*Options) = Options{WarmUp: time.Second, Particles: true} },
+			New:     func() *drivertest.Buses { return (&sensor{relative: length}).buses() },
+			Checked: true,
+		}.Run)
+	}
+}
+
+// The PMS3003 has frames of 24 bytes without particles, the PMS5003ST those of a PMS5003 with more
+// behind.
+func TestRelatives(t *testing.T) {
+	const masses = "pm1=4(int) pm2_5=7(int) pm10=8(int) "
+	for length, want := range map[int]string{
+		20: masses + "0_3=bad(not present) 0_5=bad(not present) 1=bad(not present) 2_5=bad(not present) 5=bad(not present) 10=bad(not present)",
+		28: masses + "0_3=1200(int) 0_5=340(int) 1=60(int) 2_5=9(int) 5=2(int) 10=1(int)",
+		36: masses + "0_3=1200(int) 0_5=340(int) 1=60(int) 2_5=9(int) 5=2(int) 10=1(int)",
+	} {
+		t.Run(fmt.Sprintf("length word %d", length), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if got := read(t, open(t, &sensor{relative: length}, Options{Particles: true})); got != want {
+					t.Errorf("want %s, got %s", want, got)
+				}
+			})
+		})
+	}
 }
 
 func open(t *testing.T, s *sensor, o Options) drivers.Driver {
@@ -83,7 +114,9 @@ func open(t *testing.T, s *sensor, o Options) drivers.Driver {
 
 func read(t *testing.T, d drivers.Driver) string {
 	t.Helper()
-	values, err := d.Read(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	values, err := d.Read(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +198,7 @@ func TestGarbage(t *testing.T) {
 		{"a torn frame before", func(f []byte) []byte { return append(f[:20:20], f...) }, ""},
 		{"damaged", func(f []byte) []byte { f[12] ^= 4; return f }, "9 times the checksum was wrong"},
 		{"wrong baud rate", func(f []byte) []byte { return []byte("\x00\xf8\x80") }, "bytes came but no valid frame; the first are 00 f8 80 00 f8 80 00 f8: the baud rate is probably not the device's (configured: 9600 8N1)"},
+		{"frames of an unknown length", func(f []byte) []byte { f[3] = 12; return f[:16] }, "frames of 16 bytes came: the device is none of PMS5003, PMS7003, PMS3003 and PMS5003ST"},
 		{"silence", func(f []byte) []byte { return nil }, "nothing came: is the device powered"},
 	}
 	for _, test := range tests {

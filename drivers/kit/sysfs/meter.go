@@ -101,6 +101,15 @@ func Number(file string) (float64, error) {
 	return v, nil
 }
 
+// Measured is Number for a measurement: a number of those in invalid means that there is none.
+func Measured(file string, invalid []float64) (float64, error) {
+	v, err := Number(file)
+	if err == nil && slices.Contains(invalid, v) {
+		return 0, Fault("not measured")
+	}
+	return v, err
+}
+
 // Kind returns the letters that a channel's name begins with: "temp" of "temp1", "voltage" of
 // "voltage0-voltage1".
 func Kind(channel string) string {
