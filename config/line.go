@@ -145,10 +145,14 @@ func (b *binder) checkTimeFrom(c *Config) {
 
 // Linger returns how long live readings of a sensor wait for company: not at all in a gateway that
 // sleeps, whose connections are for sending, nor of a sensor that the configuration does not have.
+// They wait for at most half of their ttl, so that they are not too old when they arrive.
 func (c *Config) Linger(sensor string) time.Duration {
 	for i := range c.Sensors {
-		if c.Sensors[i].Name == sensor && c.MQTT.Online == 0 {
-			return c.Sensors[i].Linger
+		if s := &c.Sensors[i]; s.Name == sensor && c.MQTT.Online == 0 {
+			if s.TTL > 0 {
+				return min(s.Linger, s.TTL/2)
+			}
+			return s.Linger
 		}
 	}
 	return 0

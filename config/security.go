@@ -57,8 +57,8 @@ func (c *Config) Warnings() []string {
 		case s.TTL == 0:
 		case online > 0 && s.TTL <= online:
 			list = append(list, fmt.Sprintf("sensor %q: its ttl of %s is not longer than mqtt.online (%s): most of its readings expire while the gateway sleeps", s.Name, DurationText(s.TTL), m.Online))
-		case s.TTL <= c.Linger(s.Name):
-			list = append(list, fmt.Sprintf("sensor %q: its ttl of %s is not longer than its linger of %s: readings that wait for company are sent although they are older", s.Name, DurationText(s.TTL), DurationText(c.Linger(s.Name))))
+		case c.Linger(s.Name) < s.Linger && online == 0:
+			list = append(list, fmt.Sprintf("sensor %q: its linger of %s is longer than half of its ttl of %s: its readings wait for company for %s only", s.Name, DurationText(s.Linger), DurationText(s.TTL), DurationText(c.Linger(s.Name))))
 		}
 	}
 	return append(list, c.identity...)

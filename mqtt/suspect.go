@@ -46,6 +46,9 @@ type suspicion struct {
 	// it ended right after the refusal of a message: some brokers close behind their PUBACK
 	refused  bool
 	progress bool // it accepted other messages
+	// messages given up in a row without one that was accepted in between
+	givenUp  int
+	narrowed bool // the last connection ended with one more, and there are few
 	// connections in a row that ended before the broker said anything in the resumed session
 	failedResumes   int
 	endsAtSubscribe int  // in a row at a SUBSCRIBE
@@ -57,9 +60,10 @@ type suspicion struct {
 // soon.
 func (s *suspicion) pending() bool { return s.probeNext || s.failedResumes > 0 || s.fresh || s.refused }
 
-// explained reports whether the last connection ended because of a message that is settled, and was
-// useful otherwise. Its end is no reason to wait longer before the next attempt.
-func (s *suspicion) explained() bool { return s.refused && s.progress }
+// explained reports whether the last connection ended because of a message that is settled, and the
+// broker takes others. Its end is not a reason to wait longer before the next attempt: a user that
+// looks for the size that the broker takes needs one connection after the other.
+func (s *suspicion) explained() bool { return s.refused && s.progress || s.narrowed }
 
 // An omission is a subscription that is left out, by its place in Config.Subscriptions.
 type omission struct {
@@ -155,7 +159,10 @@ func (c *Client) learn(e ending) {
 	c.learnResume(e)
 	s := &c.suspect
 	s.probeNext = s.failedResumes == resumeTries-1
-	s.fresh, s.progress = false, e.progress
+	s.fresh, s.progress, s.narrowed = false, e.progress, false
+	if e.progress {
+		s.givenUp = 0
+	}
 	s.refused = endedByPeer(e.err) && e.sinceRefusal <= suspiciousTime
 	if !endedByPeer(e.err) {
 		return
@@ -196,6 +203,8 @@ func (c *Client) learnMessage(e ending) {
 	c.settleLocked(x, PublishResult{}, fmt.Errorf("%w: topic %q, %d bytes: %w", ErrRejectedByDisconnect, x.msg.Topic, len(x.msg.Payload), e.err))
 	c.facts.restart = true
 	s.message, s.endsAtMessage = nil, 0
+	s.givenUp++
+	s.narrowed = s.givenUp <= eagerAttempts
 	s.probeNext = true // there may be more of its kind
 }
 

@@ -63,7 +63,7 @@ func doctorConfig(ctx context.Context, o *options, socket string, c *config.Conf
 	to := transport.New(transport.Config{MQTT: c.MQTT, Protocols: c.Protocols})
 	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: to.Dial, Proxy: to.Proxy,
 		AskTime: func(ctx context.Context, url string) (time.Time, time.Duration, error) {
-			offset, err := timefrom.Ask(ctx, timefrom.Config{From: url, Up: clock.Up, Floor: buildTime()})
+			offset, err := timefrom.Ask(ctx, timefrom.Config{From: url, Proxy: to.HTTPProxy, Up: clock.Up, Floor: buildTime()})
 			return time.Unix(0, int64(offset.Boot+clock.Up())), offset.Uncertainty, err
 		}}
 	p.ClockWithin, p.Synchronised = clock.Synchronised()

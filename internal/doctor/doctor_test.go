@@ -276,6 +276,23 @@ func TestClockAndCertificate(t *testing.T) {
 	}
 }
 
+// TestMoreThanTheDayAllows: what telemetry takes is compared with mqtt.bytes_per_day.
+func TestMoreThanTheDayAllows(t *testing.T) {
+	b := mqtttest.New(mqtttest.Behavior{})
+	defer b.Close()
+	p := healthy(t, b)
+	for limit, want := range map[config.Size]string{0: "", 1 << 30: "", 2 << 20: "of mqtt.bytes_per_day (2MiB)"} {
+		p.Config.MQTT.BytesPerDay = limit
+		got := text(p.wire(t.Context()))
+		if strings.Contains(got, "bytes_per_day") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%v: got %s", limit, got)
+		}
+		if want != "" && !strings.Contains(got, "warn telemetry: it needs about") {
+			t.Errorf("%v: got %s", limit, got)
+		}
+	}
+}
+
 func TestPassword(t *testing.T) {
 	b := mqtttest.New(mqtttest.Behavior{})
 	defer b.Close()

@@ -162,7 +162,8 @@ func (g *Gateway) open(ctx context.Context) error {
 		g.Log.Info("writes to the card are not counted", "err", err)
 	}
 	last := clock.Last(ctx, g.store)
-	g.timeFrom = timefrom.New(timefrom.Config{From: g.Config.Gateway.TimeFrom, Floor: clock.Floor(g.Built, last), Up: clock.Up, Known: func() bool { _, known := g.clock.Now(); return known }, Log: g.Log})
+	g.transport = transport.New(transport.Config{MQTT: g.Config.MQTT, Protocols: g.Config.Protocols, Store: g.store, Log: g.peers})
+	g.timeFrom = timefrom.New(timefrom.Config{From: g.Config.Gateway.TimeFrom, Proxy: g.transport.HTTPProxy, Floor: clock.Floor(g.Built, last), Up: clock.Up, Known: func() bool { _, known := g.clock.Now(); return known }, Log: g.Log})
 	g.clock = clock.New(clock.Config{
 		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Elsewhere: g.timeFrom, Store: clock.In(g.store), Built: g.Built, Last: last,
 		Until: g.started + g.Config.Gateway.WaitForClock,

@@ -10,7 +10,6 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/link"
-	"github.com/fieldgate/fieldgate/internal/transport"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
@@ -25,7 +24,6 @@ const inFlight = 100
 // newClient makes the MQTT client of this gateway.
 func (g *Gateway) newClient(subscriptions []link.Subscription) (*mqtt.Client, error) {
 	m := g.Config.MQTT
-	g.transport = transport.New(transport.Config{MQTT: m, Protocols: g.Config.Protocols, Store: g.store, Log: g.peers})
 	g.files = &credential.Watch{MQTT: m, Now: g.clock.ForTLS, Reconnect: func() { link.Reconnect(g.client, g.Log) }, Log: g.peers}
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: cmp.Or(m.SessionExpiry, mqtt.NoSession), MaxInFlight: inFlight,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"slices"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
@@ -37,7 +38,7 @@ func (g *Gateway) figures() health.Figures {
 		OldConfig: len(g.Problems) > 0, Limited: g.Config.MQTT.PublishRate > 0 || g.Config.MQTT.BytesRate > 0,
 	}
 	f.Link, f.Trouble = g.link.Snapshot()
-	f.Trouble = append(append(f.Trouble, g.files.Trouble()...), g.traffic.Report(&f.Link)...)
+	f.Trouble = slices.Concat(f.Trouble, g.uplink.Trouble(), g.files.Trouble(), g.traffic.Report(&f.Link))
 	for _, r := range g.uplink.Refusals() {
 		f.Refused = append(f.Refused, r.Why)
 	}

@@ -29,8 +29,12 @@ func Ask(ctx context.Context, c Config) (clock.Offset, error) {
 	if err != nil {
 		return clock.Offset{}, fmt.Errorf("gateway.time_from: %w", err)
 	}
+	proxy := c.Proxy
+	if proxy == nil {
+		proxy = http.ProxyFromEnvironment
+	}
 	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, MaxResponseHeaderBytes: headerMax,
+		Proxy: proxy, MaxResponseHeaderBytes: headerMax,
 		DialContext: c.dial,
 		// The standard check would refuse a certificate that is younger than the time floor, as
 		// most are after the program's first weeks. So it is checked as of its first day, or of

@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +43,8 @@ type Config struct {
 	Up    func() time.Duration // since power-up
 	Floor time.Time            // which has certainly passed: a certificate that ended before is refused
 	Roots *x509.CertPool       // who may sign the server's certificate; nil: whom the system trusts
+	// Proxy returns the proxy for a request, as that of http.Transport; nil: the environment's.
+	Proxy func(*http.Request) (*url.URL, error)
 	Log   *slog.Logger
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network's

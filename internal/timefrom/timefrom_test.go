@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -188,6 +189,20 @@ func TestAsk(t *testing.T) {
 				t.Errorf("several answers narrow nothing down: %v", o.Uncertainty)
 			}
 		})
+	}
+}
+
+// TestProxy: the server is asked through the proxy that the configuration names.
+func TestProxy(t *testing.T) {
+	asked := ""
+	c := Config{From: "https://time.example/", Up: func() time.Duration { return time.Hour },
+		Proxy: func(r *http.Request) (*url.URL, error) { return url.Parse("http://proxy-for-" + r.URL.Host + ":3128") },
+		dial: func(_ context.Context, _, address string) (net.Conn, error) {
+			asked = address
+			return nil, errors.New("no route")
+		}}
+	if _, err := Ask(t.Context(), c); err == nil || asked != "proxy-for-time.example:3128" {
+		t.Errorf("connected to %q: %v", asked, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -120,6 +121,23 @@ func TestProxyPasswordIsReadAgain(t *testing.T) {
 		_, _ = d.Dial(t.Context(), &url.URL{Scheme: "mqtt", Host: "192.0.2.1"}, nil)
 		if got := <-asked; got != "CONNECT 192.0.2.1:1883 Basic "+want {
 			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// TestHTTPProxy: requests over HTTPS go through the broker's proxy, or the environment's.
+func TestHTTPProxy(t *testing.T) {
+	for _, name := range []string{"HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy", "REQUEST_METHOD"} {
+		t.Setenv(name, map[string]string{"HTTPS_PROXY": "http://environment:3128"}[name])
+	}
+	r, err := http.NewRequest(http.MethodHead, "https://time.example/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"": "http://environment:3128", "socks5://key:1080": "socks5://key:1080", config.NoProxy: "<nil>"} {
+		via, err := New(Config{MQTT: config.MQTT{Proxy: key}}).HTTPProxy(r)
+		if got := fmt.Sprint(via); err != nil || got != want {
+			t.Errorf("proxy = %q: got %s, %v, want %s", key, got, err, want)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 
 	"golang.org/x/net/http/httpproxy"
@@ -73,6 +74,10 @@ func (d *Dialer) Proxy(broker string) string {
 	return via.Redacted()
 }
 
+// HTTPProxy returns the proxy for a request over HTTPS that is not for the broker: the broker's, or
+// the environment's. It fits http.Transport.Proxy.
+func (d *Dialer) HTTPProxy(r *http.Request) (*url.URL, error) { return d.proxy(r.URL) }
+
 // proxy returns the proxy for a broker with the user and the password of the configuration.
 func (d *Dialer) proxy(broker *url.URL) (*url.URL, error) {
 	via, err := d.route(broker)
@@ -87,10 +92,10 @@ func (d *Dialer) proxy(broker *url.URL) (*url.URL, error) {
 	return via, nil
 }
 
-// seenAs is what the variables of the environment take a broker's URL for, and its default port,
+// seenAs is what the variables of the environment take a URL for, and its default port,
 // since NO_PROXY may name one.
 var seenAs = map[string]struct{ scheme, port string }{
-	"mqtt": {"http", "1883"}, "ws": {"http", "80"}, "mqtts": {"https", "8883"}, "wss": {"https", "443"},
+	"mqtt": {"http", "1883"}, "ws": {"http", "80"}, "mqtts": {"https", "8883"}, "wss": {"https", "443"}, "https": {"https", "443"},
 }
 
 // route returns the proxy of the configuration, or the environment's.

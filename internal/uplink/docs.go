@@ -243,9 +243,8 @@ func (u *Uplink) newer(a, b *buffer.Record) bool {
 }
 
 // sendNewest sends the newest readings that are due, in what the lanes left of the window.
-func (u *Uplink) sendNewest(link Link) {
+func (u *Uplink) sendNewest(link Link, now time.Time) {
 	room := min(u.slots(link, nil), max(link.Window/docsShare, 1))
-	now := u.now()
 	for _, n := range u.last {
 		if room <= 0 {
 			return
@@ -268,14 +267,17 @@ func (u *Uplink) sendNewest(link Link) {
 	}
 }
 
-// newestDue returns how long until a newest reading may be sent that had to wait since its sensor's
-// last one.
-func (u *Uplink) newestDue() time.Duration {
+// newestDue returns how long until a newest reading may be sent that had to wait at that time since
+// its sensor's last one. If only the window or its family's first document is in the way, an
+// outcome wakes Run.
+func (u *Uplink) newestDue(now time.Time) time.Duration {
 	wait := time.Hour
-	now := u.now()
 	for _, n := range u.last {
-		if n.dirty && !n.inFlight && !u.held[n.record.Stream] {
-			wait = min(wait, max(lastEvery-now.Sub(n.sent), u.gates.due(n.topic, now), time.Millisecond))
+		if !n.dirty || n.inFlight || u.held[n.record.Stream] {
+			continue
+		}
+		if due := max(lastEvery-now.Sub(n.sent), u.gates.due(n.topic, now)); due > 0 {
+			wait = min(wait, due)
 		}
 	}
 	return wait

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/fieldgate/fieldgate/buffer"
 )
 
 // TestDocumentLargerThanAllowed: it is not sent, is named with the remedy, and keeps nothing else
@@ -31,6 +34,50 @@ func TestDocumentLargerThanAllowed(t *testing.T) {
 			t.Error("a limit was learned from what was not sent")
 		}
 		r.uplink.Set("fieldgate/g/health", make([]byte, 600), nil)
+		r.close()
+	})
+}
+
+// asked counts how often the uplink asks the store for more.
+type asked struct {
+	Queue
+	takes int
+}
+
+func (c *asked) TakePins(dst []buffer.Pin, lane buffer.Lane, most, mostBytes int) []buffer.Pin {
+	c.takes++
+	return c.Queue.TakePins(dst, lane, most, mostBytes)
+}
+
+// TestNewestReadingsDoNotPoll: while the first P/last is unacknowledged, the others wait for that.
+func TestNewestReadingsDoNotPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q *asked
+		r := newRig(t, func(c *Config) {
+			q = &asked{Queue: c.Queue}
+			c.Queue, c.Last = q, func(string) bool { return true }
+		})
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		synctest.Wait()
+		r.measure("a", 1)
+		r.measure("b", 1)
+		var last []flight
+		for _, f := range r.settled() {
+			if strings.Contains(f.Topic, "/last/") {
+				last = append(last, f)
+			} else {
+				f.done(0, nil)
+			}
+		}
+		synctest.Wait()
+		before := q.takes
+		time.Sleep(10 * time.Second)
+		if n := q.takes - before; n > 20 {
+			t.Errorf("the uplink looked %d times in 10 s", n)
+		}
+		r.want("last/a 1-1", last)
+		ack(last, 0)
+		r.want("last/b 1-1", r.settled())
 		r.close()
 	})
 }

@@ -23,6 +23,7 @@ type lane struct {
 	inFlight int             // messages
 	bytes    int             // of their payloads
 	passed   int             // messages that other lanes sent while this one waited
+	overdue  uint64          // up to this position readings have waited for company long enough
 }
 
 // group is what becomes one PUBLISH: readings of one sensor and run, or one event.
@@ -68,7 +69,8 @@ func (u *Uplink) fill(link Link, resting bool) time.Duration {
 		}
 		l.passed = 0
 	}
-	u.sendNewest(link)
+	now := u.now()
+	u.sendNewest(link, now)
 	wait := retry
 	for _, p := range u.pauses {
 		if p.staged || p.probing || len(p.held) == 0 {
@@ -86,7 +88,7 @@ func (u *Uplink) fill(link Link, resting bool) time.Duration {
 	if company == 0 && u.inFlight() > 0 || resting || u.leaving.Load() != staying {
 		company = time.Hour // the window is in the way, and an outcome wakes Run; or nothing more is sent
 	}
-	return min(wait, u.newestDue(), u.docsDue(), company)
+	return min(wait, u.newestDue(now), u.docsDue(), company)
 }
 
 // inFlight returns how many messages are unacknowledged.

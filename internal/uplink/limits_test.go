@@ -102,6 +102,39 @@ func TestClosingAtATopicIsToldFromClosingAtASize(t *testing.T) {
 	})
 }
 
+// TestSearchForASizeIsReported: what failed, what is tried and what to do are known until a message
+// of about the size that is tried has passed.
+func TestSearchForASizeIsReported(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		code byte
+		err  error
+	}{{"the broker closes", 0, ErrRejectedByDisconnect}, {"packet too large", codeTooLarge, nil}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, func(c *Config) { c.BatchMax = 1000 })
+				r.measure("a", 100)
+				r.uplink.SetLink(Link{Up: true, Window: 20, Broker: "mqtt://b:1883"})
+				flights := r.settled()
+				size := flights[0].size()
+				flights[0].done(tt.code, tt.err)
+				flights = r.settled()
+				want := fmt.Sprintf("did not accept a message of %d bytes and announced no limit: the gateway tries at most %d; set mqtt.message_max", size, size/2)
+				if got := strings.Join(r.uplink.Trouble(), "\n"); !strings.Contains(got, want) {
+					t.Errorf("want %q, got %q", want, got)
+				}
+				for ; len(flights) > 0; flights = r.settled() {
+					ack(flights, 0)
+				}
+				if got := r.uplink.Trouble(); got != nil || r.uplink.Stats().Delivered != 100 {
+					t.Errorf("delivered %d, still %q", r.uplink.Stats().Delivered, got)
+				}
+				r.close()
+			})
+		})
+	}
+}
+
 // TestRefusedDocumentsPauseAndAreNamed: documents at which the broker closes, which it refuses or
 // which are too large. Of a family one at a time is tried; telemetry flows.
 func TestRefusedDocumentsPauseAndAreNamed(t *testing.T) {

@@ -94,7 +94,7 @@ func (u *Uplink) pause(g *group, why string, shortest, longest time.Duration) *p
 	if u.isLoss(g) {
 		u.cfg.Queue.HoldLosses(true) // what else is to be reported accumulates meanwhile
 	}
-	u.sizes.suspected = 0
+	u.sizes.suspected, u.sizes.search = 0, search{}
 	u.raise(g.topic, why)
 	return p
 }
@@ -114,7 +114,9 @@ func (u *Uplink) suspectSize(g *group, size int) {
 	p := u.pauseOf(g)
 	p.probing, p.alone, p.size = false, true, size
 	u.keep(p, g)
-	u.sizes.suspected = size
+	u.sizes.suspect(size, u.now())
+	u.cfg.Log.Warn("the broker closed the connection at a message: one reading alone shows whether its size was the reason", "topic", g.topic, "bytes", size,
+		"tries", u.sizes.search.tries, "remedy", searchRemedy)
 }
 
 // count keeps account of what a pause holds.

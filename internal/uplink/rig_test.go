@@ -73,6 +73,7 @@ type rig struct {
 	alarms  []contract.AlarmEvent
 	maxLoss time.Duration              // of the store, from the next again on
 	high    string                     // a sensor of high priority, from the next again on
+	ttl     time.Duration              // of sensor a, from the next again on
 	arrived map[string]map[uint64]bool // sequence numbers, by topic; see serve
 	cancel  context.CancelFunc
 	ended   chan error
@@ -98,7 +99,7 @@ func (r *rig) begin(change func(*Config)) {
 	began := time.Now()
 	var err error
 	r.store, err = buffer.Open(t.Context(), r.file, buffer.Options{
-		Streams: map[string]buffer.StreamOptions{r.high: {Priority: buffer.High}},
+		Streams: map[string]buffer.StreamOptions{"a": {TTL: r.ttl}, r.high: {Priority: buffer.High}},
 		MaxLoss: r.maxLoss, Machine: "m", KernelBoot: "k", Up: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

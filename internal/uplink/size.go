@@ -28,6 +28,7 @@ type sizes struct {
 	broker    string
 	suspected int // a message of this size may have been too large
 	retest    time.Time
+	search    search
 	changed   bool // and not stored
 }
 
@@ -57,16 +58,23 @@ func (s *sizes) failed(size int, now time.Time) {
 	if s.Fails == 0 {
 		s.retest = now.Add(retestEvery)
 	}
-	if s.Fails == 0 || size < s.Fails || size <= s.Passes {
+	smaller := s.Fails == 0 || size < s.Fails || size <= s.Passes
+	if smaller {
 		s.Fails, s.changed = size, true
 	}
 	if s.Passes >= s.Fails {
 		s.Passes = 0
 	}
 	s.suspected = 0
+	if smaller {
+		s.search = search{size, s.limit(now), now}
+	}
 }
 
 func (s *sizes) passed(size int) {
+	if size >= s.search.tries/2 {
+		s.search = search{}
+	}
 	limit := max(s.Passes, s.Fails/2)
 	if size <= s.Passes {
 		return
@@ -109,7 +117,8 @@ func (u *Uplink) saveSizes(ctx context.Context) {
 		return
 	}
 	s.changed = false // one attempt: it is learned again if the disk fails
-	u.cfg.Log.Info("the broker has a limit on message size that it does not announce", "broker", s.broker, "fails", s.Fails, "passes", s.Passes)
+	u.cfg.Log.Info("the broker has a limit on message size that it does not announce", "broker", s.broker, "fails", s.Fails, "passes", s.Passes, "tries", s.limit(u.now()),
+		"remedy", searchRemedy)
 	text, err := json.Marshal(s)
 	if err == nil {
 		err = u.cfg.Queue.Put(ctx, sizesBucket, s.broker, text)

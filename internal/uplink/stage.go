@@ -115,10 +115,31 @@ func (u *Uplink) stage(l *lane) bool {
 		} else {
 			now := u.now()
 			l.staged = l.open.closeIf(func(g *group) bool { return !now.Before(g.due) })
+			if u.refresh(l, now) {
+				continue
+			}
 		}
 		return len(l.staged) > 0
 	}
 	l.staged = append(l.staged, l.open.close(l.open.largest()))
+	return true
+}
+
+// overdueMax is how much longer than its sensor's linger a message may wait for room before its
+// readings may have expired.
+const overdueMax = time.Second
+
+// refresh gives what waited for room back to the store, which removes what is older than its ttl,
+// and reports whether there was any. The rest is taken again, and does not wait for company.
+func (u *Uplink) refresh(l *lane, now time.Time) bool {
+	if !slices.ContainsFunc(l.staged, func(g *group) bool { return now.Sub(g.due) > overdueMax }) {
+		return false
+	}
+	for _, g := range l.staged {
+		l.overdue = max(l.overdue, g.pins[len(g.pins)-1].Record().Pos)
+		u.cfg.Queue.Release(u.records(g))
+	}
+	l.staged = nil
 	return true
 }
 
@@ -152,7 +173,7 @@ func (u *Uplink) open(l *lane, r *buffer.Record, now time.Time) *group {
 	g := &group{lane: l, topic: u.cfg.Topics.Telemetry(r.Stream), max: u.batchMax(l, r.Stream), due: now}
 	if l.id == buffer.BacklogLane {
 		g.topic = u.cfg.Topics.Late(r.Stream)
-	} else if u.cfg.Linger != nil {
+	} else if u.cfg.Linger != nil && r.Pos > l.overdue {
 		g.due = now.Add(u.cfg.Linger(r.Stream))
 	}
 	if l.open.of == nil {

@@ -163,6 +163,39 @@ func TestWhatContinuesIsLive(t *testing.T) {
 	})
 }
 
+// TestLingeringReadingsExpire: what is ready to go and finds no room goes back to the store, which
+// removes what is older than its ttl, as it does without linger.
+func TestLingeringReadingsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.ttl = time.Hour + 5*time.Minute // readings are an hour old when they come
+		r.again(func(c *Config) { c.Linger = func(string) time.Duration { return time.Minute } })
+		r.uplink.SetLink(Link{Up: true, Window: 1})
+		synctest.Wait()
+		for _, tt := range []struct {
+			blocked time.Duration
+			then    string
+			expired uint64
+		}{{3 * time.Minute, "telemetry/a 1-3", 0}, {10 * time.Minute, "", 3}} {
+			r.measure("a", 3)
+			synctest.Wait() // they wait for company
+			r.happen("sensor")
+			flights := r.settled()
+			r.want("events/sensor", flights)
+			time.Sleep(tt.blocked)
+			ack(flights, 0)
+			flights = r.settled()
+			r.want(tt.then, flights)
+			ack(flights, 0)
+			synctest.Wait()
+			if s := r.store.Stats(); s.Expired != tt.expired {
+				t.Errorf("after %v: %d readings expired", tt.blocked, s.Expired)
+			}
+		}
+		r.close()
+	})
+}
+
 // TestDrainDelay: the backlog waits after a connection, live readings and events do not.
 func TestDrainDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

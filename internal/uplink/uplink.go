@@ -129,6 +129,7 @@ type Uplink struct {
 	refusals map[string]string // topic -> why
 	toHold   map[string]bool   // sensors, as SetHeld had them
 	holdNew  bool              // since Run looked
+	search   search            // as Run knows it
 
 	held           map[string]bool // sensors whose readings wait in the store
 	lanes          [3]lane
@@ -285,6 +286,7 @@ func (u *Uplink) Settle(ctx context.Context) { u.settle(ctx) }
 func (u *Uplink) step(ctx context.Context) time.Duration {
 	u.settle(ctx)
 	u.saveSizes(ctx)
+	u.showSearch()
 	u.mu.Lock()
 	link, changed, resting, held := u.link, u.linkNew, u.resting, u.holdNew
 	u.linkNew, u.holdNew = false, false
