@@ -52,7 +52,7 @@ unit: build
 # Sizes and speeds of docs/benchmarks.md. Nothing else should run on the machine meanwhile.
 bench: build
 	@ls -l bin/fieldgate | awk '{print "binary " $$5 " bytes"}'
-	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 20x ./cmd/fieldgate
+	go test -tags $(TAGS) -timeout 40m -run '^$$' -bench . -benchtime 20x ./cmd/fieldgate
 	go test -tags $(TAGS) -run '^$$' -bench . ./internal/sampling ./buffer
 	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x ./internal/link
 	cd mqtt/bench && go run .

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -20,75 +19,6 @@ import (
 	"github.com/fieldgate/fieldgate/internal/reading"
 	"github.com/fieldgate/fieldgate/mqtt"
 )
-
-// A delayLine carries connections to an address, everything late by the same time in either
-// direction.
-type delayLine struct {
-	listener net.Listener
-	to       string
-	delay    time.Duration
-	done     sync.WaitGroup
-}
-
-func newDelayLine(t testing.TB, to string, delay time.Duration) *delayLine {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &delayLine{listener: l, to: to, delay: delay}
-	d.done.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("tcp", d.to)
-			if err != nil {
-				c.Close()
-				continue
-			}
-			d.done.Go(func() { d.carry(c, far) })
-			d.done.Go(func() { d.carry(far, c) })
-		}
-	})
-	t.Cleanup(func() { l.Close(); d.done.Wait() })
-	return d
-}
-
-func (d *delayLine) url() string { return "mqtt://" + d.listener.Addr().String() }
-
-// carry copies one direction until either end closes.
-func (d *delayLine) carry(from, to net.Conn) {
-	type chunk struct {
-		at   time.Time
-		data []byte
-	}
-	chunks := make(chan chunk, 10_000)
-	go func() {
-		defer close(chunks)
-		for {
-			b := make([]byte, 64<<10)
-			n, err := from.Read(b)
-			if n > 0 {
-				chunks <- chunk{time.Now().Add(d.delay), b[:n:n]}
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	for c := range chunks {
-		time.Sleep(time.Until(c.at))
-		if _, err := to.Write(c.data); err != nil {
-			break
-		}
-	}
-	from.Close()
-	to.Close()
-	for range chunks {
-	}
-}
 
 // fillStore makes a store with a backlog of n sensors and returns the configuration that reads
 // them.
@@ -114,13 +44,13 @@ func fillStore(b *testing.B, g *gatewayRig, sensors, backlog int, every string) 
 // BenchmarkSlowLink is a backlog through a line of 100 ms round trip to a broker that takes 20
 // messages unacknowledged, beside a live sensor of 10 readings a second: readings a second, CPU
 // time of the gateway for each, its peak of resident memory, and how late the live readings arrive
-// (the 50 ms of the way included). One run each; -benchtime has no say.
+// (the 50 ms of the way included).
 func BenchmarkSlowLink(b *testing.B) {
 	for _, load := range []struct {
 		sensors int
 		every   string
 	}{{10, "1ms"}, {100, "10ms"}} {
-		b.Run(fmt.Sprintf("sensors=%d", load.sensors), func(b *testing.B) {
+		runOnce(b, fmt.Sprintf("sensors=%d", load.sensors), func(b *testing.B) figures {
 			const backlog = 400_000
 			m := newMosquitto(b, "allow_anonymous true", "max_inflight_messages 20")
 			late := &lateness{}
@@ -129,7 +59,6 @@ func BenchmarkSlowLink(b *testing.B) {
 			g := newGateway(b, m.url(), "")
 			sensors := fillStore(b, g, load.sensors, backlog, load.every)
 			g.configure(line.url(), sensors+"[[sensor]]\nname = \"live\"\ndriver = \"sim\"\nevery = \"100ms\"\n")
-			b.ResetTimer()
 			g.running()
 			g.online()
 			began := time.Now()
@@ -146,11 +75,8 @@ func BenchmarkSlowLink(b *testing.B) {
 				b.Fatalf("exit code %d", code)
 			}
 			used := state.ProcessState.UserTime() + state.ProcessState.SystemTime()
-			b.ReportMetric(float64(delivered)/took.Seconds(), "readings/s")
-			b.ReportMetric(float64(used.Microseconds())/float64(delivered), "CPU-µs/reading")
-			b.ReportMetric(float64(peak)/1024, "peak-MiB")
-			b.ReportMetric(float64(p99.Milliseconds()), "live-p99-ms")
-			b.ReportMetric(0, "ns/op")
+			return figures{"readings/s": float64(delivered) / took.Seconds(), "CPU-µs/reading": float64(used.Microseconds()) / float64(delivered),
+				"peak-MiB": float64(peak) / 1024, "live-p99-ms": float64(p99.Milliseconds())}
 		})
 	}
 }
@@ -197,7 +123,7 @@ func BenchmarkBare(b *testing.B) {
 		values.Readings = append(values.Readings, payload.Reading{Seq: uint64(i) + 1000, Time: at, Body: reading.Append(nil, []drivers.Value{drivers.Float("value", 0.123*float64(i))})})
 	}
 	var text []byte
-	b.Run("render", func(b *testing.B) {
+	runOnce(b, "render", func(b *testing.B) figures {
 		encoder := new(payloadjson.Encoder)
 		before := cpuTime(b)
 		for range readings / batch {
@@ -206,10 +132,9 @@ func BenchmarkBare(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/readings, "CPU-µs/reading")
-		b.ReportMetric(0, "ns/op")
+		return figures{"CPU-µs/reading": float64((cpuTime(b) - before).Microseconds()) / readings}
 	})
-	b.Run("publish", func(b *testing.B) {
+	runOnce(b, "publish", func(b *testing.B) figures {
 		m := newMosquitto(b, "allow_anonymous true", "max_inflight_messages 20")
 		connected := make(chan bool, 1)
 		c, err := mqtt.New(mqtt.Config{URLs: []string{m.url()}, ClientID: "bare", OnEvent: func(e mqtt.Event) {
@@ -235,10 +160,10 @@ func BenchmarkBare(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/readings, "CPU-µs/reading")
-		b.ReportMetric(0, "ns/op")
+		used := cpuTime(b) - before
 		cancel()
 		<-ended
+		return figures{"CPU-µs/reading": float64(used.Microseconds()) / readings}
 	})
 }
 

@@ -22,13 +22,13 @@ import (
 
 // authority is a certificate authority for one test.
 type authority struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	a := &authority{t: t, dir: t.TempDir()}
 	a.cert, a.key = a.issue("ca", nil, true)
@@ -71,6 +71,21 @@ func (a *authority) issue(name string, addresses []net.IP, ca bool) (*x509.Certi
 	return cert, key
 }
 
+// secure gives the broker a certificate of the authority, "server", and TLS.
+func (m *mosquitto) secure(a *authority, more ...string) {
+	m.t.Helper()
+	m.stop()
+	conf, err := os.OpenFile(filepath.Join(m.dir, "mosquitto.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer conf.Close()
+	if _, err := fmt.Fprintf(conf, "cafile %s\ncertfile %s\nkeyfile %s\n%s\n", a.path("ca.pem"), a.path("server.pem"), a.path("server.key"), strings.Join(more, "\n")); err != nil {
+		m.t.Fatal(err)
+	}
+	m.start()
+}
+
 // TestMutualTLSWithPassword: certificates on both sides and a password from a file, against
 // mosquitto; a renewed password is taken up by a reload; neither ever stands in log or status.
 func TestMutualTLSWithPassword(t *testing.T) {
@@ -82,16 +97,7 @@ func TestMutualTLSWithPassword(t *testing.T) {
 		t.Fatalf("mosquitto_passwd: %v: %s", err, out)
 	}
 	m := newMosquitto(t, "per_listener_settings false", "password_file "+a.path("passwords"), "allow_anonymous false")
-	m.stop()
-	conf, err := os.OpenFile(filepath.Join(m.dir, "mosquitto.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err == nil {
-		_, err = fmt.Fprintf(conf, "cafile %s\ncertfile %s\nkeyfile %s\nrequire_certificate true\n", a.path("ca.pem"), a.path("server.pem"), a.path("server.key"))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf.Close()
-	m.start()
+	m.secure(a, "require_certificate true")
 	password := a.path("password")
 	if err := os.WriteFile(password, []byte("an old one\n"), 0o600); err != nil {
 		t.Fatal(err)
