@@ -5,7 +5,7 @@ import "time"
 // rateShare and burstShare divide a limit so that in no second more than the limit is written: the
 // bucket fills with the one and holds the other. What is left is for clocks that differ.
 const (
-	rateShare  = 0.97
+	rateShare  = 0.975
 	burstShare = 0.02
 	burstMin   = 4 << 10 // bytes: a batch that is worth its header
 )
