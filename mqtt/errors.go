@@ -12,6 +12,8 @@ var (
 	// ErrClosed means that the client has ended or is ending. A message that fails with it was
 	// never sent.
 	ErrClosed = errors.New("mqtt: client is closed")
+	// ErrWithdrawn means that Withdraw took the message back before it was sent.
+	ErrWithdrawn = errors.New("mqtt: message was withdrawn")
 	// ErrUncertain means that the message was sent, or may have been, and that its outcome will not
 	// be known: it may or may not have arrived.
 	ErrUncertain = errors.New("mqtt: message was sent but not acknowledged")

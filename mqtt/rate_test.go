@@ -11,6 +11,36 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
+// TestWithdraw: what waits for the rate is withdrawn, unless it has the priority, and what was sent
+// keeps its outcome.
+func TestWithdraw(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.New(mqtttest.Behavior{})
+		defer b.Close()
+		cfg := connectTo(b)
+		cfg.PublishRate = 1
+		k := start(t, cfg)
+		k.await(t, Connected)
+		got := map[string]int{}
+		for i := range 21 {
+			m := &Message{Topic: "t", QoS: 1, Priority: i / 20}
+			if err := k.Send(m, func(_ PublishResult, err error) { got[fmt.Sprint(m.Priority, err)]++ }); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		k.Withdraw(1)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if want := fmt.Sprint(map[string]int{"0 <nil>": 1, "0 " + ErrWithdrawn.Error(): 19, "1 <nil>": 1}); fmt.Sprint(got) != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if s := k.Stats(); s.Queued != 0 {
+			t.Errorf("%d are left", s.Queued)
+		}
+	})
+}
+
 // TestRateIsKeptAndUsed: a broker that discards what exceeds its rate in any second discards
 // nothing, and gets nearly that rate, also over reconnections with what has to be repeated.
 func TestRateIsKeptAndUsed(t *testing.T) {

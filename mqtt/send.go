@@ -21,7 +21,7 @@ import (
 //   - a *ReasonError, if the broker refused m;
 //   - ErrTooLarge, ErrNotSupported or ErrExpired, if m could not be sent;
 //   - ErrRejectedByDisconnect, if the broker ends the connection at m;
-//   - ErrClosed, if the client ended before m was sent;
+//   - ErrClosed, if the client ended before m was sent, or ErrWithdrawn, if Withdraw took it back;
 //   - ErrUncertain, if m was sent, but the client ended before the acknowledgement or, with QoS 0,
 //     the connection failed while m was being written.
 //
@@ -130,6 +130,21 @@ func (c *Client) withdraw(x *exchange, serial uint64) withdrawal {
 	}
 	x.msg = x.msg.clone()
 	return detached
+}
+
+// Withdraw takes back all messages with a Priority below that which were never sent. Their outcome
+// is ErrWithdrawn.
+func (c *Client) Withdraw(below int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for x := c.session.queue.head; x != nil; {
+		next := x.next
+		if x.msg.Priority < below && x.sentAt.IsZero() {
+			c.session.settle(x)
+			c.settleLocked(x, PublishResult{}, ErrWithdrawn)
+		}
+		x = next
+	}
 }
 
 func (m *Message) clone() *Message {

@@ -123,7 +123,10 @@ func (g *Gateway) publishLosses() {
 	ctx, cancel := context.WithTimeout(context.Background(), lossWait)
 	defer cancel()
 	g.uplink.Retire()
-	g.uplink.Idle(ctx)
+	if g.uplink.Idle(ctx); ctx.Err() != nil {
+		g.Log.Warn("the loss ledger waits for the next start: mqtt.publish_rate, mqtt.bytes_rate or the broker is too slow to publish it now", "waited", lossWait)
+		return
+	}
 	if err := g.journal.AllLosses(ctx); err != nil {
 		g.Log.Warn("the loss ledger cannot be published now; it will be at the next start", "err", err)
 	}

@@ -31,6 +31,8 @@ func (s Sender) Send(m uplink.Message, done func(code byte, err error)) error {
 			done(0, uplink.ErrRejectedByDisconnect)
 		case errors.Is(err, mqtt.ErrTooLarge):
 			done(0, uplink.ErrTooLarge)
+		case errors.Is(err, mqtt.ErrWithdrawn):
+			done(0, uplink.ErrWithdrawn)
 		case errors.Is(err, mqtt.ErrClosed), errors.Is(err, mqtt.ErrUncertain):
 			done(0, uplink.ErrEnded)
 		default:
@@ -45,3 +47,6 @@ func (s Sender) Send(m uplink.Message, done func(code byte, err error)) error {
 	}
 	return err
 }
+
+// Withdraw implements uplink.Client.
+func (s Sender) Withdraw(below int) { s.Client.Withdraw(below) }

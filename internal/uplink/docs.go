@@ -197,7 +197,7 @@ func (u *Uplink) settleDoc(o outcome) {
 		}
 	}
 	u.mu.Unlock()
-	if v == noVerdict && !errors.Is(o.err, ErrEnded) {
+	if v == noVerdict && !errors.Is(o.err, ErrEnded) && !errors.Is(o.err, ErrWithdrawn) {
 		u.cfg.Log.Warn("a retained document cannot be sent on this connection", "topic", o.doc, "err", o.err)
 	}
 	if sent != nil {

@@ -113,3 +113,35 @@ func TestContinues(t *testing.T) {
 		})
 	}
 }
+
+// TestRetireDoesNotWaitForReadings: what a low rate has kept the client from sending goes back to
+// the store, and the events go.
+func TestRetireDoesNotWaitForReadings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.uplink.SetLink(Link{Up: true, Window: 20})
+		synctest.Wait()
+		for _, sensor := range []string{"a", "b", "c"} {
+			r.measure(sensor, 1)
+		}
+		flights := r.settled()
+		r.broker.put(flights[1:]) // they wait for the rate
+		r.uplink.Retire()
+		idle := done(func() { r.uplink.Idle(t.Context()) })
+		if idle() {
+			t.Error("idle before what was sent is acknowledged")
+		}
+		ack(flights[:1], 0)
+		if !idle() {
+			t.Error("waits for what cannot be sent")
+		}
+		r.happen("sensor")
+		flights = r.settled()
+		r.want("events/sensor", flights)
+		ack(flights, 0)
+		synctest.Wait()
+		if left := r.close(); left != 2 {
+			t.Errorf("%d records are left, want 2", left)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,18 @@ func (b *broker) Send(m Message, done func(byte, error)) error {
 	defer b.mu.Unlock()
 	b.sent = append(b.sent, flight{m, done})
 	return nil
+}
+
+// Withdraw gives all messages of a lower priority back that the test has not taken.
+func (b *broker) Withdraw(below int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sent = slices.DeleteFunc(b.sent, func(f flight) bool {
+		if f.Priority < below {
+			go f.done(0, ErrWithdrawn)
+		}
+		return f.Priority < below
+	})
 }
 
 // take returns what was sent since the last call.

@@ -31,9 +31,12 @@ type Queue interface {
 
 // Client is what the uplink needs of the MQTT client. Send never blocks. If it returns nil, done is
 // called exactly once, from a goroutine of the client, with the reason code of the PUBACK or an
-// error: ErrTooLarge, ErrRejectedByDisconnect, ErrEnded.
+// error: ErrTooLarge, ErrRejectedByDisconnect, ErrEnded, ErrWithdrawn.
 type Client interface {
 	Send(m Message, done func(code byte, err error)) error
+	// Withdraw takes back messages with a priority below that which were not sent yet: their
+	// outcome is ErrWithdrawn.
+	Withdraw(below int)
 }
 
 // Errors that an adapter of the client makes its own into.
@@ -44,6 +47,7 @@ var (
 	ErrTooLarge             = errors.New("larger than the broker accepts")
 	ErrInvalid              = errors.New("not a message that MQTT can carry")
 	ErrEnded                = errors.New("the client has ended")
+	ErrWithdrawn            = errors.New("withdrawn before it was sent")
 )
 
 // A Message is one PUBLISH with QoS 1. It belongs to the client until done was called.
@@ -133,7 +137,7 @@ type Uplink struct {
 
 	held           map[string]bool // sensors whose readings wait in the store
 	lanes          [3]lane
-	retired        bool
+	retired, left  bool
 	pauses         map[string]*pause
 	culprits       map[string]int // messages of a topic that became dead letters since one of it passed
 	sizes          sizes
@@ -209,14 +213,15 @@ const (
 	leaving  // events stay as well
 )
 
-// Retire ends the lanes of readings: events still go, also loss events that nobody got before.
+// Retire ends the lanes of readings: events still go, also loss events that nobody got before. What
+// the client has not sent yet goes back to the store.
 func (u *Uplink) Retire() {
 	u.leaving.Store(retiring)
 	u.Wake()
 }
 
-// Leave ends the lanes: what is in flight is still settled, retained documents still go, and
-// nothing else is sent.
+// Leave ends the lanes: what was sent is still settled, retained documents still go, and nothing
+// else is sent.
 func (u *Uplink) Leave() {
 	u.leaving.Store(leaving)
 	u.Wake()
@@ -322,6 +327,11 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 	if u.leaving.Load() == retiring && !u.retired {
 		u.retired = true
 		u.release()
+		u.cfg.Client.Withdraw(priorityEvents) // a low rate would keep the gateway from leaving
+	}
+	if u.leaving.Load() == leaving && !u.left {
+		u.left = true
+		u.cfg.Client.Withdraw(priorityEvents + 1) // P/status is next
 	}
 	u.resume()
 	wait := u.fill(link, resting)

@@ -101,6 +101,9 @@ func (u *Uplink) settleGroup(ctx context.Context, o outcome) {
 			u.pacer.acked(o.bytes, u.now().Sub(o.sent))
 		}
 		u.passed(g.topic)
+	case errors.Is(o.err, ErrWithdrawn):
+		u.undecided(g.topic)
+		u.giveBack(g)
 	case v == noVerdict:
 		u.undecided(g.topic)
 		if !errors.Is(o.err, ErrEnded) {

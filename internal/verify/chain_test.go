@@ -129,6 +129,9 @@ func (w *world) measure(c *card) {
 	}
 }
 
+// Withdraw implements uplink.Client: nothing waits.
+func (w *world) Withdraw(int) {}
+
 // Send implements uplink.Client: it is the broker and the receiver.
 func (w *world) Send(m uplink.Message, done func(code byte, err error)) error {
 	w.mu.Lock()
