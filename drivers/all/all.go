@@ -29,6 +29,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/sht3x"
 	"github.com/fieldgate/fieldgate/drivers/sht4x"
 	"github.com/fieldgate/fieldgate/drivers/sim"
+	"github.com/fieldgate/fieldgate/drivers/sml"
 	"github.com/fieldgate/fieldgate/drivers/veml7700"
 )
 
@@ -69,6 +70,7 @@ func Specs() []drivers.Spec {
 		sht3x.Spec,
 		sht4x.Spec,
 		sim.Spec,
+		sml.Spec,
 		lm75.SpecTMP102,
 		lm75.SpecTMP105,
 		lm75.SpecTMP1075,

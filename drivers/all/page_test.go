@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/gpio"
 	"github.com/fieldgate/fieldgate/drivers/host"
 	"github.com/fieldgate/fieldgate/drivers/p1"
+	"github.com/fieldgate/fieldgate/drivers/sml"
 )
 
 var updatePage = flag.Bool("update", false, "write docs/drivers.md")
@@ -44,6 +45,8 @@ func showAll(options any) {
 		o.Fields = []string{"cpu_temperature", "load_1m", "memory_used", "memory_available", "disk_used", "disk_free", "uptime", "throttled_flags"}
 	case *p1.Options:
 		o.Fields = p1.AllFields()
+	case *sml.Options:
+		o.Fields = sml.AllFields()
 	}
 }
 
