@@ -3,20 +3,21 @@ package mqtt
 import "time"
 
 // rateShare and burstShare divide a limit so that in no second more than the limit is written: the
-// bucket fills with the one and holds the other. What is left is for clocks that differ.
+// bucket fills with the one and holds the other. What is left is for clocks that differ and for a
+// line that is now slower, now faster.
 const (
-	rateShare  = 0.975
+	rateShare  = 0.96
 	burstShare = 0.02
 	burstMin   = 4 << 10 // bytes: a batch that is worth its header
 )
 
 // Burst returns how large a packet may be, in bytes, so that Config.BytesRate holds in any second;
-// 0 for no limit.
+// 0 for no limit. The bucket holds two: what a timer is late would else be lost.
 func Burst(bytesRate int) int {
 	if bytesRate == 0 {
 		return 0
 	}
-	return max(int(float64(bytesRate)*burstShare), burstMin)
+	return max(int(float64(bytesRate)*burstShare/2), burstMin)
 }
 
 // A bucket is a token bucket. The zero value has no limit.
@@ -51,7 +52,7 @@ type pace struct{ messages, bytes bucket }
 func newPace(messages float64, bytes int) pace {
 	return pace{
 		bucket{rate: messages * rateShare, burst: max(messages*burstShare, 1)},
-		bucket{rate: float64(bytes) * rateShare, burst: float64(Burst(bytes))},
+		bucket{rate: float64(bytes) * rateShare, burst: 2 * float64(Burst(bytes))},
 	}
 }
 
