@@ -15,6 +15,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
@@ -102,7 +103,7 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 	fmt.Fprintf(w, "traffic\t%s up, %s down today; %s up, %s down this month (UTC)\n",
 		bytesText(float64(l.BytesUpDay)), bytesText(float64(l.BytesDownDay)), bytesText(float64(l.BytesUpMonth)), bytesText(float64(l.BytesDownMonth)))
 	q := h.Queue
-	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge))
+	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge), drainDelay(h))
 	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
 	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, expired %d, thinned %d, refused %d%s\n",
 		q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused, unrouted(q.Unrouted))
@@ -210,7 +211,7 @@ func lifetime(years *float64) string {
 // attempts says what is done about a link that is down, and why it is.
 func attempts(l contract.LinkHealth) (text string) {
 	if l.Attempts > 0 {
-		text = fmt.Sprintf(", %d failed attempts", l.Attempts)
+		text = ", " + link.Attempts(l.Attempts)
 	}
 	if l.NextAttempt != nil {
 		text += fmt.Sprintf(", the next in %v", seconds(*l.NextAttempt))
@@ -234,6 +235,14 @@ func oldest(age float64) string {
 		return ""
 	}
 	return fmt.Sprintf("; oldest %v", seconds(age))
+}
+
+// drainDelay says until when the backlog waits after a connection.
+func drainDelay(h contract.Health) string {
+	if h.Queue.BacklogWait == nil {
+		return ""
+	}
+	return "; the backlog waits " + health.Until(h, *h.Queue.BacklogWait) + " (mqtt.drain_delay_max)"
 }
 
 func forecast(drain, full *float64) string {

@@ -54,6 +54,14 @@ m2      ok              30     0         0
 		t.Errorf("nobody subscribed, and it does not say so:\n%s", text)
 	}
 	s.Health.Queue.Unrouted = 0
+	s.Health.Link = contract.LinkHealth{Attempts: 1}
+	wait := 42.0
+	s.Health.Queue.Backlog, s.Health.Queue.BacklogWait = 3, &wait
+	out.Reset()
+	if err := printStatus(&out, s); err != nil || !strings.Contains(out.String(), "; the backlog waits for another 42s (mqtt.drain_delay_max)\n") ||
+		!strings.Contains(out.String(), ", 1 failed attempt\n") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
 	out.Reset()
 	if err := printStatus(&out, s); err != nil || strings.Contains(out.String(), "nobody") {
 		t.Errorf("all were routed: %v\n%s", err, out.String())

@@ -112,7 +112,7 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 		{"command", contract.Command{ID: "c1", Args: json.RawMessage(`{"sensor":"hall"}`)}},
 		{"reply", contract.Reply{V: 1, ID: "c1", Op: "restart", State: contract.Interrupted, Code: "interrupted", Result: json.RawMessage(`{"a":1}`), Error: "the gateway ended", TS: at}},
 		{"health", contract.Health{V: 1, TS: at, Up: 12.5, Run: "3f9c61a2b07d", Store: "9f3a61c2", Boot: 17, Version: "v1", State: "degraded", Reasons: []string{"sensor hall is missing"}, Alarms: []string{"too warm"},
-			Queue: contract.QueueHealth{Live: 1, Backlog: 2, Events: 3, InFlight: 4, Bytes: 5, MaxBytes: 6, OldestAge: 7.5, RateIn: 8.5, RateOut: 9.5, HoursToFull: &number, SecondsToDrain: &number,
+			Queue: contract.QueueHealth{Live: 1, Backlog: 2, Events: 3, InFlight: 4, Bytes: 5, MaxBytes: 6, OldestAge: 7.5, RateIn: 8.5, RateOut: 9.5, HoursToFull: &number, SecondsToDrain: &number, BacklogWait: &number,
 				Appended: 10, Delivered: 11, Evicted: 12, Expired: 17, Thinned: 18, Rejected: 13, Refused: 14, Unrouted: 15, Overruns: 16},
 			Link:      contract.LinkHealth{Connected: true, Asleep: true, Since: 5, Reconnects: 1, BytesUp: 2, BytesDown: 3, BytesUpDay: 4, BytesDownDay: 5, BytesUpMonth: 6, BytesDownMonth: 7, Error: "connection refused", Attempts: 2, NextAttempt: new(1.5)},
 			Flash:     contract.FlashHealth{Bytes: 1, BytesPerDay: 2.5, Commits: 3, Device: &contract.FlashDevice{Name: "mmcblk0", Bytes: 1, BytesPerDay: 1, BytesPerReading: 1, Years: &number}},

@@ -167,6 +167,7 @@ type QueueHealth struct {
 	RateOut        float64  `json:"rate_out"`
 	HoursToFull    *float64 `json:"hours_to_full,omitempty"`    // if it grows
 	SecondsToDrain *float64 `json:"seconds_to_drain,omitempty"` // if it shrinks
+	BacklogWait    *float64 `json:"backlog_wait,omitempty"`     // seconds until the backlog is sent, because of mqtt.drain_delay_max
 	Appended       uint64   `json:"appended"`
 	Delivered      uint64   `json:"delivered"`
 	Evicted        uint64   `json:"evicted"`

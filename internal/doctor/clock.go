@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/fieldgate/fieldgate/config"
 )
 
 // clock says where the time comes from and how exact it is.
@@ -22,7 +24,7 @@ func (p *Config) clock(ctx context.Context) Check {
 	case from != "":
 		return Check{"clock", OK, fmt.Sprintf("not synchronised; the gateway takes the time of sensor %s as soon as that has a fix (gateway.time_from)", from), ""}
 	}
-	return Check{"clock", Warn, fmt.Sprintf("not synchronised: readings wait for it for up to %v (gateway.wait_for_clock), and then have no time", p.Config.Gateway.WaitForClock),
+	return Check{"clock", Warn, fmt.Sprintf("not synchronised: readings wait for it for up to %s (gateway.wait_for_clock), and then have no time", config.DurationText(p.Config.Gateway.WaitForClock)),
 		"timedatectl status; sudo systemctl enable --now systemd-timesyncd; NTP needs UDP port 123 open: if that is blocked, set gateway.time_from to an https:// URL or to a GNSS sensor"}
 }
 

@@ -231,7 +231,7 @@ func TestClockAndCertificate(t *testing.T) {
 	p := healthy(t, b)
 	p.Synchronised = false
 	p.Config.Gateway.WaitForClock = 2 * time.Minute
-	if got := text([]Check{p.clock(t.Context())}); !strings.Contains(got, "warn clock: not synchronised: readings wait for it for up to 2m0s") ||
+	if got := text([]Check{p.clock(t.Context())}); !strings.Contains(got, "warn clock: not synchronised: readings wait for it for up to 2m (gateway.wait_for_clock)") ||
 		!strings.Contains(got, "if that is blocked, set gateway.time_from") {
 		t.Errorf("got %s", got)
 	}

@@ -192,24 +192,23 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Subscriptions: subscriptions, Online: g.Config.MQTT.Online, Up: g.clock.Up, Stats: client.Stats})
+	alarm := func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
 		Labels: payload.Labels(g.Config), Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
-		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
-		Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,
+		Alarm: alarm, Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,
 	})
 	g.traffic = traffic.New(traffic.Config{
 		Counters: func() (up, down uint64) { s := client.Stats(); return s.BytesOut, s.BytesIn }, Now: g.clock.Now, Up: g.clock.Up,
 		Limit: int64(g.Config.MQTT.BytesPerDay), Low: g.Config.LowPriority(), Hold: g.uplink.SetHeld,
-		Alarm: func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }, Store: g.store, Log: g.Log,
+		Alarm: alarm, Store: g.store, Log: g.Log,
 	})
 	g.traffic.Tick() // before anything is sent
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
 	g.sensors = sensors.New(sensors.Config{
-		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Reading: g.timeFrom.Reading, Changed: g.house.SensorChanged,
-		Alarm:    func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) },
+		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Reading: g.timeFrom.Reading, Changed: g.house.SensorChanged, Alarm: alarm,
 		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
 	})
 	g.shadow, err = shadow.New(ctx, shadow.Config{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/card"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/sampling"
@@ -23,15 +24,17 @@ type Figures struct {
 	Link      contract.LinkHealth
 	Delivered uint64
 	Unrouted  uint64
-	Now       contract.Time
-	Up        time.Duration // since power-up
-	ClockSync bool
-	CertDays  *float64      // until the client's certificate ends; nil: there is none
-	Flash     *card.Usage   // of the store's device; nil: not known
-	Endurance int64         // bytes that the card stands; 0: not known
-	Trouble   []string      // what the link keeps from working
-	Refused   []string      // topics that the broker refuses, a sentence each
-	ClockWait time.Duration // how long readings still wait for a clock
+	// BacklogWait is for how long the backlog waits on this connection.
+	BacklogWait time.Duration
+	Now         contract.Time
+	Up          time.Duration // since power-up
+	ClockSync   bool
+	CertDays    *float64      // until the client's certificate ends; nil: there is none
+	Flash       *card.Usage   // of the store's device; nil: not known
+	Endurance   int64         // bytes that the card stands; 0: not known
+	Trouble     []string      // what the link keeps from working
+	Refused     []string      // topics that the broker refuses, a sentence each
+	ClockWait   time.Duration // how long readings still wait for a clock
 	// ClockDoubt says that the kernel's clock differs from the time that readings have; "": it does
 	// not.
 	ClockDoubt string
@@ -71,6 +74,10 @@ func (m *Monitor) Snapshot() contract.Health {
 			Refused: f.Store.Refused, Unrouted: f.Unrouted, Overruns: f.Store.Overruns,
 		},
 		Flash: contract.FlashHealth{Bytes: f.Store.WrittenBytes, Commits: f.Store.Commits},
+	}
+	if f.BacklogWait > 0 && f.Store.Backlog > 0 {
+		wait := f.BacklogWait.Seconds()
+		h.Queue.BacklogWait = &wait
 	}
 	waiting := float64(f.Store.Live + f.Store.Backlog)
 	if r.out > r.in && waiting > 0 {
@@ -125,7 +132,7 @@ func (m *Monitor) Snapshot() contract.Health {
 // reasons says what is wrong with the gateway as a whole.
 func (f *Figures) reasons() (list []string) {
 	if f.ClockWait > 0 {
-		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %v (gateway.wait_for_clock)", f.ClockWait.Round(time.Second)))
+		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %s (gateway.wait_for_clock)", config.DurationText(f.ClockWait.Round(time.Second))))
 	}
 	if f.ClockDoubt != "" {
 		list = append(list, f.ClockDoubt)
@@ -181,14 +188,21 @@ func device(u card.Usage, readings uint64, endurance int64) *contract.FlashDevic
 // Asleep says of a gateway that sleeps until when: by the local clock, or for how long if the time
 // is not known.
 func Asleep(h contract.Health) string {
-	var wait time.Duration
+	var wait float64
 	if h.Link.NextAttempt != nil {
-		wait = time.Duration(*h.Link.NextAttempt * float64(time.Second))
+		wait = *h.Link.NextAttempt
 	}
+	return "asleep " + Until(h, wait)
+}
+
+// Until says when a wait of so many seconds ends: by the local clock, or for how long it lasts if
+// the time is not known.
+func Until(h contract.Health, seconds float64) string {
+	wait := time.Duration(seconds * float64(time.Second))
 	if h.TS.IsZero() {
-		return fmt.Sprintf("asleep for another %v", wait.Round(time.Second))
+		return "for another " + config.DurationText(wait.Round(time.Second))
 	}
-	return "asleep until " + h.TS.Add(wait).Round(time.Second).Local().Format(time.TimeOnly)
+	return "until " + h.TS.Add(wait).Round(time.Second).Local().Format(time.TimeOnly)
 }
 
 // StatusLine shows a snapshot in one line, as `systemctl status` shows it.

@@ -171,7 +171,7 @@ func TestReasons(t *testing.T) {
 		t.Errorf("status line %q", line)
 	}
 	h.TS = contract.Time{}
-	if line := health.StatusLine(h); !strings.HasPrefix(line, "asleep for another 4m0s; ") {
+	if line := health.StatusLine(h); !strings.HasPrefix(line, "asleep for another 4m; ") {
 		t.Errorf("without a clock: status line %q", line)
 	}
 	f.Sensors = f.Sensors[:1]

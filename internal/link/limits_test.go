@@ -152,7 +152,7 @@ func TestMessageMax(t *testing.T) {
 	for _, tt := range []struct {
 		message, rate config.Size
 		want          int
-	}{{0, 0, 0}, {1000, 0, 1000}, {0, 512_000, 10_240}, {128_000, 512_000, 10_240}, {5000, 512_000, 5000}, {0, 1000, 4096}} {
+	}{{0, 0, 0}, {1000, 0, 1000}, {0, 512_000, 5120}, {128_000, 512_000, 5120}, {5000, 512_000, 5000}, {0, 1000, 4096}} {
 		if got := MessageMax(config.MQTT{MessageMax: tt.message, BytesRate: tt.rate}); got != tt.want {
 			t.Errorf("%+v: got %d", tt, got)
 		}

@@ -175,17 +175,25 @@ func (l *Link) Snapshot() (contract.LinkHealth, []string) {
 
 // offlineLocked says that there is no connection.
 func (l *Link) offlineLocked(outage, up time.Duration) string {
-	text := fmt.Sprintf("no connection to the broker for %v", outage.Round(time.Second))
+	text := fmt.Sprintf("no connection to the broker for %s", config.DurationText(outage.Round(time.Second)))
 	if l.attempts > 0 {
-		text += fmt.Sprintf(", %d failed attempts", l.attempts)
+		text += ", " + Attempts(l.attempts)
 	}
 	if wait := l.next - up; wait > 0 {
-		text += fmt.Sprintf(", the next in %v", wait.Round(time.Second))
+		text += fmt.Sprintf(", the next in %s", config.DurationText(wait.Round(time.Second)))
 	}
 	if l.cause != "" {
 		text += ": " + l.cause
 	}
 	return text
+}
+
+// Attempts says how many attempts failed.
+func Attempts(n int) string {
+	if n == 1 {
+		return "1 failed attempt"
+	}
+	return fmt.Sprintf("%d failed attempts", n)
 }
 
 // troublesLocked says what is wrong with a connection.
@@ -194,9 +202,9 @@ func (l *Link) troublesLocked(up time.Duration, s mqtt.Stats) (list []string) {
 	case l.unacked > 0 && s.Acked == l.acked:
 		list = append(list, fmt.Sprintf("%d connections in a row ended before the broker acknowledged anything, and this one has acknowledged nothing yet", l.unacked))
 	case s.InFlight > 0 && s.OldestInFlight >= ackMax:
-		list = append(list, fmt.Sprintf("the broker has left a message unacknowledged for %v", s.OldestInFlight.Round(time.Second)))
+		list = append(list, fmt.Sprintf("the broker has left a message unacknowledged for %s", config.DurationText(s.OldestInFlight.Round(time.Second))))
 	case len(recent(l.breaks, up, flapWithin)) >= flapMin:
-		list = append(list, fmt.Sprintf("the connection broke %d times within %v", len(recent(l.breaks, up, flapWithin)), flapWithin))
+		list = append(list, fmt.Sprintf("the connection broke %d times within %s", len(recent(l.breaks, up, flapWithin)), config.DurationText(flapWithin)))
 	}
 	list = append(list, l.lacks...)
 	for _, n := range l.cfg.Subscriptions {
@@ -246,8 +254,8 @@ func lacks(n *mqtt.Negotiated) (list []string) {
 // shortSession says that the broker forgets the session while the gateway sleeps.
 func (l *Link) shortSession(n *mqtt.Negotiated) []string {
 	if asleep := config.WillDelay(l.cfg.Online); n.SessionExpiry < asleep {
-		return []string{fmt.Sprintf("the broker keeps the session for %v, and mqtt.online = %q needs %v: while the gateway sleeps, commands are lost and P/status shows that it was lost; "+
-			"raise the broker's limit of session expiry, or connect more often", n.SessionExpiry, l.cfg.Online, asleep)}
+		return []string{fmt.Sprintf("the broker keeps the session for %s, and mqtt.online = %q needs %s: while the gateway sleeps, commands are lost and P/status shows that it was lost; "+
+			"raise the broker's limit of session expiry, or connect more often", config.DurationText(n.SessionExpiry), l.cfg.Online, config.DurationText(asleep))}
 	}
 	return nil
 }

@@ -157,10 +157,16 @@ func (m *Meter) limitLocked() {
 	}
 	if m.held = held; !held {
 		m.cfg.Hold(nil)
-		m.cfg.Log.Info("a new day: readings of low priority are sent again")
+		if len(m.cfg.Low) > 0 {
+			m.cfg.Log.Info("a new day: readings of low priority are sent again")
+		}
 		return
 	}
 	m.cfg.Hold(m.cfg.Low)
+	if len(m.cfg.Low) == 0 {
+		m.cfg.Log.Warn("mqtt.bytes_per_day is used up: no sensor has priority low, so everything is still sent", "limit", megabytes(uint64(m.cfg.Limit)))
+		return
+	}
 	m.cfg.Log.Warn("mqtt.bytes_per_day is used up: readings of low priority wait until midnight UTC", "limit", megabytes(uint64(m.cfg.Limit)), "sensors", len(m.cfg.Low))
 }
 

@@ -31,6 +31,7 @@ type line struct {
 	held     map[string]bool
 	alarms   []contract.AlarmEvent
 	puts     int
+	log      strings.Builder
 }
 
 // start begins a run of the program.
@@ -49,7 +50,7 @@ func (l *line) start() {
 	l.meter = New(Config{
 		Counters: func() (uint64, uint64) { return l.up, l.down }, Now: func() (time.Time, bool) { return time.Now().Add(l.step), !l.unknown }, Up: func() time.Duration { return time.Since(began) + time.Hour },
 		Limit: l.limit, Low: l.low, Hold: func(sensors map[string]bool) { l.held = sensors }, Alarm: func(a contract.AlarmEvent) { l.alarms = append(l.alarms, a) },
-		Store: l, Log: slog.New(slog.DiscardHandler),
+		Store: l, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 }
 
@@ -254,6 +255,9 @@ func TestNobodyWaits(t *testing.T) {
 		l.start()
 		l.carry(2e6, 0, time.Minute)
 		if got := strings.Join(l.meter.Report(new(contract.LinkHealth)), "; "); got != "2.0 MB of the 1.0 MB of mqtt.bytes_per_day are used: no sensor has priority low, so everything is still sent" {
+			t.Error(got)
+		}
+		if got := l.log.String(); !strings.Contains(got, "no sensor has priority low, so everything is still sent") || strings.Contains(got, "readings of low priority") {
 			t.Error(got)
 		}
 		l.stop()

@@ -210,11 +210,18 @@ func TestDrainDelay(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		ack(flights, 0)
-		time.Sleep(time.Minute - time.Millisecond)
+		time.Sleep(20 * time.Second)
+		if wait := r.uplink.BacklogWait(); wait != 40*time.Second {
+			t.Errorf("the backlog waits for another %v, want 40s", wait)
+		}
+		time.Sleep(40*time.Second - time.Millisecond)
 		r.want("", r.settled())
 		time.Sleep(2 * time.Millisecond)
 		flights = r.settled()
 		r.want("telemetry/a/late 1-3", flights)
+		if wait := r.uplink.BacklogWait(); wait != 0 {
+			t.Errorf("the backlog waits for another %v", wait)
+		}
 		ack(flights, 0)
 		r.close()
 	})

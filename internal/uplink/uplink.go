@@ -146,7 +146,7 @@ type Uplink struct {
 	last           map[string]*newest
 	pacer          pacer
 	current        Link
-	drainAt        time.Time          // from when on the backlog goes
+	drainAt        time.Time          // from when on the backlog goes; others read it with mu
 	weights        map[string]float64 // bytes of a reading in the last message, by sensor
 	rendered       []payload.Reading  // of the batch that was rendered last
 	text, small    []byte             // its payload, as it is and compressed
@@ -264,6 +264,16 @@ func (u *Uplink) Stats() Stats {
 	return Stats{u.counts.delivered.Load(), u.counts.unrouted.Load(), u.counts.refused.Load(), u.counts.messages.Load(), u.counts.bytes.Load(), u.counts.settled.Load()}
 }
 
+// BacklogWait returns for how long the backlog waits on this connection before it is sent.
+func (u *Uplink) BacklogWait() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.link.Up {
+		return 0
+	}
+	return max(u.drainAt.Sub(u.now()), 0)
+}
+
 // Run delivers until ctx ends. What is staged then goes back to the store; what is in flight is
 // settled by Settle. What the store cannot do now, because its disk fails, is tried again: Run
 // returns no error.
@@ -312,7 +322,10 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 				u.cfg.Queue.Split()
 			}
 			if u.cfg.DrainDelay != nil && !link.Continues {
-				u.drainAt = u.now().Add(u.cfg.DrainDelay())
+				at := u.now().Add(u.cfg.DrainDelay())
+				u.mu.Lock()
+				u.drainAt = at
+				u.mu.Unlock()
 			}
 			u.loadSizes(ctx, link.Broker)
 		}
