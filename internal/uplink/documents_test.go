@@ -72,6 +72,7 @@ func TestNewestReadingsDoNotPoll(t *testing.T) {
 		synctest.Wait()
 		before := q.takes
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if n := q.takes - before; n > 20 {
 			t.Errorf("the uplink looked %d times in 10 s", n)
 		}
