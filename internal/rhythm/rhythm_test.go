@@ -237,7 +237,7 @@ func TestBrokerThatForgets(t *testing.T) {
 	in(t, setup{behavior: short}, func(t *testing.T, r *rig) {
 		time.Sleep(4 * time.Minute)
 		_, troubles := r.link.Snapshot()
-		if len(troubles) != 1 || !strings.HasPrefix(troubles[0], `the broker keeps the session for 5m0s, and mqtt.online = "every 15m" needs 18m45s: `) {
+		if len(troubles) != 1 || !strings.HasPrefix(troubles[0], `the broker keeps the session for 5m, and mqtt.online = "every 15m" needs 18m45s: `) {
 			t.Errorf("%q", troubles)
 		}
 	})

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,11 +42,11 @@ func TestDocumentLargerThanAllowed(t *testing.T) {
 // asked counts how often the uplink asks the store for more.
 type asked struct {
 	Queue
-	takes int
+	takes atomic.Int64
 }
 
 func (c *asked) TakePins(dst []buffer.Pin, lane buffer.Lane, most, mostBytes int) []buffer.Pin {
-	c.takes++
+	c.takes.Add(1)
 	return c.Queue.TakePins(dst, lane, most, mostBytes)
 }
 
@@ -70,9 +71,9 @@ func TestNewestReadingsDoNotPoll(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		before := q.takes
+		before := q.takes.Load()
 		time.Sleep(10 * time.Second)
-		if n := q.takes - before; n > 20 {
+		if n := q.takes.Load() - before; n > 20 {
 			t.Errorf("the uplink looked %d times in 10 s", n)
 		}
 		r.want("last/a 1-1", last)
