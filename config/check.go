@@ -218,15 +218,7 @@ func (b *binder) bindOptions(s *Sensor, path string) bool {
 		}
 		return false
 	}
-	fields := s.Spec.Fields(s.Options)
-	b.bindOutput(s, fields, path)
-	s.fields = []drivers.Field{}
-	for _, f := range fields {
-		if filter := s.Fields[f.Name]; !filter.Drop {
-			f.Name = filter.Name(f.Name)
-			s.fields = append(s.fields, f)
-		}
-	}
+	s.fields = b.bindOutput(s, s.Spec.Fields(s.Options), path)
 	return true
 }
 

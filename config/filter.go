@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -23,8 +22,6 @@ const (
 	rateMax        = 24 * time.Hour
 	alarmForMax    = 7 * 24 * time.Hour
 )
-
-var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
 // A FieldFilter is what happens to one field. The zero value leaves it as it is.
 type FieldFilter struct {
@@ -132,7 +129,7 @@ func (c FieldFilter) Check(k drivers.Kind) error {
 	wrong(c.Counter != "" && c.Calibration != nil, "counter", "it does not go with calibration: use scale")
 	wrong(c.Clamp != nil && (len(c.Clamp) != 2 || c.Clamp[0] >= c.Clamp[1]), "clamp", "want the least and the greatest result, such as [0, 100]")
 	wrong(c.Round != nil && (*c.Round < 0 || *c.Round > maxRound), "round", "want 0 to %d digits after the point", maxRound)
-	wrong(c.Rename != "" && !fieldName.MatchString(c.Rename), "rename", "%.70q is not a lower-case name such as %q", c.Rename, "active_power")
+	wrong(c.Rename != "" && !drivers.IsFieldName(c.Rename), "rename", "%.70q is not a lower-case name such as %q", c.Rename, "active_power")
 	wrong(c.Drop && c.Rename != "", "rename", "the field is dropped: remove either")
 	wrong(c.Deadband < 0, "deadband", "%v is negative", c.Deadband)
 	wrong(c.Heartbeat < 0, "heartbeat", "%v is negative", c.Heartbeat)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"unicode"
+
+	"github.com/fieldgate/fieldgate/drivers"
 )
 
 // Bounds of labels, which are in every message.
@@ -19,7 +21,7 @@ func (b *binder) checkLabels(path string, labels map[string]string) {
 	}
 	for _, name := range sortedMapKeys(labels) {
 		at := path + "." + name
-		if !fieldName.MatchString(name) {
+		if !drivers.IsFieldName(name) {
 			b.report(b.at(at), "%s: %.70q is not a lower-case name such as %q", path, name, "site")
 		}
 		if v := labels[name]; v == "" || len(v) > maxLabel || strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) }) {

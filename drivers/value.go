@@ -41,6 +41,23 @@ type Value struct {
 	text  string
 }
 
+// maxFieldName bounds the name of a field, which is in every message.
+const maxFieldName = 64
+
+// IsFieldName reports whether a name can be that of a field: lower-case snake case, of at most 64
+// bytes.
+func IsFieldName(name string) bool {
+	if name == "" || len(name) > maxFieldName || name[0] < 'a' || name[0] > 'z' {
+		return false
+	}
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
 // Float returns a Value of kind float. A number that is not finite cannot be written in JSON: it
 // becomes Bad(field, "range").
 func Float(field string, v float64) Value {

@@ -3,6 +3,7 @@ package drivers
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -61,6 +62,17 @@ func TestUnits(t *testing.T) {
 	} {
 		if got := q.Unit(); got != want {
 			t.Errorf("%q: want %q, got %q", q, want, got)
+		}
+	}
+}
+
+func TestIsFieldName(t *testing.T) {
+	for name, want := range map[string]bool{
+		"a": true, "power_l1": true, strings.Repeat("a", 64): true,
+		"": false, "_a": false, "1a": false, "Power": false, "a-b": false, "grün": false, "a b": false, strings.Repeat("a", 65): false,
+	} {
+		if IsFieldName(name) != want {
+			t.Errorf("%q: want %v", name, want)
 		}
 	}
 }

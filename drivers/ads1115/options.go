@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/fieldgate/fieldgate/drivers"
@@ -65,8 +64,6 @@ func gains() map[float64]uint16 {
 	return map[float64]uint16{6.144: 0, 4.096: 1, 2.048: 2, 1.024: 3, 0.512: 4, 0.256: 5}
 }
 
-var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 // Check reports every option that has an impossible value.
 func (o *Options) Check() error {
 	errs := []error{
@@ -84,7 +81,7 @@ func (o *Options) Check() error {
 			}
 		}
 		c := all[name]
-		wrong(!fieldName.MatchString(name), "", "%q is not a lower-case name such as %q", name, "tank_level")
+		wrong(!drivers.IsFieldName(name), "", "%q is not a lower-case name such as %q", name, "tank_level")
 		_, ok := inputs()[c.Input]
 		wrong(!ok, ".input", `%q; want "0", "1", "2", "3", or a difference: "0-1", "0-3", "1-3", "2-3"`, c.Input)
 		_, ok = gains()[c.fullScale()]

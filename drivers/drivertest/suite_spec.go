@@ -9,8 +9,6 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-var snake = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 func (s Suite) spec(t *testing.T) {
 	if !regexp.MustCompile(`^[a-z][a-z0-9-]*$`).MatchString(s.Spec.Name) {
 		t.Errorf("name %q is not lower case", s.Spec.Name)
@@ -20,7 +18,7 @@ func (s Suite) spec(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, f := range s.Spec.Fields(s.prepared()) {
-		if !snake.MatchString(f.Name) || seen[f.Name] {
+		if !drivers.IsFieldName(f.Name) || seen[f.Name] {
 			t.Errorf("field %q is not in lower-case snake case, or there twice", f.Name)
 		}
 		seen[f.Name] = true
@@ -64,7 +62,7 @@ func checkOptions(t *testing.T, path string, v reflect.Value) {
 		if !f.IsExported() {
 			continue
 		}
-		if !snake.MatchString(f.Tag.Get("toml")) {
+		if !drivers.IsFieldName(f.Tag.Get("toml")) {
 			t.Errorf("option %s has the toml tag %q, want lower-case snake case", name, f.Tag.Get("toml"))
 		}
 		if f.Tag.Get("doc") == "" {

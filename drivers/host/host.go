@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit"
 )
 
 // Options are what the configuration may set.
@@ -47,54 +46,23 @@ func measures() []measure {
 	}
 }
 
-// selected returns the fields that the options ask for.
-func (o *Options) selected() []measure {
-	all := measures()
-	if o.Fields == nil {
-		return all[:len(all)-1]
-	}
-	var some []measure
-	for _, name := range o.Fields {
-		if i := slices.IndexFunc(all, func(m measure) bool { return m.Name == name }); i >= 0 {
-			some = append(some, all[i])
-		}
-	}
-	return some
+// choice is what the option fields chooses from.
+func choice() kit.Fields[measure] {
+	f := kit.Fields[measure]{All: measures(), Of: func(m measure) drivers.Field { return m.Field }}
+	f.Usual = f.Names()[:len(f.All)-1]
+	return f
 }
 
 // Check reports every option that has an impossible value.
 func (o *Options) Check() error {
-	var names []string
-	for _, m := range measures() {
-		names = append(names, m.Name)
-	}
-	var errs []error
-	wrong := func(key, format string, args ...any) {
-		errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
-	}
-	if o.Fields != nil && len(o.Fields) == 0 {
-		wrong("fields", "it is empty; leave it out for all, or name some of %s", strings.Join(names, ", "))
-	}
-	for i, name := range o.Fields {
-		if !slices.Contains(names, name) {
-			wrong("fields", "%q is none of %s", name, strings.Join(names, ", "))
-		} else if slices.Contains(o.Fields[:i], name) {
-			wrong("fields", "%q is named twice", name)
-		}
-	}
+	err := choice().Check(o.Fields)
 	if !filepath.IsAbs(o.Path) {
-		wrong("path", "%q is not an absolute path", o.Path)
+		err = errors.Join(err, &drivers.OptionError{Key: "path", Err: fmt.Errorf("%q is not an absolute path", o.Path)})
 	}
-	return errors.Join(errs...)
+	return err
 }
 
-func fields(o *Options) []drivers.Field {
-	var fields []drivers.Field
-	for _, m := range o.selected() {
-		fields = append(fields, m.Field)
-	}
-	return fields
-}
+func fields(o *Options) []drivers.Field { return choice().Describe(o.Fields) }
 
 // Dev is this board.
 type Dev struct {
@@ -112,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &Dev{o: o, measures: o.selected()}
+	d := &Dev{o: o, measures: choice().Chosen(o.Fields)}
 	d.values = make([]drivers.Value, len(d.measures))
 	return d, nil
 }

@@ -177,7 +177,7 @@ func TestDisk(t *testing.T) {
 func TestCheck(t *testing.T) {
 	o := &Options{Fields: []string{"uptime", "fan", "uptime"}, Path: "var"}
 	err := o.Check()
-	for _, want := range []string{`"fan" is none of cpu_temperature`, `"uptime" is named twice`, "option path: "} {
+	for _, want := range []string{`"fan" is none of cpu_temperature`, `"uptime" is there twice`, "option path: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}

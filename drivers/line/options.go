@@ -42,8 +42,6 @@ func mode(o *Options) drivers.SerialMode {
 	return drivers.SerialMode{Baud: o.Baud, DataBits: o.DataBits, Parity: o.Parity, StopBits: o.StopBits}
 }
 
-var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 // kinds are the types that a field may have.
 func kinds() map[string]drivers.Kind {
 	return map[string]drivers.Kind{
@@ -97,7 +95,7 @@ func (o *Options) Check() error {
 	names := slices.DeleteFunc(slices.Clone(o.names()), func(name string) bool { return name == "" })
 	wrong(len(errs) == 0 && len(names) == 0, from, "it names no field; a group of a pattern is named so: (?P<temperature>[0-9.]+)")
 	for i, name := range names {
-		wrong(!fieldName.MatchString(name), from, "%q is not a lower-case name such as %q", name, "flow_rate")
+		wrong(!drivers.IsFieldName(name), from, "%q is not a lower-case name such as %q", name, "flow_rate")
 		wrong(slices.Contains(names[:i], name), from, "%q is there twice", name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Fields)) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -134,8 +133,6 @@ func (e *entry) overlaps(f *entry) bool {
 	return true
 }
 
-var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 // checkRegisters reports every entry of the map that is impossible, or contradicts another.
 func (s *settings) checkRegisters() error {
 	var errs []error
@@ -152,7 +149,7 @@ func (s *settings) checkRegisters() error {
 		before := len(errs)
 		size, known := sizes()[e.Type]
 		number := known && e.Type != "string" && e.Type != "bool"
-		wrong(!fieldName.MatchString(e.Field), at+".field", "%q is not a lower-case name such as %q", e.Field, "active_power")
+		wrong(!drivers.IsFieldName(e.Field), at+".field", "%q is not a lower-case name such as %q", e.Field, "active_power")
 		wrong(e.Register.Table != "" && !slices.Contains(tables(), e.Register.Table), at+".table", "%q is none of %s", e.Register.Table, strings.Join(tables(), ", "))
 		wrong(!known, at+".type", "%q is none of uint16, int16, uint32, int32, uint64, int64, float32, float64, string, bool", e.Type)
 		wrong(e.table.bits() && e.Type != "bool", at+".type", "a %s is a bool, not a %s", e.table, e.Type)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
@@ -68,48 +66,18 @@ func (o *Options) measures() []measure {
 	}
 }
 
-// selected returns the fields that the options ask for.
-func (o *Options) selected() []measure {
-	all := o.measures()
-	if o.Fields == nil {
-		return all[:len(all)-1]
-	}
-	var some []measure
-	for _, name := range o.Fields {
-		if i := slices.IndexFunc(all, func(m measure) bool { return m.Name == name }); i >= 0 {
-			some = append(some, all[i])
-		}
-	}
-	return some
+// choice is what the option fields chooses from.
+func (o *Options) choice() kit.Fields[measure] {
+	f := kit.Fields[measure]{All: o.measures(), Of: func(m measure) drivers.Field { return m.Field }}
+	f.Usual = f.Names()[:len(f.All)-1]
+	return f
 }
 
-func fields(o *Options) []drivers.Field {
-	var fields []drivers.Field
-	for _, m := range o.selected() {
-		fields = append(fields, m.Field)
-	}
-	return fields
-}
+func fields(o *Options) []drivers.Field { return o.choice().Describe(o.Fields) }
 
 // Check reports every option that has an impossible value.
 func (o *Options) Check() error {
-	var names []string
-	for _, m := range o.measures() {
-		names = append(names, m.Name)
-	}
-	var errs []error
-	wrong := func(bad bool, key, format string, args ...any) {
-		if bad {
-			errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
-		}
-	}
-	wrong(o.Baud < 50 || o.Baud > 4_000_000, "baud", "%d; want 50 to 4000000", o.Baud)
-	wrong(o.Fields != nil && len(o.Fields) == 0, "fields", "it is empty; leave it out for all, or name some of %s", strings.Join(names, ", "))
-	for i, name := range o.Fields {
-		wrong(!slices.Contains(names, name), "fields", "%q is none of %s", name, strings.Join(names, ", "))
-		wrong(slices.Contains(o.Fields[:i], name), "fields", "%q is there twice", name)
-	}
-	return errors.Join(errs...)
+	return errors.Join(kit.CheckRange("baud", float64(o.Baud), 50, 4_000_000, "bits per second"), o.choice().Check(o.Fields))
 }
 
 // Dev is a receiver.
@@ -131,7 +99,7 @@ func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return &Dev{o: o, measures: o.selected(), reader: stream.NewReader(port)}, nil
+	return &Dev{o: o, measures: o.choice().Chosen(o.Fields), reader: stream.NewReader(port)}, nil
 }
 
 // Read returns the newest epoch that has arrived, or waits for one until ctx ends.

@@ -1,21 +1,16 @@
 package p1
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit"
 )
 
 // A measure makes one field of a telegram.
 type measure struct {
 	drivers.Field
 	value func(o objects, f drivers.Field) drivers.Value
-}
-
-// usual are the fields of every DSMR meter.
-func usual() []string {
-	return []string{"energy_import_1", "energy_import_2", "energy_export_1", "energy_export_2", "power_import", "power_export", "tariff"}
 }
 
 // measures returns all fields that there are.
@@ -54,30 +49,14 @@ func measures() []measure {
 		}})
 }
 
-// AllFields returns the names of all fields that there are.
-func AllFields() []string {
-	var names []string
-	for _, m := range measures() {
-		names = append(names, m.Name)
-	}
-	return names
+// choice is what the option fields chooses from.
+func choice() kit.Fields[measure] {
+	return kit.Fields[measure]{All: measures(), Of: func(m measure) drivers.Field { return m.Field },
+		Usual: []string{"energy_import_1", "energy_import_2", "energy_export_1", "energy_export_2", "power_import", "power_export", "tariff"}} // of every DSMR meter
 }
 
-// selected returns the fields that the options ask for.
-func (o *Options) selected() []measure {
-	names := o.Fields
-	if names == nil {
-		names = usual()
-	}
-	all := measures()
-	var some []measure
-	for _, name := range names {
-		if i := slices.IndexFunc(all, func(m measure) bool { return m.Name == name }); i >= 0 {
-			some = append(some, all[i])
-		}
-	}
-	return some
-}
+// AllFields returns the names of all fields that there are.
+func AllFields() []string { return choice().Names() }
 
 // number makes the measure of a code that has a number.
 func number(name, unit, code, doc string) measure {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/kit/stream"
@@ -31,29 +29,9 @@ func mode(o *Options) drivers.SerialMode {
 }
 
 // Check reports every option that has an impossible value.
-func (o *Options) Check() error {
-	names := AllFields()
-	var errs []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			errs = append(errs, &drivers.OptionError{Key: "fields", Err: fmt.Errorf(format, args...)})
-		}
-	}
-	wrong(o.Fields != nil && len(o.Fields) == 0, "it is empty; leave it out, or name some of %s", strings.Join(names, ", "))
-	for i, name := range o.Fields {
-		wrong(!slices.Contains(names, name), "%q is none of %s", name, strings.Join(names, ", "))
-		wrong(slices.Contains(o.Fields[:i], name), "%q is there twice", name)
-	}
-	return errors.Join(errs...)
-}
+func (o *Options) Check() error { return choice().Check(o.Fields) }
 
-func fields(o *Options) []drivers.Field {
-	var fields []drivers.Field
-	for _, m := range o.selected() {
-		fields = append(fields, m.Field)
-	}
-	return fields
-}
+func fields(o *Options) []drivers.Field { return choice().Describe(o.Fields) }
 
 // Dev is a meter.
 type Dev struct {
@@ -82,7 +60,7 @@ func open(ctx context.Context, name string, port drivers.Port, o Options) (*Dev,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return &Dev{name: name, o: o, measures: o.selected(), reader: stream.NewReader(port)}, nil
+	return &Dev{name: name, o: o, measures: choice().Chosen(o.Fields), reader: stream.NewReader(port)}, nil
 }
 
 // Read returns the newest telegram that has arrived, or waits for one until ctx ends.

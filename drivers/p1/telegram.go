@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 // maxTelegram is more than any meter sends: with its longest text message, a telegram of DSMR 5 has
@@ -85,21 +87,8 @@ func parse(telegram []byte, unchecked bool) (objects, error) {
 	return all, nil
 }
 
-// crc returns the checksum: x¹⁶+x¹⁵+x²+1, the lowest bit first, beginning with 0.
-func crc(b []byte) uint16 {
-	var c uint16
-	for _, v := range b {
-		c ^= uint16(v)
-		for range 8 {
-			if c&1 != 0 {
-				c = c>>1 ^ 0xa001
-			} else {
-				c >>= 1
-			}
-		}
-	}
-	return c
-}
+// crc returns the checksum: x¹⁶+x¹⁵+x²+1, beginning with 0.
+func crc(b []byte) uint16 { return stream.CRC16(0xa001, 0, b) }
 
 // A quantity is a number with its unit.
 type quantity struct {

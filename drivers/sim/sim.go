@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -40,8 +39,6 @@ func Shapes() []string {
 var Spec = drivers.Machine("sim", "a simulated sensor: waves, steps, a counter, and faults on request",
 	Options{Field: "value", Shape: "sine", Period: 60, Amplitude: 1, Seed: 1}, fields, Open)
 
-var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 // Check reports every option that has an impossible value.
 func (o *Options) Check() error {
 	var errs []error
@@ -50,7 +47,7 @@ func (o *Options) Check() error {
 			errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
 		}
 	}
-	wrong(!fieldName.MatchString(o.Field), "field", "%q is not a lower-case name such as %q", o.Field, "flow_rate")
+	wrong(!drivers.IsFieldName(o.Field), "field", "%q is not a lower-case name such as %q", o.Field, "flow_rate")
 	wrong(!slices.Contains(Shapes(), o.Shape), "shape", "%q is none of %s", o.Shape, strings.Join(Shapes(), ", "))
 	wrong(o.Period < 2, "period", "%d readings; want at least 2", o.Period)
 	wrong(!finite(o.Amplitude), "amplitude", "%v is not a finite number", o.Amplitude)

@@ -3,6 +3,8 @@ package sml
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
 // maxFrame is more than any meter sends: most have less than 500 bytes.
@@ -69,19 +71,5 @@ func (f *framer) drop() {
 	f.inside = false
 }
 
-// crc returns the checksum of DIN EN 62056-46: x¹⁶+x¹²+x⁵+1, the lowest bit first, beginning with
-// ones and inverted.
-func crc(b []byte) uint16 {
-	c := uint16(0xffff)
-	for _, v := range b {
-		c ^= uint16(v)
-		for range 8 {
-			if c&1 != 0 {
-				c = c>>1 ^ 0x8408
-			} else {
-				c >>= 1
-			}
-		}
-	}
-	return ^c
-}
+// crc returns the checksum of DIN EN 62056-46: x¹⁶+x¹²+x⁵+1, beginning with ones and inverted.
+func crc(b []byte) uint16 { return ^stream.CRC16(0x8408, 0xffff, b) }

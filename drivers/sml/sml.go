@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit"
 	"github.com/fieldgate/fieldgate/drivers/kit/stream"
 )
 
@@ -65,54 +65,21 @@ func measures() []measure {
 	return all
 }
 
+// choice is what the option fields chooses from.
+func choice() kit.Fields[measure] {
+	f := kit.Fields[measure]{All: measures(), Of: func(m measure) drivers.Field { return m.Field }}
+	f.Usual = f.Names()[:3]
+	return f
+}
+
 // AllFields returns the names of all fields that there are.
-func AllFields() []string {
-	var names []string
-	for _, m := range measures() {
-		names = append(names, m.Name)
-	}
-	return names
-}
+func AllFields() []string { return choice().Names() }
 
-// selected returns the fields that the options ask for.
-func (o *Options) selected() []measure {
-	all := measures()
-	if o.Fields == nil {
-		return all[:3]
-	}
-	var some []measure
-	for _, name := range o.Fields {
-		if i := slices.IndexFunc(all, func(m measure) bool { return m.Name == name }); i >= 0 {
-			some = append(some, all[i])
-		}
-	}
-	return some
-}
-
-func fields(o *Options) []drivers.Field {
-	var fields []drivers.Field
-	for _, m := range o.selected() {
-		fields = append(fields, m.Field)
-	}
-	return fields
-}
+func fields(o *Options) []drivers.Field { return choice().Describe(o.Fields) }
 
 // Check reports every option that has an impossible value.
 func (o *Options) Check() error {
-	names := AllFields()
-	var errs []error
-	wrong := func(bad bool, key, format string, args ...any) {
-		if bad {
-			errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
-		}
-	}
-	wrong(o.Baud < 300 || o.Baud > 921600, "baud", "%d; want 300 to 921600", o.Baud)
-	wrong(o.Fields != nil && len(o.Fields) == 0, "fields", "it is empty; leave it out, or name some of %s", strings.Join(names, ", "))
-	for i, name := range o.Fields {
-		wrong(!slices.Contains(names, name), "fields", "%q is none of %s", name, strings.Join(names, ", "))
-		wrong(slices.Contains(o.Fields[:i], name), "fields", "%q is there twice", name)
-	}
-	return errors.Join(errs...)
+	return errors.Join(kit.CheckRange("baud", float64(o.Baud), 300, 921_600, "bits per second"), choice().Check(o.Fields))
 }
 
 // Dev is a meter.
@@ -131,7 +98,7 @@ func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return &Dev{o: o, measures: o.selected(), reader: stream.NewReader(port)}, nil
+	return &Dev{o: o, measures: choice().Chosen(o.Fields), reader: stream.NewReader(port)}, nil
 }
 
 // Read returns the newest frame that has arrived, or waits for one until ctx ends.

@@ -162,10 +162,10 @@ func TestNothingToRead(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for want, o := range map[string]Options{
-		"option baud: 0; want 300 to 921600":                {},
-		`option fields: "watt" is none of energy_import`:    {Baud: 9600, Fields: []string{"watt"}},
-		`option fields: "power" is there twice`:             {Baud: 9600, Fields: []string{"power", "power"}},
-		"option fields: it is empty; leave it out, or name": {Baud: 9600, Fields: []string{}},
+		"option baud: 0 bits per second; want 300 to 921600": {},
+		`option fields: "watt" is none of energy_import`:     {Baud: 9600, Fields: []string{"watt"}},
+		`option fields: "power" is there twice`:              {Baud: 9600, Fields: []string{"power", "power"}},
+		"option fields: it is empty; leave it out, or name":  {Baud: 9600, Fields: []string{}},
 	} {
 		if err := o.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)

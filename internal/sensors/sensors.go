@@ -1,7 +1,7 @@
 // Package sensors is the sensors of the gateway between their configuration and the store: it makes
-// a sampler for each, keeps what they measure, reports when their state changes, and describes them
-// for the cloud. How a sensor is read is package sampling's; what becomes of a reading is the
-// store's.
+// a sampler for each, keeps what they measure, reports when their state changes or a field is
+// beyond its limits, and describes them for the cloud. How a sensor is read is package sampling's;
+// what becomes of a reading is the store's.
 package sensors
 
 import (

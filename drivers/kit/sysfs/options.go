@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/fieldgate/fieldgate/drivers"
@@ -42,8 +41,6 @@ func Doc(device, channel, label string) string {
 	return doc
 }
 
-var fieldForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 // CheckOptions reports what is wrong with the options of a driver: the name of a device, and its
 // channels by the names of the fields, of which usual is the default. check reports what is wrong
 // with one of them, of which key is the option.
@@ -57,7 +54,7 @@ func CheckOptions[C any](name string, channels map[string]C, usual string, check
 	}
 	for _, field := range slices.Sorted(maps.Keys(channels)) {
 		key := "channels." + field
-		if !fieldForm.MatchString(field) {
+		if !drivers.IsFieldName(field) {
 			errs = append(errs, &drivers.OptionError{Key: key, Err: errors.New("the name of a field is lower-case letters, digits and _")})
 		} else if err := check(key, channels[field]); err != nil {
 			errs = append(errs, err)
