@@ -10,6 +10,31 @@
 // the fields of that request are Bad; silence or a broken answer fails the reading at once, so that
 // a dead device costs its line one timeout.
 //
+// A device that is busy (exceptions 5 and 6) is asked again until its timeout has passed; a write
+// only after exception 6, which says that nothing was written.
+//
+// # Devices that read the standard in another way
+//
+// Each of these options is for a class of devices. The message of a failure names those that may
+// help.
+//
+//   - gap: data loggers and inverters behind them (Huawei's dongle, Solis' stick), and meters whose
+//     manual wants a pause (Carlo Gavazzi EM340), lose requests that come fast.
+//   - max_read, max_read_bits: devices with small buffers refuse long answers with exception 2 or
+//     3, or cut them; I/O modules with 8 or 16 coils refuse more.
+//   - one_request_per_field: devices whose registers are parameters (variable-speed drives, heat
+//     pumps, controllers behind a protocol converter) answer one value a request.
+//   - max_gap = 0, the default: devices refuse holes in their map with exception 2.
+//   - any_unit: devices without a serial line answer with 0 or 255, whatever they were asked for.
+//     Over TCP that is safe, because each answer has the number of its request. On a serial line a
+//     late answer of another device would be taken for the device's own, so the device must be the
+//     only one there: the configuration is refused otherwise.
+//   - unit_id 248 to 255: the specification reserves these, and some makers use them nevertheless
+//     (PZEM-004T and PZEM-016: 248). They work, with a warning. 0 addresses all devices of a line,
+//     and none answers.
+//   - write_multiple: devices that write with functions 15 and 16 only.
+//   - timeout: slow devices, those on radio, and gateways with many devices behind them.
+//
 // # The exchange on a serial line
 //
 // What makes Modbus RTU unreliable is not its protocol but the line, and this is where libraries
@@ -72,6 +97,7 @@
 // "no answer": wrong unit id, baud rate or parity, or swapped wires. Values that are wrong by
 // orders of magnitude: wrong word_order or type; min and max of the field keep them from being
 // sent. Exception 2 (illegal data address): the map is wrong, or goes one register too far; many
-// devices count from 1 in the manual. Echoes and late answers are handled; a device that repeatedly
-// answers late needs a longer timeout.
+// devices count from 1 in the manual. If it is the exception of several fields at once, try
+// one_request_per_field, a smaller max_read, and max_gap = 0. Echoes and late answers are handled;
+// a device that repeatedly answers late needs a longer timeout.
 package modbus

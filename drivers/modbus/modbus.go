@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
@@ -32,7 +33,7 @@ type dev struct {
 // drivers.Writer if a register is writable. The options must pass Check.
 func OpenRTU(ctx context.Context, port drivers.Port, o RTU) (drivers.Driver, error) {
 	s := o.settings()
-	return open(ctx, s, newRTU(s, port, o.mode(), o.Gap))
+	return open(ctx, s, newRTU(s, port, o.mode()))
 }
 
 // OpenTCP is OpenRTU for a device in the network.
@@ -65,9 +66,9 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	for i := range n {
 		at := (first + i) % n
 		b := &d.blocks[at]
-		data, err := d.link.exchange(ctx, &b.request)
+		data, err := d.ask(ctx, &b.request)
 		if e := Exception(0); errors.As(err, &e) {
-			refused = fmt.Errorf("%sreading %s: %w", d.title(), b.place(), err)
+			refused = fmt.Errorf("%sreading %s: %w%s", d.title(), b.place(), err, d.hint(b, e))
 			for _, j := range b.entries {
 				d.values[j] = drivers.Bad(d.entries[j].Field, fmt.Sprintf("exception %d", uint8(e)))
 			}
@@ -88,6 +89,31 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	d.read = true
 	return d.values, nil
+}
+
+// ask is an exchange that is repeated, within the timeout, while the device says that it is busy.
+func (d *dev) ask(ctx context.Context, q *request) ([]byte, error) {
+	limited, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	data, err := d.link.exchange(ctx, q)
+	for again(q, err) && drivers.Wait(limited, min(busyPause, d.timeout/4)) == nil {
+		next, nextErr := d.link.exchange(limited, q)
+		if nextErr != nil && limited.Err() != nil { // the exception is what the device has said
+			break
+		}
+		data, err = next, nextErr
+	}
+	return data, err
+}
+
+// busyPause is how long a busy device is left alone.
+const busyPause = 50 * time.Millisecond
+
+// again reports whether a device that refused should be asked again: section 7 of the application
+// protocol. What it acknowledged is not written twice.
+func again(q *request, err error) bool {
+	e := Exception(0)
+	return errors.As(err, &e) && (e == busy || e == acknowledged && !q.write)
 }
 
 // decode sets the values of a block. It fails when all floating-point numbers in it look as if
@@ -151,25 +177,33 @@ func (w writer) Write(ctx context.Context, v drivers.Value) error {
 			return fmt.Errorf("before writing %s: %w", e.Field, err)
 		}
 	}
-	if _, err := w.link.exchange(ctx, &q); err != nil {
-		return fmt.Errorf("%swriting %v to %s (%s): %w", w.title(), v.Any(), e.Field, e.place(), err)
+	if _, err := w.ask(ctx, &q); err != nil {
+		hint, refused := "", Exception(0)
+		if errors.As(err, &refused) {
+			hint = hintWrite(&q, refused)
+		}
+		return fmt.Errorf("%swriting %v to %s (%s): %w%s", w.title(), v.Any(), e.Field, e.place(), err, hint)
 	}
 	return nil
 }
 
 // writeRequest makes the request that sets an entry to a value.
-func (s *settings) writeRequest(e *entry, v drivers.Value) (request, error) {
+func (s *settings) writeRequest(e *entry, v drivers.Value) (q request, err error) {
 	if e.table == coil {
 		if v.Kind() != drivers.KindBool {
 			return request{}, fmt.Errorf("%s takes true or false, not a %s", e.Field, v.Kind())
 		}
-		return writeCoil(byte(s.unit), e.Address, v.Bool(), s.writeMultiple), nil
+		q = writeCoil(byte(s.unit), e.Address, v.Bool(), s.writeMultiple)
+		q.anyUnit = s.anyUnit
+		return q, nil
 	}
 	data, err := e.registers(v)
 	if err != nil {
 		return request{}, err
 	}
-	return writeRegisters(byte(s.unit), e.Address, data, s.writeMultiple), nil
+	q = writeRegisters(byte(s.unit), e.Address, data, s.writeMultiple)
+	q.anyUnit = s.anyUnit
+	return q, nil
 }
 
 func (d *dev) writable() []string {

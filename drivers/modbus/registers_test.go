@@ -26,6 +26,9 @@ func TestPlan(t *testing.T) {
 		{"125", row(126, Register{}), nil, "holding registers 0 to 124; holding register 125"},
 		{"max_read, nothing torn", row(4, Register{Type: "float32"}), func(s *settings) { s.maxRead = 5 }, "holding registers 0 to 3; holding registers 4 to 7"},
 		{"2000 coils", row(2001, Register{Table: "coil"}), nil, "coils 0 to 1999; coil 2000"},
+		{"coils of a device with few", row(20, Register{Table: "discrete"}), func(s *settings) { s.maxRead, s.maxReadBits = 2, 16 }, "discrete inputs 0 to 15; discrete inputs 16 to 19"},
+		{"one request per field", []Register{{Field: "a", Type: "uint32"}, {Field: "b", Address: 2}, {Field: "c", Address: 2, Type: "bool"}, {Field: "d", Address: 3}, {Field: "e", Table: "coil"}, {Field: "f", Table: "coil", Address: 1}},
+			func(s *settings) { s.oneRequest, s.maxGap = true, 10 }, "holding registers 0 to 1; holding register 2; holding register 3; coil 0; coil 1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -122,10 +125,12 @@ func TestCheck(t *testing.T) {
 		want   string
 	}{
 		{"no registers", func(o *RTU) { o.Registers = nil }, "option registers: there are none"},
-		{"unit", func(o *RTU) { o.UnitID = 0 }, "option unit_id: 0; want 1 to 247"},
+		{"broadcast", func(o *RTU) { o.UnitID = 0 }, "option unit_id: 0 is for all devices of the line, and none answers; want 1 to 255"},
+		{"unit", func(o *RTU) { o.UnitID = 256 }, "option unit_id: 256; want 1 to 255"},
 		{"timeout", func(o *RTU) { o.Timeout = time.Minute }, "option timeout: 1m0s; want 10ms to 10s"},
 		{"max_gap", func(o *RTU) { o.MaxGap = 125 }, "option max_gap"},
 		{"max_read", func(o *RTU) { o.MaxRead = 126 }, "option max_read: 126 registers"},
+		{"max_read_bits", func(o *RTU) { o.MaxReadBits = 2001 }, "option max_read_bits: 2001; want 1 to 2000"},
 		{"byte order", func(o *RTU) { o.ByteOrder = "ABCD" }, `option byte_order: "ABCD"; want big or little`},
 		{"baud", func(o *RTU) { o.Baud = 0 }, "option baud: 0"},
 		{"parity", func(o *RTU) { o.Parity = "mark" }, `option parity: "mark"`},
