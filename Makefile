@@ -55,6 +55,7 @@ bench: build
 	go test -tags $(TAGS) -timeout 40m -run '^$$' -bench . -benchtime 20x ./cmd/fieldgate
 	go test -tags $(TAGS) -run '^$$' -bench . ./internal/sampling ./buffer
 	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x ./internal/link
+	go test -tags $(TAGS) -run '^$$' -bench ModbusLine -benchtime 1x ./drivers/modbus
 	cd mqtt/bench && go run .
 
 include cross/targets.mk
