@@ -8,6 +8,12 @@
 // legacy for these. Fields that a meter does not send are Bad ("not present"); the option fields
 // chooses those that it does:
 //
+//	[[sensor]]
+//	name = "meter"
+//	driver = "p1"
+//	bus = "/dev/serial/by-id/usb-FTDI_FT232R-if00-port0"
+//	every = "10s"
+//	timeout = "25s"
 //	[sensor.options]
 //	fields = ["energy_import_1", "energy_import_2", "power_import", "voltage_l1", "gas", "gas_time"]
 //
