@@ -58,7 +58,7 @@ func openWith(t *testing.T, s *settings, change func(*settings), l func(drivers.
 	port, err := drivertest.OnSerial(drivertest.Device{
 		Delay:   time.Millisecond,
 		Answers: func(q []byte) string { return string(answer(q)) },
-	}).Serial("bus", drivers.SerialMode{})
+	}).Port(t.Context(), "bus", drivers.SerialMode{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,9 @@ var SpecRTU = drivers.SharedSerial("modbus-rtu", "any Modbus device on a serial 
 // SpecTCP is the entry of Modbus TCP.
 var SpecTCP = drivers.Network("modbus-tcp", "any Modbus device in the network or behind a gateway, by its register map",
 	TCP{UnitID: 1, Timeout: time.Second, MaxRead: maxRegisters, MaxReadBits: maxBits, ByteOrder: "big", WordOrder: "big"},
-	func(o *TCP) []drivers.Field { return fields(o.settings()) }, OpenTCP)
+	func(o *TCP) []drivers.Field { return fields(o.settings()) }, (*TCP).mode, OpenTCP)
+
+func (o *TCP) mode() drivers.SerialMode { return drivers.SerialMode{} }
 
 func (o *RTU) mode() drivers.SerialMode {
 	m := drivers.SerialMode{Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits}
