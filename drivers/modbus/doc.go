@@ -1,7 +1,9 @@
 // Package modbus is the driver of Modbus devices: meters, inverters, sensors, remote inputs and
 // outputs. The driver reads any register map that the configuration describes, and writes the
 // fields that are writable there. "modbus-rtu" is for devices on a serial line, which several
-// sensors may share, "modbus-tcp" for those in the network and behind a gateway.
+// sensors may share, also if the line is at a serial device server that passes RTU frames (bus =
+// "host:port"). "modbus-tcp" is for devices in the network and for those behind a gateway that
+// speaks Modbus TCP.
 //
 // # Reading
 //
@@ -32,6 +34,12 @@
 //   - unit_id 248 to 255: the specification reserves these, and some makers use them nevertheless
 //     (PZEM-004T and PZEM-016: 248). They work, with a warning. 0 addresses all devices of a line,
 //     and none answers.
+//   - connect_delay: devices that are deaf for a second or two after connecting, or hang up if they
+//     are asked too early (Huawei's dongle). The pause belongs to the reading that connects: every,
+//     or the sensor's timeout, must be longer.
+//   - close_after_read: devices that take one connection only, which another program needs as well.
+//     Devices that hang up when idle need no option: the connection is opened again and the request
+//     sent again, without a failed reading.
 //   - write_multiple: devices that write with functions 15 and 16 only.
 //   - timeout: slow devices, those on radio, and gateways with many devices behind them.
 //
@@ -45,6 +53,10 @@
 // the checksum that belong to the request. The wait is the device's response time (timeout) plus
 // the time that the bytes need on the line. Whether a line echoes is learned from reading, since
 // the answer to a write is itself an echo.
+//
+// At a serial device server all of this stays as it is: the server keeps the settings of the line
+// by itself, but the silence between frames, the echo and the late answers are those of its line.
+// baud, parity and stop_bits only tell the driver how long bytes take.
 //
 // One answer cannot be distinguished from another: a late answer to an earlier request for the same
 // number of registers of the same unit. Therefore, after a timeout the same request is the first to

@@ -158,7 +158,7 @@ func scripted(t *testing.T, on string, p *scriptedPort, registers []Register, ch
 	default:
 		l = newRTU(s, p, m.mode())
 	}
-	d, err := open(t.Context(), s, l)
+	d, err := open(t.Context(), s, p, l)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,10 +18,16 @@ type link interface {
 	exchange(ctx context.Context, q *request) ([]byte, error)
 }
 
+// A connection is a Port in the network.
+type connection interface {
+	HangUp() error // until the next Write
+}
+
 // A dev is a Modbus device.
 type dev struct {
 	*settings
 	link    link
+	hangUp  func() // ends the connection if that is wanted
 	entries []entry
 	blocks  []block
 	values  []drivers.Value
@@ -33,20 +39,23 @@ type dev struct {
 // drivers.Writer if a register is writable. The options must pass Check.
 func OpenRTU(ctx context.Context, port drivers.Port, o RTU) (drivers.Driver, error) {
 	s := o.settings()
-	return open(ctx, s, newRTU(s, port, o.mode()))
+	return open(ctx, s, port, newRTU(s, port, o.mode()))
 }
 
 // OpenTCP is OpenRTU for a device in the network.
 func OpenTCP(ctx context.Context, port drivers.Port, o TCP) (drivers.Driver, error) {
 	s := o.settings()
-	return open(ctx, s, newTCP(s, port))
+	return open(ctx, s, port, newTCP(s, port))
 }
 
-func open(ctx context.Context, s *settings, l link) (drivers.Driver, error) {
+func open(ctx context.Context, s *settings, port drivers.Port, l link) (drivers.Driver, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &dev{settings: s, link: l, entries: s.entries()}
+	d := &dev{settings: s, link: l, entries: s.entries(), hangUp: func() {}}
+	if c, ok := port.(connection); ok && s.closeAfterRead {
+		d.hangUp = func() { _ = c.HangUp() } // what was read is good whatever becomes of it
+	}
 	d.blocks = s.plan(d.entries)
 	d.values = make([]drivers.Value, len(d.entries))
 	if slices.ContainsFunc(d.entries, func(e entry) bool { return e.Writable }) {
@@ -60,6 +69,7 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	defer d.hangUp()
 	var refused error
 	answered := false
 	n, first := len(d.blocks), d.first
@@ -177,6 +187,7 @@ func (w writer) Write(ctx context.Context, v drivers.Value) error {
 			return fmt.Errorf("before writing %s: %w", e.Field, err)
 		}
 	}
+	defer w.hangUp()
 	if _, err := w.ask(ctx, &q); err != nil {
 		hint, refused := "", Exception(0)
 		if errors.As(err, &refused) {

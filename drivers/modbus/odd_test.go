@@ -62,7 +62,7 @@ func openWith(t *testing.T, s *settings, change func(*settings), l func(drivers.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return open(t.Context(), s, l(port))
+	return open(t.Context(), s, port, l(port))
 }
 
 // plays makes the answer of a unit, whatever its id in the request.

@@ -24,9 +24,13 @@ type RTU struct {
 	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
 	WriteMultiple bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
 
-	Baud     int    `toml:"baud" doc:"bits per second, 50 to 4000000"`
+	Baud     int    `toml:"baud" doc:"bits per second, 50 to 4000000; at a device server what that is set to"`
 	Parity   string `toml:"parity" doc:"none, odd or even"`
 	StopBits int    `toml:"stop_bits" doc:"1 or 2"`
+
+	// of a bus that is a connection
+	ConnectDelay   time.Duration `toml:"connect_delay" doc:"silence after connecting, up to 5s, for devices that are deaf then or hang up if asked too early; the sensor's every, or its timeout, must be longer"`
+	CloseAfterRead bool          `toml:"close_after_read" doc:"end the connection after each reading, for devices that take one connection only, or hang up when idle"`
 
 	RS485       bool          `toml:"rs485" doc:"let the kernel switch the direction of an RS-485 transceiver by RTS; most adapters switch by themselves"`
 	RS485Level  string        `toml:"rs485_level" doc:"high or low: RTS while sending"`
@@ -36,18 +40,20 @@ type RTU struct {
 
 // TCP are the options of a device in the network.
 type TCP struct {
-	UnitID        int           `toml:"unit_id" doc:"the device's number behind a gateway, 0 to 255; a device without a gateway mostly takes any"`
-	Registers     []Register    `toml:"registers" doc:"what to read, an array of tables"`
-	Timeout       time.Duration `toml:"timeout" doc:"how long an answer may take, 10ms to 30s"`
-	Gap           time.Duration `toml:"gap" doc:"silence before a request, up to 1s; 100ms to 500ms for inverters and data loggers that lose requests which come fast"`
-	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 if the device refuses to read holes"`
-	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125; for devices that refuse, or cut, long answers"`
-	MaxReadBits   int           `toml:"max_read_bits" doc:"coils or discrete inputs in one request at most, 1 to 2000; 16 or 8 for small I/O modules"`
-	OneRequest    bool          `toml:"one_request_per_field" doc:"for devices that answer one value a request; fields in the same registers still share one"`
-	AnyUnit       bool          `toml:"any_unit" doc:"accept answers with another unit id, for devices and gateways that answer with 0 or 255"`
-	ByteOrder     string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
-	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
-	WriteMultiple bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
+	UnitID         int           `toml:"unit_id" doc:"the device's number behind a gateway, 0 to 255; a device without a gateway mostly takes any"`
+	Registers      []Register    `toml:"registers" doc:"what to read, an array of tables"`
+	Timeout        time.Duration `toml:"timeout" doc:"how long an answer may take, 10ms to 30s"`
+	Gap            time.Duration `toml:"gap" doc:"silence before a request, up to 1s; 100ms to 500ms for inverters and data loggers that lose requests which come fast"`
+	MaxGap         int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 if the device refuses to read holes"`
+	MaxRead        int           `toml:"max_read" doc:"registers in one request at most, 1 to 125; for devices that refuse, or cut, long answers"`
+	MaxReadBits    int           `toml:"max_read_bits" doc:"coils or discrete inputs in one request at most, 1 to 2000; 16 or 8 for small I/O modules"`
+	OneRequest     bool          `toml:"one_request_per_field" doc:"for devices that answer one value a request; fields in the same registers still share one"`
+	AnyUnit        bool          `toml:"any_unit" doc:"accept answers with another unit id, for devices and gateways that answer with 0 or 255"`
+	ByteOrder      string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
+	WordOrder      string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
+	WriteMultiple  bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
+	ConnectDelay   time.Duration `toml:"connect_delay" doc:"silence after connecting, up to 5s, for devices that are deaf then or hang up if asked too early; the sensor's every, or its timeout, must be longer"`
+	CloseAfterRead bool          `toml:"close_after_read" doc:"end the connection after each reading, for devices that take one connection only, or hang up when idle"`
 }
 
 // settings are what both have.
@@ -58,16 +64,18 @@ type settings struct {
 	timeout, gap                 time.Duration
 	maxGap, maxRead, maxReadBits int
 	oneRequest, anyUnit          bool
+	connectDelay                 time.Duration
+	closeAfterRead               bool
 	byteOrder, wordOrder         string
 	writeMultiple                bool
 }
 
 func (o *RTU) settings() *settings {
-	return &settings{"modbus-rtu", o.UnitID, o.Registers, o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ByteOrder, o.WordOrder, o.WriteMultiple}
+	return &settings{"modbus-rtu", o.UnitID, o.Registers, o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple}
 }
 
 func (o *TCP) settings() *settings {
-	return &settings{"modbus-tcp", o.UnitID, o.Registers, o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ByteOrder, o.WordOrder, o.WriteMultiple}
+	return &settings{"modbus-tcp", o.UnitID, o.Registers, o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple}
 }
 
 // SpecRTU is the entry of Modbus RTU in the table of drivers.
@@ -81,10 +89,10 @@ var SpecTCP = drivers.Network("modbus-tcp", "any Modbus device in the network or
 	TCP{UnitID: 1, Timeout: time.Second, MaxRead: maxRegisters, MaxReadBits: maxBits, ByteOrder: "big", WordOrder: "big"},
 	func(o *TCP) []drivers.Field { return fields(o.settings()) }, (*TCP).mode, OpenTCP)
 
-func (o *TCP) mode() drivers.SerialMode { return drivers.SerialMode{} }
+func (o *TCP) mode() drivers.SerialMode { return drivers.SerialMode{ConnectDelay: o.ConnectDelay} }
 
 func (o *RTU) mode() drivers.SerialMode {
-	m := drivers.SerialMode{Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits}
+	m := drivers.SerialMode{Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits, ConnectDelay: o.ConnectDelay}
 	if o.RS485 {
 		m.RS485 = drivers.RS485{Enabled: true, LowSend: o.RS485Level == "low", Before: o.RS485Before, After: o.RS485After}
 	}
@@ -163,6 +171,7 @@ func (s *settings) check(maxTimeout time.Duration) error {
 	}
 	wrong(s.timeout < 10*time.Millisecond || s.timeout > maxTimeout, "timeout", "%v; want 10ms to %v", s.timeout, maxTimeout)
 	wrong(s.gap < 0 || s.gap > time.Second, "gap", "%v; want 0s to 1s", s.gap)
+	wrong(s.connectDelay < 0 || s.connectDelay > 5*time.Second, "connect_delay", "%v; want 0s to 5s", s.connectDelay)
 	wrong(s.maxGap < 0 || s.maxGap >= maxRegisters, "max_gap", "%d registers; want 0 to %d", s.maxGap, maxRegisters-1)
 	wrong(s.maxRead < 1 || s.maxRead > maxRegisters, "max_read", "%d registers; want 1 to %d", s.maxRead, maxRegisters)
 	wrong(s.maxReadBits < 1 || s.maxReadBits > maxBits, "max_read_bits", "%d; want 1 to %d", s.maxReadBits, maxBits)

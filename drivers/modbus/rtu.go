@@ -43,7 +43,7 @@ func newRTU(s *settings, port drivers.Port, mode drivers.SerialMode) *rtu {
 	if gap == 0 {
 		gap = max(minGap, mode.PerByte()*7/2)
 	}
-	_, network := port.(interface{ HangUp() error })
+	_, network := port.(connection)
 	return &rtu{settings: s, reader: stream.NewReader(port), mode: mode, gap: gap, network: network}
 }
 
@@ -127,6 +127,9 @@ func (l *rtu) settle(ctx context.Context, q *request, quiet time.Duration) error
 // explain says what came instead of an answer; err is why the wait ended.
 func (l *rtu) explain(q *request, err error) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
+		if l.network && closedByPeer(err) {
+			return fmt.Errorf("%w: %s; a server that speaks Modbus TCP needs driver modbus-tcp with this bus", err, closedHint)
+		}
 		return err
 	}
 	seen, rest, echo := &l.reader.Seen, l.got, ""

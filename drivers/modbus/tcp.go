@@ -52,6 +52,8 @@ func (l *tcp) exchange(ctx context.Context, q *request) ([]byte, error) {
 	case err == nil:
 		l.answered = true
 		return data, answerErr
+	case closedByPeer(err):
+		return nil, fmt.Errorf("%w: %s; a device server that passes RTU frames needs driver modbus-rtu with this bus", err, closedHint)
 	case !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded):
 		return nil, err
 	}
