@@ -27,7 +27,7 @@ func (e *entry) checkScaleRegister() error {
 	case at == nil:
 		return nil
 	case !e.class.whole() && e.class != bcdClass:
-		return fmt.Errorf("a %s has none: only whole numbers have", e.Type)
+		return fmt.Errorf("a %s has none: only integers and BCD have", e.Type)
 	case *at < 0 || *at > 65535:
 		return fmt.Errorf("%d; addresses are from 0 to 65535", *at)
 	case *at >= e.Address && *at < e.Address+e.size:
