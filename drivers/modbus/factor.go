@@ -36,12 +36,9 @@ func (e *entry) checkScaleRegister() error {
 	return nil
 }
 
-// factorOf brings the scale of an entry up to date after a reading. It returns why that is not
-// possible; "" if it is, or if the entry has no factor.
+// factorOf brings the scale of an entry with a factor up to date after a reading. It returns why
+// that is not possible; "" if it is.
 func (d *dev) factorOf(e *entry) (missing string) {
-	if e.ScaleRegister == nil {
-		return ""
-	}
 	b := &d.blocks[e.factor.block]
 	e.factor.missing = b.refused
 	if b.refused == "" {

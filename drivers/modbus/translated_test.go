@@ -20,8 +20,8 @@ import (
 )
 
 // The configurations of other programs in testdata/translated return the values that those programs
-// return. Beside each is a file of facts: what registers hold, and the value that the original makes
-// of them, computed without fieldgate.
+// return. Beside each is a file of facts: what registers hold, and the value that the original
+// makes of them, computed without fieldgate.
 //
 //	sensor NAME                              the facts that follow are about this sensor
 //	TABLE ADDRESS REGISTER… | FIELD VALUE    registers in hexadecimal; either side may be missing
