@@ -23,11 +23,12 @@
 // Integers cannot be NaN, so devices reserve numbers for "no value": an inverter at night sends
 // 8000 for its power. Such a field is Bad ("not measured") if invalid names the number. For a
 // device, invalid = "sunspec" does so for all types (int16 8000, uint16 ffff, int32 80000000,
-// uint32 ffffffff, int64 8000000000000000, uint64 ffffffffffffffff, a string of zeros; of a part of
-// a register the whole register counts). The 0 of SunSpec's accumulators (acc32) remains a number,
-// since a counter of type uint32 may be 0: for those that are never 0, write invalid = [0] on the
-// register. A list on a register replaces that of the device, and [] means none. SMA, Huawei and
-// GoodWe inverters reserve numbers of their own: see their manuals.
+// uint32 ffffffff, int64 8000000000000000, uint64 ffffffffffffffff, a string of zeros; of a bit or
+// another part of a register, the whole register counts). The 0 of SunSpec's accumulators (acc32)
+// remains a number, since a counter of type uint32 may be 0: for those that are never 0, list 0 as
+// invalid on the register. A list on a register replaces the option of the device; an empty one
+// means none. Other makers reserve other numbers, such as 7fffffff in Huawei inverters: see the
+// manual.
 //
 // # The exchange on a serial line
 //

@@ -120,7 +120,7 @@ func TestScaleRegisterIsChecked(t *testing.T) {
 	}{
 		{Register{ScaleRegister: new(65536)}, "option registers.0.scale_register: 65536; addresses are from 0 to 65535"},
 		{Register{ScaleRegister: new(-1)}, "option registers.0.scale_register: -1; addresses are from 0 to 65535"},
-		{Register{Type: "float32", ScaleRegister: new(9)}, "option registers.0.scale_register: a float32 has none: only whole numbers have"},
+		{Register{Type: "float32", ScaleRegister: new(9)}, "option registers.0.scale_register: a float32 has none: only integers and BCD have"},
 		{Register{Type: "bool", ScaleRegister: new(9)}, "option registers.0.scale_register: a bool has none"},
 		{Register{Type: "string", Length: 2, ScaleRegister: new(9)}, "option registers.0.scale_register: a string has none"},
 		{Register{Table: "coil", ScaleRegister: new(9)}, "option registers.0.scale_register: a bool has none"},

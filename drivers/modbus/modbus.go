@@ -1,7 +1,6 @@
 package modbus
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,7 +100,11 @@ func (d *dev) decode(b *block) error {
 	for _, j := range b.entries {
 		e := &d.entries[j]
 		at := e.Address - b.start
-		if missing := cmp.Or(b.refused, d.factorOf(e)); missing != "" {
+		missing := b.refused
+		if e.ScaleRegister != nil && missing == "" {
+			missing = d.factorOf(e)
+		}
+		if missing != "" {
 			d.values[j] = drivers.Bad(e.Field, missing)
 			continue
 		}
