@@ -71,7 +71,7 @@ func TestConfiguration(t *testing.T) {
 	for _, test := range []struct{ from, to, want string }{
 		{"address = 72", "adress = 72", `unknown key "adress"`},
 		{`address = 0, type = "float32"`, `address = 0, type = "float"`, "18:44: "},
-		{`table = "input", address = 72`, "address = 1", "energy (holding registers 1 to 2, uint32) overlaps voltage (holding registers 0 to 1, float32)"},
+		{`table = "input", address = 72`, "address = 1", "energy (holding registers 1 to 2, uint32) overlaps voltage (holding registers 0 to 1, float32) in part: one address or type is wrong"},
 		{"usb:0403:6001", "ttyUSB0", "must be a device file"},
 		{"192.168.1.20:502", "/dev/ttyUSB0", "must be a host and a port"},
 		{"[sensor.field.voltage]", "[sensor.field.volts]", `sensor "power-meter" has no field "volts"`},

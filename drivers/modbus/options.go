@@ -18,6 +18,7 @@ type RTU struct {
 	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125"`
 	ByteOrder     string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
 	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
+	Invalid       string        `toml:"invalid" doc:"sunspec: the numbers with which SunSpec devices say that they have no value, by type (int16 8000, uint16 ffff, 32 and 64 bits likewise, a string of zeros), make the field Bad; for inverters, which send them at night"`
 	WriteMultiple bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
 
 	Baud     int           `toml:"baud" doc:"bits per second, 50 to 4000000"`
@@ -40,6 +41,7 @@ type TCP struct {
 	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125"`
 	ByteOrder     string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
 	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
+	Invalid       string        `toml:"invalid" doc:"sunspec: the numbers with which SunSpec devices say that they have no value, by type (int16 8000, uint16 ffff, 32 and 64 bits likewise, a string of zeros), make the field Bad; for inverters, which send them at night"`
 	WriteMultiple bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
 }
 
@@ -52,14 +54,15 @@ type settings struct {
 	maxGap, maxRead      int
 	byteOrder, wordOrder string
 	writeMultiple        bool
+	invalid              string
 }
 
 func (o *RTU) settings() *settings {
-	return &settings{"modbus-rtu", o.UnitID, o.Registers, o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple}
+	return &settings{"modbus-rtu", o.UnitID, o.Registers, o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
 }
 
 func (o *TCP) settings() *settings {
-	return &settings{"modbus-tcp", o.UnitID, o.Registers, o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple}
+	return &settings{"modbus-tcp", o.UnitID, o.Registers, o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
 }
 
 // SpecRTU is the entry of Modbus RTU in the table of drivers.
@@ -71,7 +74,9 @@ var SpecRTU = drivers.SharedSerial("modbus-rtu", "any Modbus device on a serial 
 // SpecTCP is the entry of Modbus TCP.
 var SpecTCP = drivers.Network("modbus-tcp", "any Modbus device in the network or behind a gateway, by its register map",
 	TCP{UnitID: 1, Timeout: time.Second, MaxRead: maxRegisters, ByteOrder: "big", WordOrder: "big"},
-	func(o *TCP) []drivers.Field { return fields(o.settings()) }, OpenTCP)
+	func(o *TCP) []drivers.Field { return fields(o.settings()) }, (*TCP).mode, OpenTCP)
+
+func (o *TCP) mode() drivers.SerialMode { return drivers.SerialMode{} }
 
 func (o *RTU) mode() drivers.SerialMode {
 	m := drivers.SerialMode{Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits}
@@ -135,6 +140,7 @@ func (s *settings) check(maxTimeout time.Duration) error {
 	wrong(s.maxRead < 1 || s.maxRead > maxRegisters, "max_read", "%d registers; want 1 to %d", s.maxRead, maxRegisters)
 	wrong(!orderOK(s.byteOrder), "byte_order", "%q; want big or little", s.byteOrder)
 	wrong(!orderOK(s.wordOrder), "word_order", "%q; want big or little", s.wordOrder)
+	wrong(s.invalid != "" && s.invalid != sunspec, "invalid", "%q; want sunspec, or a list of numbers on each register", s.invalid)
 	if len(errs) > 0 { // the map's defaults are among these
 		return errors.Join(errs...)
 	}

@@ -12,9 +12,9 @@ import (
 const (
 	// glance is how long a read of the port waits before the context is looked at again.
 	glance = 50 * time.Millisecond
-	// backlog is how many bytes that have arrived before are looked through: what Linux keeps of a
-	// port that is not read.
-	backlog = 64 << 10
+	// backlog is how many bytes that have arrived before are looked through: more than Linux keeps
+	// of a connection that is not read (tcp_rmem, 6 MiB).
+	backlog = 8 << 20
 	// stale is how many of them make it likely that Linux had no room for those that came last.
 	stale = 16 << 10
 	// restless is how long a line that is to be silent is waited for.
