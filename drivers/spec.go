@@ -102,8 +102,9 @@ type Spec struct {
 	Shared bool
 	// Options returns a pointer to a new struct with the defaults, into which the configuration's
 	// options are decoded by their `toml` tags. Fields may be of type bool, int, float64, string,
-	// time.Duration ("10s"), slices, maps and structs of these. If a struct has a method Check()
-	// error, the caller calls it after decoding; see OptionError.
+	// time.Duration ("10s"), slices, maps and structs of these, and *int and the like if 0 is not
+	// "none". If a struct has a method Check() error, the caller calls it after decoding; see
+	// OptionError.
 	Options func() any
 	// Fields describes what Read will return with these options, a pointer from Options whose Check
 	// has passed. SerialMode and Open take the same.

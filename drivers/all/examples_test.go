@@ -1,6 +1,7 @@
 package all_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -69,5 +70,39 @@ func TestExamples(t *testing.T) {
 		if examples == 0 {
 			t.Errorf("docs/%s has no examples", page)
 		}
+	}
+}
+
+var driverLink = regexp.MustCompile(`\[([^]]*)\]\(drivers\.md#(\w+)\)`)
+
+// TestSensorsPage: every driver is found by the page of devices, and what that names is a driver,
+// with a link to its section.
+func TestSensorsPage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "sensors.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference, err := os.ReadFile(filepath.Join("..", "..", "docs", "drivers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := map[string]bool{}
+	for _, s := range all.Specs() {
+		left[s.Name] = true
+	}
+	known := maps.Clone(left)
+	for _, m := range driverLink.FindAllStringSubmatch(string(text), -1) {
+		if !strings.Contains(string(reference), `<a id="`+m[2]+`"></a>`) {
+			t.Errorf("%s: drivers.md has no section %s", m[0], m[2])
+		}
+		for name := range strings.SplitSeq(m[1], ", ") {
+			if name = strings.Trim(name, "`"); !known[name] {
+				t.Errorf("%s: %s is not a driver", m[0], name)
+			}
+			delete(left, name)
+		}
+	}
+	for name := range left {
+		t.Errorf("no device leads to the driver %s", name)
 	}
 }

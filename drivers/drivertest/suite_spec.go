@@ -76,9 +76,16 @@ func checkOptions(t *testing.T, path string, v reflect.Value) {
 			if !v.Field(i).IsNil() {
 				t.Errorf("option %s has a default that all sensors would share; let nil mean it", name)
 			}
+		case reflect.Pointer:
+			if f.Type.Elem().Kind() == reflect.Pointer || f.Type.Elem().Kind() == reflect.Struct {
+				t.Errorf("option %s is a %s; want a pointer to a number, a bool or a string", name, f.Type)
+			}
+			if !v.Field(i).IsNil() {
+				t.Errorf("option %s has a default that all sensors would share; let nil mean it", name)
+			}
 		case reflect.Struct:
 			checkOptions(t, name+".", v.Field(i))
-		case reflect.Pointer, reflect.Interface, reflect.Func, reflect.Chan:
+		case reflect.Interface, reflect.Func, reflect.Chan:
 			t.Errorf("option %s is a %s, which the configuration cannot set", name, f.Type)
 		}
 	}

@@ -15,6 +15,26 @@
 // A device that is busy (exceptions 5 and 6) is asked again until its timeout has passed; a write
 // only after exception 6, which says that nothing was written.
 //
+// # What registers mean
+//
+// A field is a number of 16, 32 or 64 bits, a part of one, a text or a bit; several fields may be
+// different readings of the same registers. SunSpec inverters multiply by a power of ten that is in
+// another register: scale_register. It is read with every reading and, if max_gap and max_read
+// allow, with the same request as the value; the result is the decimal number, 237.73 and not
+// 237.73000000000002. A factor that the device does not have makes the field Bad ("not measured"),
+// one that is not from -10 to 10 makes it Bad ("scale factor"). Before such a field is written, its
+// factor is read.
+//
+// Integers cannot be NaN, so devices reserve numbers for "no value": an inverter at night sends
+// 8000 for its power. Such a field is Bad ("not measured") if invalid names the number. For a
+// device, invalid = "sunspec" does so for all types (int16 8000, uint16 ffff, int32 80000000,
+// uint32 ffffffff, int64 8000000000000000, uint64 ffffffffffffffff, a string of zeros; of a bit or
+// another part of a register, the whole register counts). The 0 of SunSpec's accumulators (acc32)
+// remains a number, since a counter of type uint32 may be 0: for those that are never 0, list 0 as
+// invalid on the register. A list on a register replaces the option of the device; an empty one
+// means none. Other makers reserve other numbers, such as 7fffffff in Huawei inverters: see the
+// manual.
+//
 // # Devices that read the standard in another way
 //
 // Each of these options is for a class of devices. The message of a failure names those that may
@@ -92,6 +112,19 @@
 //	address = 0
 //	type = "float32"
 //	unit = "V"
+//	[[sensor]]
+//	name = "inverter"
+//	driver = "modbus-tcp"
+//	bus = "192.0.2.8:502"
+//	every = "10s"
+//	[sensor.options]
+//	invalid = "sunspec"
+//	[[sensor.options.registers]]
+//	field = "power"
+//	address = 40083
+//	type = "int16"
+//	scale_register = 40084
+//	unit = "W"
 //
 // # Wiring
 //
@@ -102,7 +135,8 @@
 //
 // # Range
 //
-// What the device can. Impossible floats (NaN, infinite) are Bad ("not measured").
+// What the device can. NaN is Bad ("not measured"), an infinite number Bad ("range"), a BCD digit
+// above 9 and a text that is not UTF-8 Bad ("format").
 //
 // # Sources of error
 //

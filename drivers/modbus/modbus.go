@@ -79,9 +79,7 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		data, err := d.ask(ctx, &b.request)
 		if e := Exception(0); errors.As(err, &e) {
 			refused = fmt.Errorf("%sreading %s: %w%s", d.title(), b.place(), err, d.hint(b, e))
-			for _, j := range b.entries {
-				d.values[j] = drivers.Bad(d.entries[j].Field, fmt.Sprintf("exception %d", uint8(e)))
-			}
+			b.refused = fmt.Sprintf("exception %d", uint8(e))
 			continue
 		}
 		if err != nil {
@@ -89,13 +87,17 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 			return nil, fmt.Errorf("%sreading %s: %w", d.title(), b.place(), err)
 		}
 		answered = true
-		if err := d.decode(b, data); err != nil {
-			return nil, fmt.Errorf("%s%w", d.title(), err)
-		}
+		b.refused = ""
+		copy(b.data, data)
 	}
 	d.first = 0
 	if !answered {
 		return nil, refused
+	}
+	for i := range d.blocks {
+		if err := d.decode(&d.blocks[i]); err != nil {
+			return nil, fmt.Errorf("%s%w", d.title(), err)
+		}
 	}
 	d.read = true
 	return d.values, nil
@@ -126,21 +128,29 @@ func again(q *request, err error) bool {
 	return errors.As(err, &e) && (e == busy || e == acknowledged && !q.write)
 }
 
-// decode sets the values of a block. It fails when all floating-point numbers in it look as if
-// their words were in the other order.
-func (d *dev) decode(b *block, data []byte) error {
+// decode sets the values of a block after a reading. It fails when all floating-point numbers in it
+// look as if their words were in the other order.
+func (d *dev) decode(b *block) error {
 	numbers, reversed := 0, 0
 	var hint error
 	for _, j := range b.entries {
 		e := &d.entries[j]
 		at := e.Address - b.start
-		if b.table.bits() {
-			d.values[j] = drivers.Bool(e.Field, bit(data, at))
+		missing := b.refused
+		if e.ScaleRegister != nil && missing == "" {
+			missing = d.factorOf(e)
+		}
+		if missing != "" {
+			d.values[j] = drivers.Bad(e.Field, missing)
 			continue
 		}
-		raw := data[2*at : 2*(at+e.size)]
+		if b.table.bits() {
+			d.values[j] = drivers.Bool(e.Field, bit(b.data, at))
+			continue
+		}
+		raw := b.data[2*at : 2*(at+e.size)]
 		d.values[j] = e.value(raw)
-		if e.Type != "float32" && e.Type != "float64" {
+		if e.class != floatClass {
 			continue
 		}
 		got, other, looks := e.reversed(raw)
@@ -178,6 +188,11 @@ func (w writer) Write(ctx context.Context, v drivers.Value) error {
 		return fmt.Errorf("%s%q is not a field that can be written; these are: %s", w.title(), v.Field, strings.Join(w.writable(), ", "))
 	}
 	e := &w.entries[i]
+	if e.ScaleRegister != nil {
+		if err := w.readFactor(ctx, e); err != nil {
+			return err
+		}
+	}
 	q, err := w.writeRequest(e, v)
 	if err != nil {
 		return fmt.Errorf("%s%w", w.title(), err)

@@ -12,7 +12,9 @@ import (
 // RTU are the options of a device on a serial line.
 type RTU struct {
 	UnitID        int           `toml:"unit_id" doc:"the device's address on the line, 1 to 247; 248 to 255 for devices whose maker took one that is reserved (PZEM-004T: 248)"`
+	Profile       string        `toml:"profile" doc:"a device of the library, by its name in [modbus-profiles.md](modbus-profiles.md): its options and registers, over which the sensor's own are laid; registers of the sensor replace those of the profile"`
 	Registers     []Register    `toml:"registers" doc:"what to read, an array of tables"`
+	Fields        []string      `toml:"fields" doc:"which fields of the registers, in this order; default all"`
 	Timeout       time.Duration `toml:"timeout" doc:"how long the device may think before it answers, 10ms to 10s; the time of the bytes on the line comes on top"`
 	Gap           time.Duration `toml:"gap" doc:"silence before a request, up to 1s; 0s is 3.5 characters, and 5ms to 50ms help cheap adapters and slow meters"`
 	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 if the device refuses to read holes"`
@@ -22,6 +24,7 @@ type RTU struct {
 	AnyUnit       bool          `toml:"any_unit" doc:"accept answers with another unit id, for devices that answer with 0 or 255; the device must be the only one on its line"`
 	ByteOrder     string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
 	WordOrder     string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
+	Invalid       string        `toml:"invalid" doc:"sunspec: the numbers with which SunSpec devices say that they have no value, by type (int16 8000, uint16 ffff, 32 and 64 bits likewise, a string of zeros), make the field Bad; for inverters, which send them at night"`
 	WriteMultiple bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
 
 	Baud     int    `toml:"baud" doc:"bits per second, 50 to 4000000; at a device server what that is set to"`
@@ -41,7 +44,9 @@ type RTU struct {
 // TCP are the options of a device in the network.
 type TCP struct {
 	UnitID         int           `toml:"unit_id" doc:"the device's number behind a gateway, 0 to 255; a device without a gateway mostly takes any"`
+	Profile        string        `toml:"profile" doc:"a device of the library, by its name in [modbus-profiles.md](modbus-profiles.md): its options and registers, over which the sensor's own are laid; registers of the sensor replace those of the profile"`
 	Registers      []Register    `toml:"registers" doc:"what to read, an array of tables"`
+	Fields         []string      `toml:"fields" doc:"which fields of the registers, in this order; default all"`
 	Timeout        time.Duration `toml:"timeout" doc:"how long an answer may take, 10ms to 30s"`
 	Gap            time.Duration `toml:"gap" doc:"silence before a request, up to 1s; 100ms to 500ms for inverters and data loggers that lose requests which come fast"`
 	MaxGap         int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 if the device refuses to read holes"`
@@ -51,6 +56,7 @@ type TCP struct {
 	AnyUnit        bool          `toml:"any_unit" doc:"accept answers with another unit id, for devices and gateways that answer with 0 or 255"`
 	ByteOrder      string        `toml:"byte_order" doc:"big or little: the order of the two bytes of a register"`
 	WordOrder      string        `toml:"word_order" doc:"big or little: big has the register with the high part first"`
+	Invalid        string        `toml:"invalid" doc:"sunspec: the numbers with which SunSpec devices say that they have no value, by type (int16 8000, uint16 ffff, 32 and 64 bits likewise, a string of zeros), make the field Bad; for inverters, which send them at night"`
 	WriteMultiple  bool          `toml:"write_multiple" doc:"write single coils and registers with functions 15 and 16 too, for devices that know only these"`
 	ConnectDelay   time.Duration `toml:"connect_delay" doc:"silence after connecting, up to 5s, for devices that are deaf then or hang up if asked too early; the sensor's every, or its timeout, must be longer"`
 	CloseAfterRead bool          `toml:"close_after_read" doc:"end the connection after each reading, for devices that take one connection only, or hang up when idle"`
@@ -68,14 +74,15 @@ type settings struct {
 	closeAfterRead               bool
 	byteOrder, wordOrder         string
 	writeMultiple                bool
+	invalid                      string
 }
 
 func (o *RTU) settings() *settings {
-	return &settings{"modbus-rtu", o.UnitID, o.Registers, o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple}
+	return &settings{"modbus-rtu", o.UnitID, chosen(o.Registers, o.Fields), o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
 }
 
 func (o *TCP) settings() *settings {
-	return &settings{"modbus-tcp", o.UnitID, o.Registers, o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple}
+	return &settings{"modbus-tcp", o.UnitID, chosen(o.Registers, o.Fields), o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
 }
 
 // SpecRTU is the entry of Modbus RTU in the table of drivers.
@@ -128,6 +135,9 @@ func (o *RTU) Check() error {
 		wrong(delay.d < 0 || delay.d > 100*time.Millisecond || delay.d%time.Millisecond != 0, delay.key, "%v; want whole milliseconds from 0s to 100ms", delay.d)
 		wrong(delay.d != 0 && !o.RS485, delay.key, "it is for rs485 = true")
 	}
+	if err := checkChoice(o.Registers, o.Fields); err != nil { // which registers are meant is not known
+		return errors.Join(errors.Join(errs...), err)
+	}
 	return errors.Join(errors.Join(errs...), o.settings().check(10*time.Second))
 }
 
@@ -158,6 +168,9 @@ func (o *TCP) Check() error {
 	if o.UnitID < 0 || o.UnitID > 255 {
 		err = &drivers.OptionError{Key: "unit_id", Err: fmt.Errorf("%d; want 0 to 255", o.UnitID)}
 	}
+	if choice := checkChoice(o.Registers, o.Fields); choice != nil { // which registers are meant is not known
+		return errors.Join(err, choice)
+	}
 	return errors.Join(err, o.settings().check(30*time.Second))
 }
 
@@ -177,6 +190,7 @@ func (s *settings) check(maxTimeout time.Duration) error {
 	wrong(s.maxReadBits < 1 || s.maxReadBits > maxBits, "max_read_bits", "%d; want 1 to %d", s.maxReadBits, maxBits)
 	wrong(!orderOK(s.byteOrder), "byte_order", "%q; want big or little", s.byteOrder)
 	wrong(!orderOK(s.wordOrder), "word_order", "%q; want big or little", s.wordOrder)
+	wrong(s.invalid != "" && s.invalid != sunspec, "invalid", "%q; want sunspec, or a list of numbers on each register", s.invalid)
 	if len(errs) > 0 { // the map's defaults are among these
 		return errors.Join(errs...)
 	}

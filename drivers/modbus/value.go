@@ -1,8 +1,6 @@
 package modbus
 
 import (
-	"encoding/binary"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -44,37 +42,67 @@ func unsigned(data []byte) uint64 {
 
 // value returns the value of an entry in registers, as they are on the line.
 func (e *entry) value(registers []byte) drivers.Value {
-	if e.Type == "string" {
+	if e.class == textClass {
 		return e.text(registers)
 	}
 	var room [8]byte
 	data := room[:copy(room[:], registers)]
 	e.arrange(data)
-	raw := unsigned(data)
-	switch e.Type {
-	case "bool":
-		return drivers.Bool(e.Field, raw>>e.Bit&1 != 0)
-	case "float32", "float64":
+	if e.class == floatClass {
 		v := float(data)
-		if math.IsNaN(v) { // how devices say that they have no value
-			return drivers.Bad(e.Field, "not measured")
+		if math.IsNaN(v) || slices.Contains(e.absent.floats, v) { // NaN: how devices say that they have no value
+			return drivers.Bad(e.Field, notMeasured)
 		}
 		return drivers.Float(e.Field, e.line.Apply(v))
-	case "uint16", "uint32", "uint64":
+	}
+	all := unsigned(data)
+	part := all >> e.low & (math.MaxUint64 >> (64 - e.width))
+	if e.absent.of(all, part) {
+		return drivers.Bad(e.Field, notMeasured)
+	}
+	switch e.class {
+	case boolClass:
+		return drivers.Bool(e.Field, all>>e.Bit&1 != 0)
+	case signedClass:
+		unused := 64 - e.width
+		return e.whole(int64(part<<unused) >> unused)
+	case bcdClass:
+		n, ok := fromBCD(part)
+		if !ok {
+			return drivers.Bad(e.Field, "format")
+		}
+		return e.whole(n)
+	}
+	if part > math.MaxInt64 {
 		if e.kind == drivers.KindFloat {
-			return drivers.Float(e.Field, e.line.Apply(float64(raw)))
+			return drivers.Float(e.Field, e.line.Apply(float64(part)))
 		}
-		if raw > math.MaxInt64 {
-			return drivers.Bad(e.Field, "range")
-		}
-		return drivers.Int(e.Field, int64(raw))
+		return drivers.Bad(e.Field, "range")
 	}
-	unused := 64 - 8*len(data)
-	signed := int64(raw<<unused) >> unused
+	return e.whole(int64(part))
+}
+
+// notMeasured is the reason of a field for which the device says that it has no value.
+const notMeasured = "not measured"
+
+// whole returns a whole number as the value of an entry.
+func (e *entry) whole(n int64) drivers.Value {
 	if e.kind == drivers.KindFloat {
-		return drivers.Float(e.Field, e.line.Apply(float64(signed)))
+		return drivers.Float(e.Field, e.line.Apply(float64(n)))
 	}
-	return drivers.Int(e.Field, signed)
+	return drivers.Int(e.Field, n)
+}
+
+// fromBCD returns a number with a decimal digit in each four bits; false if one is above 9.
+func fromBCD(bits uint64) (n int64, ok bool) {
+	for shift := 60; shift >= 0; shift -= 4 {
+		digit := bits >> shift & 0xf
+		if digit > 9 {
+			return 0, false
+		}
+		n = 10*n + int64(digit)
+	}
+	return n, true
 }
 
 // float reads four or eight bytes, high byte first.
@@ -89,6 +117,15 @@ func float(data []byte) float64 {
 func (e *entry) text(registers []byte) drivers.Value {
 	data := slices.Clone(registers)
 	e.arrange(data)
+	if e.absent.blank && !slices.ContainsFunc(data, func(b byte) bool { return b != 0 }) {
+		return drivers.Bad(e.Field, notMeasured)
+	}
+	switch e.Characters {
+	case "high":
+		data = everySecond(data)
+	case "low":
+		data = everySecond(data[1:])
+	}
 	s, _, _ := strings.Cut(string(data), "\x00")
 	if !utf8.ValidString(s) {
 		return drivers.Bad(e.Field, "format")
@@ -96,68 +133,27 @@ func (e *entry) text(registers []byte) drivers.Value {
 	return drivers.String(e.Field, strings.TrimRight(s, " "))
 }
 
+// everySecond moves the bytes 0, 2, 4 and so on together.
+func everySecond(data []byte) []byte {
+	n := (len(data) + 1) / 2
+	for i := range n {
+		data[i] = data[2*i]
+	}
+	return data[:n]
+}
+
 // reversed reports whether a floating-point number makes no sense in the order of words that was
-// configured and would in the other one. Zero says nothing.
+// configured and would in the other one. Zero says nothing, nor does a number that means no value.
 func (e *entry) reversed(registers []byte) (got, other float64, yes bool) {
 	var room [8]byte
 	data := room[:copy(room[:], registers)]
 	e.arrange(data)
 	got = float(data)
+	if slices.Contains(e.absent.floats, got) {
+		return 0, 0, false
+	}
 	swapWords(data)
 	other = float(data)
 	absurd := got != 0 && (math.Abs(got) < 1e-20 || math.Abs(got) > 1e20)
 	return got, other, absurd && math.Abs(other) > 1e-3 && math.Abs(other) < 1e9
-}
-
-// registers returns a value as the registers of an entry, as they are on the line.
-func (e *entry) registers(v drivers.Value) ([]byte, error) {
-	if v.Kind() != drivers.KindFloat && v.Kind() != drivers.KindInt {
-		return nil, fmt.Errorf("%s takes a number, not a %s", e.Field, v.Kind())
-	}
-	data := make([]byte, 2*e.size)
-	switch e.Type {
-	case "float32":
-		f := e.line.Revert(v.Float())
-		if math.Abs(f) > math.MaxFloat32 {
-			return nil, fmt.Errorf("%s: %v does not fit a float32", e.Field, v.Any())
-		}
-		binary.BigEndian.PutUint32(data, math.Float32bits(float32(f)))
-	case "float64":
-		binary.BigEndian.PutUint64(data, math.Float64bits((v.Float()-e.Offset)/e.Scale))
-	default:
-		raw, ok := e.integer(v)
-		if !ok {
-			return nil, fmt.Errorf("%s: %v does not fit a %s", e.Field, v.Any(), e.Type)
-		}
-		for i := range data {
-			data[i] = byte(raw >> (8 * (len(data) - 1 - i)))
-		}
-	}
-	e.arrange(data)
-	return data, nil
-}
-
-// integer returns the bits of a value for an entry of an integer type; false: it does not fit.
-func (e *entry) integer(v drivers.Value) (uint64, bool) {
-	bits := 16 * e.size
-	signed := strings.HasPrefix(e.Type, "int")
-	if v.Kind() == drivers.KindInt && e.kind == drivers.KindInt {
-		n := v.Int()
-		if signed {
-			return uint64(n), n>>(bits-1) == 0 || n>>(bits-1) == -1
-		}
-		return uint64(n), n >= 0 && (bits == 64 || n>>bits == 0)
-	}
-	f := math.Round(e.line.Revert(v.Float()))
-	low, high := 0.0, math.Ldexp(1, bits)
-	if signed {
-		low, high = -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)
-	}
-	if !(f >= low && f < high) {
-		return 0, false
-	}
-	if signed {
-		return uint64(int64(f)), true
-	}
-	return uint64(f), true
 }

@@ -17,6 +17,8 @@ const (
 	backlog = 8 << 20
 	// stale is how many of them make it likely that Linux had no room for those that came last.
 	stale = 16 << 10
+	// restless is how long a line that is to be silent is waited for.
+	restless = time.Second
 )
 
 // A Reader reads a port. It is for one caller at a time.
@@ -109,6 +111,33 @@ func (r *Reader) Ask(ctx context.Context, request []byte, timeout time.Duration,
 		return os.ErrDeadlineExceeded
 	}
 	return err
+}
+
+// Drop is for asking: it drops what has arrived, and reports whether the device is silent. If
+// something had arrived, or something may be on its way, it waits until nothing comes for 50 ms, so
+// that the rest of a late answer is not taken for the next one. A device that speaks all the time
+// is not silent after a second.
+func (r *Reader) Drop(ctx context.Context, onItsWay bool) (silent bool, err error) {
+	r.Seen = Evidence{}
+	wait, end := time.Duration(0), time.Now().Add(restless)
+	if onItsWay {
+		wait = glance
+	}
+	for time.Now().Before(end) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		_, err := r.read(wait)
+		r.Seen = Evidence{}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		wait = glance
+	}
+	return false, nil
 }
 
 // read reads what the port has within the timeout.
