@@ -40,6 +40,7 @@ lint:
 # Pages of docs that are made from code.
 docs:
 	go test -tags $(TAGS) ./drivers/all -run TestDriversPage -update
+	go test -tags $(TAGS) ./drivers/modbus -run TestProfilesPage -update
 	go test -tags $(TAGS) ./cmd/fieldgate -run TestWordsAreDocumented -update
 	go test -tags $(TAGS) ./mqtt -run TestConformanceTable -update
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"fmt"
 	"maps"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -49,6 +51,9 @@ func (b *binder) bind(n *node, v reflect.Value, path string) {
 		return
 	case onlineType:
 		b.online(n, v, path)
+		return
+	}
+	if t, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok && b.text(n, t, path) {
 		return
 	}
 	switch v.Kind() {
@@ -126,6 +131,25 @@ func (b *binder) list(n *node, v reflect.Value, path string) {
 		b.bind(e, out.Index(i), fmt.Sprintf("%s.%d", path, i))
 	}
 	v.Set(out)
+}
+
+// text gives a string, a number or a bool to a type that takes text. It is false for other nodes.
+func (b *binder) text(n *node, t encoding.TextUnmarshaler, path string) bool {
+	var text string
+	switch s := n.scalar.(type) {
+	case string:
+		text = s
+	case bool, int64:
+		text = fmt.Sprint(s)
+	case float64:
+		text = strconv.FormatFloat(s, 'g', -1, 64)
+	default:
+		return false
+	}
+	if err := t.UnmarshalText([]byte(text)); err != nil {
+		b.misfit(n, "%s: %v", path, err)
+	}
+	return true
 }
 
 func (b *binder) scalar(n *node, v reflect.Value, path string) {

@@ -33,11 +33,17 @@ func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 		switch {
 		case address != nil && s.Driver != other.Driver:
 			b.report(b.at(path+".driver"), "%s: driver %q already uses address 0x%02x of %s, for %s: only one chip answers there", path, other.Driver, *address, s.Bus, where)
-		case s.Spec.Bus == drivers.SerialBus && !(s.Spec.Shared && other.Spec.Shared):
+		case s.Spec.Bus == drivers.SerialBus && !(s.Spec.Shared && other.Spec.Shared) && !ownPorts(s, other):
 			b.report(b.at(path+".bus"), "%s.bus: %s belongs to %s: a serial port has one device, unless all are on one line and answer only when asked", path, s.Bus, where)
 		case s.Spec.SerialMode != nil && other.Spec.SerialMode != nil && s.Spec.SerialMode(s.Options) != other.Spec.SerialMode(other.Options):
 			b.report(b.at(path+".options"), "%s: the line %s is %s for %s and %s here: all devices of a line must have the same settings", path, s.Bus,
 				other.Spec.SerialMode(other.Options), where, s.Spec.SerialMode(s.Options))
 		}
 	}
+}
+
+// ownPorts reports whether two sensors have a connection or a process each.
+func ownPorts(s, other *Sensor) bool {
+	p, err := drivers.ParsePort(s.Bus)
+	return err == nil && p.Kind != drivers.DevicePort && !s.Spec.Shared && !other.Spec.Shared
 }

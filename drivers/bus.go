@@ -2,10 +2,8 @@ package drivers
 
 import (
 	"fmt"
-	"net"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -16,7 +14,7 @@ type Bus string
 const (
 	NoBus      Bus = ""        // the machine itself: the configuration names no bus
 	I2CBus     Bus = "i2c"     // a device file such as /dev/i2c-1
-	SerialBus  Bus = "serial"  // a device file such as /dev/serial/by-id/…, or a USBName
+	SerialBus  Bus = "serial"  // a serial port, or one of what stands for it: see PortKind
 	NetworkBus Bus = "network" // a host and a TCP port
 )
 
@@ -42,12 +40,10 @@ func (b Bus) Check(name string) error {
 			return fmt.Errorf("must be the device file of an I2C bus with its whole path, such as %q", b.Example())
 		}
 	case SerialBus:
-		if _, ok := ParseUSBName(name); !ok && !filepath.IsAbs(name) || strings.HasPrefix(name, "/dev/i2c-") {
-			return fmt.Errorf(`must be a device file of a serial port, with its whole path, such as %q, or an adapter's "usb:VID:PID" or "usb:VID:PID:SERIAL"`, b.Example())
-		}
+		_, err := ParsePort(name)
+		return err
 	case NetworkBus:
-		host, port, err := net.SplitHostPort(name)
-		if n, numErr := strconv.ParseUint(port, 10, 16); err != nil || numErr != nil || n == 0 || host == "" {
+		if p, err := ParsePort(name); err != nil || p.Kind != TCPPort {
 			return fmt.Errorf("must be a host and a port, such as %q", b.Example())
 		}
 	}

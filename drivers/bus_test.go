@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,16 @@ func TestBusNames(t *testing.T) {
 		{SerialBus, "usb:0403:6001", ""},
 		{SerialBus, "usb:0403:6001:FT0001", ""},
 		{SerialBus, "usb:403:6001", `"usb:VID:PID"`},
+		{SerialBus, "192.168.1.20:4001", ""},
+		{SerialBus, "unix:/run/meter.sock", ""},
+		{SerialBus, "unix:meter.sock", `such as "unix:/run/meter.sock"`},
+		{SerialBus, "exec:/usr/bin/rtl_433 -F json", ""},
+		{SerialBus, "exec:rtl_433", `the whole path of a program`},
+		{SerialBus, "exec:", `the whole path of a program`},
+		{SerialBus, "exec:/bin/echo 'a", "the quote ' is not closed"},
+		{SerialBus, "ttyUSB0", `"host:port", "unix:/path", or "exec:/path arguments"`},
+		{NetworkBus, "exec:/usr/bin/rtl_433", "must be a host and a port"},
+		{NetworkBus, "/dev/ttyUSB0", "must be a host and a port"},
 		{NetworkBus, "192.168.1.20:502", ""},
 		{NetworkBus, "[fe80::1%eth0]:502", ""},
 		{NetworkBus, "meter.local:502", ""},
@@ -43,6 +54,13 @@ func TestBusNames(t *testing.T) {
 	}
 }
 
+func TestPrograms(t *testing.T) {
+	p, err := ParsePort(`exec:/opt/my\ app  "a b"c '' 'it"s' -x	$HOME`)
+	if want := []string{`/opt/my\`, "app", "a bc", "", `it"s`, "-x", "$HOME"}; err != nil || p.Kind != ProgramPort || !slices.Equal(p.Program, want) {
+		t.Errorf("want %q, got %+v, %v", want, p, err)
+	}
+}
+
 func TestSerialMode(t *testing.T) {
 	tests := []struct {
 		mode    SerialMode
@@ -52,6 +70,7 @@ func TestSerialMode(t *testing.T) {
 		{SerialMode{}, "9600 8N1", 1041666},
 		{SerialMode{Baud: 1000, Parity: "even", StopBits: 2}, "1000 8E2", 12 * time.Millisecond},
 		{SerialMode{Baud: 1000, DataBits: 7, RS485: RS485{Enabled: true}}, "1000 7N1 RS-485", 9 * time.Millisecond},
+		{SerialMode{ConnectDelay: time.Second}, "9600 8N1, silent for 1s after connecting", 1041666},
 		{SerialMode{RS485: RS485{Enabled: true, LowSend: true, After: time.Millisecond}}, "9600 8N1 RS-485 with RTS low, 0s before and 1ms after", 1041666},
 	}
 	for _, test := range tests {

@@ -40,17 +40,20 @@ type Buses interface {
 	// I2C returns the bus of a device file, "/dev/i2c-1". It serialises the transfers of several
 	// drivers.
 	I2C(name string) (i2c.Bus, error)
-	// Serial returns the port of a device file or of a USB name (see USBName). One driver has it
-	// for itself until the port is closed. If mode.Shared is set, all drivers that ask for it by
-	// the same name and with the same mode share it.
-	Serial(name string, mode SerialMode) (Port, error)
-	// Connect returns the connection to a device in the network, such as "192.168.1.20:502". All
-	// drivers that ask for the same address share one.
-	Connect(ctx context.Context, address string) (Port, error)
+	// Port returns the port of that name (see PortName), set up as mode says. One driver has it for
+	// itself until the port is closed, unless mode.Shared is set: then all drivers that ask for it
+	// by the same name and with the same mode share it. Drivers that do not share a connection or a
+	// program have one each.
+	Port(ctx context.Context, name string, mode SerialMode) (Port, error)
 }
 
-// A Port is the part of a serial port, or of a network connection, that drivers use. Its methods
-// must not be called concurrently. A driver sets the read timeout before its first Read.
+// A Port is the part of a serial port, a network connection or a program that drivers use. Its
+// methods must not be called concurrently. A driver sets the read timeout before its first Read.
+//
+// A connection that the other end has closed is opened again by the next Write; and if it ends
+// after a Write and before a byte has come, it is opened again and what was written is sent once
+// more. A Read that waits for more than that returns the loss. A Port that is a connection may have
+// a method HangUp() error, which ends it until the next Write.
 type Port interface {
 	// Read returns the bytes that have arrived, and waits for the first of them. After the read
 	// timeout it returns an error that is os.ErrDeadlineExceeded.
@@ -62,13 +65,16 @@ type Port interface {
 	SetReadTimeout(d time.Duration) error
 }
 
-// A SerialMode is how a serial line is set up. The zero value of a field means its default.
+// A SerialMode is how a port is set up. The zero value of a field means its default. What is not a
+// serial port heeds only ConnectDelay and Shared.
 type SerialMode struct {
 	Baud     int    // bits per second; default 9600
 	DataBits int    // 5 to 8; default 8
 	Parity   string // "none" (default), "odd", "even"
 	StopBits int    // 1 (default) or 2
 	RS485    RS485
+	// ConnectDelay is how long nothing is sent after a connection was opened.
+	ConnectDelay time.Duration
 	// Shared lets several drivers have the port, if all ask for the same mode. Their caller makes
 	// them take turns. SharedSerial sets it.
 	Shared bool
@@ -89,6 +95,9 @@ func (m SerialMode) String() string {
 		if m.RS485.Before != 0 || m.RS485.After != 0 {
 			s += fmt.Sprintf(", %v before and %v after", m.RS485.Before, m.RS485.After)
 		}
+	}
+	if m.ConnectDelay != 0 {
+		s += fmt.Sprintf(", silent for %v after connecting", m.ConnectDelay)
 	}
 	return s
 }

@@ -109,8 +109,7 @@ type Spec struct {
 	// Fields describes what Read will return with these options, a pointer from Options whose Check
 	// has passed. SerialMode and Open take the same.
 	Fields func(options any) []Field
-	// SerialMode returns how a serial port must be set up. It is nil if the driver has no serial
-	// port.
+	// SerialMode returns how the port must be set up. It is nil if the driver has no port.
 	SerialMode func(options any) SerialMode
 	// Open finds the device on the named bus and prepares it. It may be called again after Close,
 	// for instance when the device was unplugged. When it fails, it leaves nothing open.
@@ -162,29 +161,18 @@ func I2C[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field,
 // how its options set the port up. When the driver is closed or could not be opened, the port is
 // given back by its Close method, if it has one.
 func Serial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
-	line := func(o any) SerialMode { return mode(o.(*O)) }
-	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, SerialMode: line}, defaults, fields, open,
-		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
-			return buses.Serial(bus, mode(o))
-		})
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus}, defaults, fields, mode, open)
 }
 
 // SharedSerial is Serial for devices that may share a line, because they send only when asked.
 func SharedSerial[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
-	line := func(o any) SerialMode { return mode(o.(*O)) }
-	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true, SerialMode: line}, defaults, fields, open,
-		func(_ context.Context, buses Buses, bus string, o *O) (Port, error) {
-			m := mode(o)
-			m.Shared = true
-			return buses.Serial(bus, m)
-		})
+	return onPort(Spec{Name: name, Doc: doc, Bus: SerialBus, Shared: true}, defaults, fields, mode, open)
 }
 
-// Network makes the Spec of a driver for a device that is reached over TCP. Sensors with the same
-// address share a connection.
-func Network[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error)) Spec {
-	return onPort(Spec{Name: name, Doc: doc, Bus: NetworkBus, Shared: true}, defaults, fields, open,
-		func(ctx context.Context, buses Buses, bus string, _ *O) (Port, error) { return buses.Connect(ctx, bus) })
+// Network is SharedSerial for devices that are reached over TCP only. Sensors with the same address
+// share a connection.
+func Network[O any, D Driver](name, doc string, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
+	return onPort(Spec{Name: name, Doc: doc, Bus: NetworkBus, Shared: true}, defaults, fields, mode, open)
 }
 
 // driver returns what an open function returned as a Driver, which is nil if there is an error.
@@ -196,14 +184,17 @@ func driver[D Driver](d D, err error) (Driver, error) {
 }
 
 // onPort completes the Spec of a driver on a port that is given back with its driver.
-func onPort[O any, D Driver](s Spec, defaults O, fields func(*O) []Field, open func(context.Context, Port, O) (D, error),
-	take func(context.Context, Buses, string, *O) (Port, error),
-) Spec {
+func onPort[O any, D Driver](s Spec, defaults O, fields func(*O) []Field, mode func(*O) SerialMode, open func(context.Context, Port, O) (D, error)) Spec {
 	s.Options = func() any { o := defaults; return &o }
 	s.Fields = func(o any) []Field { return fields(o.(*O)) }
+	s.SerialMode = func(o any) SerialMode {
+		m := mode(o.(*O))
+		m.Shared = s.Shared
+		return m
+	}
 	s.Open = func(ctx context.Context, buses Buses, bus string, options any) (Driver, error) {
 		o := options.(*O)
-		p, err := take(ctx, buses, bus, o)
+		p, err := buses.Port(ctx, bus, s.SerialMode(o))
 		if err != nil {
 			return nil, err
 		}

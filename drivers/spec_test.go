@@ -27,11 +27,7 @@ type testBuses struct {
 
 func (b *testBuses) I2C(name string) (i2c.Bus, error) { return nil, errors.New("no " + name) }
 
-func (b *testBuses) Connect(_ context.Context, address string) (Port, error) {
-	return b.port, nil
-}
-
-func (b *testBuses) Serial(_ string, mode SerialMode) (Port, error) {
+func (b *testBuses) Port(_ context.Context, _ string, mode SerialMode) (Port, error) {
 	b.mode = mode
 	return b.port, nil
 }
@@ -79,7 +75,7 @@ func TestPortSpecsKeepWriters(t *testing.T) {
 	for _, spec := range []Spec{
 		Serial("test", "", options{}, fields, mode, openPort),
 		SharedSerial("test", "", options{}, fields, mode, openPort),
-		Network("test", "", options{}, fields, openPort),
+		Network("test", "", options{}, fields, mode, openPort),
 	} {
 		for _, d = range []Driver{testDriver{}, testWriter{}} {
 			got, err := spec.Open(t.Context(), buses, "bus", spec.Options())
@@ -98,7 +94,7 @@ func TestPortSpecsKeepWriters(t *testing.T) {
 				t.Errorf("want the port given back, got %v", err)
 			}
 		}
-		if spec.Shared != (spec.Bus == NetworkBus || buses.mode.Shared) {
+		if spec.Shared != buses.mode.Shared || spec.Bus == NetworkBus && !spec.Shared {
 			t.Errorf("%s bus: shared is %v, and %v was asked for", spec.Bus, spec.Shared, buses.mode)
 		}
 		buses.mode = SerialMode{}

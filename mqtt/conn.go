@@ -41,6 +41,7 @@ type conn struct {
 	lastPublish  time.Duration      // mu: last PUBLISH, since start; 0: none
 	lastAlias    time.Duration      // mu: last one with a topic alias, since start; 0: none
 	lastAck      time.Duration      // mu: last answer to a PUBLISH or a request, since start
+	overtakenAt  time.Duration      // mu: since when session.overtaken is, since start
 	lastRefusal  time.Duration      // mu: last refusal of a message, since start; 0: none
 	progress     bool               // mu: a message was accepted
 	pingSent     time.Duration      // mu: when the PINGREQ that waits for an answer was written, since start; 0: none

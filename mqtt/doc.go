@@ -94,7 +94,8 @@
 //   - the broker is gone: 45s of silence (3/4 of KeepAlive) and 20s more for the answer to a ping;
 //   - the machine is gone while something is being written: 30s (Linux);
 //   - a write moves no byte: 20s;
-//   - the broker acknowledges nothing, even if it answers pings: 60s (AckTimeout).
+//   - the broker acknowledges nothing, even if it answers pings: 60s (AckTimeout);
+//   - the broker has discarded a message and acknowledges later ones: likewise.
 //
 // The answer to a ping may be queued behind a large message on a slow link. Incoming bytes
 // therefore extend the wait for it, but not beyond AckTimeout. A slow link is not mistaken for a

@@ -160,6 +160,7 @@ func (n *conn) handlePubrelLocked(id uint16) {
 func (n *conn) handlePublishAckLocked(p *packet.PublishAck) error {
 	var x *exchange
 	var v verdict
+	overtaken := n.c.session.overtaken
 	switch p.Type {
 	case packet.PUBACK:
 		x, v = n.c.session.puback(p.ID)
@@ -194,5 +195,9 @@ func (n *conn) handlePublishAckLocked(p *packet.PublishAck) error {
 		n.wakeWriterLocked() // there is room in the window
 	}
 	n.lastAck = time.Duration(n.lastRead.Load()) // the clock costs more than the rest of this
+	if o := n.c.session.overtaken; o != overtaken && o != nil {
+		n.overtakenAt = n.lastAck
+		n.wakeWriterLocked()
+	}
 	return nil
 }

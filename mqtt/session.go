@@ -15,6 +15,10 @@ type session struct {
 	unacked  list // PUBLISH sent on this connection, in the order of first transmission
 	released list // PUBREC received, PUBCOMP not, in the order of the PUBRECs [MQTT-4.6.0-4]
 
+	// overtaken is the head of unacked, if a later one was acknowledged before it, which a broker
+	// that delivers it does not do [MQTT-4.6.0-2]; else nil.
+	overtaken *exchange
+
 	ids    idTable // identifiers in use [MQTT-2.2.1-3]
 	lastID uint16
 	window int // most PUBLISHes with QoS 1 and 2 unacknowledged on this connection, 0 while offline
@@ -97,7 +101,7 @@ func (s *session) suspend() {
 	for id := range s.received {
 		s.received[id] = false
 	}
-	s.window = 0
+	s.window, s.overtaken = 0, nil
 }
 
 // resume notes a connection to the session. The exchanges in released are to be repeated as PUBREL,
@@ -200,6 +204,16 @@ const (
 	released                // PUBREL is to be sent
 )
 
+// answered notes that the broker has answered x, which is in unacked.
+func (s *session) answered(x *exchange) {
+	switch {
+	case x.prev != nil:
+		s.overtaken = s.unacked.head
+	case x == s.overtaken:
+		s.overtaken = nil
+	}
+}
+
 // puback notes a PUBACK.
 func (s *session) puback(id uint16) (*exchange, verdict) {
 	x := s.ids.get(id)
@@ -209,6 +223,7 @@ func (s *session) puback(id uint16) (*exchange, verdict) {
 	case x.qos != AtLeastOnce:
 		return x, wrong
 	}
+	s.answered(x)
 	s.settle(x)
 	return x, settled
 }
@@ -223,7 +238,9 @@ func (s *session) pubrec(id uint16, refused bool) (*exchange, verdict) {
 		return x, wrong
 	case x.list == &s.released:
 		return x, released
-	case refused:
+	}
+	s.answered(x)
+	if refused {
 		s.settle(x)
 		return x, settled
 	}

@@ -123,3 +123,37 @@ func TestAckWatchdog(t *testing.T) {
 		k.close(t, false)
 	})
 }
+
+// TestDiscardedMessage checks that a message which the broker has discarded, as AWS IoT Core does
+// beyond its limits, is sent again although later ones are acknowledged all the time.
+//
+// [MQTT-4.4.0-1] [MQTT-4.6.0-2]
+func TestDiscardedMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.New(mqtttest.Behavior{MaxMessages: 1})
+		defer b.Close()
+		k := start(t, connectTo(b))
+		k.await(t, Connected)
+		var o outcomes
+		k.send(t, &o, Message{Topic: "a", QoS: 1})
+		k.send(t, &o, Message{Topic: "discarded", QoS: 1})
+		time.Sleep(2 * time.Second)
+		begin := time.Now()
+		for len(k.events) == 0 && time.Since(begin) < 5*time.Minute {
+			k.send(t, &o, Message{Topic: "b", QoS: 1})
+			time.Sleep(2 * time.Second)
+		}
+		if e := k.await(t, Disconnected); e.Err == nil || !strings.Contains(e.Err.Error(), "the broker has discarded it") {
+			t.Error(e.Err)
+		}
+		if d := time.Since(begin); d < 60*time.Second || d > 62*time.Second {
+			t.Errorf("reconnected after %v, want 60s", d)
+		}
+		k.await(t, Connected)
+		time.Sleep(2 * time.Second)
+		if sent := sentTo(b, 2); len(sent) == 0 || sent[0] != "discarded#2+" {
+			t.Errorf("second connection: %q", sent)
+		}
+		k.close(t, false)
+	})
+}

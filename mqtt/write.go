@@ -269,6 +269,13 @@ func (n *conn) watchLocked() (next time.Duration, err error) {
 		}
 		next = min(next, stalled)
 	}
+	if n.c.session.overtaken != nil && n.c.cfg.AckTimeout > 0 {
+		left := n.overtakenAt + n.c.cfg.AckTimeout - now
+		if left <= 0 {
+			return 0, &breach{packet.UnspecifiedError, fmt.Errorf("a message was not acknowledged, although later ones were %v ago: the broker has discarded it", n.c.cfg.AckTimeout)}
+		}
+		next = min(next, left)
+	}
 	return next, nil
 }
 

@@ -5,6 +5,11 @@
 // or the difference of two, the range, and the scale that converts volts into the measured
 // quantity.
 //
+//	[[sensor]]
+//	name = "pump-room"
+//	driver = "ads1115"
+//	bus = "/dev/i2c-1"
+//	every = "10s"
 //	[sensor.options]
 //	address = 0x48
 //	[sensor.options.channels.tank_level]       # 4 to 20 mA through 150 Ω, 0 to 5 m

@@ -62,7 +62,6 @@ func Specs() []drivers.Spec {
 		modbus.SpecTCP,
 		nmea.Spec,
 		p1.Spec,
-		p1.SpecTCP,
 		pms5003.Spec,
 		pms5003.SpecPMS7003,
 		scd4x.Spec,

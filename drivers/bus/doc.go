@@ -1,7 +1,7 @@
-// Package bus opens this machine's I2C buses and serial ports, and connections to devices; no other
-// package does. (What the kernel shares out itself, files of sysfs and GPIO pins, the drivers of
-// these open.) Host implements drivers.Buses, and what it hands out is periph's i2c.Bus or a
-// drivers.Port, so that drivers know nothing of the machine.
+// Package bus opens this machine's I2C buses and serial ports, connections to devices, and programs
+// that measure; no other package does. (What the kernel shares out itself, files of sysfs and GPIO
+// pins, the drivers of these open.) Host implements drivers.Buses, and what it hands out is
+// periph's i2c.Bus or a drivers.Port, so that drivers know nothing of the machine.
 //
 // # I2C
 //
@@ -39,8 +39,15 @@
 //
 // # Network
 //
-// A connection is a port too, and shared in the same way: many devices and gateways take few of
-// them. A peer that is gone without a word is noticed after ten seconds.
+// A connection is a port too, and can be shared in the same way: many devices and gateways take few
+// of them. A peer that is gone without a word is noticed after ten seconds. Many devices close
+// connections on which nobody asks: the connection opens itself again for the next Write, and
+// sends a Write once more to which not a byte was answered.
+//
+// # Programs
+//
+// What a program prints is a port as well. It is started and killed here, with all that it has
+// started itself (unless that has left its process group), and its output is always taken.
 //
 // # Loss
 //

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,8 +23,8 @@ type Host struct {
 	mu      sync.Mutex
 	closed  bool
 	i2c     map[string]*i2cBus // by the device file's real name
-	serial  map[string]*line   // by the device file's real name
-	network map[string]*line   // by the address
+	lines   map[string]*line   // by place: see Port
+	opened  int                // lines so far
 	advised map[string]bool    // ports for which a better name was logged
 
 	registered []string // names of the buses that RegisterI2C has entered
@@ -35,7 +36,7 @@ var _ drivers.Buses = (*Host)(nil)
 func New(log *slog.Logger) *Host {
 	return &Host{
 		log: log, sys: "/sys",
-		i2c: map[string]*i2cBus{}, serial: map[string]*line{}, network: map[string]*line{}, advised: map[string]bool{},
+		i2c: map[string]*i2cBus{}, lines: map[string]*line{}, advised: map[string]bool{},
 	}
 }
 
@@ -63,32 +64,83 @@ func (h *Host) I2C(name string) (i2c.Bus, error) {
 	return b, nil
 }
 
-// Serial returns the port of a device file such as "/dev/serial/by-id/…", or of a USB adapter (see
-// drivers.USBName), set up as mode says. Another that wants it is refused until its Close, unless
-// the mode of both says that they share it. The Port has a method Close.
-func (h *Host) Serial(name string, mode drivers.SerialMode) (drivers.Port, error) {
+// Port returns the port of a name (see drivers.PortName), set up as mode says. A serial port is
+// refused to others until its Close, unless the mode of both says that they share it; what is none
+// is shared likewise, and each that does not share it has its own connection or process. The Port
+// has a method Close.
+func (h *Host) Port(ctx context.Context, name string, mode drivers.SerialMode) (drivers.Port, error) {
+	p, err := drivers.ParsePort(name)
+	if err != nil {
+		return nil, fmt.Errorf("bus %q %w", name, err)
+	}
+	switch p.Kind {
+	case drivers.TCPPort:
+		return h.connect(ctx, "tcp", name, p.Address, mode)
+	case drivers.UnixPort:
+		return h.connect(ctx, "unix", name, p.Address, mode)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return nil, fmt.Errorf("%s: %w", name, os.ErrClosed)
 	}
+	if p.Kind == drivers.ProgramPort {
+		return h.openLocked(h.placeLocked(name, mode), name, mode, func() (stream, error) { return startProgram(name, p.Program) })
+	}
 	file, err := h.deviceFile(name)
 	if err != nil {
 		return nil, err
 	}
-	if held := h.serial[file]; held != nil && !held.stream.isClosed() {
-		if err := held.admits(name, mode); err != nil {
-			return nil, fmt.Errorf("serial port %s: %w", name, err)
+	return h.openLocked(file, name, mode, func() (stream, error) {
+		p, err := openPort(name, file, mode)
+		if err != nil {
+			return nil, err
 		}
-		return h.lease(held), nil
+		h.adviseName(name, file)
+		return p, nil
+	})
+}
+
+// openLocked returns a lease of the line at a place, which is opened if it is not open yet. h.mu is
+// held.
+func (h *Host) openLocked(place, name string, mode drivers.SerialMode, open func() (stream, error)) (drivers.Port, error) {
+	if l, err := h.openLineLocked(place, name, mode); l != nil || err != nil {
+		return l, err
 	}
-	p, err := openPort(name, file, mode)
+	s, err := open()
 	if err != nil {
 		return nil, err
 	}
-	h.adviseName(name, file)
-	h.serial[file] = &line{stream: p, name: name, mode: mode}
-	return h.lease(h.serial[file]), nil
+	return h.leaseLocked(h.enterLocked(place, name, mode, s)), nil
+}
+
+// placeLocked returns the place of a line that is not a serial port: its name, or, if it is not
+// shared, one that no other has. h.mu is held.
+func (h *Host) placeLocked(name string, mode drivers.SerialMode) string {
+	if mode.Shared {
+		return name
+	}
+	h.opened++
+	return fmt.Sprint(name, " ", h.opened)
+}
+
+// enterLocked makes a line of a stream. h.mu is held.
+func (h *Host) enterLocked(place, name string, mode drivers.SerialMode, s stream) *line {
+	l := &line{stream: s, place: place, name: name, mode: mode}
+	h.lines[place] = l
+	return l
+}
+
+// openLineLocked returns a lease of the line at a place, nil if none is open there. h.mu is held.
+func (h *Host) openLineLocked(place, name string, mode drivers.SerialMode) (drivers.Port, error) {
+	held := h.lines[place]
+	if held == nil || held.stream.isClosed() {
+		return nil, nil
+	}
+	if err := held.admits(name, mode); err != nil {
+		return nil, fmt.Errorf("port %s: %w", name, err)
+	}
+	return h.leaseLocked(held), nil
 }
 
 // Close closes all buses. What was handed out fails with os.ErrClosed from then on.
@@ -104,15 +156,11 @@ func (h *Host) Close() error {
 	for _, b := range h.i2c {
 		errs = append(errs, b.Close())
 	}
-	for _, l := range h.serial {
-		errs = append(errs, l.stream.Close())
-	}
-	for _, l := range h.network {
+	for _, l := range h.lines {
 		errs = append(errs, l.stream.Close())
 	}
 	clear(h.i2c)
-	clear(h.serial)
-	clear(h.network)
+	clear(h.lines)
 	return errors.Join(errs...)
 }
 

@@ -18,7 +18,7 @@ func TestClosedHost(t *testing.T) {
 	if _, err := h.I2C("/dev/i2c-1"); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("want os.ErrClosed, got %v", err)
 	}
-	if _, err := h.Serial("/dev/ttyUSB0", drivers.SerialMode{}); !errors.Is(err, os.ErrClosed) {
+	if _, err := h.Port(t.Context(), "/dev/ttyUSB0", drivers.SerialMode{}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("want os.ErrClosed, got %v", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// A stream is what a line is made of: a serial port or a connection.
+// A stream is what a line is made of: a serial port, a connection or a program.
 type stream interface {
 	drivers.Port
 	Close() error
@@ -19,9 +19,10 @@ type stream interface {
 // given.
 type line struct {
 	stream stream
-	name   string             // by which it was asked for
-	mode   drivers.SerialMode // the zero value for a connection
-	users  int                // under Host.mu
+	place  string // in Host.lines
+	name   string // by which it was asked for
+	mode   drivers.SerialMode
+	users  int // under Host.mu
 }
 
 // admits returns why one more cannot use the line.
@@ -37,8 +38,8 @@ func (l *line) admits(name string, mode drivers.SerialMode) error {
 	return nil
 }
 
-// lease gives a line to one more user. h.mu is held.
-func (h *Host) lease(l *line) *lease {
+// leaseLocked gives a line to one more user. h.mu is held.
+func (h *Host) leaseLocked(l *line) *lease {
 	l.users++
 	return &lease{stream: l.stream, line: l, host: h}
 }
@@ -65,6 +66,14 @@ func (l *lease) Write(b []byte) (int, error) {
 	return l.stream.Write(b)
 }
 
+// HangUp ends a connection until the next Write. Other lines stay as they are.
+func (l *lease) HangUp() error {
+	if c, ok := l.stream.(*connection); ok && !l.returned.Load() {
+		return c.hangUp()
+	}
+	return nil
+}
+
 // Close gives the line back. A second call does nothing.
 func (l *lease) Close() error {
 	if l.returned.Swap(true) {
@@ -74,6 +83,9 @@ func (l *lease) Close() error {
 	defer l.host.mu.Unlock() // until it is closed: nobody must be given a line that is about to be
 	if l.line.users--; l.line.users > 0 {
 		return nil
+	}
+	if l.host.lines[l.line.place] == l.line {
+		delete(l.host.lines, l.line.place)
 	}
 	return l.stream.Close()
 }

@@ -26,11 +26,11 @@ func TestSharedPort(t *testing.T) {
 	master, name := drivertest.Pty(t)
 	h := newHost(t)
 	mode := drivers.SerialMode{Baud: 19200, Shared: true}
-	a, err := h.Serial(name, mode)
+	a, err := h.Port(t.Context(), name, mode)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := h.Serial(name, mode)
+	b, err := h.Port(t.Context(), name, mode)
 	if err != nil {
 		t.Fatalf("want the port shared, got %v", err)
 	}
@@ -61,7 +61,7 @@ func TestSharedPort(t *testing.T) {
 	if !portOf(b).isClosed() {
 		t.Error("want the port closed with its last user")
 	}
-	if _, err := h.Serial(name, drivers.SerialMode{}); err != nil {
+	if _, err := h.Port(t.Context(), name, drivers.SerialMode{}); err != nil {
 		t.Errorf("want it free, got %v", err)
 	}
 }
@@ -73,7 +73,7 @@ func TestSharedPortRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newHost(t)
-	if _, err := h.Serial(name, drivers.SerialMode{Baud: 19200, Parity: "even", Shared: true}); err != nil {
+	if _, err := h.Port(t.Context(), name, drivers.SerialMode{Baud: 19200, Parity: "even", Shared: true}); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -88,7 +88,7 @@ func TestSharedPortRefusals(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := h.Serial(test.port, test.mode); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := h.Port(t.Context(), test.port, test.mode); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("want %q, got %v", test.want, err)
 			}
 		})
@@ -104,8 +104,8 @@ func TestSharedPortUnplugged(t *testing.T) {
 	}
 	h := newHost(t)
 	mode := drivers.SerialMode{Shared: true}
-	a, errA := h.Serial(link, mode)
-	b, errB := h.Serial(link, mode)
+	a, errA := h.Port(t.Context(), link, mode)
+	b, errB := h.Port(t.Context(), link, mode)
 	if err := errors.Join(errA, errB, master.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -119,12 +119,12 @@ func TestSharedPortUnplugged(t *testing.T) {
 		t.Fatal(err)
 	}
 	closePort(t, a)
-	a, err := h.Serial(link, mode)
+	a, err := h.Port(t.Context(), link, mode)
 	if err != nil {
 		t.Fatal(err)
 	}
 	closePort(t, b) // of the lost line: it must not take the new one along
-	b, err = h.Serial(link, mode)
+	b, err = h.Port(t.Context(), link, mode)
 	if err != nil || portOf(a) != portOf(b) {
 		t.Fatalf("want the new port shared, got %v", err)
 	}
@@ -159,14 +159,14 @@ func TestBusyPortNamesTheProgram(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a port in use is refused by the kernel, which an ordinary program does not ask to")
 	}
-	if _, err := newHost(t).Serial(name, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), "(sleep)") {
+	if _, err := newHost(t).Port(t.Context(), name, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), "(sleep)") {
 		t.Errorf("want the port refused, got %v", err)
 	}
 }
 
 func TestRS485(t *testing.T) {
 	_, name := drivertest.Pty(t)
-	_, err := newHost(t).Serial(name, drivers.SerialMode{RS485: drivers.RS485{Enabled: true}})
+	_, err := newHost(t).Port(t.Context(), name, drivers.SerialMode{RS485: drivers.RS485{Enabled: true}})
 	if err == nil || !strings.Contains(err.Error(), name+" could not be set up: the kernel's driver of this port cannot switch an RS-485 transceiver: leave rs485 out") {
 		t.Errorf("want a pseudo-terminal refused with what to do, got %v", err)
 	}

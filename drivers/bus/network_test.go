@@ -35,9 +35,11 @@ func listen(t *testing.T) (address string, accepted <-chan net.Conn) {
 	return l.Addr().String(), conns
 }
 
+var shared = drivers.SerialMode{Shared: true}
+
 func connect(t *testing.T, h *Host, address string) drivers.Port {
 	t.Helper()
-	p, err := h.Connect(t.Context(), address)
+	p, err := h.Port(t.Context(), address, shared)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,14 @@ func TestConnectionIsSharedUntilLost(t *testing.T) {
 			t.Errorf("timeout %v: want os.ErrDeadlineExceeded, got %d, %v", timeout, n, err)
 		}
 	}
-	if err := errors.Join(a.SetReadTimeout(time.Minute), peer.Close()); err != nil {
+	if _, err := peer.Write([]byte("pong")); err != nil {
+		t.Fatal(err)
+	}
+	setTimeout(t, a, time.Minute)
+	if n, err := a.Read(buf); string(buf[:n]) != "pong" || err != nil {
+		t.Errorf("got %q, %v", buf[:n], err)
+	}
+	if err := peer.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Read(buf); !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "the connection to "+address+" was lost") {
@@ -99,16 +108,16 @@ func TestNoConnection(t *testing.T) {
 	h := newHost(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.Connect(ctx, address); !errors.Is(err, context.Canceled) {
+	if _, err := h.Port(ctx, address, shared); !errors.Is(err, context.Canceled) {
 		t.Errorf("want context.Canceled, got %v", err)
 	}
-	if _, err := h.Connect(t.Context(), "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "no connection to 127.0.0.1:1: is the device on") {
+	if _, err := h.Port(t.Context(), "127.0.0.1:1", shared); err == nil || !strings.Contains(err.Error(), "no connection to 127.0.0.1:1: is the device on") {
 		t.Errorf("got %v", err)
 	}
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Connect(t.Context(), address); !errors.Is(err, os.ErrClosed) {
+	if _, err := h.Port(t.Context(), address, shared); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("want os.ErrClosed, got %v", err)
 	}
 }

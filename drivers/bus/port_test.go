@@ -30,7 +30,7 @@ func newHost(t *testing.T) *Host {
 func openPty(t *testing.T) (*os.File, *port) {
 	t.Helper()
 	master, name := drivertest.Pty(t)
-	p, err := newHost(t).Serial(name, drivers.SerialMode{Baud: 115200})
+	p, err := newHost(t).Port(t.Context(), name, drivers.SerialMode{Baud: 115200})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestSerialWithManyFilesOpen(t *testing.T) {
 func TestSerialUnplugged(t *testing.T) {
 	master, name := drivertest.Pty(t)
 	h := newHost(t)
-	p, err := h.Serial(name, drivers.SerialMode{})
+	p, err := h.Port(t.Context(), name, drivers.SerialMode{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,14 +227,14 @@ func TestSerialUnplugged(t *testing.T) {
 	if !portOf(p).isClosed() {
 		t.Error("want the file closed, which keeps the name from the adapter")
 	}
-	if _, err := h.Serial(name, drivers.SerialMode{}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "plugged in") {
+	if _, err := h.Port(t.Context(), name, drivers.SerialMode{}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "plugged in") {
 		t.Errorf("want a port that is not there reported so, got %v", err)
 	}
 	master2, name2 := drivertest.Pty(t)
 	if name2 != name {
 		t.Skipf("the new pseudo-terminal is %s, not %s", name2, name)
 	}
-	p, err = h.Serial(name, drivers.SerialMode{})
+	p, err = h.Port(t.Context(), name, drivers.SerialMode{})
 	if err != nil {
 		t.Fatalf("want the port opened anew, got %v", err)
 	}
@@ -263,17 +263,17 @@ func TestSerialBelongsToOneSensor(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newHost(t)
-	p, err := h.Serial(link, drivers.SerialMode{})
+	p, err := h.Port(t.Context(), link, drivers.SerialMode{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Serial(name, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), "held by another sensor of this gateway (as "+link) {
+	if _, err := h.Port(t.Context(), name, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), "held by another sensor of this gateway (as "+link) {
 		t.Errorf("want the port refused to a second sensor, also by its other name, got %v", err)
 	}
 	if err := p.(io.Closer).Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Serial(name, drivers.SerialMode{}); err != nil {
+	if _, err := h.Port(t.Context(), name, drivers.SerialMode{}); err != nil {
 		t.Errorf("want the port free after Close, got %v", err)
 	}
 }
@@ -306,7 +306,7 @@ func TestSerialModes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, name := drivertest.Pty(t)
-			_, err := newHost(t).Serial(name, test.mode)
+			_, err := newHost(t).Port(t.Context(), name, test.mode)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("want %q, got %v", test.want, err)
 			}
@@ -316,7 +316,7 @@ func TestSerialModes(t *testing.T) {
 
 func TestSerialLineIsSetUp(t *testing.T) {
 	master, name := drivertest.Pty(t)
-	if _, err := newHost(t).Serial(name, drivers.SerialMode{Baud: 38400, DataBits: 8, StopBits: 2}); err != nil {
+	if _, err := newHost(t).Port(t.Context(), name, drivers.SerialMode{Baud: 38400, DataBits: 8, StopBits: 2}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS)
@@ -329,7 +329,7 @@ func TestSerialLineIsSetUp(t *testing.T) {
 }
 
 func TestNoSerialPort(t *testing.T) {
-	if _, err := newHost(t).Serial(os.DevNull, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), "is not a serial port") {
+	if _, err := newHost(t).Port(t.Context(), os.DevNull, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), "is not a serial port") {
 		t.Errorf("want %s refused, got %v", os.DevNull, err)
 	}
 }

@@ -72,7 +72,7 @@ func TestUSBNames(t *testing.T) {
 			}
 		})
 	}
-	if _, err := h.Serial("usb:0403:6015", drivers.SerialMode{}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := h.Port(t.Context(), "usb:0403:6015", drivers.SerialMode{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("want a device that is not there, got %v", err)
 	}
 }

@@ -67,26 +67,21 @@ func (b *Buses) I2C(name string) (i2c.Bus, error) {
 	return (*i2cBus)(b), nil
 }
 
-// Serial implements drivers.Buses. A port is held until its Close.
-func (b *Buses) Serial(name string, mode drivers.SerialMode) (drivers.Port, error) {
+// Port implements drivers.Buses. A port is held until its Close.
+func (b *Buses) Port(ctx context.Context, name string, mode drivers.SerialMode) (drivers.Port, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if b.device == nil {
-		return nil, fmt.Errorf("serial port %s does not exist: %w", name, os.ErrNotExist)
+		return nil, fmt.Errorf("port %s does not exist: %w", name, os.ErrNotExist)
 	}
 	b.ports = slices.DeleteFunc(b.ports, func(p *port) bool { return p.closed })
 	if len(b.ports) > 0 && !(mode.Shared && b.ports[0].mode == mode) {
-		return nil, fmt.Errorf("serial port %s is held by another driver", name)
+		return nil, fmt.Errorf("port %s is held by another driver", name)
 	}
 	p := &port{buses: b, mode: mode, timeout: time.Second, next: time.Now().Add(b.device.Every)}
 	b.ports = append(b.ports, p)
 	return p, nil
-}
-
-// Connect implements drivers.Buses.
-func (b *Buses) Connect(ctx context.Context, address string) (drivers.Port, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return b.Serial(address, drivers.SerialMode{Shared: true})
 }
 
 // Attach puts a further chip on an I2C bus.

@@ -83,13 +83,9 @@ type player struct {
 
 func (p *player) I2C(string) (i2c.Bus, error) { return (*playedBus)(p), nil }
 
-func (p *player) Serial(string, drivers.SerialMode) (drivers.Port, error) {
+func (p *player) Port(context.Context, string, drivers.SerialMode) (drivers.Port, error) {
 	p.timeout = time.Second
 	return (*playedPort)(p), nil
-}
-
-func (p *player) Connect(context.Context, string) (drivers.Port, error) {
-	return p.Serial("", drivers.SerialMode{})
 }
 
 // pass takes the next operation and lets time pass until it has ended.

@@ -7,6 +7,10 @@
 // memory of the chip, from which the driver computes the temperature: the number that the kernel
 // gives beside it is from an earlier reading if the checksum is wrong.
 //
+//	[[sensor]]
+//	name = "boiler"
+//	driver = "ds18b20"
+//	every = "10s"
 //	[sensor.options]
 //	id = "28-0316a2795fff"      # if there are several
 //

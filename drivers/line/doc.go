@@ -1,21 +1,26 @@
-// Package line is the driver of devices that write lines of text on a serial port by themselves:
-// microcontrollers with a print in their loop, scales, meters, weather stations. A line is taken
-// apart by a regular expression with named groups or by a separator; each group or column is a
-// field.
+// Package line is the driver of devices and programs that write text: microcontrollers with a print
+// in their loop, scales, meters, weather stations, rtl_433, a script. A line is taken apart by a
+// regular expression with named groups, by a separator, or as JSON; each group, column or member is
+// a field.
 //
-// A line ends with CR, LF or both. What was on its way when the port was opened is the rest of a
-// line and is dropped. A line that does not fit is skipped, as is one that is too long or not
-// UTF-8: start-up text and disturbed lines are normal. It is an error only if no line that fits has
-// arrived by the deadline; the error distinguishes silence, text of another form, and the garbage
-// of a wrong baud rate.
+// A line ends with CR, LF or both, unless line_end says otherwise. What was on its way when the
+// port was opened is the rest of a line and is dropped. Controls around a line and around a value
+// (STX and ETX, NUL, XON and XOFF) are removed. A line that does not fit is skipped, as is one that
+// is too long or mostly not text: start-up messages and disturbed lines are normal. It is an error
+// only if no line that fits has arrived by the deadline. The error shows the last line as it came,
+// in escapes where it is not text, and names the option that may help.
 //
 // A device does not wait for the gateway. If several lines have arrived since the last Read, it
 // returns the newest, so that a value is never older than the device's own interval; the option
-// every_line returns each of them in turn instead, for use with every = "0s".
+// every_line returns each of them in turn instead, for use with every = "0s". A device that speaks
+// only when asked has send: what it said before is dropped, and the first line of its answer that
+// fits counts.
 //
 // # Data sheet
 //
-// The device's own manual. The regular expressions are RE2's; write them between single quotes:
+// The device's own manual. The regular expressions are RE2's; write them between single quotes, and
+// texts with escapes, such as "\r" or "\u0003", between double quotes. A microcontroller that
+// prints "T=21.5 H=48 door=1":
 //
 //	[[sensor]]
 //	name = "greenhouse"
@@ -29,22 +34,73 @@
 //	temperature = { unit = "Cel" }
 //	door_open = { type = "bool" }
 //
+// One that prints each value on a line of its own, and "----" after the last. The pattern sees them
+// together, with \n between them:
+//
+//	[[sensor]]
+//	name = "aquarium"
+//	driver = "line"
+//	bus = "/dev/serial/by-id/usb-Arduino_Nano-if00"
+//	every = "10s"
+//	[sensor.options]
+//	record_end = '^----'
+//	pattern = 'Water: (?P<water>\S+) C\nAir: (?P<air>\S+) C\n'
+//	invalid = [-127, "NC"]
+//
+// A balance that must be asked, by the commands of Mettler Toledo (MT-SICS); it answers "S S     
+// 12.50 g". S D instead is a weight that is not stable yet:
+//
+//	[[sensor]]
+//	name = "balance"
+//	driver = "line"
+//	bus = "/dev/serial/by-id/usb-FTDI_FT232R-if00-port0"
+//	every = "5s"
+//	[sensor.options]
+//	send = "S\r\n"
+//	pattern = '^S S +(?P<weight>-? *[0-9.]+) g'
+//	fields = { weight = { unit = "g" } }
+//
+// A meter with decimal commas whose letters are not UTF-8 ("1.234,5;21,5 °C"):
+//
+//	[[sensor]]
+//	name = "heat-meter"
+//	driver = "line"
+//	bus = "/dev/serial/by-id/usb-Prolific-if00-port0"
+//	every = "1m"
+//	[sensor.options]
+//	pattern = '^(?P<energy>[^;]*);(?P<flow_temperature>.*) °C'
+//	decimal = ","
+//	encoding = "latin-1"
+//
 // # Wiring
 //
 // TX of the device to RX of the port, ground to ground, and the same voltage: a Raspberry Pi's UART
-// tolerates 3.3 V only, RS-232 needs a converter.
+// tolerates 3.3 V only, RS-232 needs a converter. A device that must be asked needs our TX at its
+// RX too.
 //
 // # Range
 //
-// Fields are the pattern's groups or the columns, in lower-case snake case. A word that is empty or
-// NaN is Bad ("not measured"), one that is not a number "format", one that is too large "range".
-// Bools are 1, true, on, yes and 0, false, off, no.
+// Fields are the pattern's groups, the columns, or what the option fields names with JSON, in
+// lower-case snake case. A word that is empty, NaN or listed in invalid is Bad ("not measured"),
+// one that is not a number "format" or "decimal comma", one that is too large "range". Bools are 1,
+// true, on, yes and 0, false, off, no.
+//
+// A number may have spaces after its sign ("-  12.5"). With the decimal mark "," a point between
+// groups of three digits separates thousands: "1.234" is 1234. Without the option, commas separate
+// thousands only if they cannot be decimal: in "1,234.5" and "1,234,567". A "1,234" alone is Bad.
+//
+// With JSON, a line that lacks a field, or has null there, gives Bad ("not measured") for that
+// field; a line with none of them does not fit. A number keeps its digits, and may be in a text.
+// NaN and Infinity, which Python writes, are null.
 //
 // # Sources of error
 //
 // If no line has arrived since the last reading, the reading waits for one up to its timeout: with
 // a device that writes every 30 s set timeout = "35s". "nothing came": the device has no power, is
-// silent, or its TX is not wired to our RX. "bytes came but no text": baud, data_bits or parity are
-// wrong, or the signal is inverted (RS-232 without a converter). "no line fits pattern" shows the
-// last line: the pattern is wrong.
+// silent, its TX is not wired to our RX, or it must be asked (send). "bytes came but no text":
+// baud, data_bits or parity are wrong, or the signal is inverted (RS-232 without a converter). "no
+// line fits pattern" shows the last line: the pattern is wrong. A garbled byte may change a digit,
+// which text without a checksum does not show: give each field its limits (min and max). The
+// request send has no number: the answer to an earlier one that comes late is taken for the next,
+// so the timeout must be longer than the device ever takes.
 package line

@@ -1,42 +1,67 @@
 package line
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
 
-// Options are what the configuration may set. Either Pattern or Columns has to be.
+// Options are what the configuration may set. One of Pattern, Columns and the format json has to
+// be.
 type Options struct {
-	Pattern   string   `toml:"pattern" doc:"regular expression (RE2) with a named group for each field: '^T=(?P<temperature>\\S+)'"`
-	Columns   []string `toml:"columns" doc:"the field in each column; an empty string passes a column over"`
-	Separator string   `toml:"separator" doc:"what is between columns"`
+	Format    string          `toml:"format" doc:"text, or json if each line is a JSON value: rtl_433, Tasmota, scripts"`
+	Pattern   string          `toml:"pattern" doc:"regular expression (RE2) with a named group for each field: '^T=(?P<temperature>\\S+)'"`
+	Columns   []string        `toml:"columns" doc:"the field in each column; an empty string passes a column over"`
+	Separator string          `toml:"separator" doc:"what is between columns"`
+	Match     map[string]Word `toml:"match" doc:"json: take only lines with these values at these paths, if several devices share a stream (rtl_433 also prints the neighbours'): { model = \"Acurite-Tower\", id = 1234 }"`
 
-	Fields map[string]Field `toml:"fields" doc:"types and units of fields that are not plain floats"`
+	Fields map[string]Field `toml:"fields" doc:"types and units of fields that are not plain floats; with json, all fields"`
+
+	Decimal   string `toml:"decimal" doc:"the decimal mark: \".\", or \",\" for devices that print 21,5 and 1.234,5 (European meters, scales, exported tables)"`
+	Invalid   []Word `toml:"invalid" doc:"numbers and texts with which the device says that it has no value, such as [-999, \"----\"]: the field is Bad then"`
+	Encoding  string `toml:"encoding" doc:"utf-8, or latin-1 for older devices, whose ° is the byte 0xb0; it applies to send and line_end too"`
+	LineEnd   string `toml:"line_end" doc:"what a line ends with, for devices that do not use CR or LF: \";\", \"\\u0003\" (ETX of scales and balances), or \"\\r\" if an LF is part of the line; default CR, LF or both"`
+	RecordEnd string `toml:"record_end" doc:"regular expression that finds the last line of a record, for devices that print a reading on several lines: '^----' (Arduino), '^!' (telegrams of meters), '^$' (an empty line); pattern then sees the whole record, its lines joined by \\n"`
+	Send      string `toml:"send" doc:"what is written before each reading, for devices that speak only when asked (balances, laboratory instruments), such as \"S\\r\\n\""`
 
 	Baud     int    `toml:"baud" doc:"bits per second, 50 to 4000000"`
 	DataBits int    `toml:"data_bits" doc:"5 to 8"`
 	Parity   string `toml:"parity" doc:"none, odd or even"`
 	StopBits int    `toml:"stop_bits" doc:"1 or 2"`
 
-	MaxLine   int  `toml:"max_line" doc:"longest line in bytes, 1 to 65536; longer ones are passed over"`
+	MaxLine   int  `toml:"max_line" doc:"longest line or record in bytes, 1 to 65536; longer ones are passed over"`
 	EveryLine bool `toml:"every_line" doc:"return every line in turn instead of the newest, for use with every = \"0s\""`
 }
 
-// A Field says what a group or column is.
+// A Field says what a group, a column or a value in JSON is.
 type Field struct {
-	Type string `toml:"type" doc:"float (default), int, bool or string"`
-	Unit string `toml:"unit" doc:"a SenML symbol such as Cel or %RH; default none"`
+	Type    string `toml:"type" doc:"float (default), int, bool or string"`
+	Unit    string `toml:"unit" doc:"a SenML symbol such as Cel or %RH; default none"`
+	Path    string `toml:"path" doc:"json: where the value is: \"temperature_C\", \"DS18B20.Temperature\", \"values[0]\"; a backslash before a dot or bracket that is part of a name; default the field's name"`
+	Invalid []Word `toml:"invalid" doc:"as invalid above, for this field only"`
 }
 
+// A Word is a text that the configuration may also write as a number or as true or false.
+type Word string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *Word) UnmarshalText(text []byte) error { *w = Word(text); return nil }
+
+const (
+	formatText = "text"
+	formatJSON = "json"
+	utf8Text   = "utf-8"
+	latin1Text = "latin-1"
+)
+
 // Spec is the driver's entry in the table.
-var Spec = drivers.Serial("line", "any device that writes lines of text: a regular expression or columns",
-	Options{Separator: ",", Baud: 9600, DataBits: 8, Parity: "none", StopBits: 1, MaxLine: 256}, fields, mode, Open)
+var Spec = drivers.Serial("line", "any device that writes lines of text: a regular expression, columns or JSON",
+	Options{
+		Format: formatText, Separator: ",", Decimal: ".", Encoding: utf8Text,
+		Baud: 9600, DataBits: 8, Parity: "none", StopBits: 1, MaxLine: 4096,
+	}, fields, mode, Open)
 
 func mode(o *Options) drivers.SerialMode {
 	return drivers.SerialMode{Baud: o.Baud, DataBits: o.DataBits, Parity: o.Parity, StopBits: o.StopBits}
@@ -49,10 +74,24 @@ func kinds() map[string]drivers.Kind {
 	}
 }
 
+// from returns the option that says what the fields are.
+func (o *Options) from() string {
+	switch {
+	case o.Format == formatJSON:
+		return "fields"
+	case o.Pattern != "":
+		return "pattern"
+	}
+	return "columns"
+}
+
 // names returns the names of the fields in the order of the groups or columns, "" for those that
-// are none. Only a pattern that can be compiled has names.
+// are none, and in that of the alphabet with json. Only a pattern that can be compiled has names.
 func (o *Options) names() []string {
-	if o.Pattern == "" {
+	switch o.from() {
+	case "fields":
+		return slices.Sorted(maps.Keys(o.Fields))
+	case "columns":
 		return o.Columns
 	}
 	re, err := regexp.Compile(o.Pattern)
@@ -60,6 +99,14 @@ func (o *Options) names() []string {
 		return nil
 	}
 	return re.SubexpNames()
+}
+
+// path returns where the value of a field is in JSON.
+func (o *Options) path(name string) string {
+	if p := o.Fields[name].Path; p != "" {
+		return p
+	}
+	return name
 }
 
 func fields(o *Options) []drivers.Field {
@@ -71,43 +118,4 @@ func fields(o *Options) []drivers.Field {
 		}
 	}
 	return fields
-}
-
-// Check reports every option that has an impossible value.
-func (o *Options) Check() error {
-	var errs []error
-	wrong := func(bad bool, key, format string, args ...any) {
-		if bad {
-			errs = append(errs, &drivers.OptionError{Key: key, Err: fmt.Errorf(format, args...)})
-		}
-	}
-	from := "columns"
-	switch {
-	case o.Pattern == "" && o.Columns == nil:
-		wrong(true, "pattern", "set it or columns: nothing says what the lines look like")
-	case o.Pattern != "" && o.Columns != nil:
-		wrong(true, "columns", "set either this or pattern")
-	case o.Pattern != "":
-		from = "pattern"
-		_, err := regexp.Compile(o.Pattern)
-		wrong(err != nil, "pattern", "%v", err)
-	}
-	names := slices.DeleteFunc(slices.Clone(o.names()), func(name string) bool { return name == "" })
-	wrong(len(errs) == 0 && len(names) == 0, from, "it names no field; a group of a pattern is named so: (?P<temperature>[0-9.]+)")
-	for i, name := range names {
-		wrong(!drivers.IsFieldName(name), from, "%q is not a lower-case name such as %q", name, "flow_rate")
-		wrong(slices.Contains(names[:i], name), from, "%q is there twice", name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(o.Fields)) {
-		wrong(!slices.Contains(names, name), "fields."+name, "%s does not name it; it names %s", from, strings.Join(names, ", "))
-		_, ok := kinds()[o.Fields[name].Type]
-		wrong(!ok, "fields."+name+".type", "%q is none of float, int, bool, string", o.Fields[name].Type)
-	}
-	wrong(o.Columns != nil && o.Separator == "", "separator", "it is empty")
-	wrong(o.Baud < 50 || o.Baud > 4_000_000, "baud", "%d; want 50 to 4000000", o.Baud)
-	wrong(o.DataBits < 5 || o.DataBits > 8, "data_bits", "%d; want 5 to 8", o.DataBits)
-	wrong(!slices.Contains([]string{"none", "odd", "even"}, o.Parity), "parity", "%q; want none, odd or even", o.Parity)
-	wrong(o.StopBits != 1 && o.StopBits != 2, "stop_bits", "%d; want 1 or 2", o.StopBits)
-	wrong(o.MaxLine < 1 || o.MaxLine > 65536, "max_line", "%d bytes; want 1 to 65536", o.MaxLine)
-	return errors.Join(errs...)
 }

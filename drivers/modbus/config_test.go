@@ -81,3 +81,62 @@ func TestConfiguration(t *testing.T) {
 		}
 	}
 }
+
+const profiled = `
+[mqtt]
+urls = ["mqtt://localhost"]
+[template.meter]
+driver = "modbus-rtu"
+bus = "/dev/ttyS0"
+every = "10s"
+options = { profile = "eastron-sdm120", baud = 9600 }
+[[sensor]]
+name = "a"
+template = "meter"
+options = { unit_id = 2 }
+[[sensor]]
+name = "b"
+template = "meter"
+options = { unit_id = 3, fields = ["power"] }
+[sensor.field.power]
+min = 0
+[[sensor]]
+name = "c"
+driver = "modbus-tcp"
+bus = "host:502"
+every = "10s"
+options = { profile = "eastron-sdm630", registers = [{ field = "x", address = 1 }] }
+`
+
+// TestProfiles: of the same option, that of the template replaces the profile's, and the sensor's
+// own the template's.
+func TestProfilesInTheConfiguration(t *testing.T) {
+	load := func(text string) (*config.Config, error) {
+		return config.Parse([]config.Source{{Name: "f.toml", Text: text}},
+			config.Catalogue{Drivers: []drivers.Spec{modbus.SpecRTU, modbus.SpecTCP}, Formats: config.Words{{Name: "json"}}})
+	}
+	c, err := load(profiled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, tcp := c.Sensors[0].Options.(*modbus.RTU), c.Sensors[1].Options.(*modbus.RTU), c.Sensors[2].Options.(*modbus.TCP)
+	if a.Baud != 9600 || a.UnitID != 2 || len(a.Registers) != 13 || a.Parity != "none" {
+		t.Errorf("got %+v", a)
+	}
+	if f := modbus.SpecRTU.Fields(b); len(f) != 1 || f[0].Name != "power" || f[0].Unit != "W" {
+		t.Errorf("got %+v", f)
+	}
+	if len(tcp.Registers) != 1 {
+		t.Errorf("got %+v", tcp.Registers)
+	}
+	for _, test := range []struct{ from, to, want string }{
+		{"eastron-sdm120", "eastron-sdm12", `f.toml:8:23: sensor "a".options.profile: there is no profile "eastron-sdm12" (did you mean "eastron-sdm120"?)`},
+		{`"eastron-sdm630"`, "7", `f.toml:24:23: sensor "c".options.profile must be a string, not 7`},
+		{`["power"]`, `["powr"]`, `"powr" is none of the registers' fields: voltage, current`},
+		{"field.power", "field.voltage", `sensor "b" has no field "voltage"`},
+	} {
+		if _, err := load(strings.Replace(profiled, test.from, test.to, 1)); err == nil || !strings.Contains(err.Error(), test.want) || strings.Count(err.Error(), "^") != 1 {
+			t.Errorf("%s: want %q, got %v", test.to, test.want, err)
+		}
+	}
+}

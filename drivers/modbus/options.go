@@ -12,7 +12,9 @@ import (
 // RTU are the options of a device on a serial line.
 type RTU struct {
 	UnitID        int           `toml:"unit_id" doc:"the device's address on the line, 1 to 247"`
+	Profile       string        `toml:"profile" doc:"a device of the library, by its name in [modbus-profiles.md](modbus-profiles.md): its options and registers, over which the sensor's own are laid; registers of the sensor replace those of the profile"`
 	Registers     []Register    `toml:"registers" doc:"what to read, an array of tables"`
+	Fields        []string      `toml:"fields" doc:"which fields of the registers, in this order; default all"`
 	Timeout       time.Duration `toml:"timeout" doc:"how long the device may think before it answers, 10ms to 10s; the time of the bytes on the line comes on top"`
 	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 if the device refuses to read holes"`
 	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125"`
@@ -35,7 +37,9 @@ type RTU struct {
 // TCP are the options of a device in the network.
 type TCP struct {
 	UnitID        int           `toml:"unit_id" doc:"the device's number behind a gateway, 0 to 255; a device without a gateway mostly takes any"`
+	Profile       string        `toml:"profile" doc:"a device of the library, by its name in [modbus-profiles.md](modbus-profiles.md): its options and registers, over which the sensor's own are laid; registers of the sensor replace those of the profile"`
 	Registers     []Register    `toml:"registers" doc:"what to read, an array of tables"`
+	Fields        []string      `toml:"fields" doc:"which fields of the registers, in this order; default all"`
 	Timeout       time.Duration `toml:"timeout" doc:"how long an answer may take, 10ms to 30s"`
 	MaxGap        int           `toml:"max_gap" doc:"registers without a field that are read along to save a request, 0 to 124; 0 if the device refuses to read holes"`
 	MaxRead       int           `toml:"max_read" doc:"registers in one request at most, 1 to 125"`
@@ -58,11 +62,11 @@ type settings struct {
 }
 
 func (o *RTU) settings() *settings {
-	return &settings{"modbus-rtu", o.UnitID, o.Registers, o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
+	return &settings{"modbus-rtu", o.UnitID, chosen(o.Registers, o.Fields), o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
 }
 
 func (o *TCP) settings() *settings {
-	return &settings{"modbus-tcp", o.UnitID, o.Registers, o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
+	return &settings{"modbus-tcp", o.UnitID, chosen(o.Registers, o.Fields), o.Timeout, o.MaxGap, o.MaxRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
 }
 
 // SpecRTU is the entry of Modbus RTU in the table of drivers.
@@ -74,7 +78,9 @@ var SpecRTU = drivers.SharedSerial("modbus-rtu", "any Modbus device on a serial 
 // SpecTCP is the entry of Modbus TCP.
 var SpecTCP = drivers.Network("modbus-tcp", "any Modbus device in the network or behind a gateway, by its register map",
 	TCP{UnitID: 1, Timeout: time.Second, MaxRead: maxRegisters, ByteOrder: "big", WordOrder: "big"},
-	func(o *TCP) []drivers.Field { return fields(o.settings()) }, OpenTCP)
+	func(o *TCP) []drivers.Field { return fields(o.settings()) }, (*TCP).mode, OpenTCP)
+
+func (o *TCP) mode() drivers.SerialMode { return drivers.SerialMode{} }
 
 func (o *RTU) mode() drivers.SerialMode {
 	m := drivers.SerialMode{Baud: o.Baud, DataBits: 8, Parity: o.Parity, StopBits: o.StopBits}
@@ -113,6 +119,9 @@ func (o *RTU) Check() error {
 		wrong(delay.d < 0 || delay.d > 100*time.Millisecond || delay.d%time.Millisecond != 0, delay.key, "%v; want whole milliseconds from 0s to 100ms", delay.d)
 		wrong(delay.d != 0 && !o.RS485, delay.key, "it is for rs485 = true")
 	}
+	if err := checkChoice(o.Registers, o.Fields); err != nil { // which registers are meant is not known
+		return errors.Join(errors.Join(errs...), err)
+	}
 	return errors.Join(errors.Join(errs...), o.settings().check(10*time.Second))
 }
 
@@ -121,6 +130,9 @@ func (o *TCP) Check() error {
 	var err error
 	if o.UnitID < 0 || o.UnitID > 255 {
 		err = &drivers.OptionError{Key: "unit_id", Err: fmt.Errorf("%d; want 0 to 255", o.UnitID)}
+	}
+	if choice := checkChoice(o.Registers, o.Fields); choice != nil { // which registers are meant is not known
+		return errors.Join(err, choice)
 	}
 	return errors.Join(err, o.settings().check(30*time.Second))
 }

@@ -1,12 +1,19 @@
 // Package p1 is the driver of the customer port P1 of smart meters in the Netherlands, Belgium,
 // Luxembourg and elsewhere (DSMR, ESMR, Fluvius e-MUCS), and of other meters that send such
-// telegrams: on a serial port, or over TCP from an adapter that passes the bytes on.
+// telegrams: on a serial port, or from an adapter that passes the bytes on over TCP (bus =
+// "192.0.2.7:2001").
 //
 // A meter sends a telegram by itself every second (DSMR 5) or every ten. A telegram is used only if
 // its checksum is right. Meters of DSMR 2.2 and 3 send none, with another setting of the line: set
 // legacy for these. Fields that a meter does not send are Bad ("not present"); the option fields
 // chooses those that it does:
 //
+//	[[sensor]]
+//	name = "meter"
+//	driver = "p1"
+//	bus = "/dev/serial/by-id/usb-FTDI_FT232R-if00-port0"
+//	every = "10s"
+//	timeout = "25s"
 //	[sensor.options]
 //	fields = ["energy_import_1", "energy_import_2", "power_import", "voltage_l1", "gas", "gas_time"]
 //

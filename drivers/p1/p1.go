@@ -15,11 +15,8 @@ type Options struct {
 	Legacy bool     `toml:"legacy" doc:"DSMR 2.2 and 3, and other meters whose telegrams have no checksum; a serial port is set to 9600 7E1 then instead of 115200 8N1"`
 }
 
-// Spec is the entry of a meter on a serial port in the table of drivers.
+// Spec is the driver's entry in the table of drivers.
 var Spec = drivers.Serial("p1", "smart meter with a P1 port (DSMR, ESMR): energy, power, gas", Options{}, fields, mode, Open)
-
-// SpecTCP is the entry of a meter behind an adapter that passes its telegrams on over TCP.
-var SpecTCP = drivers.Network("p1-tcp", "smart meter with a P1 port, over TCP", Options{}, fields, OpenTCP)
 
 func mode(o *Options) drivers.SerialMode {
 	if o.Legacy {
@@ -35,7 +32,6 @@ func fields(o *Options) []drivers.Field { return choice().Describe(o.Fields) }
 
 // Dev is a meter.
 type Dev struct {
-	name     string // of the driver
 	o        Options
 	measures []measure
 	reader   *stream.Reader
@@ -46,21 +42,12 @@ type Dev struct {
 	values   []drivers.Value
 }
 
-// Open reads a meter on a serial port, which stays the caller's. The options must pass Check.
+// Open reads a meter at a port, which stays the caller's. The options must pass Check.
 func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
-	return open(ctx, "p1", port, o)
-}
-
-// OpenTCP is Open for a connection.
-func OpenTCP(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
-	return open(ctx, "p1-tcp", port, o)
-}
-
-func open(ctx context.Context, name string, port drivers.Port, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return &Dev{name: name, o: o, measures: choice().Chosen(o.Fields), reader: stream.NewReader(port)}, nil
+	return &Dev{o: o, measures: choice().Chosen(o.Fields), reader: stream.NewReader(port)}, nil
 }
 
 // Read returns the newest telegram that has arrived, or waits for one until ctx ends.
@@ -70,7 +57,7 @@ func (d *Dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	case err != nil && ctx.Err() != nil:
 		return nil, d.explain(err)
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", d.name, err)
+		return nil, fmt.Errorf("p1: %w", err)
 	}
 	d.values = d.values[:0]
 	for _, m := range d.measures {
@@ -101,15 +88,13 @@ func (d *Dev) explain(err error) error {
 	seen := &d.reader.Seen
 	switch {
 	case errors.Is(d.refused, errNoChecksum):
-		return fmt.Errorf("%s: a telegram came, but %w: if the meter is one of DSMR 2.2 or 3, set legacy = true: %w", d.name, d.refused, err)
+		return fmt.Errorf("p1: a telegram came, but %w: if the meter is one of DSMR 2.2 or 3, set legacy = true: %w", d.refused, err)
 	case d.refused != nil:
-		return fmt.Errorf("%s: %d telegrams came, but %w: is the cable too long, or the signal shared with another reader? %w", d.name, d.count, d.refused, err)
+		return fmt.Errorf("p1: %d telegrams came, but %w: is the cable too long, or the signal shared with another reader? %w", d.count, d.refused, err)
 	case seen.Count == 0:
-		return fmt.Errorf("%s: nothing came: does the cable give the request pin 5 V, has the grid operator opened the port, and is the sensor's timeout longer than the meter's 10 s? %w", d.name, err)
-	case d.name == "p1":
-		return seen.Explain(d.name, "whole telegram (or the signal is inverted: use a cable for P1)", mode(&d.o), err)
+		return fmt.Errorf("p1: nothing came: does the cable give the request pin 5 V, has the grid operator opened the port, and is the sensor's timeout longer than the meter's 10 s? %w", err)
 	}
-	return fmt.Errorf("%s: %d bytes came but no whole telegram; the first are % x: does the adapter pass the meter's telegrams on as they are? %w", d.name, seen.Count, seen.First(), err)
+	return seen.Explain("p1", "whole telegram (or the signal is inverted: use a cable for P1)", mode(&d.o), err)
 }
 
 // Close does nothing: the meter sends on, and the port belongs to its opener.

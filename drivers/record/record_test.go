@@ -115,11 +115,8 @@ func TestSerial(t *testing.T) {
 // late makes its bus within the bubble of the test, whose clock it has.
 type late struct{ make func() *drivertest.Buses }
 
-func (l late) Serial(name string, mode drivers.SerialMode) (drivers.Port, error) {
-	return l.make().Serial(name, mode)
-}
-func (l late) Connect(ctx context.Context, a string) (drivers.Port, error) {
-	return l.make().Connect(ctx, a)
+func (l late) Port(ctx context.Context, name string, mode drivers.SerialMode) (drivers.Port, error) {
+	return l.make().Port(ctx, name, mode)
 }
 
 func (l late) I2C(string) (i2c.Bus, error) { return nil, errors.ErrUnsupported }

@@ -35,15 +35,8 @@ func (r *recorder) I2C(name string) (i2c.Bus, error) {
 	return &i2cBus{b, r}, nil
 }
 
-func (r *recorder) Serial(name string, mode drivers.SerialMode) (drivers.Port, error) {
-	return r.port(r.buses.Serial(name, mode))
-}
-
-func (r *recorder) Connect(ctx context.Context, address string) (drivers.Port, error) {
-	return r.port(r.buses.Connect(ctx, address))
-}
-
-func (r *recorder) port(p drivers.Port, err error) (drivers.Port, error) {
+func (r *recorder) Port(ctx context.Context, name string, mode drivers.SerialMode) (drivers.Port, error) {
+	p, err := r.buses.Port(ctx, name, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +128,14 @@ func (p *port) Write(b []byte) (int, error) {
 	n, err := p.Port.Write(b)
 	p.recorder.add(Operation{Write: clone(b), Fault: faultOf(err)})
 	return n, err
+}
+
+// HangUp ends a connection until the next Write.
+func (p *port) HangUp() error {
+	if c, ok := p.Port.(interface{ HangUp() error }); ok {
+		return c.HangUp()
+	}
+	return nil
 }
 
 // Close gives the port back.

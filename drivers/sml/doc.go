@@ -6,6 +6,11 @@
 // right. Which fields there are is up to the meter: those that it does not send are Bad ("not
 // present"), and the option fields chooses those that it does.
 //
+//	[[sensor]]
+//	name = "meter"
+//	driver = "sml"
+//	bus = "/dev/serial/by-id/usb-Silicon_Labs_CP2102-if00-port0"
+//	every = "10s"
 //	[sensor.options]
 //	fields = ["energy_import", "energy_export", "power", "power_l1", "power_l2", "power_l3"]
 //

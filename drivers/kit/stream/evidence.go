@@ -37,6 +37,6 @@ func (e *Evidence) Explain(driver, want string, mode drivers.SerialMode, err err
 	if e.Count == 0 {
 		return fmt.Errorf("%s: nothing came: is the device powered and sending, and is its TX wired to our RX? %w", driver, err)
 	}
-	return fmt.Errorf("%s: %d bytes came but no %s; the first are % x: the baud rate is probably not the device's (configured: %v): %w",
+	return fmt.Errorf("%s: %d bytes came but no %s; the first are % x: the baud rate is probably not the device's (configured: %v), or a serial device server has another: %w",
 		driver, e.Count, want, e.First(), mode, err)
 }

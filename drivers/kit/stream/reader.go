@@ -12,11 +12,13 @@ import (
 const (
 	// glance is how long a read of the port waits before the context is looked at again.
 	glance = 50 * time.Millisecond
-	// backlog is how many bytes that have arrived before are looked through: what Linux keeps of a
-	// port that is not read.
-	backlog = 64 << 10
+	// backlog is how many bytes that have arrived before are looked through: more than Linux keeps
+	// of a connection that is not read (tcp_rmem, 6 MiB).
+	backlog = 8 << 20
 	// stale is how many of them make it likely that Linux had no room for those that came last.
 	stale = 16 << 10
+	// restless is how long a line that is to be silent is waited for.
+	restless = time.Second
 )
 
 // A Reader reads a port. It is for one caller at a time.
@@ -109,6 +111,33 @@ func (r *Reader) Ask(ctx context.Context, request []byte, timeout time.Duration,
 		return os.ErrDeadlineExceeded
 	}
 	return err
+}
+
+// Drop is for asking: it drops what has arrived, and reports whether the device is silent. If
+// something had arrived, or something may be on its way, it waits until nothing comes for 50 ms, so
+// that the rest of a late answer is not taken for the next one. A device that speaks all the time
+// is not silent after a second.
+func (r *Reader) Drop(ctx context.Context, onItsWay bool) (silent bool, err error) {
+	r.Seen = Evidence{}
+	wait, end := time.Duration(0), time.Now().Add(restless)
+	if onItsWay {
+		wait = glance
+	}
+	for time.Now().Before(end) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		_, err := r.read(wait)
+		r.Seen = Evidence{}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		wait = glance
+	}
+	return false, nil
 }
 
 // read reads what the port has within the timeout.

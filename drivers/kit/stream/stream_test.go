@@ -22,7 +22,7 @@ func reader(t *testing.T) *Reader {
 		Every: 300 * time.Millisecond, Says: func(n int) string { return string(rune('0' + n%10)) },
 		Delay: 100 * time.Millisecond, Answers: func([]byte) string { return "!" },
 	})
-	p, err := buses.Serial("port", drivers.SerialMode{})
+	p, err := buses.Port(t.Context(), "port", drivers.SerialMode{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,232 @@
+package bus
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fieldgate/fieldgate/drivers"
+)
+
+// script makes a program of shell lines and returns the name of its bus.
+func script(t *testing.T, lines string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+lines+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return "exec:" + file
+}
+
+func open(t *testing.T, name string) drivers.Port {
+	t.Helper()
+	p, err := newHost(t).Port(t.Context(), name, drivers.SerialMode{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// readLine reads until a line end.
+func readLine(p drivers.Port) (string, error) {
+	var line []byte
+	for b := make([]byte, 1); ; {
+		n, err := p.Read(b)
+		switch line = append(line, b[:n]...); {
+		case err != nil:
+			return string(line), err
+		case b[0] == '\n':
+			return string(line), nil
+		}
+	}
+}
+
+// dropOld reads what has been printed, as a driver does at the beginning of a reading.
+func dropOld(t *testing.T, p drivers.Port) string {
+	t.Helper()
+	setTimeout(t, p, 0)
+	old, err := io.ReadAll(p)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	setTimeout(t, p, 20*time.Second)
+	return string(old)
+}
+
+func TestProgramThatRunsOn(t *testing.T) {
+	p := open(t, script(t, `echo "$# <$1> <$2>"; while read line; do echo "got $line"; done`)+` 'a b' "c"`)
+	setTimeout(t, p, 20*time.Second)
+	if line, err := readLine(p); line != "2 <a b> <c>\n" || err != nil {
+		t.Errorf("got %q, %v", line, err)
+	}
+	if _, err := p.Write([]byte("x\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := readLine(p); line != "got x\n" || err != nil {
+		t.Errorf("got %q, %v", line, err)
+	}
+	if old := dropOld(t, p); old != "" {
+		t.Errorf("got %q", old)
+	}
+	setTimeout(t, p, time.Millisecond)
+	if _, err := readLine(p); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A program that ends well is started again for each reading, not faster than once a second, and
+// what the run before has left is not taken for new.
+func TestProgramForEachReading(t *testing.T) {
+	count := filepath.Join(t.TempDir(), "count")
+	p := open(t, script(t, fmt.Sprintf(`echo x >>%s; echo "run $(wc -l <%s)"; echo more`, count, count)))
+	setTimeout(t, p, 20*time.Second)
+	begin := time.Now()
+	for i := 1; i <= 3; i++ {
+		if line, err := readLine(p); line != fmt.Sprintf("run %d\n", i) || err != nil {
+			t.Fatalf("%d: got %q, %v", i, line, err)
+		}
+		program := p.(*lease).stream.(*program)
+		<-program.run.ended
+		<-time.After(time.Until(program.started.Add(startEvery)))
+		if old := dropOld(t, p); old != "" {
+			t.Errorf("got %q", old)
+		}
+	}
+	for range 2 { // without pauses all is read, and the program started when it is time
+		if line, err := readLine(p); line != "run 4\n" && line != "more\n" || err != nil {
+			t.Errorf("got %q, %v", line, err)
+		}
+	}
+	if line, err := readLine(p); line != "run 5\n" || err != nil || time.Since(begin) < 4*startEvery {
+		t.Errorf("got %q, %v after %v", line, err, time.Since(begin))
+	}
+}
+
+func TestProgramsThatFail(t *testing.T) {
+	for _, tt := range []struct{ name, lines, says string }{
+		{"with a reason", "echo 12; echo first >&2; echo 'no \x1bradio' >&2; exit 3", `exit status 3: it says "no \x1bradio"`},
+		{"without one", "exit 1", "exit status 1"},
+		{"with a novel", "yes novel | head -c 100002 >&2; exit 1", `exit status 1: it says "novel"`},
+		{"by a signal", "kill -9 $$", "signal: killed"},
+		{"without a word", "exit 0", "it printed nothing to its standard output and ended with 0"},
+		{"on the wrong output", "echo 21.5 >&2", `ended with 0: it says "21.5"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := open(t, script(t, tt.lines))
+			setTimeout(t, p, 20*time.Second)
+			all, err := io.ReadAll(p)
+			if !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), tt.says) || !strings.HasPrefix(err.Error(), "the program exec:/") {
+				t.Errorf("want %q, got %v after %q", tt.says, err, all)
+			}
+		})
+	}
+	for name, says := range map[string]string{
+		"exec:/nowhere/program":       "is it a program that the service's user may run? fork/exec /nowhere/program: no such file",
+		"exec:" + t.TempDir():         "permission denied",
+		"exec:" + os.Args[0] + "/sub": "not a directory",
+	} {
+		if _, err := newHost(t).Port(t.Context(), name, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("want %q, got %v", says, err)
+		}
+	}
+}
+
+// A program that prints more than is read keeps running, and what is read is its newest.
+func TestProgramThatIsRarelyRead(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	p := open(t, script(t, fmt.Sprintf("seq 1 200000; echo >%s; exec sleep 1000", mark)))
+	for end := time.Now().Add(20 * time.Second); ; {
+		if _, err := os.Stat(mark); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the program stands still")
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	out := &p.(*lease).stream.(*program).run.out
+	for end := time.Now().Add(20 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		out.mu.Lock()
+		last := bytes.HasSuffix(out.text, []byte("\n200000\n"))
+		out.mu.Unlock()
+		if last || time.Now().After(end) {
+			break
+		}
+	}
+	text := dropOld(t, p)
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	first, err := strconv.Atoi(lines[0])
+	if err != nil || len(text) > maxOutput || len(text) < maxOutput/2 || lines[len(lines)-1] != "200000" || first != 200000-len(lines)+1 {
+		t.Errorf("%d bytes, from %q to %q in %d lines, %v", len(text), lines[0], lines[len(lines)-1], len(lines), err)
+	}
+}
+
+// gone waits until a process has ended; it may be a zombie of init's.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+	}
+	t.Errorf("process %d lives", pid)
+}
+
+// A program and what it has started are gone after Close, also if they do not want to be; and what
+// it has left behind when it ends.
+func TestProgramIsKilledWithItsChildren(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lines string
+		last  time.Duration
+	}{
+		"obedient":  {"sleep 1000 & echo $!; wait", stopTime},
+		"stubborn":  {"trap '' TERM; sleep 1000 & echo $!; while :; do sleep 1000; done", 3 * stopTime},
+		"left over": {"sleep 1000 & echo $!", 3 * stopTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, script(t, tt.lines))
+			setTimeout(t, p, 20*time.Second)
+			line, err := readLine(p)
+			pid, numErr := strconv.Atoi(strings.TrimSpace(line))
+			if err != nil || numErr != nil {
+				t.Fatal(line, err)
+			}
+			if name == "left over" {
+				gone(t, pid)
+			}
+			begin := time.Now()
+			closePort(t, p)
+			closePort(t, p)
+			if took := time.Since(begin); took > tt.last {
+				t.Errorf("Close took %v", took)
+			}
+			gone(t, pid)
+		})
+	}
+}
+
+// A program may close its standard input, or not read it: a Write ends.
+func TestProgramThatDoesNotListen(t *testing.T) {
+	for name, lines := range map[string]string{"closed": "exec <&-; echo; sleep 1000", "full": "echo; exec sleep 1000"} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, script(t, lines))
+			setTimeout(t, p, 20*time.Second)
+			if _, err := readLine(p); err != nil {
+				t.Fatal(err)
+			}
+			_, err := p.Write(make([]byte, 1<<20))
+			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
