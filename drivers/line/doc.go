@@ -47,7 +47,7 @@
 //	pattern = 'Water: (?P<water>\S+) C\nAir: (?P<air>\S+) C\n'
 //	invalid = [-127, "NC"]
 //
-// A balance that must be asked, by the commands of Mettler Toledo (MT-SICS); it answers "S S     
+// A balance that must be asked, by the commands of Mettler Toledo (MT-SICS); it answers "S S
 // 12.50 g". S D instead is a weight that is not stable yet:
 //
 //	[[sensor]]
