@@ -36,7 +36,7 @@ func TestDriversPageCanBeCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := 0
-	for _, b := range regexp.MustCompile(`(?m)(?:^    .*\n|^\n)+`).FindAllString(string(text), -1) {
+	for _, b := range regexp.MustCompile(`(?m)(?:^(?:    |\t).*\n|^\n)+`).FindAllString(string(text), -1) {
 		if !strings.Contains(b, "[[sensor]]") {
 			continue
 		}
