@@ -66,6 +66,28 @@ func (l *lease) Write(b []byte) (int, error) {
 	return l.stream.Write(b)
 }
 
+// Kind returns what the port is made of.
+func (l *lease) Kind() drivers.PortKind {
+	p, _ := drivers.ParsePort(l.line.name) // it was taken apart before
+	return p.Kind
+}
+
+// Runs returns how often a program has been started until the last Read; 0 for other ports.
+func (l *lease) Runs() int {
+	if p, ok := l.stream.(*program); ok {
+		return p.runs
+	}
+	return 0
+}
+
+// Complaint returns the last line of what a program that runs has printed to its standard error.
+func (l *lease) Complaint() string {
+	if p, ok := l.stream.(*program); ok {
+		return p.run.said.last()
+	}
+	return ""
+}
+
 // HangUp ends a connection until the next Write. Other lines stay as they are.
 func (l *lease) HangUp() error {
 	if c, ok := l.stream.(*connection); ok && !l.returned.Load() {
