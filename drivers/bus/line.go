@@ -102,12 +102,16 @@ func (l *lease) Close() error {
 		return nil
 	}
 	l.host.mu.Lock()
-	defer l.host.mu.Unlock() // until it is closed: nobody must be given a line that is about to be
+	defer l.host.mu.Unlock()
 	if l.line.users--; l.line.users > 0 {
 		return nil
 	}
 	if l.host.lines[l.line.place] == l.line {
 		delete(l.host.lines, l.line.place)
 	}
-	return l.stream.Close()
+	if _, ok := l.stream.(*program); ok { // it may want time to end, and another need not wait
+		l.host.mu.Unlock()
+		defer l.host.mu.Lock()
+	}
+	return l.stream.Close() // under the lock: nobody must be given a port that is about to be closed
 }

@@ -287,6 +287,39 @@ func TestProgramIsKilledWithItsChildren(t *testing.T) {
 	}
 }
 
+// Programs that take their time to end hold up nobody.
+func TestProgramThatIsSlowToEnd(t *testing.T) {
+	host := newHost(t)
+	open := func(lines string) drivers.Port {
+		p, err := host.Port(t.Context(), script(t, lines), drivers.SerialMode{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open("trap '' TERM; echo; while :; do sleep 1000; done")
+	setTimeout(t, p, 20*time.Second)
+	if _, err := readLine(p); err != nil {
+		t.Fatal(err)
+	}
+	begun, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		close(begun)
+		closePort(t, p)
+		close(ended)
+	}()
+	<-begun
+	for end := time.Now().Add(stopTime / 2); time.Now().Before(end); {
+		open("echo")
+	}
+	select {
+	case <-ended:
+		t.Error("another could not be opened before it ended")
+	default:
+	}
+	<-ended
+}
+
 // A program may close its standard input, or not read it: a Write ends.
 func TestProgramThatDoesNotListen(t *testing.T) {
 	for name, lines := range map[string]string{"closed": "exec <&-; echo; sleep 1000", "full": "echo; exec sleep 1000"} {
