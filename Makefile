@@ -40,6 +40,7 @@ lint:
 # Pages of docs that are made from code.
 docs:
 	go test -tags $(TAGS) ./drivers/all -run TestDriversPage -update
+	go test -tags $(TAGS) ./drivers/modbus -run TestProfilesPage -update
 	go test -tags $(TAGS) ./cmd/fieldgate -run TestWordsAreDocumented -update
 	go test -tags $(TAGS) ./mqtt -run TestConformanceTable -update
 
@@ -55,6 +56,7 @@ bench: build
 	go test -tags $(TAGS) -timeout 40m -run '^$$' -bench . -benchtime 20x ./cmd/fieldgate
 	go test -tags $(TAGS) -run '^$$' -bench . ./internal/sampling ./buffer
 	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x ./internal/link
+	go test -tags $(TAGS) -run '^$$' -bench ModbusLine -benchtime 1x ./drivers/modbus
 	cd mqtt/bench && go run .
 
 include cross/targets.mk

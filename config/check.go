@@ -1,12 +1,10 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,46 +196,6 @@ func (b *binder) checkBus(s *Sensor, path string) {
 			b.report(b.at(path+".bus"), "%s.bus %v", path, err)
 		}
 	}
-}
-
-// bindOptions decodes the options of a sensor into its driver's struct, and then knows its fields.
-// It reports whether it could.
-func (b *binder) bindOptions(s *Sensor, path string) bool {
-	mistakes := len(b.problems)
-	n, _ := s.Options.(*node)
-	s.Options = s.Spec.Options()
-	if n != nil {
-		b.bind(n, reflect.ValueOf(s.Options).Elem(), path+".options")
-	}
-	if c, ok := s.Options.(interface{ Check() error }); ok {
-		b.optionErrors(c.Check(), path+".options")
-	}
-	if len(b.problems) > mistakes { // which fields there are is not known, but what is wrong in any of them is
-		for _, name := range sortedMapKeys(s.Fields) {
-			b.optionErrors(s.Fields[name].Check(drivers.KindFloat), path+".field."+name)
-		}
-		return false
-	}
-	s.fields = b.bindOutput(s, s.Spec.Fields(s.Options), path)
-	return true
-}
-
-// optionErrors reports what a driver's Check found, each at its key.
-func (b *binder) optionErrors(err error, path string) {
-	if err == nil {
-		return
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range many.Unwrap() {
-			b.optionErrors(e, path)
-		}
-		return
-	}
-	if o := (*drivers.OptionError)(nil); errors.As(err, &o) {
-		b.report(b.at(path+"."+o.Key), "%s.%s: %v", path, o.Key, o.Err)
-		return
-	}
-	b.report(b.at(path), "%s: %v", path, err)
 }
 
 // at returns where the value at path stands, or the nearest table around it.

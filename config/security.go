@@ -53,6 +53,11 @@ func (c *Config) Warnings() []string {
 	}
 	for i := range c.Sensors {
 		s := &c.Sensors[i]
+		if o, ok := s.Options.(interface{ Warnings() []string }); ok {
+			for _, w := range o.Warnings() {
+				list = append(list, fmt.Sprintf("sensor %q: %s", s.Name, w))
+			}
+		}
 		switch online := time.Duration(m.Online); {
 		case s.TTL == 0:
 		case online > 0 && s.TTL <= online:

@@ -27,6 +27,7 @@ func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 			continue
 		}
 		other := &sensors[j]
+		b.checkNeighbours(sensors, sound, i)
 		at := b.at(fmt.Sprintf("sensor.%d.name", j))
 		where := fmt.Sprintf("sensor %q (%s:%d)", other.Name, filepath.Base(at.file), at.line)
 		path := fmt.Sprintf("sensor.%d", i)
@@ -38,6 +39,27 @@ func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 		case s.Spec.SerialMode != nil && other.Spec.SerialMode != nil && s.Spec.SerialMode(s.Options) != other.Spec.SerialMode(other.Options):
 			b.report(b.at(path+".options"), "%s: the line %s is %s for %s and %s here: all devices of a line must have the same settings", path, s.Bus,
 				other.Spec.SerialMode(other.Options), where, s.Spec.SerialMode(s.Options))
+		}
+	}
+}
+
+// checkNeighbours asks the options of a sensor, if they have an opinion, whether they agree with
+// those of each sensor before it on the same bus.
+func (b *binder) checkNeighbours(sensors []Sensor, sound []int, i int) {
+	s := &sensors[i]
+	o, ok := s.Options.(interface{ SharesWith(other any) error })
+	if !ok {
+		return
+	}
+	for _, j := range sound {
+		other := &sensors[j]
+		if j >= i || !other.Enabled || other.Bus != s.Bus {
+			continue
+		}
+		if err := o.SharesWith(other.Options); err != nil {
+			path := fmt.Sprintf("sensor.%d.options", i)
+			b.report(b.at(path), "%s: %v (sensor %q has %s as well)", path, err, other.Name, s.Bus)
+			return
 		}
 	}
 }

@@ -62,9 +62,9 @@ type Config struct {
 	// Subscriptions: default 30s.
 	ConnectTimeout time.Duration
 	// AckTimeout is how long messages or requests may be in flight without the broker acknowledging
-	// any of them: default 60s, NoAckTimeout for no limit. A message is given the same time from when
-	// the broker has acknowledged a later one. After that the client gives up the connection, because
-	// messages may only be sent again on a new one [MQTT-4.4.0-1].
+	// any of them: default 60s, NoAckTimeout for no limit. A message is given the same time from
+	// when the broker has acknowledged a later one. After that the client gives up the connection,
+	// because messages may only be sent again on a new one [MQTT-4.4.0-1].
 	AckTimeout time.Duration
 	// Credentials is called before every attempt to connect, except one with credentials that were
 	// renewed in time (Credentials.Expires); nil means no user name and no

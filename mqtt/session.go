@@ -15,8 +15,8 @@ type session struct {
 	unacked  list // PUBLISH sent on this connection, in the order of first transmission
 	released list // PUBREC received, PUBCOMP not, in the order of the PUBRECs [MQTT-4.6.0-4]
 
-	// overtaken is the head of unacked, if a later one was acknowledged before it, which a broker that
-	// delivers it does not do [MQTT-4.6.0-2]; else nil.
+	// overtaken is the head of unacked, if a later one was acknowledged before it, which a broker
+	// that delivers it does not do [MQTT-4.6.0-2]; else nil.
 	overtaken *exchange
 
 	ids    idTable // identifiers in use [MQTT-2.2.1-3]

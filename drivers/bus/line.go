@@ -39,9 +39,13 @@ func (l *line) admits(name string, mode drivers.SerialMode) error {
 }
 
 // leaseLocked gives a line to one more user. h.mu is held.
-func (h *Host) leaseLocked(l *line) *lease {
+func (h *Host) leaseLocked(l *line) drivers.Port {
 	l.users++
-	return &lease{stream: l.stream, line: l, host: h}
+	p := &lease{stream: l.stream, line: l, host: h}
+	if c, ok := l.stream.(*connection); ok {
+		return &connectionLease{p, c}
+	}
+	return p
 }
 
 // A lease is a line in the hands of one user.
@@ -88,14 +92,6 @@ func (l *lease) Complaint() string {
 	return ""
 }
 
-// HangUp ends a connection until the next Write. Other lines stay as they are.
-func (l *lease) HangUp() error {
-	if c, ok := l.stream.(*connection); ok && !l.returned.Load() {
-		return c.hangUp()
-	}
-	return nil
-}
-
 // Close gives the line back. A second call does nothing.
 func (l *lease) Close() error {
 	if l.returned.Swap(true) {
@@ -114,4 +110,18 @@ func (l *lease) Close() error {
 		defer l.host.mu.Lock()
 	}
 	return l.stream.Close() // under the lock: nobody must be given a port that is about to be closed
+}
+
+// A connectionLease is the lease of a connection.
+type connectionLease struct {
+	*lease
+	connection *connection
+}
+
+// HangUp ends the connection until the next Write, for all that share it.
+func (l *connectionLease) HangUp() error {
+	if l.returned.Load() {
+		return nil
+	}
+	return l.connection.hangUp()
 }

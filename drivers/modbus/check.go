@@ -75,21 +75,22 @@ func (s *settings) checkRegisters() error {
 // checkBits returns what is wrong with the bits of an entry.
 func (e *entry) checkBits() error {
 	f := formOf(e.Type)
+	listed := strings.ReplaceAll(fmt.Sprint(e.Bits), " ", ", ") // as the configuration has it
 	switch {
 	case e.Bits == nil:
 		return nil
 	case e.class == boolClass && len(e.Bits) > 0 && !e.table.bits():
 		return fmt.Errorf("a bool has none: write bit = %d", e.Bits[0])
 	case !e.class.whole():
-		return fmt.Errorf("a %s has none: only whole numbers have", e.Type)
+		return fmt.Errorf("a %s has none: only integers have", e.Type)
 	case len(e.Bits) != 2:
-		return fmt.Errorf("%v; want the lowest and the highest bit, such as [8, 15]", e.Bits)
+		return fmt.Errorf("%s; want the lowest and the highest bit, such as [8, 15]", listed)
 	case e.Bits[0] > e.Bits[1]:
-		return fmt.Errorf("%v; want the lowest bit first: [%d, %d]", e.Bits, e.Bits[1], e.Bits[0])
+		return fmt.Errorf("%s; want the lowest bit first: [%d, %d]", listed, e.Bits[1], e.Bits[0])
 	case e.Bits[0] < 0 || e.Bits[1] >= 16*f.size:
-		return fmt.Errorf("%v; a %s has bits 0 to %d", e.Bits, e.Type, 16*f.size-1)
+		return fmt.Errorf("%s; a %s has bits 0 to %d", listed, e.Type, 16*f.size-1)
 	case e.Bits[1]-e.Bits[0] >= f.bits:
-		return fmt.Errorf("%v are %d bits; a %s has %d, such as [0, 7] or [8, 15]", e.Bits, e.Bits[1]-e.Bits[0]+1, e.Type, f.bits)
+		return fmt.Errorf("%s are %d bits; a %s has %d, such as [0, 7] or [8, 15]", listed, e.Bits[1]-e.Bits[0]+1, e.Type, f.bits)
 	}
 	return nil
 }

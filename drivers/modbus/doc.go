@@ -1,7 +1,9 @@
 // Package modbus is the driver of Modbus devices: meters, inverters, sensors, remote inputs and
 // outputs. The driver reads any register map that the configuration describes, and writes the
 // fields that are writable there. "modbus-rtu" is for devices on a serial line, which several
-// sensors may share, "modbus-tcp" for those in the network and behind a gateway.
+// sensors may share, also if the line is at a serial device server that passes RTU frames (bus =
+// "host:port"). "modbus-tcp" is for devices in the network and for those behind a gateway that
+// speaks Modbus TCP.
 //
 // # Reading
 //
@@ -9,6 +11,9 @@
 // not every device allows). If a device refuses one request with an exception and answers others,
 // the fields of that request are Bad; silence or a broken answer fails the reading at once, so that
 // a dead device costs its line one timeout.
+//
+// A device that is busy (exceptions 5 and 6) is asked again until its timeout has passed; a write
+// only after exception 6, which says that nothing was written.
 //
 // # What registers mean
 //
@@ -23,11 +28,40 @@
 // Integers cannot be NaN, so devices reserve numbers for "no value": an inverter at night sends
 // 8000 for its power. Such a field is Bad ("not measured") if invalid names the number. For a
 // device, invalid = "sunspec" does so for all types (int16 8000, uint16 ffff, int32 80000000,
-// uint32 ffffffff, int64 8000000000000000, uint64 ffffffffffffffff, a string of zeros; of a part of
-// a register the whole register counts). The 0 of SunSpec's accumulators (acc32) remains a number,
-// since a counter of type uint32 may be 0: for those that are never 0, write invalid = [0] on the
-// register. A list on a register replaces that of the device, and [] means none. SMA, Huawei and
-// GoodWe inverters reserve numbers of their own: see their manuals.
+// uint32 ffffffff, int64 8000000000000000, uint64 ffffffffffffffff, a string of zeros; of a bit or
+// another part of a register, the whole register counts). The 0 of SunSpec's accumulators (acc32)
+// remains a number, since a counter of type uint32 may be 0: for those that are never 0, list 0 as
+// invalid on the register. A list on a register replaces the option of the device; an empty one
+// means none. Other makers reserve other numbers, such as 7fffffff in Huawei inverters: see the
+// manual.
+//
+// # Devices that read the standard in another way
+//
+// Each of these options is for a class of devices. The message of a failure names those that may
+// help.
+//
+//   - gap: data loggers and inverters behind them (Huawei's dongle, Solis' stick), and meters whose
+//     manual wants a pause (Carlo Gavazzi EM340), lose requests that come fast.
+//   - max_read, max_read_bits: devices with small buffers refuse long answers with exception 2 or
+//     3, or cut them; I/O modules with 8 or 16 coils refuse more.
+//   - one_request_per_field: devices whose registers are parameters (variable-speed drives, heat
+//     pumps, controllers behind a protocol converter) answer one value a request.
+//   - max_gap = 0, the default: devices refuse holes in their map with exception 2.
+//   - any_unit: devices without a serial line answer with 0 or 255, whatever they were asked for.
+//     Over TCP that is safe, because each answer has the number of its request. On a serial line a
+//     late answer of another device would be taken for the device's own, so the device must be the
+//     only one there: the configuration is refused otherwise.
+//   - unit_id 248 to 255: the specification reserves these, and some makers use them nevertheless
+//     (PZEM-004T and PZEM-016: 248). They work, with a warning. 0 addresses all devices of a line,
+//     and none answers.
+//   - connect_delay: devices that are deaf for a second or two after connecting, or hang up if they
+//     are asked too early (Huawei's dongle). The pause belongs to the reading that connects: every,
+//     or the sensor's timeout, must be longer.
+//   - close_after_read: devices that take one connection only, which another program needs as well.
+//     Devices that hang up when idle need no option: the connection is opened again and the request
+//     sent again, without a failed reading.
+//   - write_multiple: devices that write with functions 15 and 16 only.
+//   - timeout: slow devices, those on radio, and gateways with many devices behind them.
 //
 // # The exchange on a serial line
 //
@@ -39,6 +73,10 @@
 // the checksum that belong to the request. The wait is the device's response time (timeout) plus
 // the time that the bytes need on the line. Whether a line echoes is learned from reading, since
 // the answer to a write is itself an echo.
+//
+// At a serial device server all of this stays as it is: the server keeps the settings of the line
+// by itself, but the silence between frames, the echo and the late answers are those of its line.
+// baud, parity and stop_bits only tell the driver how long bytes take.
 //
 // One answer cannot be distinguished from another: a late answer to an earlier request for the same
 // number of registers of the same unit. Therefore, after a timeout the same request is the first to
@@ -105,6 +143,7 @@
 // "no answer": wrong unit id, baud rate or parity, or swapped wires. Values that are wrong by
 // orders of magnitude: wrong word_order or type; min and max of the field keep them from being
 // sent. Exception 2 (illegal data address): the map is wrong, or goes one register too far; many
-// devices count from 1 in the manual. Echoes and late answers are handled; a device that repeatedly
-// answers late needs a longer timeout.
+// devices count from 1 in the manual. If it is the exception of several fields at once, try
+// one_request_per_field, a smaller max_read, and max_gap = 0. Echoes and late answers are handled;
+// a device that repeatedly answers late needs a longer timeout.
 package modbus

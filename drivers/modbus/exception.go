@@ -5,7 +5,15 @@ import "fmt"
 // An Exception is a device's refusal of a request: section 7 of the application protocol.
 type Exception uint8
 
-const illegalAddress Exception = 2
+const (
+	illegalFunction Exception = 1
+	illegalAddress  Exception = 2
+	illegalValue    Exception = 3
+	acknowledged    Exception = 5
+	busy            Exception = 6
+	noPath          Exception = 10
+	noTarget        Exception = 11
+)
 
 func (e Exception) Error() string {
 	if name := e.name(); name != "" {
@@ -16,24 +24,54 @@ func (e Exception) Error() string {
 
 func (e Exception) name() string {
 	switch e {
-	case 1:
+	case illegalFunction:
 		return "illegal function: the device does not know this table, or no writing to it"
 	case illegalAddress:
 		return "illegal address: the device has not all of these; manuals often count from 1, and holding register 0 is their 40001"
-	case 3:
+	case illegalValue:
 		return "illegal value"
 	case 4:
 		return "device failure"
-	case 5:
+	case acknowledged:
 		return "acknowledged, and still at it"
-	case 6:
+	case busy:
 		return "device busy"
 	case 8:
 		return "memory parity error"
-	case 10:
-		return "the gateway has no path to the device"
-	case 11:
-		return "the device behind the gateway does not answer"
+	case noPath:
+		return "the gateway has no path to the device: is this its unit_id?"
+	case noTarget:
+		return "the device behind the gateway does not answer: is it powered, and is this its unit_id?"
+	}
+	return ""
+}
+
+// hint says which option may help if a device refuses a block; "" if none does.
+func (s *settings) hint(b *block, e Exception) string {
+	if e == busy || e == acknowledged {
+		return fmt.Sprintf("; it was asked again for %v: a longer timeout gives it more time", s.timeout)
+	}
+	if e != illegalAddress && e != illegalValue || b.size == 1 {
+		return ""
+	}
+	text := ""
+	if b.holes > 0 {
+		text = fmt.Sprintf("; %d of them are read along because of max_gap: try max_gap = 0", b.holes)
+	}
+	if len(b.entries) == 1 {
+		return text
+	}
+	option, limit := "max_read", s.maxRead
+	if b.table.bits() {
+		option, limit = "max_read_bits", s.maxReadBits
+	}
+	return text + fmt.Sprintf("; %d fields were asked for at once: try %s below %d, or one_request_per_field = true", len(b.entries), option, min(limit, b.size))
+}
+
+// hintWrite is hint for writing.
+func hintWrite(q *request, e Exception) string {
+	if e == illegalFunction && q.echo {
+		return "; if it writes with functions 15 and 16 only, set write_multiple = true"
 	}
 	return ""
 }

@@ -27,7 +27,7 @@ func (e *entry) checkScaleRegister() error {
 	case at == nil:
 		return nil
 	case !e.class.whole() && e.class != bcdClass:
-		return fmt.Errorf("a %s has none: only whole numbers have", e.Type)
+		return fmt.Errorf("a %s has none: only integers and BCD have", e.Type)
 	case *at < 0 || *at > 65535:
 		return fmt.Errorf("%d; addresses are from 0 to 65535", *at)
 	case *at >= e.Address && *at < e.Address+e.size:
@@ -36,12 +36,9 @@ func (e *entry) checkScaleRegister() error {
 	return nil
 }
 
-// factorOf brings the scale of an entry up to date after a reading. It returns why that is not
-// possible; "" if it is, or if the entry has no factor.
+// factorOf brings the scale of an entry with a factor up to date after a reading. It returns why
+// that is not possible; "" if it is.
 func (d *dev) factorOf(e *entry) (missing string) {
-	if e.ScaleRegister == nil {
-		return ""
-	}
 	b := &d.blocks[e.factor.block]
 	e.factor.missing = b.refused
 	if b.refused == "" {

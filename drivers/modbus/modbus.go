@@ -1,12 +1,12 @@
 package modbus
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
 )
@@ -18,10 +18,16 @@ type link interface {
 	exchange(ctx context.Context, q *request) ([]byte, error)
 }
 
+// A connection is a Port in the network.
+type connection interface {
+	HangUp() error // until the next Write
+}
+
 // A dev is a Modbus device.
 type dev struct {
 	*settings
 	link    link
+	hangUp  func() // ends the connection if that is wanted
 	entries []entry
 	blocks  []block
 	values  []drivers.Value
@@ -33,20 +39,23 @@ type dev struct {
 // drivers.Writer if a register is writable. The options must pass Check.
 func OpenRTU(ctx context.Context, port drivers.Port, o RTU) (drivers.Driver, error) {
 	s := o.settings()
-	return open(ctx, s, newRTU(s, port, o.mode(), o.Gap))
+	return open(ctx, s, port, newRTU(s, port, o.mode()))
 }
 
 // OpenTCP is OpenRTU for a device in the network.
 func OpenTCP(ctx context.Context, port drivers.Port, o TCP) (drivers.Driver, error) {
 	s := o.settings()
-	return open(ctx, s, newTCP(s, port))
+	return open(ctx, s, port, newTCP(s, port))
 }
 
-func open(ctx context.Context, s *settings, l link) (drivers.Driver, error) {
+func open(ctx context.Context, s *settings, port drivers.Port, l link) (drivers.Driver, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &dev{settings: s, link: l, entries: s.entries()}
+	d := &dev{settings: s, link: l, entries: s.entries(), hangUp: func() {}}
+	if c, ok := port.(connection); ok && s.closeAfterRead {
+		d.hangUp = func() { _ = c.HangUp() } // what was read is good whatever becomes of it
+	}
 	d.blocks = s.plan(d.entries)
 	d.values = make([]drivers.Value, len(d.entries))
 	if slices.ContainsFunc(d.entries, func(e entry) bool { return e.Writable }) {
@@ -60,15 +69,16 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	defer d.hangUp()
 	var refused error
 	answered := false
 	n, first := len(d.blocks), d.first
 	for i := range n {
 		at := (first + i) % n
 		b := &d.blocks[at]
-		data, err := d.link.exchange(ctx, &b.request)
+		data, err := d.ask(ctx, &b.request)
 		if e := Exception(0); errors.As(err, &e) {
-			refused = fmt.Errorf("%sreading %s: %w", d.title(), b.place(), err)
+			refused = fmt.Errorf("%sreading %s: %w%s", d.title(), b.place(), err, d.hint(b, e))
 			b.refused = fmt.Sprintf("exception %d", uint8(e))
 			continue
 		}
@@ -93,6 +103,31 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	return d.values, nil
 }
 
+// ask is an exchange that is repeated, within the timeout, while the device says that it is busy.
+func (d *dev) ask(ctx context.Context, q *request) ([]byte, error) {
+	limited, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	data, err := d.link.exchange(ctx, q)
+	for again(q, err) && drivers.Wait(limited, min(busyPause, d.timeout/4)) == nil {
+		next, nextErr := d.link.exchange(limited, q)
+		if nextErr != nil && limited.Err() != nil { // the exception is what the device has said
+			break
+		}
+		data, err = next, nextErr
+	}
+	return data, err
+}
+
+// busyPause is how long a busy device is left alone.
+const busyPause = 50 * time.Millisecond
+
+// again reports whether a device that refused should be asked again: section 7 of the application
+// protocol. What it acknowledged is not written twice.
+func again(q *request, err error) bool {
+	e := Exception(0)
+	return errors.As(err, &e) && (e == busy || e == acknowledged && !q.write)
+}
+
 // decode sets the values of a block after a reading. It fails when all floating-point numbers in it
 // look as if their words were in the other order.
 func (d *dev) decode(b *block) error {
@@ -101,7 +136,11 @@ func (d *dev) decode(b *block) error {
 	for _, j := range b.entries {
 		e := &d.entries[j]
 		at := e.Address - b.start
-		if missing := cmp.Or(b.refused, d.factorOf(e)); missing != "" {
+		missing := b.refused
+		if e.ScaleRegister != nil && missing == "" {
+			missing = d.factorOf(e)
+		}
+		if missing != "" {
 			d.values[j] = drivers.Bad(e.Field, missing)
 			continue
 		}
@@ -163,25 +202,34 @@ func (w writer) Write(ctx context.Context, v drivers.Value) error {
 			return fmt.Errorf("before writing %s: %w", e.Field, err)
 		}
 	}
-	if _, err := w.link.exchange(ctx, &q); err != nil {
-		return fmt.Errorf("%swriting %v to %s (%s): %w", w.title(), v.Any(), e.Field, e.place(), err)
+	defer w.hangUp()
+	if _, err := w.ask(ctx, &q); err != nil {
+		hint, refused := "", Exception(0)
+		if errors.As(err, &refused) {
+			hint = hintWrite(&q, refused)
+		}
+		return fmt.Errorf("%swriting %v to %s (%s): %w%s", w.title(), v.Any(), e.Field, e.place(), err, hint)
 	}
 	return nil
 }
 
 // writeRequest makes the request that sets an entry to a value.
-func (s *settings) writeRequest(e *entry, v drivers.Value) (request, error) {
+func (s *settings) writeRequest(e *entry, v drivers.Value) (q request, err error) {
 	if e.table == coil {
 		if v.Kind() != drivers.KindBool {
 			return request{}, fmt.Errorf("%s takes true or false, not a %s", e.Field, v.Kind())
 		}
-		return writeCoil(byte(s.unit), e.Address, v.Bool(), s.writeMultiple), nil
+		q = writeCoil(byte(s.unit), e.Address, v.Bool(), s.writeMultiple)
+		q.anyUnit = s.anyUnit
+		return q, nil
 	}
 	data, err := e.registers(v)
 	if err != nil {
 		return request{}, err
 	}
-	return writeRegisters(byte(s.unit), e.Address, data, s.writeMultiple), nil
+	q = writeRegisters(byte(s.unit), e.Address, data, s.writeMultiple)
+	q.anyUnit = s.anyUnit
+	return q, nil
 }
 
 func (d *dev) writable() []string {

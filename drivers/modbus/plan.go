@@ -10,6 +10,7 @@ type block struct {
 	table   table
 	start   int
 	size    int // registers, or bits
+	holes   int // of them, those without a field
 	entries []int
 	request request
 
@@ -32,6 +33,15 @@ type span struct {
 	entry      int // -1: a factor
 }
 
+// joins reports whether a span of the block's table, none of which begins before the block, can be
+// read with it.
+func (s *settings) joins(b *block, p span) bool {
+	if s.oneRequest {
+		return p.end <= b.start+b.size
+	}
+	return p.start <= b.start+b.size+s.maxGap && max(b.size, p.end-b.start) <= s.limit(p.table)
+}
+
 // plan groups the entries into as few requests as the options allow, and finds the registers of
 // their factors in them. An entry is never torn, nor from its factor if the options allow that.
 func (s *settings) plan(all []entry) []block {
@@ -39,9 +49,9 @@ func (s *settings) plan(all []entry) []block {
 	for _, p := range s.spans(all) {
 		if n := len(blocks) - 1; n >= 0 {
 			b := &blocks[n]
-			size := max(b.size, p.end-b.start)
-			if b.table == p.table && p.start <= b.start+b.size+s.maxGap && size <= s.limit(p.table) {
-				b.size = size
+			if b.table == p.table && s.joins(b, p) {
+				b.holes += max(0, p.start-b.start-b.size)
+				b.size = max(b.size, p.end-b.start)
 				b.take(p)
 				continue
 			}
@@ -53,6 +63,7 @@ func (s *settings) plan(all []entry) []block {
 	for i := range blocks {
 		b := &blocks[i]
 		b.request = readRequest(byte(s.unit), b)
+		b.request.anyUnit = s.anyUnit
 		b.data = make([]byte, b.request.answer-3)
 	}
 	for i := range blocks {
@@ -68,7 +79,7 @@ func (s *settings) plan(all []entry) []block {
 // limit returns how much of a table one request may read.
 func (s *settings) limit(t table) int {
 	if t.bits() {
-		return maxBits
+		return s.maxReadBits
 	}
 	return s.maxRead
 }
@@ -107,7 +118,7 @@ func (s *settings) spans(all []entry) []span {
 		}
 		at := *all[p.entry].ScaleRegister
 		start, end := min(p.start, at), max(p.end, at+1)
-		if end-start <= s.limit(p.table) && s.bridged(spans, p.table, start, end) {
+		if !s.oneRequest && end-start <= s.limit(p.table) && s.bridged(spans, p.table, start, end) {
 			p.start, p.end = start, end
 		}
 	}

@@ -65,7 +65,7 @@ func connected(t *testing.T) (ours, theirs string) {
 	return ours, theirs
 }
 
-func newHost(t *testing.T) *bus.Host {
+func newHost(t testing.TB) *bus.Host {
 	h := bus.New(slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		if err := h.Close(); err != nil {

@@ -37,6 +37,9 @@ func TestPlan(t *testing.T) {
 		{"pair larger than max_read", append(row(6, Register{}), Register{Field: "p", Address: 6, ScaleRegister: new(0)}), func(s *settings) { s.maxRead = 5 },
 			"holding registers 0 to 4; holding registers 5 to 6"},
 		{"2000 coils", row(2001, Register{Table: "coil"}), nil, "coils 0 to 1999; coil 2000"},
+		{"coils of a device with few", row(20, Register{Table: "discrete"}), func(s *settings) { s.maxRead, s.maxReadBits = 2, 16 }, "discrete inputs 0 to 15; discrete inputs 16 to 19"},
+		{"one request per field", []Register{{Field: "a", Type: "uint32"}, {Field: "b", Address: 2}, {Field: "c", Address: 2, Type: "bool"}, {Field: "d", Address: 3}, {Field: "e", Table: "coil"}, {Field: "f", Table: "coil", Address: 1}},
+			func(s *settings) { s.oneRequest, s.maxGap = true, 10 }, "holding registers 0 to 1; holding register 2; holding register 3; coil 0; coil 1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -178,10 +181,12 @@ func TestCheck(t *testing.T) {
 		want   string
 	}{
 		{"no registers", func(o *RTU) { o.Registers = nil }, "option registers: there are none"},
-		{"unit", func(o *RTU) { o.UnitID = 0 }, "option unit_id: 0; want 1 to 247"},
+		{"broadcast", func(o *RTU) { o.UnitID = 0 }, "option unit_id: 0 is for all devices of the line, and none answers; want 1 to 255"},
+		{"unit", func(o *RTU) { o.UnitID = 256 }, "option unit_id: 256; want 1 to 255"},
 		{"timeout", func(o *RTU) { o.Timeout = time.Minute }, "option timeout: 1m0s; want 10ms to 10s"},
 		{"max_gap", func(o *RTU) { o.MaxGap = 125 }, "option max_gap"},
 		{"max_read", func(o *RTU) { o.MaxRead = 126 }, "option max_read: 126 registers"},
+		{"max_read_bits", func(o *RTU) { o.MaxReadBits = 2001 }, "option max_read_bits: 2001; want 1 to 2000"},
 		{"byte order", func(o *RTU) { o.ByteOrder = "ABCD" }, `option byte_order: "ABCD"; want big or little`},
 		{"baud", func(o *RTU) { o.Baud = 0 }, "option baud: 0"},
 		{"parity", func(o *RTU) { o.Parity = "mark" }, `option parity: "mark"`},
@@ -213,12 +218,12 @@ func TestCheck(t *testing.T) {
 		{"same half", two(Register{Field: "a", Type: "uint8"}, Register{Field: "b", Type: "uint8", Bits: []int{0, 7}}), "is the same as a"},
 		{"same coil", two(Register{Field: "a", Table: "coil"}, Register{Field: "b", Table: "coil"}), "option registers.1: b (coil 0, bool) is the same as a"},
 		{"same bit", two(Register{Field: "a", Type: "bool", Bit: 2}, Register{Field: "b", Type: "bool", Bit: 2}), "option registers.1: b (holding register 0 bit 2, bool) is the same as a: leave one out"},
-		{"bits in the wrong order", one(Register{Field: "a", Bits: []int{15, 8}}), "option registers.0.bits: [15 8]; want the lowest bit first: [8, 15]"},
+		{"bits in the wrong order", one(Register{Field: "a", Bits: []int{15, 8}}), "option registers.0.bits: [15, 8]; want the lowest bit first: [8, 15]"},
 		{"one number for bits", one(Register{Field: "a", Bits: []int{8}}), "option registers.0.bits: [8]; want the lowest and the highest bit, such as [8, 15]"},
-		{"bits beyond the register", one(Register{Field: "a", Bits: []int{8, 16}}), "option registers.0.bits: [8 16]; a uint16 has bits 0 to 15"},
-		{"bits below the register", one(Register{Field: "a", Type: "uint32", Bits: []int{-1, 3}}), "option registers.0.bits: [-1 3]; a uint32 has bits 0 to 31"},
-		{"too many bits", one(Register{Field: "a", Type: "uint8", Bits: []int{4, 12}}), "option registers.0.bits: [4 12] are 9 bits; a uint8 has 8, such as [0, 7] or [8, 15]"},
-		{"bits of a float", one(Register{Field: "a", Type: "float32", Bits: []int{0, 7}}), "option registers.0.bits: a float32 has none: only whole numbers have"},
+		{"bits beyond the register", one(Register{Field: "a", Bits: []int{8, 16}}), "option registers.0.bits: [8, 16]; a uint16 has bits 0 to 15"},
+		{"bits below the register", one(Register{Field: "a", Type: "uint32", Bits: []int{-1, 3}}), "option registers.0.bits: [-1, 3]; a uint32 has bits 0 to 31"},
+		{"too many bits", one(Register{Field: "a", Type: "uint8", Bits: []int{4, 12}}), "option registers.0.bits: [4, 12] are 9 bits; a uint8 has 8, such as [0, 7] or [8, 15]"},
+		{"bits of a float", one(Register{Field: "a", Type: "float32", Bits: []int{0, 7}}), "option registers.0.bits: a float32 has none: only integers have"},
 		{"bits of a bool", one(Register{Field: "a", Type: "bool", Bits: []int{3, 3}}), "option registers.0.bits: a bool has none: write bit = 3"},
 		{"writable bits", one(Register{Field: "a", Bits: []int{0, 7}, Writable: true}), "option registers.0.writable: a part of a register cannot be written: the other bits would be overwritten"},
 		{"writable half", one(Register{Field: "a", Type: "int8", Writable: true}), "option registers.0.writable: a part of a register cannot be written"},

@@ -15,6 +15,8 @@ type request struct {
 	// write says that the answer repeats the first four bytes of the data; otherwise it is the
 	// number of bytes, and these.
 	write bool
+	// anyUnit says that the answer may name another unit.
+	anyUnit bool
 	// echo says that the answer is the request once more, which on a line that echoes cannot be
 	// distinguished.
 	echo bool
@@ -71,7 +73,7 @@ const exceptionBit = 0x80 // of a function code
 // request; 0 if it does not.
 func (q *request) expects(frame []byte) int {
 	switch {
-	case frame[0] != q.body[0]:
+	case frame[0] != q.body[0] && !q.anyUnit:
 		return 0
 	case frame[1] == q.body[1]|exceptionBit:
 		return 3
@@ -93,4 +95,26 @@ func (q *request) accept(frame []byte) ([]byte, error) {
 		return nil, fmt.Errorf("the device confirms % x instead of % x", frame[2:6], q.body[2:6])
 	}
 	return nil, nil
+}
+
+// misfit says why a frame that expects does not know is no answer to the request, and which option
+// may help.
+func (q *request) misfit(frame []byte) string {
+	unit, function := frame[0], frame[1]&^exceptionBit
+	switch {
+	case function != q.body[1]:
+		return fmt.Sprintf("it is of unit %d to function %d, not to %d", unit, function, q.body[1])
+	case unit != q.body[0] && !q.anyUnit:
+		return fmt.Sprintf("it is of unit %d, not %d: is that its unit_id? If the device always answers so, set any_unit = true", unit, q.body[0])
+	case q.write || q.answer == 3+int(frame[2]):
+		return "its length is not that of an answer"
+	}
+	got, want, option := int(frame[2])/2, (q.answer-3)/2, "max_read"
+	if bits := q.body[1] <= 2; bits {
+		got, want, option = int(frame[2])*8, int(q.body[4])<<8+int(q.body[5]), "max_read_bits"
+	}
+	if got == 0 || got > want {
+		return fmt.Sprintf("it has %d bytes of data, not %d", frame[2], q.answer-3)
+	}
+	return fmt.Sprintf("it has %d values, not %d: if the device answers no more at a time, set %s = %d", got, want, option, got)
 }

@@ -28,18 +28,23 @@ type rtu struct {
 	*settings
 	reader *stream.Reader
 	mode   drivers.SerialMode
-	gap    time.Duration
-	frame  []byte // the request
-	got    []byte // what has come since
-	echoes bool   // the line returns what is sent
-	late   bool   // an answer that was given up may still come
+	gap    time.Duration // that is kept
+	frame  []byte        // the request
+	got    []byte        // what has come since
+	echoes bool          // the line returns what is sent
+	late   bool          // an answer that was given up may still come
+	// the device has answered before
+	answered bool
+	network  bool // the line is at the other end of a connection
 }
 
-func newRTU(s *settings, port drivers.Port, mode drivers.SerialMode, gap time.Duration) *rtu {
+func newRTU(s *settings, port drivers.Port, mode drivers.SerialMode) *rtu {
+	gap := s.gap
 	if gap == 0 {
 		gap = max(minGap, mode.PerByte()*7/2)
 	}
-	return &rtu{settings: s, reader: stream.NewReader(port), mode: mode, gap: gap}
+	_, network := port.(connection)
+	return &rtu{settings: s, reader: stream.NewReader(port), mode: mode, gap: gap, network: network}
 }
 
 // exchange implements link. The data are good until the next call.
@@ -62,6 +67,7 @@ func (l *rtu) exchange(ctx context.Context, q *request) ([]byte, error) {
 		l.late = true
 		return nil, l.explain(q, err)
 	}
+	l.answered = true
 	if l.late {
 		if err := l.settle(ctx, q, 2*wait+slack); err != nil {
 			return nil, err
@@ -121,35 +127,49 @@ func (l *rtu) settle(ctx context.Context, q *request, quiet time.Duration) error
 // explain says what came instead of an answer; err is why the wait ended.
 func (l *rtu) explain(q *request, err error) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
+		if l.network && closedByPeer(err) {
+			return fmt.Errorf("%w: %s; a server that speaks Modbus TCP needs driver modbus-tcp with this bus", err, closedHint)
+		}
 		return err
 	}
-	seen, rest := &l.reader.Seen, l.got
+	seen, rest, echo := &l.reader.Seen, l.got, ""
 	if i := bytes.Index(rest, l.frame); i >= 0 {
-		rest = rest[i+len(l.frame):]
-		if len(rest) == 0 {
-			return unanswered(err, "no answer within %v at %v, only the echo of the request: is the device powered, is this its unit_id, and are baud and parity those of the device?",
-				l.timeout, l.mode)
-		}
+		rest, echo = rest[i+len(l.frame):], ", only the echo of the request"
 	}
-	if seen.Count == 0 {
-		return unanswered(err, "no answer within %v at %v: is the device powered, is this its unit_id, are baud and parity those of the device, and are A and B not swapped?",
-			l.timeout, l.mode)
+	if seen.Count == 0 || echo != "" && len(rest) == 0 {
+		return unanswered(err, "no answer within %v at %v%s: %s", l.timeout, l.mode, echo, l.silenceHint())
+	}
+	if len(rest) >= headerSize {
+		if _, n, ok := header(rest); ok && len(rest) == headerSize+n {
+			return unanswered(err, "what came is a Modbus TCP frame: use driver modbus-tcp with this bus: % x", rest[:min(len(rest), 16)])
+		}
 	}
 	for b := rest; len(b) >= 3; b = b[1:] { // what the device itself said tells most
 		switch n := q.expects(b); {
 		case n > 0 && len(b) >= n+crcSize:
 			return unanswered(err, "the answer was damaged on the line (its checksum is wrong): % x", b[:min(n+crcSize, 16)])
 		case n > 0:
-			return unanswered(err, "the answer broke off after %d of %d bytes: % x", len(b), n+crcSize, b[:min(len(b), 16)])
+			return unanswered(err, "the answer broke off after %d of %d bytes: lower max_read if long answers do, raise timeout if the device pauses in an answer: % x", len(b), n+crcSize, b[:min(len(b), 16)])
 		}
 	}
 	for b := rest; len(b) >= 3+crcSize; b = b[1:] {
-		if unit, function, ok := frameOf(b); ok {
-			return unanswered(err, "no answer within %v, but one of unit %d to a request with function %d, late or wrongly", l.timeout, unit, function)
+		if _, _, ok := frameOf(b); ok {
+			return unanswered(err, "no answer within %v, but another frame: %s; if it was late, raise timeout", l.timeout, q.misfit(b))
 		}
 	}
-	return unanswered(err, "%d bytes came but no valid frame; the first are % x: baud rate, parity or stop bits are probably not the device's (configured: %v)",
+	return unanswered(err, "%d bytes came but no valid frame; the first are % x: baud, parity or stop_bits are probably not the device's (configured: %v)",
 		seen.Count, seen.First(), l.mode)
+}
+
+// silenceHint says what to look at if nothing comes.
+func (l *rtu) silenceHint() string {
+	switch {
+	case l.answered:
+		return "earlier requests were answered: is the device still powered? If it loses requests that come fast, set gap; if it is slow, raise timeout"
+	case l.network:
+		return "is the device powered, is this its unit_id, and has the device server its baud rate and parity? A server that speaks Modbus TCP needs driver modbus-tcp with this bus"
+	}
+	return "is the device powered, is this its unit_id, are baud and parity those of the device, and are A and B not swapped?"
 }
 
 // frameOf says whose answer bytes begin with, if any.

@@ -30,10 +30,10 @@ func TestBadLines(t *testing.T) {
 		{"something behind", func(_, a []byte) []byte { return append(a[:len(a):len(a)], 0xff, 0xff) }, ""},
 		{"silence", func(_, a []byte) []byte { return nil }, "reading holding register 0: no answer within 300ms at 9600 8N1: is the device powered, is this its unit_id, are baud and parity those of the device, and are A and B not swapped?"},
 		{"only echo", func(q, _ []byte) []byte { return q }, "no answer within 300ms at 9600 8N1, only the echo of the request"},
-		{"only another unit", func(_, _ []byte) []byte { return other }, "no answer within 300ms, but one of unit 9 to a request with function 3, late or wrongly"},
+		{"only another unit", func(_, _ []byte) []byte { return other }, "no answer within 300ms, but another frame: it is of unit 9, not 1: is that its unit_id?"},
 		{"damaged", func(_, a []byte) []byte { a[4] ^= 1; return a }, "the answer was damaged on the line (its checksum is wrong): 01 03 02 00 06"},
 		{"broken off", func(_, a []byte) []byte { return a[:6] }, "the answer broke off after 6 of 7 bytes"},
-		{"wrong baud rate", func(_, a []byte) []byte { return []byte("\x00\xfe\x80\xf8") }, "4 bytes came but no valid frame; the first are 00 fe 80 f8: baud rate, parity or stop bits are probably not the device's (configured: 9600 8N1)"},
+		{"wrong baud rate", func(_, a []byte) []byte { return []byte("\x00\xfe\x80\xf8") }, "4 bytes came but no valid frame; the first are 00 fe 80 f8: baud, parity or stop_bits are probably not the device's (configured: 9600 8N1)"},
 		{"a flood", func(_, a []byte) []byte { return append(make([]byte, 3000), a...) }, ""},
 	}
 	for _, test := range tests {
@@ -122,7 +122,7 @@ func FuzzRTU(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, chunk uint8) {
 		synctest.Test(t, func(t *testing.T) {
 			step := int(chunk) + 1
-			l := newRTU(s, fuzzPort{&data, step}, o.mode(), 0)
+			l := newRTU(s, fuzzPort{&data, step}, o.mode())
 			got, err := l.exchange(t.Context(), &q)
 			if len(l.got) > 2*maxFrame+512 {
 				t.Fatalf("%d bytes are kept", len(l.got))

@@ -1,6 +1,11 @@
 package modbus
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+)
 
 // A silence is the error of a request to which no good answer came in time. For errors.Is it is
 // what ended the wait; its text says what came instead, and what to look at.
@@ -15,3 +20,10 @@ func (s *silence) Unwrap() error { return s.cause }
 func unanswered(cause error, format string, args ...any) error {
 	return &silence{fmt.Sprintf(format, args...), cause}
 }
+
+// closedByPeer reports whether the other end of a connection has closed it.
+func closedByPeer(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+const closedHint = "the device hung up without an answer, twice: if it wants a pause after connecting, set connect_delay; if it takes one connection only, see that no other client has it, or set close_after_read = true in all of them; if requests come too fast for it, set gap"

@@ -24,10 +24,10 @@ func TestTCPLines(t *testing.T) {
 			return append(late, modbustest.TCP(units, q)...)
 		}, ""},
 		{"silence", func(q []byte) []byte { return nil }, "no answer within 1s: is this its unit_id"},
-		{"only a late answer", func(q []byte) []byte { a := modbustest.TCP(units, q); a[1]--; return a }, "no answer within 1s, but 11 bytes that are none; the first are"},
-		{"another unit", func(q []byte) []byte { a := modbustest.TCP(units, q); a[6] = 2; return a }, "the answer does not fit the request: 5 bytes of unit 2, function 3: 02 03 02 00 07"},
+		{"only a late answer", func(q []byte) []byte { a := modbustest.TCP(units, q); a[1]--; return a }, "no answer within 1s, only one to an earlier request: the device is slower than its timeout"},
+		{"another unit", func(q []byte) []byte { a := modbustest.TCP(units, q); a[6] = 2; return a }, "the answer does not fit the request: it is of unit 2, not 1: is that its unit_id?"},
 		{"another length", func(q []byte) []byte { a := modbustest.TCP(units, q); a[8] = 1; return a }, "the answer does not fit the request"},
-		{"HTTP", func(q []byte) []byte { return []byte("HTTP/1.1 400 Bad Request\r\n") }, "what came is not Modbus TCP: 48 54 54 50"},
+		{"HTTP", func(q []byte) []byte { return []byte("HTTP/1.1 400 Bad Request\r\n") }, "what came is not Modbus TCP (mostly port 502): 48 54 54 50"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
