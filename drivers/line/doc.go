@@ -48,8 +48,23 @@
 //	pattern = 'Water: (?P<water>\S+) C\nAir: (?P<air>\S+) C\n'
 //	invalid = [-127, "NC"]
 //
-// A balance that must be asked, by the commands of Mettler Toledo (MT-SICS). It answers "S S 12.50
-// g"; "S D" instead begins a weight that is not stable yet:
+// An electricity meter that sends telegrams by itself (IEC 62056-21, mode D, by an infrared head),
+// whose last line is "!":
+//
+//	[[sensor]]
+//	name = "meter"
+//	driver = "line"
+//	bus = "/dev/serial/by-id/usb-Silicon_Labs_CP2104-if00-port0"
+//	every = "10s"
+//	[sensor.options]
+//	record_end = '^!'
+//	pattern = '(?s)\n1-0:1\.8\.0[^(]*\((?P<energy>[0-9.]+)\*kWh\).*\n1-0:1\.7\.0[^(]*\((?P<power>[0-9.]+)\*W\)'
+//	data_bits = 7
+//	parity = "even"
+//	fields = { energy = { unit = "kWh" }, power = { unit = "W" } }
+//
+// A balance that must be asked, by the commands of Mettler Toledo (MT-SICS). It answers a stable
+// weight, "S S 12.50 g", or, if there is none, "S D" with the one that it shows:
 //
 //	[[sensor]]
 //	name = "balance"
