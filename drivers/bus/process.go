@@ -92,7 +92,7 @@ func (r *process) hasEnded() bool {
 func (r *process) verdict() error {
 	switch {
 	case r.err != nil:
-		return fmt.Errorf("%w%s", r.err, r.said.reason())
+		return fmt.Errorf("%w%s%s", r.err, r.said.reason(), adviceOnScript(r.command.Path, r.command.ProcessState.ExitCode()))
 	case !r.out.wasUsed():
 		return fmt.Errorf("it printed nothing to its standard output and ended with 0%s", r.said.reason())
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -116,6 +117,12 @@ func (p *program) Write(b []byte) (int, error) {
 	n := 0
 	if err == nil {
 		n, err = p.run.in.Write(b)
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, fmt.Errorf("the program %s does not read its standard input, to which the sensor writes: %w", p.name, os.ErrDeadlineExceeded)
+	case errors.Is(err, syscall.EPIPE) && !p.run.hasEnded():
+		err = fmt.Errorf("it has closed its standard input, to which the sensor writes: %w", err)
 	}
 	return n, p.failed(err)
 }

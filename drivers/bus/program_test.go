@@ -166,6 +166,19 @@ func TestProgramsThatCannotStart(t *testing.T) {
 	}
 }
 
+// env starts, but does not find a program whose name ends with CR.
+func TestScriptOfWindows(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, []byte("#!/usr/bin/env sh\r\necho 5\r\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, "exec:"+file)
+	setTimeout(t, p, 20*time.Second)
+	if _, err := readLine(p); err == nil || !strings.Contains(err.Error(), "convert it (sed -i 's/\\r$//' "+file+")") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The end of a run ends its last line, if it ended well; and the runs are counted.
 func TestProgramWithoutALineEnd(t *testing.T) {
 	p := open(t, script(t, "printf 21.5"))
@@ -322,16 +335,22 @@ func TestProgramThatIsSlowToEnd(t *testing.T) {
 
 // A program may close its standard input, or not read it: a Write ends.
 func TestProgramThatDoesNotListen(t *testing.T) {
-	for name, lines := range map[string]string{"closed": "exec <&-; echo; sleep 1000", "full": "echo; exec sleep 1000"} {
+	for name, tt := range map[string]struct {
+		lines, says string
+		cause       error
+	}{
+		"closed": {"exec <&-; echo; exec sleep 1000", "it has closed its standard input, to which the sensor writes", syscall.EPIPE},
+		"full":   {"echo; exec sleep 1000", "does not read its standard input, to which the sensor writes", os.ErrDeadlineExceeded},
+	} {
 		t.Run(name, func(t *testing.T) {
-			p := open(t, script(t, lines))
+			p := open(t, script(t, tt.lines))
 			setTimeout(t, p, 20*time.Second)
 			if _, err := readLine(p); err != nil {
 				t.Fatal(err)
 			}
 			_, err := p.Write(make([]byte, 1<<20))
-			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.EPIPE) {
-				t.Errorf("got %v", err)
+			if !errors.Is(err, tt.cause) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("want %q, got %v", tt.says, err)
 			}
 		})
 	}

@@ -15,8 +15,8 @@ func explainStart(file string, err error) error {
 	first := firstLine(file)
 	interpreter, isScript := bytes.CutPrefix(first, []byte("#!"))
 	switch {
-	case errors.Is(err, syscall.ENOENT) && isScript && bytes.HasSuffix(first, []byte("\r")):
-		return fmt.Errorf("its lines end with CR LF, as on Windows: convert it (sed -i 's/\\r$//' %s): %w", file, err)
+	case errors.Is(err, syscall.ENOENT) && isOfWindows(first):
+		return fmt.Errorf("%s: %w", convert(file), err)
 	case errors.Is(err, syscall.ENOENT) && isScript:
 		return fmt.Errorf("it is a script, and there is no program %q, which its first line names: %w", bytes.TrimSpace(interpreter), err)
 	case errors.Is(err, syscall.ENOENT) && first != nil:
@@ -36,6 +36,25 @@ func explainStart(file string, err error) error {
 		return fmt.Errorf("the user with id %d may not run it: are it and its folders readable and executable for that user, and may programs be run from there? %w", os.Geteuid(), err)
 	}
 	return err
+}
+
+// adviceOnScript says why a script may have ended with the status of a shell, or of env, for a
+// program that is not there; "" if it is not clear.
+func adviceOnScript(file string, status int) string {
+	if status == 127 && isOfWindows(firstLine(file)) {
+		return ": " + convert(file)
+	}
+	return ""
+}
+
+// isOfWindows reports whether the first line of a script ends with CR LF, which makes a name that
+// no interpreter has.
+func isOfWindows(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("#!")) && bytes.HasSuffix(line, []byte("\r"))
+}
+
+func convert(file string) string {
+	return fmt.Sprintf("its lines end with CR LF, as on Windows: convert it (sed -i 's/\\r$//' %s)", file)
 }
 
 // firstLine returns the beginning of a file, nil if it cannot be read.
