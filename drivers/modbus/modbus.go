@@ -27,8 +27,9 @@ type connection interface {
 type dev struct {
 	*settings
 	link    link
-	hangUp  func() // ends the connection if that is wanted
-	entries []entry
+	hangUp  func()  // ends the connection if that is wanted
+	entries []entry // one for each field
+	models  []entry // all of the map, until the models of a SunSpec device are found; else nil
 	blocks  []block
 	values  []drivers.Value
 	first   int // the block that Read begins with
@@ -56,7 +57,12 @@ func open(ctx context.Context, s *settings, port drivers.Port, l link) (drivers.
 	if c, ok := port.(connection); ok && s.closeAfterRead {
 		d.hangUp = func() { _ = c.HangUp() } // what was read is good whatever becomes of it
 	}
-	d.blocks = s.plan(d.entries)
+	if slices.ContainsFunc(d.entries, func(e entry) bool { return e.Models != nil }) {
+		d.models = d.entries
+		d.entries = firstOfEach(d.models)
+	} else {
+		d.blocks = s.plan(d.entries)
+	}
 	d.values = make([]drivers.Value, len(d.entries))
 	if slices.ContainsFunc(d.entries, func(e entry) bool { return e.Writable }) {
 		return writer{d}, nil
@@ -70,6 +76,11 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, err
 	}
 	defer d.hangUp()
+	if d.models != nil {
+		if err := d.findModels(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var refused error
 	answered := false
 	n, first := len(d.blocks), d.first

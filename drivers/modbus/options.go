@@ -108,7 +108,7 @@ func (o *RTU) mode() drivers.SerialMode {
 
 func fields(s *settings) []drivers.Field {
 	var fields []drivers.Field
-	for _, e := range s.entries() {
+	for _, e := range firstOfEach(s.entries()) {
 		fields = append(fields, drivers.Field{Name: e.Field, Unit: e.Unit, Kind: e.kind, Range: drivers.AnyNumber(), Doc: e.place() + ", " + e.Type, Writable: e.Writable})
 	}
 	return fields
