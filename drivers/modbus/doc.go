@@ -86,7 +86,7 @@
 //
 // # Known devices, and SunSpec
 //
-// profile names a device of the library ([modbus-profiles.md](modbus-profiles.md)): nothing else
+// profile names a device of the library (docs/modbus-profiles.md): nothing else
 // than its address is needed then. SunSpec devices (inverters, batteries, meters) say themselves
 // where their registers are: the profiles sunspec-inverter, sunspec-meter, sunspec-mppt and
 // sunspec-common walk the device's list of models at the first reading, and registers of your own
