@@ -78,7 +78,7 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	defer d.hangUp()
 	if d.models != nil {
 		if err := d.findModels(ctx); err != nil {
-			return nil, err
+			return nil, d.misfit(err)
 		}
 	}
 	var refused error
@@ -103,7 +103,7 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	d.first = 0
 	if !answered {
-		return nil, refused
+		return nil, d.misfit(refused)
 	}
 	for i := range d.blocks {
 		if err := d.decode(&d.blocks[i]); err != nil {
@@ -182,6 +182,14 @@ func (d *dev) decode(b *block) error {
 
 // Close does nothing: the device needs no farewell, and the port belongs to its opener.
 func (d *dev) Close() error { return nil }
+
+// misfit adds to the error of a device with a profile what to do if it is another device.
+func (s *settings) misfit(err error) error {
+	if silent := (*silence)(nil); s.profile == "" || errors.As(err, &silent) {
+		return err
+	}
+	return fmt.Errorf("%w; if this is not a device of the profile %s, `fieldgate modbus identify` finds the one that fits", err, s.profile)
+}
 
 // title begins a message.
 func (s *settings) title() string { return fmt.Sprintf("%s: unit %d: ", s.driver, s.unit) }

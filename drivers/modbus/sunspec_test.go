@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -156,9 +157,18 @@ func TestListsOfModelsThatAreWrong(t *testing.T) {
 			}
 		})
 	}
+	wrong := openTCP(t, modbustest.NewUnit(), func(o *TCP) {
+		if err := o.UseProfile("eastron-sdm120"); err != nil {
+			t.Fatal(err)
+		}
+		o.Profile = "eastron-sdm120"
+	})
+	if got := readText(t, wrong); !strings.HasSuffix(got, "; if this is not a device of the profile eastron-sdm120, `fieldgate modbus identify` finds the one that fits") {
+		t.Errorf("got %s", got)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := openTCP(t, sunspecDevice(40000), modelInverter("w")).Read(ctx); err != context.Canceled {
+	if _, err := openTCP(t, sunspecDevice(40000), modelInverter("w")).Read(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
