@@ -118,10 +118,12 @@ type connectionLease struct {
 	connection *connection
 }
 
-// HangUp ends the connection until the next Write, for all that share it.
+// HangUp ends the connection until the next Write, for all that share it. What was written is not
+// sent again.
 func (l *connectionLease) HangUp() error {
 	if l.returned.Load() {
 		return nil
 	}
+	l.connection.asked = nil
 	return l.connection.hangUp()
 }
