@@ -119,6 +119,22 @@
 //	pattern = 'temp=(?P<temperature>[0-9.]+)'
 //	fields = { temperature = { unit = "Cel" } }
 //
+// One that prints a reading on several lines needs a last one, here added by a shell. With upsc of
+// Network UPS Tools:
+//
+//	[[sensor]]
+//	name = "ups"
+//	driver = "line"
+//	bus = "exec:/bin/sh -c 'upsc ups@localhost && echo ----'"
+//	every = "30s"
+//	[sensor.options]
+//	record_end = '^----'
+//	pattern = '(?s)battery\.charge: (?P<charge>\S+)\n.*input\.voltage: (?P<voltage>\S+)\n.*ups\.status: (?P<status>[^\n]*)'
+//	[sensor.options.fields]
+//	charge = { unit = "%" }
+//	voltage = { unit = "V" }
+//	status = { type = "string" }
+//
 // Ten lines of Python, which may print when they like; None is not measured:
 //
 //	#!/usr/bin/env python3

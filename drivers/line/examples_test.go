@@ -55,6 +55,7 @@ func TestExamples(t *testing.T) {
 			`{"time" : "2026-11-28 23:01:03", "model" : "Acurite-Tower", "id" : 77, "battery_ok" : 1, "temperature_C" : 5.100, "humidity" : 80}` + "\n", "",
 			"battery_ok=true(bool), humidity=48(float), temperature=21.5(float)"},
 		{"processor", "temp=48.3'C\n", "", "temperature=48.3(float)"},
+		{"ups", "battery.charge: 100\nbattery.runtime: 1680\ninput.voltage: 231.0\nups.load: 12\nups.status: OL CHRG\n----\n", "", "charge=100(float), voltage=231(float), status=OL CHRG(string)"},
 		{"attic", `{"temperature": null, "battery": {"level": 97}}` + "\n", "", "battery=97(float), temperature=bad(not measured)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
