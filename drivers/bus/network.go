@@ -132,7 +132,7 @@ func (c *connection) Read(b []byte) (int, error) {
 			return n, os.ErrDeadlineExceeded
 		case c.isClosed():
 			return n, c.lost("read", err)
-		case c.readTimeout == 0 && len(c.asked) == 0:
+		case c.readTimeout == 0:
 			if err := c.hangUp(); err != nil {
 				return 0, c.lost("read", err)
 			}

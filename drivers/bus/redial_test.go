@@ -156,6 +156,38 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
+// A request that was given up is not sent again: neither after HangUp, nor because the connection
+// ended before the next request.
+func TestGivenUpRequestsAreNotSentAgain(t *testing.T) {
+	for name, hangUp := range map[string]func(drivers.Port, net.Conn) error{
+		"we":   func(p drivers.Port, _ net.Conn) error { return p.(interface{ HangUp() error }).HangUp() },
+		"they": func(_ drivers.Port, c net.Conn) error { return c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			address, accepted := listen(t)
+			p := connect(t, newHost(t), address)
+			first := <-accepted
+			setTimeout(t, p, time.Millisecond)
+			if _, err := p.Write([]byte("old")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(first, make([]byte, 3)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("want no answer, got %v", err)
+			}
+			if err := hangUp(p, first); err != nil {
+				t.Fatal(err)
+			}
+			go func() { answer(<-accepted) }()
+			if got, err := ask(p, "new"); got != "ofx" || err != nil {
+				t.Errorf("want the answer to the new request only, got %q, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestOwnConnections(t *testing.T) {
 	address, accepted := listen(t)
 	h := newHost(t)

@@ -1,6 +1,9 @@
 package modbus
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // An Exception is a device's refusal of a request: section 7 of the application protocol.
 type Exception uint8
@@ -20,6 +23,19 @@ func (e Exception) Error() string {
 		return fmt.Sprintf("exception %d (%s)", uint8(e), name)
 	}
 	return fmt.Sprintf("exception %d", uint8(e))
+}
+
+// FromGateway reports whether it is not the device that refused, but a gateway that has not reached
+// it.
+func (e Exception) FromGateway() bool { return e == noPath || e == noTarget }
+
+// Short returns the exception without advice: "exception 2 (illegal address)".
+func (e Exception) Short() string {
+	text, _, advised := strings.Cut(e.Error(), ":")
+	if advised {
+		text += ")"
+	}
+	return text
 }
 
 func (e Exception) name() string {
