@@ -59,6 +59,20 @@ None of the profiles was tried with a device by the makers of this program, unle
 	}
 }
 
+// TestProfilesAreFound: docs/sensors.md, where people look for what is printed on a device, leads
+// to every profile.
+func TestProfilesAreFound(t *testing.T) {
+	page, err := os.ReadFile("../../docs/sensors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range profileNames() {
+		if link := fmt.Sprintf("[`%s`](modbus-profiles.md#%s)", name, name); !bytes.Contains(page, []byte(link)) {
+			t.Errorf("docs/sensors.md does not have %s", link)
+		}
+	}
+}
+
 func writeProfile(b *bytes.Buffer, p Profile) {
 	fmt.Fprintf(b, "\n<a id=%q></a>\n\n## %s\n\n%s %s. ", p.Name, p.Name, p.Maker, strings.Join(p.Models, ", "))
 	if p.Note != "" {
