@@ -117,7 +117,7 @@ func TestModbusRead(t *testing.T) {
 	port := modbusLine(t, 0, map[byte]*modbustest.Unit{1: u})
 	out, code := g.command("modbus", "read", port, "--table", "input", "--count", "5", "-c", config)
 	t.Log("\n" + out)
-	for _, want := range []string{"0        4366  17254   17254  1130774528  230.25 ", "3        fffe  65534   -2 ", "4        4142  16706  16706 ", " AB\n"} {
+	for _, want := range []string{"0        4366  17254   17254  1130774528  230.25 ", "3        fffe  65534   -2 ", "4        4142  16706   16706 ", " AB\n"} {
 		if code != exitDone || !strings.Contains(out, want) {
 			t.Errorf("exit code %d: want %q in\n%s", code, want, out)
 		}
