@@ -52,8 +52,11 @@ type Buses interface {
 //
 // A connection that the other end has closed is opened again by the next Write; and if it ends
 // after a Write and before a byte has come, it is opened again and what was written is sent once
-// more. A Read that waits for more than that returns the loss. A Port that is a connection may have
-// a method HangUp() error, which ends it until the next Write.
+// more. A Read that waits for more than that returns the loss.
+//
+// A Port may have these methods: HangUp() error ends a connection until the next Write; Kind()
+// PortKind says what the Port is made of; of a program, Runs() int counts its starts until the last
+// Read, and Complaint() string is the last line that it printed to its standard error.
 type Port interface {
 	// Read returns the bytes that have arrived, and waits for the first of them. After the read
 	// timeout it returns an error that is os.ErrDeadlineExceeded.

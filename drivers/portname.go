@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -61,7 +62,18 @@ func splitWords(command string) ([]string, error) {
 	var words []string
 	var word strings.Builder
 	var quote rune // that is open
-	inWord := false
+	inWord, quoted := false, false
+	var operator error
+	end := func() {
+		if inWord {
+			words = append(words, word.String())
+		}
+		if inWord && !quoted && operator == nil && isOperator(word.String()) {
+			operator = fmt.Errorf("has %s, but no shell that would understand it: write a script and name that, or quote what is an argument", word.String())
+		}
+		word.Reset()
+		inWord, quoted = false, false
+	}
 	for _, r := range command {
 		switch {
 		case quote != 0 && r == quote:
@@ -69,13 +81,9 @@ func splitWords(command string) ([]string, error) {
 		case quote != 0:
 			word.WriteRune(r)
 		case r == '\'' || r == '"':
-			quote, inWord = r, true
+			quote, inWord, quoted = r, true, true
 		case r == ' ' || r == '\t':
-			if inWord {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			inWord = false
+			end()
 		default:
 			word.WriteRune(r)
 			inWord = true
@@ -84,8 +92,12 @@ func splitWords(command string) ([]string, error) {
 	if quote != 0 {
 		return nil, fmt.Errorf("the quote %c is not closed", quote)
 	}
-	if inWord {
-		words = append(words, word.String())
-	}
-	return words, nil
+	end()
+	return words, operator
+}
+
+// isOperator reports whether a word means something to a shell, and is not likely an argument.
+func isOperator(word string) bool {
+	word = strings.TrimPrefix(strings.TrimPrefix(word, "2"), "1")
+	return slices.Contains([]string{"|", "||", "&", "&&", ";", "<"}, word) || strings.HasPrefix(word, ">")
 }

@@ -28,32 +28,6 @@ func TestExampleConfigurationIsGood(t *testing.T) {
 	}
 }
 
-// TestDriversPageCanBeCopied: each block of the page of the drivers is a configuration that is
-// accepted as it stands.
-func TestDriversPageCanBeCopied(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(docs, "drivers.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := 0
-	for _, b := range regexp.MustCompile(`(?m)(?:^    .*\n|^\n)+`).FindAllString(string(text), -1) {
-		if !strings.Contains(b, "[[sensor]]") {
-			continue
-		}
-		blocks++
-		file := filepath.Join(t.TempDir(), "fieldgate.toml")
-		if err := os.WriteFile(file, []byte("[mqtt]\nurls = [\"mqtt://127.0.0.1:1883\"]\n"+b), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := config.Load(file, catalogue()); err != nil {
-			t.Errorf("%s\n%v", b, err)
-		}
-	}
-	if blocks < len(all.Specs())/2 {
-		t.Errorf("only %d blocks", blocks)
-	}
-}
-
 // TestDocumentationNamesEverything: each driver, option, field and topic has its place in docs.
 func TestDocumentationNamesEverything(t *testing.T) {
 	want := map[string][]string{}

@@ -41,7 +41,7 @@ var tableHeader = regexp.MustCompile(`(?m)^\s*\[`)
 // TestExamples: whoever copies an example of the pages about sensors below an [mqtt] table has a
 // configuration that is accepted, with fields to read.
 func TestExamples(t *testing.T) {
-	for _, page := range []string{"drivers.md"} {
+	for _, page := range []string{"drivers.md", "modbus-profiles.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
 		if err != nil {
 			t.Fatal(err)

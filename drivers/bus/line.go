@@ -70,20 +70,46 @@ func (l *lease) Write(b []byte) (int, error) {
 	return l.stream.Write(b)
 }
 
+// Kind returns what the port is made of.
+func (l *lease) Kind() drivers.PortKind {
+	p, _ := drivers.ParsePort(l.line.name) // it was taken apart before
+	return p.Kind
+}
+
+// Runs returns how often a program has been started until the last Read; 0 for other ports.
+func (l *lease) Runs() int {
+	if p, ok := l.stream.(*program); ok {
+		return p.runs
+	}
+	return 0
+}
+
+// Complaint returns the last line of what a program that runs has printed to its standard error.
+func (l *lease) Complaint() string {
+	if p, ok := l.stream.(*program); ok {
+		return p.run.said.last()
+	}
+	return ""
+}
+
 // Close gives the line back. A second call does nothing.
 func (l *lease) Close() error {
 	if l.returned.Swap(true) {
 		return nil
 	}
 	l.host.mu.Lock()
-	defer l.host.mu.Unlock() // until it is closed: nobody must be given a line that is about to be
+	defer l.host.mu.Unlock()
 	if l.line.users--; l.line.users > 0 {
 		return nil
 	}
 	if l.host.lines[l.line.place] == l.line {
 		delete(l.host.lines, l.line.place)
 	}
-	return l.stream.Close()
+	if _, ok := l.stream.(*program); ok { // it may want time to end, and another need not wait
+		l.host.mu.Unlock()
+		defer l.host.mu.Lock()
+	}
+	return l.stream.Close() // under the lock: nobody must be given a port that is about to be closed
 }
 
 // A connectionLease is the lease of a connection.

@@ -15,6 +15,7 @@ import (
 const (
 	stopTime     = time.Second // from SIGTERM to SIGKILL, and for the outputs to be closed after the end
 	maxOutput    = 64 << 10    // bytes kept of what was printed and not read, the newest
+	maxRate      = 1 << 20     // bytes a second that a program may print for long
 	maxComplaint = 200         // bytes kept of what came last on standard error
 )
 
@@ -56,7 +57,7 @@ func (r *process) await() {
 	}
 	r.signal(syscall.SIGKILL)
 	_ = r.in.Close() // its reader is gone
-	r.out.end()
+	r.out.end(r.err == nil)
 	close(r.ended)
 }
 
@@ -91,7 +92,7 @@ func (r *process) hasEnded() bool {
 func (r *process) verdict() error {
 	switch {
 	case r.err != nil:
-		return fmt.Errorf("%w%s", r.err, r.said.reason())
+		return fmt.Errorf("%w%s%s", r.err, r.said.reason(), adviceOnScript(r.command.Path, r.command.ProcessState.ExitCode()))
 	case !r.out.wasUsed():
 		return fmt.Errorf("it printed nothing to its standard output and ended with 0%s", r.said.reason())
 	}
@@ -101,11 +102,13 @@ func (r *process) verdict() error {
 // An output is what a process has printed and nobody has read.
 type output struct {
 	more chan struct{} // something was printed, or it is the end
+	due  time.Time     // when what was printed would have come at maxRate
 
-	mu   sync.Mutex
-	text []byte
-	used bool // something was printed
-	done bool
+	mu    sync.Mutex
+	text  []byte
+	last  byte  // that was printed
+	total int64 // bytes that were printed
+	done  bool
 }
 
 // Write keeps b, and of what is too much the newest whole lines.
@@ -119,14 +122,32 @@ func (o *output) Write(b []byte) (int, error) {
 		}
 		o.text = o.text[:copy(o.text, o.text[surplus+line+1:])]
 	}
-	o.used = true
+	if len(b) > 0 {
+		o.total, o.last = o.total+int64(len(b)), b[len(b)-1]
+	}
 	o.mu.Unlock()
 	o.wake()
+	o.slow(len(b))
 	return len(b), nil
 }
 
-func (o *output) end() {
+// slow waits if more is printed than maxRate over a second: what never stops would need a processor
+// to be thrown away.
+func (o *output) slow(n int) {
+	now := time.Now()
+	if o.due.Before(now.Add(-time.Second)) {
+		o.due = now.Add(-time.Second)
+	}
+	o.due = o.due.Add(time.Duration(n) * time.Second / maxRate)
+	time.Sleep(o.due.Sub(now))
+}
+
+// end is the end of what is printed. If it ended well, that is the end of a line.
+func (o *output) end(well bool) {
 	o.mu.Lock()
+	if well && o.total > 0 && o.last != '\n' {
+		o.text = append(o.text, '\n')
+	}
 	o.done = true
 	o.mu.Unlock()
 	o.wake()
@@ -135,7 +156,7 @@ func (o *output) end() {
 func (o *output) wasUsed() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.used
+	return o.total > 0
 }
 
 func (o *output) wake() {
@@ -190,12 +211,17 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// reason returns the last line, to be put behind a sentence.
-func (t *tail) reason() string {
+// last returns the last line.
+func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	text := bytes.TrimSpace(t.text)
-	if line := text[bytes.LastIndexByte(text, '\n')+1:]; len(line) > 0 {
+	return string(text[bytes.LastIndexByte(text, '\n')+1:])
+}
+
+// reason returns the last line, to be put behind a sentence.
+func (t *tail) reason() string {
+	if line := t.last(); line != "" {
 		return fmt.Sprintf(": it says %q", line)
 	}
 	return ""

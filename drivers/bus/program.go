@@ -6,12 +6,16 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
 const startEvery = time.Second // a program is not started more often
 
 // A program is a stream of what a program prints; what is written goes to its standard input.
+//
+// What a run prints begins a line, and its end ends one: if it ends with 0 without a line end, that
+// is added. So a run is never taken for the continuation of the one before; see Runs.
 //
 // A program that runs on is read as a serial port is. One that ends with 0 is started again for
 // what is read next: by a Read that does not wait, with which drivers drop what is old, or by one
@@ -22,6 +26,7 @@ type program struct {
 	argv        []string
 	readTimeout time.Duration
 	started     time.Time
+	runs        int // how often it was started
 	quit        chan struct{}
 
 	mu     sync.Mutex
@@ -43,9 +48,10 @@ func (p *program) start() error {
 	}
 	r, err := startProcess(p.argv)
 	if err != nil {
-		return fmt.Errorf("%s could not be started: is it a program that the service's user may run? %w", p.name, err)
+		return fmt.Errorf("%s could not be started: %w", p.name, explainStart(p.argv[0], err))
 	}
 	p.run, p.started = r, time.Now()
+	p.runs++
 	return nil
 }
 
@@ -111,6 +117,12 @@ func (p *program) Write(b []byte) (int, error) {
 	n := 0
 	if err == nil {
 		n, err = p.run.in.Write(b)
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, fmt.Errorf("the program %s does not read its standard input, to which the sensor writes: %w", p.name, os.ErrDeadlineExceeded)
+	case errors.Is(err, syscall.EPIPE) && !p.run.hasEnded():
+		err = fmt.Errorf("it has closed its standard input, to which the sensor writes: %w", err)
 	}
 	return n, p.failed(err)
 }

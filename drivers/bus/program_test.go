@@ -128,14 +128,100 @@ func TestProgramsThatFail(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is not a program is told apart, with what to do.
+func TestProgramsThatCannotStart(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		mode       os.FileMode
+		says       string
+	}{
+		{"not executable", "#!/bin/sh\n", 0o600, "it is not executable: chmod +x /"},
+		{"no interpreter", "echo 5\n", 0o700, "it is a text that does not begin with the path of its interpreter, such as #!/bin/sh"},
+		{"other interpreter", "#!/usr/bin/python9\n", 0o700, `it is a script, and there is no program "/usr/bin/python9", which its first line names`},
+		{"lines of Windows", "#!/bin/sh\r\necho 5\r\n", 0o700, `its lines end with CR LF, as on Windows: convert it (sed -i 's/\r$//' /`},
+		{"other processor", "\x7fELF\x02\x01\x01\x00", 0o700, "it is not a program for this processor"},
+		{"empty", "", 0o700, "it is not a program for this processor"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "program")
+			if err := os.WriteFile(file, []byte(tt.text), tt.mode); err != nil {
+				t.Fatal(err)
+			}
+			want := "exec:" + file + " could not be started: " + tt.says
+			if _, err := newHost(t).Port(t.Context(), "exec:"+file, drivers.SerialMode{}); err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("want %q, got %v", want, err)
+			}
+		})
+	}
 	for name, says := range map[string]string{
-		"exec:/nowhere/program":       "is it a program that the service's user may run? fork/exec /nowhere/program: no such file",
-		"exec:" + t.TempDir():         "permission denied",
+		"exec:/nowhere/program":       "there is no such file: fork/exec /nowhere/program: no such file",
+		"exec:" + t.TempDir():         "it is a folder",
 		"exec:" + os.Args[0] + "/sub": "not a directory",
 	} {
 		if _, err := newHost(t).Port(t.Context(), name, drivers.SerialMode{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q, got %v", says, err)
 		}
+	}
+}
+
+// env starts, but does not find a program whose name ends with CR.
+func TestScriptOfWindows(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, []byte("#!/usr/bin/env sh\r\necho 5\r\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, "exec:"+file)
+	setTimeout(t, p, 20*time.Second)
+	if _, err := readLine(p); err == nil || !strings.Contains(err.Error(), "convert it (sed -i 's/\\r$//' "+file+")") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The end of a run ends its last line, if it ended well; and the runs are counted.
+func TestProgramWithoutALineEnd(t *testing.T) {
+	p := open(t, script(t, "printf 21.5"))
+	setTimeout(t, p, 20*time.Second)
+	for run := 1; run <= 2; run++ {
+		line, err := readLine(p)
+		if runs := p.(interface{ Runs() int }).Runs(); line != "21.5\n" || err != nil || runs != run {
+			t.Errorf("got %q, %v in run %d", line, err, runs)
+		}
+	}
+	p = open(t, script(t, "printf 21.; exit 1"))
+	setTimeout(t, p, 20*time.Second)
+	if text, err := io.ReadAll(p); string(text) != "21." || err == nil {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+// A port knows what it is made of, and what a program complains about while it runs.
+func TestPortKinds(t *testing.T) {
+	p := open(t, script(t, "echo one >&2; echo two >&2; echo; exec sleep 1000"))
+	setTimeout(t, p, 20*time.Second)
+	if _, err := readLine(p); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); p.(*lease).Complaint() != "two" && time.Now().Before(end); {
+		<-time.After(time.Millisecond)
+	}
+	if l := p.(*lease); l.Kind() != drivers.ProgramPort || l.Complaint() != "two" {
+		t.Errorf("got %v, %q", l.Kind(), l.Complaint())
+	}
+}
+
+// What never stops printing is slowed down: it would need a processor to be thrown away.
+func TestProgramThatPrintsWithoutEnd(t *testing.T) {
+	p := open(t, script(t, "exec yes")).(*lease)
+	begin := time.Now()
+	<-time.After(500 * time.Millisecond)
+	out := &p.stream.(*program).run.out
+	out.mu.Lock()
+	total := out.total
+	out.mu.Unlock()
+	if most := maxRate * (time.Since(begin).Seconds() + 2); float64(total) > most {
+		t.Errorf("%d bytes in %v", total, time.Since(begin))
 	}
 }
 
@@ -214,18 +300,57 @@ func TestProgramIsKilledWithItsChildren(t *testing.T) {
 	}
 }
 
+// Programs that take their time to end hold up nobody.
+func TestProgramThatIsSlowToEnd(t *testing.T) {
+	host := newHost(t)
+	open := func(lines string) drivers.Port {
+		p, err := host.Port(t.Context(), script(t, lines), drivers.SerialMode{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open("trap '' TERM; echo; while :; do sleep 1000; done")
+	setTimeout(t, p, 20*time.Second)
+	if _, err := readLine(p); err != nil {
+		t.Fatal(err)
+	}
+	begun, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		close(begun)
+		closePort(t, p)
+		close(ended)
+	}()
+	<-begun
+	for end := time.Now().Add(stopTime / 2); time.Now().Before(end); {
+		open("echo")
+	}
+	select {
+	case <-ended:
+		t.Error("another could not be opened before it ended")
+	default:
+	}
+	<-ended
+}
+
 // A program may close its standard input, or not read it: a Write ends.
 func TestProgramThatDoesNotListen(t *testing.T) {
-	for name, lines := range map[string]string{"closed": "exec <&-; echo; sleep 1000", "full": "echo; exec sleep 1000"} {
+	for name, tt := range map[string]struct {
+		lines, says string
+		cause       error
+	}{
+		"closed": {"exec <&-; echo; exec sleep 1000", "it has closed its standard input, to which the sensor writes", syscall.EPIPE},
+		"full":   {"echo; exec sleep 1000", "does not read its standard input, to which the sensor writes", os.ErrDeadlineExceeded},
+	} {
 		t.Run(name, func(t *testing.T) {
-			p := open(t, script(t, lines))
+			p := open(t, script(t, tt.lines))
 			setTimeout(t, p, 20*time.Second)
 			if _, err := readLine(p); err != nil {
 				t.Fatal(err)
 			}
 			_, err := p.Write(make([]byte, 1<<20))
-			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.EPIPE) {
-				t.Errorf("got %v", err)
+			if !errors.Is(err, tt.cause) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("want %q, got %v", tt.says, err)
 			}
 		})
 	}

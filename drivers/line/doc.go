@@ -4,11 +4,12 @@
 // a field.
 //
 // A line ends with CR, LF or both, unless line_end says otherwise. What was on its way when the
-// port was opened is the rest of a line and is dropped. Controls around a line and around a value
-// (STX and ETX, NUL, XON and XOFF) are removed. A line that does not fit is skipped, as is one that
-// is too long or mostly not text: start-up messages and disturbed lines are normal. It is an error
-// only if no line that fits has arrived by the deadline. The error shows the last line as it came,
-// in escapes where it is not text, and names the option that may help.
+// port was opened is the rest of a line and is dropped; what a program prints begins with a line,
+// and its end ends one. Controls around a line and around a value (STX and ETX, NUL, XON and XOFF)
+// are removed. A line that does not fit is skipped, as is one that is too long or mostly not text:
+// start-up messages and disturbed lines are normal. It is an error only if no line that fits has
+// arrived by the deadline. The error shows the last line as it came, in escapes where it is not
+// text, and names the option that may help.
 //
 // A device does not wait for the gateway. If several lines have arrived since the last Read, it
 // returns the newest, so that a value is never older than the device's own interval; the option
@@ -47,8 +48,23 @@
 //	pattern = 'Water: (?P<water>\S+) C\nAir: (?P<air>\S+) C\n'
 //	invalid = [-127, "NC"]
 //
-// A balance that must be asked, by the commands of Mettler Toledo (MT-SICS); it answers "S S
-// 12.50 g". S D instead is a weight that is not stable yet:
+// An electricity meter that sends telegrams by itself (IEC 62056-21, mode D, by an infrared head),
+// whose last line is "!":
+//
+//	[[sensor]]
+//	name = "meter"
+//	driver = "line"
+//	bus = "/dev/serial/by-id/usb-Silicon_Labs_CP2104-if00-port0"
+//	every = "10s"
+//	[sensor.options]
+//	record_end = '^!'
+//	pattern = '(?s)\n1-0:1\.8\.0[^(]*\((?P<energy>[0-9.]+)\*kWh\).*\n1-0:1\.7\.0[^(]*\((?P<power>[0-9.]+)\*W\)'
+//	data_bits = 7
+//	parity = "even"
+//	fields = { energy = { unit = "kWh" }, power = { unit = "W" } }
+//
+// A balance that must be asked, by the commands of Mettler Toledo (MT-SICS). It answers a stable
+// weight, "S S 12.50 g", or, if there is none, "S D" with the one that it shows:
 //
 //	[[sensor]]
 //	name = "balance"
@@ -71,6 +87,73 @@
 //	pattern = '^(?P<energy>[^;]*);(?P<flow_temperature>.*) °C'
 //	decimal = ","
 //	encoding = "latin-1"
+//
+// rtl_433, which runs on and prints all sensors within its range, the neighbours' too. Its user
+// needs the rights of the radio (group plugdev):
+//
+//	[[sensor]]
+//	name = "garden"
+//	driver = "line"
+//	bus = "exec:/usr/bin/rtl_433 -F json"
+//	every = "1m"
+//	timeout = "2m"
+//	[sensor.options]
+//	format = "json"
+//	match = { model = "Acurite-Tower", id = 1234 }
+//	[sensor.options.fields]
+//	temperature = { path = "temperature_C", unit = "Cel" }
+//	humidity = { unit = "%RH" }
+//	battery_ok = { type = "bool" }
+//
+// If several sensors read rtl_433, let it run once, as a service of its own that hands its output
+// to whoever connects (rtl_433 -F json | ncat -l -k 127.0.0.1 4433), with bus = "127.0.0.1:4433".
+//
+// A program that prints its value and ends is started for each reading:
+//
+//	[[sensor]]
+//	name = "processor"
+//	driver = "line"
+//	bus = "exec:/usr/bin/vcgencmd measure_temp"
+//	every = "30s"
+//	[sensor.options]
+//	pattern = 'temp=(?P<temperature>[0-9.]+)'
+//	fields = { temperature = { unit = "Cel" } }
+//
+// One that prints a reading on several lines needs a last one, here added by a shell. With upsc of
+// Network UPS Tools:
+//
+//	[[sensor]]
+//	name = "ups"
+//	driver = "line"
+//	bus = "exec:/bin/sh -c 'upsc ups@localhost && echo ----'"
+//	every = "30s"
+//	[sensor.options]
+//	record_end = '^----'
+//	pattern = '(?s)battery\.charge: (?P<charge>\S+)\n.*input\.voltage: (?P<voltage>\S+)\n.*ups\.status: (?P<status>[^\n]*)'
+//	[sensor.options.fields]
+//	charge = { unit = "%" }
+//	voltage = { unit = "V" }
+//	status = { type = "string" }
+//
+// Ten lines of Python, which may print when they like; None is not measured:
+//
+//	#!/usr/bin/env python3
+//	import json, time
+//	while True:
+//	    temperature, battery = measure()
+//	    print(json.dumps({"temperature": temperature, "battery": {"level": battery}}), flush=True)
+//	    time.sleep(5)
+//
+// are read by
+//
+//	[[sensor]]
+//	name = "attic"
+//	driver = "line"
+//	bus = "exec:/usr/local/lib/fieldgate/attic.py"
+//	every = "10s"
+//	[sensor.options]
+//	format = "json"
+//	fields = { temperature = { unit = "Cel" }, battery = { path = "battery.level", unit = "%" } }
 //
 // # Wiring
 //

@@ -50,10 +50,8 @@ func (d *Dev) explain(err error) error {
 func (d *Dev) diagnosis() string {
 	came := &d.reader.Seen
 	switch {
-	case came.Count == 0 && d.request != nil:
-		return fmt.Sprintf("nothing came in answer to %s: is the device powered, are baud and parity its own, is its RX wired to our TX, and does send end as it wants (often with \\r or \\r\\n)?", shown(d.request, maxShown))
 	case came.Count == 0:
-		return "nothing came: is the device powered and sending, and is its TX wired to our RX? One that speaks only when asked needs send, one that speaks seldom a longer timeout of the sensor"
+		return d.silence()
 	case came.Strange*3 > came.Count && d.seen.misfits <= d.seen.garbled:
 		return d.noise()
 	case d.seen.misfits > 0:
@@ -62,18 +60,31 @@ func (d *Dev) diagnosis() string {
 	return d.incomplete()
 }
 
+// silence says what is wrong if nothing came.
+func (d *Dev) silence() string {
+	came := &d.reader.Seen
+	if d.request == nil {
+		return came.Silence() + " What speaks only when asked needs send, what speaks seldom a longer timeout of the sensor"
+	}
+	text := fmt.Sprintf("nothing came in answer to %s: does send end as the device wants it (often with \\r or \\r\\n)", shown(d.request, maxShown))
+	if came.Kind() == drivers.DevicePort {
+		return text + ", are baud and parity its own, is it powered, and is its RX wired to our TX?"
+	}
+	return text + "? Otherwise: " + came.Silence()
+}
+
 // noise says what is wrong if what came is not text.
 func (d *Dev) noise() string {
 	first := d.reader.Seen.First()
 	text := fmt.Sprintf("%d bytes came but no text; the first are % x: ", d.reader.Seen.Count, first)
 	mode := mode(&d.o)
 	switch {
-	case mode.DataBits == 8 && hasParity(first):
+	case d.reader.Seen.Kind() == drivers.DevicePort && mode.DataBits == 8 && hasParity(first):
 		return text + fmt.Sprintf("they are text with parity bits (configured: %v): set data_bits = 7 and parity", mode)
 	case d.lines.lines == 0 && bytes.ContainsAny(first, "\x03\x04") && d.o.LineEnd == "":
 		return text + "if a value ends with ETX (03), set line_end = \"\\u0003\""
 	}
-	return text + fmt.Sprintf("the baud rate is probably not the device's (configured: %v), or its data_bits and parity", mode)
+	return text + d.reader.Seen.Noise(mode)
 }
 
 // hasParity reports whether bytes are text in which the eighth bit is that of the parity.

@@ -40,8 +40,8 @@ func TestMessages(t *testing.T) {
 		want    string
 		options []string
 	}{
-		{"silence", one, "", "nothing came: is the device powered and sending, and is its TX wired to our RX? One that speaks only when asked needs send", []string{"send"}},
-		{"noise", one, "\x00\xfe\x80\x9f\xe0\x80\x00\xfc\xf8", "9 bytes came but no text; the first are 00 fe 80 9f e0 80 00 fc: the baud rate is probably not the device's (configured: 9600 8N1), or its data_bits and parity", []string{"data_bits", "parity"}},
+		{"silence", one, "", "nothing came: is the device powered and sending, and is its TX wired to our RX? What speaks only when asked needs send", []string{"send"}},
+		{"noise", one, "\x00\xfe\x80\x9f\xe0\x80\x00\xfc\xf8", "9 bytes came but no text; the first are 00 fe 80 9f e0 80 00 fc: the baud rate is probably not the device's (configured: 9600 8N1), or its data bits and parity", []string{"parity"}},
 		{"lines of noise", one, "\n\x00\xfe\x80\n\x9f\xe0\x80\n\x00\xfc\xf8\n", "9 bytes came but no text", nil},
 		{"parity bits", one, "\x2b\xb1\xb2\x2e\x35\xa0\xc3\x8d\n", "they are text with parity bits (configured: 9600 8N1): set data_bits = 7 and parity", []string{"data_bits", "parity"}},
 		{"ETX", one, "\x025\x03\x026\x03", `if a value ends with ETX (03), set line_end = "\u0003"`, []string{"line_end"}},
@@ -143,7 +143,7 @@ func TestSend(t *testing.T) {
 	t.Run("no answer", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			_, err := readAll(t, open(t, drivertest.OnSerial(drivertest.Device{}), ask))
-			if want := `nothing came in answer to "P\r": is the device powered, are baud and parity its own, is its RX wired to our TX, and does send end as it wants`; err == nil || !strings.Contains(err.Error(), want) {
+			if want := `nothing came in answer to "P\r": does send end as the device wants it (often with \r or \r\n), are baud and parity its own, is it powered, and is its RX wired to our TX?`; err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("want %q, got %v", want, err)
 			}
 		})

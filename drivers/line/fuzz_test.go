@@ -159,3 +159,26 @@ func lookUp(value json.RawMessage, steps []step) (string, bool) {
 	}
 	return string(value), true
 }
+
+// What is a number, is the same without what is between its digits, and with the other mark.
+func FuzzNumbers(f *testing.F) {
+	for _, word := range []string{"- 1,234.5", "1.234.567", "12,3E-4", "+.5", "1,23.4", "-", "0x1p4", "٣"} {
+		f.Add(word)
+	}
+	swap := strings.NewReplacer(".", ",", ",", ".")
+	f.Fuzz(func(t *testing.T, word string) {
+		plain, ok := plainNumber(word, false)
+		if !ok {
+			return
+		}
+		if want := strings.NewReplacer(",", "", " ", "").Replace(word); plain != want {
+			t.Fatalf("%q: want %q, got %q", word, want, plain)
+		}
+		if other, ok := plainNumber(swap.Replace(word), true); !ok || other != plain {
+			t.Fatalf("%q with a decimal comma: want %q, got %q, %v", word, plain, other, ok)
+		}
+		if groups, ok := plainNumber(swap.Replace(word), false); ok && strings.ContainsAny(word, ".,") && groups != plain {
+			t.Fatalf("%q is %q, and with the other mark %q", word, plain, groups)
+		}
+	})
+}

@@ -15,6 +15,7 @@ type Dev struct {
 	port    drivers.Port
 	reader  *stream.Reader
 	request []byte // what is sent before each reading; nil: nothing
+	runs    int    // of the program of which the lines are
 	late    bool   // the answer to the last has not come: it may be on its way
 	lines   splitter
 	records *recorder // nil: a line is a record
@@ -22,8 +23,14 @@ type Dev struct {
 	parser  parser
 	spare   []drivers.Value // not in the caller's hands
 	values  []drivers.Value
+	doubt   int // lines to be passed over after one that was noise
 	seen    seen
 }
+
+const (
+	doubtful = 2 // lines of columns that are passed over after one of noise
+	glitch   = 8 // bytes: a line of noise that is not longer is a disturbance
+)
 
 // Open reads lines from a port, which stays the caller's. The options must pass Check.
 func Open(ctx context.Context, port drivers.Port, o Options) (*Dev, error) {
@@ -107,8 +114,23 @@ func (d *Dev) restart(inside bool) {
 
 // take adds what has come to the lines. All those before were looked at, so there is room for it.
 func (d *Dev) take(p []byte) bool {
+	if runs := d.countRuns(); runs != d.runs { // what a program prints begins a line
+		d.runs = runs
+		d.lines.restart(false)
+		if d.records != nil {
+			d.records.restart(false)
+		}
+	}
 	d.lines.put(copy(d.lines.room(), p))
 	return d.next()
+}
+
+// countRuns returns how often the program has been started that the port is made of; 0: it is none.
+func (d *Dev) countRuns() int {
+	if p, ok := d.port.(interface{ Runs() int }); ok {
+		return p.Runs()
+	}
+	return 0
 }
 
 // next takes the lines apart that are complete, until the first that fits if every line counts, and
@@ -120,7 +142,7 @@ func (d *Dev) next() (found bool) {
 			return found
 		}
 		text, ok := d.record(&line)
-		if !ok {
+		if !ok || d.isDoubtful() {
 			continue
 		}
 		d.spare, ok = d.parser.parse(d.spare[:0], text)
@@ -160,9 +182,22 @@ func (d *Dev) legible(raw []byte) (text []byte, ok bool) {
 	text = d.decoder.text(raw)
 	if isGarbage(text) {
 		d.seen.garbled++
+		if len(raw) > glitch {
+			d.doubt = doubtful
+		}
 		return nil, false
 	}
 	return text, true
+}
+
+// isDoubtful reports whether a line may be a part of noise: in enough of that, there is a digit
+// between two line ends, which is all that a column needs.
+func (d *Dev) isDoubtful() bool {
+	if d.doubt == 0 || d.o.Columns == nil {
+		return false
+	}
+	d.doubt--
+	return true
 }
 
 // Close does nothing: the device speaks on, and the port belongs to its opener.

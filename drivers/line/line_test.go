@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fieldgate/fieldgate/drivers"
-	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
 )
 
@@ -152,6 +149,7 @@ func TestLines(t *testing.T) {
 		{"line too long", one, []string{"\n", long, "1\n2\n"}, "{a=2(float)}", "nothing came"},
 		{"line too long, whole", one, []string{"\n", long + "\n", "1\n"}, "{a=1(float)}", "nothing came"},
 		{"noise between lines", one, []string{"\n", "1\n", "\xff\xfe\n", "3\n"}, "{a=1(float)};{a=3(float)}", "nothing came"},
+		{"a digit in noise", one, []string{"\n\xf8\x80\xfc\x00\x9f\xe0\x80\x00\xfc\n9\n\xf8\x80\xfc\x00\x9f\xe0\x80\x00\xfc\n", "1\n", "2\n", "3\n"}, "{a=3(float)}", "nothing came"},
 		{"first part dropped", one, []string{"7", "7\n", "1\n"}, "{a=1(float)}", "nothing came"},
 		{"line in parts", two, []string{"\n", "1", "2,3", "4", "\n"}, "{a=12(float), b=34(float)}", "nothing came"},
 		{"CR", one, []string{"\r1\r", "2\r"}, "{a=1(float)};{a=2(float)}", "nothing came"},
@@ -266,45 +264,5 @@ func TestAllocations(t *testing.T) {
 		if got := testing.AllocsPerRun(1000, func() { d.take(line) }); got > test.most {
 			t.Errorf("%s: %v allocations a line, want %v", test.name, got, test.most)
 		}
-	}
-}
-
-// On a real terminal line: reading, unplugging, and the port given back by Close.
-func TestPty(t *testing.T) {
-	master, name := drivertest.Pty(t)
-	host := bus.New(slog.New(slog.DiscardHandler))
-	defer host.Close()
-	o := Spec.Options().(*Options)
-	columns(o)
-	open := func() drivers.Driver {
-		t.Helper()
-		d, err := Spec.Open(t.Context(), host, name, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	if err := open().Close(); err != nil {
-		t.Fatal(err)
-	}
-	d := open() // the port is free again
-	if _, err := Spec.Open(t.Context(), host, name, o); err == nil {
-		t.Error("want the port refused to a second sensor")
-	}
-	if _, err := master.Write([]byte("5,on\r\n21.5,48,off\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	values, err := d.Read(t.Context())
-	if got := fmt.Sprintf("%#v, %v", values, err); got != "[]drivers.Value{temperature=21.5(float), humidity=48(int), heater=false(bool)}, <nil>" {
-		t.Errorf("got %s", got)
-	}
-	if err := master.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Read(t.Context()); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("want os.ErrClosed after unplugging, got %v", err)
-	}
-	if err := d.Close(); err != nil {
-		t.Error(err)
 	}
 }

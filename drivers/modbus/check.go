@@ -36,6 +36,9 @@ func (s *settings) checkRegisters() error {
 		wrong(!slices.Contains([]string{"both", "low", "high"}, e.Characters), at+".characters", "%q; want both, low or high", e.Characters)
 		wrong(e.class != textClass && e.Register.Characters != "" && e.Characters != "both", at+".characters", "only a string has them")
 		wrong(size > s.maxRead, at+".type", "a %s has %d registers, and max_read allows %d in one request", e.Type, size, s.maxRead)
+		wrong(e.Models != nil && (e.table != holding || e.Address < 2), at+".models", "models are in holding registers, and begin with their number and length: want an address from 2")
+		wrong(e.Models != nil && e.Writable, at+".writable", "a register of a model cannot be written")
+		wrong(slices.ContainsFunc(e.Models, func(m int) bool { return m < 1 || m >= lastModel }), at+".models", "want numbers from 1 to %d", lastModel-1)
 		wrong(e.Address < 0 || e.Address+max(e.size, 1) > 65536, at+".address", "%s: addresses are from 0 to 65535", place(e.table, e.Address, e.size))
 		wrong(!orderOK(e.ByteOrder), at+".byte_order", "%q; want big or little", e.ByteOrder)
 		wrong(!orderOK(e.WordOrder), at+".word_order", "%q; want big or little", e.WordOrder)
@@ -60,6 +63,7 @@ func (s *settings) checkRegisters() error {
 		for j := range all[:i] {
 			f := &all[j]
 			switch {
+			case len(e.Models) > 0 && len(f.Models) > 0 && !slices.ContainsFunc(e.Models, func(m int) bool { return slices.Contains(f.Models, m) }):
 			case e.Field == f.Field:
 				wrong(true, at+".field", "%q is there twice: %s and %s", e.Field, f.place(), e.place())
 			case e.same(f):

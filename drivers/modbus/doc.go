@@ -84,6 +84,15 @@
 // of one unit do not know about each other: if that matters, read the unit's registers as one
 // sensor.
 //
+// # Known devices, and SunSpec
+//
+// profile names a device of the library (docs/modbus-profiles.md): nothing else
+// than its address is needed then. SunSpec devices (inverters, batteries, meters) say themselves
+// where their registers are: the profiles sunspec-inverter, sunspec-meter, sunspec-mppt and
+// sunspec-common walk the device's list of models at the first reading, and registers of your own
+// can name the models that they are in. A field that the device has no model for is Bad ("not
+// present"); choose those that it has with fields.
+//
 // # Data sheet
 //
 // MODBUS Application Protocol Specification V1.1b3, MODBUS over Serial Line V1.02, MODBUS Messaging

@@ -75,6 +75,26 @@ func TestValueAndFactorAreOfOneRequest(t *testing.T) {
 	})
 }
 
+// Decoding numbers allocates nothing, also while factors change.
+func TestDecodingAllocatesNothing(t *testing.T) {
+	o := SpecTCP.Options().(*TCP)
+	o.Registers, o.MaxGap, o.Invalid = append(sunspecInverter(), Register{Field: "half", Address: 73, Type: "int8", Invalid: []float64{0}}), 40, sunspec
+	s := o.settings()
+	d := &dev{settings: s, entries: s.entries(), values: make([]drivers.Value, len(o.Registers))}
+	d.blocks = s.plan(d.entries)
+	factor := d.blocks[0].data[2*(76-d.blocks[0].start)+1:]
+	if allocs := testing.AllocsPerRun(100, func() {
+		factor[0] = (factor[0] + 1) % 10
+		for i := range d.blocks {
+			if err := d.decode(&d.blocks[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
 func TestRefusedFactor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := modbustest.NewUnit().Holding(1, 7, 8)

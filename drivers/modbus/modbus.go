@@ -27,8 +27,9 @@ type connection interface {
 type dev struct {
 	*settings
 	link    link
-	hangUp  func() // ends the connection if that is wanted
-	entries []entry
+	hangUp  func()  // ends the connection if that is wanted
+	entries []entry // one for each field
+	models  []entry // all of the map, until the models of a SunSpec device are found; else nil
 	blocks  []block
 	values  []drivers.Value
 	first   int // the block that Read begins with
@@ -56,7 +57,12 @@ func open(ctx context.Context, s *settings, port drivers.Port, l link) (drivers.
 	if c, ok := port.(connection); ok && s.closeAfterRead {
 		d.hangUp = func() { _ = c.HangUp() } // what was read is good whatever becomes of it
 	}
-	d.blocks = s.plan(d.entries)
+	if slices.ContainsFunc(d.entries, func(e entry) bool { return e.Models != nil }) {
+		d.models = d.entries
+		d.entries = firstOfEach(d.models)
+	} else {
+		d.blocks = s.plan(d.entries)
+	}
 	d.values = make([]drivers.Value, len(d.entries))
 	if slices.ContainsFunc(d.entries, func(e entry) bool { return e.Writable }) {
 		return writer{d}, nil
@@ -70,6 +76,11 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 		return nil, err
 	}
 	defer d.hangUp()
+	if d.models != nil {
+		if err := d.findModels(ctx); err != nil {
+			return nil, d.misfit(err)
+		}
+	}
 	var refused error
 	answered := false
 	n, first := len(d.blocks), d.first
@@ -92,7 +103,7 @@ func (d *dev) Read(ctx context.Context) ([]drivers.Value, error) {
 	}
 	d.first = 0
 	if !answered {
-		return nil, refused
+		return nil, d.misfit(refused)
 	}
 	for i := range d.blocks {
 		if err := d.decode(&d.blocks[i]); err != nil {
@@ -171,6 +182,14 @@ func (d *dev) decode(b *block) error {
 
 // Close does nothing: the device needs no farewell, and the port belongs to its opener.
 func (d *dev) Close() error { return nil }
+
+// misfit adds to the error of a device with a profile what to do if it is another device.
+func (s *settings) misfit(err error) error {
+	if silent := (*silence)(nil); s.profile == "" || errors.As(err, &silent) {
+		return err
+	}
+	return fmt.Errorf("%w; if this is not a device of the profile %s, `fieldgate modbus identify` finds the one that fits", err, s.profile)
+}
 
 // title begins a message.
 func (s *settings) title() string { return fmt.Sprintf("%s: unit %d: ", s.driver, s.unit) }

@@ -75,14 +75,15 @@ type settings struct {
 	byteOrder, wordOrder         string
 	writeMultiple                bool
 	invalid                      string
+	profile                      string
 }
 
 func (o *RTU) settings() *settings {
-	return &settings{"modbus-rtu", o.UnitID, chosen(o.Registers, o.Fields), o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
+	return &settings{"modbus-rtu", o.UnitID, chosen(o.Registers, o.Fields), o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid, o.Profile}
 }
 
 func (o *TCP) settings() *settings {
-	return &settings{"modbus-tcp", o.UnitID, chosen(o.Registers, o.Fields), o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid}
+	return &settings{"modbus-tcp", o.UnitID, chosen(o.Registers, o.Fields), o.Timeout, o.Gap, o.MaxGap, o.MaxRead, o.MaxReadBits, o.OneRequest, o.AnyUnit, o.ConnectDelay, o.CloseAfterRead, o.ByteOrder, o.WordOrder, o.WriteMultiple, o.Invalid, o.Profile}
 }
 
 // SpecRTU is the entry of Modbus RTU in the table of drivers.
@@ -108,7 +109,7 @@ func (o *RTU) mode() drivers.SerialMode {
 
 func fields(s *settings) []drivers.Field {
 	var fields []drivers.Field
-	for _, e := range s.entries() {
+	for _, e := range firstOfEach(s.entries()) {
 		fields = append(fields, drivers.Field{Name: e.Field, Unit: e.Unit, Kind: e.kind, Range: drivers.AnyNumber(), Doc: e.place() + ", " + e.Type, Writable: e.Writable})
 	}
 	return fields

@@ -104,6 +104,9 @@ func (s *settings) spans(all []entry) []span {
 	var spans []span
 	for i := range all {
 		e := &all[i]
+		if e.missing { // of a model that the device has not
+			continue
+		}
 		spans = append(spans, span{e.table, e.Address, e.Address + e.size, i})
 		if e.ScaleRegister != nil {
 			spans = append(spans, span{e.table, *e.ScaleRegister, *e.ScaleRegister + 1, -1})

@@ -150,9 +150,11 @@ func setOption(field reflect.Value, value any) error {
 
 // checkChoice reports each of the fields that no register has, or that is there twice.
 func checkChoice(registers []Register, fields []string) error {
-	known := make([]string, len(registers))
-	for i, r := range registers {
-		known[i] = r.Field
+	var known []string
+	for _, r := range registers {
+		if !slices.Contains(known, r.Field) {
+			known = append(known, r.Field)
+		}
 	}
 	var errs []error
 	for i, name := range fields {
@@ -173,8 +175,10 @@ func chosen(registers []Register, fields []string) []Register {
 	}
 	var some []Register
 	for _, name := range fields {
-		if i := slices.IndexFunc(registers, func(r Register) bool { return r.Field == name }); i >= 0 {
-			some = append(some, registers[i])
+		for _, r := range registers {
+			if r.Field == name {
+				some = append(some, r)
+			}
 		}
 	}
 	return some

@@ -73,6 +73,14 @@ func writeProfile(b *bytes.Buffer, p Profile) {
 		if e.Writable {
 			write = ", can be written"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s%s |\n", e.Field, e.Unit, e.place(), e.Type, write)
+		fmt.Fprintf(b, "| `%s` | %s | %s%s | %s%s |\n", e.Field, e.Unit, inModels(e.Models), e.place(), e.Type, write)
 	}
+}
+
+// inModels says which models a register is in.
+func inModels(models []int) string {
+	if models == nil {
+		return ""
+	}
+	return "of model " + strings.Trim(strings.ReplaceAll(fmt.Sprint(models), " ", ", "), "[]") + ": "
 }

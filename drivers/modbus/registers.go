@@ -27,6 +27,7 @@ type Register struct {
 	Scale         float64   `toml:"scale" doc:"the number is multiplied by this; default 1"`
 	ScaleRegister *int      `toml:"scale_register" doc:"address, in the same table, of an int16 from -10 to 10: the number is multiplied by ten to the power of it too; for SunSpec devices, which change the factor while they run"`
 	Offset        float64   `toml:"offset" doc:"added after that"`
+	Models        []int     `toml:"models" doc:"of a SunSpec device: the register is in the first of these models that the device has; address and scale_register count from the beginning of the model, whose number is at 0 and whose length is at 1. One field may have several registers then, in different models"`
 	Unit          string    `toml:"unit" doc:"a SenML symbol such as V, W or Cel; default none"`
 	Writable      bool      `toml:"writable" doc:"the field may be written: coils, and whole holding registers that are numbers; not a part of a register, whose other bits would be overwritten"`
 }
@@ -60,6 +61,7 @@ type entry struct {
 	kind  drivers.Kind
 	line  drivers.Linear // Scale and Offset, and the factor of ScaleRegister
 
+	missing    bool   // the device has none of its models
 	low, width int    // the bits that are the value, of a whole number
 	absent     absent // the numbers that mean no value
 	factor     factor // of ScaleRegister

@@ -30,7 +30,9 @@ type Reader struct {
 }
 
 // NewReader returns a Reader of a port, which stays the caller's.
-func NewReader(port drivers.Port) *Reader { return &Reader{port: port} }
+func NewReader(port drivers.Port) *Reader {
+	return &Reader{Seen: Evidence{port: port}, port: port}
+}
 
 // A take is given what has come, at most 512 bytes at a time, or nothing after 50 ms of silence. It
 // reports whether it has found what it was looking for.
@@ -51,7 +53,7 @@ func (r *Reader) Next(ctx context.Context, take take) error {
 			return err
 		}
 		if take(r.buf[:n]) {
-			r.Seen = Evidence{}
+			r.Seen = Evidence{port: r.port}
 			return nil
 		}
 	}
@@ -77,7 +79,7 @@ func (r *Reader) Newest(ctx context.Context, take take) error {
 		found = take(r.buf[:n]) || found
 	}
 	if found && arrived < stale {
-		r.Seen = Evidence{}
+		r.Seen = Evidence{port: r.port}
 		return nil
 	}
 	return r.Next(ctx, take)
@@ -100,7 +102,7 @@ func (r *Reader) Ask(ctx context.Context, request []byte, timeout time.Duration,
 		}
 		arrived += n
 	}
-	r.Seen = Evidence{}
+	r.Seen = Evidence{port: r.port}
 	if _, err := r.port.Write(request); err != nil {
 		return err
 	}
@@ -118,7 +120,7 @@ func (r *Reader) Ask(ctx context.Context, request []byte, timeout time.Duration,
 // that the rest of a late answer is not taken for the next one. A device that speaks all the time
 // is not silent after a second.
 func (r *Reader) Drop(ctx context.Context, onItsWay bool) (silent bool, err error) {
-	r.Seen = Evidence{}
+	r.Seen = Evidence{port: r.port}
 	wait, end := time.Duration(0), time.Now().Add(restless)
 	if onItsWay {
 		wait = glance
@@ -128,7 +130,7 @@ func (r *Reader) Drop(ctx context.Context, onItsWay bool) (silent bool, err erro
 			return false, err
 		}
 		_, err := r.read(wait)
-		r.Seen = Evidence{}
+		r.Seen = Evidence{port: r.port}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return true, nil
 		}
