@@ -99,7 +99,7 @@ func TestModbusScan(t *testing.T) {
 		}
 		return []byte{q[0], q[1], 0, 0, 0, 3, q[6], q[7] | 0x80, 11} // of the gateway
 	})
-	out, code = g.command("modbus", "scan", server, "-c", config)
+	out, code = g.command("modbus", "scan", server, "--units", "0-31", "-c", config)
 	t.Log("\n" + out)
 	if code != exitDone || !strings.Contains(out, "1 to 3  holding register 0 is 7\n") || !strings.Contains(out, "9       exception 2 (illegal address)\n") || strings.Contains(out, "11") {
 		t.Errorf("exit code %d: %s", code, out)
@@ -209,15 +209,15 @@ func TestModbusIdentify(t *testing.T) {
 		meter.Input(address, 0x4367, 0x8000) // 231.5
 	}
 	meter.Input(0x4c, make([]uint16, 4)...)
-	port := modbusLine(t, 2400, map[byte]*modbustest.Unit{3: meter, 4: modbustest.NewUnit().Holding(7, 7)})
+	port := modbusLine(t, 115200, map[byte]*modbustest.Unit{3: meter, 4: modbustest.NewUnit().Holding(7, 7)})
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	identify := func(unit, timeout string) (string, int) {
-		return g.command("modbus", "identify", port, "--unit", unit, "--baud", "2400", "--timeout", timeout, "-c", g.path("fieldgate.toml"))
+		return g.command("modbus", "identify", port, "--unit", unit, "--baud", "115200", "--timeout", timeout, "-c", g.path("fieldgate.toml"))
 	}
 	out, code := identify("3", "200ms")
 	t.Log("\n" + out)
 	narrow(t, out)
-	for _, want := range []string{"eastron-sdm120\n    voltage is 231.5, frequency is 49.98\n", "\n[sensor.options]\nprofile = \"eastron-sdm120\"\nunit_id = 3\nbaud = 2400\n"} {
+	for _, want := range []string{"eastron-sdm120\n    voltage is 231.5, frequency is 49.98\n", "\n[sensor.options]\nprofile = \"eastron-sdm120\"\nunit_id = 3\nbaud = 115200\n"} {
 		if code != exitDone || !strings.Contains(out, want) {
 			t.Errorf("want %q, got\n%s", want, out)
 		}
