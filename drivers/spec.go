@@ -104,7 +104,10 @@ type Spec struct {
 	// options are decoded by their `toml` tags. Fields may be of type bool, int, float64, string,
 	// time.Duration ("10s"), slices, maps and structs of these, and *int and the like if 0 is not
 	// "none". If a struct has a method Check() error, the caller calls it after decoding; see
-	// OptionError.
+	// OptionError. Other methods that it may have: Warnings() []string, what works but is doubtful;
+	// SharesWith(other any) error, why the device cannot be on a bus with that of other options;
+	// ProfileNames() []string and UseProfile(name string) error, known devices, over whose options
+	// those of the sensor are laid.
 	Options func() any
 	// Fields describes what Read will return with these options, a pointer from Options whose Check
 	// has passed. SerialMode and Open take the same.

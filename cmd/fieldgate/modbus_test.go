@@ -99,7 +99,7 @@ func TestModbusScan(t *testing.T) {
 		}
 		return []byte{q[0], q[1], 0, 0, 0, 3, q[6], q[7] | 0x80, 11} // of the gateway
 	})
-	out, code = g.command("modbus", "scan", server, "-c", config)
+	out, code = g.command("modbus", "scan", server, "--units", "0-31", "-c", config)
 	t.Log("\n" + out)
 	if code != exitDone || !strings.Contains(out, "1 to 3  holding register 0 is 7\n") || !strings.Contains(out, "9       exception 2 (illegal address)\n") || strings.Contains(out, "11") {
 		t.Errorf("exit code %d: %s", code, out)
@@ -117,7 +117,7 @@ func TestModbusRead(t *testing.T) {
 	port := modbusLine(t, 0, map[byte]*modbustest.Unit{1: u})
 	out, code := g.command("modbus", "read", port, "--table", "input", "--count", "5", "-c", config)
 	t.Log("\n" + out)
-	for _, want := range []string{"0        4366  17254   17254  1130774528  230.25 ", "3        fffe  65534   -2 ", "4        4142  16706  16706 ", " AB\n"} {
+	for _, want := range []string{"0        4366  17254   17254  1130774528  230.25 ", "3        fffe  65534   -2 ", "4        4142  16706   16706 ", " AB\n"} {
 		if code != exitDone || !strings.Contains(out, want) {
 			t.Errorf("exit code %d: want %q in\n%s", code, want, out)
 		}
@@ -199,5 +199,33 @@ func TestModbusLeavesTheGatewaysBusAlone(t *testing.T) {
 	}
 	if out, code := g.command("modbus", "read", free, "-c", config); code != exitDone || !strings.Contains(out, "0008") {
 		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+// TestModbusIdentify: a device of the library is named with its options, another is not.
+func TestModbusIdentify(t *testing.T) {
+	meter := modbustest.NewUnit().Input(0x34, make([]uint16, 2)...).Input(0x46, 0x4247, 0xeb85).Input(0x48, make([]uint16, 4)...).Input(0x156, make([]uint16, 4)...)
+	for address := uint16(0); address <= 0x1e; address += 6 { // voltage, current, powers, factor of one phase
+		meter.Input(address, 0x4367, 0x8000) // 231.5
+	}
+	meter.Input(0x4c, make([]uint16, 4)...)
+	port := modbusLine(t, 115200, map[byte]*modbustest.Unit{3: meter, 4: modbustest.NewUnit().Holding(7, 7)})
+	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
+	identify := func(unit, timeout string) (string, int) {
+		return g.command("modbus", "identify", port, "--unit", unit, "--baud", "115200", "--timeout", timeout, "-c", g.path("fieldgate.toml"))
+	}
+	out, code := identify("3", "200ms")
+	t.Log("\n" + out)
+	narrow(t, out)
+	for _, want := range []string{"eastron-sdm120\n    voltage is 231.5, frequency is 49.98\n", "\n[sensor.options]\nprofile = \"eastron-sdm120\"\nunit_id = 3\nbaud = 115200\n"} {
+		if code != exitDone || !strings.Contains(out, want) {
+			t.Errorf("want %q, got\n%s", want, out)
+		}
+	}
+	if out, code := identify("4", "200ms"); code != exitFailed || !strings.Contains(out, "unit 4 answers, but no profile fits") {
+		t.Errorf("got %s", out)
+	}
+	if out, code := identify("5", "20ms"); code != exitFailed || !strings.Contains(out, "no answer within 20ms") {
+		t.Errorf("got %s", out)
 	}
 }

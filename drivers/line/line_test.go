@@ -261,7 +261,11 @@ func TestAllocations(t *testing.T) {
 		d.take([]byte("\n"))
 		d.take(line)
 		d.take(line)
-		if got := testing.AllocsPerRun(1000, func() { d.take(line) }); got > test.most {
+		got := test.most + 1
+		for range 100 { // the least counts: the race detector makes pools forget at random
+			got = min(got, testing.AllocsPerRun(1, func() { d.take(line) }))
+		}
+		if got > test.most {
 			t.Errorf("%s: %v allocations a line, want %v", test.name, got, test.most)
 		}
 	}

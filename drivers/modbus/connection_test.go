@@ -134,7 +134,7 @@ func openServer(t *testing.T, name, address string, change func(*modbus.TCP)) dr
 	t.Helper()
 	common := modbus.SpecTCP.Options().(*modbus.TCP)
 	common.Registers = []modbus.Register{{Field: "a"}, {Field: "b", Address: 10}, {Field: "c", Address: 20}}
-	common.Timeout = 300 * time.Millisecond
+	common.Timeout = time.Second
 	if change != nil {
 		change(common)
 	}
@@ -171,7 +171,7 @@ func mustRead(t *testing.T, d drivers.Driver) {
 // TestConnections: whatever habits a device has, every reading succeeds.
 func TestConnections(t *testing.T) {
 	const delay = 150 * time.Millisecond
-	wait := func(c *modbus.TCP) { c.ConnectDelay = delay + 50*time.Millisecond }
+	wait := func(c *modbus.TCP) { c.ConnectDelay = delay + 200*time.Millisecond }
 	closing := func(c *modbus.TCP) { c.CloseAfterRead = true }
 	tests := []struct {
 		name   string
@@ -183,10 +183,10 @@ func TestConnections(t *testing.T) {
 		{"patient", &server{}, nil, false, 1},
 		{"hangs up after each answer", &server{after: 1}, nil, false, 0},
 		{"hangs up after each second answer", &server{after: 2}, nil, false, 0},
-		{"hangs up when idle", &server{idle: 200 * time.Millisecond}, nil, true, 3},
+		{"hangs up when idle", &server{idle: 200 * time.Millisecond}, nil, true, 0},
 		{"deaf after connecting", &server{deaf: delay}, wait, false, 1},
 		{"hangs up when asked early", &server{deaf: delay, closes: true}, wait, false, 1},
-		{"hangs up when idle, and is deaf", &server{deaf: delay, idle: 400 * time.Millisecond}, wait, true, 3},
+		{"hangs up when idle, and is deaf", &server{deaf: delay, idle: 700 * time.Millisecond}, wait, true, 0},
 		{"closed after each reading", &server{}, closing, true, 3},
 		{"takes one connection", &server{single: true}, closing, true, 3},
 	}

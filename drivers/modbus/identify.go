@@ -14,11 +14,11 @@ import (
 
 // A Match is a profile that fits what a device answers.
 type Match struct {
-	Profile string
+	Profile string `json:"profile"`
 	// Score counts what speaks for it: more is better.
-	Score int
+	Score int `json:"score"`
 	// Evidence are the values that do.
-	Evidence []string
+	Evidence []string `json:"evidence"`
 
 	fields int // that the device has values for
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 
 	"github.com/fieldgate/fieldgate/drivers"
@@ -61,6 +62,41 @@ func (d *Device) with(registers ...modbus.Register) any {
 		c.Registers = registers
 		return &c
 	}
+}
+
+// Unit returns the unit id.
+func (d *Device) Unit() int {
+	if o, ok := d.Options.(*modbus.RTU); ok {
+		return o.UnitID
+	}
+	return d.Options.(*modbus.TCP).UnitID
+}
+
+// Settings returns the options by which the device is reached, as the configuration has them.
+func (d *Device) Settings() string {
+	o, ok := d.Options.(*modbus.RTU)
+	if !ok {
+		return fmt.Sprintf("unit_id = %d\n", d.Unit())
+	}
+	return fmt.Sprintf("unit_id = %d\nbaud = %d\nparity = %q\nstop_bits = %d\n", o.UnitID, o.Baud, o.Parity, o.StopBits)
+}
+
+// Identify returns the profiles that fit the device, the best first.
+func (d *Device) Identify(ctx context.Context, buses drivers.Buses) (matches []modbus.Match, err error) {
+	if err := check(d.with(modbus.Register{Field: "value"})); err != nil {
+		return nil, &Mistake{err}
+	}
+	port, err := buses.Port(ctx, d.Bus, d.Spec.SerialMode(d.Options))
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := port.(io.Closer); ok {
+		defer func() { err = errors.Join(err, c.Close()) }()
+	}
+	if o, ok := d.Options.(*modbus.RTU); ok {
+		return modbus.IdentifyRTU(ctx, port, *o)
+	}
+	return modbus.IdentifyTCP(ctx, port, *d.Options.(*modbus.TCP))
 }
 
 // check returns what is wrong with options, an option each.
