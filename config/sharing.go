@@ -37,8 +37,12 @@ func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 		case s.Spec.Bus == drivers.SerialBus && !(s.Spec.Shared && other.Spec.Shared) && !ownPorts(s, other):
 			b.report(b.at(path+".bus"), "%s.bus: %s belongs to %s: a serial port has one device, unless all are on one line and answer only when asked", path, s.Bus, where)
 		case s.Spec.SerialMode != nil && other.Spec.SerialMode != nil && s.Spec.SerialMode(s.Options) != other.Spec.SerialMode(other.Options):
-			b.report(b.at(path+".options"), "%s: the line %s is %s for %s and %s here: all devices of a line must have the same settings", path, s.Bus,
-				other.Spec.SerialMode(other.Options), where, s.Spec.SerialMode(s.Options))
+			mine, theirs := s.Spec.SerialMode(s.Options), other.Spec.SerialMode(other.Options)
+			if mine.ConnectDelay != theirs.ConnectDelay {
+				b.report(b.at(path+".options"), "%s: connect_delay is %v for %s and %v here: all sensors of a connection must have the same", path, theirs.ConnectDelay, where, mine.ConnectDelay)
+				continue
+			}
+			b.report(b.at(path+".options"), "%s: the line %s is %s for %s and %s here: all devices of a line must have the same settings", path, s.Bus, theirs, where, mine)
 		}
 	}
 }

@@ -188,6 +188,7 @@ func TestProfilesInTheConfiguration(t *testing.T) {
 		{`"eastron-sdm630"`, "7", `f.toml:24:23: sensor "c".options.profile must be a string, not 7`},
 		{`["power"]`, `["powr"]`, `"powr" is none of the registers' fields: voltage, current`},
 		{"field.power", "field.voltage", `sensor "b" has no field "voltage"`},
+		{`unit_id = 3,`, `unit_id = 3, connect_delay = "2s",`, `connect_delay is 0s for sensor "a" (f.toml:10) and 2s here: all sensors of a connection must have the same`},
 	} {
 		if _, err := load(strings.Replace(profiled, test.from, test.to, 1)); err == nil || !strings.Contains(err.Error(), test.want) || strings.Count(err.Error(), "^") != 1 {
 			t.Errorf("%s: want %q, got %v", test.to, test.want, err)
