@@ -126,7 +126,7 @@ func (b *binder) checkOf(c Computed, kinds map[string]drivers.Kind, at string) {
 	for i, name := range c.Of {
 		here := b.at(at + ".of." + strconv.Itoa(i))
 		switch k, known := kinds[name]; {
-		case !known || name == c.Field:
+		case !known:
 			names := sortedMapKeys(kinds)
 			b.report(here, "%s.of: there is no field %q before this one%s; there are %s", at, name, didYouMean(name, names), strings.Join(names, ", "))
 		case k != drivers.KindFloat && k != drivers.KindInt:

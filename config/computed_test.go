@@ -12,6 +12,7 @@ func TestOutputMistakes(t *testing.T) {
 	for _, tt := range []struct{ name, text, where, says string }{
 		{"a computed field of nothing", computed + "field = \"x\"\nop = \"sum\"\nof = []\n", "11:1", "want 2 to 64 fields"},
 		{"of a name that is not there", computed + "field = \"x\"\nop = \"sum\"\nof = [\"temperature\", \"tmperature\"]\n", "11:22", `there is no field "tmperature" before this one (did you mean "temperature"?)`},
+		{"named like a field of the sensor", computed + "field = \"temperature\"\nop = \"sum\"\nof = [\"temperature\", \"temperature\"]\n", "9:9", `there is a field "temperature" already`},
 		{"of itself", computed + "field = \"x\"\nop = \"sum\"\nof = [\"temperature\", \"x\"]\n", "11:22", `there is no field "x" before this one`},
 		{"of a text", computed + "field = \"x\"\nop = \"sum\"\nof = [\"temperature\", \"label\"]\n", "11:22", "label is a string, not a number"},
 		{"a ratio of three", computed + "field = \"x\"\nop = \"ratio\"\nof = [\"temperature\", \"temperature\", \"temperature\"]\n", "11:1", "a ratio is of two fields, not 3"},

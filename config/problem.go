@@ -162,8 +162,8 @@ func (r *reporter) nameTakers() {
 	r.problems = out
 }
 
-// didYouMean returns ` (did you mean "x"?)` for the known name nearest to got, or "" when none is
-// near.
+// didYouMean returns ` (did you mean "x"?)` for the known name nearest to got, or else for the
+// shortest that contains it, or "" when none is near.
 func didYouMean(got string, known []string) string {
 	if len(got) > 64 { // no slip of the finger
 		return ""
@@ -172,6 +172,12 @@ func didYouMean(got string, known []string) string {
 	for _, k := range known {
 		if d := editDistance(strings.ToLower(got), strings.ToLower(k)); d < distance {
 			best, distance = k, d
+		}
+	}
+	for _, k := range known { // "SDM630" of "eastron-sdm630"
+		part := len(got) > 3 && distance == len(got)/3+2 && strings.Contains(strings.ToLower(k), strings.ToLower(got))
+		if part && (best == "" || len(k) < len(best)) {
+			best = k
 		}
 	}
 	if best == "" {

@@ -83,7 +83,7 @@ func (c *checker) fields(o *Options) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Fields)) {
 		f, key := o.Fields[name], "fields."+name
-		c.wrong(!slices.Contains(names, name), key, "%s does not name it; it names %s", from, strings.Join(names, ", "))
+		c.wrong(len(names) > 0 && !slices.Contains(names, name), key, "%s does not name it; it names %s", from, strings.Join(names, ", "))
 		_, ok := kinds()[f.Type]
 		c.wrong(!ok, key+".type", "%q is none of float, int, bool, string", f.Type)
 		if o.Format == formatJSON {

@@ -67,3 +67,12 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestMistypedFormat: the fields of JSON are right if only the word is wrong.
+func TestMistypedFormat(t *testing.T) {
+	o := Spec.Options().(*Options)
+	o.Format, o.Fields = "jsn", map[string]Field{"t": {}}
+	if err := o.Check(); err == nil || err.Error() != "option format: jsn; want text or json" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -185,6 +185,7 @@ func TestProfilesInTheConfiguration(t *testing.T) {
 	}
 	for _, test := range []struct{ from, to, want string }{
 		{"eastron-sdm120", "eastron-sdm12", `f.toml:8:23: sensor "a".options.profile: there is no profile "eastron-sdm12" (did you mean "eastron-sdm120"?)`},
+		{"eastron-sdm120", "SDM72", `there is no profile "SDM72" (did you mean "eastron-sdm72"?)`},
 		{`"eastron-sdm630"`, "7", `f.toml:24:23: sensor "c".options.profile must be a string, not 7`},
 		{`["power"]`, `["powr"]`, `"powr" is none of the registers' fields: voltage, current`},
 		{"field.power", "field.voltage", `sensor "b" has no field "voltage"`},

@@ -3,7 +3,6 @@ package modbus
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -57,7 +56,7 @@ func identify(ctx context.Context, open func(Profile) (drivers.Driver, error)) (
 		return nil, err
 	}
 	var matches []Match
-	var silent error
+	var nobody error
 	answered := false
 	for _, p := range all {
 		d, err := open(p)
@@ -68,8 +67,8 @@ func identify(ctx context.Context, open func(Profile) (drivers.Driver, error)) (
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if s := (*silence)(nil); errors.As(err, &s) {
-			silent = err
+		if silent(err) {
+			nobody = err
 			continue
 		}
 		answered = true
@@ -81,7 +80,7 @@ func identify(ctx context.Context, open func(Profile) (drivers.Driver, error)) (
 		}
 	}
 	if !answered {
-		return nil, silent
+		return nil, nobody
 	}
 	slices.SortStableFunc(matches, func(a, b Match) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.fields, a.fields)) })
 	return matches, nil

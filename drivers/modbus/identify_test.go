@@ -136,3 +136,38 @@ func TestWhatSpeaksForAProfile(t *testing.T) {
 		t.Error("nothing speaks for it, and it fits")
 	}
 }
+
+// TestIdentifyNobody: what answers is not the device, and the error says what it is.
+func TestIdentifyNobody(t *testing.T) {
+	for _, test := range []struct{ name, answer, want string }{
+		{"a gateway without it", "\x00\x00\x00\x03\x01\x83\x0b", "exception 11 (the device behind the gateway does not answer"},
+		{"another protocol", "HTTP/1.1 400 Bad Request\r\n", "what came is not Modbus TCP"},
+		{"another unit", "\x00\x00\x00\x03\x02\x83\x02", "it is of unit 2, not 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				buses := drivertest.OnSerial(drivertest.Device{Answers: func(q []byte) string {
+					if strings.HasPrefix(test.answer, "HTTP") {
+						return test.answer
+					}
+					a := []byte(test.answer)
+					a[5] = q[7] | 0x80
+					return string(q[:2]) + string(a)
+				}})
+				p, err := buses.Port(t.Context(), "host:502", drivers.SerialMode{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				o := SpecTCP.Options().(*TCP)
+				o.UnitID = 1
+				m, err := IdentifyTCP(t.Context(), p, *o)
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("want %q, got %+v, %v", test.want, m, err)
+				}
+				if err != nil && strings.Contains(err.Error(), "of the profile") {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}

@@ -185,7 +185,7 @@ func (d *dev) Close() error { return nil }
 
 // misfit adds to the error of a device with a profile what to do if it is another device.
 func (s *settings) misfit(err error) error {
-	if silent := (*silence)(nil); s.profile == "" || errors.As(err, &silent) {
+	if s.profile == "" || silent(err) {
 		return err
 	}
 	return fmt.Errorf("%w; if this is not a device of the profile %s, `fieldgate modbus identify` finds the one that fits", err, s.profile)

@@ -8,7 +8,7 @@ import (
 )
 
 // A silence is the error of a request to which no good answer came in time. For errors.Is it is
-// what ended the wait; its text says what came instead, and what to look at.
+// what ended the wait, if time did; its text says what came instead, and what to look at.
 type silence struct {
 	text  string
 	cause error
@@ -19,6 +19,13 @@ func (s *silence) Unwrap() error { return s.cause }
 
 func unanswered(cause error, format string, args ...any) error {
 	return &silence{fmt.Sprintf(format, args...), cause}
+}
+
+// silent reports whether an error says that the device has not answered: nothing good came in time,
+// or a gateway says that it does not reach the device.
+func silent(err error) bool {
+	s, e := (*silence)(nil), Exception(0)
+	return errors.As(err, &s) || errors.As(err, &e) && e.FromGateway()
 }
 
 // closedByPeer reports whether the other end of a connection has closed it.

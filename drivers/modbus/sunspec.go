@@ -72,7 +72,7 @@ func (d *dev) findBase(ctx context.Context) (int, error) {
 		switch refused := Exception(0); {
 		case err == nil && string(data) == "SunS":
 			return base + 2, nil
-		case err != nil && !errors.As(err, &refused):
+		case err != nil && (!errors.As(err, &refused) || refused.FromGateway()):
 			return 0, fmt.Errorf("%sreading %s: %w", d.title(), place(holding, base, 2), err)
 		case err != nil:
 			last = err
@@ -135,8 +135,12 @@ func (e *entry) locate(found map[int]model) bool {
 }
 
 func listed(numbers []string) string {
-	if len(numbers) == 0 {
+	const ends = 5
+	switch n := len(numbers); {
+	case n == 0:
 		return "none"
+	case n > 40:
+		return fmt.Sprintf("%s … %s (%d models)", strings.Join(numbers[:ends], ", "), strings.Join(numbers[n-ends:], ", "), n)
 	}
 	return strings.Join(numbers, ", ")
 }

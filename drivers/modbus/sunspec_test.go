@@ -144,7 +144,7 @@ func TestListsOfModelsThatAreWrong(t *testing.T) {
 		{"a meter", sunspecDevice(40000, append([]uint16{203}, make([]uint16, 105)...)), "models of this device, which are 203: an inverter has 101 to 103 or 111 to 113"},
 		{"stands still", modbustest.NewUnit().Holding(40000, 0x5375, 0x6e53, 0, 0), "has no end: at holding register 40002, after none, it goes on with model 0 of 2 registers"},
 		{"too far", modbustest.NewUnit().Holding(40000, 0x5375, 0x6e53, 103, 0xfff0), "has no end: at holding register 40002"},
-		{"too many", sunspecDevice(40000, many...), "has no end: at holding register"},
+		{"too many", sunspecDevice(40000, many...), "has no end: at holding register 40302, after 1000, 1001, 1002, 1003, 1004 … 1095, 1096, 1097, 1098, 1099 (100 models), it goes on"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := openTCP(t, tt.u, modelInverter("w"))

@@ -65,7 +65,7 @@ func (l *tcp) find(q *request) (data []byte, err error, found bool) {
 	for len(l.got) >= headerSize {
 		transaction, n, ok := header(l.got)
 		if !ok {
-			return nil, l.stranger(), true
+			return nil, unanswered(nil, "%v", l.stranger()), true
 		}
 		if len(l.got) < headerSize+n {
 			return nil, nil, false
@@ -73,7 +73,7 @@ func (l *tcp) find(q *request) (data []byte, err error, found bool) {
 		frame := l.got[headerSize : headerSize+n]
 		if transaction == l.transaction {
 			if want := q.expects(frame); want != n {
-				return nil, fmt.Errorf("the answer does not fit the request: %s: % x", q.misfit(frame), frame[:min(n, 16)]), true
+				return nil, unanswered(nil, "the answer does not fit the request: %s: % x", q.misfit(frame), frame[:min(n, 16)]), true
 			}
 			data, err = q.accept(frame)
 			return data, err, true
