@@ -127,6 +127,8 @@ func (f *modbusFlags) scan(cmd *cobra.Command, s *modbusline.Scan, d modbusline.
 	case err != nil:
 		fmt.Fprintln(said, "ended before all units were asked")
 		return exitCode(exitFailed)
+	case len(found) == 0 && !d.Serial():
+		return fmt.Errorf("no unit answers on %s: is this its port, and does it speak Modbus TCP? A serial device server needs --rtu, a slow device a longer --timeout", d.Bus)
 	case len(found) == 0:
 		return fmt.Errorf("no unit answers on %s: is a device powered and wired, A to A and B to B? Slow ones need a longer --timeout, other rates --baud", d.Bus)
 	}

@@ -105,7 +105,7 @@ func TestModbusScan(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	out, code = g.command("modbus", "scan", server, "--units", "100", "--json", "-c", config)
-	if code != exitFailed || !strings.Contains(out, "[]") || !strings.Contains(out, "no unit answers on "+server) {
+	if code != exitFailed || !strings.Contains(out, "[]") || !strings.Contains(out, "no unit answers on "+server+": is this its port, and does it speak Modbus TCP?") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }
