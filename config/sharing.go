@@ -36,7 +36,7 @@ func (b *binder) checkSharing(sensors []Sensor, sound []int) {
 			b.report(b.at(path+".driver"), "%s: driver %q already uses address 0x%02x of %s, for %s: only one chip answers there", path, other.Driver, *address, s.Bus, where)
 		case s.Spec.Bus == drivers.SerialBus && !(s.Spec.Shared && other.Spec.Shared) && !ownPorts(s, other):
 			b.report(b.at(path+".bus"), "%s.bus: %s belongs to %s: a serial port has one device, unless all are on one line and answer only when asked", path, s.Bus, where)
-		case s.Spec.SerialMode != nil && other.Spec.SerialMode != nil && s.Spec.SerialMode(s.Options) != other.Spec.SerialMode(other.Options):
+		case s.Spec.SerialMode != nil && other.Spec.SerialMode != nil && !ownPorts(s, other) && s.Spec.SerialMode(s.Options) != other.Spec.SerialMode(other.Options):
 			mine, theirs := s.Spec.SerialMode(s.Options), other.Spec.SerialMode(other.Options)
 			if mine.ConnectDelay != theirs.ConnectDelay {
 				b.report(b.at(path+".options"), "%s: connect_delay is %v for %s and %v here: all sensors of a connection must have the same", path, theirs.ConnectDelay, where, mine.ConnectDelay)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,7 +121,7 @@ func (f *modbusFlags) mayUse(ctx context.Context, bus string) error {
 		return fmt.Errorf("the gateway is running (process %d), and its configuration cannot be read here to see whether it uses %s: %s", status.PID, bus, stop)
 	}
 	for _, s := range c.Sensors {
-		if s.Bus == bus || sameFile(s.Bus, bus) {
+		if s.Bus == bus || sameFile(s.Bus, bus) || sameAddress(ctx, s.Bus, bus) {
 			return fmt.Errorf("the gateway is running (process %d) and reads sensor %s on %s: %s", status.PID, s.Name, bus, stop)
 		}
 	}
@@ -131,6 +133,20 @@ func sameFile(a, b string) bool {
 	realA, errA := filepath.EvalSymlinks(a)
 	realB, errB := filepath.EvalSymlinks(b)
 	return errA == nil && errB == nil && realA == realB
+}
+
+// sameAddress reports whether two names are one port of one host.
+func sameAddress(ctx context.Context, a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	of, _ := net.DefaultResolver.LookupHost(ctx, hostA) // a name that nobody knows is not the same
+	other, _ := net.DefaultResolver.LookupHost(ctx, hostB)
+	return slices.ContainsFunc(of, func(ip string) bool { return slices.Contains(other, ip) })
 }
 
 // describeModbus adds the bus to an error that does not name it, and makes a mistake one of usage.

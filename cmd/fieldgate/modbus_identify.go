@@ -17,7 +17,7 @@ func modbusIdentifyCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "identify BUS", Short: "Find the profile that fits a device",
 		Long: `Identify reads the registers of each profile in turn, and names those of which the device has all, with values that are possible there. It only reads.
-The best comes first; several that fit equally well have the same registers.`,
+The best comes first. A device that answers zeros where it has no register fits several: what is printed on it decides.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := f.device(cmd, args[0])
 			if err != nil {
@@ -46,7 +46,7 @@ The best comes first; several that fit equally well have the same registers.`,
 	return c
 }
 
-// printMatches prints profiles with what speaks for them, and the options of the first.
+// printMatches prints profiles with what speaks for them, and a sensor with the first.
 func printMatches(out io.Writer, d modbusline.Device, matches []modbus.Match) error {
 	for _, m := range matches {
 		fmt.Fprintln(out, m.Profile)
@@ -60,6 +60,11 @@ func printMatches(out io.Writer, d modbusline.Device, matches []modbus.Match) er
 		}
 		fmt.Fprintf(out, "    %s\n", oneLine(line))
 	}
-	_, err := fmt.Fprintf(out, "\n[sensor.options]\nprofile = %q\n%s", matches[0].Profile, d.Settings())
+	best := matches[0]
+	if len(matches) > 1 && matches[1].Score == best.Score && matches[1].Fields == best.Fields {
+		fmt.Fprintln(out, "\nThe first ones fit equally well: what is printed on the device decides.")
+	}
+	_, err := fmt.Fprintf(out, "\n[[sensor]]\nname = \"my-device\"\ndriver = %q\nbus = %q\nevery = \"10s\"\n[sensor.options]\nprofile = %q\n%s",
+		d.Spec.Name, d.Bus, best.Profile, d.Settings())
 	return err
 }

@@ -184,16 +184,17 @@ func TestModbusLeavesTheGatewaysBusAlone(t *testing.T) {
 	u := modbustest.NewUnit().Holding(0, 7)
 	port := modbusLine(t, 0, map[byte]*modbustest.Unit{1: u})
 	free := modbusLine(t, 0, map[byte]*modbustest.Unit{1: modbustest.NewUnit().Holding(0, 8)})
-	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"meter\"\ndriver = \"modbus-rtu\"\nbus = \""+port+"\"\nevery = \"1h\"\n[[sensor.options.registers]]\nfield = \"power\"\n")
+	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"meter\"\ndriver = \"modbus-rtu\"\nbus = \""+port+"\"\nevery = \"1h\"\n[[sensor.options.registers]]\nfield = \"power\"\n"+
+		"[[sensor]]\nname = \"meter-2\"\ndriver = \"modbus-tcp\"\nbus = \"127.0.0.1:1502\"\nevery = \"1h\"\n[[sensor.options.registers]]\nfield = \"power\"\n")
 	g.running()
 	config := g.path("fieldgate.toml")
 	link := g.path("port")
 	if err := os.Symlink(port, link); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"scan", port}, {"read", port}, {"read", link}, {"write", port, "9", "--yes"}} {
+	for _, args := range [][]string{{"scan", port}, {"read", port}, {"read", link}, {"write", port, "9", "--yes"}, {"identify", "localhost:1502"}} {
 		out, code := g.command(append(append([]string{"modbus"}, args...), "-c", config)...)
-		if code != exitFailed || !strings.Contains(out, "the gateway is running") || !strings.Contains(out, "reads sensor meter on ") {
+		if code != exitFailed || !strings.Contains(out, "the gateway is running") || !strings.Contains(out, "reads sensor meter") {
 			t.Errorf("%v: exit code %d: %s", args, code, out)
 		}
 	}
@@ -217,7 +218,7 @@ func TestModbusIdentify(t *testing.T) {
 	out, code := identify("3", "200ms")
 	t.Log("\n" + out)
 	narrow(t, out)
-	for _, want := range []string{"eastron-sdm120\n    voltage is 231.5, frequency is 49.98\n", "\n[sensor.options]\nprofile = \"eastron-sdm120\"\nunit_id = 3\nbaud = 115200\n"} {
+	for _, want := range []string{"eastron-sdm120\n    voltage is 231.5, frequency is 49.98\n", "every = \"10s\"\n[sensor.options]\nprofile = \"eastron-sdm120\"\nunit_id = 3\nbaud = 115200\n"} {
 		if code != exitDone || !strings.Contains(out, want) {
 			t.Errorf("want %q, got\n%s", want, out)
 		}

@@ -106,3 +106,15 @@ func TestSensorsPage(t *testing.T) {
 		t.Errorf("no device leads to the driver %s", name)
 	}
 }
+
+// TestServiceWithTwoReaders: sensors that have a connection each need not agree about baud rates.
+func TestServiceWithTwoReaders(t *testing.T) {
+	sensor := func(driver string) string {
+		return "[[sensor]]\nname = \"my-" + driver + "\"\ndriver = \"" + driver + "\"\nbus = \"host:4001\"\nevery = \"10s\"\n"
+	}
+	_, err := config.Parse([]config.Source{{Name: "f", Text: "[mqtt]\nurls = [\"mqtt://localhost\"]\n" + sensor("p1") + sensor("sml")}},
+		config.Catalogue{Drivers: all.Specs(), Formats: config.Words{{Name: "json"}}})
+	if err != nil {
+		t.Error(err)
+	}
+}

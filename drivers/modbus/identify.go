@@ -18,8 +18,9 @@ type Match struct {
 	Score int `json:"score"`
 	// Evidence are the values that do.
 	Evidence []string `json:"evidence"`
-
-	fields int // that the device has values for
+	// Fields is how many the device has values for. Of two profiles with the same score, the one
+	// with more fields is the better.
+	Fields int `json:"fields"`
 }
 
 // IdentifyRTU returns the profiles that fit the device of the options, the best first: those of
@@ -82,7 +83,7 @@ func identify(ctx context.Context, open func(Profile) (drivers.Driver, error)) (
 	if !answered {
 		return nil, nobody
 	}
-	slices.SortStableFunc(matches, func(a, b Match) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.fields, a.fields)) })
+	slices.SortStableFunc(matches, func(a, b Match) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.Fields, a.Fields)) })
 	return matches, nil
 }
 
@@ -144,7 +145,7 @@ func (p *Profile) judge(values []drivers.Value) (m Match, fits bool) {
 		if !ok {
 			continue
 		}
-		m.fields++
+		m.Fields++
 		low, high, ok := plausible(v.Field, p.unit(v.Field), mains)
 		switch {
 		case !ok || n == 0: // a phase that is not connected, an inverter at night

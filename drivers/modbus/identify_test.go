@@ -63,7 +63,7 @@ func TestIdentify(t *testing.T) {
 			}
 			var best []string
 			for _, m := range matches {
-				if m.Score == matches[0].Score && m.fields == matches[0].fields {
+				if m.Score == matches[0].Score && m.Fields == matches[0].Fields {
 					best = append(best, m.Profile)
 				}
 			}
@@ -119,7 +119,7 @@ func TestWhatSpeaksForAProfile(t *testing.T) {
 	}
 	good := []drivers.Value{drivers.Float("frequency", 50), drivers.Float("voltage_l1", 230), drivers.Float("voltage_l2", 0), drivers.String("serial", "7"),
 		drivers.Int("trait_0", 18), drivers.Int("trait_1", 5000), drivers.String("trait_2", "SDM")}
-	if m, fits := p.judge(good); !fits || m.Score != 32 || m.fields != 3 || len(m.Evidence) != 5 {
+	if m, fits := p.judge(good); !fits || m.Score != 32 || m.Fields != 3 || len(m.Evidence) != 5 {
 		t.Errorf("got %+v, %v", m, fits)
 	}
 	for _, wrong := range []drivers.Value{

@@ -107,10 +107,28 @@ func (d *dev) useModels(found map[int]model, numbers []string) error {
 		d.values[i] = drivers.Bad(e.Field, "not present")
 	}
 	if present == 0 {
-		return fmt.Errorf("%snone of the fields is in the SunSpec models of this device, which are %s: an inverter has 101 to 103 or 111 to 113, a meter 201 to 204", d.title(), listed(numbers))
+		err := fmt.Errorf("%snone of the fields is in the SunSpec models of this device, which are %s", d.title(), listed(numbers))
+		if fit := profilesOf(found); fit != "" {
+			err = fmt.Errorf("%w: use the profile %s", err, fit)
+		}
+		return err
 	}
 	d.models, d.blocks = nil, d.plan(d.entries)
 	return nil
+}
+
+// profilesOf names the profiles that have fields in models of a device.
+func profilesOf(found map[int]model) string {
+	var names []string
+	for _, name := range profileNames() {
+		p, err := readProfile(name)
+		if err == nil && name != "sunspec-common" && slices.ContainsFunc(p.Registers, func(r Register) bool {
+			return slices.ContainsFunc(r.Models, func(m int) bool { _, ok := found[m]; return ok })
+		}) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 // locate sets the addresses of an entry in the first of its models that was found; false: there is

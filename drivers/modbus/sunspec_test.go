@@ -141,7 +141,7 @@ func TestListsOfModelsThatAreWrong(t *testing.T) {
 		{"none", modbustest.NewUnit().Holding(40000, 1, 2), `no SunSpec device: none of the holding registers 40000, 50000 and 0 begins with "SunS"`},
 		{"ends early", modbustest.NewUnit().Holding(40000, 0x5375, 0x6e53, 103, 10), "the list of SunSpec models breaks off at holding register 40014, after 103: exception 2"},
 		{"nothing in it", sunspecDevice(40000), "none of the fields is in the SunSpec models of this device, which are none"},
-		{"a meter", sunspecDevice(40000, append([]uint16{203}, make([]uint16, 105)...)), "models of this device, which are 203: an inverter has 101 to 103 or 111 to 113"},
+		{"a meter", sunspecDevice(40000, append([]uint16{203}, make([]uint16, 105)...)), "models of this device, which are 203: use the profile sunspec-meter"},
 		{"stands still", modbustest.NewUnit().Holding(40000, 0x5375, 0x6e53, 0, 0), "has no end: at holding register 40002, after none, it goes on with model 0 of 2 registers"},
 		{"too far", modbustest.NewUnit().Holding(40000, 0x5375, 0x6e53, 103, 0xfff0), "has no end: at holding register 40002"},
 		{"too many", sunspecDevice(40000, many...), "has no end: at holding register 40302, after 1000, 1001, 1002, 1003, 1004 … 1095, 1096, 1097, 1098, 1099 (100 models), it goes on"},
