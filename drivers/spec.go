@@ -107,7 +107,8 @@ type Spec struct {
 	// OptionError. Other methods that it may have: Warnings() []string, what works but is doubtful;
 	// SharesWith(other any) error, why the device cannot be on a bus with that of other options;
 	// ProfileNames() []string and UseProfile(name string) error, known devices, over whose options
-	// those of the sensor are laid.
+	// those of the sensor are laid; Advise(ctx, buses, bus) (string, error), what to set for the
+	// device that answers, after a reading that failed.
 	Options func() any
 	// Fields describes what Read will return with these options, a pointer from Options whose Check
 	// has passed. SerialMode and Open take the same.

@@ -230,3 +230,23 @@ func TestModbusIdentify(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 }
+
+// TestDoctorNamesTheProfile: a sensor with the profile of another device is told which one fits.
+func TestDoctorNamesTheProfile(t *testing.T) {
+	meter := modbustest.NewUnit().Input(0x46, 0x4247, 0xeb85).Input(0x48, make([]uint16, 8)...).Input(0x156, make([]uint16, 4)...)
+	for address := uint16(0); address <= 0x1e; address += 6 {
+		meter.Input(address, 0x4367, 0x8000)
+	}
+	port := modbusLine(t, 0, map[byte]*modbustest.Unit{3: meter, 4: modbustest.NewUnit().Holding(7, 7)})
+	for unit, want := range map[string]string{
+		"3": `what answers is not a device of the profile janitza-umg604: set profile = "eastron-sdm120"`,
+		"4": "what answers is not a device of the profile janitza-umg604, and no other fits",
+	} {
+		g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"meter\"\ndriver = \"modbus-rtu\"\nbus = \""+port+
+			"\"\nevery = \"1h\"\n[sensor.options]\nprofile = \"janitza-umg604\"\nunit_id = "+unit+"\nbaud = 115200\n")
+		out, _ := g.command("doctor", "-c", g.path("fieldgate.toml"))
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("unit %s: %s", unit, out)
+		}
+	}
+}

@@ -32,7 +32,7 @@ func IdentifyRTU(ctx context.Context, port drivers.Port, o RTU) ([]Match, error)
 		if err := with.UseProfile(p.Name); err != nil {
 			return nil, err
 		}
-		with.UnitID, with.Timeout, with.Baud, with.Parity, with.StopBits = o.UnitID, o.Timeout, o.Baud, o.Parity, o.StopBits
+		with.UnitID, with.Timeout, with.Baud, with.Parity, with.StopBits, with.Fields = o.UnitID, o.Timeout, o.Baud, o.Parity, o.StopBits, nil
 		with.Registers = slices.Concat(p.Registers, p.traits())
 		return OpenRTU(ctx, port, with)
 	})
@@ -45,7 +45,7 @@ func IdentifyTCP(ctx context.Context, port drivers.Port, o TCP) ([]Match, error)
 		if err := with.UseProfile(p.Name); err != nil {
 			return nil, err
 		}
-		with.UnitID, with.Timeout = o.UnitID, o.Timeout
+		with.UnitID, with.Timeout, with.Fields = o.UnitID, o.Timeout, nil
 		with.Registers = slices.Concat(p.Registers, p.traits())
 		return OpenTCP(ctx, port, with)
 	})

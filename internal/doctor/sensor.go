@@ -15,6 +15,9 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
+// adviceTimeout is how long it may take to find out which device answers.
+const adviceTimeout = 30 * time.Second
+
 // sensorTimeout is how long a sensor may take if its configuration does not say.
 const sensorTimeout = 10 * time.Second
 
@@ -77,9 +80,25 @@ func missing(s *config.Sensor, why map[string]string) string {
 	return strings.Join(list, "; ")
 }
 
+// An advisor is options that can find out which settings the device needs that answers.
+type advisor interface {
+	Advise(ctx context.Context, buses drivers.Buses, bus string) (string, error)
+}
+
+// adviceOf returns "" if there is none.
+func adviceOf(ctx context.Context, a advisor, s *config.Sensor, buses drivers.Buses) string {
+	ctx, cancel := context.WithTimeout(ctx, adviceTimeout)
+	defer cancel()
+	advice, err := a.Advise(ctx, buses, s.Bus)
+	if err != nil { // the reading's own error says more
+		return ""
+	}
+	return advice
+}
+
 // measure opens a sensor and measures once.
 func measure(ctx context.Context, s *config.Sensor, buses drivers.Buses, c *Check) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, sensorTimeout))
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, sensorTimeout))
 	defer cancel()
 	fail := func(err error) {
 		c.Level, c.Detail = Fail, err.Error()
@@ -87,16 +106,19 @@ func measure(ctx context.Context, s *config.Sensor, buses drivers.Buses, c *Chec
 			c.Remedy = fmt.Sprintf("check that the device is on, and check its wires and its address; a device that needs longer than %v needs a timeout in its configuration", cmp.Or(s.Timeout, sensorTimeout))
 		}
 	}
-	driver, err := s.Spec.Open(ctx, buses, s.Bus, s.Options)
+	driver, err := s.Spec.Open(limited, buses, s.Bus, s.Options)
 	if err != nil {
 		fail(err)
 		return
 	}
 	defer driver.Close()
 	begin := time.Now()
-	values, err := driver.Read(ctx)
+	values, err := driver.Read(limited)
 	if err != nil {
 		fail(err)
+		if a, ok := s.Options.(advisor); ok && c.Remedy == "" {
+			c.Remedy = adviceOf(ctx, a, s, buses)
+		}
 		return
 	}
 	chain := filter.New(s.Fields, s.Computed)
