@@ -83,6 +83,7 @@ func narrow(t *testing.T, out string) {
 }
 
 func TestModbusScan(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	config := g.path("fieldgate.toml")
 	port := modbusLine(t, 19200, map[byte]*modbustest.Unit{3: modbustest.NewUnit().Holding(0, 230), 20: modbustest.NewUnit().Input(0, 1)})
@@ -111,6 +112,7 @@ func TestModbusScan(t *testing.T) {
 }
 
 func TestModbusRead(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	config := g.path("fieldgate.toml")
 	u := modbustest.NewUnit().Input(0, 0x4366, 0x4000, 0x0000, 0xfffe, 0x4142).Coils(3, true, false)
@@ -158,6 +160,7 @@ func TestModbusRead(t *testing.T) {
 }
 
 func TestModbusWrite(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	config := g.path("fieldgate.toml")
 	u := modbustest.NewUnit().Holding(5, 21)
@@ -181,6 +184,7 @@ func TestModbusWrite(t *testing.T) {
 // TestModbusLeavesTheGatewaysBusAlone: none of the commands touches a bus that the gateway reads;
 // another one is not its affair.
 func TestModbusLeavesTheGatewaysBusAlone(t *testing.T) {
+	t.Parallel()
 	u := modbustest.NewUnit().Holding(0, 7)
 	port := modbusLine(t, 0, map[byte]*modbustest.Unit{1: u})
 	free := modbusLine(t, 0, map[byte]*modbustest.Unit{1: modbustest.NewUnit().Holding(0, 8)})
@@ -205,6 +209,7 @@ func TestModbusLeavesTheGatewaysBusAlone(t *testing.T) {
 
 // TestModbusIdentify: a device of the library is named with its options, another is not.
 func TestModbusIdentify(t *testing.T) {
+	t.Parallel()
 	meter := modbustest.NewUnit().Input(0x34, make([]uint16, 2)...).Input(0x46, 0x4247, 0xeb85).Input(0x48, make([]uint16, 4)...).Input(0x156, make([]uint16, 4)...)
 	for address := uint16(0); address <= 0x1e; address += 6 { // voltage, current, powers, factor of one phase
 		meter.Input(address, 0x4367, 0x8000) // 231.5
@@ -233,6 +238,7 @@ func TestModbusIdentify(t *testing.T) {
 
 // TestDoctorNamesTheProfile: a sensor with the profile of another device is told which one fits.
 func TestDoctorNamesTheProfile(t *testing.T) {
+	t.Parallel()
 	meter := modbustest.NewUnit().Input(0x46, 0x4247, 0xeb85).Input(0x48, make([]uint16, 8)...).Input(0x156, make([]uint16, 4)...)
 	for address := uint16(0); address <= 0x1e; address += 6 {
 		meter.Input(address, 0x4367, 0x8000)
