@@ -91,6 +91,9 @@ func TestRefusedTelemetryStopsNoOther(t *testing.T) {
 	}
 	t.Logf("resident: %s", resident(t, g.cmd.Process.Pid))
 
+	if strings.Contains(g.log.String(), "msg=disconnected") {
+		t.Error("a refused topic ended the connection")
+	}
 	permit("")
 	if err := m.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
