@@ -92,7 +92,7 @@ func newMosquitto(t testing.TB, more ...string) *mosquitto {
 	}
 	m := &mosquitto{t: t, dir: t.TempDir(), port: port}
 	// No limit of the broker's own may lose a message: the gateway is under test. The queue has a
-	// number, since 0 makes mosquitto 2.0.11 end the connection of a client whose PUBLISH it denies.
+	// number: with 0, mosquitto 2.0.11 ends the connection of a client whose PUBLISH it denies.
 	if len(more) == 0 {
 		more = []string{"allow_anonymous true"}
 	}
