@@ -31,7 +31,7 @@ packages: $(DEBS:%=deb-%) $(RPMS:%=rpm-%) $(TARBALLS:%=tarball-%)
 
 # What all packages share, also of the time: a second build has the same.
 packages-share: cross-amd64
-	@rm -rf dist/share && mkdir -p dist/share $(PACKAGES)
+	rm -rf dist/share $(PACKAGES) && mkdir -p dist/share $(PACKAGES)
 	go test -tags $(TAGS) -count=1 -run TestPages ./cmd/fieldgate -args -pages $(CURDIR)/dist/share
 	go run ./cross/packages/inventory notices dist/linux-amd64/fieldgate $(PACKAGE_VERSION) >dist/share/THIRD-PARTY-NOTICES
 	cp CHANGELOG.md dist/share/changelog

@@ -1,23 +1,24 @@
 // Inventory says what is inside of a binary of fieldgate: a bill of materials (CycloneDX 1.6, JSON)
 // or the licenses of the modules. It reads what the Go linker wrote into the binary, so that it
-// names what is there and not what a go.mod could bring; for SQLite and the C library, which are
-// linked in as well, it looks for the texts that they carry.
+// names what is there and not what a go.mod could bring.
 //
 //	inventory sbom|notices BINARY VERSION >FILE
 package main
 
 import (
 	"debug/buildinfo"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
+	"os/exec"
+	"runtime/debug"
 )
 
 // A binary is what was found in one.
 type binary struct {
 	version string
-	info    *buildinfo.BuildInfo
+	info    *debug.BuildInfo
 	sha256  string
 	sqlite  string // its version
 }
@@ -46,21 +47,36 @@ func run(args []string, out io.Writer) error {
 	return fmt.Errorf("want sbom or notices, not %q", args[0])
 }
 
-// sqliteBanner is the version that SQLite carries, and the id of its source after it.
-var sqliteBanner = regexp.MustCompile(`(3\.\d{2}\.\d{1,2})\x00{1,16}20\d\d-\d\d-\d\d \d\d:\d\d:\d\d [0-9a-f]{64}`)
-
 func open(file, version string) (*binary, error) {
 	info, err := buildinfo.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the modules of %s: %w", file, err)
 	}
+	for i, d := range info.Deps {
+		if d.Replace != nil {
+			info.Deps[i] = d.Replace
+		}
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
-	found := sqliteBanner.FindSubmatch(text)
-	if found == nil {
-		return nil, fmt.Errorf("%s has no version of SQLite in it: is it fieldgate?", file)
+	sqlite, err := sqliteIn(text, info)
+	if err != nil {
+		return nil, fmt.Errorf("looking for SQLite in %s: %w", file, err)
 	}
-	return &binary{version: version, info: info, sha256: hash(text), sqlite: string(found[1])}, nil
+	return &binary{version: version, info: info, sha256: hash(text), sqlite: sqlite}, nil
+}
+
+// moduleDir is where the source of a module is.
+func moduleDir(m *debug.Module) (string, error) {
+	text, err := exec.Command("go", "mod", "download", "-json", m.Path+"@"+m.Version).Output()
+	if err != nil {
+		return "", fmt.Errorf("looking for the source of %s: %w", m.Path, err)
+	}
+	var found struct{ Dir string }
+	if err := json.Unmarshal(text, &found); err != nil {
+		return "", fmt.Errorf("looking for the source of %s: %w", m.Path, err)
+	}
+	return found.Dir, nil
 }

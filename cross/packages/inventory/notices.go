@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -23,10 +21,7 @@ func (b *binary) notices(out io.Writer) error {
 		return err
 	}
 	for _, m := range b.info.Deps {
-		if m.Replace != nil {
-			m = m.Replace
-		}
-		dir, err := moduleDir(m.Path + "@" + m.Version)
+		dir, err := moduleDir(m)
 		if err != nil {
 			return err
 		}
@@ -35,19 +30,6 @@ func (b *binary) notices(out io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// moduleDir is where a module is unpacked.
-func moduleDir(module string) (string, error) {
-	text, err := exec.Command("go", "mod", "download", "-json", module).Output()
-	if err != nil {
-		return "", fmt.Errorf("looking for the source of %s: %w", module, err)
-	}
-	var found struct{ Dir string }
-	if err := json.Unmarshal(text, &found); err != nil {
-		return "", fmt.Errorf("looking for the source of %s: %w", module, err)
-	}
-	return found.Dir, nil
 }
 
 func notice(out io.Writer, name, dir string) error {

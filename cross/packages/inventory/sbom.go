@@ -73,11 +73,7 @@ func (b *binary) sbom(out io.Writer) error {
 		{Type: "library", Name: "std", Version: goVersion, PURL: "pkg:golang/std@" + goVersion},
 		{Type: "library", Name: "sqlite", Version: b.sqlite, PURL: "pkg:generic/sqlite@" + b.sqlite, Licenses: []licensed{{license{"blessing"}}}},
 	}
-	for _, d := range b.info.Deps {
-		m := *d
-		if d.Replace != nil {
-			m = *d.Replace
-		}
+	for _, m := range b.info.Deps {
 		parts = append(parts, component{Type: "library", Name: m.Path, Version: m.Version, PURL: "pkg:golang/" + m.Path + "@" + m.Version,
 			Properties: []property{{"go:sum", m.Sum}}})
 	}
