@@ -52,3 +52,23 @@ $(RPMS:%=rpm-%): rpm-%: packages-share cross-$$(BINARY_$$*)
 $(TARBALLS:%=tarball-%): tarball-linux-%: packages-share cross-%
 	cross/packages/tarball.sh dist/linux-$*/fieldgate fieldgate_$(PACKAGE_VERSION)_linux-$* $(PACKAGES)
 	go run ./cross/packages/inventory sbom dist/linux-$*/fieldgate $(PACKAGE_VERSION) >$(PACKAGES)/fieldgate_$(PACKAGE_VERSION)_linux-$*.cdx.json
+
+# Installs, upgrades and removes the package on a Debian of packages, which is kept in ROOTS. SUITE: bookworm or trixie.
+SUITE ?= bookworm
+ROOTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fieldgate
+LIFE   = dist/life
+
+.PHONY: test-install life-packages
+test-install: life-packages
+	cross/packages/root.sh $(SUITE) amd64 $(ROOTS)/$(SUITE)-amd64
+	@begin=$$SECONDS; \
+	cross/packages/container.sh $(ROOTS)/$(SUITE)-amd64 $(LIFE) env OLD=0.1.0-1 NEW_PROGRAM=v0.2.0 bash /payload/life.sh && \
+	echo "test-install: $(SUITE) in $$((SECONDS - begin)) s"
+
+life-packages:
+	rm -rf $(LIFE)
+	$(MAKE) deb-amd64 VERSION=v0.2.0 PACKAGES=$(LIFE)/new
+	$(MAKE) deb-amd64 VERSION=v0.1.0 PACKAGES=$(LIFE)/old
+	cp $(LIFE)/old/*.deb $(LIFE)/old.deb
+	cp $(LIFE)/new/*.deb $(LIFE)/new.deb
+	cp cross/packages/life.sh $(LIFE)

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 type binary struct {
 	version string
 	info    *debug.BuildInfo
+	dirs    map[string]string // of the sources of its modules, by path
 	sha256  string
 	sqlite  string // its version
 }
@@ -61,22 +63,34 @@ func open(file, version string) (*binary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
-	sqlite, err := sqliteIn(text, info)
+	dirs, err := sources(info.Deps)
+	if err != nil {
+		return nil, err
+	}
+	sqlite, err := sqliteIn(text, dirs["github.com/mattn/go-sqlite3"])
 	if err != nil {
 		return nil, fmt.Errorf("looking for SQLite in %s: %w", file, err)
 	}
-	return &binary{version: version, info: info, sha256: hash(text), sqlite: sqlite}, nil
+	return &binary{version: version, info: info, dirs: dirs, sha256: hash(text), sqlite: sqlite}, nil
 }
 
-// moduleDir is where the source of a module is.
-func moduleDir(m *debug.Module) (string, error) {
-	text, err := exec.Command("go", "mod", "download", "-json", m.Path+"@"+m.Version).Output()
+// sources returns where the source of each module is, by its path.
+func sources(modules []*debug.Module) (map[string]string, error) {
+	args := []string{"mod", "download", "-json"}
+	for _, m := range modules {
+		args = append(args, m.Path+"@"+m.Version)
+	}
+	text, err := exec.Command("go", args...).Output()
 	if err != nil {
-		return "", fmt.Errorf("looking for the source of %s: %w", m.Path, err)
+		return nil, fmt.Errorf("looking for the source of the modules: go mod download: %w", err)
 	}
-	var found struct{ Dir string }
-	if err := json.Unmarshal(text, &found); err != nil {
-		return "", fmt.Errorf("looking for the source of %s: %w", m.Path, err)
+	dirs := map[string]string{}
+	for d := json.NewDecoder(bytes.NewReader(text)); d.More(); {
+		var m struct{ Path, Dir string }
+		if err := d.Decode(&m); err != nil {
+			return nil, fmt.Errorf("looking for the source of the modules: %w", err)
+		}
+		dirs[m.Path] = m.Dir
 	}
-	return found.Dir, nil
+	return dirs, nil
 }

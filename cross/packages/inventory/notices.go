@@ -21,11 +21,7 @@ func (b *binary) notices(out io.Writer) error {
 		return err
 	}
 	for _, m := range b.info.Deps {
-		dir, err := moduleDir(m)
-		if err != nil {
-			return err
-		}
-		if err := notice(out, m.Path+" "+m.Version, dir); err != nil {
+		if err := notice(out, m.Path+" "+m.Version, b.dirs[m.Path]); err != nil {
 			return err
 		}
 	}

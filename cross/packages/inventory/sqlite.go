@@ -2,12 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
-	"slices"
 )
 
 var (
@@ -15,27 +14,19 @@ var (
 	sqliteSource  = regexp.MustCompile(`(?m)^#define SQLITE_SOURCE_ID\s+"(.+)"`)
 )
 
-// sqliteIn returns the version of the SQLite that a module brings as source, having found the id of
-// that source in the binary.
-func sqliteIn(binary []byte, info *debug.BuildInfo) (string, error) {
-	i := slices.IndexFunc(info.Deps, func(m *debug.Module) bool { return m.Path == "github.com/mattn/go-sqlite3" })
-	if i < 0 {
-		return "", fmt.Errorf("go-sqlite3 is not among its modules: is it fieldgate?")
-	}
-	dir, err := moduleDir(info.Deps[i])
-	if err != nil {
-		return "", err
-	}
+// sqliteIn returns the version of SQLite in a binary, of which go-sqlite3 brings the source: the id
+// of that source must be in the binary.
+func sqliteIn(binary []byte, dir string) (string, error) {
 	header, err := os.ReadFile(filepath.Join(dir, "sqlite3-binding.h"))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("go-sqlite3: %w", err)
 	}
 	version, source := sqliteVersion.FindSubmatch(header), sqliteSource.FindSubmatch(header)
 	if version == nil || source == nil {
-		return "", fmt.Errorf("sqlite3-binding.h of %s names no version", info.Deps[i].Version)
+		return "", errors.New("sqlite3-binding.h of go-sqlite3 names no version")
 	}
 	if !bytes.Contains(binary, source[1]) {
-		return "", fmt.Errorf("it is not the one of go-sqlite3 %s (%s)", info.Deps[i].Version, source[1])
+		return "", fmt.Errorf("it is not the one that go-sqlite3 brings (%s)", source[1])
 	}
 	return string(version[1]), nil
 }
