@@ -53,18 +53,21 @@ $(TARBALLS:%=tarball-%): tarball-linux-%: packages-share cross-%
 	cross/packages/tarball.sh dist/linux-$*/fieldgate fieldgate_$(PACKAGE_VERSION)_linux-$* $(PACKAGES)
 	go run ./cross/packages/inventory sbom dist/linux-$*/fieldgate $(PACKAGE_VERSION) >$(PACKAGES)/fieldgate_$(PACKAGE_VERSION)_linux-$*.cdx.json
 
-# Installs, upgrades and removes the package on a Debian of packages, which is kept in ROOTS. SUITE: bookworm or trixie.
-SUITE ?= bookworm
+# Installs, upgrades and removes the package on Debians made of packages, which are kept in ROOTS.
+SUITE ?= bookworm trixie
 ROOTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fieldgate
 LIFE   = dist/life
 
 .PHONY: test-install life-packages
 test-install: life-packages
-	cross/packages/root.sh $(SUITE) amd64 $(ROOTS)/$(SUITE)-amd64
-	@begin=$$SECONDS; \
-	cross/packages/container.sh $(ROOTS)/$(SUITE)-amd64 $(LIFE) env OLD=0.1.0-1 NEW_PROGRAM=v0.2.0 bash /payload/life.sh && \
-	echo "test-install: $(SUITE) in $$((SECONDS - begin)) s"
+	@set -e; for suite in $(SUITE); do \
+		begin=$$SECONDS; root=$(ROOTS)/$$suite-amd64; \
+		cross/packages/root.sh $$suite amd64 $$root; made=$$((SECONDS - begin)); \
+		cross/packages/container.sh $$root $(LIFE) env OLD=0.1.0-1 NEW_PROGRAM=v0.2.0 bash /payload/life.sh; \
+		echo "test-install: $$suite in $$((SECONDS - begin)) s, $$made of them for making the system"; \
+	done
 
+# The same program twice, with an old and a new version.
 life-packages:
 	rm -rf $(LIFE)
 	$(MAKE) deb-amd64 VERSION=v0.2.0 PACKAGES=$(LIFE)/new

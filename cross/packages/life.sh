@@ -54,7 +54,8 @@ say '-- installation with a wrong configuration'
 mkdir -p /etc/fieldgate/conf.d
 echo nonsense >/etc/fieldgate/conf.d/10-wrong.toml
 ok 'apt installs it' apt-get install -y /payload/old.deb
-ok 'it says that the service did not start' grep -q 'the service did not start; see' out
+mv out apt
+ok 'it says that the service did not start' grep 'the service did not start; see' apt
 ok 'the unit says where the mistake is' sh -c 'systemctl status fieldgate --no-pager | grep -q 10-wrong.toml:1'
 rm /etc/fieldgate/conf.d/10-wrong.toml
 ok 'with the mistake mended it starts' systemctl start fieldgate
@@ -118,7 +119,7 @@ dpkg -i /payload/new.deb >first 2>&1 &
 first=$!
 locked() { grep -q POSIX.*WRITE.*"$(stat -c %i /var/lib/dpkg/lock-frontend)" /proc/locks; }
 within 5 locked && kill -STOP $first
-refused 'a second upgrade at the same time' 'locked by another process' dpkg -i /payload/new.deb
+refused 'a second upgrade at the same time' 'frontend lock was locked by' dpkg -i /payload/new.deb
 kill -CONT $first
 ok 'the first upgrade' wait $first
 ok 'the service is active' is_active
