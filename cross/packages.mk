@@ -53,6 +53,24 @@ $(TARBALLS:%=tarball-%): tarball-linux-%: packages-share cross-%
 	cross/packages/tarball.sh dist/linux-$*/fieldgate fieldgate_$(PACKAGE_VERSION)_linux-$* $(PACKAGES)
 	go run ./cross/packages/inventory sbom dist/linux-$*/fieldgate $(PACKAGE_VERSION) >$(PACKAGES)/fieldgate_$(PACKAGE_VERSION)_linux-$*.cdx.json
 
+# A second build elsewhere, with an empty cache, makes the same bytes. It takes some minutes.
+.PHONY: reproduce release apt-repo test-apt-repo
+reproduce: packages
+	cross/packages/reproduce.sh $(PACKAGES)
+
+# Everything for a release of the tag at the last commit. KEY=fingerprint signs by gpg.
+release:
+	cross/packages/release.sh $(PACKAGES) '$(KEY)'
+
+# The packages as an apt repository in a folder. REPO may be one that has older versions.
+REPO ?= dist/apt
+apt-repo:
+	cross/packages/apt-repo.sh $(REPO) '$(KEY)' $(PACKAGES)/*.deb
+
+test-apt-repo: life-packages
+	@set -e; for suite in $(SUITE); do cross/packages/root.sh $$suite amd64 $(ROOTS)/$$suite-amd64; done
+	cross/packages/test_repo.sh $(LIFE) $(SUITE:%=$(ROOTS)/%-amd64)
+
 # Installs, upgrades and removes the package on Debians made of packages, which are kept in ROOTS.
 SUITE ?= bookworm trixie
 ROOTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fieldgate
