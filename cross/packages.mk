@@ -90,6 +90,7 @@ life-packages:
 	rm -rf $(LIFE)
 	$(MAKE) deb-amd64 VERSION=v0.2.0 PACKAGES=$(LIFE)/new
 	$(MAKE) deb-amd64 VERSION=v0.1.0 PACKAGES=$(LIFE)/old
+	cross/packages/tarball.sh dist/linux-amd64/fieldgate fieldgate $(LIFE)
 	cp $(LIFE)/old/*.deb $(LIFE)/old.deb
 	cp $(LIFE)/new/*.deb $(LIFE)/new.deb
 	cp cross/packages/life.sh $(LIFE)

@@ -156,5 +156,16 @@ ok 'the service is active' is_active
 ok 'purge' apt-get purge -y fieldgate
 ok 'nothing is left' sh -c '! ls -d /var/lib/fieldgate /run/fieldgate /etc/fieldgate /etc/systemd/system/multi-user.target.wants/fieldgate.service /usr/bin/fieldgate 2>/dev/null'
 
+say '-- other ways'
+ok 'apt installs it into an image, where systemd does not run' unshare -m sh -c 'mount -t tmpfs none /run/systemd && apt-get install -y /payload/new.deb'
+ok 'it is enabled' systemctl is-enabled -q fieldgate
+ok 'it is not started' sh -c '! systemctl is-active -q fieldgate'
+ok 'purge' apt-get purge -y fieldgate
+tar -xzf /payload/fieldgate.tar.gz
+cd fieldgate
+ok 'the commands of INSTALL in the tarball' sh -c "$(sed -n 's/^    //p' INSTALL)"
+ok 'the service is active' is_active
+ok 'user and groups' sh -c 'for g in i2c gpio dialout; do id -nG fieldgate | grep -qw $g || exit 1; done'
+
 if [ $failed = 0 ]; then say 'all good'; else say FAILED; fi
 exit $failed
