@@ -72,7 +72,7 @@ func (c *Config) Warnings() []string {
 	return append(list, c.identity...)
 }
 
-// NoBroker says that the configuration names no broker, and what to do about it; "" if it names one.
+// NoBroker says that the configuration names no broker, and what to do; "" if it names one.
 func (c *Config) NoBroker() string {
 	if len(c.MQTT.URLs) > 0 {
 		return ""

@@ -28,7 +28,7 @@ func TestExampleConfigurationIsGood(t *testing.T) {
 	}
 }
 
-// TestPackagedConfigurationIsGood: the packages' file is accepted as it stands, and names no broker.
+// TestPackagedConfigurationIsGood: the packages' file is accepted as it stands; it names no broker.
 func TestPackagedConfigurationIsGood(t *testing.T) {
 	c, err := config.Load(filepath.Join(docs, "..", "cross", "packages", "files", "fieldgate.toml"), catalogue())
 	if err != nil {

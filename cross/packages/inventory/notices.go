@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -17,7 +17,11 @@ var licenseFiles = []string{"LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "LICE
 func (b *binary) notices(out io.Writer) error {
 	fmt.Fprintf(out, "fieldgate %s contains SQLite %s, which is in the public domain, parts of the GNU C library (LGPL-2.1-or-later),\n"+
 		"and the Go modules below.\n", b.version, b.sqlite)
-	if err := notice(out, "Go "+strings.TrimPrefix(b.info.GoVersion, "go"), runtime.GOROOT()); err != nil {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("looking for the license of Go: %w", err)
+	}
+	if err := notice(out, "Go "+strings.TrimPrefix(b.info.GoVersion, "go"), strings.TrimSpace(string(root))); err != nil {
 		return err
 	}
 	for _, m := range b.info.Deps {
