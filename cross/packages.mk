@@ -85,6 +85,14 @@ test-install: life-packages
 		echo "test-install: $$suite in $$((SECONDS - begin)) s, $$made of them for making the system"; \
 	done
 
+# Installs on emulated arm64 and, with an ARMv6 processor for the gateway, armhf. Needs qemu-user-static and mosquitto.
+.PHONY: test-install-foreign
+test-install-foreign: deb-arm64 deb-armhf
+	cross/packages/foreign_root.sh bookworm arm64 $(ROOTS)/bookworm-arm64
+	cross/packages/foreign_root.sh bookworm armhf $(ROOTS)/bookworm-armhf
+	cross/packages/foreign.sh cross/packages/foreign_life.sh $(ROOTS)/bookworm-arm64 $(PACKAGES)/*_arm64.deb max
+	cross/packages/foreign.sh cross/packages/foreign_life.sh $(ROOTS)/bookworm-armhf $(PACKAGES)/*_armhf.deb arm1176
+
 # The same program twice, with an old and a new version.
 life-packages:
 	rm -rf $(LIFE)
