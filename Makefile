@@ -60,6 +60,7 @@ bench: build
 	cd mqtt/bench && go run .
 
 include cross/targets.mk
+include cross/packages.mk
 include drivers/nmea/gpsd.mk
 include buffer/crash.mk
 

@@ -78,8 +78,8 @@ func (b *binder) checkGateway(g *Gateway) {
 var schemes = []string{"mqtt", "mqtts", "ws", "wss", "unix"}
 
 func (b *binder) checkMQTT(m *MQTT) {
-	if len(m.URLs) == 0 {
-		b.report(b.at("mqtt"), `mqtt.urls is missing: name the broker, such as urls = ["mqtts://broker.example.com:8883"]`)
+	if !b.set("mqtt.urls") {
+		b.report(b.at("mqtt"), `mqtt.urls is missing: name the broker, such as urls = ["mqtts://broker.example.com:8883"]; urls = [] keeps readings until there is one`)
 	}
 	for i, s := range m.URLs {
 		path := fmt.Sprintf("mqtt.urls.%d", i)

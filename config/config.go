@@ -23,6 +23,7 @@ type Config struct {
 	Metrics   Metrics   `toml:"metrics"`
 	Sensors   []Sensor  `toml:"sensor"`
 
+	noBroker string   // file that says that there is none yet, "" if there is one
 	identity []string // what is to be said of where the default of gateway.id comes from
 	platform Platform // the one that Cloud names, zero if it names none
 	settings []Setting
@@ -49,7 +50,7 @@ type Cloud struct {
 
 // MQTT is [mqtt].
 type MQTT struct {
-	URLs               []string      `toml:"urls"` // mqtt, mqtts, ws, wss, unix; all of one broker or cluster
+	URLs               []string      `toml:"urls"` // mqtt, mqtts, ws, wss, unix; all of one broker or cluster; none: there is no broker yet
 	ClientID           string        `toml:"client_id"`
 	Username           string        `toml:"username"`
 	PasswordCredential string        `toml:"password_credential"` // name of a systemd credential

@@ -101,6 +101,20 @@ const minimal = `[mqtt]
 urls = ["mqtt://localhost"]
 `
 
+// TestNoBroker: an empty list of brokers is not a mistake, and says which file to edit.
+func TestNoBroker(t *testing.T) {
+	c, err := parse("[mqtt]\nurls = []\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.Warnings(); !strings.Contains(c.NoBroker(), "set mqtt.urls in f.toml") || len(w) != 1 || w[0] != c.NoBroker() {
+		t.Errorf("got %q, warnings %q", c.NoBroker(), w)
+	}
+	if c, err = parse(minimal); err != nil || c.NoBroker() != "" {
+		t.Errorf("with a broker: %q, %v", c.NoBroker(), err)
+	}
+}
+
 // TestMistakes has a row for every check: where it must point and what it must say.
 func TestMistakes(t *testing.T) {
 	sensor := minimal + "[[sensor]]\nname = \"s\"\nevery = \"1s\"\n" // its lines are 3 to 5
@@ -113,7 +127,6 @@ func TestMistakes(t *testing.T) {
 		{"unknown key", minimal + "[gatway]\nid = \"x\"\n", "3:2", `unknown key "gatway" (did you mean "gateway"?)`},
 		{"unknown key in a table", minimal + "keepalive = \"1s\"\n", "3:1", `unknown key "keepalive" in mqtt (did you mean "keep_alive"?)`},
 		{"no broker", "[gateway]\nid = \"x\"\n", "0:0", "mqtt.urls is missing"},
-		{"empty urls", "[mqtt]\nurls = []\n", "1:2", "mqtt.urls is missing"},
 		{"url scheme", "[mqtt]\nurls = [\"mqt://h\"]\n", "2:9", `must be mqtt, mqtts, ws, wss or unix, not "mqt" (did you mean "mqtt"?)`},
 		{"url with password", "[mqtt]\nurls = [\"mqtt://u:p@h\"]\n", "2:9", "do not belong in the URL"},
 		{"url without host", "[mqtt]\nurls = [\"mqtt:///x\"]\n", "2:9", "names no host"},

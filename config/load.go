@@ -113,6 +113,9 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	tree = merge(preset, tree)
 	c := defaults(catalogue)
 	b.bind(tree, reflect.ValueOf(&c).Elem(), "")
+	if n := b.place["mqtt.urls"]; n != nil && len(c.MQTT.URLs) == 0 {
+		c.noBroker = n.val.file
+	}
 	b.check(&c, catalogue)
 	b.sensorDefaults(&c)
 	b.checkSensors(c.Sensors, catalogue.Drivers)

@@ -39,6 +39,9 @@ func allUnix(urls []string) bool {
 func (c *Config) Warnings() []string {
 	var list []string
 	m := c.MQTT
+	if s := c.NoBroker(); s != "" {
+		list = append(list, s)
+	}
 	for _, s := range m.URLs {
 		u, err := url.Parse(s)
 		if err != nil || u.Scheme != "mqtt" && u.Scheme != "ws" || isLocal(u.Hostname()) {
@@ -67,6 +70,14 @@ func (c *Config) Warnings() []string {
 		}
 	}
 	return append(list, c.identity...)
+}
+
+// NoBroker says that the configuration names no broker, and what to do; "" if it names one.
+func (c *Config) NoBroker() string {
+	if len(c.MQTT.URLs) > 0 {
+		return ""
+	}
+	return fmt.Sprintf("no broker yet: set mqtt.urls in %s; until then readings are kept", c.noBroker)
 }
 
 // isLocal reports whether a host is this machine.

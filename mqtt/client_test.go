@@ -300,3 +300,36 @@ func TestEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestNoBrokerYet: a client without a URL takes messages until it is closed, and connects nowhere.
+func TestNoBrokerYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.New(mqtttest.Behavior{})
+		defer b.Close()
+		cfg := connectTo(b)
+		cfg.URLs = []string{}
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(t.Context()) }()
+		var outcome error
+		if err := c.Send(&Message{Topic: "t", QoS: AtLeastOnce}, func(_ PublishResult, err error) { outcome = err }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if s := c.Stats(); s.Connected || s.BytesOut != 0 {
+			t.Errorf("connected: %+v", s)
+		}
+		if err := c.Close(t.Context(), Disconnect{}); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil || !errors.Is(outcome, ErrClosed) {
+			t.Errorf("Run: %v; outcome of the message: %v", err, outcome)
+		}
+	})
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "no broker URL") {
+		t.Errorf("URLs left out: %v", err)
+	}
+}

@@ -34,7 +34,8 @@ const (
 type Config struct {
 	// URLs are the addresses of one broker or one cluster, tried in turn: mqtt://host:1883,
 	// mqtts://host:8883 (TLS), unix:///path. Ports may be omitted. User information in them is
-	// ignored: see Credentials.
+	// ignored: see Credentials. A client with an empty list (not nil) has no broker yet: it takes
+	// messages, and connects nowhere.
 	URLs []string
 	// Dial opens the transport to u. Nil means Dialer.Dial, for mqtt, mqtts and unix. Package
 	// mqtt/ws has WebSocket; other functions may support other schemes. tls is what TLS returned,
@@ -209,7 +210,7 @@ func (c Config) withDefaults() (Config, []*url.URL, error) {
 		c.OnEvent = func(Event) {}
 	}
 
-	if len(c.URLs) == 0 {
+	if c.URLs == nil {
 		bad("no broker URL")
 	}
 	var urls []*url.URL

@@ -21,6 +21,10 @@ const eagerAttempts = 6
 
 // supervise connects again and again until the client is to end.
 func (c *Client) supervise() {
+	if len(c.urls) == 0 {
+		<-c.stop.Done()
+		return
+	}
 	r := route{urls: slices.Clone(c.urls)}
 	attempts := 0    // since the last stable connection
 	refused := false // credentials, since the last connection

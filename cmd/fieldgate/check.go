@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -26,7 +27,7 @@ func checkCommand(o *options) *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: gateway %s, %s, broker %s\n", o.config, c.Gateway.ID, several(len(c.Sensors), "sensor"), strings.Join(c.MQTT.URLs, ", "))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: gateway %s, %s, broker %s\n", o.config, c.Gateway.ID, several(len(c.Sensors), "sensor"), cmp.Or(strings.Join(c.MQTT.URLs, ", "), "none"))
 			for _, w := range c.Warnings() {
 				fmt.Fprintf(cmd.OutOrStdout(), "warning: %s\n", w)
 			}

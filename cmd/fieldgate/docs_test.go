@@ -28,6 +28,17 @@ func TestExampleConfigurationIsGood(t *testing.T) {
 	}
 }
 
+// TestPackagedConfigurationIsGood: the packages' file is accepted as it stands; it names no broker.
+func TestPackagedConfigurationIsGood(t *testing.T) {
+	c, err := config.Load(filepath.Join(docs, "..", "cross", "packages", "files", "fieldgate.toml"), catalogue())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.NoBroker() == "" || len(c.Sensors) != 1 || c.Gateway.ID == "" {
+		t.Errorf("broker %q, %d sensors", c.MQTT.URLs, len(c.Sensors))
+	}
+}
+
 // TestDocumentationNamesEverything: each driver, option, field and topic has its place in docs.
 func TestDocumentationNamesEverything(t *testing.T) {
 	want := map[string][]string{}

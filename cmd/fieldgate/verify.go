@@ -105,6 +105,9 @@ func (f *verifyFlags) watch(cmd *cobra.Command, o *options, t *verify.Tracker) e
 		if c, err = o.load(); err != nil {
 			return usageError{fmt.Errorf("no --broker was given, and no configuration names one: %w", err)}
 		}
+		if s := c.NoBroker(); s != "" {
+			return usageError{fmt.Errorf("no --broker was given, and the configuration names none: %s", s)}
+		}
 		if f.prefix == "" {
 			f.prefix = c.Gateway.TopicPrefix
 		}

@@ -191,7 +191,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, Subscriptions: subscriptions, Online: g.Config.MQTT.Online, Up: g.clock.Up, Stats: client.Stats})
+	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, NoBroker: g.Config.NoBroker(), Subscriptions: subscriptions, Online: g.Config.MQTT.Online, Up: g.clock.Up, Stats: client.Stats})
 	alarm := func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,

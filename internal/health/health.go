@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -130,14 +131,14 @@ func (m *Monitor) Snapshot() contract.Health {
 }
 
 // reasons says what is wrong with the gateway as a whole.
-func (f *Figures) reasons() (list []string) {
+func (f *Figures) reasons() []string {
+	list := slices.Clip(some(f.Trouble, "problems with the link"))
 	if f.ClockWait > 0 {
 		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %s (gateway.wait_for_clock)", config.DurationText(f.ClockWait.Round(time.Second))))
 	}
 	if f.ClockDoubt != "" {
 		list = append(list, f.ClockDoubt)
 	}
-	list = append(list, some(f.Trouble, "problems with the link")...)
 	list = append(list, some(f.Refused, "refused topics")...)
 	if f.Store.Degraded != nil {
 		list = append(list, "the store does not commit: "+f.Store.Degraded.Error())

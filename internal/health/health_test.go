@@ -165,6 +165,11 @@ func TestReasons(t *testing.T) {
 	if line := health.StatusLine(h); line != "offline; 1 of 3 sensors ok; 0 readings waiting; degraded: sensor b is missing" {
 		t.Errorf("status line %q", line)
 	}
+	f.ClockWait, f.Trouble = time.Minute, []string{"no broker yet"}
+	if line := health.StatusLine(m.Snapshot()); !strings.HasSuffix(line, "degraded: no broker yet (and 2 more)") {
+		t.Errorf("the link is not what is named first: status line %q", line)
+	}
+	f.ClockWait, f.Trouble = 0, nil
 	wait := 240.0
 	h.Link, h.TS = contract.LinkHealth{Asleep: true, NextAttempt: &wait}, contract.Time{Time: time.Date(2026, 11, 20, 14, 56, 0, 0, time.Local)}
 	if line := health.StatusLine(h); !strings.HasPrefix(line, "asleep until 15:00:00; 1 of 3 sensors ok") {

@@ -6,8 +6,8 @@
 // # When the link is not well
 //
 // A gateway without a connection is not well once an attempt has failed, or outageMin has passed: a
-// reload connects again within that. One that sleeps until its next connection is well. With a
-// connection it is not well
+// reload connects again within that. One without a broker in its configuration is not well from the
+// start. One that sleeps until its next connection is well. With a connection it is not well
 //
 //   - until something is acknowledged, if the connection before ended without that,
 //   - while a message has been waiting for its acknowledgement for ackMax,
@@ -41,7 +41,8 @@ const (
 
 // Config is what a Link is made of.
 type Config struct {
-	Gateway string // its id
+	Gateway  string // its id
+	NoBroker string // why there will be no connection, "" if there is a broker
 	// Subscriptions are in the order of mqtt.Config.Subscriptions.
 	Subscriptions []Subscription
 	Online        config.Online
@@ -159,6 +160,10 @@ func (l *Link) Snapshot() (contract.LinkHealth, []string) {
 	h := contract.LinkHealth{Connected: l.up, Since: l.since.Seconds(), Reconnects: s.Reconnects, BytesUp: s.BytesOut, BytesDown: s.BytesIn}
 	if l.up {
 		return h, append(l.troublesLocked(up, s), l.twinTroubleLocked(up)...)
+	}
+	if l.cfg.NoBroker != "" {
+		h.Error = l.cfg.NoBroker
+		return h, []string{h.Error}
 	}
 	h.Asleep, h.Error, h.Attempts = l.asleep, l.cause, l.attempts
 	if wait := (l.next - up).Seconds(); wait > 0 {

@@ -220,3 +220,13 @@ func TestTwinsThatSleep(t *testing.T) {
 		}
 	})
 }
+
+// TestNoBroker: a configuration that names no broker is reported at once, and as that.
+func TestNoBroker(t *testing.T) {
+	const why = "no broker yet: set mqtt.urls in f.toml"
+	l := link.New(link.Config{NoBroker: why, Up: func() time.Duration { return 0 }, Stats: func() mqtt.Stats { return mqtt.Stats{} }})
+	h, trouble := l.Snapshot()
+	if h.Connected || h.Error != why || len(trouble) != 1 || trouble[0] != why {
+		t.Errorf("got %+v, %q", h, trouble)
+	}
+}
