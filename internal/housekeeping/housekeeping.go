@@ -1,7 +1,7 @@
 // Package housekeeping does what time brings while a gateway runs: it learns the time, publishes
-// the loss ledger, health and changes of sensors and store, reports the state to systemd, asks for a restart
-// when a store that could not be opened can be, and for a reload when a signal asks for it. What
-// each of these is belongs to the part that it asks; here is only when.
+// the loss ledger, health and changes of sensors and store, reports the state to systemd, asks for
+// a restart when a store that could not be opened can be, and for a reload when a signal asks for
+// it. What each of these is belongs to the part that it asks; here is only when.
 //
 // Run is one goroutine, waited for by its starter. SensorChanged, SetHealthEvery and Wake may be
 // called from any goroutine and do not block.

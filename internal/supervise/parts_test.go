@@ -191,8 +191,8 @@ func TestAStuckSampler(t *testing.T) {
 	})
 }
 
-// A driver that does not return is no reason to start again for ever: the sensor is stale and named,
-// and the others go on.
+// A driver that does not return is no reason to start again for ever: the sensor is stale and
+// named, and the others go on.
 func TestADeadBus(t *testing.T) {
 	inBubble(t, nil, func(g *gateway) {
 		g.bus.hang = make(chan struct{})

@@ -80,7 +80,8 @@ func (w *Watch) Begun(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// Start feeds the watchdog as long as no part is stuck, in a goroutine that stop ends and waits for.
+// Start feeds the watchdog as long as no part is stuck, in a goroutine that stop ends and waits
+// for.
 func (w *Watch) Start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
