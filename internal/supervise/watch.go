@@ -15,6 +15,9 @@ const (
 	// waits for it. Cards that collect their garbage take seconds, broken ones a minute.
 	Bound = 5 * time.Minute
 
+	// Slow is after how long a piece of work is reported.
+	Slow = 30 * time.Second
+
 	// look is how often the parts are looked at.
 	look = time.Second
 )
@@ -40,11 +43,19 @@ type Config struct {
 type Part struct {
 	name  string
 	watch *Watch
-	until atomic.Int64  // when the next Beat is due, in the time of the watch; 0: none has come yet
+	due   atomic.Int64  // when the wait before the next Beat ends, in the time of the watch
 	begun chan struct{} // closed at the first Beat
 	once  sync.Once
-	stuck bool // as it was reported
+	state state // as it was reported
 }
+
+type state int
+
+const (
+	works state = iota
+	slow
+	stuck
+)
 
 // New makes a Watch, which does nothing before Start.
 func New(c Config) *Watch { return &Watch{cfg: c, news: make(chan struct{}, 1)} }
@@ -55,6 +66,7 @@ func (w *Watch) Changed() <-chan struct{} { return w.news }
 // Part returns a new part, which is not watched before its first Beat.
 func (w *Watch) Part(name string) *Part {
 	p := &Part{name: name, watch: w, begun: make(chan struct{})}
+	p.due.Store(math.MaxInt64)
 	w.mu.Lock()
 	w.parts = append(w.parts, p)
 	w.mu.Unlock()
@@ -64,8 +76,8 @@ func (w *Watch) Part(name string) *Part {
 // Beat says that the part works, and promises that the next Beat comes when it has waited for wait
 // and has done a piece of work.
 func (p *Part) Beat(wait time.Duration) {
-	now := time.Duration(p.watch.lived.Load())
-	p.until.Store(int64(now + Bound + min(max(wait, 0), math.MaxInt64-Bound-now)))
+	now := p.watch.lived.Load()
+	p.due.Store(now + min(max(int64(wait), 0), math.MaxInt64-now))
 	p.once.Do(func() { close(p.begun) })
 }
 
@@ -109,39 +121,53 @@ func (w *Watch) run(ctx context.Context) {
 	}
 }
 
-// look reports whether a part is stuck, and logs those that have become so.
-func (w *Watch) look() (stuck bool) {
+// look reports whether a part is stuck, and logs changes.
+func (w *Watch) look() (any bool) {
 	for _, p := range w.all() {
-		late := p.late()
-		if late != p.stuck {
-			if p.stuck = late; late {
-				w.cfg.Log.Error("a part of the gateway is stuck: the watchdog is not fed any more, and systemd starts the service again", "part", p.name, "bound", Bound)
-			} else {
-				w.cfg.Log.Warn("a part of the gateway that was stuck works again", "part", p.name)
-			}
-			select {
-			case w.news <- struct{}{}:
-			default:
-			}
+		late, now := p.late()
+		any = any || now == stuck
+		if now == p.state {
+			continue
 		}
-		stuck = stuck || late
+		switch p.state = now; now {
+		case works:
+			w.cfg.Log.Info("a part of the gateway goes on", "part", p.name)
+		case slow:
+			w.cfg.Log.Warn("a part of the gateway does not go on", "part", p.name, "for", late)
+		case stuck:
+			w.cfg.Log.Error("a part of the gateway is stuck: the watchdog is not fed any more, and systemd starts the service again", "part", p.name, "for", late)
+		}
+		select {
+		case w.news <- struct{}{}:
+		default:
+		}
 	}
-	return stuck
+	return any
 }
 
-// Trouble says which parts are stuck, a sentence each.
+// Trouble says which parts are slow or stuck, a sentence each.
 func (w *Watch) Trouble() (list []string) {
 	for _, p := range w.all() {
-		if p.late() {
-			list = append(list, fmt.Sprintf("%s is stuck: it has made no progress for %v, and the watchdog starts the service again", p.name, Bound))
+		switch late, now := p.late(); now {
+		case slow:
+			list = append(list, fmt.Sprintf("the part %s has not gone on for %v; after %v the watchdog starts the service again", p.name, late.Round(time.Second), Bound))
+		case stuck:
+			list = append(list, fmt.Sprintf("the part %s is stuck, it has not gone on for %v: the watchdog starts the service again", p.name, late.Round(time.Second)))
 		}
 	}
 	return list
 }
 
-func (p *Part) late() bool {
-	until := p.until.Load()
-	return until > 0 && p.watch.lived.Load() > until
+// late returns for how long a Beat is overdue, and what that means.
+func (p *Part) late() (time.Duration, state) {
+	late := time.Duration(p.watch.lived.Load() - p.due.Load())
+	switch {
+	case late > Bound:
+		return late, stuck
+	case late > Slow:
+		return late, slow
+	}
+	return 0, works
 }
 
 func (w *Watch) all() []*Part {
