@@ -168,7 +168,7 @@ func TestASlowDisk(t *testing.T) {
 				_ = g.store.Update(g.ctx, func(*buffer.Tx) error { time.Sleep(supervise.Bound - 10*time.Second); return nil })
 			}
 		}()
-		g.alive(time.Hour)
+		g.alive(20 * time.Minute)
 		if !strings.Contains(g.log.String(), "part=store") {
 			t.Error("a slow disk is not reported")
 		}
@@ -199,11 +199,11 @@ func TestAStuckSampler(t *testing.T) {
 func TestADeadBus(t *testing.T) {
 	inBubble(t, nil, func(g *gateway) {
 		g.bus.hang = make(chan struct{})
-		g.alive(time.Hour)
+		g.alive(20 * time.Minute)
 		if s := g.first.State(); s.Condition != sampling.Stale || !strings.Contains(s.Err, "read did not return after its deadline") {
 			t.Errorf("%+v", s)
 		}
-		if s := g.second.State(); s.Condition != sampling.OK || s.Reads < 360 {
+		if s := g.second.State(); s.Condition != sampling.OK || s.Reads < 120 {
 			t.Errorf("%+v", s)
 		}
 		close(g.bus.hang)
@@ -226,7 +226,7 @@ func TestNoFalseAlarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(g *gateway) {
 				change(g)
-				g.alive(time.Hour)
+				g.alive(20 * time.Minute)
 				if g.log.Len() > 0 {
 					t.Errorf("%s", g.log)
 				}
@@ -236,7 +236,7 @@ func TestNoFalseAlarm(t *testing.T) {
 	t.Run("a full disk", func(t *testing.T) {
 		inBubble(t, func(_ *gateway, o *buffer.Options) { o.MinFree = 1 << 60 }, func(g *gateway) {
 			g.uplink.SetLink(uplink.Link{})
-			g.alive(time.Hour)
+			g.alive(20 * time.Minute)
 			if s := g.store.Stats(); !s.Full {
 				t.Errorf("%+v", s)
 			}
