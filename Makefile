@@ -13,7 +13,7 @@ export CGO_ENABLED = 1
 export CGO_CFLAGS  = -O2 -DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_DQS=0 -DSQLITE_MAX_EXPR_DEPTH=0
 TAGS = sqlite_omit_load_extension,netgo,osusergo
 
-.PHONY: build demo test race lint docs unit bench clean
+.PHONY: build demo test race lint docs unit test-unit-vm bench clean
 
 build:
 	go build -trimpath -tags $(TAGS) -ldflags "$(LDFLAGS)" -o bin/fieldgate ./cmd/fieldgate
@@ -54,6 +54,10 @@ unit: build
 		systemd-analyze verify --man=no $$dir/fieldgate.service && \
 		systemd-analyze security --offline=true --threshold=15 $$dir/fieldgate.service | tail -1 || exit 1; \
 	done
+
+# The unit and a bus that comes late, in a virtual machine.
+test-unit-vm: build
+	systemd/vm/run.sh bin/fieldgate systemd/fieldgate.service
 
 # Sizes and speeds of docs/benchmarks.md. Nothing else should run on the machine meanwhile.
 bench: build
