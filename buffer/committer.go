@@ -48,6 +48,7 @@ func (s *Store) serve(opened chan<- error) {
 	c := &committer{s: s, runs: make(map[string]*run), written: newIOCounter()}
 	defer c.written.close()
 	c.counted = c.written.read() // the thread may have had another life
+	s.o.Beat(0)
 	switch err := c.open(); {
 	case mayPass(err) && c.begun:
 		c.degrade(err)
@@ -68,6 +69,7 @@ func (c *committer) loop() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		s.o.Beat(0)
 		s.mu.Lock()
 		reads := s.reads
 		s.reads = nil
@@ -76,6 +78,7 @@ func (c *committer) loop() {
 		s.mu.Unlock()
 
 		for _, j := range reads {
+			s.o.Beat(0)
 			if c.db == nil {
 				j.err = ErrNotDurable
 			} else {
@@ -115,7 +118,9 @@ func (c *committer) loop() {
 		case c.salvage != nil:
 			wait = min(wait, max(c.salvage.at-s.o.Up(), time.Second))
 		}
-		timer.Reset(min(wait, max(c.lookAt-s.o.Up(), 0)))
+		wait = min(wait, max(c.lookAt-s.o.Up(), 0))
+		timer.Reset(wait)
+		s.o.Beat(wait)
 		select {
 		case <-s.wake:
 		case <-timer.C:

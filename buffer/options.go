@@ -97,6 +97,11 @@ type Options struct {
 	// Up returns the time since power-up. Nil means CLOCK_BOOTTIME; tests replace it.
 	Up func() time.Duration
 
+	// Beat is called by the committer: before a piece of work with 0, and before it waits with how
+	// long it will wait at most if nothing happens. It must not block. What does not call it again
+	// hangs. Nil: nobody asks.
+	Beat func(wait time.Duration)
+
 	// Log receives changes of state, such as full and degraded. Nil discards them.
 	Log *slog.Logger
 }

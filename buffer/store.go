@@ -125,6 +125,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Up == nil {
 		o.Up = bootTime
 	}
+	if o.Beat == nil {
+		o.Beat = func(time.Duration) {}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

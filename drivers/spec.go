@@ -100,6 +100,9 @@ type Spec struct {
 	// Shared says that several sensors may be on one bus and must take turns: the caller holds one
 	// lock per bus during each of their calls.
 	Shared bool
+	// Device is what the kernel calls the class of device files that a driver with NoBus opens,
+	// such as gpiochip; "" if it opens none.
+	Device string
 	// Options returns a pointer to a new struct with the defaults, into which the configuration's
 	// options are decoded by their `toml` tags. Fields may be of type bool, int, float64, string,
 	// time.Duration ("10s"), slices, maps and structs of these, and *int and the like if 0 is not

@@ -17,6 +17,7 @@ import (
 type Notifier struct {
 	conn     *net.UnixConn
 	watchdog time.Duration
+	status   string
 }
 
 // NewNotifier returns a notifier for the manager that the environment names, or nil if there is
@@ -53,8 +54,14 @@ func (n *Notifier) Reloading() {
 // Stopping reports that the service is ending; systemd makes sure that it does.
 func (n *Notifier) Stopping() { n.send("STOPPING=1") }
 
-// Status sets the line that `systemctl status` shows.
-func (n *Notifier) Status(line string) { n.send("STATUS=" + line) }
+// Status sets the line that `systemctl status` shows. One goroutine calls it; the same line is sent
+// once.
+func (n *Notifier) Status(line string) {
+	if n != nil && line != n.status {
+		n.status = line
+		n.send("STATUS=" + line)
+	}
+}
 
 // Watchdog reports that the service is alive.
 func (n *Notifier) Watchdog() { n.send("WATCHDOG=1") }

@@ -32,7 +32,7 @@ func TestNotifierSpeaksToTheManager(t *testing.T) {
 	}{
 		{n.Ready, "READY=1"},
 		{func() { n.Status("online; 3 of 3 sensors ok") }, "STATUS=online; 3 of 3 sensors ok"},
-		{n.Watchdog, "WATCHDOG=1"},
+		{func() { n.Status("online; 3 of 3 sensors ok"); n.Watchdog() }, "WATCHDOG=1"}, // the same line is sent once
 		{n.Reloading, "RELOADING=1\nMONOTONIC_USEC="},
 		{n.Stopping, "STOPPING=1"},
 	} {

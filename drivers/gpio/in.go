@@ -12,7 +12,13 @@ import (
 )
 
 // SpecIn is the entry of inputs in the table of drivers.
-var SpecIn = drivers.Machine("gpio-in", "a pin as input: its level, and a counter of edges with their frequency", InOptions{Bias: "as-is", Edges: "none"}, (*InOptions).fields, OpenIn)
+var SpecIn = onChip(drivers.Machine("gpio-in", "a pin as input: its level, and a counter of edges with their frequency", InOptions{Bias: "as-is", Edges: "none"}, (*InOptions).fields, OpenIn))
+
+// onChip says which device files the driver opens.
+func onChip(s drivers.Spec) drivers.Spec {
+	s.Device = "gpiochip"
+	return s
+}
 
 func (o *InOptions) fields() []drivers.Field {
 	f := []drivers.Field{{Name: "level", Kind: drivers.KindBool, Doc: "the pin is active"}}

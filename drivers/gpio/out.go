@@ -11,7 +11,7 @@ import (
 )
 
 // SpecOut is the entry of outputs in the table of drivers.
-var SpecOut = drivers.Machine("gpio-out", "a pin as output: a relay, a valve, a lamp", OutOptions{Drive: "push-pull", Initial: "off", AtClose: "off"}, outFields, OpenOut)
+var SpecOut = onChip(drivers.Machine("gpio-out", "a pin as output: a relay, a valve, a lamp", OutOptions{Drive: "push-pull", Initial: "off", AtClose: "off"}, outFields, OpenOut))
 
 func outFields(*OutOptions) []drivers.Field {
 	return []drivers.Field{{Name: "state", Kind: drivers.KindBool, Doc: "on, as the pin has it", Writable: true}}

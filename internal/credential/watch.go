@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,12 +27,16 @@ type Watch struct {
 	Now  func() time.Time // to check certificates with
 	// Reconnect has the client connect again with the new files.
 	Reconnect func()
-	Log       *slog.Logger
+	// Outdated returns the names of credentials that the service has in an older version than their
+	// files are.
+	Outdated func() []string
+	Log      *slog.Logger
 
 	mu      sync.Mutex
 	next    time.Time // to look again
 	used    files     // by the connection, or by the next one
 	trouble string    // why newer files are not used
+	restart []string  // credentials that only a restart renews
 }
 
 // files is the content of all of them.
@@ -107,9 +112,13 @@ func (w *Watch) Check() {
 	if due {
 		w.next = time.Now().Add(watchEvery)
 	}
-	due = due && w.used.tls != nil // else no connection was tried yet
+	tried := w.used.tls != nil
 	w.mu.Unlock()
 	if !due {
+		return
+	}
+	w.checkCredentials()
+	if !tried { // no connection yet
 		return
 	}
 	f, err := w.read()
@@ -119,6 +128,18 @@ func (w *Watch) Check() {
 	if changed {
 		w.Log.Info("certificates or password changed: connecting again with the new ones")
 		w.Reconnect()
+	}
+}
+
+// checkCredentials looks for credentials that a restart would renew.
+func (w *Watch) checkCredentials() {
+	names := w.Outdated()
+	w.mu.Lock()
+	news := !slices.Equal(names, w.restart)
+	w.restart = names
+	w.mu.Unlock()
+	if news && len(names) > 0 {
+		w.Log.Warn("credentials were changed after the service started: a reload does not see that", "credentials", names, "remedy", "systemctl restart fieldgate")
 	}
 }
 
@@ -139,14 +160,17 @@ func (w *Watch) takeLocked(f files, err error) bool {
 	return false
 }
 
-// Trouble returns why newer files are not used, "" if there is no reason.
-func (w *Watch) Trouble() []string {
+// Trouble returns why newer files are not used, a sentence each.
+func (w *Watch) Trouble() (list []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.trouble == "" {
-		return nil
+	if w.trouble != "" {
+		list = append(list, "newer certificates or a newer password are not used: "+w.trouble)
 	}
-	return []string{"newer certificates or a newer password are not used: " + w.trouble}
+	for _, name := range w.restart {
+		list = append(list, fmt.Sprintf("the credential %s was changed after the service started, and is used after a restart only: systemctl restart fieldgate", name))
+	}
+	return list
 }
 
 // timely returns an error if the client's certificate is not valid at that time.

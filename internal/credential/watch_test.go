@@ -46,6 +46,7 @@ type watched struct {
 	*Watch
 	log        bytes.Buffer
 	reconnects int
+	outdated   []string
 }
 
 func newWatched(t *testing.T) *watched {
@@ -53,7 +54,7 @@ func newWatched(t *testing.T) *watched {
 	in := func(name string) string { return filepath.Join(w.dir, name) }
 	w.Watch = &Watch{
 		MQTT: config.MQTT{Username: "gw", PasswordFile: in("password"), TLS: config.TLS{CAFile: in("ca"), CertFile: in("cert"), KeyFile: in("key")}},
-		Now:  time.Now, Reconnect: func() { w.reconnects++ }, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Now:  time.Now, Reconnect: func() { w.reconnects++ }, Outdated: func() []string { return w.outdated }, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	return w
 }
@@ -180,5 +181,30 @@ func TestWatchOfAnExpiredCertificate(t *testing.T) {
 		w.expect(0, "a", "p", "", 0)
 		w.pass()
 		w.expect(0, "a", "p", "", 0)
+	})
+}
+
+// TestWatchOfACredential: a copy that systemd made at the start is older than its file.
+func TestWatchOfACredential(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		cert, key := newPair(t, "a", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+		w.write("ca", cert)
+		w.write("cert", cert)
+		w.write("key", key)
+		w.write("password", []byte("one"))
+		w.uses()
+		w.pass()
+		w.outdated = []string{"mqtt-password"}
+		w.pass()
+		w.pass()
+		if got := w.Trouble(); len(got) != 1 || !strings.Contains(got[0], "mqtt-password was changed after the service started") || strings.Count(w.log.String(), "level=WARN") != 1 {
+			t.Errorf("%q, %s", got, &w.log)
+		}
+		w.outdated = nil
+		w.pass()
+		if got := w.Trouble(); len(got) > 0 {
+			t.Errorf("%q", got)
+		}
 	})
 }

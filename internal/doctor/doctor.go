@@ -116,7 +116,7 @@ func (p *Config) reasons() (checks []Check) {
 // AsService is how a command runs with the rights of the service, and with the credentials that
 // systemd passes to it. To change the owner of the service's files instead would keep the service
 // from them.
-const AsService = "run it as the service's user: sudo systemd-run --pipe --wait -q -p User=fieldgate fieldgate COMMAND (with -p LoadCredential=NAME:FILE for each credential of the unit, and -p SupplementaryGroups=\"dialout i2c gpio\" for sensors)"
+const AsService = "run it as the service's user: sudo systemd-run --pipe --wait -q -p User=fieldgate fieldgate COMMAND (with -p LoadCredential=NAME:FILE for each credential of the unit)"
 
 // soon is how many days before its end a certificate is worth a warning.
 const expiryDays = 14

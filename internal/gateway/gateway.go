@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +33,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/sensors"
 	"github.com/fieldgate/fieldgate/internal/shadow"
 	"github.com/fieldgate/fieldgate/internal/sizing"
+	"github.com/fieldgate/fieldgate/internal/supervise"
 	"github.com/fieldgate/fieldgate/internal/timefrom"
 	"github.com/fieldgate/fieldgate/internal/traffic"
 	"github.com/fieldgate/fieldgate/internal/transport"
@@ -96,6 +96,7 @@ type Gateway struct {
 	runner   *command.Runner
 	monitor  *health.Monitor
 	house    *housekeeping.Housekeeper
+	watch    *supervise.Watch
 	hub      control.Hub
 	peerLog  *ratelog.Handler // for what others can make the gateway log
 	sensors  *sensors.Sensors
@@ -116,7 +117,9 @@ func Run(ctx context.Context, o Options) error {
 		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
 		peerLog: ratelog.New(o.Log.Handler(), peerLines, peerPeriod, "op"),
 		restart: make(chan struct{}, 1),
+		watch:   supervise.New(supervise.Config{Feed: o.Notify.Watchdog, Every: o.Notify.WatchdogInterval(), Log: o.Log}),
 	}
+	defer g.watch.Start()()
 	g.peers = slog.New(g.peerLog)
 	err := g.open(ctx)
 	if err == nil {
@@ -148,6 +151,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	o := sizing.Options(g.Config)
 	o.PowerUpAge = func(kernel string) (time.Duration, bool) { return g.clock.PowerUpAge(kernel) }
 	o.Machine, o.Gateway, o.KernelBoot, o.Up, o.Log = config.MachineHash(), g.Config.Gateway.ID, boot, clock.Up, g.Log
+	o.Beat = g.watch.Part("store").Beat
 	o.First = func(p buffer.Previous, store string, boot uint32) (string, []byte) {
 		body, err := event.Boot(p, store, boot, g.Version, g.Config.Buffer.MaxLoss)
 		if err != nil {
@@ -171,7 +175,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Log: g.Log})
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	g.house = housekeeping.New(housekeeping.Config{
-		Clock: g.clock, Store: g.store, Journal: g.journal, Watchdog: g.Notify.Watchdog, Every: g.Notify.WatchdogInterval(),
+		Clock: g.clock, Store: g.store, Journal: g.journal, Beat: g.watch.Part("housekeeping").Beat, Stuck: g.watch.Changed(), Status: g.reportStatus,
 		Learned: func() { g.uplink.Wake() }, Health: g.publishHealth, Tick: func() { g.peerLog.Flush(ctx, false); g.files.Check(); g.traffic.Tick() },
 		Restart: g.Restart, Reload: g.Reload, Hangup: g.Hangup, Log: g.Log,
 	})
@@ -197,7 +201,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
 		Labels: payload.Labels(g.Config), Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
-		Alarm: alarm, Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Log: g.peers,
+		Alarm: alarm, Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Beat: g.watch.Part("uplink").Beat, Log: g.peers,
 	})
 	g.traffic = traffic.New(traffic.Config{
 		Counters: func() (up, down uint64) { s := client.Stats(); return s.BytesOut, s.BytesIn }, Now: g.clock.Now, Up: g.clock.Up,
@@ -209,7 +213,8 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.monitor = health.New(g.figures)
 	g.sensors = sensors.New(sensors.Config{
 		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Reading: g.timeFrom.Reading, Changed: g.house.SensorChanged, Alarm: alarm,
-		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) }, Log: g.Log,
+		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) },
+		Beat:     func(sensor string) func(time.Duration) { return g.watch.Part("sensor " + sensor).Beat }, Log: g.Log,
 	})
 	g.shadow, err = shadow.New(ctx, shadow.Config{
 		Base:   shadow.Base(g.Config),
@@ -236,27 +241,21 @@ func (g *Gateway) build(ctx context.Context) error {
 	return g.uplink.Register(ctx, g.store, g.sensors.Retained(g.topics), g.Log)
 }
 
-// task is one long-running part. run returns nil when its context ends.
-type task struct {
-	name string
-	run  func(context.Context) error
-}
-
 // serve runs the parts and stops them in order.
 func (g *Gateway) serve(ctx context.Context) error {
 	socket, err := control.Listen(g.Config.Control.Socket)
 	if err != nil {
 		return err
 	}
-	tasks := []task{{"commands", g.runner.Run}, {"housekeeping", g.house.Run}, {"rhythm", g.rhythm.Run}, {"time", g.timeFrom.Run},
-		{"control", func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
+	tasks := []supervise.Task{{Name: "commands", Run: g.runner.Run}, {Name: "housekeeping", Run: g.house.Run}, {Name: "rhythm", Run: g.rhythm.Run}, {Name: "time", Run: g.timeFrom.Run},
+		{Name: "control", Run: func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)
 		if err != nil {
 			socket.Close()
 			return fmt.Errorf("metrics.listen: %w", err)
 		}
-		tasks = append(tasks, task{"metrics", func(ctx context.Context) error { return health.Serve(ctx, page, g.monitor, g.sensors.Values) }})
+		tasks = append(tasks, supervise.Task{Name: "metrics", Run: func(ctx context.Context) error { return health.Serve(ctx, page, g.monitor, g.sensors.Values) }})
 	}
 	// Parts that only stop when everything else has.
 	linkCtx, stopLink := context.WithCancel(context.WithoutCancel(ctx))
@@ -264,15 +263,17 @@ func (g *Gateway) serve(ctx context.Context) error {
 	runCtx, stopRun := context.WithCancelCause(ctx)
 	defer stopRun(nil)
 
-	links := start(linkCtx, stopRun, []task{{"mqtt", g.client.Run}, {"uplink", g.uplink.Run}})
+	links := supervise.Start(linkCtx, stopRun, []supervise.Task{{Name: "mqtt", Run: g.client.Run}, {Name: "uplink", Run: g.uplink.Run}})
 	for name, run := range g.sensors.Runs() {
-		tasks = append(tasks, task{"sensor " + name, run})
+		tasks = append(tasks, supervise.Task{Name: "sensor " + name, Run: run})
 	}
-	running := start(runCtx, stopRun, tasks)
+	running := supervise.Start(runCtx, stopRun, tasks)
 	g.Log.Info("running", "gateway", g.Config.Gateway.ID, "version", g.Version, "run", g.store.Run(), "store", g.store.ID(), "boot", g.store.Boot(), "sensors", len(g.Config.Sensors))
-	g.Notify.Ready()
-	if g.Started != nil {
-		g.Started()
+	if g.watch.Begun(runCtx) {
+		g.Notify.Ready()
+		if g.Started != nil {
+			g.Started()
+		}
 	}
 
 	var result error
@@ -300,19 +301,6 @@ func (g *Gateway) serve(ctx context.Context) error {
 	g.traffic.Close()
 	g.peerLog.Flush(context.WithoutCancel(ctx), true)
 	return result
-}
-
-// start runs tasks; the first that fails stops everything by stop.
-func start(ctx context.Context, stop context.CancelCauseFunc, tasks []task) *sync.WaitGroup {
-	group := new(sync.WaitGroup)
-	for _, t := range tasks {
-		group.Go(func() {
-			if err := t.run(ctx); err != nil && ctx.Err() == nil {
-				stop(fmt.Errorf("%s: %w", t.name, err))
-			}
-		})
-	}
-	return group
 }
 
 // host is what commands work on.

@@ -68,6 +68,7 @@ func TestImportArrows(t *testing.T) {
 		{"internal/contract", nil},
 		{"internal/ratelog", nil},
 		{"internal/bounded", nil},
+		{"internal/supervise", nil},
 		{"internal/credential", []string{"config"}},
 		{"internal/transport", []string{"config", "internal/credential", "mqtt"}},
 		{"internal/filter", []string{"drivers", "config"}},

@@ -13,6 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/mqtt/packet"
+	"github.com/fieldgate/fieldgate/systemd"
 )
 
 // topicAliases is how many topics are replaced by a number on the way up, if the broker allows it.
@@ -24,7 +25,7 @@ const inFlight = 100
 // newClient makes the MQTT client of this gateway.
 func (g *Gateway) newClient(subscriptions []link.Subscription) (*mqtt.Client, error) {
 	m := g.Config.MQTT
-	g.files = &credential.Watch{MQTT: m, Now: g.clock.ForTLS, Reconnect: func() { link.Reconnect(g.client, g.Log) }, Log: g.peers}
+	g.files = &credential.Watch{MQTT: m, Now: g.clock.ForTLS, Reconnect: func() { link.Reconnect(g.client, g.Log) }, Outdated: systemd.ChangedCredentials, Log: g.peers}
 	return mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, KeepAlive: m.KeepAlive, SessionExpiry: cmp.Or(m.SessionExpiry, mqtt.NoSession), MaxInFlight: inFlight,
 		Backoff: mqtt.Backoff{Max: m.ReconnectMax}, PublishRate: m.PublishRate, BytesRate: int(m.BytesRate), FiltersMax: g.Config.Platform().FiltersMax,

@@ -12,11 +12,13 @@ import (
 	"github.com/fieldgate/fieldgate/internal/launch"
 )
 
-// publishHealth publishes a snapshot, to systemd too. While the gateway sleeps the broker gets
+// reportStatus reports a snapshot to systemd.
+func (g *Gateway) reportStatus() { g.Notify.Status(health.StatusLine(g.monitor.Snapshot())) }
+
+// publishHealth publishes a snapshot. While the gateway sleeps the broker gets
 // none: the next one comes with the next connection.
 func (g *Gateway) publishHealth() {
 	h := g.monitor.Snapshot()
-	g.Notify.Status(health.StatusLine(h))
 	if h.Link.Asleep {
 		return
 	}
@@ -38,7 +40,7 @@ func (g *Gateway) figures() health.Figures {
 		OldConfig: len(g.Problems) > 0, Limited: g.Config.MQTT.PublishRate > 0 || g.Config.MQTT.BytesRate > 0,
 	}
 	f.Link, f.Trouble = g.link.Snapshot()
-	f.Trouble = slices.Concat(f.Trouble, g.uplink.Trouble(), g.files.Trouble(), g.traffic.Report(&f.Link))
+	f.Trouble = slices.Concat(g.watch.Trouble(), f.Trouble, g.uplink.Trouble(), g.files.Trouble(), g.traffic.Report(&f.Link))
 	for _, r := range g.uplink.Refusals() {
 		f.Refused = append(f.Refused, r.Why)
 	}

@@ -1,7 +1,7 @@
 // Package housekeeping does what time brings while a gateway runs: it learns the time, publishes
-// the loss ledger, health and changes of sensors and store, feeds the watchdog, asks for a restart
-// when a store that could not be opened can be, and for a reload when a signal asks for it. What
-// each of these is belongs to the part that it asks; here is only when.
+// the loss ledger, health and changes of sensors and store, reports the state to systemd, asks for
+// a restart when a store that could not be opened can be, and for a reload when a signal asks for
+// it. What each of these is belongs to the part that it asks; here is only when.
 //
 // Run is one goroutine, waited for by its starter. SensorChanged, SetHealthEvery and Wake may be
 // called from any goroutine and do not block.
@@ -27,6 +27,9 @@ import (
 const (
 	tick      = time.Second
 	lossEvery = 5 * time.Second // ranges are merged before they are published
+	// how old what systemctl shows may be: it has the number of readings that wait, and systemd
+	// sends its bus a signal for each change
+	statusEvery = 5 * time.Second
 )
 
 // Clock is what the housekeeper needs of the clock.
@@ -62,18 +65,19 @@ type Journal interface {
 
 // Config is what a Housekeeper is made of.
 type Config struct {
-	Clock    Clock
-	Store    Store
-	Journal  Journal
-	Watchdog func()        // feeds systemd's watchdog
-	Every    time.Duration // between two calls of Watchdog; 0: there is no watchdog
-	Learned  func()        // is called when the time has become known
-	Health   func()        // publishes health
-	Tick     func()        // is called each second, for what others collect
-	Restart  func()        // asks for a start with the store that could not be opened before
-	Reload   func() error  // is called for each Hangup; it logs its error
-	Hangup   <-chan os.Signal
-	Log      *slog.Logger
+	Clock   Clock
+	Store   Store
+	Journal Journal
+	Beat    func(wait time.Duration) // is called each second by Run, which waits for so long
+	Learned func()                   // is called when the time has become known
+	Health  func()                   // publishes health
+	Status  func()                   // reports the state to systemd
+	Tick    func()                   // is called each second, for what others collect
+	Restart func()                   // asks for a start with the store that could not be opened before
+	Reload  func() error             // is called for each Hangup; it logs its error
+	Hangup  <-chan os.Signal
+	Stuck   <-chan struct{} // a part is stuck, or is not any more
+	Log     *slog.Logger
 }
 
 // A Housekeeper is made by New.
@@ -94,6 +98,7 @@ type Housekeeper struct {
 	degraded bool
 	opened   buffer.Opened
 	lossAt   time.Duration
+	statusAt time.Duration
 	trouble  string // why the loss ledger could not be published
 }
 
@@ -123,21 +128,19 @@ func (h *Housekeeper) SensorChanged(s sampling.State) {
 
 // Run works until ctx ends.
 func (h *Housekeeper) Run(ctx context.Context) error {
-	every := tick
-	if h.cfg.Every > 0 {
-		every = min(every, h.cfg.Every)
-	}
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	h.begin()
 	for {
-		h.cfg.Watchdog()
+		h.cfg.Beat(0)
 		h.checkClock()
 		h.publishLosses(ctx)
 		h.checkStore()
 		if h.pace.Due(h.cfg.Clock.Up(), time.Duration(h.healthEvery.Load())) {
 			h.cfg.Health()
 		}
+		h.reportStatus()
+		h.cfg.Beat(tick)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -145,6 +148,8 @@ func (h *Housekeeper) Run(ctx context.Context) error {
 			h.publishSensors()
 			h.cfg.Tick()
 		case <-h.wake:
+			h.pace.Hasten()
+		case <-h.cfg.Stuck:
 			h.pace.Hasten()
 		case <-h.cfg.Hangup:
 			_ = h.cfg.Reload()
@@ -208,6 +213,14 @@ func (h *Housekeeper) runs() []string {
 		return []string{h.cfg.Store.Run()}
 	}
 	return runs
+}
+
+// reportStatus reports the state to systemd, every statusEvery.
+func (h *Housekeeper) reportStatus() {
+	if up := h.cfg.Clock.Up(); up >= h.statusAt {
+		h.statusAt = up + statusEvery
+		h.cfg.Status()
+	}
 }
 
 // publishLosses queues what the loss ledger has not reported yet, every lossEvery.

@@ -31,6 +31,7 @@ type parts struct {
 	degraded, trips error // of the store; of the ledger
 	opened          buffer.Opened
 	reported        []string
+	statuses        int
 }
 
 func (p *parts) report(format string, args ...any) {
@@ -102,7 +103,7 @@ func (p *parts) Add(kind string, fields any) {
 // start runs a housekeeper in a bubble; each second's tick is not said.
 func (p *parts) start(t *testing.T, hangup chan os.Signal) *Housekeeper {
 	p.began = time.Now()
-	h := New(Config{Clock: p, Store: p, Journal: p, Watchdog: func() {}, Learned: func() { p.report("learned") }, Health: func() { p.report("health") }, Tick: func() {},
+	h := New(Config{Clock: p, Store: p, Journal: p, Beat: func(time.Duration) {}, Status: func() { p.statuses++ }, Learned: func() { p.report("learned") }, Health: func() { p.report("health") }, Tick: func() {},
 		Restart: func() { p.report("restart") }, Reload: func() error { p.report("reload"); return nil }, Hangup: hangup,
 		Log: slog.New(slog.NewTextHandler(logged{p}, nil))})
 	h.SetHealthEvery(time.Minute)
@@ -178,6 +179,20 @@ func TestStore(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		if got := p.reports(); got != "keep|restart|store ok |health" {
 			t.Errorf("a store that can be opened: %s", got)
+		}
+	})
+}
+
+// What systemctl shows is at most five seconds old, and not sent more often.
+func TestStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &parts{known: true}
+		h := p.start(t, nil)
+		time.Sleep(time.Minute + time.Millisecond)
+		h.Wake()
+		synctest.Wait()
+		if p.statuses != 13 {
+			t.Errorf("%d times in a minute", p.statuses)
 		}
 	})
 }

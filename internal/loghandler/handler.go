@@ -34,8 +34,9 @@ func FormOf(f *os.File, env func(string) string) Form {
 	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
 		return Person
 	}
-	if env("JOURNAL_STREAM") != "" {
-		return Journal
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err == nil && env("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", st.Dev, st.Ino) {
+		return Journal // else the unit has sent this file elsewhere
 	}
 	return Logfmt
 }

@@ -3,11 +3,14 @@ package loghandler_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/fieldgate/fieldgate/internal/loghandler"
 )
@@ -65,7 +68,12 @@ func TestFormOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	for stream, want := range map[string]loghandler.Form{"": loghandler.Logfmt, "8:1234": loghandler.Journal} {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	own := fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+	for stream, want := range map[string]loghandler.Form{"": loghandler.Logfmt, own: loghandler.Journal, own + "1": loghandler.Logfmt, "8:1234": loghandler.Logfmt} {
 		if got := loghandler.FormOf(file, func(string) string { return stream }); got != want {
 			t.Errorf("JOURNAL_STREAM=%q: want %d, got %d", stream, want, got)
 		}

@@ -50,6 +50,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 		frozen:   fmt.Errorf("no field has changed for %v: the sensor may hang; power-cycle it, or lengthen frozen_after", s.config.FrozenAfter),
 	}
 	defer l.timer.Stop()
+	l.deps.Beat(0)
 	l.apply(ctx)
 	for {
 		l.arm()
@@ -84,7 +85,13 @@ func (l *loop) arm() {
 	if l.damper.flapping {
 		at = min(at, l.damper.until)
 	}
-	l.timer.Reset(at - l.deps.Up())
+	l.await(l.timer, at-l.deps.Up())
+}
+
+// await sets a timer for which Run is going to wait.
+func (l *loop) await(t *time.Timer, d time.Duration) {
+	t.Reset(d)
+	l.deps.Beat(d)
 }
 
 // paused reports whether no readings are made.

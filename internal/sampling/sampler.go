@@ -58,9 +58,12 @@ type Deps struct {
 	BusLock *BusLock
 	// OnState is called when the condition or the kind of its error changes, or the sink begins or
 	// ceases to refuse readings; of a sensor that flaps once a minute. It must not block.
-	OnState func(State)    // nil is nobody
-	Log     *slog.Logger   // nil is nowhere
-	Random  func() float64 // from 0 to 1, to vary back-off; nil is the program's
+	OnState func(State) // nil is nobody
+	// Beat is called by Run before it waits, with how long that is at most: it calls again then. It
+	// must not block. nil is nobody.
+	Beat   func(wait time.Duration)
+	Log    *slog.Logger   // nil is nowhere
+	Random func() float64 // from 0 to 1, to vary back-off; nil is the program's
 }
 
 const (
@@ -97,6 +100,9 @@ type request struct {
 func New(config Config, deps Deps) *Sampler {
 	if deps.OnState == nil {
 		deps.OnState = func(State) {}
+	}
+	if deps.Beat == nil {
+		deps.Beat = func(time.Duration) {}
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)

@@ -102,6 +102,7 @@ func (l *loop) wait(ctx context.Context, timeout time.Duration, f func(context.C
 	}()
 	timer := time.NewTimer(timeout + grace)
 	defer timer.Stop()
+	l.deps.Beat(timeout + grace)
 	ended := ctx.Done()
 	for {
 		select {
@@ -109,12 +110,12 @@ func (l *loop) wait(ctx context.Context, timeout time.Duration, f func(context.C
 			return o, true
 		case <-ended:
 			ended = nil
-			timer.Reset(grace)
+			l.await(timer, grace)
 			continue
 		case <-timer.C:
 		}
 		if left := time.Duration(l.device.until.Load()) + grace - l.deps.Up(); ended != nil && left > 0 {
-			timer.Reset(left) // it has gone on to another step
+			l.await(timer, left) // it has gone on to another step
 			continue
 		}
 		l.stuck = done

@@ -44,7 +44,9 @@ type Config struct {
 	Changed func(sampling.State)
 	// Describe is given the description of a sensor whenever it changes.
 	Describe func(sensor string, text []byte)
-	Log      *slog.Logger
+	// Beat returns what the loop of a sensor calls as sampling.Deps.Beat.
+	Beat func(sensor string) func(wait time.Duration)
+	Log  *slog.Logger
 }
 
 // Watchers are those who follow the readings.
@@ -108,7 +110,7 @@ func (s *Sensors) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 			return s.keep(ctx, v, up, values)
 		},
 		OnReading: func(up time.Duration, values []drivers.Value) { s.alarms.Reading(c.Name, up, values) },
-		Up:        s.cfg.Clock.Up, Wall: time.Now, BusLock: lock, Log: s.cfg.Log, OnState: s.cfg.Changed,
+		Up:        s.cfg.Clock.Up, Wall: time.Now, BusLock: lock, Beat: s.cfg.Beat(c.Name), Log: s.cfg.Log, OnState: s.cfg.Changed,
 	})
 	return v
 }

@@ -111,7 +111,10 @@ type Config struct {
 	Queue      Queue
 	Client     Client
 	Clock      Clock
-	Log        *slog.Logger
+	// Beat is called by Run: before a step with 0, and before it waits with how long it will wait
+	// at most. It must not block. nil: nobody asks.
+	Beat func(wait time.Duration)
+	Log  *slog.Logger
 }
 
 // An Uplink delivers the store. Run is its only goroutine.
@@ -184,6 +187,9 @@ type Stats struct {
 func New(c Config) *Uplink {
 	u := &Uplink{cfg: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
 		refusals: map[string]string{}, last: map[string]*newest{}, weights: map[string]float64{}, now: time.Now}
+	if u.cfg.Beat == nil {
+		u.cfg.Beat = func(time.Duration) {}
+	}
 	u.docs.entries, u.docs.first = map[string]*doc{}, c.Topics.Status()
 	u.gates.of = map[string]*gate{}
 	for _, prefix := range []string{c.Topics.Last(""), c.Topics.Sensor("")} {
@@ -281,7 +287,10 @@ func (u *Uplink) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		timer.Reset(u.step(ctx))
+		u.cfg.Beat(0)
+		wait := u.step(ctx)
+		timer.Reset(wait)
+		u.cfg.Beat(wait)
 		select {
 		case <-ctx.Done():
 			u.unstage()

@@ -15,6 +15,9 @@ func TestPermissionNamesTheRemedy(t *testing.T) {
 	if err := Explain("I2C bus", "i2c:1", "/dev/null", syscall.EACCES, "", nil); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "/60-fieldgate.rules") {
 		t.Errorf("got %v", err)
 	}
+	if err := Explain("I2C bus", "i2c:1", "/dev/null", syscall.EPERM, "", nil); !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "unit does not allow this device") {
+		t.Errorf("got %v", err)
+	}
 	const group, rule = "run: sudo usermod -aG 54321 <user", `KERNEL=="i2c-1", GROUP=`
 	for _, tt := range []struct {
 		mode uint32

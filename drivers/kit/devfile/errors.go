@@ -23,6 +23,9 @@ func Explain(kind, name, file string, err error, enable string, others []string)
 			present = strings.Join(others, ", ")
 		}
 		return &Error{fmt.Sprintf("%s %s does not exist: %s. Present: %s", kind, name, enable, present), err}
+	case errors.Is(err, syscall.EPERM): // of the rights of a file it would be EACCES
+		return &Error{fmt.Sprintf("%s %s: operation not permitted: the service's unit does not allow this device, or did not know it yet when the service started; "+
+			"restart the service, or make a drop-in with `fieldgate unit`", kind, name), err}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{fmt.Sprintf("%s %s: permission denied: %s", kind, name, permission(file)), err}
 	case errors.Is(err, syscall.EBUSY):
