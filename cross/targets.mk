@@ -34,3 +34,4 @@ cross-check: cross-armv6
 
 include cross/board.mk
 include cross/image.mk
+include cross/foreign.mk
