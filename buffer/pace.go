@@ -40,6 +40,22 @@ func CommitAfter(maxLoss, slowest time.Duration) time.Duration {
 // mayWaitLocked is CommitAfter for this store now.
 func (s *Store) mayWaitLocked() time.Duration { return CommitAfter(s.o.MaxLoss, s.slow.slowest()) }
 
+// storedBeforeLocked reports whether something of the front was durable in a file that was replaced
+// since.
+func (s *Store) storedBeforeLocked() bool {
+	for i := range s.shelves {
+		for _, seg := range s.shelves[i].unstored() {
+			if seg.left > 0 {
+				if seg.id < s.replaced {
+					return true
+				}
+				break
+			}
+		}
+	}
+	return false
+}
+
 // dueLocked returns how long the next commit can wait.
 func (s *Store) dueLocked(now time.Duration) time.Duration {
 	if len(s.writes) > 0 {
@@ -47,7 +63,7 @@ func (s *Store) dueLocked(now time.Duration) time.Duration {
 	}
 	at := now + time.Hour
 	if oldest := s.oldestFrontLocked(); oldest >= 0 {
-		if at = min(at, oldest+s.mayWaitLocked()); s.front >= s.limits.commit {
+		if at = min(at, oldest+s.mayWaitLocked()); s.front >= s.limits.commit || s.storedBeforeLocked() {
 			at = now
 		}
 		at = max(at, s.retryAt)

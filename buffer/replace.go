@@ -166,6 +166,7 @@ func (c *committer) forgetDisk() map[uint64]bool {
 	skip := make(map[uint64]bool)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.replaced = s.next
 	for i := range s.shelves {
 		sh := &s.shelves[i]
 		sh.depth = 0

@@ -77,6 +77,7 @@ type Store struct {
 	space    [classCount]int64
 	fullTold [classCount]bool
 	noRoom   bool          // the last commit left something of the front
+	replaced uint64        // segments below this id were in a file that was replaced, or in RAM at that time
 	expire   bool          // the next commit removes what is expired to make room
 	expireAt time.Duration // not before
 	degraded error

@@ -33,3 +33,5 @@ cross-check: cross-armv6
 	qemu-arm-static -cpu arm1176 dist/linux-armv6/fieldgate demo --for 9s | tail -1
 
 include cross/board.mk
+include cross/image.mk
+include cross/foreign.mk

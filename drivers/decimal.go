@@ -32,7 +32,7 @@ func NewLinear(scale, offset float64) Linear {
 
 // Apply returns v × scale + offset.
 func (l Linear) Apply(v float64) float64 {
-	product := v * l.scale
+	product := float64(v * l.scale) // rounded: arm64 and riscv64 would multiply and add in one
 	sum := product + l.offset
 	if l.scaleDecs < 0 || l.offsetDecs < 0 {
 		return sum
@@ -47,7 +47,7 @@ func (l Linear) Apply(v float64) float64 {
 	if decs > maxDecimals || max(math.Abs(product), math.Abs(l.offset))*pow10[decs] >= exactInt/8 {
 		return sum
 	}
-	return math.Round(sum*pow10[decs]) / pow10[decs]
+	return math.Round(sum*pow10[decs])/pow10[decs] + 0 // of -0 and 0 it is 0
 }
 
 // Revert undoes Apply: it returns the number that Apply turns into v. The scale must not be 0.

@@ -1,7 +1,11 @@
 package mqtt
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -155,10 +159,16 @@ func TestPause(t *testing.T) {
 		b := mqtttest.New(mqtttest.Behavior{})
 		defer b.Close()
 		cfg := connectTo(b)
+		asked := make(chan struct{})
+		cfg.Dial = func(ctx context.Context, u *url.URL, c *tls.Config) (net.Conn, error) {
+			<-asked
+			return b.Dial(ctx, u, c)
+		}
 		k := start(t, cfg)
 		if err := k.Pause(Disconnect{}, time.Hour); err != ErrNotConnected {
 			t.Errorf("before the connection: %v", err)
 		}
+		close(asked)
 		k.await(t, Connected)
 		if err := k.Pause(Disconnect{Code: packet.DisconnectWithWill}, time.Hour); err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/link"
@@ -78,6 +79,9 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 	h := s.Health
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "gateway\t%s\t(fieldgate %s, process %d)\n", s.Gateway, s.Version, s.PID)
+	if text := (board.Board{Model: s.Board, System: s.System}).String(); text != "" {
+		fmt.Fprintf(w, "board\t%s\n", oneLine(text))
+	}
 	fmt.Fprintf(w, "state\t%s\n", h.State)
 	for _, r := range h.Reasons {
 		fmt.Fprintf(w, "\t%s\n", oneLine(r))

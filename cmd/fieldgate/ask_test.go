@@ -12,7 +12,7 @@ import (
 // blanks.
 func TestStatusText(t *testing.T) {
 	long := "modbus-rtu: unit 11: reading holding registers 0 to 1: " + strings.Repeat("no answer within 300ms ", 6)
-	s := contract.LocalStatus{Gateway: "gw", Version: "v1", PID: 7, Config: "current", Health: contract.Health{
+	s := contract.LocalStatus{Gateway: "gw", Version: "v1", Board: "Raspberry Pi 3", System: "Debian GNU/Linux 13 (trixie)", PID: 7, Config: "current", Health: contract.Health{
 		State: "degraded", Reasons: []string{"sensor dead11 is failing"}, Link: contract.LinkHealth{Connected: true},
 		Queue: contract.QueueHealth{Appended: 200, Delivered: 150, Unrouted: 114},
 		Sensors: map[string]contract.SensorHealth{
@@ -49,6 +49,9 @@ m2      ok              30     0         0
 		if line = strings.TrimSuffix(line, "\n"); line != strings.TrimRight(line, " ") {
 			t.Errorf("the line ends with blanks: %q", line)
 		}
+	}
+	if !strings.Contains(text, "board      Raspberry Pi 3, Debian GNU/Linux 13 (trixie)\n") {
+		t.Errorf("the board is missing:\n%s", text)
 	}
 	if !strings.Contains(text, "refused 0; 114 without a subscriber\n") {
 		t.Errorf("nobody subscribed, and it does not say so:\n%s", text)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/doctor"
 	"github.com/fieldgate/fieldgate/internal/timefrom"
@@ -61,7 +62,7 @@ sensors that can be written to, and connects to the broker. To measure the line 
 // doctorConfig is this machine.
 func doctorConfig(ctx context.Context, o *options, socket string, c *config.Config, buses drivers.Buses) doctor.Config {
 	to := transport.New(transport.Config{MQTT: c.MQTT, Protocols: c.Protocols})
-	p := doctor.Config{Config: c, Store: storeInUse(o, c), Buses: buses, ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: to.Dial, Proxy: to.Proxy,
+	p := doctor.Config{Config: c, Board: board.Here(), Store: storeInUse(o, c), Buses: buses, ClockBasis: clock.System(c.Gateway.TrustClock).Basis, Now: time.Now(), Dial: to.Dial, Proxy: to.Proxy,
 		AskTime: func(ctx context.Context, url string) (time.Time, time.Duration, error) {
 			offset, err := timefrom.Ask(ctx, timefrom.Config{From: url, Proxy: to.HTTPProxy, Up: clock.Up, Floor: buildTime()})
 			return time.Unix(0, int64(offset.Boot+clock.Up())), offset.Uncertainty, err

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/gateway"
 	"github.com/fieldgate/fieldgate/internal/launch"
 	"github.com/fieldgate/fieldgate/internal/loghandler"
@@ -113,11 +114,11 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 		return err
 	}
 	cfg.Buffer.Path, cfg.Control.Socket = p.places.Store(cfg), p.places.Socket(cfg)
-	buses := openBuses(p.log)
+	buses, here := openBuses(p.log), board.Here()
 	err := gateway.Run(ctx, gateway.Options{
 		Config: cfg, ConfigState: l.State, Problems: l.Problems,
 		Check: func() (*config.Config, error) { return p.load() },
-		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Built: buildTime(),
+		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Board: here.Model, System: here.System, Built: buildTime(),
 		Started: func() {
 			p.started = true
 			if l.State != launch.Current {

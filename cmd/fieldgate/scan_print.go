@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 	"github.com/fieldgate/fieldgate/internal/scan"
 )
@@ -19,7 +20,7 @@ func printScan(out io.Writer, f *scan.Found) error {
 			fmt.Fprintf(w, "  none%s\n", none)
 		}
 	}
-	section("I2C", len(f.I2C), ": on Raspberry Pi OS enable it with: sudo raspi-config nonint do_i2c 0, and reboot")
+	section("I2C", len(f.I2C), ": "+board.Here().EnableI2C())
 	for _, b := range f.I2C {
 		fmt.Fprintf(w, "  %s\n", b.Bus)
 		if why := b.Left + b.Error; why != "" {

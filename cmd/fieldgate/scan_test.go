@@ -15,6 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/all"
 	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 	"github.com/fieldgate/fieldgate/drivers/record"
 	"github.com/fieldgate/fieldgate/internal/doctor"
@@ -137,7 +138,7 @@ func TestDoctorCommand(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor+"[[sensor]]\nname = \"hall\"\ndriver = \"bme280\"\nbus = \"/dev/i2c-99\"\nevery = \"1s\"\n")
 	args := []string{"doctor", "-c", g.path("fieldgate.toml"), "--state-dir", g.dir}
 	out, code := g.command(args...)
-	for _, want := range []string{"ok    gateway", "ok    sensor wave", "fail  broker mqtt://127.0.0.1:1", "nothing listens at the port", "fail  sensor hall", "I2C bus /dev/i2c-99 does not exist: on Raspberry Pi OS enable it",
+	for _, want := range []string{"ok    gateway", "ok    board", "ok    sensor wave", "fail  broker mqtt://127.0.0.1:1", "nothing listens at the port", "fail  sensor hall", "I2C bus /dev/i2c-99 does not exist: " + board.Here().EnableI2C(),
 		"ok    store", "some checks failed"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("want %q in\n%s", want, out)

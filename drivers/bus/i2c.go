@@ -15,6 +15,7 @@ import (
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/physic"
 
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/drivers/kit/devfile"
 )
 
@@ -89,7 +90,7 @@ func openI2C(name, sys string, log *slog.Logger) (*i2cBus, error) {
 	fd, err := syscall.Open(name, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, devfile.Explain("I2C bus", name, name, os.NewSyscallError("open", err),
-			"on Raspberry Pi OS enable it with: sudo raspi-config nonint do_i2c 0, and reboot", I2CBuses())
+			board.Here().EnableI2C(), I2CBuses())
 	}
 	b, err := newI2C(name, sys, fd, linux(), log)
 	if err != nil {
@@ -124,7 +125,7 @@ func (b *i2cBus) String() string { return b.name }
 // SetSpeed refuses: on Linux the speed belongs to the machine's configuration, and to all devices
 // of the bus.
 func (b *i2cBus) SetSpeed(physic.Frequency) error {
-	return fmt.Errorf("%s: the speed of a bus is not set by programs; on Raspberry Pi OS it is dtparam=i2c_arm_baudrate in config.txt", b.name)
+	return fmt.Errorf("%s: the speed of a bus is not set by programs; %s", b.name, board.Here().I2CSpeed())
 }
 
 // Tx writes w to the device at addr, then reads r from it without giving up the bus in between. One
@@ -224,7 +225,7 @@ func (b *i2cBus) claim(addr uint16) error {
 	}
 	number := i2cNumber(b.name)
 	if owner, through := kernelOwner(b.sys, number, addr); owner != "" {
-		return fmt.Errorf("%s: the device at 0x%02x is used by the kernel driver %s, and two would disturb each other: %s, or remove that driver's dtoverlay", b.name, addr, owner, through)
+		return fmt.Errorf("%s: the device at 0x%02x is used by the kernel driver %s, and two would disturb each other: %s, or remove that driver (%s)", b.name, addr, owner, through, board.Here().Overlay())
 	}
 	b.free[addr] = true
 	return nil

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"periph.io/x/conn/v3/physic"
+
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 )
 
 // A fakeKernel answers the ioctls of an i2c-dev file and keeps what it was asked.
@@ -139,7 +141,7 @@ func TestI2COpen(t *testing.T) {
 		t.Errorf("want %s refused, got %v", os.DevNull, err)
 	}
 	_, err := openI2C("/dev/i2c-none", "", nil)
-	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "raspi-config") || strings.Contains(err.Error(), "no such file") {
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), board.Here().EnableI2C()) || strings.Contains(err.Error(), "no such file") {
 		t.Errorf("want a remedy for a bus that does not exist, got %v", err)
 	}
 }

@@ -22,9 +22,10 @@
 // # Wiring
 //
 // Data to GPIO 4 (pin 7 of a Raspberry Pi), with 4.7 kΩ from data to 3.3 V, one resistor for all
-// sensors; supply to 3.3 V; ground. Add dtoverlay=w1-gpio to config.txt and reboot: the sensors
-// appear as /sys/bus/w1/devices/28-…. Connect the supply wire too: without it (parasite power) a
-// long line or several sensors lack the current to measure.
+// sensors; supply to 3.3 V; ground. Add dtoverlay=w1-gpio to config.txt of a Raspberry Pi, or what
+// another board needs (Boards, above), and reboot: the sensors appear as
+// /sys/bus/w1/devices/28-…. Connect the supply wire too: without it (parasite power) a long line or
+// several sensors lack the current to measure.
 //
 // # Range
 //

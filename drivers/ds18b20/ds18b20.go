@@ -12,8 +12,12 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/drivers/kit/sysfs"
 )
+
+// bus is where the kernel shows the chips of its 1-Wire buses.
+const bus = "sys/bus/w1/devices"
 
 // Options are what the configuration may set.
 type Options struct {
@@ -60,18 +64,19 @@ func Open(ctx context.Context, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	devices := filepath.Join("/", o.root, "sys/bus/w1/devices")
-	id, err := choose(devices, o.ID)
+	root := filepath.Join("/", o.root)
+	id, err := choose(root, o.ID)
 	if err != nil {
 		return nil, fmt.Errorf("ds18b20: %w", err)
 	}
-	return &Dev{file: filepath.Join(devices, id, "w1_slave"), id: id, field: fields(&o)[0]}, nil
+	return &Dev{file: filepath.Join(root, bus, id, "w1_slave"), id: id, field: fields(&o)[0]}, nil
 }
 
 // choose returns the id of the chip that the configuration means.
-func choose(devices, id string) (string, error) {
+func choose(root, id string) (string, error) {
+	devices := filepath.Join(root, bus)
 	if !sysfs.Exists(devices) {
-		return "", fmt.Errorf("there is no 1-Wire bus: on Raspberry Pi OS add dtoverlay=w1-gpio to config.txt and reboot: %w", fs.ErrNotExist)
+		return "", fmt.Errorf("there is no 1-Wire bus: %s: %w", board.At(root).EnableOneWire(), fs.ErrNotExist)
 	}
 	found, others, phantoms := attached(devices)
 	present := "none"
@@ -164,6 +169,6 @@ func (d *Dev) Close() error { return nil }
 
 // Devices returns the ids of the sensors that this driver reads on this machine.
 func Devices() []string {
-	sensors, _, _ := attached("/sys/bus/w1/devices")
+	sensors, _, _ := attached("/" + bus)
 	return sensors
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/warthog618/go-gpiocdev/uapi"
 
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/drivers/kit/devfile"
 )
 
@@ -127,7 +128,7 @@ func refused(k kernel, chip, offset int, flags uapi.LineFlagV2, err error) error
 				by = c
 			}
 		}
-		return fmt.Errorf("it is in use by %s: choose another, or remove what uses it (a dtoverlay in config.txt, such as w1-gpio, spi or i2c): %w", by, err)
+		return fmt.Errorf("it is in use by %s: choose another, or remove what uses it (1-Wire, SPI or I2C: %s): %w", by, board.Here().Overlay(), err)
 	case errors.Is(err, syscall.ENXIO) && flags&uapi.LineFlagV2EdgeMask != 0, errors.Is(err, syscall.ENODEV) && flags&uapi.LineFlagV2EdgeMask != 0:
 		return fmt.Errorf("its chip cannot report edges: use a pin of the board itself, or edges = \"none\": %w", err)
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOTTY), errors.Is(err, syscall.EOPNOTSUPP):

@@ -14,6 +14,14 @@ import (
 func absent() drivers.Value    { return drivers.Bad("", "not present") }
 func malformed() drivers.Value { return drivers.Bad("", "format") }
 
+// known returns a text that does not change.
+func known(text string) drivers.Value {
+	if text == "" {
+		return absent()
+	}
+	return drivers.String("", text)
+}
+
 // read returns what a file below the root says, without the white space around it, until the next
 // read. It is false where the file cannot be read; more than fits the buffer is cut off.
 func (d *Dev) read(name string) ([]byte, bool) {

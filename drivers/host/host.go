@@ -9,11 +9,12 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/kit"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 )
 
 // Options are what the configuration may set.
 type Options struct {
-	Fields      []string `toml:"fields" doc:"which fields, in this order; default all but throttled_flags"`
+	Fields      []string `toml:"fields" doc:"which fields, in this order; default all but throttled_flags, model and system"`
 	ThermalZone string   `toml:"thermal_zone" doc:"the zone that cpu_temperature is of: what its file type says, or its folder, such as thermal_zone1, in /sys/class/thermal; default the processor's"`
 	Path        string   `toml:"path" doc:"a file or folder on the file system that disk_used and disk_free describe"`
 
@@ -32,7 +33,10 @@ type measure struct {
 	read func(*Dev) drivers.Value
 }
 
-// measures returns all fields that there are, the optional one last.
+// optional fields are only measured if the option fields names them.
+const optional = 3
+
+// measures returns all fields that there are, the optional ones last.
 func measures() []measure {
 	return []measure{
 		{drivers.Field{Name: "cpu_temperature", Unit: drivers.Temperature.Unit(), Kind: drivers.KindFloat, Range: drivers.Between(coldest, hottest), Doc: "the processor's thermal zone"}, (*Dev).cpuTemperature},
@@ -43,13 +47,15 @@ func measures() []measure {
 		{drivers.Field{Name: "disk_free", Unit: drivers.Bytes.Unit(), Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "space left for programs on the file system of `path`"}, (*Dev).diskFree},
 		{drivers.Field{Name: "uptime", Unit: drivers.Duration.Unit(), Kind: drivers.KindFloat, Range: drivers.AtLeast(0), Doc: "time since power-up"}, (*Dev).uptime},
 		{drivers.Field{Name: "throttled_flags", Kind: drivers.KindInt, Range: drivers.AtLeast(0), Doc: "Raspberry Pi: 0 is well; bit 0 under-voltage, 1 frequency capped, 2 throttled, 3 temperature limit, now; bits 16 to 19 the same since power-up"}, (*Dev).throttled},
+		{drivers.Field{Name: "model", Kind: drivers.KindString, Doc: "the board's model, as its device tree or its firmware has it"}, func(d *Dev) drivers.Value { return known(d.board.Model) }},
+		{drivers.Field{Name: "system", Kind: drivers.KindString, Doc: "its operating system, as /etc/os-release has it"}, func(d *Dev) drivers.Value { return known(d.board.System) }},
 	}
 }
 
 // choice is what the option fields chooses from.
 func choice() kit.Fields[measure] {
 	f := kit.Fields[measure]{All: measures(), Of: func(m measure) drivers.Field { return m.Field }}
-	f.Usual = f.Names()[:len(f.All)-1]
+	f.Usual = f.Names()[:len(f.All)-optional]
 	return f
 }
 
@@ -67,6 +73,7 @@ func fields(o *Options) []drivers.Field { return choice().Describe(o.Fields) }
 // Dev is this board.
 type Dev struct {
 	o        Options
+	board    board.Board
 	measures []measure
 	values   []drivers.Value
 	memory   memory
@@ -80,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Dev, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &Dev{o: o, measures: choice().Chosen(o.Fields)}
+	d := &Dev{o: o, board: board.At(filepath.Join("/", o.root)), measures: choice().Chosen(o.Fields)}
 	d.values = make([]drivers.Value, len(d.measures))
 	return d, nil
 }

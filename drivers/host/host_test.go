@@ -21,7 +21,7 @@ func TestDriver(t *testing.T) {
 }
 
 func TestGarbledFiles(t *testing.T) {
-	root := board(t, pi())
+	root := machine(t, pi())
 	files := []string{"proc/loadavg", "proc/uptime", "proc/meminfo", "sys/class/thermal/thermal_zone1/temp", "sys/devices/platform/soc/soc:firmware/get_throttled"}
 	for i, name := range files {
 		files[i] = filepath.Join(root, name)
@@ -46,11 +46,14 @@ func pi() map[string]string {
 		"sys/class/thermal/thermal_zone1/temp":                "48312\n",
 		"sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
 		"sys/class/thermal/cooling_device0/type":              "gpio-fan\n",
+		"proc/device-tree/model":                              "Raspberry Pi 4 Model B Rev 1.4\x00",
+		"etc/os-release":                                      "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n",
+		"etc/rpi-issue":                                       "Raspberry Pi reference 2023-12-05\n",
 	}
 }
 
-// board returns the root of a board that has the given files.
-func board(t *testing.T, files map[string]string) string {
+// machine returns the root of a board that has the given files.
+func machine(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range files {
@@ -68,7 +71,7 @@ func board(t *testing.T, files map[string]string) string {
 // read measures a board that has the given files.
 func read(t *testing.T, files map[string]string, fields ...string) []drivers.Value {
 	t.Helper()
-	root := board(t, files)
+	root := machine(t, files)
 	d, err := Open(t.Context(), Options{Fields: fields, Path: root, root: root})
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +105,9 @@ func TestFields(t *testing.T) {
 		{"OK uptime", "uptime", "", "", "uptime=350735.47(float)"},
 		{"OK memory used", "memory_used", "", "", fmt.Sprintf("memory_used=%d(int)", int64(3884172-3211820)*1024)},
 		{"OK memory available", "memory_available", "", "", fmt.Sprintf("memory_available=%d(int)", int64(3211820)*1024)},
+		{"OK model", "model", "", "", "model=Raspberry Pi 4 Model B Rev 1.4(string)"},
+		{"no model", "model", "proc/device-tree", "-", "model=bad(not present)"},
+		{"OK system", "system", "", "", "system=Raspberry Pi OS 12 (bookworm)(string)"},
 		{"OK throttled", "throttled_flags", "", "", fmt.Sprintf("throttled_flags=%d(int)", 0x50005)},
 	}
 	for _, test := range tests {
@@ -151,7 +157,7 @@ func TestThermalZones(t *testing.T) {
 				zone := fmt.Sprintf("sys/class/thermal/thermal_zone%d", n)
 				files[zone+"/type"], files[zone+"/temp"] = kind+"\n", fmt.Sprintln(n*1000)
 			}
-			root := board(t, files)
+			root := machine(t, files)
 			o := &Options{Fields: []string{"cpu_temperature"}, ThermalZone: test.option, Path: root, root: root}
 			if got := drivertest.Outcome(t, Spec, drivertest.None(), o); !strings.Contains(got, "cpu_temperature="+test.want) {
 				t.Errorf("want %s, got %s", test.want, got)

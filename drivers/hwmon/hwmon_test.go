@@ -9,6 +9,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 )
 
 // machine returns the root of one with an RTC, two EMC1413 and a processor, laid out as Linux 6.1
@@ -74,7 +75,7 @@ func TestRead(t *testing.T) {
 		{"no number", "ina226", "", one("in2"), "hwmon: ina226 at ina: v: "},
 		{"one of two is no number", "ina226", "", map[string]Channel{"a": {Input: "in1"}, "b": {Input: "in2"}}, "b=bad(format)"},
 		{"which of two", "emc1413", "", nil, "2 devices are named emc1413: choose one with the option device. Present: emc1413 at 1-0018, emc1413 at 1-004c"},
-		{"nobody", "lm75", "", nil, "no device is lm75: is its kernel driver loaded (its dtoverlay in config.txt), and does the device answer? Present: cpu_thermal at thermal_zone0, ds3231 at 1-0068"},
+		{"nobody", "lm75", "", nil, "no device is lm75: is its kernel driver loaded (" + board.Here().Overlay() + "), and does the device answer? Present: cpu_thermal at thermal_zone0, ds3231 at 1-0068"},
 		{"nobody there", "ds3231", "1-0069", nil, "no device is ds3231 at 1-0069"},
 		{"no such channel", "ds3231", "", one("temp7"), "v: it has no temp7; it has temp1"},
 		{"no such label", "cpu_thermal", "", map[string]Channel{"v": {Input: "temp", Label: "Core 1"}}, `no temp of it has the label "Core 1"; there are "zone", "Core 0"`},

@@ -22,9 +22,10 @@
 //
 // # Wiring
 //
-// That of the device. The device needs its kernel driver: a dtoverlay in config.txt, such as
-// dtoverlay=i2c-sensor,bme280 or dtoverlay=dht11,gpiopin=4. `fieldgate scan` lists the available
-// devices. Do not use a driver of fieldgate for a chip that a kernel driver uses.
+// That of the device. The device needs its kernel driver: an overlay of the device tree, such as
+// dtoverlay=i2c-sensor,bme280 or dtoverlay=dht11,gpiopin=4 in config.txt of a Raspberry Pi.
+// `fieldgate scan` lists the available devices. Do not use a driver of fieldgate for a chip that a
+// kernel driver uses.
 //
 // # Range
 //

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 )
 
 // machine returns the root of one with a barometer, a converter and an accelerometer, laid out as
@@ -71,7 +72,7 @@ func TestRead(t *testing.T) {
 		{"percent to ppm", "gas", "concentration_co2", "v=800(float)"},
 		{"no number", "ads1015", "voltage3", "iio: ads1015 at 1-0048: v: "},
 		{"no such channel", "dps310", "voltage1", "it has no channel voltage1; it has pressure, temp"},
-		{"nobody", "bme280", "temp", "no device is bme280: is its kernel driver loaded (its dtoverlay in config.txt), and does the device answer? Present: ads1015 at 1-0048"},
+		{"nobody", "bme280", "temp", "no device is bme280: is its kernel driver loaded (" + board.Here().Overlay() + "), and does the device answer? Present: ads1015 at 1-0048"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

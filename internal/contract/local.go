@@ -9,6 +9,8 @@ import "encoding/json"
 type LocalStatus struct {
 	Gateway string            `json:"gateway"`
 	Version string            `json:"version"`
+	Board   string            `json:"board,omitempty"`  // model; "": the machine does not say it
+	System  string            `json:"system,omitempty"` // the operating system
 	PID     int               `json:"pid"`
 	Broker  string            `json:"broker"`
 	Proxy   string            `json:"proxy,omitempty"`  // through which it is reached, without the password

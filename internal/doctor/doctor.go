@@ -11,6 +11,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
 )
@@ -37,6 +38,7 @@ type Config struct {
 	Config       *config.Config
 	Store        string // file of the store
 	Buses        drivers.Buses
+	Board        board.Board
 	Running      *contract.LocalStatus // of the gateway; nil: it does not run
 	Unknown      error                 // why it is not known whether it runs: then neither sensors nor broker are touched
 	Synchronised bool                  // the clock
@@ -56,6 +58,9 @@ type Config struct {
 // the end of ctx.
 func Examine(ctx context.Context, p Config) []Check {
 	checks := append([]Check{p.gateway()}, p.reasons()...)
+	if name := p.Board.String(); name != "" {
+		checks = append(checks, Check{"board", OK, name, ""})
+	}
 	checks = append(checks, p.clock(ctx))
 	for _, w := range p.Config.Warnings() {
 		checks = append(checks, Check{"configuration", Warn, w, ""})

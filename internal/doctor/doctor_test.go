@@ -20,6 +20,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/bme280"
 	"github.com/fieldgate/fieldgate/drivers/bme280/bme280test"
 	"github.com/fieldgate/fieldgate/drivers/drivertest"
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/probe"
 	"github.com/fieldgate/fieldgate/mqtt"
@@ -180,6 +181,10 @@ func TestSensors(t *testing.T) {
 			chip.Pressure = 0x80000
 			p.Buses = drivertest.OnI2C(0x76, chip)
 		}, "warn sensor hall: 3 fields in "},
+		{"board", func(p *Config) {
+			p.Board = board.Board{Model: "Raspberry Pi 4 Model B Rev 1.4", System: "Raspberry Pi OS 12 (bookworm)"}
+		},
+			"ok board: Raspberry Pi 4 Model B Rev 1.4, Raspberry Pi OS 12 (bookworm)"},
 		{"disabled", func(p *Config) { p.Config.Sensors[0].Enabled, p.Buses = false, nil }, "ok sensor hall: it is disabled"},
 		{"actuator", func(p *Config) {
 			s := &p.Config.Sensors[0]

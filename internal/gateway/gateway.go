@@ -62,13 +62,13 @@ type Options struct {
 	ConfigState string   // current or last-good
 	Problems    []string // why the configuration is the last good one
 	// Check reads the configuration as it is now; Reload asks it.
-	Check   func() (*config.Config, error)
-	Buses   drivers.Buses
-	Notify  *systemd.Notifier
-	Level   *slog.LevelVar
-	Log     *slog.Logger
-	Version string
-	Built   time.Time // of the program: TLS takes no earlier time for true
+	Check                  func() (*config.Config, error)
+	Buses                  drivers.Buses
+	Notify                 *systemd.Notifier
+	Level                  *slog.LevelVar
+	Log                    *slog.Logger
+	Version, Board, System string    // of the program, the machine and its operating system
+	Built                  time.Time // of the program: TLS takes no earlier time for true
 	// Started is called when the gateway does its work; nil: nobody asks.
 	Started func()
 	// Hangup asks for Reload; nil: never.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Holders returns which other programs have a device file open, as "process 812 (ModemManager)". It
@@ -24,7 +25,7 @@ func holders(proc, file string) []string {
 		if seen[pid] {
 			continue
 		}
-		if target, err := os.Readlink(link); err != nil || target != file {
+		if target, err := os.Readlink(link); err != nil || target != file || !sameDevice(link, file) {
 			continue
 		}
 		seen[pid] = true
@@ -35,6 +36,17 @@ func holders(proc, file string) []string {
 		found = append(found, fmt.Sprintf("process %s (%s)", pid, cmp.Or(strings.TrimSpace(string(name)), "?")))
 	}
 	return found
+}
+
+// sameDevice reports whether two names are of one device, as far as both can be looked at. The
+// pseudo-terminals of a container have the names and numbers of the machine's, in a file system of
+// their own.
+func sameDevice(open, file string) bool {
+	var a, b syscall.Stat_t
+	if syscall.Stat(open, &a) != nil || syscall.Stat(file, &b) != nil {
+		return true
+	}
+	return a.Rdev == b.Rdev && (a.Dev == b.Dev || !strings.HasPrefix(file, "/dev/pts/"))
 }
 
 // playsDevice reports whether a process has the other end of a pseudo-terminal open.

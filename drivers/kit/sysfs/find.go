@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/fieldgate/fieldgate/drivers/kit/board"
 )
 
 // A Device is one that the kernel shows.
@@ -57,8 +59,8 @@ func Find(pattern, name, place string) (Device, error) {
 		if place != "" {
 			name += " at " + place
 		}
-		return Device{}, fmt.Errorf("no device is %s: is its kernel driver loaded (its dtoverlay in config.txt), and does the device answer? Present: %s: %w",
-			name, listed(all), fs.ErrNotExist)
+		return Device{}, fmt.Errorf("no device is %s: is its kernel driver loaded (%s), and does the device answer? Present: %s: %w",
+			name, board.Here().Overlay(), listed(all), fs.ErrNotExist)
 	}
 	return Device{}, fmt.Errorf("%d devices are named %s: choose one with the option device. Present: %s", len(found), name, listed(found))
 }
