@@ -73,6 +73,7 @@ func (b *binder) checkGateway(g *Gateway) {
 	b.oneOf("gateway.log_level", g.LogLevel, LogLevels)
 	b.between("gateway.health_every", g.HealthEvery, HealthEveryMin, HealthEveryMax)
 	b.between("gateway.wait_for_clock", g.WaitForClock, 0, 24*time.Hour)
+	b.between("gateway.confirm_within", g.ConfirmWithin, 10*time.Second, 24*time.Hour)
 }
 
 var schemes = []string{"mqtt", "mqtts", "ws", "wss", "unix"}

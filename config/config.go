@@ -37,7 +37,10 @@ type Gateway struct {
 	LogLevel     string        `toml:"log_level"`    // of LogLevels
 	HealthEvery  time.Duration `toml:"health_every"`
 	WaitForClock time.Duration `toml:"wait_for_clock"` // how long sending waits for a synchronised clock
-	TrustClock   *bool         `toml:"trust_clock"`    // take the system's clock as right without asking the kernel; nil: if somebody is known to keep it
+	// ConfirmWithin is how long a program that an upgrade has installed may take to do what the
+	// former one could.
+	ConfirmWithin time.Duration `toml:"confirm_within"`
+	TrustClock    *bool         `toml:"trust_clock"` // take the system's clock as right without asking the kernel; nil: if somebody is known to keep it
 	// Labels are what receivers know of the gateway, such as its site, by name.
 	Labels   map[string]string `toml:"labels"`
 	TimeFrom string            `toml:"time_from"` // where the time comes from if NTP does not reach the board: an https URL or the name of a sensor; "" is nowhere else
@@ -203,7 +206,7 @@ func defaults(c Catalogue) Config {
 	}
 	return Config{
 		Gateway: Gateway{
-			TopicPrefix: "fieldgate", LogLevel: "info", HealthEvery: time.Minute, WaitForClock: 2 * time.Minute,
+			TopicPrefix: "fieldgate", LogLevel: "info", HealthEvery: time.Minute, WaitForClock: 2 * time.Minute, ConfirmWithin: 10 * time.Minute,
 		},
 		MQTT:      MQTT{KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour, ReconnectMax: 2 * time.Minute},
 		Telemetry: Telemetry{Format: format, BatchMax: 500, Unrouted: "delivered", Compress: CompressNone, Last: true},

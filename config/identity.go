@@ -91,7 +91,7 @@ func (m machine) random() (id []byte, file string, err error) {
 	var b [16]byte
 	rand.Read(b[:])
 	id = hex.AppendEncode(nil, b[:])
-	return id, file, replaceFile(file, append(id, '\n'), 0o644)
+	return id, file, ReplaceFile(file, append(id, '\n'), 0o644)
 }
 
 func hashOf(id []byte) string {

@@ -160,11 +160,12 @@ func SaveGood(file string, sources []Source) error {
 	if old, err := ReadFile(file, maxGood); err == nil && string(old) == string(text) {
 		return nil
 	}
-	return replaceFile(file, text, 0o600)
+	return ReplaceFile(file, text, 0o600)
 }
 
-// replaceFile writes a file that is there as a whole, or not at all.
-func replaceFile(file string, text []byte, mode fs.FileMode) error {
+// ReplaceFile makes a file durable that is there as a whole, or as it was before. Its neighbour
+// file + ".new" is overwritten.
+func ReplaceFile(file string, text []byte, mode fs.FileMode) error {
 	tmp := file + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -177,7 +178,14 @@ func replaceFile(file string, text []byte, mode fs.FileMode) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp, file)
+	if err := os.Rename(tmp, file); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // LoadGood returns the sources that SaveGood kept; the error is fs.ErrNotExist if there never were

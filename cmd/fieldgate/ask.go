@@ -28,13 +28,22 @@ func socketFlag(c *cobra.Command, socket *string) {
 func statusCommand(o *options) *cobra.Command {
 	var socket string
 	var asJSON, check bool
+	var wait time.Duration
 	c := &cobra.Command{
 		Use: "status", Short: "Show the state of the running gateway",
 		Long: "Status shows the state of the running gateway. With --check it prints one line for monitoring and sets the exit code: 0 ok, 1 degraded,\n" +
-			"2 wrong usage, 3 no gateway answers.",
+			"2 wrong usage, 3 no gateway answers. With --wait it waits for the state to be ok first, at most so long.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := dial(o, socket, cmd.ErrOrStderr()).Status(cmd.Context())
+			client := dial(o, socket, cmd.ErrOrStderr())
+			s, err := client.Status(cmd.Context())
 			if check {
+				for end := time.Now().Add(wait); (err != nil || s.Health.State != "ok") && time.Now().Before(end) && cmd.Context().Err() == nil; {
+					select {
+					case <-cmd.Context().Done():
+					case <-time.After(time.Second):
+					}
+					s, err = client.Status(cmd.Context())
+				}
 				return checkStatus(cmd.OutOrStdout(), s, err)
 			}
 			if err != nil {
@@ -51,7 +60,9 @@ func statusCommand(o *options) *cobra.Command {
 	socketFlag(c, &socket)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&check, "check", false, "print one line, and exit with 1 if the state is degraded, 3 if no gateway answers")
+	c.Flags().DurationVar(&wait, "wait", 0, "with --check: how long to wait for the state to become ok")
 	c.MarkFlagsMutuallyExclusive("json", "check")
+	c.MarkFlagsMutuallyExclusive("json", "wait")
 	return c
 }
 

@@ -14,11 +14,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/gateway"
 	"github.com/fieldgate/fieldgate/internal/launch"
 	"github.com/fieldgate/fieldgate/internal/loghandler"
+	"github.com/fieldgate/fieldgate/internal/trial"
 	"github.com/fieldgate/fieldgate/systemd"
 )
 
@@ -66,17 +68,24 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 	}
 	good := filepath.Join(places.State, "last-good.json")
 	files := launch.Files{Config: o.config, Good: good, Catalogue: catalogue()}
+	onTrial := trial.Open(places.State)
 	choice, err := files.Choose(named)
-	if err != nil {
+	if err != nil && onTrial != nil {
+		// Not a usage error: the service manager has to start the former program.
+		return onTrial.Fail(fmt.Errorf("version %s cannot use the configuration: %v", version, err))
+	} else if err != nil {
 		return usageError{err}
 	}
 	limitMemory()
-	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, notify: notify}
+	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, notify: notify, trial: onTrial}
 	err = p.run(ctx, choice)
 	if err != nil && !p.started && choice.State == launch.Current && ctx.Err() == nil {
 		if before, e := files.FallBack(choice, err, p.places.Store); e == nil {
 			err = p.run(ctx, before)
 		}
+	}
+	if errors.Is(err, buffer.ErrNewer) && onTrial != nil {
+		return onTrial.Fail(fmt.Errorf("version %s does not start: %w", version, err))
 	}
 	if !errors.Is(err, gateway.ErrRestart) {
 		return err
@@ -98,6 +107,7 @@ type program struct {
 	level   *slog.LevelVar
 	log     *slog.Logger
 	notify  *systemd.Notifier
+	trial   *trial.Files
 	started bool // a gateway came to work
 }
 
@@ -118,7 +128,7 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 	err := gateway.Run(ctx, gateway.Options{
 		Config: cfg, ConfigState: l.State, Problems: l.Problems,
 		Check: func() (*config.Config, error) { return p.load() },
-		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Board: here.Model, System: here.System, Built: buildTime(),
+		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Board: here.Model, System: here.System, Trial: p.trial, Built: buildTime(),
 		Started: func() {
 			p.started = true
 			if l.State != launch.Current {
@@ -144,10 +154,13 @@ func hangups(ctx context.Context) <-chan os.Signal {
 	return c
 }
 
-// restart replaces this process by a new one of the same program: the process id stays, systemd
-// need not know.
+// restart replaces this process by a new one of the same program, or of the one that the launcher
+// chooses: the process id stays, systemd need not know.
 func restart() error {
 	exe, err := os.Executable()
+	if launcher := os.Getenv(trial.EnvLauncher); launcher != "" {
+		exe, err = launcher, nil
+	}
 	if err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}

@@ -148,6 +148,10 @@ func TestFilledDocumentsMatchTheirSchemas(t *testing.T) {
 			contract.EventHead
 			contract.ConfigEvent
 		}{head, contract.ConfigEvent{State: "last-good", Problems: []string{"fieldgate.toml:1:1: unknown key"}}}},
+		{"event-update", struct {
+			contract.EventHead
+			contract.UpdateEvent
+		}{head, contract.UpdateEvent{State: "taken-back", Version: "v0.2.0", Detail: "version v0.3.0 has not reached its broker within 10m"}}},
 	}
 	compiled := schemas(t)
 	done := map[string]bool{"last": true} // TestTelemetryMatchesItsSchemas

@@ -9,6 +9,7 @@ const (
 	EventStore  = "store"
 	EventAlarm  = "alarm"
 	EventConfig = "config"
+	EventUpdate = "update"
 )
 
 // EventHead begins every event; the fields of its kind follow in the same object. N counts the
@@ -116,4 +117,17 @@ type AlarmEvent struct {
 type ConfigEvent struct {
 	State    string   `json:"state"` // current, last-good
 	Problems []string `json:"problems,omitempty"`
+}
+
+// States of UpdateEvent.
+const (
+	UpdateConfirmed = "confirmed"  // the installed program does what the former one could
+	UpdateTakenBack = "taken-back" // it did not, and the former one runs again
+)
+
+// UpdateEvent is P/events/update: how the trial of an upgrade ended.
+type UpdateEvent struct {
+	State   string `json:"state"`
+	Version string `json:"version"`          // of the program that runs
+	Detail  string `json:"detail,omitempty"` // why it was taken back
 }

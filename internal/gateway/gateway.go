@@ -37,6 +37,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/timefrom"
 	"github.com/fieldgate/fieldgate/internal/traffic"
 	"github.com/fieldgate/fieldgate/internal/transport"
+	"github.com/fieldgate/fieldgate/internal/trial"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
 	"github.com/fieldgate/fieldgate/systemd"
@@ -67,8 +68,9 @@ type Options struct {
 	Notify                 *systemd.Notifier
 	Level                  *slog.LevelVar
 	Log                    *slog.Logger
-	Version, Board, System string    // of the program, the machine and its operating system
-	Built                  time.Time // of the program: TLS takes no earlier time for true
+	Version, Board, System string       // of the program, the machine and its operating system
+	Trial                  *trial.Files // nil: the program is not on trial
+	Built                  time.Time    // of the program: TLS takes no earlier time for true
 	// Started is called when the gateway does its work; nil: nobody asks.
 	Started func()
 	// Hangup asks for Reload; nil: never.
@@ -101,6 +103,7 @@ type Gateway struct {
 	peerLog  *ratelog.Handler // for what others can make the gateway log
 	sensors  *sensors.Sensors
 	view     *inspect.View // of the queue
+	trial    *trial.Trial
 	started  time.Duration // on the clock of clock.Up
 
 	transport *transport.Dialer
@@ -238,6 +241,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	if len(g.Problems) > 0 {
 		g.journal.Add(contract.EventConfig, contract.ConfigEvent{State: g.ConfigState, Problems: g.Problems})
 	}
+	g.trial = trial.New(ctx, trial.Config{Files: g.Trial, Version: g.Version, Gateway: g.Config, Store: g.store, Acked: func() bool { return client.Stats().Acked > 0 }, Online: g.link.Reachable, Sensors: g.sensors.States, Event: g.journal.Add, Log: g.Log})
 	return g.uplink.Register(ctx, g.store, g.sensors.Retained(g.topics), g.Log)
 }
 
@@ -247,7 +251,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks := []supervise.Task{{Name: "commands", Run: g.runner.Run}, {Name: "housekeeping", Run: g.house.Run}, {Name: "rhythm", Run: g.rhythm.Run}, {Name: "time", Run: g.timeFrom.Run},
+	tasks := []supervise.Task{{Name: "commands", Run: g.runner.Run}, {Name: "housekeeping", Run: g.house.Run}, {Name: "rhythm", Run: g.rhythm.Run}, {Name: "time", Run: g.timeFrom.Run}, {Name: "trial", Run: g.trial.Run},
 		{Name: "control", Run: func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)
@@ -293,6 +297,9 @@ func (g *Gateway) serve(ctx context.Context) error {
 	g.leaving.Store(true)
 	stopRun(nil)
 	running.Wait()
+	if result == nil || errors.Is(result, ErrRestart) {
+		g.trial.End(context.WithoutCancel(ctx))
+	}
 	g.Log.Info("stopping", "restart", errors.Is(result, ErrRestart))
 	g.disconnect(errors.Is(result, ErrRestart) && g.stays.Load())
 	stopLink()

@@ -145,6 +145,13 @@ func (l *Link) Broker() string {
 	return l.broker
 }
 
+// Reachable reports whether there is a connection, or is meant to be none just now.
+func (l *Link) Reachable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.up || l.asleep
+}
+
 // Limits returns what the broker allows on the connection, nil if there is none.
 func (l *Link) Limits() *contract.Limits {
 	l.mu.Lock()

@@ -1,0 +1,193 @@
+package trial_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/sampling"
+	"github.com/fieldgate/fieldgate/internal/trial"
+)
+
+// kv is a store in memory.
+type kv map[string]string
+
+func (s kv) Get(_ context.Context, bucket, key string) ([]byte, error) {
+	if text, ok := s[bucket+"/"+key]; ok {
+		return []byte(text), nil
+	}
+	return nil, nil
+}
+
+func (s kv) Put(_ context.Context, bucket, key string, value []byte) error {
+	s[bucket+"/"+key] = string(value)
+	return nil
+}
+
+// program is what a gateway shows.
+type program struct {
+	acked, online bool
+	sensors       []sampling.State
+	events        []contract.UpdateEvent
+}
+
+func (p *program) trial(t *testing.T, store kv, files *trial.Files, c *config.Config) *trial.Trial {
+	return trial.New(t.Context(), trial.Config{
+		Files: files, Version: "v2", Gateway: c, Store: store,
+		Acked: func() bool { return p.acked }, Online: func() bool { return p.online }, Sensors: func() []sampling.State { return p.sensors },
+		Event: func(kind string, fields any) {
+			if kind != contract.EventUpdate {
+				t.Errorf("event %s", kind)
+			}
+			p.events = append(p.events, fields.(contract.UpdateEvent))
+		},
+		Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func gateway(sensors ...string) *config.Config {
+	c := &config.Config{Gateway: config.Gateway{ConfirmWithin: 10 * time.Minute}}
+	for _, name := range sensors {
+		c.Sensors = append(c.Sensors, config.Sensor{Name: name, Every: time.Second})
+	}
+	return c
+}
+
+// former leaves behind what a program could do that ended in order.
+func former(t *testing.T, broker bool, sensors ...string) kv {
+	store, p := kv{}, program{acked: broker, online: broker}
+	for _, name := range sensors {
+		p.sensors = append(p.sensors, sampling.State{Sensor: name, Condition: sampling.OK})
+	}
+	p.sensors = append(p.sensors, sampling.State{Sensor: "broken", Condition: sampling.Failing, Reads: 7})
+	p.trial(t, store, nil, gateway(sensors...)).End(t.Context())
+	return store
+}
+
+// files returns the files of a program on trial, and their directory.
+func files(t *testing.T) (*trial.Files, string) {
+	dir := t.TempDir()
+	t.Setenv(trial.EnvTrial, "1.2.3")
+	return trial.Open(dir), dir
+}
+
+func content(t *testing.T, dir, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestVerdict: a program is judged by what the former one could do when it ended, of the sensors
+// that are still configured.
+func TestVerdict(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		store func(*testing.T) kv
+		after time.Duration // of the trial, when the program can do the rest
+		want  string        // why it is taken back; "" is confirmed
+	}{
+		{"the former one could do nothing", func(t *testing.T) kv { return kv{} }, 0, ""},
+		{"all in time", func(t *testing.T) kv { return former(t, true, "a", "b") }, 9 * time.Minute, ""},
+		{"a removed sensor does not count", func(t *testing.T) kv { return former(t, false, "gone") }, time.Hour, ""},
+		{"no broker", func(t *testing.T) kv { return former(t, true) }, time.Hour, "version v2 has not reached its broker within 10m, and the former version could"},
+		{"neither", func(t *testing.T) kv { return former(t, true, "a", "b") }, time.Hour,
+			"version v2 has not reached its broker, nor read b within 10m, and the former version could"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, dir := files(t)
+			synctest.Test(t, func(t *testing.T) {
+				p := &program{sensors: []sampling.State{{Sensor: "a", Condition: sampling.OK, Reads: 1}, {Sensor: "b", Condition: sampling.Failing}}}
+				tr := p.trial(t, tt.store(t), f, gateway("a", "b"))
+				time.AfterFunc(tt.after, func() { p.acked, p.sensors[1].Reads = true, 1 })
+				err := tr.Run(t.Context())
+				if tt.want == "" {
+					if err != nil || content(t, dir, "confirmed") != "1.2.3\n" || content(t, dir, "taken-back") != "" || content(t, dir, "trial") != "" {
+						t.Errorf("%v, confirmed %q", err, content(t, dir, "confirmed"))
+					}
+					if len(p.events) != 1 || p.events[0].State != contract.UpdateConfirmed {
+						t.Errorf("events %v", p.events)
+					}
+					return
+				}
+				if err == nil || content(t, dir, "taken-back") != "1.2.3\n"+tt.want+"\n" || content(t, dir, "confirmed") != "" {
+					t.Errorf("%v\ntaken back %q", err, content(t, dir, "taken-back"))
+				}
+			})
+		})
+	}
+}
+
+// TestSlowSensor: a sensor that is due each hour, and a connection that comes each day, may take as
+// long.
+func TestSlowSensor(t *testing.T) {
+	f, dir := files(t)
+	synctest.Test(t, func(t *testing.T) {
+		c := gateway("slow")
+		c.Sensors[0].Every, c.MQTT.Online = time.Hour, config.Online(24*time.Hour)
+		p := &program{sensors: []sampling.State{{Sensor: "slow"}}}
+		time.AfterFunc(time.Hour, func() { p.sensors[0].Reads = 1 })
+		time.AfterFunc(24*time.Hour, func() { p.acked = true })
+		if err := p.trial(t, former(t, true, "slow"), f, c).Run(t.Context()); err != nil || content(t, dir, "confirmed") == "" {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestOrderlyEndOnTrial: it is no failed start, and what the former program could do stays.
+func TestOrderlyEndOnTrial(t *testing.T) {
+	f, dir := files(t)
+	synctest.Test(t, func(t *testing.T) {
+		store, p := former(t, true, "a"), &program{}
+		before := store["trial/could"]
+		tr := p.trial(t, store, f, gateway("a"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := tr.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		tr.End(t.Context())
+		if content(t, dir, "trial") != "1.2.3 0\n" || store["trial/could"] != before {
+			t.Errorf("%q, %s", content(t, dir, "trial"), store["trial/could"])
+		}
+	})
+}
+
+// TestTakenBackIsReported by the former program: once as an event, always as trouble.
+func TestTakenBackIsReported(t *testing.T) {
+	t.Setenv(trial.EnvTrial, "")
+	t.Setenv(trial.EnvTakenBack, "it did not read hall")
+	store := kv{}
+	for start := range 2 {
+		p := &program{}
+		tr := p.trial(t, store, trial.Open(t.TempDir()), gateway())
+		if got := tr.Trouble(); len(got) != 1 || !strings.Contains(got[0], "it did not read hall") {
+			t.Errorf("trouble %q", got)
+		}
+		if len(p.events) != 1-start {
+			t.Errorf("start %d: %d events", start, len(p.events))
+		} else if start == 0 && (p.events[0].State != contract.UpdateTakenBack || p.events[0].Detail != "it did not read hall") {
+			t.Errorf("%+v", p.events[0])
+		}
+	}
+}
+
+// TestAbilityNeedsTheBrokerNow: a program that ends during an outage did not reach its broker.
+func TestAbilityNeedsTheBrokerNow(t *testing.T) {
+	store, p := kv{}, &program{acked: true}
+	p.trial(t, store, nil, gateway()).End(t.Context())
+	var a trial.Ability
+	if err := json.Unmarshal([]byte(store["trial/could"]), &a); err != nil || a.Broker {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
