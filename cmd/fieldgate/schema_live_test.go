@@ -162,7 +162,8 @@ func TestEveryDocumentMatchesItsSchema(t *testing.T) {
 	c.until(t, "status", `"lost"`)
 	check(false)
 
-	// The other format, after an upgrade that failed, without a clock if this machine's is not synchronised.
+	// The other format, after an upgrade that failed, without a clock if this machine's is not
+	// synchronised.
 	g.configure(m.url(), schemaSensors+"[telemetry]\nformat = \"json-flat\"\n")
 	g.env = append(g.env, "FIELDGATE_TAKEN_BACK=it did not start")
 	also("[gateway]\ntrust_clock = false\nwait_for_clock = \"0s\"\nlabels = { site = \"north\" }\n[telemetry]\nlabels = true\n")
