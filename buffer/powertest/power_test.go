@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fieldgate/fieldgate/buffer"
+	"github.com/fieldgate/fieldgate/buffer/powertest/disk"
 )
 
 var (
@@ -174,7 +175,7 @@ func runUntilCut(t *testing.T, medium string, n int, probability float64, h *his
 		return 0, err
 	}
 	defer f.Close()
-	d, err := newDisk(f, n)
+	d, err := disk.New(f, n)
 	if err != nil {
 		return 0, err
 	}
@@ -186,7 +187,7 @@ func runUntilCut(t *testing.T, medium string, n int, probability float64, h *his
 	}
 	defer l.Close()
 	served := make(chan error, 1)
-	go func() { served <- d.serve(l) }()
+	go func() { served <- d.Serve(l) }()
 
 	ctx, cancel := context.WithTimeout(t.Context(), cutTimeout)
 	defer cancel()
@@ -204,7 +205,7 @@ func runUntilCut(t *testing.T, medium string, n int, probability float64, h *his
 	}
 	go func() {
 		select {
-		case <-d.cut: // serve answers nothing any more
+		case <-d.Cut(): // serve answers nothing any more
 		case <-ctx.Done():
 		}
 		machine.Process.Kill()
@@ -225,9 +226,9 @@ func runUntilCut(t *testing.T, medium string, n int, probability float64, h *his
 	_ = machine.Wait() // killed
 	l.Close()
 	ended := <-served
-	unflushed, err = d.lose(probability)
+	unflushed, err = d.Lose(probability)
 	select {
-	case <-d.cut:
+	case <-d.Cut():
 	default:
 		err = errors.Join(err, fmt.Errorf("the machine ended before: %v; %s%s", ended, messages.String(), h.end()))
 	}

@@ -1,4 +1,7 @@
-package powertest
+// Package disk is a network block device with a volatile write cache: what was written since the
+// last flush is not on the medium yet, and a cut of the power loses it, or keeps a random part. It
+// is for tests only.
+package disk
 
 import (
 	"bufio"
@@ -15,11 +18,11 @@ import (
 // not survive: it refuses to load a journal whose commit block is torn.
 const sector = 4096
 
-// A disk is served as a network block device. Writes stay in a volatile cache until a flush.
-type disk struct {
+// A Disk serves one client. Its methods may be called from any goroutine.
+type Disk struct {
 	medium *os.File
 	size   int64
-	cut    chan struct{} // closed when the power went out
+	cut    chan struct{} // closed at the flush at which the power goes out
 
 	mu      sync.Mutex
 	cache   map[int64][]byte // sectors written since the last flush
@@ -28,15 +31,16 @@ type disk struct {
 	isCut   bool
 }
 
-func newDisk(medium *os.File, last int) (*disk, error) {
+// New makes a disk of a medium, whose power goes out before the flush after the last.
+func New(medium *os.File, last int) (*Disk, error) {
 	st, err := medium.Stat()
 	if err != nil {
 		return nil, err
 	}
-	return &disk{medium: medium, size: st.Size(), cut: make(chan struct{}), cache: map[int64][]byte{}, last: last}, nil
+	return &Disk{medium: medium, size: st.Size(), cut: make(chan struct{}), cache: map[int64][]byte{}, last: last}, nil
 }
 
-func (d *disk) read(p []byte, at int64) error {
+func (d *Disk) read(p []byte, at int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, err := d.medium.ReadAt(p, at); err != nil {
@@ -54,7 +58,7 @@ func (d *disk) read(p []byte, at int64) error {
 // be.
 func aligned(at, n int64) bool { return at%sector == 0 && n%sector == 0 }
 
-func (d *disk) write(p []byte, at int64) {
+func (d *Disk) write(p []byte, at int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := int64(0); i < int64(len(p)); i += sector {
@@ -65,10 +69,10 @@ func (d *disk) write(p []byte, at int64) {
 var errCut = errors.New("the power is cut")
 
 // flush makes what was written durable, or cuts the power.
-func (d *disk) flush() error {
+func (d *Disk) flush() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.flushes >= d.last {
+	if d.isCut || d.flushes >= d.last {
 		if !d.isCut {
 			d.isCut = true
 			close(d.cut)
@@ -80,7 +84,7 @@ func (d *disk) flush() error {
 }
 
 // store writes sectors of the cache to the medium, each with this probability, and empties it.
-func (d *disk) store(probability float64) error {
+func (d *Disk) store(probability float64) error {
 	for at, s := range d.cache {
 		if rand.Float64() < probability {
 			if _, err := d.medium.WriteAt(s, at); err != nil {
@@ -92,9 +96,9 @@ func (d *disk) store(probability float64) error {
 	return nil
 }
 
-// lose ends the disk: of what was not flushed each sector reaches the medium with this probability.
+// Lose ends the disk: of what was not flushed each sector reaches the medium with this probability.
 // It returns how many there were.
-func (d *disk) lose(probability float64) (int, error) {
+func (d *Disk) Lose(probability float64) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.isCut = true
@@ -128,8 +132,11 @@ const (
 	infoBlockSize = 3
 )
 
-// serve answers the one client of the listener until it goes away or the power is cut.
-func (d *disk) serve(l net.Listener) error {
+// Cut is closed when the power goes out at a flush.
+func (d *Disk) Cut() <-chan struct{} { return d.cut }
+
+// Serve answers the one client of the listener until it goes away or the power is cut.
+func (d *Disk) Serve(l net.Listener) error {
 	c, err := l.Accept()
 	if err != nil {
 		return err
@@ -185,7 +192,7 @@ func (d *disk) serve(l net.Listener) error {
 }
 
 // negotiate tells the client the size, and that it has to flush.
-func (d *disk) negotiate(in io.Reader, out io.Writer) error {
+func (d *Disk) negotiate(in io.Reader, out io.Writer) error {
 	hello := binary.BigEndian.AppendUint64(nil, nbdMagic)
 	hello = binary.BigEndian.AppendUint64(hello, optionMagic)
 	if _, err := out.Write(binary.BigEndian.AppendUint16(hello, fixedNewstyle|noZeroes)); err != nil {
