@@ -20,6 +20,7 @@ import (
 // it: under the policies thin and drop-oldest, with sensors of different priorities and one whose
 // readings expire.
 func TestOutageBeyondTheStore(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}

@@ -65,6 +65,7 @@ func TestBrokerWithoutWildcardsAndRetainedMessages(t *testing.T) {
 // TestRefusalOfTheBrokerCostsAFewReadings: a broker that answers 0x99 to everything, and then does
 // not any more.
 func TestRefusalOfTheBrokerCostsAFewReadings(t *testing.T) {
+	t.Parallel()
 	broker, url := scripted(t, mqtttest.Behavior{AckCode: packet.PayloadFormatInvalid})
 	g := newGateway(t, url, "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"50ms\"\n")
 	g.running()

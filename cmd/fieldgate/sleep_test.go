@@ -70,6 +70,7 @@ func (s *sleeper) count(state string) (n int) {
 // TestSleeps: wakings of a gateway before mosquitto, in this process, since a configuration allows
 // no shorter period than a minute.
 func TestSleeps(t *testing.T) {
+	t.Parallel()
 	m := newMosquitto(t)
 	s := &sleeper{seen: map[uint64]int{}}
 	listen(t, m.url(), s.take)

@@ -12,6 +12,7 @@ import (
 // all others and the alarm go, also after a restart; without the limit what waited follows, and no
 // reading is missing.
 func TestBytesPerDay(t *testing.T) {
+	t.Parallel()
 	m := newMosquitto(t)
 	heard := subscribed(t, m, "fieldgate/gw/telemetry/#", "fieldgate/gw/events/alarm")
 	const sensors = "[[sensor]]\nname = \"key\"\ndriver = \"sim\"\nevery = \"50ms\"\n[[sensor]]\nname = \"noise\"\ndriver = \"sim\"\nevery = \"50ms\"\npriority = \"low\"\n"

@@ -90,6 +90,7 @@ func TestVerifyWatches(t *testing.T) {
 // the verifier, so the verdict is complete; once it has lost it, the verdict says from when to when
 // nothing was heard, and the watch goes on.
 func TestVerifyOverBrokerRestarts(t *testing.T) {
+	t.Parallel()
 	m := newMosquitto(t)
 	g := newGateway(t, m.url(), "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"20ms\"\n")
 	g.start()
