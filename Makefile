@@ -48,7 +48,7 @@ docs:
 # configuration needs.
 unit: build
 	rm -rf bin/unit && mkdir -p bin/unit/drop-in
-	sed 's,^ExecStart=/usr/bin,ExecStart=$(CURDIR)/bin,;s,^ExecReload=/usr/bin,ExecReload=$(CURDIR)/bin,' systemd/fieldgate.service | tee bin/unit/fieldgate.service >bin/unit/drop-in/fieldgate.service
+	sed 's,^ExecStart=/usr/lib/fieldgate/start,ExecStart=$(CURDIR)/systemd/start,;s,^ExecReload=/usr/bin,ExecReload=$(CURDIR)/bin,' systemd/fieldgate.service | tee bin/unit/fieldgate.service >bin/unit/drop-in/fieldgate.service
 	bin/fieldgate unit -o bin/unit/drop-in/fieldgate.service.d/rights.conf docs/fieldgate.example.toml
 	for dir in bin/unit bin/unit/drop-in; do \
 		systemd-analyze verify --man=no $$dir/fieldgate.service && \

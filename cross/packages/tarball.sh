@@ -8,6 +8,7 @@ trap 'rm -rf "$work"' EXIT
 top=$work/$name
 mkdir -p "$top"/{man,completion,docs}
 install -m 755 "$binary" "$top/fieldgate"
+install -m 755 systemd/start "$top/start"
 install -m 644 systemd/fieldgate.service cross/packages/files/{fieldgate.toml,sysusers.conf,tmpfiles.conf,udev.rules,modules-load.conf} LICENSE CHANGELOG.md README.md "$top"
 install -m 644 cross/packages/INSTALL "$top/INSTALL"
 install -m 644 dist/share/man/*.gz "$top/man"
