@@ -72,6 +72,7 @@ include cross/targets.mk
 include cross/packages.mk
 include drivers/nmea/gpsd.mk
 include buffer/crash.mk
+include cross/powercut.mk
 
 clean:
 	rm -rf bin dist

@@ -1,6 +1,6 @@
 #!/bin/bash
 # root.sh SUITE ARCH ROOT: makes a Debian with systemd and a broker, in which the package is tried. It is made once: ROOT is a
-# cache, and no test changes it. A root that was not finished does not stay.
+# cache, and no test changes it. MORE names more packages. A root that was not finished does not stay.
 set -euo pipefail
 suite=$1 arch=$2 root=$3
 
@@ -11,7 +11,7 @@ mkdir -p "$(dirname "$root")"
 # The machine's own mirror, if it is a Debian.
 mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -1 || true)
 
-include=systemd,systemd-sysv,udev,dbus,kmod,mosquitto,mosquitto-clients
+include=systemd,systemd-sysv,udev,dbus,kmod,mosquitto,mosquitto-clients${MORE:+,$MORE}
 mmdebstrap --quiet --mode=root --variant=apt --architectures="$arch" --include="$include" "$suite" "$root.new" "${mirror:-http://deb.debian.org/debian}"
 
 # What a test has no use for. There is no clock, no console and no kernel of its own in the container.

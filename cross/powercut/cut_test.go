@@ -39,10 +39,10 @@ type receiver struct {
 	port   string
 	file   *os.File
 
-	mu   sync.Mutex
-	runs map[string]int // readings by run
-	last string         // the run of the newest reading
-	boot []string       // events
+	mu      sync.Mutex
+	runs    map[string]int // readings by run
+	last    string         // the run of the newest reading
+	updates []string       // events
 }
 
 func receive(t *testing.T) *receiver {
@@ -108,7 +108,7 @@ func (r *receiver) take(m *mqtt.Message) error {
 		r.last = telemetry.Run
 	}
 	if strings.HasSuffix(m.Topic, "/events/update") {
-		r.boot = append(r.boot, string(m.Payload))
+		r.updates = append(r.updates, string(m.Payload))
 	}
 	_, err := fmt.Fprintf(r.file, "{\"topic\":%q,\"payload\":%q}\n", m.Topic, m.Payload)
 	return err
@@ -135,11 +135,20 @@ func (r *receiver) waitForRun(m *machine, before string) (string, time.Duration)
 	return "", 0
 }
 
-// pause keeps the broker from answering for a while: what is measured meanwhile waits on the disk.
-func (r *receiver) pause(d time.Duration) {
+// cutDuringOutage keeps the broker from answering, so that what is measured goes to the disk, until
+// the power goes out at the flush after the next n. It returns how long that took.
+func (r *receiver) cutDuringOutage(m *machine, n int) time.Duration {
+	r.t.Helper()
+	begin := time.Now()
 	_ = r.broker.Process.Signal(syscall.SIGSTOP)
-	time.Sleep(d)
-	_ = r.broker.Process.Signal(syscall.SIGCONT)
+	defer func() { _ = r.broker.Process.Signal(syscall.SIGCONT) }()
+	m.disk.CutAfter(n)
+	select {
+	case <-m.disk.Cut():
+	case <-time.After(2 * time.Minute):
+		r.t.Errorf("the disk was not flushed %d times within 2m", n)
+	}
+	return time.Since(begin)
 }
 
 // verify waits until nothing is left in the queue and holds what was received against the ledger.
@@ -174,7 +183,7 @@ func needMachine(t *testing.T) (medium string) {
 func probability(i int) float64 { return []float64{0, 0.5, 1, rand.Float64()}[i%4] }
 
 // TestServiceSurvivesPowerCuts cuts the power of the working service, half of the time while the
-// broker does not answer.
+// broker does not answer, at a flush of the disk.
 func TestServiceSurvivesPowerCuts(t *testing.T) {
 	medium := needMachine(t)
 	r := receive(t)
@@ -188,7 +197,7 @@ func TestServiceSurvivesPowerCuts(t *testing.T) {
 		if i%2 == 0 {
 			time.Sleep(works)
 		} else {
-			r.pause(works + 2*time.Second)
+			works = r.cutDuringOutage(m, 1+rand.IntN(20))
 		}
 		n := m.cut(probability(i))
 		unflushed += n
@@ -235,6 +244,6 @@ func TestUpgradeSurvivesPowerCuts(t *testing.T) {
 	}
 	m := boot(t, medium, r.port)
 	r.waitForRun(m, run)
-	t.Logf("%s\nupdate events: %s", r.verify(m), strings.Join(r.boot, "\n"))
+	t.Logf("%s\nupdate events: %s", r.verify(m), strings.Join(r.updates, "\n"))
 	m.cut(1)
 }

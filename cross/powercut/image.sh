@@ -29,7 +29,7 @@ cat >"$work/etc/systemd/system/commands.service" <<'EOF'
 [Unit]
 After=dev-ttyS1.device
 [Service]
-ExecStart=/bin/sh
+ExecStart=/bin/sh -c 'stty -echo; PS1= exec sh'
 StandardInput=tty
 StandardOutput=tty
 StandardError=tty

@@ -130,15 +130,15 @@ func (m *machine) begin(command string) {
 	}
 }
 
-// do runs a command as root and returns what it prints and its exit code. The shell is there when
-// systemd has started it, so the first command is repeated until it answers.
+// do runs a command as root and returns what it prints and its exit code. It waits for the shell
+// that systemd starts.
 func (m *machine) do(ctx context.Context, command string) (out string, code int) {
 	m.t.Helper()
 	m.number++
 	mark := fmt.Sprintf("end-%d-", m.number)
 	stop := context.AfterFunc(ctx, func() { m.line.SetReadDeadline(time.Now()) })
 	defer stop()
-	m.begin(fmt.Sprintf("stty -echo; ( %s ); printf '\\nend-%%d-%%d\\n' %d $?", command, m.number))
+	m.begin(fmt.Sprintf("( %s ); printf '\\nend-%%d-%%d\\n' %d $?", command, m.number))
 	var text strings.Builder
 	for {
 		line, err := m.lines.ReadString('\n')

@@ -132,6 +132,13 @@ const (
 	infoBlockSize = 3
 )
 
+// CutAfter has the power go out before the flush after the next n.
+func (d *Disk) CutAfter(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = d.flushes + n
+}
+
 // Cut is closed when the power goes out at a flush.
 func (d *Disk) Cut() <-chan struct{} { return d.cut }
 
