@@ -40,9 +40,10 @@ type receiver struct {
 	file   *os.File
 
 	mu      sync.Mutex
-	runs    map[string]int // readings by run
-	last    string         // the run of the newest reading
-	updates []string       // events
+	boot    int // the newest start of the program that was heard of, and its run
+	run     string
+	live    bool     // a live reading of it has arrived
+	updates []string // events
 }
 
 func receive(t *testing.T) *receiver {
@@ -57,7 +58,7 @@ func receive(t *testing.T) *receiver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{t: t, port: port, runs: map[string]int{}}
+	r := &receiver{t: t, port: port}
 	text := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 10000000\nmax_inflight_messages 1000\n", port)
 	if os.Geteuid() == 0 {
 		text += "user root\n"
@@ -99,40 +100,46 @@ func receive(t *testing.T) *receiver {
 func (r *receiver) take(m *mqtt.Message) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var telemetry struct {
-		Run      string
-		Readings []struct{ Seq uint64 }
+	var d struct {
+		State string
+		Run   string
+		Boot  int
 	}
-	if strings.Contains(m.Topic, "/telemetry/") && json.Unmarshal(m.Payload, &telemetry) == nil {
-		r.runs[telemetry.Run] += len(telemetry.Readings)
-		r.last = telemetry.Run
-	}
-	if strings.HasSuffix(m.Topic, "/events/update") {
+	switch levels := strings.Split(m.Topic, "/"); {
+	case levels[2] == "status" && json.Unmarshal(m.Payload, &d) == nil && d.State == "online" && d.Boot > r.boot:
+		r.boot, r.run, r.live = d.Boot, d.Run, false
+	case levels[2] == "telemetry" && len(levels) == 4 && json.Unmarshal(m.Payload, &d) == nil && d.Run == r.run:
+		r.live = true
+	case strings.HasSuffix(m.Topic, "/events/update"):
 		r.updates = append(r.updates, string(m.Payload))
 	}
 	_, err := fmt.Fprintf(r.file, "{\"topic\":%q,\"payload\":%q}\n", m.Topic, m.Payload)
 	return err
 }
 
-// newest returns the run of the newest reading.
-func (r *receiver) newest() string {
+// starts returns how many starts of the program were heard of.
+func (r *receiver) starts() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.last
+	return r.boot
 }
 
-// waitForRun waits until readings of another run arrive, and returns it.
-func (r *receiver) waitForRun(m *machine, before string) (string, time.Duration) {
+// delivers waits until live readings of a start after the given one arrive, and returns how long
+// that took.
+func (r *receiver) delivers(m *machine, after int) time.Duration {
 	r.t.Helper()
 	begin := time.Now()
 	for time.Since(begin) < deliversWithin {
-		if run := r.newest(); run != "" && run != before {
-			return run, time.Since(begin)
+		r.mu.Lock()
+		ok := r.boot > after && r.live
+		r.mu.Unlock()
+		if ok {
+			return time.Since(begin)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	r.t.Fatalf("no reading within %v of the power-up:\n%s", deliversWithin, m.console)
-	return "", 0
+	return 0
 }
 
 // cutDuringOutage keeps the broker from answering, so that what is measured goes to the disk, until
@@ -187,11 +194,11 @@ func probability(i int) float64 { return []float64{0, 0.5, 1, rand.Float64()}[i%
 func TestServiceSurvivesPowerCuts(t *testing.T) {
 	medium := needMachine(t)
 	r := receive(t)
-	run, unflushed, slowest := "", 0, time.Duration(0)
+	unflushed, slowest := 0, time.Duration(0)
 	for i := range *cuts {
+		before := r.starts()
 		m := boot(t, medium, r.port)
-		var took time.Duration
-		run, took = r.waitForRun(m, run)
+		took := r.delivers(m, before)
 		slowest = max(slowest, took)
 		works := time.Duration(rand.Int64N(int64(6 * time.Second)))
 		if i%2 == 0 {
@@ -203,8 +210,9 @@ func TestServiceSurvivesPowerCuts(t *testing.T) {
 		unflushed += n
 		t.Logf("cut %d: delivered %v after power-up, cut %v later, %d sectors not flushed", i+1, took.Round(100*time.Millisecond), works.Round(100*time.Millisecond), n)
 	}
+	before := r.starts()
 	m := boot(t, medium, r.port)
-	r.waitForRun(m, run)
+	r.delivers(m, before)
 	out := r.verify(m)
 	m.cut(1)
 	t.Logf("%d cuts, %d sectors were not flushed, the slowest power-up delivered after %v\n%s", *cuts, unflushed, slowest.Round(100*time.Millisecond), out)
@@ -215,10 +223,10 @@ func TestServiceSurvivesPowerCuts(t *testing.T) {
 func TestUpgradeSurvivesPowerCuts(t *testing.T) {
 	medium := needMachine(t)
 	r := receive(t)
-	run := ""
 	for i := range *upgrades {
+		before := r.starts()
 		m := boot(t, medium, r.port)
-		run, _ = r.waitForRun(m, run)
+		r.delivers(m, before)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		m.do(ctx, "true") // the shell is there
 		next := 2 - i%2
@@ -227,9 +235,9 @@ func TestUpgradeSurvivesPowerCuts(t *testing.T) {
 		time.Sleep(after)
 		n := m.cut(probability(i))
 
+		before = r.starts()
 		m = boot(t, medium, r.port)
-		var took time.Duration
-		run, took = r.waitForRun(m, r.newest())
+		took := r.delivers(m, before)
 		version, _ := m.do(ctx, "cat /proc/$(systemctl show -P MainPID fieldgate)/comm; fieldgate version; dpkg-query -W -f '${Version} ${Status}' fieldgate; ls /usr/lib/fieldgate")
 		if out, code := m.do(ctx, fmt.Sprintf("dpkg --configure -a && dpkg -i /root/packages/%d.deb", next)); code != 0 {
 			t.Errorf("dpkg does not recover: %s", out)
@@ -237,13 +245,13 @@ func TestUpgradeSurvivesPowerCuts(t *testing.T) {
 		if out, code := m.do(ctx, "for i in $(seq 90); do systemctl is-active -q fieldgate && fieldgate status --check && exit 0; sleep 1; done; fieldgate status"); code != 0 {
 			t.Errorf("not well after the upgrade: %s", out)
 		}
-		run = r.newest()
 		m.cut(1)
 		cancel()
 		t.Logf("cut %d: %v into the upgrade, %d sectors not flushed; delivered again after %v: %s", i+1, after.Round(100*time.Millisecond), n, took.Round(100*time.Millisecond), strings.ReplaceAll(version, "\n", ", "))
 	}
+	before := r.starts()
 	m := boot(t, medium, r.port)
-	r.waitForRun(m, run)
+	r.delivers(m, before)
 	t.Logf("%s\nupdate events: %s", r.verify(m), strings.Join(r.updates, "\n"))
 	m.cut(1)
 }
