@@ -18,7 +18,7 @@ func TestUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	unit, dropIn := filepath.Join(dir, "fieldgate.service"), filepath.Join(dir, "fieldgate.service.d", "rights.conf")
-	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(service), "/usr/bin/fieldgate", "/bin/true")), 0o600); err != nil {
+	if err := os.WriteFile(unit, []byte(strings.NewReplacer("/usr/lib/fieldgate/start", "/bin/true", "/usr/bin/fieldgate", "/bin/true").Replace(string(service))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if code := run([]string{"unit", "-o", dropIn, "-c", filepath.Join(docs, "fieldgate.example.toml")}); code != exitDone {

@@ -115,6 +115,11 @@ refused 'an upgrade on a full disk' 'No space left on device' dpkg -i /payload/n
 umount -l /usr/bin && umount -l small
 ok 'the old program runs on' same_process
 ok 'the old version is installed' is "$(installed)" "install ok installed $OLD"
+mount --bind /usr /usr && mount -o remount,bind,ro /usr
+refused 'an upgrade on a read-only root' 'fieldgate: /usr is read-only' dpkg -i /payload/new.deb
+umount -l /usr
+ok 'the old program runs on' same_process
+ok 'the old version is installed' is "$(installed)" "install ok installed $OLD"
 ln -f /usr/bin/fieldgate /usr/lib/fieldgate/former # as a power cut after the first step leaves it
 dpkg -i /payload/new.deb >first 2>&1 &
 first=$!
