@@ -73,6 +73,7 @@ include cross/packages.mk
 include drivers/nmea/gpsd.mk
 include buffer/crash.mk
 include cross/powercut.mk
+include mqtt/bench/fleet.mk
 
 clean:
 	rm -rf bin dist
