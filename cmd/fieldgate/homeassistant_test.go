@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -263,4 +264,54 @@ func TestHomeAssistantBehindABridge(t *testing.T) {
 	g.configure(near.url(), discovery+waveSensor)
 	g.running()
 	g.announced(far, 2)
+}
+
+// TestHomeAssistantNeedsTheseRights: with the access list of docs/clouds.md all is announced;
+// without its second part status names the topics, once for all sensors, and nothing else suffers.
+func TestHomeAssistantNeedsTheseRights(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(docs, "clouds.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := regexp.MustCompile(`(?m)(?:^    pattern .*\n)+`).FindAllString(string(text), -1)
+	if len(lists) != 2 {
+		t.Fatalf("%d access lists", len(lists))
+	}
+	acl := filepath.Join(t.TempDir(), "acl")
+	permit := func(lists ...string) {
+		t.Helper()
+		// what comes before any user is for clients without a name: those of the test
+		if err := os.WriteFile(acl, []byte("topic readwrite #\n"+strings.ReplaceAll(strings.Join(lists, ""), "    ", "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	permit(lists[0])
+	m := newMosquitto(t, "allow_anonymous true", "acl_file "+acl)
+	g := newGateway(t, m.url(), "[homeassistant]\ndiscovery = true\n"+waveSensor+strings.ReplaceAll(waveSensor, "wave", "tide"))
+	g.mqtt(`username = "gw"`)
+	g.running()
+	g.online()
+	const refused = "homeassistant/device/+/config"
+	eventually(t, 10*time.Second, "status names the topics", func() bool {
+		s, err := g.ask()
+		return err == nil && strings.Contains(strings.Join(s.Health.Reasons, "\n"), refused)
+	})
+	if s, err := g.ask(); err != nil || len(s.Health.Reasons) > 2 || !s.Health.Link.Connected {
+		t.Errorf("%v: %q", err, s.Health.Reasons)
+	}
+	if last := m.retained("fieldgate/gw/last/+"); len(last) != 2 {
+		t.Errorf("other documents: %v", last)
+	}
+	permit(lists...)
+	if err := m.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	g.announced(m, 3)
+	eventually(t, 30*time.Second, "nothing is refused", func() bool { s, err := g.ask(); return err == nil && s.Health.State == "ok" })
+	const gateway = "homeassistant/device/fieldgate_gw/config"
+	s := subscribe(t, m, gateway)
+	eventually(t, 5*time.Second, "the subscriber has what is retained", func() bool { return s.count(gateway, "") == 1 })
+	m.client("mosquitto_pub", "-q", "1", "-t", "homeassistant/status", "-m", "online")
+	eventually(t, 15*time.Second, "a start of Home Assistant is seen", func() bool { return s.count(gateway, "") == 2 })
 }

@@ -21,6 +21,14 @@ type Uplink interface {
 	Repeat(topic string)
 }
 
+// TopicPrefix returns what the topics of all documents begin with; "" if discovery is off.
+func TopicPrefix(c *config.Config) string {
+	if !c.HomeAssistant.Discovery {
+		return ""
+	}
+	return c.HomeAssistant.Prefix + "/device/"
+}
+
 // BirthTopic returns where Home Assistant says that it has started; "" if discovery is off.
 func BirthTopic(c *config.Config) string {
 	if !c.HomeAssistant.Discovery {
@@ -42,13 +50,15 @@ func New(f Facts, u Uplink) *Announcer {
 	return &Announcer{facts: f, uplink: u, topics: f.topics(), births: make(chan struct{}, 1)}
 }
 
-// Apply announces what changes with settings that came into force.
+// Apply announces what changes with settings that came into force: the gateway before the sensors,
+// whose devices refer to it.
 func (a *Announcer) Apply(in shadow.Settings) {
 	if len(a.topics) == 0 {
 		return
 	}
-	for topic, text := range a.facts.Documents(in) {
-		a.uplink.Set(topic, text, nil)
+	documents := a.facts.Documents(in)
+	for _, t := range a.topics {
+		a.uplink.Set(t, documents[t], nil)
 	}
 }
 

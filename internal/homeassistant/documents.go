@@ -109,7 +109,7 @@ func (f *Facts) id(sensor string) string {
 }
 
 func (f *Facts) topic(id string) string {
-	return f.Config.HomeAssistant.Prefix + "/device/" + id + "/config"
+	return TopicPrefix(f.Config) + id + "/config"
 }
 
 func (f *Facts) document(id, name, model string) document {

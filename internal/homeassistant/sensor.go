@@ -63,7 +63,7 @@ func life(c *config.Config, s *config.Sensor, in sampling.Settings) time.Duratio
 	case votes:
 		every += heartbeat
 	}
-	return lifeOf(every, time.Duration(c.MQTT.Online)) + c.Linger(s.Name)
+	return (lifeOf(every, time.Duration(c.MQTT.Online)) + c.Linger(s.Name)).Round(time.Second)
 }
 
 // sensor returns the document of a sensor.

@@ -23,6 +23,7 @@ var measures = map[string]measure{
 	"W": {"W", "power", measurement}, "kW": {"kW", "power", measurement}, "VA": {"VA", "apparent_power", measurement}, "var": {"var", "reactive_power", measurement},
 	"J": {"J", "energy", increasing}, "MJ": {"MJ", "energy", increasing}, "GJ": {"GJ", "energy", increasing},
 	"Wh": {"Wh", "energy", increasing}, "kWh": {"kWh", "energy", increasing}, "MWh": {"MWh", "energy", increasing},
+	"Ah": {"Ah", "", increasing}, "VAh": {"VAh", "", increasing}, "kVAh": {"kVAh", "", increasing}, "varh": {"varh", "", increasing}, "kvarh": {"kvarh", "", increasing},
 	"Hz": {"Hz", "frequency", measurement}, "kHz": {"kHz", "frequency", measurement}, "MHz": {"MHz", "frequency", measurement},
 	"lx": {"lx", "illuminance", measurement}, "W/m2": {"W/m²", "irradiance", measurement},
 	"m": {"m", "distance", measurement}, "km": {"km", "distance", measurement}, "cm": {"cm", "distance", measurement}, "mm": {"mm", "distance", measurement},
