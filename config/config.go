@@ -21,7 +21,9 @@ type Config struct {
 	Commands  Commands  `toml:"commands"`
 	Control   Control   `toml:"control"`
 	Metrics   Metrics   `toml:"metrics"`
-	Sensors   []Sensor  `toml:"sensor"`
+	// HomeAssistant is a consumer that is told what there is.
+	HomeAssistant HomeAssistant `toml:"homeassistant"`
+	Sensors       []Sensor      `toml:"sensor"`
 
 	noBroker string   // file that says that there is none yet, "" if there is one
 	identity []string // what is to be said of where the default of gateway.id comes from
@@ -213,6 +215,8 @@ func defaults(c Catalogue) Config {
 		Buffer:    Buffer{MaxLoss: time.Second, MaxBytes: 256 << 20, MinFree: 64 << 20, WhenFull: "drop-oldest"},
 		Shadow:    Shadow{Allow: ShadowKeys.Names(), EveryMin: 100 * time.Millisecond, EveryMax: 24 * time.Hour},
 		Commands:  Commands{Allow: slices.Clone(c.Allowed)},
+
+		HomeAssistant: HomeAssistant{Prefix: "homeassistant"},
 	}
 }
 

@@ -120,6 +120,7 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	b.sensorDefaults(&c)
 	b.checkSensors(c.Sensors, catalogue.Drivers)
 	b.checkTimeFrom(&c)
+	b.checkHomeAssistant(&c)
 	r.nameSensors(c.Sensors)
 	if c.Gateway.ID == "" && !b.set("gateway.id") {
 		if id, err := thisMachine(); err != nil {

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/homeassistant"
 	"github.com/fieldgate/fieldgate/internal/sizing"
 )
 
@@ -28,7 +30,7 @@ func checkCommand(o *options) *cobra.Command {
 				return usageError{err}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: gateway %s, %s, broker %s\n", o.config, c.Gateway.ID, several(len(c.Sensors), "sensor"), cmp.Or(strings.Join(c.MQTT.URLs, ", "), "none"))
-			for _, w := range c.Warnings() {
+			for _, w := range slices.Concat(c.Warnings(), homeassistant.Warnings(c)) {
 				fmt.Fprintf(cmd.OutOrStdout(), "warning: %s\n", w)
 			}
 			cost, err := sizing.WaitingCost(cmd.Context(), c)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/gateway"
+	"github.com/fieldgate/fieldgate/internal/homeassistant"
 	"github.com/fieldgate/fieldgate/internal/launch"
 	"github.com/fieldgate/fieldgate/internal/loghandler"
 	"github.com/fieldgate/fieldgate/internal/trial"
@@ -117,7 +119,7 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 		p.log.Error("the new configuration cannot be used; continuing with the last good one", "problem", problem)
 	}
 	cfg := l.Config
-	for _, w := range cfg.Warnings() {
+	for _, w := range slices.Concat(cfg.Warnings(), homeassistant.Warnings(cfg)) {
 		p.log.Warn("configuration", "warning", w)
 	}
 	if err := p.places.Make(cfg); err != nil {

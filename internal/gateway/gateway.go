@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/health"
+	"github.com/fieldgate/fieldgate/internal/homeassistant"
 	"github.com/fieldgate/fieldgate/internal/housekeeping"
 	"github.com/fieldgate/fieldgate/internal/inspect"
 	"github.com/fieldgate/fieldgate/internal/link"
@@ -93,6 +94,7 @@ type Gateway struct {
 	link     *link.Link
 	peers    *slog.Logger // to peerLog
 	uplink   *uplink.Uplink
+	announce *homeassistant.Announcer
 	rhythm   *rhythm.Rhythm
 	shadow   *shadow.Shadow
 	runner   *command.Runner
@@ -188,7 +190,7 @@ func (g *Gateway) open(ctx context.Context) error {
 
 // build makes the parts and queues what each start reports.
 func (g *Gateway) build(ctx context.Context) error {
-	subscriptions := link.Subscriptions(g.topics, g.Config.Commands.Allow)
+	subscriptions := link.Subscriptions(g.topics, g.Config.Commands.Allow, homeassistant.BirthTopic(g.Config))
 	client, err := g.newClient(subscriptions)
 	if err != nil {
 		return err
@@ -202,10 +204,11 @@ func (g *Gateway) build(ctx context.Context) error {
 	alarm := func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }
 	g.uplink = uplink.New(uplink.Config{
 		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
-		Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
+		Announced: homeassistant.TopicPrefix(g.Config), Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
 		Labels: payload.Labels(g.Config), Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: alarm, Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Beat: g.watch.Part("uplink").Beat, Log: g.peers,
 	})
+	g.announce = homeassistant.New(homeassistant.Facts{Config: g.Config, Topics: g.topics, Version: g.Version, Model: g.Board}, g.uplink)
 	g.traffic = traffic.New(traffic.Config{
 		Counters: func() (up, down uint64) { s := client.Stats(); return s.BytesOut, s.BytesIn }, Now: g.clock.Now, Up: g.clock.Up,
 		Limit: int64(g.Config.MQTT.BytesPerDay), Low: g.Config.LowPriority(), Hold: g.uplink.SetHeld,
@@ -242,7 +245,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		g.journal.Add(contract.EventConfig, contract.ConfigEvent{State: g.ConfigState, Problems: g.Problems})
 	}
 	g.trial = trial.New(ctx, trial.Config{Files: g.Trial, Version: g.Version, Gateway: g.Config, Store: g.store, Acked: func() bool { return client.Stats().Acked > 0 }, Online: g.link.Reachable, Sensors: g.sensors.States, Event: g.journal.Add, Log: g.Log})
-	return g.uplink.Register(ctx, g.store, g.sensors.Retained(g.topics), g.Log)
+	return g.uplink.Register(ctx, g.store, g.announce.Retained(g.sensors.Retained(g.topics)), g.Log)
 }
 
 // serve runs the parts and stops them in order.
@@ -252,6 +255,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 		return err
 	}
 	tasks := []supervise.Task{{Name: "commands", Run: g.runner.Run}, {Name: "housekeeping", Run: g.house.Run}, {Name: "rhythm", Run: g.rhythm.Run}, {Name: "time", Run: g.timeFrom.Run}, {Name: "trial", Run: g.trial.Run},
+		{Name: "homeassistant", Run: g.announce.Run},
 		{Name: "control", Run: func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)
@@ -323,6 +327,7 @@ func (g *Gateway) apply(s shadow.Settings) {
 	}
 	g.house.SetHealthEvery(s.HealthEvery)
 	g.sensors.Apply(s.Sensors)
+	g.announce.Apply(s)
 }
 
 // Flush implements command.Host.

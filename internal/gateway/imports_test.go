@@ -73,6 +73,7 @@ func TestImportArrows(t *testing.T) {
 		{"internal/transport", []string{"config", "internal/credential", "mqtt"}},
 		{"internal/filter", []string{"drivers", "config"}},
 		{"internal/reading", []string{"drivers"}},
+		{"internal/homeassistant", []string{"drivers", "config", "internal/contract", "internal/filter", "internal/sampling", "internal/shadow"}},
 		{"internal/payload", []string{"internal/payload", "internal/reading", "drivers", "config"}},
 	}
 	for from, list := range imports {

@@ -60,7 +60,7 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 		return nil
 	}
 	op, ok := g.topics.CommandName(m.Topic)
-	if !ok || m.Retain && len(m.Payload) == 0 {
+	if g.announce.Birth(m.Topic, m.Payload) || !ok || m.Retain && len(m.Payload) == 0 {
 		return nil // an empty retained command clears the topic
 	}
 	return g.runner.Accept(ctx, command.Request{

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"slices"
 
@@ -15,19 +14,11 @@ import (
 // reportStatus reports a snapshot to systemd.
 func (g *Gateway) reportStatus() { g.Notify.Status(health.StatusLine(g.monitor.Snapshot())) }
 
-// publishHealth publishes a snapshot. While the gateway sleeps the broker gets
-// none: the next one comes with the next connection.
+// publishHealth publishes a snapshot, if there is one to publish.
 func (g *Gateway) publishHealth() {
-	h := g.monitor.Snapshot()
-	if h.Link.Asleep {
-		return
+	if text := g.monitor.Document(); text != nil {
+		g.uplink.Set(g.topics.Health(), text, nil)
 	}
-	text, err := json.Marshal(h)
-	if err != nil {
-		g.Log.Error("health", "err", err)
-		return
-	}
-	g.uplink.Set(g.topics.Health(), text, nil)
 }
 
 // figures gives the monitor what it makes snapshots of.

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,6 +55,20 @@ type Monitor struct {
 
 // New makes a monitor of what figures returns.
 func New(figures func() Figures) *Monitor { return &Monitor{figures: figures} }
+
+// Document returns P/health. While the gateway sleeps there is none: the next one comes with the
+// next connection.
+func (m *Monitor) Document() []byte {
+	h := m.Snapshot()
+	if h.Link.Asleep {
+		return nil
+	}
+	text, err := json.Marshal(h)
+	if err != nil {
+		panic(err) // a struct of strings and finite numbers
+	}
+	return text
+}
 
 // Snapshot returns the state of the gateway now.
 func (m *Monitor) Snapshot() contract.Health {

@@ -13,17 +13,22 @@ type Subscription struct {
 }
 
 // Subscriptions returns what the gateway subscribes to. A broker without wildcards gets one filter
-// for each of the commands that may run.
-func Subscriptions(t contract.Topics, commands []string) []Subscription {
+// for each of the commands that may run. birth is where Home Assistant says that it has started; ""
+// if nobody asks.
+func Subscriptions(t contract.Topics, commands []string, birth string) []Subscription {
 	var alternatives []string
 	for _, name := range commands {
 		alternatives = append(alternatives, t.Command(name))
 	}
-	return []Subscription{
+	list := []Subscription{
 		{mqtt.Subscription{Filter: t.Commands(), QoS: mqtt.AtLeastOnce, RetainAsPublished: true, Alternatives: alternatives}, "no commands arrive"},
 		{mqtt.Subscription{Filter: t.Desired(), QoS: mqtt.AtLeastOnce}, "no desired shadow arrives"},
 		{mqtt.Subscription{Filter: t.Status(), QoS: mqtt.AtLeastOnce}, "a P/status that another client overwrites stays wrong"},
 	}
+	if birth != "" {
+		list = append(list, Subscription{mqtt.Subscription{Filter: birth, QoS: mqtt.AtLeastOnce, RetainHandling: mqtt.RetainDoNotSend}, "nothing is announced again when Home Assistant starts"})
+	}
+	return list
 }
 
 // ForClient returns them as mqtt.Config has them, in the same order.

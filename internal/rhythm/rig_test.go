@@ -116,7 +116,7 @@ func newRig(t testing.TB, s setup) *rig {
 		t.Fatal(err)
 	}
 	r.presence = &contract.Presence{Run: r.store.Run(), Store: r.store.ID(), Boot: r.store.Boot(), Version: "v1.0.0", Now: r.Now}
-	subscriptions := link.Subscriptions(topics, []string{"ping"})
+	subscriptions := link.Subscriptions(topics, []string{"ping"}, "")
 	c := mqtt.Config{URLs: []string{"mqtt://b"}, ClientID: "g", Dial: r.broker.Dial, MaxInFlight: 100, Subscriptions: link.ForClient(subscriptions),
 		Session: link.Session{Store: r.store, Closed: buffer.ErrClosed, Client: "g", Log: slog.New(slog.DiscardHandler)},
 		Will: func() *mqtt.Will {

@@ -8,10 +8,10 @@ import (
 // familyMax is how many topics of a family the broker may refuse in a row before all of it is.
 const familyMax = 2
 
-// gates keep documents from topics that the broker refuses. The topics below P/last and P/sensors
-// are a family: what is refused to two of them in a row is taken for refused to all, and of a
-// family of which the broker has taken nothing yet one document is on its way at a time, since a
-// broker that closes the connection at one closes it at each.
+// gates keep documents from topics that the broker refuses. The topics below P/last, P/sensors and
+// Config.Announced are a family each: what is refused to two of them in a row is taken for refused
+// to all, and of a family of which the broker has taken nothing yet one document is on its way at a
+// time, since a broker that closes the connection at one closes it at each.
 type gates struct {
 	families []family
 	of       map[string]*gate

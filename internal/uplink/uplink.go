@@ -97,6 +97,9 @@ type Config struct {
 	BatchMax int                      // readings in one message
 	Hold     bool                     // PUBACK 0x10 means held, not delivered
 	Last     func(sensor string) bool // whether P/last is kept for a sensor
+	// Announced is what the topics of announcements to Home Assistant begin with; "": there are
+	// none.
+	Announced string
 	// Linger is how long live readings of a sensor wait for company; nil: not at all.
 	Linger     func(sensor string) time.Duration
 	Compressor Compressor // of telemetry; nil: none
@@ -194,6 +197,9 @@ func New(c Config) *Uplink {
 	u.gates.of = map[string]*gate{}
 	for _, prefix := range []string{c.Topics.Last(""), c.Topics.Sensor("")} {
 		u.gates.families = append(u.gates.families, family{prefix, prefix + "+"})
+	}
+	if prefix := c.Announced; prefix != "" {
+		u.gates.families = append(u.gates.families, family{prefix, prefix + "+/config"})
 	}
 	u.unroutedLosses.noSubscriber = map[string]bool{}
 	for q := range u.lanes {
