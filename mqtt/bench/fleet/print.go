@@ -19,8 +19,8 @@ func printRows(out io.Writer, rows []row, head bool) {
 // perGateway is KiB for each connection.
 func perGateway(memory int64, r row) float64 { return float64(memory) / 1024 / float64(r.gateways) }
 
-// printPlan says what a broker needs for so many gateways: memory and CPU grow with their number, so
-// a line through the measurements is drawn on. It is a plan, not a measurement.
+// printPlan says what a broker needs for so many gateways: memory and CPU grow with their number,
+// so a line through the measurements is drawn on. It is a plan, not a measurement.
 func printPlan(out io.Writer, rows []row, plan int, rate float64) {
 	last := rows[len(rows)-1]
 	if last.brokerMemory == 0 {
