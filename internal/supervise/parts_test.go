@@ -35,7 +35,7 @@ type gateway struct {
 	uplink *uplink.Uplink
 	broker broker
 	bus    bus // of the sensor "first"; the one of "second" works
-	state  func(sampling.State)
+	state  atomic.Pointer[func(sampling.State)]
 	ctx    context.Context
 	first  *sampling.Sampler
 	second *sampling.Sampler
@@ -43,15 +43,15 @@ type gateway struct {
 
 // broker acknowledges what it is sent, unless it is mute.
 type broker struct {
-	mute, hangs bool
+	mute, hangs atomic.Bool
 	hang        chan struct{}
 }
 
 func (b *broker) Send(_ uplink.Message, done func(byte, error)) error {
-	if b.hangs {
+	if b.hangs.Load() {
 		<-b.hang
 	}
-	if !b.mute {
+	if !b.mute.Load() {
 		go done(0, nil)
 	}
 	return nil
@@ -64,17 +64,20 @@ type wall struct{}
 func (wall) Time(string, time.Duration) (time.Time, bool) { return time.Now(), true }
 func (wall) Pending() bool                                { return false }
 
-// bus is a device whose Read waits for hang, whatever its context says.
+// bus is a device whose Read waits for the end of a hang, whatever its context says.
 type bus struct {
-	hang chan struct{}
-	fail error
+	hang  atomic.Pointer[chan struct{}]
+	fails atomic.Bool
 }
 
 func (b *bus) Read(context.Context) ([]drivers.Value, error) {
-	if b.hang != nil {
-		<-b.hang
+	if hang := b.hang.Load(); hang != nil {
+		<-*hang
 	}
-	return []drivers.Value{drivers.Float("x", 1)}, b.fail
+	if b.fails.Load() {
+		return nil, errors.New("no answer")
+	}
+	return []drivers.Value{drivers.Float("x", 1)}, nil
 }
 func (b *bus) Close() error { return nil }
 
@@ -82,7 +85,9 @@ func (b *bus) Close() error { return nil }
 func inBubble(t *testing.T, change func(*gateway, *buffer.Options), test func(*gateway)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		g := &gateway{t: t, state: func(sampling.State) {}, broker: broker{hang: make(chan struct{})}}
+		g := &gateway{t: t, broker: broker{hang: make(chan struct{})}}
+		nothing := func(sampling.State) {}
+		g.state.Store(&nothing)
 		g.watch, g.fed, g.log = watched(t)
 		began := time.Now()
 		up := func() time.Duration { return time.Since(began) + time.Hour }
@@ -98,7 +103,7 @@ func inBubble(t *testing.T, change func(*gateway, *buffer.Options), test func(*g
 			Last: func(string) bool { return false }, Alarm: func(contract.AlarmEvent) {}, Queue: g.store, Client: &g.broker, Clock: wall{}, Beat: g.watch.Part("uplink").Beat, Log: slog.New(slog.DiscardHandler)})
 		sampler := func(name string, d drivers.Driver) *sampling.Sampler {
 			return sampling.New(sampling.Config{Name: name, Settings: sampling.Settings{Every: 10 * time.Second, Enabled: true}, Open: func(context.Context) (drivers.Driver, error) { return d, nil }},
-				sampling.Deps{Up: up, Wall: time.Now, OnState: func(s sampling.State) { g.state(s) }, Beat: g.watch.Part("sensor " + name).Beat,
+				sampling.Deps{Up: up, Wall: time.Now, OnState: func(s sampling.State) { (*g.state.Load())(s) }, Beat: g.watch.Part("sensor " + name).Beat,
 					Sink: func(ctx context.Context, sensor string, up time.Duration, values []drivers.Value) error {
 						_, err := g.store.Append(ctx, buffer.Readings, sensor, up, reading.Append(nil, values))
 						return err
@@ -177,7 +182,7 @@ func TestASlowDisk(t *testing.T) {
 
 func TestAStuckLane(t *testing.T) {
 	inBubble(t, nil, func(g *gateway) {
-		g.broker.hangs = true
+		g.broker.hangs.Store(true)
 		g.stuck("uplink")
 		close(g.broker.hang)
 	})
@@ -187,8 +192,9 @@ func TestAStuckSampler(t *testing.T) {
 	hang := make(chan struct{})
 	inBubble(t, nil, func(g *gateway) {
 		hang = make(chan struct{})
-		g.state = func(sampling.State) { <-hang }
-		g.bus.fail = errors.New("no answer")
+		waits := func(sampling.State) { <-hang }
+		g.state.Store(&waits)
+		g.bus.fails.Store(true)
 		g.stuck("sensor first")
 		close(hang)
 	})
@@ -198,7 +204,8 @@ func TestAStuckSampler(t *testing.T) {
 // named, and the others go on.
 func TestADeadBus(t *testing.T) {
 	inBubble(t, nil, func(g *gateway) {
-		g.bus.hang = make(chan struct{})
+		hang := make(chan struct{})
+		g.bus.hang.Store(&hang)
 		g.alive(20 * time.Minute)
 		if s := g.first.State(); s.Condition != sampling.Stale || !strings.Contains(s.Err, "read did not return after its deadline") {
 			t.Errorf("%+v", s)
@@ -206,7 +213,7 @@ func TestADeadBus(t *testing.T) {
 		if s := g.second.State(); s.Condition != sampling.OK || s.Reads < 120 {
 			t.Errorf("%+v", s)
 		}
-		close(g.bus.hang)
+		close(hang)
 	})
 }
 
@@ -216,9 +223,9 @@ func TestNoFalseAlarm(t *testing.T) {
 		"nothing":           func(*gateway) {},
 		"disabled sensors":  func(g *gateway) { g.first.Apply(sampling.Settings{}); g.second.Apply(sampling.Settings{}) },
 		"rare readings":     func(g *gateway) { g.first.Apply(sampling.Settings{Enabled: true, Every: 24 * time.Hour}) },
-		"a failing sensor":  func(g *gateway) { g.bus.fail = errors.New("no answer") },
+		"a failing sensor":  func(g *gateway) { g.bus.fails.Store(true) },
 		"no broker":         func(g *gateway) { g.uplink.SetLink(uplink.Link{}) },
-		"a mute broker":     func(g *gateway) { g.broker.mute = true },
+		"a mute broker":     func(g *gateway) { g.broker.mute.Store(true) },
 		"a gateway asleep":  func(g *gateway) { g.uplink.Rest(g.ctx) },
 		"a window of zero":  func(g *gateway) { g.uplink.SetLink(uplink.Link{Up: true}) },
 		"everything is off": func(g *gateway) { g.first.Apply(sampling.Settings{}); g.uplink.SetLink(uplink.Link{}) },
