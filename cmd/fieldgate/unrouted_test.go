@@ -55,7 +55,6 @@ func readText(t *testing.T, file string) string {
 // broker answers 0x10, to the readings and to the loss event that names them. When it is back it
 // learns of every reading that it did not get.
 func TestNobodySubscribedIsExplained(t *testing.T) {
-	t.Parallel()
 	m := newMosquitto(t, "allow_anonymous true", "log_type all")
 	g := newGateway(t, m.url(), "[[sensor]]\nname = \"fast\"\ndriver = \"sim\"\nevery = \"50ms\"\n")
 	file := g.path("messages.jsonl")
