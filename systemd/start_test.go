@@ -249,8 +249,8 @@ func TestRubbish(t *testing.T) {
 	i.wantStart(formerProgram + " trial= back=it failed its trial, and the reason is lost")
 }
 
-// TestUpgradeGivenUp: the former program is kept, and then nothing is unpacked. The installed program
-// is the former one, and not on trial.
+// TestUpgradeGivenUp: the former program is kept, and then nothing is unpacked. The installed
+// program is the former one, and not on trial.
 func TestUpgradeGivenUp(t *testing.T) {
 	i := install(t)
 	i.put("lib/fieldgate/former", shown)

@@ -23,7 +23,7 @@ var (
 	built   = "" // RFC 3339
 )
 
-// Exit codes; systemd/fieldgate.service relies on exitConfig, which no crash ends with: Go's runtime
+// Exit codes; systemd/fieldgate.service relies on exitConfig, with which no crash ends: Go's runtime
 // exits with 2.
 const (
 	exitDone   = 0
