@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -64,7 +65,7 @@ func (i *installation) read(name string) string {
 // start runs the launcher and returns what the program that it has chosen prints.
 func (i *installation) start() string {
 	i.t.Helper()
-	cmd := exec.Command(filepath.Join(i.usr, "lib/fieldgate/start"), "run")
+	cmd := exec.Command("timeout", "10", filepath.Join(i.usr, "lib/fieldgate/start"), "run")
 	cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+i.state, "FIELDGATE_TRIAL=old", "FIELDGATE_TAKEN_BACK=old")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -191,4 +192,73 @@ func TestCutAnywhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRubbish: whatever the files hold, a program runs, no start is forgotten, and a reason is
+// given.
+func TestRubbish(t *testing.T) {
+	probe := func(t *testing.T) (*installation, string) {
+		i := install(t)
+		i.put("lib/fieldgate/former", shown)
+		i.start()
+		id, _, _ := strings.Cut(i.read("trial"), " ")
+		return i, id
+	}
+	for _, rest := range []string{"", " ", " abc", " 08", " -5", " 99999999999999999999", " 1 2"} {
+		i, id := probe(t)
+		i.write("trial", id+rest+"\n")
+		i.wantStart(newProgram + " trial=" + id + " back=")
+		if got := i.read("trial"); got != id+" 1\n" {
+			t.Errorf("after %q the trial is %q", rest, got)
+		}
+	}
+	for _, name := range []string{"confirmed", "trial", "taken-back"} {
+		i, id := probe(t)
+		if err := os.RemoveAll(filepath.Join(i.state, name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(filepath.Join(i.state, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if name == "trial" {
+			if got := i.start(); !strings.HasPrefix(got, formerProgram+" trial= back=its trial cannot be recorded in ") {
+				t.Error(got)
+			}
+			continue
+		}
+		i.wantStart(newProgram + " trial=" + id + " back=")
+	}
+	for _, name := range []string{"confirmed", "trial", "taken-back"} {
+		i, _ := probe(t)
+		if err := os.RemoveAll(filepath.Join(i.state, name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(filepath.Join(i.state, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := i.start(); !strings.HasPrefix(got, newProgram+" trial=") {
+			t.Errorf("%s is a pipe: %q", name, got)
+		}
+	}
+	i, id := probe(t)
+	i.write("taken-back", id+"\n"+strings.Repeat("x", 200_000))
+	if got := i.start(); !strings.HasPrefix(got, formerProgram+" trial= back=xxx") {
+		t.Errorf("%.100q", got)
+	}
+	i.write("taken-back", id+"\n")
+	i.wantStart(formerProgram + " trial= back=it failed its trial, and the reason is lost")
+}
+
+// TestUpgradeGivenUp: the former program is kept, and then nothing is unpacked. The installed
+// program is the former one, and not on trial.
+func TestUpgradeGivenUp(t *testing.T) {
+	i := install(t)
+	i.put("lib/fieldgate/former", shown)
+	if err := os.Remove(filepath.Join(i.usr, "bin/fieldgate")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(i.usr, "lib/fieldgate/former"), filepath.Join(i.usr, "bin/fieldgate")); err != nil {
+		t.Fatal(err)
+	}
+	i.wantStart(newProgram + " trial= back=")
 }

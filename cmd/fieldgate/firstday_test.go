@@ -137,10 +137,13 @@ func TestWhatPeopleType(t *testing.T) {
 	if out := p.says("check", "-c", "fg.toml", "fg.toml"); !strings.HasPrefix(out, "fg.toml: ok") {
 		t.Errorf("the same twice: %s", out)
 	}
-	for _, args := range [][]string{{"check", "-c", "fg.toml", "other.toml"}, {"run", "-c", "fg.toml", "other.toml"}, {"check", "fg.toml", "other.toml"}, {"run", "none.toml"}} {
+	for _, args := range [][]string{{"check", "-c", "fg.toml", "other.toml"}, {"run", "-c", "fg.toml", "other.toml"}, {"check", "fg.toml", "other.toml"}} {
 		if err := p.command(args...).Run(); err == nil || err.(*exec.ExitError).ExitCode() != exitUsage {
 			t.Errorf("%v: %v", args, err)
 		}
+	}
+	if err := p.command("run", "none.toml").Run(); err == nil || err.(*exec.ExitError).ExitCode() != exitConfig {
+		t.Errorf("run without a configuration: %v", err)
 	}
 	if out := p.says("--version"); out != p.says("version") || !strings.HasPrefix(out, "fieldgate ") {
 		t.Errorf("--version: %q", out)

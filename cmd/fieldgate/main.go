@@ -23,17 +23,24 @@ var (
 	built   = "" // RFC 3339
 )
 
-// Exit codes; systemd/fieldgate.service relies on exitUsage.
+// Exit codes; systemd/fieldgate.service relies on exitConfig, with which no crash ends: Go's runtime
+// exits with 2.
 const (
 	exitDone   = 0
 	exitFailed = 1
-	exitUsage  = 2 // wrong configuration or usage: starting again does not help
+	exitUsage  = 2  // wrong configuration or usage
+	exitConfig = 78 // run, with a wrong configuration: starting again does not help
 )
 
 // An exitCode ends the program with a code of its own; the one who returns it has said why.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// configError is a configuration that run cannot use.
+type configError struct{ error }
+
+func (e configError) Unwrap() error { return e.error }
 
 // usageError is a mistake of the user who started the program.
 type usageError struct{ error }
@@ -59,6 +66,10 @@ func run(args []string) int {
 		return int(code)
 	}
 	complain(cmd.ErrOrStderr(), cmd, err)
+	var cfg configError
+	if errors.As(err, &cfg) {
+		return exitConfig
+	}
 	var usage usageError
 	var problems config.Problems
 	if errors.As(err, &usage) || errors.As(err, &problems) {

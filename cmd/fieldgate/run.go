@@ -54,8 +54,7 @@ func stateFlag(c *cobra.Command, o *options) {
 // runGateway runs the gateway; named says that the configuration file was named by the user who
 // started it.
 func runGateway(ctx context.Context, o *options, named bool) error {
-	// A crash ends by SIGABRT, which the unit restarts; its exit code would be the one of a wrong
-	// configuration.
+	// A crash ends by SIGABRT, which says what it was.
 	debug.SetTraceback("crash")
 	hangup := hangups(ctx)
 	level := new(slog.LevelVar)
@@ -73,10 +72,10 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 	onTrial := trial.Open(places.State)
 	choice, err := files.Choose(named)
 	if err != nil && onTrial != nil {
-		// Not a usage error: the service manager has to start the former program.
+		// Not a configError: the service manager has to start the former program.
 		return onTrial.Fail(fmt.Errorf("version %s cannot use the configuration: %v", version, err))
 	} else if err != nil {
-		return usageError{err}
+		return configError{err}
 	}
 	limitMemory()
 	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, notify: notify, trial: onTrial}

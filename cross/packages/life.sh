@@ -144,12 +144,14 @@ ok 'online again' within 60 status_says '^online'
 ok 'the queue is drained' within 60 drained
 
 say '-- upgrade to a program that does not work'
-dpkg-deb -R /payload/new.deb tree && printf '#!/bin/sh\nexit 1\n' >tree/usr/bin/fieldgate && sed -i 's/^Version: .*/Version: 9-1/' tree/DEBIAN/control && dpkg-deb -Znone -b tree bad.deb >out
+# 2 is what Go's runtime exits with if a program crashes before its main function.
+dpkg-deb -R /payload/new.deb tree && printf '#!/bin/sh\nexit 2\n' >tree/usr/bin/fieldgate && sed -i 's/^Version: .*/Version: 9-1/' tree/DEBIAN/control && dpkg-deb -Znone -b tree bad.deb >out
 ok 'apt installs it' apt-get install -y ./bad.deb
 ok 'the former program runs again' within 30 is_active
 ok 'it says so' within 20 sh -c '/usr/lib/fieldgate/former status | grep -q "the installed program was taken back"'
 ok 'the subscriber heard why' within 10 sh -c "grep '/events/update' received.jsonl | grep -q 'started 3 times'"
-ok 'the next version' apt-get install -y --allow-downgrades /payload/new.deb
+rm /var/lib/fieldgate/confirmed && mkfifo /var/lib/fieldgate/confirmed && chown fieldgate /var/lib/fieldgate/confirmed
+ok 'a pipe of the service does not hold the next version' timeout 60 apt-get install -y --allow-downgrades /payload/new.deb
 ok 'it is confirmed' within 30 confirmed
 rm -rf tree bad.deb
 

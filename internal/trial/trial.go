@@ -50,14 +50,15 @@ type Config struct {
 
 // A Trial is made by New. Its methods are for one goroutine at a time.
 type Trial struct {
-	cfg  Config
-	back string // why the former program runs
+	cfg   Config
+	begun time.Time
+	back  string // why the former program runs
 }
 
 // New returns the trial of this program. A program that is not on trial has one as well: what it
 // can do counts at the next upgrade.
 func New(ctx context.Context, c Config) *Trial {
-	t := &Trial{cfg: c, back: os.Getenv(EnvTakenBack)}
+	t := &Trial{cfg: c, begun: time.Now(), back: os.Getenv(EnvTakenBack)}
 	if t.back != "" {
 		t.reportBack(ctx)
 	}
@@ -196,6 +197,13 @@ func (t *Trial) able() (a Ability) {
 	return a
 }
 
+// and returns what a can do, and what b can.
+func (a Ability) and(b Ability) Ability {
+	sensors := slices.Concat(a.Sensors, b.Sensors)
+	slices.Sort(sensors)
+	return Ability{a.Broker || b.Broker, slices.Compact(sensors)}
+}
+
 func (t *Trial) confirm() error {
 	if err := t.cfg.Files.Confirm(); err != nil {
 		// It does what it should; the next start is on trial once more.
@@ -218,7 +226,12 @@ func (t *Trial) End(ctx context.Context) {
 		}
 		return
 	}
-	text, err := json.Marshal(t.able())
+	able := t.able()
+	before, err := t.wanted(ctx)
+	if err == nil && time.Since(t.begun) < t.within(before) {
+		able = before.and(able) // it has not had the time to show what it cannot do
+	}
+	text, err := json.Marshal(able)
 	if err == nil {
 		err = t.cfg.Store.Put(ctx, bucket, could, text)
 	}

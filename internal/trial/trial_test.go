@@ -182,6 +182,29 @@ func TestTakenBackIsReported(t *testing.T) {
 	}
 }
 
+// TestShortRunForgetsNothing: a program that ended soon after its start has not shown what it cannot
+// do, so that the next one is still judged by what could be done before.
+func TestShortRunForgetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			runs time.Duration
+			want string
+		}{
+			{time.Minute, `{"broker":true,"sensors":["a","b"]}`},
+			{11 * time.Minute, `{"broker":false,"sensors":["b"]}`},
+		} {
+			store, p := former(t, true, "a"), &program{}
+			tr := p.trial(t, store, nil, gateway("a", "b"))
+			time.Sleep(tt.runs)
+			p.sensors = []sampling.State{{Sensor: "b", Condition: sampling.OK}}
+			tr.End(t.Context())
+			if got := store["trial/could"]; got != tt.want {
+				t.Errorf("after %v: %s, want %s", tt.runs, got, tt.want)
+			}
+		}
+	})
+}
+
 // TestAbilityNeedsTheBrokerNow: a program that ends during an outage did not reach its broker.
 func TestAbilityNeedsTheBrokerNow(t *testing.T) {
 	store, p := kv{}, &program{acked: true}

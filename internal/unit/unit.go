@@ -1,5 +1,5 @@
 // Package unit makes a drop-in for the service's unit, with the rights that a configuration needs
-// and no others: device files, groups, address families, credentials.
+// and no others: device files, groups, address families, directories, credentials.
 package unit
 
 import (
@@ -60,6 +60,7 @@ func DropIn(c *config.Config, file string, m Machine) string {
 		slices.ContainsFunc(c.MQTT.URLs, func(url string) bool { return !strings.HasPrefix(url, "unix:") })
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The rights that %s needs, made by `fieldgate unit`: make it again when sensors or broker have changed.\n[Service]\n", file)
+	places(&b, c)
 	r.write(&b)
 	if name := c.MQTT.PasswordCredential; name != "" {
 		secret := filepath.Join(filepath.Dir(file), name)
@@ -69,6 +70,17 @@ func DropIn(c *config.Config, file string, m Machine) string {
 		fmt.Fprintf(&b, "LoadCredential=%s:%s\n", name, secret)
 	}
 	return b.String()
+}
+
+// places allows the directories that the configuration names instead of those that the unit has
+// systemd make.
+func places(b *strings.Builder, c *config.Config) {
+	for _, file := range []string{c.Buffer.Path, c.Control.Socket} {
+		dir := filepath.Dir(file)
+		if file != "" && dir != "/run/fieldgate" && dir != "/var/lib/fieldgate" {
+			fmt.Fprintf(b, "ReadWritePaths=%s\n", dir)
+		}
+	}
 }
 
 // sensor adds what a sensor needs, also one that is disabled: the shadow may enable it.

@@ -49,6 +49,7 @@ func TestDropIn(t *testing.T) {
 		{"a pin", socket, "gpio-in line=GPIO17 chip=gpiochip0", "DeviceAllow=char-gpiochip rw|SupplementaryGroups=gpio|" + local},
 		{"a socket", socket, `nmea bus=unix:/run/gps`, local},
 		{"a program", socket, `nmea bus=exec:/usr/bin/gps`, inet},
+		{"places of its own", socket + "\n[buffer]\npath = \"/data/fg/queue.db\"\n[control]\nsocket = \"/run/fieldgate/own.sock\"", "", "ReadWritePaths=/data/fg|" + local},
 		{"a credential", socket + "\nusername = \"u\"\npassword_credential = \"there\"", "", local + "|LoadCredential=there:DIR/there"},
 		{"a credential without its file", socket + "\nusername = \"u\"\npassword_credential = \"away\"", "", local},
 	} {
