@@ -23,8 +23,8 @@ var (
 	built   = "" // RFC 3339
 )
 
-// Exit codes; systemd/fieldgate.service relies on exitConfig, with which no crash ends: Go's runtime
-// exits with 2.
+// Exit codes. systemd/fieldgate.service relies on exitConfig, which is not 2: Go's runtime ends
+// some crashes with that.
 const (
 	exitDone   = 0
 	exitFailed = 1

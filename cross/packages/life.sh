@@ -138,7 +138,7 @@ ok 'the queue is kept' sh -c "[ $(waiting) -ge $before ]"
 kill $subscriber
 systemctl start mosquitto
 subscribe
-confirmed() { is "$(head -n 1 /var/lib/fieldgate/confirmed)" "$(stat -c %i.%s.%Y /usr/bin/fieldgate)"; }
+confirmed() { [ -f /var/lib/fieldgate/confirmed ] && is "$(head -n 1 /var/lib/fieldgate/confirmed)" "$(stat -c %i.%s.%Y /usr/bin/fieldgate)"; }
 ok 'the new program is confirmed' within 20 confirmed
 ok 'online again' within 60 status_says '^online'
 ok 'the queue is drained' within 60 drained

@@ -182,8 +182,8 @@ func TestTakenBackIsReported(t *testing.T) {
 	}
 }
 
-// TestShortRunForgetsNothing: a program that ended soon after its start has not shown what it cannot
-// do, so that the next one is still judged by what could be done before.
+// TestShortRunForgetsNothing: a program that ended soon after its start has not shown what it
+// cannot do, so that the next one is still judged by what could be done before.
 func TestShortRunForgetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
