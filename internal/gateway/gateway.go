@@ -277,7 +277,8 @@ func (g *Gateway) serve(ctx context.Context) error {
 	}
 	running := supervise.Start(runCtx, stopRun, tasks)
 	g.Log.Info("running", "gateway", g.Config.Gateway.ID, "version", g.Version, "run", g.store.Run(), "store", g.store.ID(), "boot", g.store.Boot(), "sensors", len(g.Config.Sensors))
-	if g.watch.Begun(runCtx) {
+	begun := g.watch.Begun(runCtx)
+	if begun {
 		g.Notify.Ready()
 		if g.Started != nil {
 			g.Started()
@@ -301,7 +302,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 	g.leaving.Store(true)
 	stopRun(nil)
 	running.Wait()
-	if result == nil || errors.Is(result, ErrRestart) {
+	if begun && (result == nil || errors.Is(result, ErrRestart)) {
 		g.trial.End(context.WithoutCancel(ctx))
 	}
 	g.Log.Info("stopping", "restart", errors.Is(result, ErrRestart))

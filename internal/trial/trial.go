@@ -19,6 +19,7 @@ const (
 	bucket    = "trial"
 	could     = "could"      // an Ability: of the program that ended last
 	told      = "taken-back" // the reason that an event has reported
+	spent     = "spent"      // ID of the program on trial, and for how long it was in runs that ended in order
 	lookEvery = time.Second
 )
 
@@ -52,7 +53,8 @@ type Config struct {
 type Trial struct {
 	cfg   Config
 	begun time.Time
-	back  string // why the former program runs
+	spent time.Duration // by the trial in earlier runs
+	back  string        // why the former program runs
 }
 
 // New returns the trial of this program. A program that is not on trial has one as well: what it
@@ -97,7 +99,8 @@ func (t *Trial) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	begin, within := time.Now(), t.within(want)
+	within := t.within(want)
+	t.spent = t.spentBefore(ctx)
 	t.cfg.Log.Info("on trial after an upgrade", "version", t.cfg.Version, "for", within, "broker", want.Broker, "sensors", len(want.Sensors))
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -106,7 +109,7 @@ func (t *Trial) Run(ctx context.Context) error {
 		if missing == "" {
 			return t.confirm()
 		}
-		if time.Since(begin) >= within {
+		if t.spent+time.Since(t.begun) >= within {
 			return t.cfg.Files.Fail(fmt.Errorf("version %s has not %s within %s, and the former version could", t.cfg.Version, missing, config.DurationText(within)))
 		}
 		select {
@@ -115,6 +118,21 @@ func (t *Trial) Run(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// spentBefore returns how long the trial has lasted in earlier runs. Otherwise a board that is on
+// for minutes at a time would never judge.
+func (t *Trial) spentBefore(ctx context.Context) time.Duration {
+	text, err := t.cfg.Store.Get(ctx, bucket, spent)
+	if err != nil {
+		return 0
+	}
+	id, rest, _ := strings.Cut(string(text), " ")
+	d, err := time.ParseDuration(rest)
+	if err != nil || id != t.cfg.Files.id {
+		return 0
+	}
+	return d
 }
 
 // wanted returns what the former program could do, of the sensors that are still configured.
@@ -217,12 +235,16 @@ func (t *Trial) confirm() error {
 }
 
 // End is for an orderly end, after Run has returned and before the connection ends: it keeps what
-// the program can do just now for the judgement of the next one. A program that is still on trial
-// has another trial at its next start.
+// the program can do just now for the judgement of the next one. The trial of a program that is still
+// on trial goes on at its next start.
 func (t *Trial) End(ctx context.Context) {
 	if t.cfg.Files != nil {
 		if err := t.cfg.Files.Ended(); err != nil {
 			t.cfg.Log.Warn("this start counts as a failed one", "err", err)
+		}
+		lasted := t.spent + time.Since(t.begun)
+		if err := t.cfg.Store.Put(ctx, bucket, spent, []byte(t.cfg.Files.id+" "+lasted.String())); err != nil {
+			t.cfg.Log.Warn("the trial begins again at the next start", "err", err)
 		}
 		return
 	}

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +36,7 @@ func (s kv) Put(_ context.Context, bucket, key string, value []byte) error {
 
 // program is what a gateway shows.
 type program struct {
+	mu            sync.Mutex
 	acked, online bool
 	sensors       []sampling.State
 	events        []contract.UpdateEvent
@@ -42,7 +45,7 @@ type program struct {
 func (p *program) trial(t *testing.T, store kv, files *trial.Files, c *config.Config) *trial.Trial {
 	return trial.New(t.Context(), trial.Config{
 		Files: files, Version: "v2", Gateway: c, Store: store,
-		Acked: func() bool { return p.acked }, Online: func() bool { return p.online }, Sensors: func() []sampling.State { return p.sensors },
+		Acked: func() bool { return p.shows().acked }, Online: func() bool { return p.shows().online }, Sensors: func() []sampling.State { return p.shows().sensors },
 		Event: func(kind string, fields any) {
 			if kind != contract.EventUpdate {
 				t.Errorf("event %s", kind)
@@ -51,6 +54,30 @@ func (p *program) trial(t *testing.T, store kv, files *trial.Files, c *config.Co
 		},
 		Log: slog.New(slog.DiscardHandler),
 	})
+}
+
+// shown is what a program shows.
+type shown struct {
+	acked, online bool
+	sensors       []sampling.State
+}
+
+func (p *program) shows() shown {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return shown{p.acked, p.online, slices.Clone(p.sensors)}
+}
+
+// can makes the program deliver, and read a sensor.
+func (p *program) can(sensor string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acked = true
+	for i := range p.sensors {
+		if p.sensors[i].Sensor == sensor {
+			p.sensors[i].Reads = 1
+		}
+	}
 }
 
 func gateway(sensors ...string) *config.Config {
@@ -109,7 +136,7 @@ func TestVerdict(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &program{sensors: []sampling.State{{Sensor: "a", Condition: sampling.OK, Reads: 1}, {Sensor: "b", Condition: sampling.Failing}}}
 				tr := p.trial(t, tt.store(t), f, gateway("a", "b"))
-				time.AfterFunc(tt.after, func() { p.acked, p.sensors[1].Reads = true, 1 })
+				time.AfterFunc(tt.after, func() { p.can("b") })
 				err := tr.Run(t.Context())
 				if tt.want == "" {
 					if err != nil || content(t, dir, "confirmed") != "1.2.3\n" || content(t, dir, "taken-back") != "" || content(t, dir, "trial") != "" {
@@ -136,8 +163,7 @@ func TestSlowSensor(t *testing.T) {
 		c := gateway("slow")
 		c.Sensors[0].Every, c.MQTT.Online = time.Hour, config.Online(24*time.Hour)
 		p := &program{sensors: []sampling.State{{Sensor: "slow"}}}
-		time.AfterFunc(time.Hour, func() { p.sensors[0].Reads = 1 })
-		time.AfterFunc(24*time.Hour, func() { p.acked = true })
+		time.AfterFunc(24*time.Hour, func() { p.can("slow") })
 		if err := p.trial(t, former(t, true, "slow"), f, c).Run(t.Context()); err != nil || content(t, dir, "confirmed") == "" {
 			t.Errorf("%v", err)
 		}
@@ -159,6 +185,32 @@ func TestOrderlyEndOnTrial(t *testing.T) {
 		tr.End(t.Context())
 		if content(t, dir, "trial") != "1.2.3 0\n" || store["trial/could"] != before {
 			t.Errorf("%q, %s", content(t, dir, "trial"), store["trial/could"])
+		}
+	})
+}
+
+// TestTrialGoesOn: a board that is on for minutes at a time judges after as much time as one that
+// stays on.
+func TestTrialGoesOn(t *testing.T) {
+	f, dir := files(t)
+	synctest.Test(t, func(t *testing.T) {
+		store := former(t, true)
+		for run := range 2 {
+			p := &program{}
+			tr := p.trial(t, store, f, gateway())
+			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+			begin := time.Now()
+			err := tr.Run(ctx)
+			if took := time.Since(begin).Round(time.Second); run == 0 && (err != nil || took != 6*time.Minute) || run == 1 && (err == nil || took != 4*time.Minute) {
+				t.Errorf("run %d: %v after %v", run, err, took)
+			}
+			cancel()
+			if run == 0 {
+				tr.End(t.Context())
+			}
+		}
+		if content(t, dir, "taken-back") == "" {
+			t.Error("it is not taken back")
 		}
 	})
 }
