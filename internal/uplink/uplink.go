@@ -106,8 +106,8 @@ type Config struct {
 	DocumentMax int
 	// DrainDelay is for how long the backlog waits after a connection; nil: not at all.
 	DrainDelay func() time.Duration
-	Labels     map[string][]byte         // of telemetry, by sensor; see payload.Labels
-	Alarm      func(contract.AlarmEvent) // a topic was refused, or passes again; called from Run's goroutine
+	Labels     map[string][]payload.Label // of telemetry, by sensor; see payload.Labels
+	Alarm      func(contract.AlarmEvent)  // a topic was refused, or passes again; called from Run's goroutine
 	Queue      Queue
 	Client     Client
 	Clock      Clock
