@@ -44,6 +44,14 @@ func Names() map[string]*config.Names {
 	return names
 }
 
+// NeedsTime returns the name of a format if it cannot carry readings without a time, else "".
+func NeedsTime(name string) string {
+	if e := New(name); e != nil && e.NeedsTime() {
+		return name
+	}
+	return ""
+}
+
 // New returns the encoder of a format; nil if there is none of that name.
 func New(name string) payload.Encoder {
 	for _, f := range Table() {
