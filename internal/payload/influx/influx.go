@@ -1,10 +1,14 @@
 // Package influx is the format "influx": InfluxDB line protocol, one line for one reading.
 //
-//	hall-climate,gateway=gw1 temperature=21.5,door=false,seq=1042i,run="3f9c61a2b07d" 1795186800123000000
+//	hall-climate,gateway=gw1 temperature=21.5,door=false,seq=1042i,run="3f9c61a2b07d" 1795187045123001042
 //
 // The measurement is the sensor; the gateway and the labels are tags. Bad fields are left out. The
 // numbers of a bucket are three fields each, and it has seq_to and n. The protocol has no null:
 // without a time the receiver would take its own, so a reading without a time is not rendered.
+//
+// Receivers overwrite a line by another of the same measurement, tags and time, which makes a
+// repetition harmless, but would lose one of two readings of the same millisecond. So the digits
+// below it are the last six of seq.
 package influx
 
 import (
@@ -44,6 +48,9 @@ var (
 	own      = []string{"gateway", "n", "run", "seq", "seq_to", "time"}
 	suffixes = [...]string{"_mean", "_min", "_max"}
 )
+
+// perMilli is how many nanoseconds a millisecond has, to which readings are dated.
+const perMilli = 1_000_000
 
 var errNoTime = errors.New("line protocol cannot carry a reading without a time")
 
@@ -85,7 +92,7 @@ func (e *Encoder) Append(dst []byte, b *payload.Batch) ([]byte, error) {
 			dst = strconv.AppendUint(append(dst, "i,n="...), r.SeqTo-r.Seq+1, 10)
 		}
 		dst = append(append(dst, 'i'), e.tail...)
-		dst = strconv.AppendInt(dst, r.Time.UnixNano(), 10)
+		dst = strconv.AppendInt(dst, r.Time.UnixMilli()*perMilli+int64(r.Seq%perMilli), 10)
 	}
 	return dst, nil
 }

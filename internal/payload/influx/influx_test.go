@@ -79,7 +79,7 @@ func decode(t testing.TB, text string) (points []point) {
 
 // TestLines holds the exact text of every kind of value and of what has to be escaped.
 func TestLines(t *testing.T) {
-	const end = `seq=7i,run="` + run + `" 1795187045123456789`
+	const end = `seq=7i,run="` + run + `" 1795187045123000007`
 	labelled := one(drivers.Float("t", 1))
 	labelled.Labels = []payload.Label{{Name: "area", Value: "1, a=b c"}, {Name: "site", Value: `"x\y" ä`}}
 	odd := one(drivers.Float("t", 1))
@@ -115,7 +115,7 @@ func TestLines(t *testing.T) {
 				t.Fatalf("%d points in %s", len(points), got)
 			}
 			p, b := points[0], tt.batch
-			if p.measurement != b.Sensor || p.tags["gateway"] != b.Gateway || len(p.tags) != 1+len(b.Labels) || !p.at.Equal(at) ||
+			if p.measurement != b.Sensor || p.tags["gateway"] != b.Gateway || len(p.tags) != 1+len(b.Labels) || !p.at.Equal(at.Truncate(time.Millisecond).Add(7)) ||
 				p.fields["seq"] != int64(7) || p.fields["run"] != run {
 				t.Errorf("another parser reads %+v", p)
 			}
@@ -135,13 +135,31 @@ func TestBatch(t *testing.T) {
 		{Last: drivers.Bool("open", true)}, {Last: drivers.Bad("humidity", "crc")}})
 	b.Readings = append(b.Readings, payload.Reading{Seq: 8, SeqTo: 10, Time: at.Add(time.Second), TimeTo: at.Add(3 * time.Second), Body: bucket})
 	got := encode(t, b)
-	want := "hall,gateway=gw1 t=21.5,seq=7i,run=\"" + run + "\" 1795187045123456789\n" +
-		"hall,gateway=gw1 t_mean=21.5,t_min=20,t_max=23,open=true,seq=8i,seq_to=10i,n=3i,run=\"" + run + "\" 1795187046123456789"
+	want := "hall,gateway=gw1 t=21.5,seq=7i,run=\"" + run + "\" 1795187045123000007\n" +
+		"hall,gateway=gw1 t_mean=21.5,t_min=20,t_max=23,open=true,seq=8i,seq_to=10i,n=3i,run=\"" + run + "\" 1795187046123000008"
 	if got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 	if points := decode(t, got); len(points) != 2 || points[1].fields["t_mean"] != 21.5 || points[1].fields["n"] != int64(3) {
 		t.Errorf("another parser reads %+v", points)
+	}
+}
+
+// TestSameMillisecond: readings of one millisecond do not overwrite each other at the receiver, and
+// are still of that millisecond.
+func TestSameMillisecond(t *testing.T) {
+	b := one()
+	for i := range uint64(5) {
+		r := b.Readings[0]
+		r.Seq = 999_998 + i
+		b.Readings = append(b.Readings, r)
+	}
+	seen := map[time.Time]bool{}
+	for _, p := range decode(t, encode(t, b)) {
+		if seen[p.at] || !p.at.Truncate(time.Millisecond).Equal(at.Truncate(time.Millisecond)) {
+			t.Errorf("%v of %v", p.at, p.fields["seq"])
+		}
+		seen[p.at] = true
 	}
 }
 
