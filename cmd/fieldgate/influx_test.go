@@ -195,7 +195,10 @@ func TestInfluxDB(t *testing.T) {
 	eventually(t, 30*time.Second, "delivery has begun", func() bool { return messages.Load() > 3 })
 	g.kill()
 	g.running()
-	eventually(t, 60*time.Second, "the backlog is delivered", func() bool { s, err := g.ask(); return err == nil && s.Health.Link.Connected && s.Health.Queue.Backlog == 0 })
+	eventually(t, 60*time.Second, "the backlog is delivered", func() bool {
+		s, err := g.ask()
+		return err == nil && s.Health.Link.Connected && s.Health.Queue.Backlog == 0
+	})
 	if g.stop() != 0 {
 		t.Error("the gateway did not stop in order")
 	}
