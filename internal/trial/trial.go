@@ -235,8 +235,8 @@ func (t *Trial) confirm() error {
 }
 
 // End is for an orderly end, after Run has returned and before the connection ends: it keeps what
-// the program can do just now for the judgement of the next one. The trial of a program that is still
-// on trial goes on at its next start.
+// the program can do just now for the judgement of the next one. The trial of a program that is
+// still on trial goes on at its next start.
 func (t *Trial) End(ctx context.Context) {
 	if t.cfg.Files != nil {
 		if err := t.cfg.Files.Ended(); err != nil {
