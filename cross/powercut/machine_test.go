@@ -88,6 +88,7 @@ func boot(t *testing.T, medium string, port string) *machine {
 	if err := m.qemu.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = m.qemu.Process.Kill() }) // of a test that failed
 	for range 100 {
 		if m.line, err = net.Dial("unix", commands); err == nil {
 			break
