@@ -15,15 +15,20 @@ import (
 	_ "github.com/mattn/go-sqlite3" // to make files that are not ours
 )
 
-// TestMistakesInTheConfiguration: `check` and a first `run` alike list all of them and exit with 2.
+// TestMistakesInTheConfiguration: `check` and a first `run` alike list all of them; `run` exits with
+// a code of its own, which systemd does not start again.
 func TestMistakesInTheConfiguration(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"a/b\"\ndriver = \"simm\"\nevery = \"-1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nperod = 3\n")
 	want := []string{`:10:8: sensor "a/b".name must not contain '/'`, `:11:10: unknown driver "simm" (did you mean "sim"?)`, `:12:9: sensor "a/b".every must be from`,
 		`:18:8: a sensor named "x" exists already`, `unknown key "perod" in sensor "x".options (did you mean "period"?)`, "  name = \"a/b\"\n         ^", "5 mistakes"}
 	for _, args := range [][]string{{"check"}, {"run", "--state-dir", g.dir}, {"read", "x"}} {
 		out, code := g.command(append(args, "-c", g.path("fieldgate.toml"))...)
-		if code != exitUsage {
-			t.Errorf("%v: exit code %d, want %d", args, code, exitUsage)
+		wantCode := exitUsage
+		if args[0] == "run" {
+			wantCode = exitConfig
+		}
+		if code != wantCode {
+			t.Errorf("%v: exit code %d, want %d", args, code, wantCode)
 		}
 		for _, w := range want {
 			if !strings.Contains(out, w) {
