@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,7 +51,7 @@ const (
 // maxSeq is beyond what any sensor can reach.
 const maxSeq = 1 << 62
 
-// telemetry is what the tracker reads of a telemetry message of any format.
+// telemetry is what the tracker reads of a telemetry message of either format.
 type telemetry struct {
 	Gateway  string `json:"gateway"`
 	Run      string `json:"run"`
@@ -128,21 +127,10 @@ func (t *Tracker) notRead(where string, err error) error {
 	return err
 }
 
-// readTelemetry reads a message of any format.
-func readTelemetry(payload []byte) (m telemetry, err error) {
-	if text := bytes.TrimLeft(payload, " \t\r\n"); len(text) > 0 && text[0] != '{' {
-		return lineProtocol(text)
-	}
-	if err := json.Unmarshal(payload, &m); err != nil {
-		return m, fmt.Errorf("telemetry: %w", err)
-	}
-	return m, nil
-}
-
 func (t *Tracker) telemetry(payload []byte, lane int) error {
-	m, err := readTelemetry(payload)
-	if err != nil {
-		return err
+	var m telemetry
+	if err := json.Unmarshal(payload, &m); err != nil {
+		return fmt.Errorf("telemetry: %w", err)
 	}
 	if m.Readings == nil {
 		m.Readings = []item{m.item}
