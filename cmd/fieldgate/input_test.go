@@ -15,8 +15,8 @@ import (
 	_ "github.com/mattn/go-sqlite3" // to make files that are not ours
 )
 
-// TestMistakesInTheConfiguration: `check` and a first `run` alike list all of them; `run` exits with
-// a code of its own, which systemd does not start again.
+// TestMistakesInTheConfiguration: `check` and a first `run` alike list all of them; `run` exits
+// with a code of its own, which systemd does not start again.
 func TestMistakesInTheConfiguration(t *testing.T) {
 	g := newGateway(t, "mqtt://127.0.0.1:1", "[[sensor]]\nname = \"a/b\"\ndriver = \"simm\"\nevery = \"-1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[[sensor]]\nname = \"x\"\ndriver = \"sim\"\nevery = \"1s\"\n[sensor.options]\nperod = 3\n")
 	want := []string{`:10:8: sensor "a/b".name must not contain '/'`, `:11:10: unknown driver "simm" (did you mean "sim"?)`, `:12:9: sensor "a/b".every must be from`,
