@@ -3,6 +3,7 @@ package homeassistant
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,11 +13,26 @@ import (
 
 // kept is an Uplink that notes what it is given.
 type kept struct {
-	set, repeated []string
+	set []string
+
+	mu       sync.Mutex
+	repeated []string
 }
 
 func (k *kept) Set(topic string, _ []byte, _ func()) { k.set = append(k.set, topic) }
-func (k *kept) Repeat(topic string)                  { k.repeated = append(k.repeated, topic) }
+
+func (k *kept) Repeat(topic string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.repeated = append(k.repeated, topic)
+}
+
+// again returns what was repeated.
+func (k *kept) again() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.repeated)
+}
 
 const twoSensors = "[[sensor]]\nname = \"a.1\"\ndriver = \"sim\"\nevery = \"1s\"\n[[sensor]]\nname = \"b\"\ndriver = \"sim\"\nevery = \"1s\"\nlast = false\n"
 
@@ -37,16 +53,17 @@ func TestAnnouncesAgain(t *testing.T) {
 			t.Error("it takes other topics, or not its own")
 		}
 		time.Sleep(time.Hour)
-		if len(k.repeated) > 0 {
-			t.Errorf("announced without a start: %q", k.repeated)
+		if len(k.again()) > 0 {
+			t.Errorf("announced without a start: %q", k.again())
 		}
 		began := time.Now()
 		a.Birth("homeassistant/status", []byte("online"))
-		for len(k.repeated) == 0 && time.Since(began) < time.Hour {
+		for len(k.again()) == 0 && time.Since(began) < time.Hour {
 			time.Sleep(time.Millisecond)
 		}
-		if waited := time.Since(began); waited > spread || !slices.Equal(k.repeated, want) {
-			t.Errorf("after %v announced again: %q", waited, k.repeated)
+		synctest.Wait()
+		if waited := time.Since(began); waited > spread || !slices.Equal(k.again(), want) {
+			t.Errorf("after %v announced again: %q", waited, k.again())
 		}
 		cancel()
 		if err := <-done; err != nil {
