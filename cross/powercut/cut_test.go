@@ -43,7 +43,9 @@ type receiver struct {
 	boot    int // the newest start of the program that was heard of, and its run
 	run     string
 	live    bool     // a live reading of it has arrived
+	left    bool     // it said that it is offline
 	updates []string // events
+	changed chan struct{}
 }
 
 func receive(t *testing.T) *receiver {
@@ -58,7 +60,7 @@ func receive(t *testing.T) *receiver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{t: t, port: port}
+	r := &receiver{t: t, port: port, changed: make(chan struct{}, 1)}
 	text := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 10000000\nmax_inflight_messages 1000\n", port)
 	if os.Geteuid() == 0 {
 		text += "user root\n"
@@ -105,13 +107,20 @@ func (r *receiver) take(m *mqtt.Message) error {
 		Run   string
 		Boot  int
 	}
+	_ = json.Unmarshal(m.Payload, &d) // what is no such document is for verify
 	switch levels := strings.Split(m.Topic, "/"); {
-	case levels[2] == "status" && json.Unmarshal(m.Payload, &d) == nil && d.State == "online" && d.Boot > r.boot:
-		r.boot, r.run, r.live = d.Boot, d.Run, false
-	case levels[2] == "telemetry" && len(levels) == 4 && json.Unmarshal(m.Payload, &d) == nil && d.Run == r.run:
+	case levels[2] == "status" && d.State == "online" && d.Boot > r.boot:
+		r.boot, r.run, r.live, r.left = d.Boot, d.Run, false, false
+	case levels[2] == "status" && d.State == "offline" && d.Run == r.run:
+		r.left = true
+	case levels[2] == "telemetry" && len(levels) == 4 && d.Run == r.run:
 		r.live = true
 	case strings.HasSuffix(m.Topic, "/events/update"):
 		r.updates = append(r.updates, string(m.Payload))
+	}
+	select {
+	case r.changed <- struct{}{}:
+	default:
 	}
 	_, err := fmt.Fprintf(r.file, "{\"topic\":%q,\"payload\":%q}\n", m.Topic, m.Payload)
 	return err
@@ -129,17 +138,27 @@ func (r *receiver) starts() int {
 func (r *receiver) delivers(m *machine, after int) time.Duration {
 	r.t.Helper()
 	begin := time.Now()
-	for time.Since(begin) < deliversWithin {
-		r.mu.Lock()
-		ok := r.boot > after && r.live
-		r.mu.Unlock()
-		if ok {
-			return time.Since(begin)
-		}
-		time.Sleep(50 * time.Millisecond)
+	if !r.until(deliversWithin, func() bool { return r.boot > after && r.live }) {
+		r.t.Fatalf("no reading within %v of the power-up:\n%s", deliversWithin, m.console)
 	}
-	r.t.Fatalf("no reading within %v of the power-up:\n%s", deliversWithin, m.console)
-	return 0
+	return time.Since(begin)
+}
+
+// until waits for what arrives to make ok true, at most so long; ok is called with mu held.
+func (r *receiver) until(limit time.Duration, ok func() bool) bool {
+	for over := time.After(limit); ; {
+		r.mu.Lock()
+		is := ok()
+		r.mu.Unlock()
+		if is {
+			return true
+		}
+		select {
+		case <-r.changed:
+		case <-over:
+			return false
+		}
+	}
 }
 
 // cutDuringOutage keeps the broker from answering, so that what is measured goes to the disk, until
@@ -166,7 +185,9 @@ func (r *receiver) verify(m *machine) string {
 	if out, code := m.do(ctx, "for i in $(seq 60); do fieldgate status | grep -q ' 0 backlog' && break; sleep 1; done; systemctl stop fieldgate; systemctl is-failed fieldgate"); code == 0 {
 		r.t.Errorf("the service failed: %s", out)
 	}
-	time.Sleep(time.Second) // for what the broker still hands over
+	if !r.until(time.Minute, func() bool { return r.left }) { // the last that it sends
+		r.t.Error("the gateway was stopped, and nothing said that it is offline")
+	}
 	out, err := exec.Command(*program, "verify", r.file.Name()).CombinedOutput()
 	if err != nil {
 		r.t.Errorf("verify: %v\n%s", err, out)
@@ -202,7 +223,7 @@ func TestServiceSurvivesPowerCuts(t *testing.T) {
 		slowest = max(slowest, took)
 		works := time.Duration(rand.Int64N(int64(6 * time.Second)))
 		if i%2 == 0 {
-			time.Sleep(works)
+			<-time.After(works) // any moment of its work
 		} else {
 			works = r.cutDuringOutage(m, 1+rand.IntN(20))
 		}
@@ -232,7 +253,7 @@ func TestUpgradeSurvivesPowerCuts(t *testing.T) {
 		next := 2 - i%2
 		m.begin(fmt.Sprintf("dpkg -i /root/packages/%d.deb >/dev/null 2>&1", next))
 		after := time.Duration(rand.Int64N(int64(12 * time.Second)))
-		time.Sleep(after)
+		<-time.After(after) // any moment of the upgrade
 		n := m.cut(probability(i))
 
 		before = r.starts()

@@ -79,9 +79,14 @@ func boot(t *testing.T, medium string, port string) *machine {
 		_ = m.disk.Serve(l) // ends with QEMU
 		l.Close()
 	}()
+	shell, err := net.Listen("unix", commands)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shell.Close()
 	m.qemu = exec.Command("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "512", "-nodefaults", "-no-reboot", "-display", "none",
 		"-kernel", *kernel, "-initrd", *initrd, "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off net.ifnames=0 systemd.show_status=0",
-		"-serial", "stdio", "-serial", "unix:"+commands+",server=on,wait=off",
+		"-serial", "stdio", "-serial", "unix:"+commands,
 		"-netdev", "user,id=n,restrict=on,guestfwd=tcp:"+brokerAddress+"-cmd:busybox nc 127.0.0.1 "+port, "-device", "virtio-net-pci,netdev=n,romfile=",
 		"-drive", "if=none,id=d,format=raw,cache=none,aio=threads,file=nbd+unix:///?socket="+socket, "-device", "virtio-blk-pci,drive=d,write-cache=on,logical_block_size=4096,physical_block_size=4096")
 	m.qemu.Stdout, m.qemu.Stderr = m.console, m.console
@@ -89,15 +94,13 @@ func boot(t *testing.T, medium string, port string) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.qemu.Process.Kill() }) // of a test that failed
-	for range 100 {
-		if m.line, err = net.Dial("unix", commands); err == nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
+	err = shell.(*net.UnixListener).SetDeadline(time.Now().Add(10 * time.Second))
+	if err == nil {
+		m.line, err = shell.Accept()
 	}
 	if err != nil {
 		m.cut(0)
-		t.Fatalf("QEMU does not listen: %v\n%s", err, m.console)
+		t.Fatalf("QEMU does not connect: %v\n%s", err, m.console)
 	}
 	m.lines = bufio.NewReader(m.line)
 	return m

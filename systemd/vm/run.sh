@@ -39,7 +39,7 @@ chmod +x initrd/init
 rm -rf payload && mkdir payload
 cp "$program" payload/fieldgate
 cp "$unit" payload/fieldgate.service
-cp "$here/test.sh" payload/
+cp "$here/test.sh" "$here/../start" payload/
 modules i2c-stub i2c-dev | while read -r m; do cp "$m" payload/; basename "$m" >>payload/modules; done
 rm -f root.img payload.img
 mke2fs -qF -t ext4 -d root root.img 900M

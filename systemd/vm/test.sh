@@ -7,6 +7,7 @@ says() { fieldgate status | grep -A1 '^climate' | grep -q "$1"; }
 load() { while read -r m; do if [ "$m" = i2c-stub.ko ]; then insmod $P/$m chip_addr=0x76; else insmod $P/$m; fi; done <$P/modules; }
 
 install -m 755 $P/fieldgate /usr/bin/
+install -D -m 755 $P/start /usr/lib/fieldgate/start
 install -m 644 $P/fieldgate.service /etc/systemd/system/
 groupadd --system i2c
 useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin --groups i2c fieldgate
