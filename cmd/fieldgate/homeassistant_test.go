@@ -300,9 +300,7 @@ func TestHomeAssistantNeedsTheseRights(t *testing.T) {
 	if s, err := g.ask(); err != nil || len(s.Health.Reasons) > 2 || !s.Health.Link.Connected {
 		t.Errorf("%v: %q", err, s.Health.Reasons)
 	}
-	if last := m.retained("fieldgate/gw/last/+"); len(last) != 2 {
-		t.Errorf("other documents: %v", last)
-	}
+	eventually(t, 10*time.Second, "other documents arrive", func() bool { return len(m.retained("fieldgate/gw/last/+")) == 2 })
 	permit(lists...)
 	if err := m.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
