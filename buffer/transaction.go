@@ -35,7 +35,9 @@ type txn struct {
 type evicted struct {
 	class   class
 	seg     *segment // nil if it was not resident
-	records int64    // unacknowledged
+	id      uint64
+	run     *run
+	records int64 // unacknowledged
 }
 
 // An added segment is only on the disk.

@@ -175,7 +175,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	g.timeFrom = timefrom.New(timefrom.Config{From: g.Config.Gateway.TimeFrom, Proxy: g.transport.HTTPProxy, Floor: clock.Floor(g.Built, last), Up: clock.Up, Known: func() bool { _, known := g.clock.Now(); return known }, Log: g.Log})
 	g.clock = clock.New(clock.Config{
 		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Elsewhere: g.timeFrom, Store: clock.In(g.store), Built: g.Built, Last: last,
-		Until: g.started + g.Config.Gateway.WaitForClock,
+		Until: g.started + g.Config.Gateway.WaitForClock, Format: formats.NeedsTime(g.Config.Telemetry.Format),
 	})
 	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Log: g.Log})
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}

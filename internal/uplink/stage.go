@@ -96,14 +96,14 @@ func (u *Uplink) stage(l *lane) bool {
 		return true
 	}
 	if l.id != buffer.EventLane {
-		if u.cfg.Clock.Pending() {
+		if u.cfg.Clock.Pending() && !u.cfg.Encoder.NeedsTime() {
 			return false
 		}
 		u.withhold(l)
 	}
 	for l.open.records < openMax {
 		u.taken = u.cfg.Queue.TakePins(u.taken, l.id, takeRecords, takeBytes)
-		u.assemble(l, u.taken)
+		u.assemble(l, u.dated(u.taken))
 		if len(l.staged) > 0 {
 			return true
 		}

@@ -19,6 +19,7 @@ type Queue interface {
 	Split()
 	TakePins(dst []buffer.Pin, lane buffer.Lane, max, maxBytes int) []buffer.Pin
 	Hold(lane buffer.Lane, streams map[string]bool)
+	HoldKernels(kernels map[string]bool)
 	Ack([]buffer.Record)
 	AckUnrouted([]buffer.Record)
 	HoldLosses(hold bool)
@@ -109,8 +110,8 @@ type Config struct {
 	DocumentMax int
 	// DrainDelay is for how long the backlog waits after a connection; nil: not at all.
 	DrainDelay func() time.Duration
-	Labels     map[string][]byte         // of telemetry, by sensor; see payload.Labels
-	Alarm      func(contract.AlarmEvent) // a topic was refused, or passes again; called from Run's goroutine
+	Labels     map[string][]payload.Label // of telemetry, by sensor; see payload.Labels
+	Alarm      func(contract.AlarmEvent)  // a topic was refused, or passes again; called from Run's goroutine
 	Queue      Queue
 	Client     Client
 	Clock      Clock
@@ -142,6 +143,7 @@ type Uplink struct {
 	search   search            // as Run knows it
 
 	held           map[string]bool // sensors whose readings wait in the store
+	undated        map[string]bool // kernel boots whose readings do, for the time
 	lanes          [3]lane
 	retired, left  bool
 	pauses         map[string]*pause
@@ -189,7 +191,7 @@ type Stats struct {
 // New makes an uplink. It does nothing before Run.
 func New(c Config) *Uplink {
 	u := &Uplink{cfg: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
-		refusals: map[string]string{}, last: map[string]*newest{}, weights: map[string]float64{}, now: time.Now}
+		refusals: map[string]string{}, last: map[string]*newest{}, undated: map[string]bool{}, weights: map[string]float64{}, now: time.Now}
 	if u.cfg.Beat == nil {
 		u.cfg.Beat = func(time.Duration) {}
 	}
@@ -361,6 +363,7 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 		u.left = true
 		u.cfg.Client.Withdraw(priorityEvents + 1) // P/status is next
 	}
+	u.date()
 	u.resume()
 	wait := u.fill(link, resting)
 	if u.lanes[0].inFlight+u.lanes[1].inFlight+u.lanes[2].inFlight+len(u.lanes[buffer.EventLane].staged) == 0 {
