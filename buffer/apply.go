@@ -51,11 +51,6 @@ func (c *committer) apply(t *txn) {
 	for _, a := range t.added {
 		sh := &s.shelves[a.class]
 		sh.depth += a.records
-		if a.seg != nil {
-			for _, it := range a.seg.items {
-				sh.kernels[a.seg.run.kernel].add(it.pos, 1)
-			}
-		}
 		if a.seg == nil || !s.passIfHeldLocked(sh, a.seg) {
 			sh.cover(a.id, a.last+1)
 		}
@@ -107,14 +102,12 @@ func (s *Store) applyEvictionLocked(e evicted) {
 	sh := &s.shelves[e.class]
 	if e.seg == nil {
 		sh.depth -= e.records
-		sh.kernels[e.run.kernel].add(e.id, -e.records)
 		return
 	}
 	for _, it := range e.seg.items {
 		if it.state != done {
 			it.state = done
 			sh.depth--
-			sh.kernels[e.run.kernel].add(it.pos, -1)
 			if it.pos >= sh.liveFrom {
 				sh.live--
 			}

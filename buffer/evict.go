@@ -161,7 +161,7 @@ func (c *committer) evict(t *txn, cl class, expired bool) (int, error) {
 			c.unclaim(seg)
 			return 0, nil
 		}
-		e := evicted{class: cl, id: r.seg.id, run: r.seg.run, records: r.records - int64(popcount(r.bits))}
+		e := evicted{class: cl, records: r.records - int64(popcount(r.bits))}
 		if seg == nil {
 			t.removed = append(t.removed, removal{lossKey{cl.kind(), r.seg.run.id, "", reasonCorrupt}, 0, 0, uint64(e.records)})
 		} else {
@@ -231,7 +231,7 @@ func (c *committer) evictOutranked(t *txn, seg *segment) bool {
 	s.mu.Unlock()
 	if ok {
 		c.enterInLedger(t, seg)
-		t.evicted = append(t.evicted, evicted{class: seg.class, seg: seg, id: seg.id, run: seg.run, records: int64(seg.left)})
+		t.evicted = append(t.evicted, evicted{class: seg.class, seg: seg, records: int64(seg.left)})
 	}
 	return ok
 }

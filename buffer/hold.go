@@ -6,15 +6,15 @@ import "maps"
 // hold nothing but records of streams that are held. Each is read once; the gap is made wider again
 // when its streams are free. Store.mu guards it, and its methods need it held.
 type passed struct {
-	from map[heldKey]uint64 // of each key: no segment that has records of it has a lower id
-	high uint64             // above the ids of all of them
+	from map[string]uint64 // of each held stream: no segment that has records of it has a lower id
+	high uint64            // above the ids of all of them
 
 	// A stream that is free for one Take does not cost another look at all others: until the gap is
 	// shorter, what it has below to is of the streams in held, and when these are held again it
 	// begins at to.
 	to    uint64 // 0: nothing is known
-	held  map[heldKey]bool
-	freed map[heldKey]bool // those of them that were passed over
+	held  map[string]bool
+	freed map[string]bool // those of them that were passed over
 }
 
 // Hold makes Take skip the records of these streams in a lane from now on; each call replaces the
@@ -23,35 +23,19 @@ type passed struct {
 // map is copied. After each change of the set, Take reads the skipped segments once.
 func (s *Store) Hold(lane Lane, streams map[string]bool) {
 	s.mu.Lock()
-	now := map[heldKey]bool{}
-	for k := range s.passing[lane] {
-		if k.stream == "" {
-			now[k] = true
-		}
-	}
-	for stream, held := range streams {
-		if held {
-			now[heldKey{stream: stream}] = true
-		}
-	}
-	s.holdLocked(lane, now)
-	s.mu.Unlock()
-	s.wakeTaker()
-}
-
-// holdLocked replaces the keys over which Take passes in a lane.
-func (s *Store) holdLocked(lane Lane, now map[heldKey]bool) {
 	before := s.passing[lane]
-	s.passing[lane] = now
+	s.passing[lane] = maps.Clone(streams)
 	for c := range s.shelves {
 		sh := &s.shelves[c]
 		for _, seg := range sh.segments {
 			seg.scan[lane] = 0
 		}
 		if class(c).diskLane() == lane {
-			sh.hold(before, now)
+			sh.hold(before, streams)
 		}
 	}
+	s.mu.Unlock()
+	s.wakeTaker()
 }
 
 // diskLane returns the lane of what is only on the disk.
@@ -63,13 +47,13 @@ func (c class) diskLane() Lane {
 }
 
 // hold makes the gap follow a change of the streams over which Take passes.
-func (sh *shelf) hold(before, now map[heldKey]bool) {
+func (sh *shelf) hold(before, now map[string]bool) {
 	p := &sh.passed
-	low, freed := p.high, map[heldKey]bool{}
-	for key, id := range p.from {
-		if !now[key] {
-			low, freed[key] = min(low, id), true
-			delete(p.from, key)
+	low, freed := p.high, map[string]bool{}
+	for stream, id := range p.from {
+		if !now[stream] {
+			low, freed[stream] = min(low, id), true
+			delete(p.from, stream)
 		}
 	}
 	if len(freed) > 0 {
@@ -82,32 +66,32 @@ func (sh *shelf) hold(before, now map[heldKey]bool) {
 		if kept.to > to { // known of more, some of which may have been passed over again
 			*p = kept
 		} else {
-			p.to, p.held, p.freed = to, map[heldKey]bool{}, map[heldKey]bool{}
+			p.to, p.held, p.freed = to, map[string]bool{}, map[string]bool{}
 		}
 		maps.Copy(p.held, before)
 		maps.Copy(p.freed, freed)
 	}
-	for key := range p.held {
-		if !now[key] {
+	for stream := range p.held {
+		if !now[stream] {
 			return
 		}
 	}
 	if sh.gap() && sh.gapLo < p.to {
-		for key := range p.freed {
-			p.note(key, sh.gapLo)
+		for stream := range p.freed {
+			p.note(stream, sh.gapLo)
 		}
 		sh.shrink(sh.gapLo, p.to)
 	}
 	p.to, p.held, p.freed = 0, nil, nil
 }
 
-// note enters that a segment with records of a key was passed over.
-func (p *passed) note(key heldKey, id uint64) {
+// note enters that a segment with records of a stream was passed over.
+func (p *passed) note(stream string, id uint64) {
 	if p.from == nil {
-		p.from = make(map[heldKey]uint64)
+		p.from = make(map[string]uint64)
 	}
-	if first, ok := p.from[key]; !ok || id < first {
-		p.from[key] = id
+	if first, ok := p.from[stream]; !ok || id < first {
+		p.from[stream] = id
 	}
 }
 
@@ -121,18 +105,11 @@ func (p *passed) before(id uint64) bool {
 	return false
 }
 
-// passLocked enters a segment that is only on the disk from now on. One of a held kernel boot waits
-// for that, whatever streams are held.
-func (s *Store) passLocked(sh *shelf, seg *segment) {
-	kernel := heldKey{kernel: seg.run.kernel}
-	held := s.passing[seg.class.diskLane()][kernel]
+// pass enters a segment that is only on the disk from now on.
+func (sh *shelf) pass(seg *segment) {
 	for _, it := range seg.items {
-		switch {
-		case it.state != waiting:
-		case held:
-			sh.passed.note(kernel, seg.id)
-		default:
-			sh.passed.note(heldKey{stream: it.stream}, seg.id)
+		if it.state == waiting {
+			sh.passed.note(it.stream, seg.id)
 		}
 	}
 	sh.passed.high = max(sh.passed.high, seg.last()+1)
@@ -152,7 +129,7 @@ func (s *Store) unloadPassedLocked(sh *shelf) {
 			i++
 			continue
 		}
-		s.passLocked(sh, seg)
+		sh.pass(seg)
 		s.cached -= seg.cost
 		sh.remove(seg)
 	}
@@ -164,17 +141,12 @@ func (s *Store) passIfHeldLocked(sh *shelf, seg *segment) bool {
 	if sh.gap() && seg.id >= sh.gapLo {
 		return false
 	}
-	pass := s.passing[seg.class.diskLane()]
-	kernel := pass[heldKey{kernel: seg.run.kernel}]
 	for _, it := range seg.items {
-		if !kernel && !pass[heldKey{stream: it.stream}] {
+		if !s.passing[seg.class.diskLane()][it.stream] {
 			return false
 		}
-		if kernel {
-			sh.kernels[seg.run.kernel].pass(it.pos)
-		}
 	}
-	s.passLocked(sh, seg)
+	sh.pass(seg)
 	return true
 }
 

@@ -130,14 +130,13 @@ func TestHoldInEachLane(t *testing.T) {
 
 // What changes on the disk while a stream is free for a probe is not passed over afterwards.
 func TestGapAfterAProbe(t *testing.T) {
-	a := map[heldKey]bool{{stream: "a"}: true}
-	s := &Store{}
+	a := map[string]bool{"a": true}
 	passing := func() *shelf { // over the segments 10 to 29
 		sh := &shelf{gapLo: 30, gapHi: 40, liveFrom: 100}
 		for id := uint64(10); id < 30; id++ {
-			seg := &segment{class: normalClass, id: id, run: &run{}}
+			seg := &segment{class: normalClass, id: id}
 			seg.items = []*item{{segment: seg, pos: id, stream: "a", state: waiting}}
-			s.passLocked(sh, seg)
+			sh.pass(seg)
 		}
 		return sh
 	}
@@ -150,7 +149,7 @@ func TestGapAfterAProbe(t *testing.T) {
 		{"the first was read", func(sh *shelf) { sh.shrink(10, 11) }, 30, 40},
 		{"more was read than passed over", func(sh *shelf) { sh.shrink(10, 35) }, 35, 40},
 		{"another takes the place of some", func(sh *shelf) { sh.cover(20, 21) }, 10, 40},
-		{"another stream is held", func(sh *shelf) { sh.hold(nil, map[heldKey]bool{{stream: "b"}: true}) }, 30, 40},
+		{"another stream is held", func(sh *shelf) { sh.hold(nil, map[string]bool{"b": true}) }, 30, 40},
 		{"reading began before it was free", func(sh *shelf) { sh.shrink(30, 35) }, 30, 40},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

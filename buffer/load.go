@@ -84,7 +84,6 @@ func (c *committer) adopt(r *row, low uint64) bool {
 		s.loseLocked(removal{lossKey{seg.class.kind(), seg.run.id, "", reasonCorrupt}, 0, 0, uint64(n)}, now)
 		s.stats.Corrupt += uint64(n)
 		sh.depth -= n
-		sh.kernels[seg.run.kernel].add(seg.id, -n)
 		s.log.Error("segment cannot be read", "path", s.path, "class", tables[seg.class], "segment", seg.id, "records", n)
 		return false
 	}

@@ -16,7 +16,7 @@ func (m *model) take(lane Lane, n, maxBytes int) int {
 	for _, r := range got {
 		id := refOf(r)
 		size += len(r.Body)
-		if m.passing[lane][r.Stream] || r.Kind == Readings && m.kernels[r.Kernel] {
+		if m.passing[lane][r.Stream] {
 			m.t.Errorf("took %+v, which is held", id)
 		}
 		want, known := m.bodies[id]
@@ -76,20 +76,6 @@ func (m *model) hold(lane Lane) {
 	}
 	m.earlier[lane], m.passing[lane] = m.passing[lane], streams
 	m.s.Hold(lane, streams)
-}
-
-// holdKernels lets Take pass over other kernel boots than before.
-func (m *model) holdKernels() {
-	m.kernels = map[string]bool{}
-	for k := range m.kernel + 1 {
-		if m.rng.IntN(3) == 0 {
-			m.kernels[fmt.Sprint("kernel ", k)] = true
-		}
-	}
-	m.s.HoldKernels(m.kernels)
-	for lane := range m.last { // older runs may come after newer ones
-		m.last[lane] = map[string]ref{}
-	}
 }
 
 func (m *model) ack(lane Lane) {
@@ -223,17 +209,6 @@ func (m *model) drain() {
 		m.passing[lane] = nil
 		m.s.Hold(lane, nil)
 	}
-	m.holdKernels()
-	m.deliver()
-	m.accounted()
-	if s := m.s.Stats(); s.Held != s.Live+s.Backlog {
-		m.t.Errorf("%d are held of %d live and %d others", s.Held, s.Live, s.Backlog)
-	}
-	m.kernels = nil
-	m.s.HoldKernels(nil)
-	for lane := range m.last {
-		m.last[lane] = map[string]ref{}
-	}
 	m.deliver()
 	m.accounted()
 	m.empty()
@@ -263,7 +238,7 @@ func (m *model) deliver() {
 // accounted checks that every record was delivered, is in the ledger or held.
 func (m *model) accounted() {
 	for r := range m.bodies {
-		if !m.acked[r] && !m.lost[r] && !m.gone[r] && !m.passing[BacklogLane][r.stream] && !m.passing[EventLane][r.stream] && (r.kind == Events || !m.kernels[m.kernelOf[r.run]]) {
+		if !m.acked[r] && !m.lost[r] && !m.gone[r] && !m.passing[BacklogLane][r.stream] && !m.passing[EventLane][r.stream] {
 			m.t.Errorf("%+v is neither delivered nor in the ledger", r)
 		}
 	}

@@ -55,8 +55,6 @@ type model struct {
 	held      [3][]Record        // taken, by queue
 	passing   [3]map[string]bool // given to Hold, by queue
 	earlier   [3]map[string]bool // and before that
-	kernels   map[string]bool    // given to HoldKernels
-	kernelOf  map[string]string  // kernel boots, by run
 	last      [3]map[string]ref  // last taken of a stream, by queue
 	seqs      map[string]uint64  // of this boot
 }
@@ -78,7 +76,7 @@ func runModel(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	m := &model{t: t, rng: rng, path: filepath.Join(t.TempDir(), "queue.db"),
 		bodies: map[ref][]byte{}, durable: map[ref]bool{}, acked: map[ref]bool{}, lost: map[ref]bool{}, gone: map[ref]bool{},
-		thinned: map[ref]bool{}, refused: map[ref]bool{}, nobody: map[ref]bool{}, retried: map[ref]bool{}, kernelOf: map[string]string{}, old: map[ref]int{}}
+		thinned: map[ref]bool{}, refused: map[ref]bool{}, nobody: map[ref]bool{}, retried: map[ref]bool{}, old: map[ref]int{}}
 	m.o = Options{
 		MaxLoss:  []time.Duration{0, time.Millisecond, time.Hour}[rng.IntN(3)],
 		MaxBytes: []int64{MinMaxBytes, 2 << 20, 64 << 20}[rng.IntN(3)],
@@ -93,9 +91,6 @@ func runModel(t *testing.T, seed uint64) {
 		m.step(crashy)
 		if rng.IntN(10) == 0 {
 			m.hold(Lane(rng.IntN(3)))
-		}
-		if rng.IntN(20) == 0 {
-			m.holdKernels()
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d, options %+v", seed, m.o)
@@ -131,8 +126,6 @@ func (m *model) open() {
 	for lane := range Lane(3) {
 		m.s.Hold(lane, m.passing[lane])
 	}
-	m.s.HoldKernels(m.kernels)
-	m.kernelOf[m.s.Run()] = m.o.KernelBoot
 	m.seqs = map[string]uint64{}
 	for i := range m.held {
 		m.held[i] = nil

@@ -153,10 +153,9 @@ type shelf struct {
 	segments     []*segment
 	gapLo, gapHi uint64
 	passed       passed
-	kernels      map[string]*heldKernel // see HoldKernels
-	depth        int64                  // unacknowledged records, resident or not
-	liveFrom     uint64                 // records from this position on are live
-	live         int64                  // unacknowledged live records
+	depth        int64  // unacknowledged records, resident or not
+	liveFrom     uint64 // records from this position on are live
+	live         int64  // unacknowledged live records
 }
 
 func (sh *shelf) gap() bool { return sh.gapLo < sh.gapHi }

@@ -171,9 +171,6 @@ func (c *committer) forgetDisk() map[uint64]bool {
 		sh := &s.shelves[i]
 		sh.depth = 0
 		sh.passed = passed{}
-		for _, k := range sh.kernels {
-			k.n = 0
-		}
 		kept := sh.segments[:0]
 		for _, seg := range sh.segments {
 			skip[seg.id] = true
@@ -186,11 +183,6 @@ func (c *committer) forgetDisk() map[uint64]bool {
 					if it.state != done {
 						s.front += it.cost()
 					}
-				}
-			}
-			for _, it := range seg.items {
-				if it.state != done {
-					sh.kernels[seg.run.kernel].add(it.pos, 1)
 				}
 			}
 			if seg.left > 0 {

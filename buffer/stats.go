@@ -10,7 +10,6 @@ type Stats struct {
 	Backlog    int64 // readings
 	InFlight   int64
 	Front      int64    // in RAM only
-	Held       int64    // readings that HoldKernels keeps back, as far as Take has come to them
 	Priorities [3]int64 // readings of priority Low, Normal and High
 
 	Losses     int64 // entries of the ledger
@@ -65,7 +64,6 @@ func (s *Store) Stats() Stats {
 		st.Backlog += l.depth - l.live
 		st.Priorities[i] = l.depth
 	}
-	st.Held = s.heldLocked()
 	st.InFlight = s.inFlight
 	st.Losses = s.losses.rows - int64(len(s.losses.acked))
 	st.MaxBytes = s.o.MaxBytes

@@ -100,7 +100,6 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Pin, max, maxByte
 		if seg.waiting == 0 || seg.evicting || seg.private {
 			continue
 		}
-		kernel := pass[heldKey{kernel: seg.run.kernel}]
 		for i := seg.scan[lane]; i < len(seg.items) && seg.waiting > 0; i++ {
 			it := seg.items[i]
 			switch {
@@ -111,11 +110,7 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Pin, max, maxByte
 				return out, false
 			case s.expiredLocked(seg, it, now):
 				s.loseItemLocked(seg, it, reasonExpired, now)
-			case kernel:
-				if lane == BacklogLane {
-					sh.kernels[seg.run.kernel].pass(it.pos)
-				}
-			case pass[heldKey{stream: it.stream}]:
+			case pass[it.stream]:
 			case len(out) > 0 && (len(out) >= max || bytes+len(it.body) > maxBytes):
 				return out, true
 			default:
@@ -207,7 +202,6 @@ func (s *Store) finishLocked(it *item, now time.Duration) {
 	seg.left--
 	sh := &s.shelves[seg.class]
 	sh.depth--
-	sh.kernels[seg.run.kernel].add(it.pos, -1)
 	if it.pos >= sh.liveFrom {
 		sh.live--
 	}

@@ -109,7 +109,7 @@ func (in *thinning) read(t *txn, cl class, level int64) error {
 			id, err = c.firstAfter(cl, level, r.seg.id)
 			continue
 		}
-		t.evicted = append(t.evicted, evicted{class: cl, seg: seg, id: r.seg.id, run: r.seg.run, records: r.records - int64(popcount(r.bits))})
+		t.evicted = append(t.evicted, evicted{class: cl, seg: seg, records: r.records - int64(popcount(r.bits))})
 		if seg == nil {
 			seg = r.seg
 		}

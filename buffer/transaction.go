@@ -35,9 +35,7 @@ type txn struct {
 type evicted struct {
 	class   class
 	seg     *segment // nil if it was not resident
-	id      uint64
-	run     *run
-	records int64 // unacknowledged
+	records int64    // unacknowledged
 }
 
 // An added segment is only on the disk.

@@ -381,8 +381,14 @@ func (c *Clock) Origin() (source string, uncertainty time.Duration) {
 	return o.Source, o.Uncertainty
 }
 
-// Pending reports whether the time of the running kernel may still become known soon.
-func (c *Clock) Pending() bool { return c.Wait() > 0 }
+// Pending reports whether readings wait for the time of the running kernel.
+func (c *Clock) Pending() bool {
+	if c.cfg.Format == "" {
+		return c.Wait() > 0
+	}
+	_, known := c.Now()
+	return !known
+}
 
 // PowerUpAge returns how long ago a kernel boot began; false while that is not known. A nil Clock
 // knows nothing.

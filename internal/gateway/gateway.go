@@ -203,7 +203,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, NoBroker: g.Config.NoBroker(), Subscriptions: subscriptions, Online: g.Config.MQTT.Online, Up: g.clock.Up, Stats: client.Stats})
 	alarm := func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }
 	g.uplink = uplink.New(uplink.Config{
-		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
+		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), JSON: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Announced: homeassistant.TopicPrefix(g.Config), Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
 		Labels: payload.Labels(g.Config), Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: alarm, Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Beat: g.watch.Part("uplink").Beat, Log: g.peers,

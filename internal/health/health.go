@@ -149,15 +149,9 @@ func (m *Monitor) Snapshot() contract.Health {
 // reasons says what is wrong with the gateway as a whole.
 func (f *Figures) reasons() []string {
 	list := slices.Clip(some(f.Trouble, "problems with the link"))
-	switch held := f.Store.Held; {
+	switch {
 	case f.NeedsTime != "" && !f.ClockSync:
-		which := "readings"
-		if held > 0 {
-			which = fmt.Sprintf("%d readings", held)
-		}
-		list = append(list, fmt.Sprintf("the clock is not synchronised: %s wait for the time: telemetry.format = %q needs it; let NTP set the clock, or name a source in gateway.time_from", which, f.NeedsTime))
-	case held > 0:
-		list = append(list, fmt.Sprintf("%d readings wait for the time of an earlier power-up, which was never known: telemetry.format = %q needs it; with \"json\" they are sent without", held, f.NeedsTime))
+		list = append(list, fmt.Sprintf("the clock is not synchronised: %d readings wait for the time, which telemetry.format = %q needs: let NTP set the clock, or name a source in gateway.time_from", f.Store.Live+f.Store.Backlog, f.NeedsTime))
 	case f.ClockWait > 0:
 		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %s (gateway.wait_for_clock)", config.DurationText(f.ClockWait.Round(time.Second))))
 	}

@@ -46,8 +46,7 @@ type Encoder interface {
 	ContentType() string
 	// BatchMax is how many readings fit into one message; 0: no limit of the format.
 	BatchMax() int
-	// NeedsTime reports whether a reading without a time cannot be rendered: it waits until the
-	// time is known.
+	// NeedsTime reports whether a reading without a time cannot be rendered.
 	NeedsTime() bool
 	// Append appends the message of a batch to dst. A reading whose body is malformed is an error.
 	Append(dst []byte, b *Batch) ([]byte, error)

@@ -67,7 +67,7 @@ func (b *broker) put(flights []flight) {
 	b.sent = append(flights, b.sent...)
 }
 
-// wall is a clock that knows all times unless it is pending, but not those of some kernel boots.
+// wall is a clock that knows all times unless it is pending, but for those of some kernel boots.
 type wall struct {
 	pending bool
 	unknown map[string]bool
@@ -124,7 +124,7 @@ func (r *rig) begin(change func(*Config)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), Newest: new(payloadjson.Encoder), BatchMax: 100,
+	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), JSON: new(payloadjson.Encoder), BatchMax: 100,
 		Last: func(string) bool { return false }, Alarm: func(a contract.AlarmEvent) { r.alarms = append(r.alarms, a) },
 		Queue: r.store, Client: r.broker, Clock: r.clock, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {

@@ -19,7 +19,6 @@ type Queue interface {
 	Split()
 	TakePins(dst []buffer.Pin, lane buffer.Lane, max, maxBytes int) []buffer.Pin
 	Hold(lane buffer.Lane, streams map[string]bool)
-	HoldKernels(kernels map[string]bool)
 	Ack([]buffer.Record)
 	AckUnrouted([]buffer.Record)
 	HoldLosses(hold bool)
@@ -78,8 +77,7 @@ type Times interface {
 // Clock is what the uplink needs of the clock.
 type Clock interface {
 	Times
-	// Pending reports whether the time of the running kernel may still become known soon: sending
-	// waits for it.
+	// Pending reports whether sending waits for the time of the running kernel.
 	Pending() bool
 }
 
@@ -94,7 +92,7 @@ type Config struct {
 	Gateway  string
 	Topics   contract.Topics
 	Encoder  payload.Encoder
-	Newest   payload.Encoder          // of P/last
+	JSON     payload.Encoder          // of P/last, and of readings without a time if Encoder needs one
 	BatchMax int                      // readings in one message
 	Hold     bool                     // PUBACK 0x10 means held, not delivered
 	Last     func(sensor string) bool // whether P/last is kept for a sensor
@@ -143,7 +141,6 @@ type Uplink struct {
 	search   search            // as Run knows it
 
 	held           map[string]bool // sensors whose readings wait in the store
-	undated        map[string]bool // kernel boots whose readings do, for the time
 	lanes          [3]lane
 	retired, left  bool
 	pauses         map[string]*pause
@@ -191,7 +188,7 @@ type Stats struct {
 // New makes an uplink. It does nothing before Run.
 func New(c Config) *Uplink {
 	u := &Uplink{cfg: c, wake: make(chan struct{}, 1), pauses: map[string]*pause{}, culprits: map[string]int{},
-		refusals: map[string]string{}, last: map[string]*newest{}, undated: map[string]bool{}, weights: map[string]float64{}, now: time.Now}
+		refusals: map[string]string{}, last: map[string]*newest{}, weights: map[string]float64{}, now: time.Now}
 	if u.cfg.Beat == nil {
 		u.cfg.Beat = func(time.Duration) {}
 	}
@@ -363,7 +360,6 @@ func (u *Uplink) step(ctx context.Context) time.Duration {
 		u.left = true
 		u.cfg.Client.Withdraw(priorityEvents + 1) // P/status is next
 	}
-	u.date()
 	u.resume()
 	wait := u.fill(link, resting)
 	if u.lanes[0].inFlight+u.lanes[1].inFlight+u.lanes[2].inFlight+len(u.lanes[buffer.EventLane].staged) == 0 {

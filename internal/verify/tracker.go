@@ -94,7 +94,7 @@ func (t *Tracker) message(topic string, payload []byte) error {
 	switch {
 	case n >= 2 && levels[n-2] == "telemetry":
 		return t.compressed(payload, live)
-	case n >= 3 && levels[n-3] == "telemetry" && levels[n-1] == "late":
+	case n >= 3 && levels[n-3] == "telemetry" && (levels[n-1] == "late" || levels[n-1] == "undated"):
 		return t.compressed(payload, late)
 	case n >= 2 && levels[n-2] == "events":
 		return t.event(payload)

@@ -22,7 +22,7 @@ func Table() []Format {
 	return []Format{
 		{Word: config.Word{Name: "json", Doc: "one document with the readings of a sensor as a list"}, New: func() payload.Encoder { return new(json.Encoder) }},
 		{Word: config.Word{Name: "json-flat", Doc: "one reading in a message, its fields beside the identity"}, New: func() payload.Encoder { return new(jsonflat.Encoder) }},
-		{Word: config.Word{Name: "influx", Doc: "lines of InfluxDB line protocol, one for each reading; readings without a known time wait for it"}, New: func() payload.Encoder { return new(influx.Encoder) }, Names: influx.Names()},
+		{Word: config.Word{Name: "influx", Doc: "lines of InfluxDB line protocol, one for each reading; readings wait until the time is known"}, New: func() payload.Encoder { return new(influx.Encoder) }, Names: influx.Names()},
 	}
 }
 
