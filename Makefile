@@ -13,7 +13,7 @@ export CGO_ENABLED = 1
 export CGO_CFLAGS  = -O2 -DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_DQS=0 -DSQLITE_MAX_EXPR_DEPTH=0
 TAGS = sqlite_omit_load_extension,netgo,osusergo
 
-.PHONY: build demo test race lint docs unit test-unit-vm bench clean
+.PHONY: build demo test race lint docs unit test-consumers test-unit-vm bench clean
 
 build:
 	go build -trimpath -tags $(TAGS) -ldflags "$(LDFLAGS)" -o bin/fieldgate ./cmd/fieldgate
@@ -26,6 +26,11 @@ test:
 
 race:
 	go test -race -tags $(TAGS) $(ARGS) ./...
+
+# Telemetry in the programs that take it, which have to be installed: mosquitto, influxdb.
+test-consumers:
+	command -v influxd mosquitto_pub
+	go test -tags $(TAGS) -count 1 -v -run TestInfluxDB ./cmd/fieldgate
 
 # Style, and what the compilers for other machines say: only buffer needs C, and nothing needs 64 bits.
 lint:

@@ -7,6 +7,7 @@ require (
 	github.com/adrianmo/go-nmea v1.10.0
 	github.com/aldas/go-modbus-client v0.5.0
 	github.com/gorilla/websocket v1.5.3
+	github.com/influxdata/line-protocol/v2 v2.2.1
 	github.com/klauspost/compress v1.20.3
 	github.com/mattn/go-sqlite3 v1.14.52
 	github.com/mochi-mqtt/server/v2 v2.7.9

@@ -118,7 +118,7 @@ func modelThin(level int, in []Record) (out []Record) {
 func (m *model) open() {
 	if m.o.Up == nil || m.rng.IntN(2) == 0 {
 		m.kernel++
-		ahead := time.Duration(m.rng.Int64N(1e15))
+		ahead := 3*time.Hour + time.Duration(m.rng.Int64N(1e15)) // readings are up to 2h old
 		m.o.Up = func() time.Duration { return ahead + bootTime() }
 		m.o.KernelBoot = fmt.Sprint("kernel ", m.kernel)
 	}

@@ -195,9 +195,10 @@ const MaxLossMax = time.Hour
 // A Catalogue is what a configuration can name. Those who have it hand it in.
 type Catalogue struct {
 	Drivers   []drivers.Spec
-	Formats   Words    // of telemetry; the first is the default
-	Commands  Words    // that [commands] allow may list
-	Allowed   []string // commands that may run unless the configuration says otherwise
+	Formats   Words             // of telemetry; the first is the default
+	Names     map[string]*Names // by format
+	Commands  Words             // that [commands] allow may list
+	Allowed   []string          // commands that may run unless the configuration says otherwise
 	Platforms []Platform
 }
 

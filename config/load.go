@@ -119,6 +119,7 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	b.check(&c, catalogue)
 	b.sensorDefaults(&c)
 	b.checkSensors(c.Sensors, catalogue.Drivers)
+	b.checkNames(&c, catalogue.Names[c.Telemetry.Format])
 	b.checkTimeFrom(&c)
 	b.checkHomeAssistant(&c)
 	r.nameSensors(c.Sensors)

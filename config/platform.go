@@ -91,11 +91,11 @@ func (b *binder) checkPlatform(c *Config, platforms []Platform) (p Platform) {
 	if s := c.MQTT.SessionExpiry; p.SessionMax > 0 && s > p.SessionMax {
 		b.report(b.at("mqtt.session_expiry"), "mqtt.session_expiry is %s: %s keeps sessions for at most %s", DurationText(s), p.Name, DurationText(p.SessionMax))
 	}
-	if longest := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/s/late"; p.TopicLevels > 0 && strings.Count(longest, "/") >= p.TopicLevels {
+	if longest := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/s/undated"; p.TopicLevels > 0 && strings.Count(longest, "/") >= p.TopicLevels {
 		b.report(b.at("gateway.topic_prefix"), "gateway.topic_prefix has too many levels: topics such as %s have %d, and %s allows %d", longest, strings.Count(longest, "/")+1, p.Name, p.TopicLevels)
 	}
 	for i := range c.Sensors {
-		topic := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/" + c.Sensors[i].Name + "/late"
+		topic := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/" + c.Sensors[i].Name + "/undated"
 		if p.TopicBytes > 0 && len(topic) > p.TopicBytes {
 			b.report(b.at(fmt.Sprintf("sensor.%d.name", i)), "the topic %s has %d bytes, and %s allows %d: shorten gateway.topic_prefix or the names", topic, len(topic), p.Name, p.TopicBytes)
 		}

@@ -10,7 +10,7 @@ import (
 
 // catalogue is what a configuration can name in this program.
 func catalogue() config.Catalogue {
-	return config.Catalogue{Drivers: all.Specs(), Formats: formats.Words(), Commands: command.Words(), Allowed: command.Allowed(),
+	return config.Catalogue{Drivers: all.Specs(), Formats: formats.Words(), Names: formats.Names(), Commands: command.Words(), Allowed: command.Allowed(),
 		Platforms: platform.Table()}
 }
 

@@ -53,7 +53,7 @@ func TestDocumentationNamesEverything(t *testing.T) {
 		}
 	}
 	topics := contract.NewTopics("x", "P")
-	for _, topic := range []string{topics.Status(), topics.Telemetry("<sensor>"), topics.Late("<sensor>"), topics.Last("<sensor>"), topics.Sensor("<sensor>"),
+	for _, topic := range []string{topics.Status(), topics.Telemetry("<sensor>"), topics.Late("<sensor>"), topics.Undated("<sensor>"), topics.Last("<sensor>"), topics.Sensor("<sensor>"),
 		topics.Reported(), topics.Desired(), topics.Health(), topics.Event("<type>"), topics.Reply("<command>"), strings.Replace(topics.Commands(), "+", "<command>", 1)} {
 		want["topics.md"] = append(want["topics.md"], strings.TrimPrefix(topic, "x/"))
 	}

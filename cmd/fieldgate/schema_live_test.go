@@ -20,7 +20,7 @@ func schemaFor(topic string, flat bool) string {
 	switch first, n := levels[0], len(levels); {
 	case n == 1 && (first == "status" || first == "health"):
 		return first
-	case n == 2 && first == "telemetry", n == 3 && first == "telemetry" && levels[2] == "late":
+	case n == 2 && first == "telemetry", n == 3 && first == "telemetry" && (levels[2] == "late" || levels[2] == "undated"):
 		if flat {
 			return "telemetry-flat"
 		}

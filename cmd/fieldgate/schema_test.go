@@ -208,7 +208,7 @@ func wantFilled(t *testing.T, path string, v reflect.Value) {
 
 // formatSchemas are the schemas of the telemetry formats; "" for one that is not JSON.
 func formatSchemas() map[string]string {
-	return map[string]string{"json": "telemetry", "json-flat": "telemetry-flat"}
+	return map[string]string{"json": "telemetry", "json-flat": "telemetry-flat", "influx": ""}
 }
 
 // TestEveryFormatIsDescribed: docs/topics.md has each telemetry format, and docs/schema what its

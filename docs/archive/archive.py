@@ -44,7 +44,7 @@ def message(_client, _data, m):
     db.commit()  # before the acknowledgement, so that a crash loses nothing
 
 def subscribe(client, *_):
-    client.subscribe([("+/+/telemetry/+", 1), ("+/+/telemetry/+/late", 1), ("+/+/events/+", 1)])
+    client.subscribe([("+/+/telemetry/+", 1), ("+/+/telemetry/+/+", 1), ("+/+/events/+", 1)])
 
 api = [mqtt.CallbackAPIVersion.VERSION1] if hasattr(mqtt, "CallbackAPIVersion") else []  # paho-mqtt 2
 client = mqtt.Client(*api, client_id="archive", protocol=mqtt.MQTTv5)

@@ -128,6 +128,7 @@ type Config struct {
 	Built      time.Time     // when the program was built, which has certainly passed
 	Last       time.Time     // a time that was taken for right before, which may have been a mistake
 	Until      time.Duration // since power-up: from then on nobody waits for the time of the running kernel
+	Format     string        // of telemetry, if it needs the time: readings wait for it without limit; else ""
 }
 
 // A Clock turns times since power-up into wall times. Its methods may be called from any goroutine.
@@ -310,6 +311,9 @@ func (c *Clock) State() string {
 	if wait := c.Wait(); wait > 0 {
 		text = fmt.Sprintf("not set: nothing is sent for another %v, unless it is set before that", wait.Round(time.Second))
 	}
+	if c.cfg.Format != "" {
+		text = fmt.Sprintf("not set: readings wait for it, since telemetry.format = %q needs the time", c.cfg.Format)
+	}
 	if c.cfg.Elsewhere != nil {
 		if waits := c.cfg.Elsewhere.Waits(); waits != "" {
 			text += "; " + waits
@@ -366,6 +370,10 @@ func (c *Clock) Doubt() string {
 		off.Abs().Round(100*time.Millisecond), than, o.describe(c.cfg.Source.Basis))
 }
 
+// Format returns the format of telemetry that makes readings wait for the time without limit; "" if
+// none does.
+func (c *Clock) Format() string { return c.cfg.Format }
+
 // Origin returns the source of the running kernel's time and its uncertainty, 0 if that is not
 // known.
 func (c *Clock) Origin() (source string, uncertainty time.Duration) {
@@ -373,8 +381,14 @@ func (c *Clock) Origin() (source string, uncertainty time.Duration) {
 	return o.Source, o.Uncertainty
 }
 
-// Pending reports whether the time of the running kernel may still become known soon.
-func (c *Clock) Pending() bool { return c.Wait() > 0 }
+// Pending reports whether readings wait for the time of the running kernel.
+func (c *Clock) Pending() bool {
+	if c.cfg.Format == "" {
+		return c.Wait() > 0
+	}
+	_, known := c.Now()
+	return !known
+}
 
 // PowerUpAge returns how long ago a kernel boot began; false while that is not known. A nil Clock
 // knows nothing.

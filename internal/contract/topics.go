@@ -21,6 +21,7 @@ func (t Topics) Prefix() string { return t.p }
 func (t Topics) Status() string                 { return t.p + "/status" }
 func (t Topics) Telemetry(sensor string) string { return t.p + "/telemetry/" + sensor }
 func (t Topics) Late(sensor string) string      { return t.p + "/telemetry/" + sensor + "/late" }
+func (t Topics) Undated(sensor string) string   { return t.p + "/telemetry/" + sensor + "/undated" }
 func (t Topics) Last(sensor string) string      { return t.p + "/last/" + sensor }
 func (t Topics) Sensor(sensor string) string    { return t.p + "/sensors/" + sensor }
 func (t Topics) Reported() string               { return t.p + "/shadow/reported" }

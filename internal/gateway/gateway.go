@@ -175,7 +175,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	g.timeFrom = timefrom.New(timefrom.Config{From: g.Config.Gateway.TimeFrom, Proxy: g.transport.HTTPProxy, Floor: clock.Floor(g.Built, last), Up: clock.Up, Known: func() bool { _, known := g.clock.Now(); return known }, Log: g.Log})
 	g.clock = clock.New(clock.Config{
 		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Elsewhere: g.timeFrom, Store: clock.In(g.store), Built: g.Built, Last: last,
-		Until: g.started + g.Config.Gateway.WaitForClock,
+		Until: g.started + g.Config.Gateway.WaitForClock, Format: formats.NeedsTime(g.Config.Telemetry.Format),
 	})
 	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Log: g.Log})
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
@@ -203,7 +203,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, NoBroker: g.Config.NoBroker(), Subscriptions: subscriptions, Online: g.Config.MQTT.Online, Up: g.clock.Up, Stats: client.Stats})
 	alarm := func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }
 	g.uplink = uplink.New(uplink.Config{
-		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), Newest: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
+		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), JSON: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
 		Announced: homeassistant.TopicPrefix(g.Config), Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
 		Labels: payload.Labels(g.Config), Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: alarm, Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Beat: g.watch.Part("uplink").Beat, Log: g.peers,

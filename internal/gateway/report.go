@@ -27,7 +27,7 @@ func (g *Gateway) figures() health.Figures {
 	now, sync := g.clock.Now()
 	f := health.Figures{
 		Store: s, Run: g.store.Run(), StoreID: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Delivered: delivered.Delivered, Unrouted: delivered.Unrouted, BacklogWait: g.uplink.BacklogWait(),
-		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), ClockDoubt: g.clock.Doubt(), Sensors: g.sensors.States(), Alarms: g.sensors.Alarms(),
+		Now: contract.Time{Time: now}, Up: up, ClockSync: sync, ClockWait: g.clock.Wait(), ClockDoubt: g.clock.Doubt(), NeedsTime: g.clock.Format(), Sensors: g.sensors.States(), Alarms: g.sensors.Alarms(),
 		OldConfig: len(g.Problems) > 0, Limited: g.Config.MQTT.PublishRate > 0 || g.Config.MQTT.BytesRate > 0,
 	}
 	f.Link, f.Trouble = g.link.Snapshot()

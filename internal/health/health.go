@@ -37,6 +37,7 @@ type Figures struct {
 	Trouble     []string      // what the link keeps from working
 	Refused     []string      // topics that the broker refuses, a sentence each
 	ClockWait   time.Duration // how long readings still wait for a clock
+	NeedsTime   string        // the format of telemetry, if readings wait for the time without limit
 	// ClockDoubt says that the kernel's clock differs from the time that readings have; "": it does
 	// not.
 	ClockDoubt string
@@ -148,7 +149,10 @@ func (m *Monitor) Snapshot() contract.Health {
 // reasons says what is wrong with the gateway as a whole.
 func (f *Figures) reasons() []string {
 	list := slices.Clip(some(f.Trouble, "problems with the link"))
-	if f.ClockWait > 0 {
+	switch {
+	case f.NeedsTime != "" && !f.ClockSync:
+		list = append(list, fmt.Sprintf("the clock is not synchronised: %d readings wait for the time, which telemetry.format = %q needs: let NTP set the clock, or name a source in gateway.time_from", f.Store.Live+f.Store.Backlog, f.NeedsTime))
+	case f.ClockWait > 0:
 		list = append(list, fmt.Sprintf("the clock is not synchronised: readings wait for it for another %s (gateway.wait_for_clock)", config.DurationText(f.ClockWait.Round(time.Second))))
 	}
 	if f.ClockDoubt != "" {

@@ -44,6 +44,7 @@ type Clock interface {
 	Pending() bool
 	State() string
 	Doubt() string
+	Format() string
 	Origin() (source string, uncertainty time.Duration)
 }
 
@@ -160,6 +161,11 @@ func (h *Housekeeper) Run(ctx context.Context) error {
 func (h *Housekeeper) begin() {
 	_, h.known = h.cfg.Clock.Now()
 	h.open = h.cfg.Store.IsOpen()
+	if format := h.cfg.Clock.Format(); format != "" && !h.known {
+		h.cfg.Log.Warn("readings are not sent yet: the clock is not set, and the format needs the time", "format", format,
+			"ends", "when NTP sets the clock or gateway.time_from gives the time; with gateway.trust_clock = true at once")
+		return
+	}
 	if h.waits = h.cfg.Clock.Pending(); h.waits {
 		h.cfg.Log.Info("nothing is sent yet: the clock is not set", "wait", h.cfg.Clock.Wait().Round(time.Second),
 			"ends", "when NTP sets the clock or gateway.time_from gives the time, or after gateway.wait_for_clock; with gateway.trust_clock = true at once")

@@ -30,6 +30,7 @@ type parts struct {
 	closed          bool  // the store
 	degraded, trips error // of the store; of the ledger
 	opened          buffer.Opened
+	format          string // that needs the time
 	reported        []string
 	statuses        int
 }
@@ -71,6 +72,7 @@ func (p *parts) Wait() time.Duration                          { return max(p.wai
 func (p *parts) Pending() bool                                { return get(p, func() bool { return !p.known && p.Wait() > 0 }) }
 func (p *parts) State() string                                { return "state" }
 func (p *parts) Doubt() string                                { return get(p, func() string { return p.doubt }) }
+func (p *parts) Format() string                               { return get(p, func() string { return p.format }) }
 func (p *parts) Origin() (string, time.Duration)              { return "https", 600 * time.Millisecond }
 func (p *parts) Learn() (bool, error) {
 	return get(p, func() bool {
@@ -160,6 +162,17 @@ func TestClock(t *testing.T) {
 			if got, want := strings.ReplaceAll(p.reports(), "losses", ""), []string{"warning|health", "", "health"}[i]; strings.Trim(got, "|") != want {
 				t.Errorf("%q: want %q, got %q", doubt, want, got)
 			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := &parts{wait: 10 * time.Second, format: "influx"}
+		p.start(t, nil)
+		if got := p.reports(); got != "warning|losses|health" {
+			t.Errorf("with a format that needs the time: %s", got)
+		}
+		time.Sleep(11 * time.Second)
+		if got := p.reports(); strings.Contains(got, "warning") {
+			t.Errorf("it waits on: %s", got)
 		}
 	})
 }

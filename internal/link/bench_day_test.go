@@ -120,7 +120,7 @@ func runDay(b *testing.B, c *config.Config, day map[string]float64) {
 			return
 		}
 		topics := contract.NewTopics("fieldgate", c.Gateway.ID)
-		u = uplink.New(uplink.Config{Gateway: c.Gateway.ID, Topics: topics, Encoder: formats.New(c.Telemetry.Format), Newest: new(payloadjson.Encoder),
+		u = uplink.New(uplink.Config{Gateway: c.Gateway.ID, Topics: topics, Encoder: formats.New(c.Telemetry.Format), JSON: new(payloadjson.Encoder),
 			BatchMax: c.Telemetry.BatchMax, Compressor: compressor, Linger: func(string) time.Duration { return c.Telemetry.Linger },
 			Last: func(string) bool { return c.Telemetry.Last }, Alarm: func(contract.AlarmEvent) {}, Queue: store, Client: Sender{client}, Clock: wall{},
 			Log: slog.New(slog.DiscardHandler)})

@@ -74,7 +74,7 @@ func TestNothingIsDiscarded(t *testing.T) {
 					t.Fatal(err)
 				}
 				encoder := new(payloadjson.Encoder)
-				u = uplink.New(uplink.Config{Gateway: "gw", Topics: contract.NewTopics("p", "gw"), Encoder: encoder, Newest: encoder, BatchMax: tt.batch,
+				u = uplink.New(uplink.Config{Gateway: "gw", Topics: contract.NewTopics("p", "gw"), Encoder: encoder, JSON: encoder, BatchMax: tt.batch,
 					MessageMax: MessageMax(m), Last: func(string) bool { return true }, Alarm: func(contract.AlarmEvent) {}, Queue: store,
 					Client: Sender{client}, Clock: wall{}, Log: slog.New(slog.DiscardHandler)})
 				ctx, cancel := context.WithCancel(t.Context())

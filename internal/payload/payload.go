@@ -4,8 +4,9 @@
 package payload
 
 import (
-	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -18,9 +19,12 @@ import (
 // A Batch is readings of one sensor from one run, oldest first.
 type Batch struct {
 	Gateway, Run, Sensor string
-	Labels               []byte // a JSON object; nil: none
+	Labels               []Label // by name
 	Readings             []Reading
 }
+
+// A Label is one of those of a sensor.
+type Label struct{ Name, Value string }
 
 // A Reading is one reading to render.
 type Reading struct {
@@ -42,6 +46,8 @@ type Encoder interface {
 	ContentType() string
 	// BatchMax is how many readings fit into one message; 0: no limit of the format.
 	BatchMax() int
+	// NeedsTime reports whether a reading without a time cannot be rendered.
+	NeedsTime() bool
 	// Append appends the message of a batch to dst. A reading whose body is malformed is an error.
 	Append(dst []byte, b *Batch) ([]byte, error)
 }
@@ -54,23 +60,30 @@ func AppendIdentity(dst []byte, b *Batch) []byte {
 	dst = AppendString(dst, b.Run)
 	dst = append(dst, `,"sensor":`...)
 	dst = AppendString(dst, b.Sensor)
-	if b.Labels != nil {
-		dst = append(dst, `,"labels":`...)
-		dst = append(dst, b.Labels...)
+	sep := `,"labels":{`
+	for _, l := range b.Labels {
+		dst = append(dst, sep...)
+		dst = AppendString(dst, l.Name)
+		dst = append(dst, ':')
+		dst = AppendString(dst, l.Value)
+		sep = ","
+	}
+	if len(b.Labels) > 0 {
+		dst = append(dst, '}')
 	}
 	return dst
 }
 
 // Labels returns what Batch.Labels is to be for each sensor of a configuration.
-func Labels(c *config.Config) map[string][]byte {
-	labels := map[string][]byte{}
+func Labels(c *config.Config) map[string][]Label {
+	labels := map[string][]Label{}
 	for i := range c.Sensors {
-		if of := c.Sensors[i].Labels; c.Telemetry.Labels && len(of) > 0 {
-			text, err := json.Marshal(of)
-			if err != nil {
-				panic(err) // a map of texts
-			}
-			labels[c.Sensors[i].Name] = text
+		s := &c.Sensors[i]
+		if !c.Telemetry.Labels {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Labels)) {
+			labels[s.Name] = append(labels[s.Name], Label{name, s.Labels[name]})
 		}
 	}
 	return labels

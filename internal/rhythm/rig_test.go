@@ -130,7 +130,7 @@ func newRig(t testing.TB, s setup) *rig {
 		t.Fatal(err)
 	}
 	r.link = link.New(link.Config{Gateway: "g", Subscriptions: subscriptions, Online: online, Up: r.Up, Stats: r.client.Stats})
-	r.uplink = uplink.New(uplink.Config{Gateway: "g", Topics: topics, Encoder: new(payloadjson.Encoder), Newest: new(payloadjson.Encoder), BatchMax: 500,
+	r.uplink = uplink.New(uplink.Config{Gateway: "g", Topics: topics, Encoder: new(payloadjson.Encoder), JSON: new(payloadjson.Encoder), BatchMax: 500,
 		Alarm: func(a contract.AlarmEvent) { t.Errorf("%+v", a) },
 		Last:  func(string) bool { return true }, Queue: r.store, Client: link.Sender{Client: r.client}, Clock: r, Log: slog.New(slog.DiscardHandler)})
 	r.rhythm = rhythm.New(rhythm.Config{Online: online, Clock: r, Uplink: slowUplink{r.uplink, s.slow}, Client: r.client, Topic: topics.Status(), Presence: r.presence,

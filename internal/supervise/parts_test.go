@@ -99,7 +99,7 @@ func inBubble(t *testing.T, change func(*gateway, *buffer.Options), test func(*g
 		if g.store, err = buffer.Open(t.Context(), filepath.Join(t.TempDir(), "q.db"), o); err != nil {
 			t.Fatal(err)
 		}
-		g.uplink = uplink.New(uplink.Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), Newest: new(payloadjson.Encoder), BatchMax: 100,
+		g.uplink = uplink.New(uplink.Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), JSON: new(payloadjson.Encoder), BatchMax: 100,
 			Last: func(string) bool { return false }, Alarm: func(contract.AlarmEvent) {}, Queue: g.store, Client: &g.broker, Clock: wall{}, Beat: g.watch.Part("uplink").Beat, Log: slog.New(slog.DiscardHandler)})
 		sampler := func(name string, d drivers.Driver) *sampling.Sampler {
 			return sampling.New(sampling.Config{Name: name, Settings: sampling.Settings{Every: 10 * time.Second, Enabled: true}, Open: func(context.Context) (drivers.Driver, error) { return d, nil }},

@@ -15,6 +15,10 @@
 // by the same order (Message.Priority). Retained documents (status, shadow, descriptions, the
 // newest reading of each sensor) stand beside the lanes: of each topic only the newest text waits.
 //
+// A format may need the time of a reading. Then nothing is sent before the time of the running
+// kernel is known. Readings of an earlier one whose time was never learned go to a topic of their
+// own, in JSON.
+//
 // If a gateway sleeps between its connections, what was taken since it left in order is live
 // (Link.Continues). CatchUp and Rest say when it may leave.
 //

@@ -254,7 +254,7 @@ func (u *Uplink) sendNewest(link Link, now time.Time) {
 			continue
 		}
 		b := u.batch([]buffer.Record{n.record})
-		text, err := u.cfg.Newest.Append(nil, &b)
+		text, err := u.cfg.JSON.Append(nil, &b)
 		n.dirty = false
 		if err != nil {
 			u.gates.leave(topic)
@@ -263,7 +263,7 @@ func (u *Uplink) sendNewest(link Link, now time.Time) {
 		n.inFlight, n.sent = true, now
 		room--
 		u.addDocsInFlight(+1)
-		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.cfg.Newest.ContentType(), Priority: priorityLive}, link)
+		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.cfg.JSON.ContentType(), Priority: priorityLive}, link)
 	}
 }
 

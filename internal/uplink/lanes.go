@@ -6,6 +6,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/payload"
 )
 
 const (
@@ -33,6 +34,7 @@ type group struct {
 	pins  []buffer.Pin    // of its records
 	due   time.Time       // until when it waits for company
 	max   int             // records, of readings
+	form  payload.Encoder // of readings
 	whole *whole          // of a part of a loss event: what it has in common with the others
 	loss  []contract.Loss // and what it reports
 }

@@ -67,11 +67,17 @@ func (b *broker) put(flights []flight) {
 	b.sent = append(flights, b.sent...)
 }
 
-// wall is a clock that knows all times unless it is pending.
-type wall struct{ pending bool }
+// wall is a clock that knows all times unless it is pending, but for those of some kernel boots.
+type wall struct {
+	pending bool
+	unknown map[string]bool
+}
 
-func (w *wall) Time(_ string, up time.Duration) (time.Time, bool) {
-	return time.Unix(0, int64(up)), !w.pending
+func (w *wall) Time(kernel string, up time.Duration) (time.Time, bool) {
+	if w.pending || w.unknown[kernel] {
+		return time.Time{}, false
+	}
+	return time.Unix(0, int64(up)), true
 }
 func (w *wall) Pending() bool { return w.pending }
 
@@ -84,6 +90,7 @@ type rig struct {
 	uplink  *Uplink
 	clock   *wall
 	alarms  []contract.AlarmEvent
+	kernel  string                     // that runs, from the next again on
 	maxLoss time.Duration              // of the store, from the next again on
 	high    string                     // a sensor of high priority, from the next again on
 	ttl     time.Duration              // of sensor a, from the next again on
@@ -94,7 +101,7 @@ type rig struct {
 
 func newRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, file: filepath.Join(t.TempDir(), "q.db"), broker: &broker{}, clock: &wall{}, ended: make(chan error, 1)}
+	r := &rig{t: t, file: filepath.Join(t.TempDir(), "q.db"), broker: &broker{}, kernel: "k", clock: &wall{}, ended: make(chan error, 1)}
 	r.begin(change)
 	return r
 }
@@ -113,11 +120,11 @@ func (r *rig) begin(change func(*Config)) {
 	var err error
 	r.store, err = buffer.Open(t.Context(), r.file, buffer.Options{
 		Streams: map[string]buffer.StreamOptions{"a": {TTL: r.ttl}, r.high: {Priority: buffer.High}},
-		MaxLoss: r.maxLoss, Machine: "m", KernelBoot: "k", Up: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
+		MaxLoss: r.maxLoss, Machine: "m", KernelBoot: r.kernel, Up: func() time.Duration { return time.Since(began) + time.Hour }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), Newest: new(payloadjson.Encoder), BatchMax: 100,
+	c := Config{Gateway: "g", Topics: contract.NewTopics("fieldgate", "g"), Encoder: new(payloadjson.Encoder), JSON: new(payloadjson.Encoder), BatchMax: 100,
 		Last: func(string) bool { return false }, Alarm: func(a contract.AlarmEvent) { r.alarms = append(r.alarms, a) },
 		Queue: r.store, Client: r.broker, Clock: r.clock, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {

@@ -88,12 +88,12 @@ func (u *Uplink) render(g *group) (Message, error) {
 
 func (u *Uplink) renderReadings(g *group) (Message, error) {
 	b := u.batch(u.records(g))
-	m := Message{Topic: g.topic, ContentType: u.cfg.Encoder.ContentType()}
+	m := Message{Topic: g.topic, ContentType: g.form.ContentType()}
 	if g.lane.id == buffer.LiveLane {
 		m.Priority = priorityLive
 	}
 	var err error
-	u.text, err = u.cfg.Encoder.Append(u.text[:0], &b)
+	u.text, err = g.form.Append(u.text[:0], &b)
 	text := u.text
 	if c := u.cfg.Compressor; c != nil && err == nil {
 		if u.small = c.Append(u.small[:0], text); len(u.small)+encodingCost < len(text) {

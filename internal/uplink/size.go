@@ -190,7 +190,7 @@ func (u *Uplink) pieces(g *group) int {
 // event have its number; all together they say the same, and the event is delivered with the last
 // of them.
 func (u *Uplink) cut(g *group, n int) *group {
-	rest := &group{lane: g.lane, topic: g.topic}
+	rest := &group{lane: g.lane, topic: g.topic, form: g.form}
 	if len(g.pins) > 1 {
 		rest.pins, g.pins = g.pins[n:], g.pins[:n:n]
 		return rest

@@ -170,12 +170,15 @@ func (u *Uplink) assemble(l *lane, pins []buffer.Pin) {
 
 // open adds an empty group for readings as r to a lane.
 func (u *Uplink) open(l *lane, r *buffer.Record, now time.Time) *group {
-	g := &group{lane: l, topic: u.cfg.Topics.Telemetry(r.Stream), max: u.batchMax(l, r.Stream), due: now}
-	if l.id == buffer.BacklogLane {
+	g := &group{lane: l, topic: u.cfg.Topics.Telemetry(r.Stream), form: u.cfg.Encoder, due: now}
+	if u.undated(r) {
+		g.topic, g.form = u.cfg.Topics.Undated(r.Stream), u.cfg.JSON
+	} else if l.id == buffer.BacklogLane {
 		g.topic = u.cfg.Topics.Late(r.Stream)
 	} else if u.cfg.Linger != nil && r.Pos > l.overdue {
 		g.due = now.Add(u.cfg.Linger(r.Stream))
 	}
+	g.max = u.batchMax(g, r.Stream)
 	if l.open.of == nil {
 		l.open.of = map[origin]*group{}
 	}
@@ -184,14 +187,25 @@ func (u *Uplink) open(l *lane, r *buffer.Record, now time.Time) *group {
 	return g
 }
 
+// undated reports whether a reading has no time and the format needs one. Those of the running
+// kernel wait for it (Clock.Pending); the time of an earlier one was never learned and cannot be
+// any more.
+func (u *Uplink) undated(r *buffer.Record) bool {
+	if !u.cfg.Encoder.NeedsTime() {
+		return false
+	}
+	_, known := u.cfg.Clock.Time(r.Kernel, r.Up)
+	return !known
+}
+
 // batchMax returns how many readings of a sensor go into a message: as many as the format and the
 // configuration allow, and as fit by what the last message of the sensor was like.
-func (u *Uplink) batchMax(l *lane, sensor string) int {
+func (u *Uplink) batchMax(g *group, sensor string) int {
 	n := u.cfg.BatchMax
-	if m := u.cfg.Encoder.BatchMax(); m > 0 {
+	if m := g.form.BatchMax(); m > 0 {
 		n = min(n, m)
 	}
-	if room := u.laneRoom(l, u.current); room > 0 {
+	if room := u.laneRoom(g.lane, u.current); room > 0 {
 		each := cmp.Or(u.weights[sensor], typicalReading)
 		n = max(min(n, int(float64(room)/each)), 1)
 	}

@@ -77,8 +77,7 @@ type Times interface {
 // Clock is what the uplink needs of the clock.
 type Clock interface {
 	Times
-	// Pending reports whether the time of the running kernel may still become known soon: sending
-	// waits for it.
+	// Pending reports whether sending waits for the time of the running kernel.
 	Pending() bool
 }
 
@@ -93,7 +92,7 @@ type Config struct {
 	Gateway  string
 	Topics   contract.Topics
 	Encoder  payload.Encoder
-	Newest   payload.Encoder          // of P/last
+	JSON     payload.Encoder          // of P/last, and of readings without a time if Encoder needs one
 	BatchMax int                      // readings in one message
 	Hold     bool                     // PUBACK 0x10 means held, not delivered
 	Last     func(sensor string) bool // whether P/last is kept for a sensor
@@ -109,8 +108,8 @@ type Config struct {
 	DocumentMax int
 	// DrainDelay is for how long the backlog waits after a connection; nil: not at all.
 	DrainDelay func() time.Duration
-	Labels     map[string][]byte         // of telemetry, by sensor; see payload.Labels
-	Alarm      func(contract.AlarmEvent) // a topic was refused, or passes again; called from Run's goroutine
+	Labels     map[string][]payload.Label // of telemetry, by sensor; see payload.Labels
+	Alarm      func(contract.AlarmEvent)  // a topic was refused, or passes again; called from Run's goroutine
 	Queue      Queue
 	Client     Client
 	Clock      Clock

@@ -179,7 +179,7 @@ func (w *world) deliver(c *card, messages int) {
 	w.heard[c.store.Run()] = true
 	encoder := new(payloadjson.Encoder)
 	u := uplink.New(uplink.Config{
-		Gateway: c.gateway, Topics: contract.NewTopics("fieldgate", c.gateway), Encoder: encoder, Newest: encoder, BatchMax: 3,
+		Gateway: c.gateway, Topics: contract.NewTopics("fieldgate", c.gateway), Encoder: encoder, JSON: encoder, BatchMax: 3,
 		Last: func(string) bool { return false }, Alarm: func(contract.AlarmEvent) {}, Queue: c.store, Client: w, Clock: wall{}, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(w.t.Context())

@@ -23,7 +23,8 @@ type line struct {
 	Seq      json.RawMessage `json:"seq"`
 }
 
-// Lines takes in a file of JSON lines. A line is a document as a gateway sent it, or an object with
+// Lines takes in a file of JSON lines. A line is a document as a gateway sent it, a line of
+// InfluxDB line protocol, or an object with
 // its topic and its payload, as `mosquitto_sub -F %j` and `-F %J` print them, or with the payload
 // in hexadecimal as payload_hex, for compressed telemetry. Documents of other kinds are passed
 // over. A line that cannot be read is reported in the report.
@@ -48,6 +49,9 @@ func (t *Tracker) Lines(r io.Reader, name string) error {
 }
 
 func (t *Tracker) line(text []byte) error {
+	if text[0] != '{' {
+		return t.telemetry(text, unknownLane)
+	}
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ const (
 // maxSeq is beyond what any sensor can reach.
 const maxSeq = 1 << 62
 
-// telemetry is what the tracker reads of a telemetry message of either format.
+// telemetry is what the tracker reads of a telemetry message of any format.
 type telemetry struct {
 	Gateway  string `json:"gateway"`
 	Run      string `json:"run"`
@@ -93,7 +94,7 @@ func (t *Tracker) message(topic string, payload []byte) error {
 	switch {
 	case n >= 2 && levels[n-2] == "telemetry":
 		return t.compressed(payload, live)
-	case n >= 3 && levels[n-3] == "telemetry" && levels[n-1] == "late":
+	case n >= 3 && levels[n-3] == "telemetry" && (levels[n-1] == "late" || levels[n-1] == "undated"):
 		return t.compressed(payload, late)
 	case n >= 2 && levels[n-2] == "events":
 		return t.event(payload)
@@ -127,10 +128,21 @@ func (t *Tracker) notRead(where string, err error) error {
 	return err
 }
 
-func (t *Tracker) telemetry(payload []byte, lane int) error {
-	var m telemetry
+// readTelemetry reads a message of any format.
+func readTelemetry(payload []byte) (m telemetry, err error) {
+	if text := bytes.TrimLeft(payload, " \t\r\n"); len(text) > 0 && text[0] != '{' {
+		return lineProtocol(text)
+	}
 	if err := json.Unmarshal(payload, &m); err != nil {
-		return fmt.Errorf("telemetry: %w", err)
+		return m, fmt.Errorf("telemetry: %w", err)
+	}
+	return m, nil
+}
+
+func (t *Tracker) telemetry(payload []byte, lane int) error {
+	m, err := readTelemetry(payload)
+	if err != nil {
+		return err
 	}
 	if m.Readings == nil {
 		m.Readings = []item{m.item}

@@ -32,10 +32,10 @@ func TestEveryFolderIsAFormat(t *testing.T) {
 }
 
 // TestEveryFormat: what every encoder promises. It has a media type, appends to what is there, and
-// a reading whose body is malformed is an error.
+// a reading whose body is malformed is an error, as is one without a time if it needs that.
 func TestEveryFormat(t *testing.T) {
 	body := reading.Append(nil, []drivers.Value{drivers.Float("temperature", 21.5)})
-	batch := &payload.Batch{Gateway: "g", Run: "3f9c61a2b07d", Sensor: "hall", Readings: []payload.Reading{{Seq: 1, Up: time.Second, Body: body}}}
+	batch := &payload.Batch{Gateway: "g", Run: "3f9c61a2b07d", Sensor: "hall", Readings: []payload.Reading{{Seq: 1, Time: time.Unix(1_795_000_000, 0), Body: body}}}
 	for _, f := range formats.Table() {
 		e := formats.New(f.Name)
 		if e.ContentType() == "" {
@@ -46,9 +46,14 @@ func TestEveryFormat(t *testing.T) {
 			t.Errorf("%s: %q, %v", f.Name, message, err)
 		}
 		cut := *batch
-		cut.Readings = []payload.Reading{{Seq: 1, Up: time.Second, Body: body[:len(body)-1]}}
+		cut.Readings = []payload.Reading{{Seq: 1, Time: time.Unix(1_795_000_000, 0), Body: body[:len(body)-1]}}
 		if message, err := e.Append(nil, &cut); err == nil {
 			t.Errorf("%s: the body is cut off, and it makes %q", f.Name, message)
+		}
+		untimed := *batch
+		untimed.Readings = []payload.Reading{{Seq: 1, Up: time.Second, Body: body}}
+		if message, err := e.Append(nil, &untimed); (err != nil) != e.NeedsTime() {
+			t.Errorf("%s: a reading without a time: %q, %v", f.Name, message, err)
 		}
 	}
 }

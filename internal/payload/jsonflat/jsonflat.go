@@ -17,6 +17,9 @@ type Encoder struct{ decoder reading.Decoder }
 // ContentType implements payload.Encoder.
 func (*Encoder) ContentType() string { return "application/json" }
 
+// NeedsTime implements payload.Encoder.
+func (*Encoder) NeedsTime() bool { return false }
+
 // BatchMax implements payload.Encoder.
 func (*Encoder) BatchMax() int { return 1 }
 
