@@ -6,7 +6,6 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/link"
@@ -45,10 +44,7 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 	if m.Topic != g.topics.Status() {
 		defer g.rhythm.Arrived()
 	}
-	switch m.Topic {
-	case g.topics.Desired():
-		return g.shadow.Desired(ctx, m.Payload)
-	case g.topics.Status():
+	if m.Topic == g.topics.Status() {
 		if id, ok := g.presence.Twin(m.Payload); ok {
 			g.peers.Warn("P/status says that another gateway has the same id", "id", g.Config.Gateway.ID, "other", id)
 			g.link.Twin(id)
@@ -59,14 +55,11 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 		}
 		return nil
 	}
-	op, ok := g.topics.CommandName(m.Topic)
-	if g.announce.Birth(m.Topic, m.Payload) || !ok || m.Retain && len(m.Payload) == 0 {
-		return nil // an empty retained command clears the topic
+	if g.announce.Birth(m.Topic, m.Payload) {
+		return nil
 	}
-	return g.runner.Accept(ctx, command.Request{
-		Name: op, Payload: m.Payload, ResponseTopic: m.ResponseTopic,
-		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: m.Expiry,
-	})
+	_, err := g.dialect.Receive(ctx, m)
+	return err
 }
 
 // linkChanged follows the connection.
@@ -80,8 +73,10 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 		g.uplink.Repeat(g.topics.Status())
 		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Continues: continues, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
 			Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
+		g.dialect.Connected(true)
 	case mqtt.Disconnected:
 		g.uplink.SetLink(uplink.Link{})
+		g.dialect.Connected(false)
 	default:
 		return
 	}
