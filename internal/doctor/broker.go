@@ -22,6 +22,12 @@ type problem struct {
 	remedy string
 }
 
+// Broker makes the checks of the broker alone, as if no gateway ran.
+func Broker(ctx context.Context, p Config) []Check {
+	p.Running = nil
+	return p.broker(ctx)
+}
+
 // broker tries each URL of the broker as far as the CONNACK, and measures the line of the first
 // that works.
 func (p *Config) broker(ctx context.Context) []Check {
