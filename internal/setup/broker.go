@@ -47,11 +47,10 @@ func completed(answer string) string {
 	if strings.Contains(answer, "://") {
 		return answer
 	}
-	host, port, err := net.SplitHostPort(answer)
+	_, port, err := net.SplitHostPort(answer)
 	switch {
 	case err != nil:
-		host = strings.Trim(answer, "[]")
-		return "mqtts://" + net.JoinHostPort(host, "8883")
+		return "mqtts://" + net.JoinHostPort(strings.Trim(answer, "[]"), "8883")
 	case port == "1883":
 		return "mqtt://" + answer
 	}
