@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/sampling"
@@ -304,11 +306,21 @@ func tailCommand(o *options) *cobra.Command {
 	var socket string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "tail", Short: "Print readings as the running gateway takes them",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "tail [sensor...]", Short: "Print readings as the running gateway takes them",
+		Long:              "Tail prints readings as the running gateway takes them: of all sensors, or of those that are named.",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeSensor(o),
+		RunE: func(cmd *cobra.Command, names []string) error {
 			out := cmd.OutOrStdout()
 			lines := json.NewEncoder(out)
-			return dial(o, socket, cmd.ErrOrStderr()).Tail(cmd.Context(), func(e contract.Telemetry) {
+			client := dial(o, socket, cmd.ErrOrStderr())
+			if err := known(cmd.Context(), client, names); err != nil {
+				return err
+			}
+			return client.Tail(cmd.Context(), func(e contract.Telemetry) {
+				if len(names) > 0 && !slices.Contains(names, e.Sensor) {
+					return
+				}
 				if asJSON {
 					_ = lines.Encode(e)
 					return
@@ -320,6 +332,24 @@ func tailCommand(o *options) *cobra.Command {
 	socketFlag(c, &socket)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
 	return c
+}
+
+// known returns an error for a name that no sensor of the running gateway has.
+func known(ctx context.Context, client *control.Client, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	s, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	there := slices.Sorted(maps.Keys(s.Health.Sensors))
+	for _, name := range names {
+		if !slices.Contains(there, name) {
+			return usageError{noSensor("the gateway", name, there)}
+		}
+	}
+	return nil
 }
 
 func printEntry(out io.Writer, e contract.Telemetry) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -157,10 +158,25 @@ func newRoot() *cobra.Command {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use: "version", Short: "Print the version",
-		Run: func(cmd *cobra.Command, _ []string) { printVersion(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), struct {
+					Version string `json:"version"`
+					Built   string `json:"built,omitempty"` // RFC 3339
+					Go      string `json:"go"`
+					System  string `json:"system"`
+					Arch    string `json:"arch"`
+				}{version, built, runtime.Version(), runtime.GOOS, runtime.GOARCH})
+			}
+			printVersion(cmd)
+			return nil
+		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }
 
 func printVersion(cmd *cobra.Command) { fmt.Fprintln(cmd.OutOrStdout(), "fieldgate", versionText()) }

@@ -42,7 +42,7 @@ func wrapTop(line topLine, width int) (lines []topLine) {
 	return lines
 }
 
-// labelled puts a word before a line, and what does not fit below the text if there is room for that.
+// labelled puts a word before a line, and what does not fit below the text if there is room.
 func labelled(label string, line topLine, width int) (lines []topLine) {
 	const column = 7
 	if width > 0 && width < 4*column {
