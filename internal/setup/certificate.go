@@ -184,7 +184,7 @@ func (s *session) trusted(name string, ch chain, c *x509.Certificate) error {
 	s.draft.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 	s.draft.caNote = "trusted by its fingerprint"
 	if c == ch[0] {
-		s.draft.caNote = "the broker's own certificate: when it is renewed, run init --force again"
+		s.draft.caNote = "the broker's own; after its renewal: init --force"
 	}
 	return nil
 }

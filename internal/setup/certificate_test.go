@@ -93,10 +93,10 @@ func TestCertificates(t *testing.T) {
 		trusts     *tls.Certificate // nil: none
 		says, note string
 	}{
-		{"alone", []*tls.Certificate{good}, good, "you trust this certificate alone, until it is renewed", "when it is renewed, run init --force again"},
+		{"alone", []*tls.Certificate{good}, good, "you trust this certificate alone, until it is renewed", "the broker's own; after its renewal: init --force"},
 		{"with its authority", []*tls.Certificate{good, ca}, ca, "The authority that signed it:\n  subject: CN=Plant CA", "trusted by its fingerprint"},
 		{"signed by itself", []*tls.Certificate{certificateOf(t, valid(-time.Hour, time.Hour, "broker.test"), nil)}, nil, "", ""},
-		{"with another authority", []*tls.Certificate{good, certificateOf(t, root, nil)}, good, "this certificate alone", "renewed"},
+		{"with another authority", []*tls.Certificate{good, certificateOf(t, root, nil)}, good, "this certificate alone", "after its renewal"},
 		{"expired", []*tls.Certificate{certificateOf(t, valid(-2*time.Hour, -time.Hour, "broker.test"), ca)}, nil, "expired", ""},
 		{"not yet valid", []*tls.Certificate{certificateOf(t, valid(time.Hour, 2*time.Hour, "broker.test"), ca)}, nil, "clock", ""},
 		{"for another name", []*tls.Certificate{certificateOf(t, valid(-time.Hour, time.Hour, "other.test"), ca)}, nil, "other.test", ""},

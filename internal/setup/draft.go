@@ -28,8 +28,9 @@ type sensor struct {
 // render returns the text of a configuration file.
 func (d *draft) render(file, passwordFile, caFile string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# fieldgate's configuration, begun by fieldgate init. After a change: fieldgate check, then fieldgate reload.\n"+
-		"# Every key: docs/configuration.md, or /usr/share/doc/fieldgate/fieldgate.example.toml. Files in conf.d/*.toml\n# beside this one are read as well.\n\n")
+	b.WriteString("# fieldgate's configuration, begun by fieldgate init.\n" +
+		"# After a change: fieldgate check, then fieldgate reload.\n" +
+		"# Every key: /usr/share/doc/fieldgate/fieldgate.example.toml\n# conf.d/*.toml beside this file is read as well.\n\n")
 	if d.id != "" {
 		fmt.Fprintf(&b, "[gateway]\nid = %s\n\n", quote(d.id))
 	}

@@ -244,7 +244,11 @@ func readingText(values []drivers.Value, fields []drivers.Field) string {
 		if v.Kind() == drivers.KindBad || len(parts) == shown {
 			continue
 		}
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %v %s", v.Field, v.Any(), units[v.Field])))
+		shown := fmt.Sprintf("%v %s", v.Any(), units[v.Field])
+		if v.Kind() == drivers.KindInt && units[v.Field] == drivers.Bytes.Unit() {
+			shown = config.Size(v.Int()).Rounded()
+		}
+		parts = append(parts, strings.TrimSpace(v.Field+" "+shown))
 	}
 	text := strings.Join(parts, ", ")
 	if more := len(values) - len(parts); more > 0 {

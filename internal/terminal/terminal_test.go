@@ -16,7 +16,7 @@ func TestWrap(t *testing.T) {
 		{"", 20, ""},
 		{"one two three four", 9, "one two|three|four"},
 		{"exactly9x more", 9, "exactly9x|more"},
-		{"  SHA-256: AA:BB:CC:DD:EE:FF:00:11", 20, "  SHA-256:|    AA:BB:CC:DD:EE:F|    F:00:11"},
+		{"  SHA-256: AA:BB:CC:DD:EE:FF:00:11", 20, "  SHA-256:|    AA:BB:CC:DD:EE:|    FF:00:11"},
 		{"äöü äöü äöü", 7, "äöü äöü|äöü"},
 		{"  one two three", 14, "  one two|    three"},
 		{"no width", 0, "no width"},
@@ -31,6 +31,7 @@ func TestWrap(t *testing.T) {
 // FuzzWrap: no line is too wide, and no letter is lost.
 func FuzzWrap(f *testing.F) {
 	f.Add("  a text with words, and averyverylongword", 20)
+	f.Add("00000000\r", 7)
 	f.Fuzz(func(t *testing.T, text string, width int) {
 		width = width%300 + 1
 		if width < 1 || !utf8.ValidString(text) || strings.ContainsAny(text, "\n\t") {

@@ -26,16 +26,27 @@ func Wrap(line string, width int) []string {
 		for at > len(indent) && rest[at] != ' ' { // rest[width] may be a space: then the line is full
 			at--
 		}
-		if at <= len(indent) || strings.TrimSpace(string(rest[:at])) == "" {
-			at = width // a word that is wider than the terminal
+		if at <= len(indent) || strings.Trim(string(rest[:at]), " ") == "" {
+			at = broken(rest, max(len(indent), width/2), width)
 		}
 		lines = append(lines, strings.TrimRight(string(rest[:at]), " "))
 		rest = []rune(indent + strings.TrimLeft(string(rest[at:]), " "))
 	}
-	if strings.TrimSpace(string(rest)) != "" {
+	if strings.Trim(string(rest), " ") != "" {
 		lines = append(lines, string(rest))
 	}
 	return lines
+}
+
+// broken returns where a word breaks that is wider than the terminal: between its parts if it has
+// some that are not short, else where the line ends.
+func broken(word []rune, least, width int) int {
+	for at := width; at > least; at-- {
+		if strings.ContainsRune(":/,", word[at-1]) {
+			return at
+		}
+	}
+	return width
 }
 
 // Cut shortens a line to width; what is missing is marked.
