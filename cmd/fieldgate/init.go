@@ -116,6 +116,9 @@ func (f *initFlags) setup(cmd *cobra.Command) (c setup.Config, done func(), err 
 		current = &config.Config{}
 	}
 	running, unknown := runningGateway(cmd.Context(), f.options, f.socket, current)
+	if unknown != nil && !a.NoTest {
+		return c, nil, fmt.Errorf("%w (--no-test makes the configuration without trying anything)", unknown)
+	}
 	ask, closeAsker, err := f.asker(cmd)
 	if err != nil {
 		return c, nil, err

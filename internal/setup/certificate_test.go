@@ -155,3 +155,34 @@ func TestNobodyTrusts(t *testing.T) {
 		t.Errorf("%+v, %v\n%s", r, err, &s.said)
 	}
 }
+
+// TestFingerprintIsNotEverything: a certificate that is meant, and has another name or has expired,
+// would not make a connection.
+func TestFingerprintIsNotEverything(t *testing.T) {
+	now := time.Now()
+	for _, v := range []struct {
+		name    string
+		ends    time.Time
+		says    string
+		another string // the name that --server-name gives
+	}{{"other.test", now.Add(time.Hour), "other.test", ""}, {"broker.test", now.Add(-time.Minute), "expired", ""}, {"other.test", now.Add(time.Hour), "", "other.test"}} {
+		cert := certificateOf(t, x509.Certificate{NotBefore: now.Add(-time.Hour), NotAfter: v.ends, DNSNames: []string{v.name}}, nil)
+		c, _ := conversation(t, nil)
+		c.Ask = Unattended{Yes: true, Note: func(string) {}}
+		c.Answers = Answers{Broker: "mqtts://broker.test", Fingerprint: fingerprintOf(cert.Leaf), ServerName: v.another}
+		c.Dial = shows(t, cert)
+		r, err := Run(t.Context(), c)
+		if v.says != "" {
+			if err == nil || !strings.Contains(err.Error(), v.says) {
+				t.Errorf("%s: %v", v.name, err)
+			}
+			continue
+		}
+		if err != nil || r.CAFile == "" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if loaded, err := config.Load(c.File, c.Catalogue); err != nil || loaded.MQTT.TLS.ServerName != v.another {
+			t.Errorf("%v", err)
+		}
+	}
+}

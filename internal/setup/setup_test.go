@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/fieldgate/fieldgate/config"
@@ -202,6 +203,29 @@ func TestAllFilesOrNone(t *testing.T) {
 	for _, gone := range []string{"a", "old.kept"} {
 		if _, err := os.Stat(filepath.Join(dir, gone)); !os.IsNotExist(err) {
 			t.Errorf("%s: %v", gone, err)
+		}
+	}
+}
+
+// TestServiceCanRead: where there is a group of the service, it may read all files, and nobody else.
+func TestServiceCanRead(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("giving files to another group needs root")
+	}
+	group := 54321
+	c, _ := conversation(t, map[string][]string{"Broker": {"mqtt://b"}, "User name": {"gw1"}, "Password": {"x"}})
+	c.Group = &group
+	r, err := Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{r.File, r.PasswordFile} {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := info.Sys().(*syscall.Stat_t); info.Mode().Perm() != 0o640 || st.Gid != 54321 || st.Uid != 0 {
+			t.Errorf("%s: mode %v, group %d, user %d", file, info.Mode(), st.Gid, st.Uid)
 		}
 	}
 }
