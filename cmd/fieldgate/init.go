@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -116,15 +117,12 @@ func (f *initFlags) setup(cmd *cobra.Command) (c setup.Config, done func(), err 
 		current = &config.Config{}
 	}
 	running, unknown := runningGateway(cmd.Context(), f.options, f.socket, current)
-	if unknown != nil && !a.NoTest {
-		return c, nil, fmt.Errorf("%w (--no-test makes the configuration without trying anything)", unknown)
-	}
 	ask, closeAsker, err := f.asker(cmd)
 	if err != nil {
 		return c, nil, err
 	}
 	host := openBuses(slog.New(slog.DiscardHandler))
-	c = setup.Config{File: c.File, Answers: *a, Ask: ask, Catalogue: catalogue(), Buses: host, NoI2C: board.Here().EnableI2C(), Group: groupOfService(),
+	c = setup.Config{File: c.File, Answers: *a, Ask: ask, Catalogue: catalogue(), Buses: host, NoI2C: board.Here().EnableI2C(), Group: groupOfService(), Unknown: unknown,
 		Scan: func(ctx context.Context, identify bool) *scan.Found {
 			s := scan.Scanner{Host: host, Specs: catalogue().Drivers, Sensors: current.Sensors, Running: running != nil || unknown != nil}
 			return s.Scan(ctx, identify)
@@ -145,20 +143,11 @@ func (f *initFlags) setup(cmd *cobra.Command) (c setup.Config, done func(), err 
 				return "not tried, because the running gateway is connected with the same name", nil
 			}
 			p := doctorConfig(ctx, f.options, f.socket, c, host)
-			return brokerTest(doctor.Broker(ctx, p))
+			took, err := doctor.Connect(ctx, p)
+			return fmt.Sprintf("it accepts this gateway, in %v", took.Round(time.Millisecond)), err
 		},
 	}
 	return c, func() { host.Close(); closeAsker() }, nil
-}
-
-// brokerTest makes a sentence of doctor's checks of a broker.
-func brokerTest(checks []doctor.Check) (string, error) {
-	for _, c := range checks {
-		if c.Level == doctor.Fail {
-			return "", errors.New(strings.TrimSuffix(c.Detail+": "+c.Remedy, ": "))
-		}
-	}
-	return checks[0].Detail, nil
 }
 
 // givenPassword reads a password that a flag names.

@@ -47,6 +47,15 @@ func (ch chain) verify(name string, roots *x509.CertPool) error {
 	return err
 }
 
+// judge is verify, whose error says what to do.
+func (ch chain) judge(name string, roots *x509.CertPool) error {
+	err := ch.verify(name, roots)
+	if e := (x509.HostnameError{}); errors.As(err, &e) && namesOf(ch[0]) != "" {
+		return fmt.Errorf("the broker's certificate is for %s, and not for %s: write one of its names into the URL, or give it by --server-name", namesOf(ch[0]), name)
+	}
+	return diagnosed(err)
+}
+
 // anchor is the certificate to trust: the authority's if the broker shows it, since that outlives
 // the broker's own.
 func (ch chain) anchor() *x509.Certificate {
@@ -126,7 +135,7 @@ func (s *session) trust(ctx context.Context, u *url.URL, ch chain) error {
 			return err
 		}
 		s.draft.ca = text
-		return diagnosed(ch.verify(name, pool))
+		return ch.judge(name, pool)
 	}
 	err := ch.verify(name, nil)
 	unknown := x509.UnknownAuthorityError{}
@@ -143,7 +152,7 @@ func (s *session) trust(ctx context.Context, u *url.URL, ch chain) error {
 		s.show("The authority that signed it:", anchor)
 	}
 	if !errors.As(err, &unknown) {
-		return diagnosed(err)
+		return ch.judge(name, nil)
 	}
 	why := "No authority that this system trusts has signed it. Compare the fingerprint with that of the broker's own file (openssl x509 -noout -fingerprint -sha256 -in FILE)."
 	if anchor == ch[0] {
@@ -178,8 +187,8 @@ func readCA(file string) ([]byte, *x509.CertPool, error) {
 func (s *session) trusted(name string, ch chain, c *x509.Certificate) error {
 	pool := x509.NewCertPool()
 	pool.AddCert(c)
-	if err := ch.verify(name, pool); err != nil {
-		return diagnosed(err)
+	if err := ch.judge(name, pool); err != nil {
+		return err
 	}
 	s.draft.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 	s.draft.caNote = "trusted by its fingerprint"
@@ -195,8 +204,5 @@ func diagnosed(err error) error {
 		return nil
 	}
 	remedy, cause := probe.Diagnose(err)
-	if remedy == "" {
-		return cause
-	}
-	return fmt.Errorf("%w: %s", cause, remedy)
+	return probe.Sentence(cause, remedy)
 }

@@ -48,6 +48,8 @@ type Config struct {
 	Dial func(ctx context.Context, c *config.Config, cfg *tls.Config) error
 	// Connect connects as the gateway of a configuration would. detail says how that went.
 	Connect func(ctx context.Context, c *config.Config) (detail string, err error)
+	// Unknown is why it is not known whether a gateway runs: then nothing is tried.
+	Unknown error
 	// Group is that of the service, which may read the files; nil: this user alone.
 	Group *int
 }
@@ -95,6 +97,9 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	}
 	s.stage = stage
 	defer stage.remove()
+	if c.Unknown != nil && !c.Answers.NoTest {
+		return nil, fmt.Errorf("%w (--no-test makes the configuration all the same)", c.Unknown)
+	}
 	s.Ask.Say(fmt.Sprintf("This makes %s. Nothing is changed before the end; Ctrl-C leaves.", c.File))
 	for _, step := range []func(context.Context) error{s.gateway, s.broker, s.sensors, s.write} {
 		if err := step(ctx); err != nil {
