@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/drivers/bus"
 	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/doctor"
 	"github.com/fieldgate/fieldgate/internal/scan"
@@ -122,7 +123,7 @@ func (f *initFlags) setup(cmd *cobra.Command) (c setup.Config, done func(), err 
 		return c, nil, err
 	}
 	host := openBuses(slog.New(slog.DiscardHandler))
-	c = setup.Config{File: c.File, Answers: *a, Ask: ask, Catalogue: catalogue(), Buses: host, NoI2C: board.Here().EnableI2C(), Group: groupOfService(), Unknown: unknown,
+	c = setup.Config{File: c.File, Answers: *a, Ask: ask, Catalogue: catalogue(), Buses: host, I2C: len(bus.I2CBuses()) > 0, NoI2C: board.Here().EnableI2C(), Group: groupOfService(), Unknown: unknown,
 		Scan: func(ctx context.Context, identify bool) *scan.Found {
 			s := scan.Scanner{Host: host, Specs: catalogue().Drivers, Sensors: current.Sensors, Running: running != nil || unknown != nil}
 			return s.Scan(ctx, identify)

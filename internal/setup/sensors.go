@@ -47,7 +47,7 @@ func (s *session) mayIdentify(ctx context.Context) (bool, error) {
 	if s.Answers.Identify {
 		return true, nil
 	}
-	if !s.Ask.Patient() || len(s.Scan(ctx, false).I2C) == 0 {
+	if !s.Ask.Patient() || !s.I2C {
 		return false, nil
 	}
 	return s.yes(ctx, Question{Text: "May the chips on I2C be asked who they are? That writes to them", Flag: "--identify"}, true)

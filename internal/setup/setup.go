@@ -40,9 +40,9 @@ type Config struct {
 	Catalogue config.Catalogue
 	Buses     drivers.Buses
 	// Scan looks what is attached.
-	Scan func(ctx context.Context, identify bool) *scan.Found
-	// NoI2C says what to do on a machine without an I2C bus.
-	NoI2C string
+	Scan  func(ctx context.Context, identify bool) *scan.Found
+	I2C   bool   // this machine has an I2C bus
+	NoI2C string // what to do if it has none
 	// Dial makes a connection to the first broker of a configuration, and closes it. TLS is as cfg
 	// says.
 	Dial func(ctx context.Context, c *config.Config, cfg *tls.Config) error

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,10 +63,10 @@ func conversation(t *testing.T, answers map[string][]string) (Config, *script) {
 // reading; one that does not answer is left out, and so is what only the board itself is made of.
 func TestSensorsAreTried(t *testing.T) {
 	c, s := conversation(t, map[string][]string{"Its name": {"-"}}) // not the board
-	c.Buses = drivertest.OnI2C(0x76, bme280test.NewBMP280())
+	c.Buses, c.I2C = drivertest.OnI2C(0x76, bme280test.NewBMP280()), true
 	c.Scan = func(_ context.Context, identify bool) *scan.Found {
-		if len(s.asked) > 2 && !identify {
-			t.Error("identify was allowed, and is not asked for")
+		if !identify {
+			t.Error("the chips may be asked, and are not")
 		}
 		return &scan.Found{
 			I2C: []scan.Bus{{Bus: "/dev/i2c-1", Devices: []scan.Device{
@@ -156,6 +157,30 @@ func TestBrokerIsWrittenAllTheSame(t *testing.T) {
 	}
 }
 
+// TestModbusAtNobody: a line that is not there, and one where nobody answers, are said, and setup
+// goes on.
+func TestModbusAtNobody(t *testing.T) {
+	c, s := conversation(t, map[string][]string{"Is there a Modbus line at /dev/ttyUSB0 (FTDI FT232R)": {"y"}, "Another Modbus": {"exec:/bin/true", "127.0.0.1:1", None}})
+	host := bus.New(slog.New(slog.DiscardHandler))
+	defer host.Close()
+	c.Buses = host
+	c.Scan = func(context.Context, bool) *scan.Found {
+		return &scan.Found{Serial: []bus.SerialPort{{Name: "/dev/ttyUSB0", Vendor: "FTDI", Product: "FT232R"}, {Name: "/dev/ttyUSB1", Users: []string{"process 1 (x)"}}}}
+	}
+	r, err := Run(t.Context(), c)
+	if err != nil || len(r.Sensors) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, want := range []string{"  /dev/ttyUSB0: ", "is a program, which is no line", "  127.0.0.1:1: "} {
+		if !strings.Contains(s.said.String(), want) {
+			t.Errorf("want %q in\n%s", want, &s.said)
+		}
+	}
+	if strings.Contains(strings.Join(s.asked, "|"), "ttyUSB1") {
+		t.Errorf("a port that somebody uses is proposed: %q", s.asked)
+	}
+}
+
 // TestOtherGatewaysFilesStay: a password that is there belongs to somebody.
 func TestOtherGatewaysFilesStay(t *testing.T) {
 	c, _ := conversation(t, map[string][]string{"Broker": {"mqtt://b"}, "User name": {"gw1"}, "Password": {"mine"}})
@@ -207,7 +232,7 @@ func TestAllFilesOrNone(t *testing.T) {
 	}
 }
 
-// TestServiceCanRead: where there is a group of the service, it may read all files, and nobody else.
+// TestServiceCanRead: if there is a group of the service, it may read all files, and nobody else.
 func TestServiceCanRead(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("giving files to another group needs root")
