@@ -10,10 +10,12 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"os/signal"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,7 +82,9 @@ func (f *initFlags) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer done()
-	result, err := setup.Run(cmd.Context(), c)
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP) // the terminal is closed: the stage is removed
+	defer stop()
+	result, err := setup.Run(ctx, c)
 	if errors.As(err, new(*setup.Missing)) {
 		return usageError{err}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/modbus/modbustest"
@@ -262,6 +263,20 @@ func TestInitIsLeft(t *testing.T) {
 		s.leaves(exitFailed)
 		only(t, dir)
 	}
+	// Nor does one whose terminal is closed.
+	dir := filepath.Join(t.TempDir(), "etc")
+	s := sit(t, 200, nil, "init", "-o", filepath.Join(dir, "fieldgate.toml"), "--no-scan", "--id", "gw", "--broker", url, "--username", "gw1")
+	s.answer("Trust it", "y")
+	s.answer("Password", "open-sesame")
+	s.expect("Its name")
+	s.slave.Close()
+	s.master.Close()
+	select {
+	case <-s.ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on without a terminal")
+	}
+	only(t, dir)
 }
 
 // TestInitFitsNarrowTerminals: no line is wider than a terminal of 20 columns.
