@@ -64,7 +64,7 @@ first. q or Ctrl-C leaves. If the gateway stops, top says so and goes on when it
 			if asJSON {
 				return writeJSON(out, s)
 			}
-			for _, line := range topLines(s, 0) {
+			for _, line := range topLines(s, 0, false) {
 				fmt.Fprintln(out, line.text)
 			}
 			return nil
@@ -211,7 +211,7 @@ func (w *topScreen) learn(a answer, now time.Time) {
 }
 
 // lines is everything that is to be seen.
-func (w *topScreen) lines(width int) []topLine {
+func (w *topScreen) lines(width int, whole bool) []topLine {
 	var head []topLine
 	switch {
 	case w.err != nil && w.status == nil:
@@ -223,14 +223,18 @@ func (w *topScreen) lines(width int) []topLine {
 	case !w.again.IsZero():
 		head = wrapTop(topLine{"the gateway has started again, seen at " + w.again.Format(time.TimeOnly), faint}, width)
 	}
-	return append(head, topLines(*w.status, width)...)
+	return append(head, topLines(*w.status, width, whole)...)
 }
 
 // draw shows as many lines as the terminal has.
 func (w *topScreen) draw() {
 	width, height := w.terminal.Size()
-	lines := w.lines(width)
-	if room := max(height-1, 1); len(lines) > room {
+	room := max(height-1, 1)
+	lines := w.lines(width, true)
+	if len(lines) > room {
+		lines = w.lines(width, false)
+	}
+	if len(lines) > room {
 		rest := len(lines) - room + 1
 		lines = append(lines[:room-1:room-1], topLine{terminal.Cut(fmt.Sprintf("… %d more lines; a larger window has them", rest), width), faint})
 	}

@@ -64,8 +64,9 @@ func visible(text string) string {
 // wide is from how many columns on sensors are a table.
 const wide = 60
 
-// topLines is the state of a gateway in a terminal of this width; 0 is unlimited.
-func topLines(s contract.LocalStatus, width int) (lines []topLine) {
+// topLines is the state of a gateway in a terminal of this width; 0 is unlimited. whole shows all
+// values of a sensor, in as many lines as they need, instead of one line of each sensor.
+func topLines(s contract.LocalStatus, width int, whole bool) (lines []topLine) {
 	add := func(text string, t tone) { lines = append(lines, wrapTop(topLine{text, t}, width)...) }
 	h := s.Health
 	state := good
@@ -93,11 +94,11 @@ func topLines(s contract.LocalStatus, width int) (lines []topLine) {
 	lines = append(lines, labelled("queue", topLine{queueText(h), plain}, width)...)
 	lines = append(lines, labelled("rates", topLine{ratesText(h.Queue), plain}, width)...)
 	lines = append(lines, topLine{})
-	return append(lines, topSensors(s, width)...)
+	return append(lines, topSensors(s, width, whole)...)
 }
 
 // topSensors are the sensors, those that do not work first.
-func topSensors(s contract.LocalStatus, width int) (lines []topLine) {
+func topSensors(s contract.LocalStatus, width int, whole bool) (lines []topLine) {
 	names := slices.SortedFunc(maps.Keys(s.Health.Sensors), func(a, b string) int {
 		return cmp.Or(cmp.Compare(toneOf(s.Health.Sensors[b]), toneOf(s.Health.Sensors[a])), strings.Compare(a, b))
 	})
@@ -125,10 +126,21 @@ func topSensors(s contract.LocalStatus, width int) (lines []topLine) {
 		values := visible(valuesText(s.Newest[name]))
 		switch {
 		case table:
-			lines = append(lines, topLine{cut(fmt.Sprintf("%-*s  %-*s  %s", longest, terminal.Cut(visible(name), longest), stateWidth, visible(v.State), values)), toneOf(v)})
+			head := fmt.Sprintf("%-*s  %-*s  ", longest, terminal.Cut(visible(name), longest), stateWidth, visible(v.State))
+			room := width - utf8.RuneCountInString(head)
+			if width == 0 || !whole {
+				lines = append(lines, topLine{cut(head + values), toneOf(v)})
+				break
+			}
+			for i, text := range filled(strings.Split(values, apart), room) {
+				if i > 0 {
+					head = strings.Repeat(" ", width-room)
+				}
+				lines = append(lines, topLine{cut(head + text), toneOf(v)})
+			}
 		default:
 			lines = append(lines, wrapTop(topLine{name + "  " + v.State, toneOf(v)}, width)...)
-			for _, part := range strings.Split(values, "   ") {
+			for _, part := range strings.Split(values, apart) {
 				if part != "" {
 					lines = append(lines, wrapTop(topLine{"  " + part, plain}, width)...)
 				}
@@ -159,7 +171,10 @@ func toneOf(v contract.SensorHealth) tone {
 	return plain // it has not been read yet
 }
 
-// valuesText shows values, three spaces apart.
+// apart is between two values.
+const apart = "   "
+
+// valuesText shows values.
 func valuesText(m contract.Measured) string {
 	var parts []string
 	for _, field := range slices.Sorted(maps.Keys(m.Fields)) {
@@ -169,7 +184,20 @@ func valuesText(m contract.Measured) string {
 		}
 		parts = append(parts, field+" "+valueText(m.Fields[field], m.Units[field]))
 	}
-	return strings.Join(parts, "   ")
+	return strings.Join(parts, apart)
+}
+
+// filled puts parts into lines of this width, as many into each as fit, at least one.
+func filled(parts []string, width int) (lines []string) {
+	for _, part := range parts {
+		last := len(lines) - 1
+		if last >= 0 && utf8.RuneCountInString(lines[last]+apart+part) <= width {
+			lines[last] += apart + part
+			continue
+		}
+		lines = append(lines, part)
+	}
+	return lines
 }
 
 // valueText shows a value as JSON has it.

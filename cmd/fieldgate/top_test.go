@@ -35,9 +35,9 @@ func busyGateway() contract.LocalStatus {
 // TestTopFits: whatever the width, no line is wider, nothing acts on the terminal, and what matters
 // is there.
 func TestTopFits(t *testing.T) {
-	for _, width := range []int{1, 2, 20, 40, 59, 60, 80, 200, 0} {
+	for i, width := range []int{1, 2, 20, 40, 59, 60, 80, 200, 0, 20, 60, 80, 100, 200} {
 		var all []string
-		for _, line := range topLines(busyGateway(), width) {
+		for _, line := range topLines(busyGateway(), width, i > 8) {
 			if n := utf8.RuneCountInString(line.text); width > 0 && n > width {
 				t.Errorf("%d columns at %d: %q", n, width, line.text)
 			}
@@ -60,7 +60,16 @@ func TestTopFits(t *testing.T) {
 		}
 	}
 	text := ""
-	for _, line := range topLines(busyGateway(), 200) {
+	for _, line := range topLines(busyGateway(), 80, true) {
+		text += line.text + "\n"
+	}
+	for _, want := range []string{"ok        free 76.4 GiB   on true", "\n" + strings.Repeat(" ", 44) + "temperature 95.12346 Cel\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %q in\n%s", want, text)
+		}
+	}
+	text = ""
+	for _, line := range topLines(busyGateway(), 200, false) {
 		text += line.text + "\n"
 	}
 	for _, want := range []string{"free 76.4 GiB   on true   temperature 95.12346 Cel   text a", "energy 1234567 kWh   x –", "x: exception 2"} {
@@ -73,7 +82,7 @@ func TestTopFits(t *testing.T) {
 // TestTopLearns: a gateway that stops, and one that comes back, are said.
 func TestTopLearns(t *testing.T) {
 	w := &topScreen{}
-	says := func() string { return w.lines(0)[0].text }
+	says := func() string { return w.lines(0, true)[0].text }
 	if !strings.Contains(says(), "asking") {
 		t.Error(says())
 	}
