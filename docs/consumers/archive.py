@@ -25,7 +25,7 @@ def telemetry(d):
             json.dumps(r["fields"]), json.dumps(r["bad"]) if "bad" in r else None)
 
 def event(kind, d):
-    put("events", d["gateway"], d["run"], d["n"], json.dumps(d))
+    put("events", d["gateway"], d["run"], d["n"], d["ts"], json.dumps(d))
     if kind == "boot" and "previous" in d:
         p = d["previous"]
         put("run_ends", d["gateway"], d["run"], p["run"], p["end"], p["events"])
