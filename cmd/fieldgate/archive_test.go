@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,8 @@ type archive struct {
 	database string
 	rows     func(query string) ([][]string, error)
 	exec     func(statement string) error
+	name     string
+	args     []string // beside broker and database
 	cmd      *exec.Cmd
 	log      syncBuffer
 }
@@ -72,9 +75,9 @@ func newArchive(t *testing.T, engine string, m *mosquitto) *archive {
 
 func (a *archive) start() {
 	a.t.Helper()
-	const subscribed = "Sending SUBACK to archive"
+	subscribed := "Sending SUBACK to " + cmp.Or(a.name, "archive") + "\n"
 	before := strings.Count(a.broker.log.String(), subscribed)
-	a.cmd = exec.Command("/usr/bin/python3", filepath.Join(consumers, "archive.py"), "127.0.0.1:"+a.broker.port, a.database)
+	a.cmd = exec.Command("/usr/bin/python3", append([]string{filepath.Join(consumers, "archive.py"), "127.0.0.1:" + a.broker.port, a.database}, a.args...)...)
 	a.cmd.Stderr = &a.log
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
@@ -144,6 +147,14 @@ func TestArchive(t *testing.T) {
 			if code != exitDone || !strings.Contains(text, "\nCOMPLETE: ") {
 				t.Errorf("verify: exit code %d\n%s", code, text)
 			}
+			now := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+			if engine == "PostgreSQL" {
+				if err := a.exec("UPDATE readings SET ts = '" + now + "' WHERE ts IS NOT NULL"); err != nil {
+					t.Fatal(err)
+				}
+				checkPanels(t, a.rows, map[string]int{"No readings of a sensor": 0, "Readings are missing": 0, "Readings were lost": 0},
+					"Missing, unexplained", "Values of readings that came without a time")
+			}
 
 			if err := a.exec("DELETE FROM readings WHERE sensor = 'a' AND seq BETWEEN 77 AND 79"); err != nil {
 				t.Fatal(err)
@@ -155,7 +166,59 @@ func TestArchive(t *testing.T) {
 			if text, code := a.verify(blocks[6]); code != exitFailed || !strings.Contains(text, "INCOMPLETE: ") || !strings.Contains(text, "77") {
 				t.Errorf("verify without three readings: exit code %d\n%s", code, text)
 			}
+			if engine == "PostgreSQL" {
+				clock := fmt.Sprintf("INSERT INTO clocks SELECT run, '%s' FROM readings WHERE sensor = 'old' LIMIT 1", now)
+				loss := `INSERT INTO losses VALUES ('gw', (SELECT run FROM readings WHERE sensor = 'a' LIMIT 1), 'a', 500, 501, 'evicted')`
+				for _, statement := range []string{clock, loss, "UPDATE readings SET ts = replace(ts, left(ts, 4), '2025') WHERE sensor = 'b'"} {
+					if err := a.exec(statement); err != nil {
+						t.Fatal(err)
+					}
+				}
+				checkPanels(t, a.rows, map[string]int{"No readings of a sensor": 1, "Readings are missing": 1, "Readings were lost": 1})
+			}
 		})
+	}
+}
+
+// TestArchivesShare: two archives with a shared subscription, one of which is killed on the way and
+// comes back, have every reading once between them, in one database.
+func TestArchivesShare(t *testing.T) {
+	t.Parallel()
+	m := newMosquitto(t, "allow_anonymous true", "log_type all")
+	one := newArchive(t, "PostgreSQL", m)
+	one.name, one.args = "archive-1", []string{"archive-1", "$share/archive/fieldgate/+"}
+	two := &archive{t: t, broker: m, database: one.database, name: "archive-2", args: []string{"archive-2", one.args[1]}}
+	t.Cleanup(two.kill)
+	one.start()
+	two.start()
+	j := newJourney(t, m, "compress = \"gzip\"\nbatch_max = 50\n")
+	waited := func() (n int) {
+		for key := range one.readings() {
+			if !strings.Contains(key, " wave ") && !strings.Contains(key, " thin ") {
+				n++
+			}
+		}
+		return n
+	}
+	j.g.running()
+	eventually(t, 30*time.Second, "readings arrive", func() bool { return waited() > 500 })
+	two.kill()
+	eventually(t, 30*time.Second, "the gateway has sent what waited", func() bool {
+		s, err := j.g.ask()
+		return err == nil && s.Health.Queue.Backlog == 0
+	})
+	two.start()
+	eventually(t, 60*time.Second, "what waited is there", func() bool { return waited() == 2*journeyEach+journeyOld })
+	j.g.stop()
+	j.g.running() // names what the first run ended with
+	j.g.online()
+	for i, text := range sqlBlocks(t, "verify.md")[1:6] {
+		eventually(t, 20*time.Second, fmt.Sprintf("query %d finds nothing", i+1), func() bool { rows, err := one.rows(text); return err == nil && len(rows) == 0 })
+	}
+	for _, name := range []string{"archive-1", "archive-2"} {
+		if n := strings.Count(m.log.String(), "Sending PUBLISH to "+name); n < 20 {
+			t.Errorf("%s got only %d messages", name, n)
+		}
 	}
 }
 

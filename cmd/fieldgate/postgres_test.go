@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // postgres is a real PostgreSQL with a cluster of its own, on a free loopback port. It runs as an
@@ -125,10 +124,4 @@ func (p *postgres) must(text string) [][]string {
 		p.t.Fatalf("%v\n%.2000s", err, text)
 	}
 	return rows
-}
-
-// ready waits until the table is there.
-func (p *postgres) ready(table string) {
-	p.t.Helper()
-	eventually(p.t, 20*time.Second, "there is the table "+table, func() bool { _, err := p.rows("SELECT 1 FROM " + table + " LIMIT 1"); return err == nil })
 }
