@@ -191,7 +191,7 @@ func TestArchivesShare(t *testing.T) {
 	t.Cleanup(two.kill)
 	one.start()
 	two.start()
-	j := newJourney(t, m, "compress = \"gzip\"\nbatch_max = 50\n")
+	j := newJourney(t, m, "compress = \"gzip\"\n")
 	waited := func() (n int) {
 		for key := range one.readings() {
 			if !strings.Contains(key, " wave ") && !strings.Contains(key, " thin ") {

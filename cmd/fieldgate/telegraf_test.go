@@ -229,6 +229,5 @@ func TestTelegrafPostgreSQL(t *testing.T) {
 		return all
 	}
 	j := newJourney(t, m, "format = \"influx\"\n")
-	j.during = g.without(p.stop, p.start)
 	j.run(g, kept.flat)
 }
