@@ -27,10 +27,19 @@ test:
 race:
 	go test -race -tags $(TAGS) $(ARGS) ./...
 
-# Telemetry in the programs that take it, which have to be installed: mosquitto, influxdb.
-test-consumers:
-	command -v influxd mosquitto_pub
-	go test -tags $(TAGS) -count 1 -v -run TestInfluxDB ./cmd/fieldgate
+# The recipes of docs/consumers with the real programs. Telegraf and Node-RED are built and installed here; what is Debian's
+# (mosquitto, influxdb, postgresql, prometheus, nodejs, npm, python3-paho-mqtt, python3-psycopg2) has to be there, or is skipped.
+CONSUMERS = TestInfluxDB|TestArchive|TestArchivesShare|TestVerifySQL|TestTelegraf|TestNodeRED|TestMetricsOfDashboardAndAlerts
+test-consumers: bin/telegraf bin/node-red
+	go test -tags $(TAGS) -count 1 -v -run '^($(CONSUMERS))' ./cmd/fieldgate | grep -v '^=== '
+
+TELEGRAF = github.com/influxdata/telegraf/cmd/telegraf@v1.37.2
+bin/telegraf:
+	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 nice go install -tags custom,inputs.mqtt_consumer,outputs.influxdb,outputs.postgresql,parsers.influx $(TELEGRAF)
+
+bin/node-red:
+	if ! command -v npm >/dev/null; then echo 'npm is not installed: NODE-RED IS NOT TESTED'; exit 0; fi; \
+	mkdir -p bin/node-red.new && cd bin/node-red.new && nice npm install --no-audit --no-fund --omit=optional node-red@4.1.15 && cd .. && mv node-red.new node-red
 
 # Style, and what the compilers for other machines say: only buffer needs C, and nothing needs 64 bits.
 lint:

@@ -82,7 +82,7 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 			known := slices.Sorted(maps.Keys(fields))
 			hint := foreignKey(k, path)
 			if hint == "" {
-				hint = didYouMean(k, known)
+				hint = DidYouMean(k, known)
 			}
 			if hint == "" && strings.HasSuffix(path, ".options") && len(known) > 0 {
 				hint = "; its options: " + strings.Join(known, ", ")

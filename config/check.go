@@ -93,7 +93,7 @@ func (b *binder) checkMQTT(m *MQTT) {
 		case foreignScheme[u.Scheme] != "":
 			b.report(b.at(path), "%s: %s:// is called %s:// here: write %s://%s", path, u.Scheme, foreignScheme[u.Scheme], foreignScheme[u.Scheme], u.Host)
 		case !slices.Contains(schemes, u.Scheme):
-			b.report(b.at(path), "%s: the scheme must be mqtt, mqtts, ws, wss or unix, not %q%s", path, u.Scheme, didYouMean(u.Scheme, schemes))
+			b.report(b.at(path), "%s: the scheme must be mqtt, mqtts, ws, wss or unix, not %q%s", path, u.Scheme, DidYouMean(u.Scheme, schemes))
 		case u.Scheme == "unix" && u.Path == "":
 			b.report(b.at(path), "%s: write the socket's path with three slashes: unix:///run/mosquitto.sock", path)
 		case u.Scheme != "unix" && u.Hostname() == "":
@@ -165,7 +165,7 @@ func (b *binder) checkSensors(sensors []Sensor, catalogue []drivers.Spec) {
 		}
 		j := slices.IndexFunc(catalogue, func(c drivers.Spec) bool { return c.Name == s.Driver })
 		if j < 0 {
-			b.report(b.at(path+".driver"), "unknown driver %q%s; known drivers: %s", s.Driver, didYouMean(s.Driver, known), strings.Join(known, ", "))
+			b.report(b.at(path+".driver"), "unknown driver %q%s; known drivers: %s", s.Driver, DidYouMean(s.Driver, known), strings.Join(known, ", "))
 			continue
 		}
 		s.Spec = catalogue[j]
@@ -246,7 +246,7 @@ func badName(s string) string {
 func (b *binder) oneOf(path, value string, words Words) {
 	if !words.Has(value) {
 		known := words.Names()
-		b.report(b.at(path), "%s must be one of %s, not %q%s", path, strings.Join(known, ", "), value, didYouMean(value, known))
+		b.report(b.at(path), "%s must be one of %s, not %q%s", path, strings.Join(known, ", "), value, DidYouMean(value, known))
 	}
 }
 

@@ -56,7 +56,7 @@ func (b *binder) bindOutput(s *Sensor, fields []drivers.Field, path string) (sen
 		kind, ok := known[name]
 		if !ok {
 			names := sortedMapKeys(known)
-			b.report(b.at(at), "%s has no field %q%s; its fields: %s", path, name, didYouMean(name, names), strings.Join(names, ", "))
+			b.report(b.at(at), "%s has no field %q%s; its fields: %s", path, name, DidYouMean(name, names), strings.Join(names, ", "))
 			continue
 		}
 		b.optionErrors(s.Fields[name].Check(kind), at)
@@ -128,7 +128,7 @@ func (b *binder) checkOf(c Computed, kinds map[string]drivers.Kind, at string) {
 		switch k, known := kinds[name]; {
 		case !known:
 			names := sortedMapKeys(kinds)
-			b.report(here, "%s.of: there is no field %q before this one%s; there are %s", at, name, didYouMean(name, names), strings.Join(names, ", "))
+			b.report(here, "%s.of: there is no field %q before this one%s; there are %s", at, name, DidYouMean(name, names), strings.Join(names, ", "))
 		case k != drivers.KindFloat && k != drivers.KindInt:
 			b.report(here, "%s.of: %s is a %s, not a number", at, name, k)
 		}

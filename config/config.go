@@ -140,6 +140,7 @@ type Control struct {
 // Metrics is [metrics].
 type Metrics struct {
 	Listen string `toml:"listen"` // a loopback address such as "127.0.0.1:9142"; "" is off
+	Values bool   `toml:"values"` // the page has the newest value of each field
 }
 
 // Sensor is one [[sensor]].
@@ -223,6 +224,7 @@ func defaults(c Catalogue) Config {
 		Shadow:    Shadow{Allow: ShadowKeys.Names(), EveryMin: 100 * time.Millisecond, EveryMax: 24 * time.Hour},
 		Commands:  Commands{Allow: slices.Clone(c.Allowed)},
 
+		Metrics:       Metrics{Values: true},
 		HomeAssistant: HomeAssistant{Prefix: "homeassistant"},
 	}
 }

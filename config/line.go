@@ -140,7 +140,7 @@ func (b *binder) checkTimeFrom(c *Config) {
 		}
 		return
 	}
-	b.report(b.at("gateway.time_from"), "gateway.time_from: %q is neither an https:// URL nor a sensor%s", from, didYouMean(from, names))
+	b.report(b.at("gateway.time_from"), "gateway.time_from: %q is neither an https:// URL nor a sensor%s", from, DidYouMean(from, names))
 }
 
 // Linger returns how long live readings of a sensor wait for company: not at all in a gateway that

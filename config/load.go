@@ -27,7 +27,12 @@ const (
 )
 
 // ReadSources reads the file and the conf.d/*.toml beside it, in the order of their names.
-func ReadSources(file string) ([]Source, error) {
+func ReadSources(file string) ([]Source, error) { return readSources(file, nil) }
+
+// SourcesWith is ReadSources for a file that is going to have this text.
+func SourcesWith(file, text string) ([]Source, error) { return readSources(file, &text) }
+
+func readSources(file string, with *string) ([]Source, error) {
 	names := []string{file}
 	more, err := filepath.Glob(filepath.Join(filepath.Dir(file), "conf.d", "*.toml"))
 	if err != nil {
@@ -40,7 +45,12 @@ func ReadSources(file string) ([]Source, error) {
 	}
 	sources, total := make([]Source, len(names)), 0
 	for i, name := range names {
-		text, err := ReadFile(name, maxFile)
+		var text []byte
+		if i == 0 && with != nil {
+			text = []byte(*with)
+		} else {
+			text, err = ReadFile(name, maxFile)
+		}
 		if errors.Is(err, fs.ErrNotExist) && i == 0 {
 			return nil, fmt.Errorf("%w: write it, or name another one with -c", err)
 		}

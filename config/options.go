@@ -27,7 +27,7 @@ func (b *binder) useProfile(n *node, options any, path string) bool {
 		return false
 	}
 	if known := o.ProfileNames(); !slices.Contains(known, name) {
-		b.report(at, "%s.profile: there is no profile %q%s; docs/modbus-profiles.md has all", path, name, didYouMean(name, known))
+		b.report(at, "%s.profile: there is no profile %q%s; docs/modbus-profiles.md has all", path, name, DidYouMean(name, known))
 		return false
 	}
 	if err := o.UseProfile(name); err != nil {

@@ -162,9 +162,9 @@ func (r *reporter) nameTakers() {
 	r.problems = out
 }
 
-// didYouMean returns ` (did you mean "x"?)` for the known name nearest to got, or else for the
+// DidYouMean returns ` (did you mean "x"?)` for the known name nearest to got, or else for the
 // shortest that contains it, or "" when none is near.
-func didYouMean(got string, known []string) string {
+func DidYouMean(got string, known []string) string {
 	if len(got) > 64 { // no slip of the finger
 		return ""
 	}

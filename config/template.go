@@ -68,7 +68,7 @@ func (b *binder) templateOf(s *node, path string, templates map[string]*node) st
 	case len(known) == 0:
 		b.report(n.val, "%s.template: there is no template %q: write [template.%s] with what its sensors have in common", path, name, name)
 	default:
-		b.report(n.val, "%s.template: there is no template %q%s; the templates: %s", path, name, didYouMean(name, known), strings.Join(known, ", "))
+		b.report(n.val, "%s.template: there is no template %q%s; the templates: %s", path, name, DidYouMean(name, known), strings.Join(known, ", "))
 	}
 	b.distrust(s.val) // what is missing now may be in the template that was meant
 	return ""

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/sampling"
@@ -106,20 +108,12 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 			fmt.Fprintf(w, "\t%s\n", p)
 		}
 	}
-	switch {
-	case h.Link.Connected:
-		fmt.Fprintf(w, "link\tonline at %s%s for %v, %s up, %s down, %d reconnections\n", s.Broker, through(s.Proxy), seconds(h.Up-h.Link.Since), bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
-	case h.Link.Asleep:
-		fmt.Fprintf(w, "link\t%s%s, %s up, %s down, %d reconnections\n", health.Asleep(h), within(h.Link.NextAttempt), bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
-	default:
-		fmt.Fprintf(w, "link\toffline for %v%s\n", seconds(h.Up-h.Link.Since), attempts(h.Link))
-	}
+	fmt.Fprintf(w, "link\t%s\n", linkText(s))
 	l := h.Link
 	fmt.Fprintf(w, "traffic\t%s up, %s down today; %s up, %s down this month (UTC)\n",
 		bytesText(float64(l.BytesUpDay)), bytesText(float64(l.BytesDownDay)), bytesText(float64(l.BytesUpMonth)), bytesText(float64(l.BytesDownMonth)))
 	q := h.Queue
-	fmt.Fprintf(w, "queue\t%d live, %d backlog, %d events; %s of %s%s%s\n", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge), drainDelay(h))
-	fmt.Fprintf(w, "rates\t%.1f/s in, %.1f/s out%s\n", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
+	fmt.Fprintf(w, "queue\t%s\nrates\t%s\n", queueText(h), ratesText(q))
 	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, expired %d, thinned %d, refused %d%s\n",
 		q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused, unrouted(q.Unrouted))
 	fmt.Fprintf(w, "flash\t%s in %d commits%s\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, aDay(h.Flash.BytesPerDay))
@@ -142,6 +136,30 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 	}
 	fmt.Fprintln(out)
 	return printSensors(out, s)
+}
+
+// linkText says how the gateway is connected.
+func linkText(s contract.LocalStatus) string {
+	h := s.Health
+	bytes := fmt.Sprintf("%s up, %s down, %d reconnections", bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
+	switch {
+	case h.Link.Connected:
+		return fmt.Sprintf("online at %s%s for %v, %s", s.Broker, through(s.Proxy), seconds(h.Up-h.Link.Since), bytes)
+	case h.Link.Asleep:
+		return fmt.Sprintf("%s%s, %s", health.Asleep(h), within(h.Link.NextAttempt), bytes)
+	}
+	return fmt.Sprintf("offline for %v%s", seconds(h.Up-h.Link.Since), attempts(h.Link))
+}
+
+// queueText says what waits.
+func queueText(h contract.Health) string {
+	q := h.Queue
+	return fmt.Sprintf("%d live, %d backlog, %d events; %s of %s%s%s", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge), drainDelay(h))
+}
+
+// ratesText says how the queue moves.
+func ratesText(q contract.QueueHealth) string {
+	return fmt.Sprintf("%.1f/s in, %.1f/s out%s", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
 }
 
 // printSensors prints the table of the sensors. What is wrong with one has lines of its own below
@@ -288,11 +306,21 @@ func tailCommand(o *options) *cobra.Command {
 	var socket string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "tail", Short: "Print readings as the running gateway takes them",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "tail [sensor...]", Short: "Print readings as the running gateway takes them",
+		Long:              "Tail prints readings as the running gateway takes them: of all sensors, or of those that are named.",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeSensor(o),
+		RunE: func(cmd *cobra.Command, names []string) error {
 			out := cmd.OutOrStdout()
 			lines := json.NewEncoder(out)
-			return dial(o, socket, cmd.ErrOrStderr()).Tail(cmd.Context(), func(e contract.Telemetry) {
+			client := dial(o, socket, cmd.ErrOrStderr())
+			if err := known(cmd.Context(), client, names); err != nil {
+				return err
+			}
+			return client.Tail(cmd.Context(), func(e contract.Telemetry) {
+				if len(names) > 0 && !slices.Contains(names, e.Sensor) {
+					return
+				}
 				if asJSON {
 					_ = lines.Encode(e)
 					return
@@ -304,6 +332,24 @@ func tailCommand(o *options) *cobra.Command {
 	socketFlag(c, &socket)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
 	return c
+}
+
+// known returns an error for a name that no sensor of the running gateway has.
+func known(ctx context.Context, client *control.Client, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	s, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	there := slices.Sorted(maps.Keys(s.Health.Sensors))
+	for _, name := range names {
+		if !slices.Contains(there, name) {
+			return usageError{noSensor("the gateway", name, there)}
+		}
+	}
+	return nil
 }
 
 func printEntry(out io.Writer, e contract.Telemetry) {

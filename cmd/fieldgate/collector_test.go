@@ -68,3 +68,10 @@ func (c *collector) take() []string {
 	c.messages = nil
 	return m
 }
+
+// peek returns what came since the last call of take.
+func (c *collector) peek() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.messages)
+}

@@ -21,8 +21,10 @@ import (
 
 // influxd is a real InfluxDB 1.x on free loopback ports.
 type influxd struct {
-	t    *testing.T
-	base string
+	t             *testing.T
+	base          string
+	program, file string
+	cmd           *exec.Cmd
 }
 
 // newInfluxd starts the server with an empty database fg, or skips.
@@ -47,16 +49,19 @@ func newInfluxd(t *testing.T) *influxd {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-config", file)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	i := &influxd{t: t, base: "http://" + ports[1], program: program, file: file}
+	t.Cleanup(i.kill)
+	i.start()
+	return i
+}
+
+func (i *influxd) start() {
+	i.t.Helper()
+	i.cmd = exec.Command(i.program, "-config", i.file)
+	if err := i.cmd.Start(); err != nil {
+		i.t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	i := &influxd{t, "http://" + ports[1]}
-	eventually(t, 20*time.Second, "influxd answers", func() bool {
+	eventually(i.t, 20*time.Second, "influxd answers", func() bool {
 		r, err := http.Post(i.base+"/query?q="+url.QueryEscape("CREATE DATABASE fg"), "", nil)
 		if err != nil {
 			return false
@@ -64,7 +69,11 @@ func newInfluxd(t *testing.T) *influxd {
 		r.Body.Close()
 		return r.StatusCode == http.StatusOK
 	})
-	return i
+}
+
+func (i *influxd) kill() {
+	_ = i.cmd.Process.Kill()
+	_ = i.cmd.Wait()
 }
 
 // write stores lines, and returns what the server says if it does not take all of them.

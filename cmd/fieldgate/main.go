@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -126,8 +127,8 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(runCommand(o), demoCommand(), checkCommand(o), readCommand(o), statusCommand(o), tailCommand(o), reloadCommand(o), verifyCommand(o), queueCommand(o), versionCommand())
-	root.AddCommand(scanCommand(o), recordCommand(o), modbusCommand(o), doctorCommand(o), unitCommand(o))
+	root.AddCommand(runCommand(o), demoCommand(), checkCommand(o), readCommand(o), statusCommand(o), topCommand(o), tailCommand(o), reloadCommand(o), verifyCommand(o), queueCommand(o), versionCommand())
+	root.AddCommand(scanCommand(o), recordCommand(o), modbusCommand(o), doctorCommand(o), unitCommand(o), initCommand(o))
 	for _, c := range root.Commands() {
 		args := c.Args
 		if args == nil {
@@ -157,10 +158,25 @@ func newRoot() *cobra.Command {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use: "version", Short: "Print the version",
-		Run: func(cmd *cobra.Command, _ []string) { printVersion(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), struct {
+					Version string `json:"version"`
+					Built   string `json:"built,omitempty"` // RFC 3339
+					Go      string `json:"go"`
+					System  string `json:"system"`
+					Arch    string `json:"arch"`
+				}{version, built, runtime.Version(), runtime.GOOS, runtime.GOARCH})
+			}
+			printVersion(cmd)
+			return nil
+		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }
 
 func printVersion(cmd *cobra.Command) { fmt.Fprintln(cmd.OutOrStdout(), "fieldgate", versionText()) }

@@ -166,7 +166,7 @@ func deadLetterCommand(o *options) *cobra.Command {
 }
 
 func deadCommand(o *options, socket *string, name, short, done string, do func(*control.Client, context.Context, contract.DeadChoice) (int, error)) *cobra.Command {
-	var all bool
+	var all, asJSON bool
 	c := &cobra.Command{
 		Use: name + " <id>... | --all", Short: short, Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -185,7 +185,16 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, done)
+			if asJSON {
+				err = writeJSON(cmd.OutOrStdout(), struct {
+					Count int `json:"count"`
+				}{n})
+			} else {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, done)
+			}
+			if err != nil {
+				return err
+			}
 			if n < len(ids) {
 				return fmt.Errorf("%d of the ids were not found", len(ids)-n)
 			}
@@ -193,5 +202,6 @@ func deadCommand(o *options, socket *string, name, short, done string, do func(*
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "all of them")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

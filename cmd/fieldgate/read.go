@@ -17,6 +17,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/contract"
 )
 
 const (
@@ -26,6 +27,7 @@ const (
 
 func readCommand(o *options) *cobra.Command {
 	var socket string
+	var asJSON bool
 	c := &cobra.Command{
 		Use: "read <sensor>", Short: "Measure once with a configured sensor and print the result",
 		Args:              oneSensor(o),
@@ -47,13 +49,18 @@ func readCommand(o *options) *cobra.Command {
 			defer said()
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			if err := readOnce(ctx, cmd.OutOrStdout(), s); err != nil {
+			r, err := readOnce(ctx, s)
+			if err != nil {
 				return ofSensor(s, err)
 			}
-			return nil
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), r)
+			}
+			return printReading(cmd.OutOrStdout(), s, r)
 		},
 	}
 	socketFlag(c, &socket)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
@@ -70,7 +77,7 @@ func oneSensor(o *options) cobra.PositionalArgs {
 		if err != nil {
 			return fmt.Errorf("which sensor? %w", err)
 		}
-		return fmt.Errorf("which sensor? %s", sensorsOf(c))
+		return fmt.Errorf("which sensor? %s", sensorsOf("the configuration", sensorNames(c)))
 	}
 }
 
@@ -92,17 +99,22 @@ func sensorNamed(o *options, name string) (*config.Config, *config.Sensor, error
 	}
 	i := slices.IndexFunc(c.Sensors, func(s config.Sensor) bool { return s.Name == name })
 	if i < 0 {
-		return nil, nil, usageError{fmt.Errorf("there is no sensor %q; %s", name, sensorsOf(c))}
+		return nil, nil, usageError{noSensor("the configuration", name, sensorNames(c))}
 	}
 	return c, &c.Sensors[i], nil
 }
 
-// sensorsOf says which sensors a configuration has.
-func sensorsOf(c *config.Config) string {
-	if len(c.Sensors) == 0 {
-		return "the configuration has none"
+// noSensor says that none has a name, and which there are.
+func noSensor(where, name string, names []string) error {
+	return fmt.Errorf("there is no sensor %q%s; %s", name, config.DidYouMean(name, names), sensorsOf(where, names))
+}
+
+// sensorsOf says which sensors there are.
+func sensorsOf(where string, names []string) string {
+	if len(names) == 0 {
+		return where + " has none"
 	}
-	return "there are " + strings.Join(sensorNames(c), ", ")
+	return "there are " + strings.Join(names, ", ")
 }
 
 func sensorNames(c *config.Config) []string {
@@ -131,33 +143,60 @@ func ofSensor(s *config.Sensor, err error) error {
 	return fmt.Errorf("%s on %s: %w", s.Name, s.Bus, err)
 }
 
-// readOnce opens a sensor, measures, and prints a table. The filters of the configuration are not
-// applied.
-func readOnce(ctx context.Context, out io.Writer, s *config.Sensor) error {
+// oneReading is one measurement: read --json.
+type oneReading struct {
+	Sensor string `json:"sensor"`
+	Driver string `json:"driver"`
+	Bus    string `json:"bus,omitempty"`
+	contract.Measured
+	Took float64 `json:"took"` // seconds
+
+	values []drivers.Value // in the driver's order
+}
+
+// readOnce opens a sensor and measures. The filters of the configuration are not applied.
+func readOnce(ctx context.Context, s *config.Sensor) (*oneReading, error) {
 	buses := openBuses(newLogger(new(slog.LevelVar)))
 	defer buses.Close()
 	driver, err := s.Spec.Open(ctx, buses, s.Bus, s.Options)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer driver.Close()
 	began := time.Now()
 	values, err := driver.Read(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	took := time.Since(began).Round(time.Microsecond)
-	units := map[string]drivers.Field{}
+	r := &oneReading{Sensor: s.Name, Driver: s.Driver, Bus: s.Bus, Took: time.Since(began).Seconds(), values: values,
+		Measured: contract.Measured{Fields: map[string]any{}, Bad: map[string]string{}, Units: map[string]string{}}}
 	for _, f := range s.Spec.Fields(s.Options) {
-		units[f.Name] = f
+		if f.Unit != "" {
+			r.Units[f.Name] = f.Unit
+		}
+	}
+	for _, v := range values {
+		r.Fields[v.Field] = v.Any()
+		if v.Kind() == drivers.KindBad {
+			r.Fields[v.Field], r.Bad[v.Field] = nil, v.Reason()
+		}
+	}
+	return r, nil
+}
+
+// printReading prints a reading as a table.
+func printReading(out io.Writer, s *config.Sensor, r *oneReading) error {
+	fields := map[string]drivers.Field{}
+	for _, f := range s.Spec.Fields(s.Options) {
+		fields[f.Name] = f
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, v := range values {
+	for _, v := range r.values {
 		shown := oneLine(fmt.Sprint(v.Any()))
 		if v.Kind() == drivers.KindBad {
 			shown = "– (" + oneLine(v.Reason()) + ")"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Field, shown, units[v.Field].Unit, units[v.Field].Describe())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Field, shown, fields[v.Field].Unit, fields[v.Field].Describe())
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -166,6 +205,6 @@ func readOnce(ctx context.Context, out io.Writer, s *config.Sensor) error {
 	if s.Bus != "" {
 		device += " on " + s.Bus
 	}
-	_, err = fmt.Fprintf(out, "(%s, %v)\n", device, took)
+	_, err := fmt.Fprintf(out, "(%s, %v)\n", device, time.Duration(r.Took*float64(time.Second)).Round(time.Microsecond))
 	return err
 }

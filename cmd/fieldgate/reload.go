@@ -21,6 +21,7 @@ const (
 
 func reloadCommand(o *options) *cobra.Command {
 	var socket string
+	var asJSON bool
 	c := &cobra.Command{
 		Use: "reload", Short: "Reload the configuration of the running gateway",
 		Long: "Reload makes the running gateway check its configuration. If it is right, the gateway stops in order and starts with it at once,\n" +
@@ -47,11 +48,19 @@ func reloadCommand(o *options) *cobra.Command {
 			if now.Config != launch.Current {
 				return fmt.Errorf("the gateway came back with the last configuration that worked:\n%s", strings.Join(now.Problem, "\n"))
 			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), struct {
+					Gateway string `json:"gateway"`
+					Run     string `json:"run"`
+					Sensors int    `json:"sensors"`
+				}{now.Gateway, now.Health.Run, len(now.Health.Sensors)})
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "reloaded: gateway %s works again, with %s (run %s)\n", now.Gateway, several(len(now.Health.Sensors), "sensor"), now.Health.Run)
 			return nil
 		},
 	}
 	socketFlag(c, &socket)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 

@@ -8,10 +8,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,44 +132,5 @@ func TestMutualTLSWithPassword(t *testing.T) {
 		if strings.Contains(g.log.String()+out, secret) {
 			t.Errorf("the password %q is told", secret)
 		}
-	}
-}
-
-func TestMetricsPage(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	g := newGateway(t, "mqtt://127.0.0.1:1", waveSensor+"[metrics]\nlisten = \""+addr+"\"\n")
-	g.running()
-	get := func(path string) string {
-		t.Helper()
-		r, err := http.Get("http://" + addr + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Body.Close()
-		text, err := io.ReadAll(r.Body)
-		want := http.StatusOK
-		if path == "/healthz" { // it is offline
-			want = http.StatusServiceUnavailable
-		}
-		if err != nil || r.StatusCode != want {
-			t.Fatalf("%s: %s %v", path, r.Status, err)
-		}
-		return string(text)
-	}
-	eventually(t, 5*time.Second, "the page counts readings", func() bool {
-		return strings.Contains(get("/metrics"), `fieldgate_sensor_ok{sensor="wave"} 1`)
-	})
-	for _, want := range []string{"fieldgate_link_connected 0\n", "fieldgate_queue_readings{queue=", "process_resident_memory_bytes "} {
-		if text := get("/metrics"); !strings.Contains(text, want) {
-			t.Errorf("want %q in\n%s", want, text)
-		}
-	}
-	if text := get("/healthz"); !strings.HasPrefix(text, "offline; 1 of 1 sensors ok") || !strings.Contains(text, "degraded: no connection to the broker") || !strings.Contains(text, "nothing listens") {
-		t.Errorf("healthz: %q", text)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -158,83 +158,138 @@ func TestVerifyWithoutABroker(t *testing.T) {
 	}
 }
 
-// TestVerifySQL runs the queries of docs/verify.md over random histories: they find what the
-// tracker finds.
+// A history is tables that were filled: the statements that fill them, and what verify finds.
+type sqlHistory struct {
+	statements []string
+	want       [5][]string // per query of docs/verify.md, from the second block of SQL on
+}
+
+// TestVerifySQL runs the queries of docs/verify.md over random histories, in SQLite and PostgreSQL:
+// they find what the tracker finds.
 func TestVerifySQL(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(docs, "verify.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var blocks []string
-	for _, b := range regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		blocks = append(blocks, b[1])
-	}
-	if len(blocks) != 6 {
+	blocks := sqlBlocks(t, "verify.md")
+	if len(blocks) != 7 {
 		t.Fatalf("%d blocks of SQL", len(blocks))
 	}
+	var histories []sqlHistory
 	found := 0
 	for seed := range uint64(60) {
-		db, err := sql.Open("sqlite3", ":memory:")
-		if err != nil {
-			t.Fatal(err)
-		}
-		db.SetMaxOpenConns(1)
-		if _, err := db.Exec(blocks[0]); err != nil {
-			t.Fatal(err)
-		}
-		tracker, newest := history(t, db, rand.New(rand.NewPCG(seed, 0)))
-		var missing, unreported, copies, events, reused []string
-		for _, r := range tracker.Results() {
-			for _, m := range r.Missing {
-				missing = append(missing, numbers(r.Run+r.Sensor, m.First, m.Last)...)
-			}
-			if r.Reused > 0 {
-				reused = append(reused, fmt.Sprint(r.Run, r.Sensor, 1))
-			}
-		}
-		for _, g := range tracker.Gaps() {
-			if g.Unreported {
-				unreported = append(unreported, fmt.Sprint(g.Gateway, g.Run))
-			}
-			if g.Copies != nil {
-				copies = append(copies, fmt.Sprint(g.Gateway, g.Run, g.Copies[0], g.Copies[len(g.Copies)-1]))
-			}
-			for _, e := range g.Events {
-				events = append(events, numbers(g.Run, e.First, e.Last)...)
-			}
-		}
-		if unreported != nil { // SQL does not know which one is the newest
-			unreported = append(unreported, "g"+newest)
-		}
-		for _, list := range [][]string{missing, unreported, copies, events, reused} {
-			slices.Sort(list)
-		}
-		for i, want := range [][]string{missing, unreported, copies, events, reused} {
-			got := query(t, db, blocks[i+1])
-			slices.Sort(got)
-			if !slices.Equal(got, want) {
-				t.Errorf("seed %d, query %d: want %v, got %v", seed, i+1, want, got)
-			}
+		h := randomHistory(t, seed)
+		for _, want := range h.want {
 			found += len(want)
 		}
-		db.Close()
+		histories = append(histories, h)
 	}
 	if found < 100 {
 		t.Errorf("the histories lack only %d things", found)
 	}
+	check := func(t *testing.T, seed, i int, rows [][]string, err error) {
+		t.Helper()
+		got := findings(t, rows, i == 0 || i == 3)
+		if slices.Sort(got); err != nil || !slices.Equal(got, histories[seed].want[i]) {
+			t.Errorf("seed %d, query %d: want %v, got %v, %v", seed, i+1, histories[seed].want[i], got, err)
+		}
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		for seed, h := range histories {
+			db, err := sql.Open("sqlite3", ":memory:")
+			if err != nil {
+				t.Fatal(err)
+			}
+			db.SetMaxOpenConns(1)
+			if _, err := db.Exec(blocks[0] + strings.Join(h.statements, "")); err != nil {
+				t.Fatal(err)
+			}
+			for i := range h.want {
+				rows, err := sqliteRows(db, blocks[i+1])
+				check(t, seed, i, rows, err)
+			}
+			db.Close()
+		}
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		p := newPostgres(t)
+		for seed, h := range histories {
+			const mark = "-- next"
+			text := fmt.Sprintf("CREATE SCHEMA s%d; SET search_path = s%d;\n", seed, seed) + blocks[0] + strings.Join(h.statements, "")
+			for _, b := range blocks[1 : len(h.want)+1] {
+				text += b + "SELECT '" + mark + "';\n"
+			}
+			rows := p.must(text)
+			for i := range h.want {
+				end := slices.IndexFunc(rows, func(row []string) bool { return row[0] == mark })
+				if end < 0 {
+					t.Fatalf("seed %d: query %d has no end", seed, i+1)
+				}
+				check(t, seed, i, rows[:end], nil)
+				rows = rows[end+1:]
+			}
+		}
+	})
+}
+
+// findings lists rows as one text each; a hole, which may come in pieces, as each of its numbers.
+func findings(t *testing.T, rows [][]string, holes bool) (list []string) {
+	t.Helper()
+	for _, row := range rows {
+		if !holes {
+			list = append(list, strings.Join(row, ""))
+			continue
+		}
+		n := len(row) - 2
+		first, err := strconv.ParseUint(row[n], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, err := strconv.ParseUint(row[n+1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, numbers(strings.Join(row[:n], ""), first, last)...)
+	}
+	return list
+}
+
+func randomHistory(t *testing.T, seed uint64) (h sqlHistory) {
+	t.Helper()
+	put := func(format string, args ...any) {
+		h.statements = append(h.statements, fmt.Sprintf(format+";\n", args...))
+	}
+	tracker, newest := history(t, put, rand.New(rand.NewPCG(seed, 0)))
+	for _, r := range tracker.Results() {
+		for _, m := range r.Missing {
+			h.want[0] = append(h.want[0], numbers(r.Run+r.Sensor, m.First, m.Last)...)
+		}
+		if r.Reused > 0 {
+			h.want[4] = append(h.want[4], fmt.Sprint(r.Run, r.Sensor, 1))
+		}
+	}
+	for _, g := range tracker.Gaps() {
+		if g.Unreported {
+			h.want[1] = append(h.want[1], fmt.Sprint(g.Gateway, g.Run))
+		}
+		if g.Copies != nil {
+			h.want[2] = append(h.want[2], fmt.Sprint(g.Gateway, g.Run, g.Copies[0], g.Copies[len(g.Copies)-1]))
+		}
+		for _, e := range g.Events {
+			h.want[3] = append(h.want[3], numbers(g.Run, e.First, e.Last)...)
+		}
+	}
+	if h.want[1] != nil { // SQL does not know which one is the newest
+		h.want[1] = append(h.want[1], "g"+newest)
+	}
+	for _, list := range h.want {
+		slices.Sort(list)
+	}
+	return h
 }
 
 // history makes five runs of two sensors with losses, holes, copies that were put back and ends of
 // all kinds, for the tracker and the tables. newest is the run that was heard first as the last
 // one, of those that none names.
-func history(t *testing.T, db *sql.DB, r *rand.Rand) (tracker *verify.Tracker, newest string) {
+func history(t *testing.T, put func(format string, args ...any), r *rand.Rand) (tracker *verify.Tracker, newest string) {
 	t.Helper()
 	tracker = verify.New()
-	put := func(statement string, args ...any) {
-		if _, err := db.Exec(statement, args...); err != nil {
-			t.Fatal(err)
-		}
-	}
 	message := func(topic, format string, args ...any) {
 		if err := tracker.Message("fieldgate/g/"+topic, fmt.Appendf(nil, format, args...)); err != nil {
 			t.Fatal(err)
@@ -262,7 +317,7 @@ func history(t *testing.T, db *sql.DB, r *rand.Rand) (tracker *verify.Tracker, n
 			}
 			hear()
 			message("events/"+kind, `{"v":1,"gateway":"g","run":%q,"n":%d,"ts":null,"up":1%s}`, run, n, fields)
-			put("INSERT INTO events VALUES ('g',?,?)", run, n)
+			put("INSERT INTO events VALUES ('g','%s',%d)", run, n)
 			return true
 		}
 		if i == 0 {
@@ -278,9 +333,9 @@ func history(t *testing.T, db *sql.DB, r *rand.Rand) (tracker *verify.Tracker, n
 			}
 			if event("boot", fmt.Sprintf(`,"version":"t","previous":{"run":%q,"gateway":"g","end":%q,"last":%s,"events":%d}`, before.run, before.end, last, before.events)) {
 				named[before.run] = true
-				put("INSERT INTO run_ends VALUES ('g',?,?,?,?)", run, before.run, before.end, before.events)
+				put("INSERT INTO run_ends VALUES ('g','%s','%s','%s',%d)", run, before.run, before.end, before.events)
 				for sensor, last := range before.last {
-					put("INSERT INTO run_marks VALUES (?,?,?)", before.run, sensor, last)
+					put("INSERT INTO run_marks VALUES ('%s','%s',%d)", before.run, sensor, last)
 				}
 			}
 		}
@@ -301,24 +356,24 @@ func history(t *testing.T, db *sql.DB, r *rand.Rand) (tracker *verify.Tracker, n
 				case 1:
 					to := seq + r.IntN(4)
 					if event("loss", fmt.Sprintf(`,"loss":[{"run":%q,"sensor":%q,"first":%d,"last":%d,"count":%d,"reason":"evicted"}]`, run, sensor, seq, to, to-seq+1)) {
-						put("INSERT INTO losses VALUES (?,?,?,?)", run, sensor, seq, to)
+						put("INSERT INTO losses VALUES ('%s','%s',%d,%d)", run, sensor, seq, to)
 					}
 				case 2:
 					to := seq + 1 + r.IntN(4)
 					telemetry(seq, 0, fmt.Sprintf(`,"seq_to":%d`, to))
-					put("INSERT INTO readings VALUES ('g',?,?,?,?,'0')", run, sensor, seq, to)
+					put("INSERT INTO readings VALUES ('g','%s','%s',%d,%d,'0')", run, sensor, seq, to)
 				default:
 					for range 1 + r.IntN(2) {
 						telemetry(seq, 0, "")
-						put("INSERT INTO readings VALUES ('g',?,?,?,NULL,'0')", run, sensor, seq)
+						put("INSERT INTO readings VALUES ('g','%s','%s',%d,NULL,'0')", run, sensor, seq)
 					}
 				}
 			}
 			if r.IntN(10) == 0 { // a snapshot was resumed, and the first number came again
 				telemetry(1, 0, "")
 				telemetry(1, 1, "")
-				put("INSERT INTO readings VALUES ('g',?,?,1,NULL,'0')", run, sensor)
-				put("INSERT INTO readings VALUES ('g',?,?,1,NULL,'9')", run, sensor)
+				put("INSERT INTO readings VALUES ('g','%s','%s',1,NULL,'0')", run, sensor)
+				put("INSERT INTO readings VALUES ('g','%s','%s',1,NULL,'9')", run, sensor)
 			}
 			if r.IntN(5) > 0 {
 				end.last[sensor] = r.IntN(last + 3)
@@ -339,42 +394,6 @@ func history(t *testing.T, db *sql.DB, r *rand.Rand) (tracker *verify.Tracker, n
 func numbers(of string, first, last uint64) (list []string) {
 	for n := first; n <= last; n++ {
 		list = append(list, fmt.Sprint(of, " ", n))
-	}
-	return list
-}
-
-// query returns the rows of a query.
-func query(t *testing.T, db *sql.DB, text string) (list []string) {
-	t.Helper()
-	rows, err := db.Query(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rows.Next() {
-		values := make([]any, len(columns))
-		for i := range values {
-			values[i] = new(any)
-		}
-		if err := rows.Scan(values...); err != nil {
-			t.Fatal(err)
-		}
-		var row []any
-		for _, v := range values {
-			row = append(row, *v.(*any))
-		}
-		if n := len(columns); columns[n-1] == "last" { // a hole, which may come in pieces
-			list = append(list, numbers(fmt.Sprint(row[:n-2]...), uint64(row[n-2].(int64)), uint64(row[n-1].(int64)))...)
-			continue
-		}
-		list = append(list, fmt.Sprint(row...))
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
 	}
 	return list
 }

@@ -70,6 +70,8 @@ systemctl start mosquitto
 subscribe
 first=$(now)
 ok 'apt installs it' apt-get install -y /payload/old.deb
+mv out apt
+ok 'it names what comes next' grep 'sudo fieldgate init' apt
 ok 'the service is active' is_active
 ok 'it is enabled' systemctl is-enabled -q fieldgate
 ok 'user and groups' sh -c 'for g in i2c gpio dialout; do id -nG fieldgate | grep -qw $g || exit 1; done'

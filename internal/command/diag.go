@@ -15,13 +15,15 @@ func diag() Spec {
 		Run: func(_ context.Context, h Host, _ json.RawMessage) (any, error) {
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
+			s := h.Status()
+			s.Newest = nil // P/last and the command read have it
 			return struct {
 				contract.LocalStatus
 				Go         string `json:"go"`
 				Arch       string `json:"arch"`
 				Goroutines int    `json:"goroutines"`
 				HeapBytes  uint64 `json:"heap_bytes"`
-			}{h.Status(), runtime.Version(), runtime.GOARCH, runtime.NumGoroutine(), m.HeapAlloc}, nil
+			}{s, runtime.Version(), runtime.GOARCH, runtime.NumGoroutine(), m.HeapAlloc}, nil
 		},
 	}
 }

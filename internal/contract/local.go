@@ -7,20 +7,22 @@ import "encoding/json"
 
 // LocalStatus is what `fieldgate status --json` prints and the command `diag` returns.
 type LocalStatus struct {
-	Gateway string            `json:"gateway"`
-	Version string            `json:"version"`
-	Board   string            `json:"board,omitempty"`  // model; "": the machine does not say it
-	System  string            `json:"system,omitempty"` // the operating system
-	PID     int               `json:"pid"`
-	Broker  string            `json:"broker"`
-	Proxy   string            `json:"proxy,omitempty"`  // through which it is reached, without the password
-	Limits  *Limits           `json:"limits,omitempty"` // of the connection; nil: there is none
-	Clock   string            `json:"clock"`            // whether the time is known, why, and what waits for it
-	Config  string            `json:"config"`           // current, last-good
-	Problem []string          `json:"problems,omitempty"`
-	Health  Health            `json:"health"`
-	Shadow  Reported          `json:"shadow"`
-	Origins map[string]string `json:"origins"` // settings that do not come from the file
+	Gateway string   `json:"gateway"`
+	Version string   `json:"version"`
+	Board   string   `json:"board,omitempty"`  // model; "": the machine does not say it
+	System  string   `json:"system,omitempty"` // the operating system
+	PID     int      `json:"pid"`
+	Broker  string   `json:"broker"`
+	Proxy   string   `json:"proxy,omitempty"`  // through which it is reached, without the password
+	Limits  *Limits  `json:"limits,omitempty"` // of the connection; nil: there is none
+	Clock   string   `json:"clock"`            // whether the time is known, why, and what waits for it
+	Config  string   `json:"config"`           // current, last-good
+	Problem []string `json:"problems,omitempty"`
+	Health  Health   `json:"health"`
+	// Newest has what each sensor measured last, after the filters.
+	Newest  map[string]Measured `json:"newest,omitempty"`
+	Shadow  Reported            `json:"shadow"`
+	Origins map[string]string   `json:"origins"` // settings that do not come from the file
 	// Settings are the keys that cloud.platform and mqtt.line set, and those that say how the line
 	// is used.
 	Settings []Setting `json:"settings,omitempty"`

@@ -22,6 +22,18 @@ type problem struct {
 	remedy string
 }
 
+// Connect connects to the first broker of the configuration as its gateway would, and leaves. It
+// says how long that took, or in one sentence why it does not work and what to do.
+func Connect(ctx context.Context, p Config) (took time.Duration, err error) {
+	begin := time.Now()
+	session, wrong := p.connect(ctx, p.Config.MQTT.URLs[0])
+	if wrong != nil {
+		return 0, probe.Sentence(wrong.err, wrong.remedy)
+	}
+	session.leave()
+	return time.Since(begin), nil
+}
+
 // broker tries each URL of the broker as far as the CONNACK, and measures the line of the first
 // that works.
 func (p *Config) broker(ctx context.Context) []Check {

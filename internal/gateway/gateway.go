@@ -272,7 +272,11 @@ func (g *Gateway) serve(ctx context.Context) error {
 			socket.Close()
 			return fmt.Errorf("metrics.listen: %w", err)
 		}
-		tasks = append(tasks, supervise.Task{Name: "metrics", Run: func(ctx context.Context) error { return health.Serve(ctx, page, g.monitor, g.sensors.Values) }})
+		var values health.Values
+		if g.Config.Metrics.Values {
+			values = g.sensors.Values
+		}
+		tasks = append(tasks, supervise.Task{Name: "metrics", Run: func(ctx context.Context) error { return health.Serve(ctx, page, g.monitor, values) }})
 	}
 	// Parts that only stop when everything else has.
 	linkCtx, stopLink := context.WithCancel(context.WithoutCancel(ctx))

@@ -2,52 +2,74 @@ package health
 
 import (
 	"bytes"
-	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/VictoriaMetrics/metrics"
 )
 
-// A page is metrics, and what each family of them is.
+// A page is metrics in Prometheus' text format, in families: the metrics of one name.
 type page struct {
-	set  *metrics.Set
-	help map[string]string // by family
+	families map[string]*family
 }
 
-func (p page) gauge(name, help string, v float64) {
-	p.help[family(name)] = help
-	p.set.GetOrCreateGauge(name, nil).Set(v)
+// A family is the metrics of a name; kind is "gauge" or "counter".
+type family struct {
+	help, kind string
+	lines      []string
 }
 
-// counter is for a family whose name ends with _total.
-func (p page) counter(name, help string, v uint64) {
-	p.help[family(name)] = help
-	p.set.GetOrCreateCounter(name).Set(v)
+func newPage() page { return page{map[string]*family{}} }
+
+// A label is a pair of name and value, by which the metrics of a family differ.
+type label struct{ name, value string }
+
+func (p page) gauge(name, help string, v float64, labels ...label) {
+	p.add(name, help, "gauge", strconv.FormatFloat(v, 'g', -1, 64), labels)
 }
 
-// family is the name of a metric, or of that in a line of the page, without labels and value.
-func family(name string) string {
-	if i := strings.IndexAny(name, "{ "); i >= 0 {
-		return name[:i]
+// counter is for a name that ends with _total.
+func (p page) counter(name, help string, v uint64, labels ...label) {
+	p.add(name, help, "counter", strconv.FormatUint(v, 10), labels)
+}
+
+// seconds is a counter of them.
+func (p page) seconds(name, help string, v float64) {
+	p.add(name, help, "counter", strconv.FormatFloat(v, 'g', -1, 64), nil)
+}
+
+func (p page) add(name, help, kind, value string, labels []label) {
+	f := p.families[name]
+	if f == nil {
+		f = &family{help: help, kind: kind}
+		p.families[name] = f
 	}
-	return name
+	var b strings.Builder
+	b.WriteString(name)
+	for i, l := range labels {
+		b.WriteString([]string{"{", ","}[min(i, 1)] + l.name + `="` + escaped.Replace(l.value) + `"`)
+	}
+	if len(labels) > 0 {
+		b.WriteByte('}')
+	}
+	f.lines = append(f.lines, b.String()+" "+value+"\n")
 }
+
+// escaped is what the format wants of a label's value: nothing else may have a backslash.
+var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 // write writes the metrics, sorted by name, with HELP and TYPE before each family.
-func (p page) write(out io.Writer) {
+func (p page) write(out io.Writer) error {
 	var text bytes.Buffer
-	p.set.WritePrometheus(&text)
-	last := ""
-	for line := range bytes.Lines(text.Bytes()) {
-		if f := family(string(line)); f != last {
-			kind := "gauge"
-			if strings.HasSuffix(f, "_total") {
-				kind = "counter"
-			}
-			fmt.Fprintf(out, "# HELP %s %s\n# TYPE %[1]s %[3]s\n", f, p.help[f], kind)
-			last = f
+	for _, name := range slices.Sorted(maps.Keys(p.families)) {
+		f := p.families[name]
+		text.WriteString("# HELP " + name + " " + f.help + "\n# TYPE " + name + " " + f.kind + "\n")
+		slices.Sort(f.lines)
+		for _, line := range f.lines {
+			text.WriteString(line)
 		}
-		_, _ = out.Write(line)
 	}
+	_, err := out.Write(text.Bytes())
+	return err
 }

@@ -20,7 +20,29 @@ var keys = strings.NewReplacer("the CA file", "mqtt.tls.ca_file", "the certifica
 // Diagnose returns err with its cause, and what to do in the words of the configuration.
 func Diagnose(err error) (remedy string, cause error) {
 	d := mqtt.Diagnose(err)
-	return keys.Replace(d.Remedy), fmt.Errorf("%s: %w", d.Cause, err)
+	return keys.Replace(d.Remedy), &diagnosed{d.Cause, err}
+}
+
+// A diagnosed error has its cause in front.
+type diagnosed struct {
+	cause string
+	err   error
+}
+
+func (d *diagnosed) Error() string { return d.cause + ": " + d.err.Error() }
+func (d *diagnosed) Unwrap() error { return d.err }
+
+// Sentence returns what Diagnose has found, for a person who is at work on it: the cause and the
+// remedy, without the words of the error itself. Any other error is left as it is.
+func Sentence(err error, remedy string) error {
+	text := err.Error()
+	if d := (*diagnosed)(nil); errors.As(err, &d) {
+		text = d.cause
+	}
+	if remedy != "" {
+		text += ": " + remedy
+	}
+	return errors.New(text)
 }
 
 // Refusal returns the error of a CONNACK that refuses.

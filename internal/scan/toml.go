@@ -47,8 +47,8 @@ func (f *Found) WriteTOML(out io.Writer) error {
 		devices []sysfs.Listed
 	}{{"hwmon", f.Hwmon}, {"iio", f.IIO}} {
 		for _, d := range kind.devices {
-			if options := kernelOptions(kind.driver, d); options != nil {
-				block(cleanName(kind.driver+"-"+d.Name+"-"+d.Device), kind.driver, "", "", options...)
+			if options := KernelOptions(kind.driver, d); options != nil {
+				block(CleanName(kind.driver+"-"+d.Name+"-"+d.Device), kind.driver, "", "", options...)
 			}
 		}
 	}
@@ -59,9 +59,9 @@ func (f *Found) WriteTOML(out io.Writer) error {
 	return err
 }
 
-// kernelOptions returns the options for a device that the kernel shows, with those of its channels
+// KernelOptions returns the options for a device that the kernel shows, with those of its channels
 // that the driver knows.
-func kernelOptions(driver string, d sysfs.Listed) []string {
+func KernelOptions(driver string, d sysfs.Listed) []string {
 	lines := []string{fmt.Sprintf("name = %q", d.Name), fmt.Sprintf("device = %q", d.Device)}
 	var channels []string
 	for _, channel := range d.Channels {
@@ -79,8 +79,8 @@ func kernelOptions(driver string, d sysfs.Listed) []string {
 	return append(lines, channels...)
 }
 
-// cleanName makes a sensor's name of words that may have anything in them.
-func cleanName(s string) string {
+// CleanName makes a sensor's name of words that may have anything in them.
+func CleanName(s string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' {
 			return r

@@ -231,6 +231,19 @@ func (s *Sensors) Values(f func(sensor, field, unit string, value float64)) {
 	}
 }
 
+// Newest returns what each sensor measured last, if it has measured.
+func (s *Sensors) Newest() map[string]contract.Measured {
+	all := make(map[string]contract.Measured, len(s.sensors))
+	for name, v := range s.sensors {
+		v.mu.Lock()
+		if len(v.newest) > 0 {
+			all[name] = v.measured(v.newest)
+		}
+		v.mu.Unlock()
+	}
+	return all
+}
+
 // unit returns the unit of a field; "": it has none.
 func (v *sensor) unit(field string) string {
 	if i := slices.IndexFunc(v.fields, func(f drivers.Field) bool { return f.Name == field }); i >= 0 {

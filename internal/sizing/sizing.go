@@ -5,6 +5,7 @@ package sizing
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -143,7 +144,7 @@ func (e *Estimate) sample(ctx context.Context, path string, sources []*source) e
 
 // A Report is what an outage needs.
 type Report struct {
-	Outage          time.Duration `json:"outage_ns"`
+	Outage          time.Duration `json:"-"`
 	Sensors         int           `json:"sensors"`
 	Rate            float64       `json:"rate"` // readings per second
 	Readings        float64       `json:"readings"`
@@ -155,7 +156,7 @@ type Report struct {
 	Written         float64       `json:"written_bytes"`
 	WrittenPerDay   float64       `json:"written_bytes_per_day"`
 	Fits            bool          `json:"fits"`
-	FullAfter       time.Duration `json:"full_after_ns"`
+	FullAfter       time.Duration `json:"-"`
 }
 
 // Report says what an outage needs.
@@ -230,4 +231,14 @@ func next(sources []*source) *source {
 		}
 	}
 	return first
+}
+
+// MarshalJSON writes times as all documents have them, in seconds.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type figures Report
+	return json.Marshal(struct {
+		Outage    float64 `json:"outage"`
+		FullAfter float64 `json:"full_after"`
+		figures
+	}{r.Outage.Seconds(), r.FullAfter.Seconds(), figures(r)})
 }

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""archive.py BROKER[:PORT] DATABASE: keeps what gateways send, each reading once. DATABASE is a file of SQLite, or
-"dbname=... host=..." of PostgreSQL. Needs paho-mqtt and, for PostgreSQL, psycopg2. A message that it cannot read ends it, and
-stays with the broker."""
+"""archive.py BROKER[:PORT] DATABASE [NAME] [GATEWAYS]: keeps what gateways send, each reading once. DATABASE is a file of
+SQLite, or "dbname=... host=..." of PostgreSQL. NAME is its client id ("archive"), GATEWAYS the levels of the topics before
+/telemetry ("+/+"). Needs paho-mqtt and, for PostgreSQL, psycopg2. A message that it cannot read, and a database that does not
+take it, end it, and the message stays with the broker."""
 import gzip, json, os, sqlite3, sys
 import paho.mqtt.client as mqtt
 from paho.mqtt.properties import Properties
 
 host, _, port = sys.argv[1].partition(":")
+name, gateways = (sys.argv[3:] + ["archive", "+/+"][len(sys.argv) - 3:])[:2]
 if "=" in sys.argv[2]:
     import psycopg2
     db, mark = psycopg2.connect(sys.argv[2]), "%s"
@@ -25,7 +27,7 @@ def telemetry(d):
             json.dumps(r["fields"]), json.dumps(r["bad"]) if "bad" in r else None)
 
 def event(kind, d):
-    put("events", d["gateway"], d["run"], d["n"], json.dumps(d))
+    put("events", d["gateway"], d["run"], d["n"], d["ts"], json.dumps(d))
     if kind == "boot" and "previous" in d:
         p = d["previous"]
         put("run_ends", d["gateway"], d["run"], p["run"], p["end"], p["events"])
@@ -44,10 +46,10 @@ def message(_client, _data, m):
     db.commit()  # before the acknowledgement, so that a crash loses nothing
 
 def subscribe(client, *_):
-    client.subscribe([("+/+/telemetry/+", 1), ("+/+/telemetry/+/+", 1), ("+/+/events/+", 1)])
+    client.subscribe([(gateways + topic, 1) for topic in ("/telemetry/+", "/telemetry/+/+", "/events/+")])
 
 api = [mqtt.CallbackAPIVersion.VERSION1] if hasattr(mqtt, "CallbackAPIVersion") else []  # paho-mqtt 2
-client = mqtt.Client(*api, client_id="archive", protocol=mqtt.MQTTv5)
+client = mqtt.Client(*api, client_id=name, protocol=mqtt.MQTTv5)
 client.on_message, client.on_connect = message, subscribe
 keep = Properties(mqtt.CONNECT >> 4)
 keep.SessionExpiryInterval = 30 * 86400  # the broker keeps what comes while this program is away

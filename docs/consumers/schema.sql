@@ -8,9 +8,10 @@ CREATE TABLE IF NOT EXISTS readings (
   fields TEXT NOT NULL,     -- a JSON object: a value, null, or mean, min and max of a bucket
   bad TEXT,                 -- a JSON object: why a field is null; else null
   PRIMARY KEY (gateway, run, sensor, seq));
+CREATE INDEX IF NOT EXISTS readings_time ON readings (sensor, ts);
 CREATE TABLE IF NOT EXISTS losses (gateway TEXT, run TEXT, sensor TEXT, first BIGINT, last BIGINT, reason TEXT,
   PRIMARY KEY (gateway, run, sensor, first, last, reason));
 CREATE TABLE IF NOT EXISTS run_ends (gateway TEXT, next TEXT, run TEXT, ended TEXT, events BIGINT, PRIMARY KEY (gateway, next));
 CREATE TABLE IF NOT EXISTS run_marks (run TEXT, sensor TEXT, last BIGINT, PRIMARY KEY (run, sensor, last));
-CREATE TABLE IF NOT EXISTS events (gateway TEXT, run TEXT, n BIGINT, document TEXT NOT NULL, PRIMARY KEY (gateway, run, n));
+CREATE TABLE IF NOT EXISTS events (gateway TEXT, run TEXT, n BIGINT, ts TEXT, document TEXT NOT NULL, PRIMARY KEY (gateway, run, n));
 CREATE TABLE IF NOT EXISTS clocks (run TEXT, zero TEXT NOT NULL, PRIMARY KEY (run)); -- wall time of the power-up: add up
