@@ -26,8 +26,8 @@ type Platform struct {
 	FiltersMax                 int // in one SUBSCRIBE
 	// Things: it has a registry of devices, with shadows and jobs, below $aws/things.
 	Things bool
-	// Rules is what Telemetry.Topic may begin with, "$…/" and the name of a rule, although no client
-	// can subscribe to it; "": nothing.
+	// Rules is what Telemetry.Topic may begin with, "$…/" and the name of a rule, although no
+	// client can subscribe to it; "": nothing.
 	Rules string
 	// ALPN returns the protocols that a port needs; password: the gateway has one, not a
 	// certificate.

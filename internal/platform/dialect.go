@@ -1,8 +1,8 @@
 // Package platform says what a dialect is: the topics and documents by which a platform steers a
 // gateway. These are the settings that it wants and those in force, and its commands and their
-// replies. Everything else is the same for all of them: lanes, batches, pacing, refusals, the store,
-// the shadow's state machine and the ledger of commands. Telemetry, status, health and events stay
-// on the gateway's own topics.
+// replies. Everything else is the same for all of them: lanes, batches, pacing, refusals, the
+// store, the shadow's state machine and the ledger of commands. Telemetry, status, health and
+// events stay on the gateway's own topics.
 //
 // A platform is a folder here and a line of platforms.Table. It has limits that its broker does not
 // announce (config.Platform), a dialect, or both. The gateway's own contract is the dialect plain.
@@ -39,12 +39,12 @@ type Dialect interface {
 	Retained() []string
 	// Connected begins a connection, or ends it; what was under way on the last one is forgotten.
 	Connected(yes bool)
-	// Receive takes in a message, and reports whether it is on one of the dialect's topics. An error
-	// is the store's: the message is not acknowledged, and comes again.
+	// Receive takes in a message, and reports whether it is on one of the dialect's topics. An
+	// error is the store's: the message is not acknowledged, and comes again.
 	Receive(ctx context.Context, m *mqtt.Message) (bool, error)
 	// Report makes the settings in force known. origins has the paths of those that come from the
-	// platform ("sensors.hall.every"). It is called for the first time before there is a connection,
-	// then whenever a wish was taken in.
+	// platform ("sensors.hall.every"). It is called for the first time before there is a
+	// connection, then whenever a wish was taken in.
 	Report(r contract.Reported, origins map[string]string)
 	// Reply gives a reply the form that the platform expects, just before it is sent.
 	Reply(r event.Reply) event.Reply

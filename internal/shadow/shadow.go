@@ -99,8 +99,8 @@ func (s *Shadow) Desired(ctx context.Context, payload []byte) error {
 	return s.adopt(ctx, d, "")
 }
 
-// Adopt makes a document the wish, whatever its version: the platform's order is known otherwise. It
-// does nothing if the state is that of the wish in force. An error is the store's.
+// Adopt makes a document the wish, whatever its version: the platform's order is known otherwise.
+// It does nothing if the state is that of the wish in force. An error is the store's.
 func (s *Shadow) Adopt(ctx context.Context, d contract.Desired) error {
 	s.mu.Lock()
 	same := bytes.Equal(compact(d.State), compact(s.kept.Desired.State))

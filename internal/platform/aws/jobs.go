@@ -21,8 +21,8 @@ import (
 
 // jobs carries out AWS IoT Jobs as commands (developer guide, "Jobs device MQTT API operations").
 // The document of a job is {"operation":"restart","args":{}}. Its key in the ledger is the job's id
-// with the number of the execution, so that it runs at most once; start-next gives an execution that
-// was begun and not answered once more, and the ledger repeats the answer.
+// with the number of the execution, so that it runs at most once; start-next gives an execution
+// that was begun and not answered once more, and the ledger repeats the answer.
 type jobs struct {
 	prefix string // $aws/things/<thing>/jobs
 	parts  platform.Parts
@@ -108,9 +108,8 @@ func (j *jobs) receive(ctx context.Context, rest string, payload []byte, now tim
 		if m.ClientToken == j.next.token {
 			j.next.retry(now, fmt.Sprintf("AWS IoT Jobs rejects start-next (%s %s): check the policy of the certificate (%s/*)", clean(m.Code, 64), clean(m.Message, 128), j.prefix))
 		}
-	case strings.HasSuffix(rest, "/update/accepted"):
+	case strings.HasSuffix(rest, "/update/accepted"): // notify-next says what comes then
 		j.refused, j.delay = "", 0
-		j.next.ask(now)
 	case strings.HasSuffix(rest, "/update/rejected"):
 		j.answerRejected(rest, m.Code, m.Message, now)
 	}
@@ -119,8 +118,8 @@ func (j *jobs) receive(ctx context.Context, rest string, payload []byte, now tim
 }
 
 // answerRejected decides what becomes of an execution whose answer the service rejects. One that is
-// at its end, cancelled or timed out needs no answer. All others come again with start-next, and the
-// ledger repeats the answer.
+// at its end, cancelled or timed out needs no answer. All others come again with start-next, and
+// the ledger repeats the answer.
 func (j *jobs) answerRejected(rest, code, message string, now time.Time) {
 	id := strings.TrimSuffix(strings.TrimPrefix(rest, "/"), "/update/rejected")
 	switch code {

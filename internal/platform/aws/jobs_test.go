@@ -53,8 +53,8 @@ func TestJobs(t *testing.T) {
 	})
 }
 
-// TestJobIsAnsweredAtLeastOnce: an answer that is lost or rejected is given again when the execution
-// comes once more; one that ended otherwise needs none.
+// TestJobIsAnsweredAtLeastOnce: an answer that is lost or rejected is given again when the
+// execution comes once more; one that ended otherwise needs none.
 func TestJobIsAnsweredAtLeastOnce(t *testing.T) {
 	inBubble(t, "", func(r *rig) {
 		r.connect()

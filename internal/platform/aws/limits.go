@@ -6,8 +6,8 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 )
 
-// Limits are those of AWS IoT Core ("AWS IoT Core endpoints and quotas"; developer guide, "MQTT" and
-// "Protocols, port mappings, and authentication"). What exceeds the publish and byte rate is
+// Limits are those of AWS IoT Core ("AWS IoT Core endpoints and quotas"; developer guide, "MQTT"
+// and "Protocols, port mappings, and authentication"). What exceeds the publish and byte rate is
 // discarded without a PUBACK. A session lasts an hour unless the account's quota is raised, to 7
 // days at most. Each retained message counts as a second message, so that P/last would double the
 // bill.

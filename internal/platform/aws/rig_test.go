@@ -77,7 +77,7 @@ func inBubble(t *testing.T, text string, test func(r *rig)) {
 		}, slog.New(slog.NewTextHandler(t.Output(), nil)))
 		base := shadow.Settings{LogLevel: "info", HealthEvery: time.Minute, Sensors: map[string]sampling.Settings{
 			"hall": {Every: 10 * time.Second, Enabled: true}, "pump": {Every: time.Second, Enabled: true, Deadband: map[string]float64{"flow": 0.5}}}}
-		for i := range 100 {
+		for i := range 200 {
 			if strings.Contains(text, "# many") {
 				base.Sensors["sensor-"+string(rune('a'+i/26))+string(rune('a'+i%26))] = sampling.Settings{Every: time.Second, Enabled: true, Deadband: map[string]float64{"temperature": 0.25}}
 			}

@@ -19,8 +19,8 @@ import (
 //
 // The wish is what get/accepted has as desired, with the patches of update/accepted and the leaves
 // of update/delta merged into it; a gap in the versions asks for the whole again. What is reported
-// is compared with what the platform is known to have, and only a difference is sent: a setting that
-// is rejected stays in the delta for ever, and would be answered for ever.
+// is compared with what the platform is known to have, and only a difference is sent: a setting
+// that is rejected stays in the delta for ever, and would be answered for ever.
 type deviceShadow struct {
 	prefix string // $aws/things/<thing>/shadow or …/shadow/name/<name>
 	thing  string
@@ -33,6 +33,7 @@ type deviceShadow struct {
 	connected bool
 	known     bool  // wish and cloud are those of the platform
 	version   int64 // the newest that was heard of on this connection
+	asked     int64 // the newest that had been when the document was asked for
 	wished    int64 // that of the wish
 	wish      tree  // state.desired
 	cloud     tree  // state.reported as the platform has it
@@ -96,7 +97,7 @@ func (s *deviceShadow) step(now time.Time) time.Duration {
 		s.get.ask(now)
 	}
 	if s.get.ready(now, s.prefix+"/get") {
-		s.polled = now
+		s.polled, s.asked = now, s.version
 		s.get.begin(now, s.tokens())
 		s.publish("/get", tree{"clientToken": s.get.token})
 	}
@@ -159,8 +160,9 @@ func (s *deviceShadow) receive(ctx context.Context, rest string, payload []byte,
 	return nil
 }
 
-// got takes in the whole document. One that is older than what was heard of meanwhile is asked for
-// again.
+// got takes in the whole document. If something newer was heard of while it was under way it is
+// asked for again. Otherwise its version holds, even if it is lower: a shadow that is made anew
+// counts from 1.
 func (s *deviceShadow) got(ctx context.Context, d *document, now time.Time) error {
 	s.mu.Lock()
 	ours := d.ClientToken != "" && d.ClientToken == s.get.token
@@ -171,10 +173,12 @@ func (s *deviceShadow) got(ctx context.Context, d *document, now time.Time) erro
 	if ours {
 		s.get.answered()
 	}
-	if d.Version < s.version {
+	if d.Version < s.version && s.version > s.asked {
 		s.get.ask(now)
+	} else {
+		s.version = d.Version
 	}
-	s.known, s.version, s.wished = true, max(s.version, d.Version), d.Version
+	s.known, s.wished = true, d.Version
 	s.wish, s.cloud = treeIn(d.State.Desired), treeIn(d.State.Reported)
 	s.refused = nil
 	s.mu.Unlock()
@@ -209,8 +213,8 @@ func (s *deviceShadow) updated(ctx context.Context, d *document, now time.Time) 
 	return s.changed(ctx, treeIn(d.State.Desired), d.Version, now)
 }
 
-// changed takes in a patch of desired; nil: another part of the document changed. A version may come
-// twice, as an update and as a delta: it is taken in twice, which changes nothing.
+// changed takes in a patch of desired; nil: another part of the document changed. A version may
+// come twice, as an update and as a delta: it is taken in twice, which changes nothing.
 func (s *deviceShadow) changed(ctx context.Context, patch tree, version int64, now time.Time) error {
 	s.mu.Lock()
 	gap := s.known && version > s.version+1

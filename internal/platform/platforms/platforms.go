@@ -1,5 +1,6 @@
-// Package platforms is the table of the platforms. A broker that announces its limits in the CONNACK
-// (mosquitto, EMQX, HiveMQ, RabbitMQ) and is content with the gateway's own contract needs no entry.
+// Package platforms is the table of the platforms. A broker that announces its limits in the
+// CONNACK (mosquitto, EMQX, HiveMQ, RabbitMQ) and is content with the gateway's own contract needs
+// no entry.
 //
 // A platform is a folder of ../ and one line here. Its limits are what its documentation says, as a
 // preset of the configuration and as what the configuration is checked against; what is neither

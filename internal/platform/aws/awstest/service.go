@@ -80,7 +80,8 @@ func (s *Service) Close() {
 }
 
 // Reject makes the service reject the next requests of an operation ("get", "update", "start-next",
-// "jobs/update", "create-from-csr", "provision") with these codes, one each; 0 leaves one unanswered.
+// "jobs/update", "create-from-csr", "provision") with these codes, one each; 0 leaves one
+// unanswered.
 func (s *Service) Reject(operation string, codes ...int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
