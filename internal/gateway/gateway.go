@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -51,10 +50,7 @@ import (
 var ErrRestart = errors.New("restart requested")
 
 const (
-	lossWait    = 2 * time.Second // for the acknowledgement of what the ledger has to report
-	offlineWait = 3 * time.Second // for the PUBACK of "offline"
-	closeWait   = time.Second     // for a DISCONNECT
-	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
+	stopWait = 5 * time.Second // for a sensor that hangs, for the store's last commit
 
 	// Of a kind of record that others cause so many are logged in a period; the rest is counted.
 	peerLines  = 10
@@ -123,7 +119,7 @@ type Gateway struct {
 // nil, ErrRestart, or what went wrong.
 func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
-		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID).Behind(strings.TrimSuffix(o.Config.Telemetry.Topic, config.TopicPart)), started: clock.Up(),
+		Options: o, topics: link.Topics(o.Config), started: clock.Up(),
 		peerLog: ratelog.New(o.Log.Handler(), peerLines, peerPeriod, "op"),
 		restart: make(chan struct{}, 1),
 		watch:   supervise.New(supervise.Config{Feed: o.Notify.Watchdog, Every: o.Notify.WatchdogInterval(), Log: o.Log}),

@@ -11,7 +11,6 @@ import (
 	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
-	"github.com/fieldgate/fieldgate/mqtt/packet"
 	"github.com/fieldgate/fieldgate/systemd"
 )
 
@@ -83,50 +82,9 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 	g.house.Wake()
 }
 
-// disconnect says good-bye: what the ledger has to report, "offline" and, if that was acknowledged,
-// a DISCONNECT that discards the will.
+// disconnect says good-bye.
 func (g *Gateway) disconnect(restarting bool) {
-	if !restarting {
-		g.publishLosses()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), offlineWait)
-	defer cancel()
-	clean := restarting
-	g.uplink.Leave()
-	if !restarting && g.client.Stats().Connected {
-		published := make(chan struct{})
-		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Offline), func() { close(published) })
-		select {
-		case <-published:
-			clean = true
-		case <-ctx.Done():
-		}
-	}
-	closing, cancelClosing := context.WithTimeout(context.Background(), closeWait)
-	defer cancelClosing()
-	var reason mqtt.Disconnect
-	if !clean {
-		reason.Code = packet.DisconnectWithWill
-	}
-	if err := g.client.Close(closing, reason); err != nil {
-		g.Log.Debug("closing the connection", "err", err)
-	}
-}
-
-// publishLosses publishes the losses that were not reported yet, also readings that nobody got so
-// far: there may be no next start.
-func (g *Gateway) publishLosses() {
-	ctx, cancel := context.WithTimeout(context.Background(), lossWait)
-	defer cancel()
-	g.uplink.Retire()
-	if g.uplink.Idle(ctx); ctx.Err() != nil {
-		g.Log.Warn("the loss ledger waits for the next start: mqtt.publish_rate, mqtt.bytes_rate or the broker is too slow to publish it now", "waited", lossWait)
-		return
-	}
-	if err := g.journal.AllLosses(ctx); err != nil {
-		g.Log.Warn("the loss ledger cannot be published now; it will be at the next start", "err", err)
-	}
-	g.uplink.Idle(ctx)
+	link.Goodbye{Client: g.client, Uplink: g.uplink, Losses: g.journal.AllLosses, Topic: g.topics.Status(), Offline: g.presence.Document(contract.Offline), Log: g.Log}.Say(restarting)
 }
 
 func (g *Gateway) will() *mqtt.Will {

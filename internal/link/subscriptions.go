@@ -1,9 +1,17 @@
 package link
 
 import (
+	"strings"
+
+	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/mqtt"
 )
+
+// Topics returns the topics of the gateway that a configuration is for.
+func Topics(c *config.Config) contract.Topics {
+	return contract.NewTopics(c.Gateway.TopicPrefix, c.Gateway.ID).Behind(strings.TrimSuffix(c.Telemetry.Topic, config.TopicPart))
+}
 
 // A Subscription is one that the gateway makes with every connection, and what does not work
 // without it.
