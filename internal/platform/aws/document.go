@@ -58,16 +58,6 @@ func difference(have, want tree) tree {
 	return patch
 }
 
-// hasNull reports whether a patch deletes something.
-func hasNull(patch tree) bool {
-	for _, v := range patch {
-		if inner, is := v.(tree); v == nil || is && hasNull(inner) {
-			return true
-		}
-	}
-	return false
-}
-
 // leaves returns a tree with only those leaves of t for which keep says so. keep gets the path as
 // the shadow has it, and may replace the value.
 func leaves(path string, t tree, keep func(path string, v any) (any, bool)) tree {
