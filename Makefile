@@ -88,6 +88,7 @@ include drivers/nmea/gpsd.mk
 include buffer/crash.mk
 include cross/powercut.mk
 include mqtt/bench/fleet.mk
+include internal/platform/aws/aws.mk
 
 clean:
 	rm -rf bin dist

@@ -51,6 +51,8 @@ type Gateway struct {
 // Cloud is [cloud].
 type Cloud struct {
 	Platform string `toml:"platform"` // of the Catalogue's; "" is none: the broker announces its limits
+	Thing    string `toml:"thing"`    // what a platform with a registry of devices calls the gateway
+	Shadow   string `toml:"shadow"`   // the name of its shadow; "" is the one without a name
 }
 
 // MQTT is [mqtt].
@@ -88,9 +90,13 @@ type TLS struct {
 	ALPN []string `toml:"alpn"`
 }
 
+// TopicPart stands in Telemetry.Topic for the topic that readings have in the contract.
+const TopicPart = "{topic}"
+
 // Telemetry is [telemetry].
 type Telemetry struct {
 	Format   string `toml:"format"`    // of the Catalogue's
+	Topic    string `toml:"topic"`     // where readings go: ends with TopicPart
 	BatchMax int    `toml:"batch_max"` // readings in one message
 	Unrouted string `toml:"unrouted"`  // of Unrouted: what PUBACK 0x10 (nobody subscribed) means
 	// Linger is how long a live reading waits for others of its sensor, to share a message.
@@ -213,7 +219,7 @@ func defaults(c Catalogue) Config {
 			TopicPrefix: "fieldgate", LogLevel: "info", HealthEvery: time.Minute, WaitForClock: 2 * time.Minute, ConfirmWithin: 10 * time.Minute,
 		},
 		MQTT:      MQTT{KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour, ReconnectMax: 2 * time.Minute},
-		Telemetry: Telemetry{Format: format, BatchMax: 500, Unrouted: "delivered", Compress: CompressNone, Last: true},
+		Telemetry: Telemetry{Format: format, Topic: TopicPart, BatchMax: 500, Unrouted: "delivered", Compress: CompressNone, Last: true},
 		Buffer:    Buffer{MaxLoss: time.Second, MaxBytes: 256 << 20, MinFree: 64 << 20, WhenFull: "drop-oldest"},
 		Shadow:    Shadow{Allow: ShadowKeys.Names(), EveryMin: 100 * time.Millisecond, EveryMax: 24 * time.Hour},
 		Commands:  Commands{Allow: slices.Clone(c.Allowed)},

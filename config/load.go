@@ -151,6 +151,9 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	if c.MQTT.ClientID == "" {
 		c.MQTT.ClientID = c.Gateway.ID
 	}
+	if c.platform.Things && c.Cloud.Thing == "" {
+		c.Cloud.Thing = c.MQTT.ClientID
+	}
 	return &c, nil
 }
 

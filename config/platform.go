@@ -1,11 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // A Platform is what is documented, or was measured, of a broker whose limits it does not announce
@@ -21,6 +24,11 @@ type Platform struct {
 	TopicLevels                int // of a topic, at most
 	TopicBytes                 int
 	FiltersMax                 int // in one SUBSCRIBE
+	// Things: it has a registry of devices, with shadows and jobs, below $aws/things.
+	Things bool
+	// Rules is what Telemetry.Topic may begin with, "$…/" and the name of a rule, although no
+	// client can subscribe to it; "": nothing.
+	Rules string
 	// ALPN returns the protocols that a port needs; password: the gateway has one, not a
 	// certificate.
 	ALPN func(port string, password bool) []string
@@ -76,15 +84,17 @@ func (n *node) text(path ...string) string {
 // checkPlatform returns the platform that the configuration names, and reports what it does not
 // allow.
 func (b *binder) checkPlatform(c *Config, platforms []Platform) (p Platform) {
-	if !b.set("cloud.platform") {
+	if b.set("cloud.platform") {
+		b.oneOf("cloud.platform", c.Cloud.Platform, PlatformWords(platforms))
+	}
+	if i := slices.IndexFunc(platforms, func(p Platform) bool { return p.Name == c.Cloud.Platform }); i >= 0 {
+		p = platforms[i]
+	}
+	b.checkThing(c, &p)
+	b.checkTelemetryTopic(c.Telemetry.Topic, &p)
+	if p.Name == "" {
 		return p
 	}
-	b.oneOf("cloud.platform", c.Cloud.Platform, PlatformWords(platforms))
-	i := slices.IndexFunc(platforms, func(p Platform) bool { return p.Name == c.Cloud.Platform })
-	if i < 0 {
-		return p
-	}
-	p = platforms[i]
 	if k := c.MQTT.KeepAlive; k < p.KeepAliveMin || p.KeepAliveMax > 0 && k > p.KeepAliveMax {
 		b.report(b.at("mqtt.keep_alive"), "mqtt.keep_alive is %v: %s allows %v to %v", k, p.Name, p.KeepAliveMin, p.KeepAliveMax)
 	}
@@ -104,6 +114,48 @@ func (b *binder) checkPlatform(c *Config, platforms []Platform) (p Platform) {
 		b.report(b.at("mqtt.online"), "mqtt.online: %s publishes a will %v after a connection ended at the latest, and a gateway that is online %s needs %v: a gateway that sleeps would be called lost", p.Name, p.WillDelayMax, c.MQTT.Online, asleep)
 	}
 	return p
+}
+
+// Names of things and of their shadows, as AWS IoT allows them.
+var (
+	thingName  = regexp.MustCompile(`^[a-zA-Z0-9:_-]{1,128}$`)
+	shadowName = regexp.MustCompile(`^[a-zA-Z0-9:_-]{1,64}$`)
+)
+
+// checkThing reports what a platform does not allow of a thing and its shadow.
+func (b *binder) checkThing(c *Config, p *Platform) {
+	for _, key := range []string{"cloud.thing", "cloud.shadow"} {
+		if b.set(key) && !p.Things {
+			b.report(b.at(key), "%s: only a platform with things has them: set cloud.platform = \"aws\", or leave it out", key)
+		}
+	}
+	if !p.Things {
+		return
+	}
+	if thing := cmp.Or(c.Cloud.Thing, c.MQTT.ClientID, c.Gateway.ID); thing != "" && !thingName.MatchString(thing) {
+		at := "cloud.thing"
+		if !b.set(at) {
+			at = "cloud.platform"
+		}
+		b.report(b.at(at), "cloud.thing is %q: %s allows letters, digits, \":\", \"_\" and \"-\", at most 128", thing, p.Name)
+	}
+	if c.Cloud.Shadow != "" && !shadowName.MatchString(c.Cloud.Shadow) {
+		b.report(b.at("cloud.shadow"), "cloud.shadow is %q: %s allows letters, digits, \":\", \"_\" and \"-\", at most 64", c.Cloud.Shadow, p.Name)
+	}
+}
+
+// checkTelemetryTopic reports a topic of readings that cannot be used.
+func (b *binder) checkTelemetryTopic(topic string, p *Platform) {
+	const key = "telemetry.topic"
+	before, last := strings.CutSuffix(topic, TopicPart)
+	rule, rules := strings.CutPrefix(before, p.Rules)
+	switch {
+	case !last || before != "" && !strings.HasSuffix(before, "/") || strings.ContainsAny(before, "+#{}") || strings.ContainsFunc(before, unicode.IsControl):
+		b.report(b.at(key), "%s is %q: it must end with /%s, which stands for the topic that readings have otherwise, and have no wildcards", key, topic, TopicPart)
+	case !strings.HasPrefix(topic, "$"):
+	case p.Rules == "" || !rules || len(rule) < 2 || strings.Count(rule, "/") != 1:
+		b.report(b.at(key), "%s is %q: below $ there are only the rules of a platform, such as \"$aws/rules/NAME/%s\" with cloud.platform = \"aws\"", key, topic, TopicPart)
+	}
 }
 
 // Platform returns the platform that the configuration names, the zero one if it names none.

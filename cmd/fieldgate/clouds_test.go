@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/internal/platform"
+	"github.com/fieldgate/fieldgate/internal/platform/platforms"
 )
 
 // TestCloudsPageCanBeCopied: each block of the page that is a configuration is accepted as it
@@ -31,7 +31,7 @@ func TestCloudsPageCanBeCopied(t *testing.T) {
 	if blocks != 6 {
 		t.Errorf("%d blocks", blocks)
 	}
-	for _, p := range platform.Table() {
+	for _, p := range platforms.Limits() {
 		for line := range strings.Lines(p.Preset) {
 			key, value, ok := strings.Cut(strings.TrimSpace(line), " = ")
 			row := regexp.MustCompile("(?m)^\\| `[a-z]+\\." + key + "` .*").FindString(string(text))

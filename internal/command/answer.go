@@ -169,8 +169,12 @@ func (r *Runner) time() contract.Time {
 	return contract.Time{Time: t}
 }
 
-// replyTopic is the Response Topic if it is one that replies may go to, else the command's own.
+// replyTopic is where the platform wants the reply, or the Response Topic if it is one that replies
+// may go to, else the command's own.
 func (r *Runner) replyTopic(q Request) string {
+	if q.Answer != "" {
+		return q.Answer
+	}
 	if r.cfg.Topics.MayReply(q.ResponseTopic, r.cfg.ReplyTopics) {
 		return q.ResponseTopic
 	}

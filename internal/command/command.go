@@ -40,10 +40,13 @@ func (e *Error) Unwrap() error { return e.Err }
 type Request struct {
 	Name          string
 	Payload       []byte // contract.Command
-	ResponseTopic string
-	Correlation   []byte
-	Retained      bool
-	Expiry        *time.Duration // what was left of the Message Expiry Interval when it arrived; nil: it never expires
+	ResponseTopic string // as the sender has it
+	// Answer is where a platform wants the reply; it goes before ResponseTopic. Malformed says why
+	// what the platform sent is no command. Both are "" for one of the contract's form.
+	Answer, Malformed string
+	Correlation       []byte
+	Retained          bool
+	Expiry            *time.Duration // what was left of the Message Expiry Interval when it arrived; nil: it never expires
 }
 
 // Config is what a Runner is made of.
@@ -204,6 +207,8 @@ func inspect(q Request) (Request, contract.Command, refusal) {
 	case strings.ContainsFunc(c.ID, unicode.IsControl):
 		return q, contract.Command{}, refusal{"malformed", "the id has control characters"}
 	case no != (refusal{}):
+	case q.Malformed != "":
+		no = refusal{"malformed", q.Malformed}
 	case q.Retained:
 		no = refusal{"retained", "a retained command would run at every connection: publish it without retain"}
 	}

@@ -8,20 +8,31 @@ import (
 
 // Topics names the topics of one gateway.
 type Topics struct {
-	prefix string // of all gateways
-	p      string // of this one
+	prefix    string // of all gateways
+	p         string // of this one
+	telemetry string // what those of readings begin with
 }
 
 // NewTopics returns the topics below prefix/gateway.
-func NewTopics(prefix, gateway string) Topics { return Topics{prefix, prefix + "/" + gateway} }
+func NewTopics(prefix, gateway string) Topics {
+	p := prefix + "/" + gateway
+	return Topics{prefix, p, p + "/telemetry/"}
+}
+
+// Behind returns the same topics, those of readings with something before them, such as
+// "$aws/rules/NAME/".
+func (t Topics) Behind(before string) Topics {
+	t.telemetry = before + t.p + "/telemetry/"
+	return t
+}
 
 // Prefix is what all topics of the gateway begin with, without the slash.
 func (t Topics) Prefix() string { return t.p }
 
 func (t Topics) Status() string                 { return t.p + "/status" }
-func (t Topics) Telemetry(sensor string) string { return t.p + "/telemetry/" + sensor }
-func (t Topics) Late(sensor string) string      { return t.p + "/telemetry/" + sensor + "/late" }
-func (t Topics) Undated(sensor string) string   { return t.p + "/telemetry/" + sensor + "/undated" }
+func (t Topics) Telemetry(sensor string) string { return t.telemetry + sensor }
+func (t Topics) Late(sensor string) string      { return t.telemetry + sensor + "/late" }
+func (t Topics) Undated(sensor string) string   { return t.telemetry + sensor + "/undated" }
 func (t Topics) Last(sensor string) string      { return t.p + "/last/" + sensor }
 func (t Topics) Sensor(sensor string) string    { return t.p + "/sensors/" + sensor }
 func (t Topics) Reported() string               { return t.p + "/shadow/reported" }

@@ -29,6 +29,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/payload"
 	"github.com/fieldgate/fieldgate/internal/payload/formats"
 	"github.com/fieldgate/fieldgate/internal/payload/json"
+	"github.com/fieldgate/fieldgate/internal/platform"
+	"github.com/fieldgate/fieldgate/internal/platform/platforms"
 	"github.com/fieldgate/fieldgate/internal/ratelog"
 	"github.com/fieldgate/fieldgate/internal/rhythm"
 	"github.com/fieldgate/fieldgate/internal/sensors"
@@ -48,10 +50,7 @@ import (
 var ErrRestart = errors.New("restart requested")
 
 const (
-	lossWait    = 2 * time.Second // for the acknowledgement of what the ledger has to report
-	offlineWait = 3 * time.Second // for the PUBACK of "offline"
-	closeWait   = time.Second     // for a DISCONNECT
-	stopWait    = 5 * time.Second // for a sensor that hangs, for the store's last commit
+	stopWait = 5 * time.Second // for a sensor that hangs, for the store's last commit
 
 	// Of a kind of record that others cause so many are logged in a period; the rest is counted.
 	peerLines  = 10
@@ -96,6 +95,7 @@ type Gateway struct {
 	uplink   *uplink.Uplink
 	announce *homeassistant.Announcer
 	rhythm   *rhythm.Rhythm
+	dialect  platform.Dialect
 	shadow   *shadow.Shadow
 	runner   *command.Runner
 	monitor  *health.Monitor
@@ -119,7 +119,7 @@ type Gateway struct {
 // nil, ErrRestart, or what went wrong.
 func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
-		Options: o, topics: contract.NewTopics(o.Config.Gateway.TopicPrefix, o.Config.Gateway.ID), started: clock.Up(),
+		Options: o, topics: link.Topics(o.Config), started: clock.Up(),
 		peerLog: ratelog.New(o.Log.Handler(), peerLines, peerPeriod, "op"),
 		restart: make(chan struct{}, 1),
 		watch:   supervise.New(supervise.Config{Feed: o.Notify.Watchdog, Every: o.Notify.WatchdogInterval(), Log: o.Log}),
@@ -190,7 +190,13 @@ func (g *Gateway) open(ctx context.Context) error {
 
 // build makes the parts and queues what each start reports.
 func (g *Gateway) build(ctx context.Context) error {
-	subscriptions := link.Subscriptions(g.topics, g.Config.Commands.Allow, homeassistant.BirthTopic(g.Config))
+	g.dialect = platforms.Dialect(g.Config, platform.Parts{
+		Topics: g.topics, Commands: g.Config.Commands.Allow, Uplink: func() platform.Uplink { return g.uplink },
+		Desired: func(ctx context.Context, payload []byte) error { return g.shadow.Desired(ctx, payload) },
+		Adopt:   func(ctx context.Context, d contract.Desired) error { return g.shadow.Adopt(ctx, d) },
+		Accept:  func(ctx context.Context, q command.Request) error { return g.runner.Accept(ctx, q) },
+	}, g.peers)
+	subscriptions := link.Subscriptions(g.topics, g.dialect.Subscriptions(), homeassistant.BirthTopic(g.Config))
 	client, err := g.newClient(subscriptions)
 	if err != nil {
 		return err
@@ -203,7 +209,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.link = link.New(link.Config{Gateway: g.Config.Gateway.ID, NoBroker: g.Config.NoBroker(), Subscriptions: subscriptions, Online: g.Config.MQTT.Online, Up: g.clock.Up, Stats: client.Stats})
 	alarm := func(a contract.AlarmEvent) { g.journal.Add(contract.EventAlarm, a) }
 	g.uplink = uplink.New(uplink.Config{
-		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), JSON: new(json.Encoder), BatchMax: g.Config.Telemetry.BatchMax,
+		Gateway: g.Config.Gateway.ID, Topics: g.topics, Encoder: formats.New(g.Config.Telemetry.Format), JSON: new(json.Encoder), Reply: g.dialect.Reply, BatchMax: g.Config.Telemetry.BatchMax,
 		Announced: homeassistant.TopicPrefix(g.Config), Linger: g.Config.Linger, Compressor: compressor, MessageMax: link.MessageMax(g.Config.MQTT), DocumentMax: int(g.Config.MQTT.MessageMax), DrainDelay: link.DrainDelay(g.Config.MQTT),
 		Labels: payload.Labels(g.Config), Hold: g.Config.Telemetry.Unrouted == config.UnroutedHold, Last: func(sensor string) bool { return g.sensors.KeepsLast(sensor) },
 		Alarm: alarm, Queue: g.store, Client: link.Sender{Client: client}, Clock: g.clock, Beat: g.watch.Part("uplink").Beat, Log: g.peers,
@@ -225,8 +231,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.shadow, err = shadow.New(ctx, shadow.Config{
 		Base:   shadow.Base(g.Config),
 		Limits: shadow.Limits{Allow: g.Config.Shadow.Allow, EveryMin: g.Config.Shadow.EveryMin, EveryMax: g.Config.Shadow.EveryMax, Fields: g.sensors.Numeric()},
-		Store:  g.store, Now: g.clock.Now, Apply: g.apply,
-		Publish: func(text []byte) { g.uplink.Set(g.topics.Reported(), text, nil) }, Log: g.peers,
+		Store:  g.store, Now: g.clock.Now, Apply: g.apply, Publish: g.dialect.Report, Log: g.peers,
 	})
 	if err != nil {
 		return err
@@ -245,7 +250,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		g.journal.Add(contract.EventConfig, contract.ConfigEvent{State: g.ConfigState, Problems: g.Problems})
 	}
 	g.trial = trial.New(ctx, trial.Config{Files: g.Trial, Version: g.Version, Gateway: g.Config, Store: g.store, Acked: func() bool { return client.Stats().Acked > 0 }, Online: g.link.Reachable, Sensors: g.sensors.States, Event: g.journal.Add, Log: g.Log})
-	return g.uplink.Register(ctx, g.store, g.announce.Retained(g.sensors.Retained(g.topics)), g.Log)
+	return g.uplink.Register(ctx, g.store, g.announce.Retained(g.sensors.Retained(g.topics, g.dialect.Retained())), g.Log)
 }
 
 // serve runs the parts and stops them in order.
@@ -255,7 +260,7 @@ func (g *Gateway) serve(ctx context.Context) error {
 		return err
 	}
 	tasks := []supervise.Task{{Name: "commands", Run: g.runner.Run}, {Name: "housekeeping", Run: g.house.Run}, {Name: "rhythm", Run: g.rhythm.Run}, {Name: "time", Run: g.timeFrom.Run}, {Name: "trial", Run: g.trial.Run},
-		{Name: "homeassistant", Run: g.announce.Run},
+		{Name: "homeassistant", Run: g.announce.Run}, {Name: "platform", Run: g.dialect.Run},
 		{Name: "control", Run: func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
 	if addr := g.Config.Metrics.Listen; addr != "" {
 		page, err := net.Listen("tcp", addr)

@@ -6,13 +6,11 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
 	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/uplink"
 	"github.com/fieldgate/fieldgate/mqtt"
-	"github.com/fieldgate/fieldgate/mqtt/packet"
 	"github.com/fieldgate/fieldgate/systemd"
 )
 
@@ -45,10 +43,7 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 	if m.Topic != g.topics.Status() {
 		defer g.rhythm.Arrived()
 	}
-	switch m.Topic {
-	case g.topics.Desired():
-		return g.shadow.Desired(ctx, m.Payload)
-	case g.topics.Status():
+	if m.Topic == g.topics.Status() {
 		if id, ok := g.presence.Twin(m.Payload); ok {
 			g.peers.Warn("P/status says that another gateway has the same id", "id", g.Config.Gateway.ID, "other", id)
 			g.link.Twin(id)
@@ -59,14 +54,11 @@ func (g *Gateway) receive(ctx context.Context, m *mqtt.Message) error {
 		}
 		return nil
 	}
-	op, ok := g.topics.CommandName(m.Topic)
-	if g.announce.Birth(m.Topic, m.Payload) || !ok || m.Retain && len(m.Payload) == 0 {
-		return nil // an empty retained command clears the topic
+	if g.announce.Birth(m.Topic, m.Payload) {
+		return nil
 	}
-	return g.runner.Accept(ctx, command.Request{
-		Name: op, Payload: m.Payload, ResponseTopic: m.ResponseTopic,
-		Correlation: append([]byte(nil), m.CorrelationData...), Retained: m.Retain, Expiry: m.Expiry,
-	})
+	_, err := g.dialect.Receive(ctx, m)
+	return err
 }
 
 // linkChanged follows the connection.
@@ -80,58 +72,19 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 		g.uplink.Repeat(g.topics.Status())
 		g.uplink.SetLink(uplink.Link{Up: true, Broker: e.URL, Continues: continues, Fresh: !n.SessionPresent, NoRetain: !n.RetainAvailable,
 			Window: min(inFlight, int(n.ReceiveMaximum)), MaxPacket: int(n.MaximumPacketSize)})
+		g.dialect.Connected(true)
 	case mqtt.Disconnected:
 		g.uplink.SetLink(uplink.Link{})
+		g.dialect.Connected(false)
 	default:
 		return
 	}
 	g.house.Wake()
 }
 
-// disconnect says good-bye: what the ledger has to report, "offline" and, if that was acknowledged,
-// a DISCONNECT that discards the will.
+// disconnect says good-bye.
 func (g *Gateway) disconnect(restarting bool) {
-	if !restarting {
-		g.publishLosses()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), offlineWait)
-	defer cancel()
-	clean := restarting
-	g.uplink.Leave()
-	if !restarting && g.client.Stats().Connected {
-		published := make(chan struct{})
-		g.uplink.Set(g.topics.Status(), g.presence.Document(contract.Offline), func() { close(published) })
-		select {
-		case <-published:
-			clean = true
-		case <-ctx.Done():
-		}
-	}
-	closing, cancelClosing := context.WithTimeout(context.Background(), closeWait)
-	defer cancelClosing()
-	var reason mqtt.Disconnect
-	if !clean {
-		reason.Code = packet.DisconnectWithWill
-	}
-	if err := g.client.Close(closing, reason); err != nil {
-		g.Log.Debug("closing the connection", "err", err)
-	}
-}
-
-// publishLosses publishes the losses that were not reported yet, also readings that nobody got so
-// far: there may be no next start.
-func (g *Gateway) publishLosses() {
-	ctx, cancel := context.WithTimeout(context.Background(), lossWait)
-	defer cancel()
-	g.uplink.Retire()
-	if g.uplink.Idle(ctx); ctx.Err() != nil {
-		g.Log.Warn("the loss ledger waits for the next start: mqtt.publish_rate, mqtt.bytes_rate or the broker is too slow to publish it now", "waited", lossWait)
-		return
-	}
-	if err := g.journal.AllLosses(ctx); err != nil {
-		g.Log.Warn("the loss ledger cannot be published now; it will be at the next start", "err", err)
-	}
-	g.uplink.Idle(ctx)
+	link.Goodbye{Client: g.client, Uplink: g.uplink, Losses: g.journal.AllLosses, Topic: g.topics.Status(), Offline: g.presence.Document(contract.Offline), Log: g.Log}.Say(restarting)
 }
 
 func (g *Gateway) will() *mqtt.Will {

@@ -31,7 +31,7 @@ func (g *Gateway) figures() health.Figures {
 		OldConfig: len(g.Problems) > 0, Limited: g.Config.MQTT.PublishRate > 0 || g.Config.MQTT.BytesRate > 0,
 	}
 	f.Link, f.Trouble = g.link.Snapshot()
-	f.Trouble = slices.Concat(g.watch.Trouble(), g.trial.Trouble(), f.Trouble, g.uplink.Trouble(), g.files.Trouble(), g.traffic.Report(&f.Link))
+	f.Trouble = slices.Concat(g.watch.Trouble(), g.trial.Trouble(), f.Trouble, g.uplink.Trouble(), g.dialect.Trouble(), g.files.Trouble(), g.traffic.Report(&f.Link))
 	for _, r := range g.uplink.Refusals() {
 		f.Refused = append(f.Refused, r.Why)
 	}

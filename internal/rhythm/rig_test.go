@@ -21,6 +21,8 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/link"
 	payloadjson "github.com/fieldgate/fieldgate/internal/payload/json"
+	"github.com/fieldgate/fieldgate/internal/platform"
+	"github.com/fieldgate/fieldgate/internal/platform/plain"
 	"github.com/fieldgate/fieldgate/internal/reading"
 	"github.com/fieldgate/fieldgate/internal/rhythm"
 	"github.com/fieldgate/fieldgate/internal/uplink"
@@ -116,7 +118,7 @@ func newRig(t testing.TB, s setup) *rig {
 		t.Fatal(err)
 	}
 	r.presence = &contract.Presence{Run: r.store.Run(), Store: r.store.ID(), Boot: r.store.Boot(), Version: "v1.0.0", Now: r.Now}
-	subscriptions := link.Subscriptions(topics, []string{"ping"}, "")
+	subscriptions := link.Subscriptions(topics, plain.New(platform.Parts{Topics: topics, Commands: []string{"ping"}}).Subscriptions(), "")
 	c := mqtt.Config{URLs: []string{"mqtt://b"}, ClientID: "g", Dial: r.broker.Dial, MaxInFlight: 100, Subscriptions: link.ForClient(subscriptions),
 		Session: link.Session{Store: r.store, Closed: buffer.ErrClosed, Client: "g", Log: slog.New(slog.DiscardHandler)},
 		Will: func() *mqtt.Will {

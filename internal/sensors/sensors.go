@@ -345,9 +345,13 @@ func valueOf(f drivers.Field, text json.RawMessage) (drivers.Value, error) {
 	return drivers.Value{}, fmt.Errorf("%s is a %s, not %s", f.Name, f.Kind, text)
 }
 
-// Retained returns the topics on which a gateway with these sensors keeps a retained message.
-func (s *Sensors) Retained(t contract.Topics) map[string]bool {
-	topics := map[string]bool{t.Status(): true, t.Reported(): true, t.Health(): true}
+// Retained returns the topics on which a gateway with these sensors keeps a retained message,
+// others included.
+func (s *Sensors) Retained(t contract.Topics, others []string) map[string]bool {
+	topics := map[string]bool{t.Status(): true, t.Health(): true}
+	for _, topic := range others {
+		topics[topic] = true
+	}
 	for _, c := range s.cfg.Sensors {
 		topics[t.Sensor(c.Name)] = true
 		if c.Last {

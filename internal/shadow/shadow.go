@@ -39,8 +39,8 @@ type Config struct {
 	// Apply puts settings in force. It is called by New's caller's goroutine for the first time and
 	// then by Desired's.
 	Apply func(Settings)
-	// Publish makes a reported document known.
-	Publish func([]byte)
+	// Publish makes a reported document known, and which of its settings come from the shadow.
+	Publish func(r contract.Reported, origins map[string]string)
 	Log     *slog.Logger
 }
 
@@ -95,6 +95,18 @@ func (s *Shadow) Desired(ctx context.Context, payload []byte) error {
 	same := d.Version == have.Version && bytes.Equal(compact(d.State), compact(have.State)) // it comes with every connection
 	if d.Version <= have.Version && !same {
 		return s.ignore(ctx, payload, fmt.Sprintf("version %d is not above %d, the version in force: raise it with every change", d.Version, have.Version))
+	}
+	return s.adopt(ctx, d, "")
+}
+
+// Adopt makes a document the wish, whatever its version: the platform's order is known otherwise.
+// It does nothing if the state is that of the wish in force. An error is the store's.
+func (s *Shadow) Adopt(ctx context.Context, d contract.Desired) error {
+	s.mu.Lock()
+	same := bytes.Equal(compact(d.State), compact(s.kept.Desired.State))
+	s.mu.Unlock()
+	if same {
+		return nil
 	}
 	return s.adopt(ctx, d, "")
 }
@@ -182,11 +194,7 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 	s.kept, s.origins = next, origins
 	s.mu.Unlock()
 	s.cfg.Apply(settings)
-	text, err := json.Marshal(next.Reported)
-	if err != nil {
-		return fmt.Errorf("shadow: %w", err)
-	}
-	s.cfg.Publish(text)
+	s.cfg.Publish(next.Reported, origins)
 	return nil
 }
 

@@ -48,14 +48,8 @@ func (r *rig) open() {
 	}
 	r.shadow, err = New(r.t.Context(), Config{Base: r.base, Limits: r.limits, Store: r.store,
 		Now: func() (time.Time, bool) { return time.Unix(1e9, 0), true }, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
-		Apply: func(s Settings) { r.applied = s },
-		Publish: func(text []byte) {
-			var d contract.Reported
-			if err := json.Unmarshal(text, &d); err != nil {
-				r.t.Fatal(err)
-			}
-			r.published = append(r.published, d)
-		}})
+		Apply:   func(s Settings) { r.applied = s },
+		Publish: func(d contract.Reported, _ map[string]string) { r.published = append(r.published, d) }})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type doc struct {
 	dirty    bool
 	inFlight bool
 	failed   bool   // the client did not take it; tried again at the next connection
+	once     bool   // not retained, and forgotten once it was sent
 	sent     func() // called once when a text was acknowledged, from Run's goroutine; nil: nobody asks
 }
 
@@ -46,6 +47,21 @@ func (u *Uplink) Set(topic string, text []byte, done func()) {
 	if done != nil {
 		d.sent = done
 	}
+	u.docs.markLocked(topic)
+	u.Wake()
+}
+
+// Publish sends text once, not retained. Of a topic only the newest text waits. What the end of a
+// connection leaves unacknowledged is not sent again.
+func (u *Uplink) Publish(topic string, text []byte) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d := u.docs.entries[topic]
+	if d == nil {
+		d = &doc{once: true}
+		u.docs.entries[topic] = d
+	}
+	d.text = text
 	u.docs.markLocked(topic)
 	u.Wake()
 }
@@ -109,7 +125,7 @@ func (u *Uplink) sendDirty(link Link) {
 		u.docs.inFlight++
 		slots--
 		free--
-		m := Message{Topic: topic, Payload: d.text, ContentType: "application/json", Priority: priorityLive}
+		m := Message{Topic: topic, Payload: d.text, Retain: !d.once && !link.NoRetain, ContentType: "application/json", Priority: priorityLive}
 		if topic == u.docs.first {
 			m.Priority = priorityEvents
 		}
@@ -139,7 +155,6 @@ func (u *Uplink) docsDue() time.Duration {
 
 // sendDoc sends a document that has entered its topic's gate.
 func (u *Uplink) sendDoc(m Message, link Link) {
-	m.Retain = !link.NoRetain
 	o := outcome{doc: m.Topic, weight: m.size(), sent: u.now()}
 	o.announced = link.MaxPacket > 0 && o.weight+packetOverhead > link.MaxPacket
 	if most := u.cfg.DocumentMax; most > 0 && o.weight > most {
@@ -185,6 +200,10 @@ func (u *Uplink) settleDoc(o outcome) {
 	u.docs.inFlight--
 	var sent func()
 	switch {
+	case v == noVerdict && d.once:
+		if !d.dirty {
+			delete(u.docs.entries, o.doc)
+		}
 	case v == noVerdict:
 		d.failed = true
 	case v != accepted:
@@ -192,7 +211,7 @@ func (u *Uplink) settleDoc(o outcome) {
 	case !d.dirty:
 		d.failed = false
 		sent, d.sent = d.sent, nil
-		if d.text == nil {
+		if d.text == nil || d.once {
 			delete(u.docs.entries, o.doc)
 		}
 	}
@@ -263,7 +282,7 @@ func (u *Uplink) sendNewest(link Link, now time.Time) {
 		n.inFlight, n.sent = true, now
 		room--
 		u.addDocsInFlight(+1)
-		u.sendDoc(Message{Topic: topic, Payload: text, ContentType: u.cfg.JSON.ContentType(), Priority: priorityLive}, link)
+		u.sendDoc(Message{Topic: topic, Payload: text, Retain: !link.NoRetain, ContentType: u.cfg.JSON.ContentType(), Priority: priorityLive}, link)
 	}
 }
 

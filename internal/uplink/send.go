@@ -61,6 +61,9 @@ func (u *Uplink) render(g *group) (Message, error) {
 	}
 	if r.Stream == event.Replies {
 		reply, err := event.DecodeReply(r.Body)
+		if u.cfg.Reply != nil {
+			reply = u.cfg.Reply(reply)
+		}
 		return Message{Topic: reply.Topic, Payload: reply.Payload, Correlation: reply.Correlation, ContentType: "application/json", Priority: priorityEvents}, err
 	}
 	kind, fields, err := event.Decode(r.Body)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/payload"
 )
 
@@ -92,10 +93,11 @@ type Config struct {
 	Gateway  string
 	Topics   contract.Topics
 	Encoder  payload.Encoder
-	JSON     payload.Encoder          // of P/last, and of readings without a time if Encoder needs one
-	BatchMax int                      // readings in one message
-	Hold     bool                     // PUBACK 0x10 means held, not delivered
-	Last     func(sensor string) bool // whether P/last is kept for a sensor
+	JSON     payload.Encoder               // of P/last, and of readings without a time if Encoder needs one
+	BatchMax int                           // readings in one message
+	Reply    func(event.Reply) event.Reply // gives a reply its form just before it is sent; nil: it has it
+	Hold     bool                          // PUBACK 0x10 means held, not delivered
+	Last     func(sensor string) bool      // whether P/last is kept for a sensor
 	// Announced is what the topics of announcements to Home Assistant begin with; "": there are
 	// none.
 	Announced string

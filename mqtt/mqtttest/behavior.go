@@ -33,6 +33,9 @@ type Behavior struct {
 	// a connection in any second, 0 for no limit. What exceeds them is discarded without an answer
 	// and counted (Broker.Discarded), as AWS IoT Core does.
 	MaxMessages, MaxBytes int
+	// MaxFilters is how many filters a SUBSCRIBE may have, 0 for no limit. One with more ends the
+	// connection and is a violation, as with AWS IoT Core.
+	MaxFilters int
 	// RefuseAt is a filter: the broker answers a PUBLISH to a topic that matches it with 0x87 and
 	// then closes the connection, as mosquitto 2.0.11 does.
 	RefuseAt string

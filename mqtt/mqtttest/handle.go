@@ -254,6 +254,9 @@ func (c *conn) subscribeLocked(p *packet.Subscribe) error {
 	if c.broker.behavior.NoSuback {
 		return nil
 	}
+	if most := c.broker.behavior.MaxFilters; most > 0 && len(p.Subscriptions) > most {
+		return c.broker.violationLocked("SUBSCRIBE with %d filters, at most %d", len(p.Subscriptions), most)
+	}
 	a := &packet.Suback{Type: packet.SUBACK, ID: p.ID}
 	var id uint32
 	if ids := p.Properties.SubscriptionIDs; len(ids) > 0 {

@@ -1,4 +1,6 @@
-package platform
+// Package eventgrid has the limits of Azure Event Grid's broker. It is steered by the gateway's own
+// contract.
+package eventgrid
 
 import (
 	"time"
@@ -6,10 +8,10 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 )
 
-// eventGrid is the MQTT broker of an Azure Event Grid namespace (Azure Event Grid, "MQTT features
-// support" and "quotas and limits"). Retained messages are a preview that is off by default, so
-// there is no P/last.
-func eventGrid() config.Platform {
+// Limits are those of the MQTT broker of an Azure Event Grid namespace ("MQTT features support" and
+// "quotas and limits"). Retained messages are a preview that is off by default, so there is no
+// P/last.
+func Limits() config.Platform {
 	return config.Platform{
 		Word: config.Word{Name: "eventgrid", Doc: "Azure Event Grid: 1,000 messages and 1 MB a second, messages of 512 KiB, sessions of 8 hours, no P/last"},
 		Preset: `[mqtt]

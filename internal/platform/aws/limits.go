@@ -1,4 +1,4 @@
-package platform
+package aws
 
 import (
 	"time"
@@ -6,11 +6,12 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 )
 
-// aws is AWS IoT Core (AWS IoT Core endpoints and quotas; developer guide, "MQTT" and "Protocols,
-// port mappings, and authentication"). What exceeds the publish and byte rate is discarded without
-// a PUBACK. A session lasts an hour unless the account's quota is raised, to 7 days at most. Each
-// retained message counts as a second message, so that P/last would double the bill.
-func aws() config.Platform {
+// Limits are those of AWS IoT Core ("AWS IoT Core endpoints and quotas"; developer guide, "MQTT"
+// and "Protocols, port mappings, and authentication"). What exceeds the publish and byte rate is
+// discarded without a PUBACK. A session lasts an hour unless the account's quota is raised, to 7
+// days at most. Each retained message counts as a second message, so that P/last would double the
+// bill.
+func Limits() config.Platform {
 	return config.Platform{
 		Word: config.Word{Name: "aws", Doc: "AWS IoT Core: 100 messages and 512 KB a second, messages of 128 KB, sessions of an hour, no P/last; at port 443 the ALPN that it needs"},
 		Preset: `[mqtt]
@@ -23,7 +24,8 @@ last = false
 `,
 		KeepAliveMin: 30 * time.Second, KeepAliveMax: 1200 * time.Second,
 		SessionMax:  7 * 24 * time.Hour,
-		TopicLevels: 8, TopicBytes: 256, FiltersMax: 8,
+		TopicLevels: 8, TopicBytes: 256, FiltersMax: 8, // levels and bytes without those of a rule
+		Things: true, Rules: "$aws/rules/",
 		ALPN: func(port string, password bool) []string {
 			switch {
 			case port != "443":

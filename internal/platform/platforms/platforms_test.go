@@ -1,4 +1,4 @@
-package platform_test
+package platforms_test
 
 import (
 	"net/url"
@@ -7,18 +7,18 @@ import (
 	"testing"
 
 	"github.com/fieldgate/fieldgate/config"
-	"github.com/fieldgate/fieldgate/internal/platform"
+	"github.com/fieldgate/fieldgate/internal/platform/platforms"
 )
 
 func parse(t *testing.T, text string) (*config.Config, error) {
 	t.Helper()
-	return config.Parse([]config.Source{{Name: "f.toml", Text: text}}, config.Catalogue{Platforms: platform.Table(), Formats: config.Words{{Name: "json"}}})
+	return config.Parse([]config.Source{{Name: "f.toml", Text: text}}, config.Catalogue{Platforms: platforms.Limits(), Formats: config.Words{{Name: "json"}}})
 }
 
 // TestEveryPlatformIsGood: each preset is a configuration without a mistake, sets what it is
 // documented to set, and gives way to the file.
 func TestEveryPlatformIsGood(t *testing.T) {
-	for _, p := range platform.Table() {
+	for _, p := range platforms.Limits() {
 		head := "[gateway]\nid = \"gw\"\n[cloud]\nplatform = \"" + p.Name + "\"\n[mqtt]\nurls = [\"mqtts://b:443\"]\n"
 		c, err := parse(t, head)
 		if err != nil {

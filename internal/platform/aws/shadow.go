@@ -1,0 +1,333 @@
+package aws
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/link"
+	"github.com/fieldgate/fieldgate/internal/platform"
+	"github.com/fieldgate/fieldgate/mqtt"
+)
+
+// A deviceShadow keeps a Device Shadow (developer guide, "Device Shadow MQTT topics" and "Device
+// Shadow service documents") and the gateway's settings together.
+//
+// The wish is what get/accepted has as desired, with the patches of update/accepted and the leaves
+// of update/delta merged into it; a gap in the versions asks for the whole again. What is reported
+// is compared with what the platform is known to have, and only a difference is sent: a setting
+// that is rejected stays in the delta for ever, and would be answered for ever.
+type deviceShadow struct {
+	prefix string // $aws/things/<thing>/shadow or …/shadow/name/<name>
+	thing  string
+	parts  platform.Parts
+	tokens func() string
+	wake   func()
+	log    *slog.Logger
+
+	mu        sync.Mutex
+	connected bool
+	known     bool  // wish and cloud are those of the platform
+	version   int64 // the newest that was heard of on this connection
+	asked     int64 // the newest that had been when the document was asked for
+	wished    int64 // that of the wish
+	wish      tree  // state.desired
+	cloud     tree  // state.reported as the platform has it
+	settings  contract.Reported
+	origins   map[string]string
+	level     int  // how little is reported, see reportedTree
+	sent      tree // the patch that is under way
+	refused   tree // a patch that the service will never take; nil: none
+	get       request
+	update    request
+	polled    time.Time // when the document was last asked for
+}
+
+// A document is a message of the service.
+type document struct {
+	State struct {
+		Desired  json.RawMessage `json:"desired"`
+		Reported json.RawMessage `json:"reported"`
+	} `json:"state"`
+	Version     int64  `json:"version"`
+	ClientToken string `json:"clientToken"`
+}
+
+// A delta is a message on update/delta.
+type delta struct {
+	State   tree  `json:"state"`
+	Version int64 `json:"version"`
+}
+
+func (s *deviceShadow) subscriptions() (list []link.Subscription) {
+	for _, topic := range []string{"/get/accepted", "/get/rejected", "/update/accepted", "/update/rejected", "/update/delta"} {
+		list = append(list, link.Subscription{Subscription: mqtt.Subscription{Filter: s.prefix + topic, QoS: mqtt.AtLeastOnce}, Without: "the Device Shadow does not work"})
+	}
+	return list
+}
+
+// link begins a connection, or ends it.
+func (s *deviceShadow) link(up bool, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connected, s.known, s.version, s.wished, s.sent = up, false, 0, 0, nil
+	s.get, s.update = request{}, request{}
+	s.get.ask(now)
+}
+
+// report takes in the settings in force.
+func (s *deviceShadow) report(r contract.Reported, origins map[string]string) {
+	s.mu.Lock()
+	s.settings, s.origins, s.level = r, origins, sayAll
+	s.mu.Unlock()
+}
+
+// step sends what is to be sent and returns when to look again.
+func (s *deviceShadow) step(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.connected {
+		return pollEvery
+	}
+	if now.Sub(s.polled) >= pollEvery {
+		s.get.ask(now)
+	}
+	if s.get.ready(now, s.prefix+"/get") {
+		s.polled, s.asked = now, s.version
+		s.get.begin(now, s.tokens())
+		s.publish("/get", tree{"clientToken": s.get.token})
+	}
+	s.update.ask(now) // to compare; there may be nothing to send
+	if s.update.ready(now, s.prefix+"/update") {
+		s.update.due = false
+		if patch := s.patchLocked(); s.known && s.get.token == "" && !s.get.due && len(patch) > 0 {
+			s.sent = patch
+			s.update.begin(now, s.tokens())
+			s.publish("/update", tree{"state": tree{"reported": patch}, "clientToken": s.update.token})
+		}
+	}
+	return min(s.get.wait(now), s.update.wait(now), max(pollEvery-now.Sub(s.polled), 0))
+}
+
+func (s *deviceShadow) publish(topic string, payload tree) {
+	text, err := json.Marshal(payload)
+	if err != nil {
+		panic(err) // it was JSON before
+	}
+	s.parts.Uplink().Publish(s.prefix+topic, text)
+}
+
+// patchLocked returns what to report; nil if that is in the cloud, or will never be taken.
+func (s *deviceShadow) patchLocked() tree {
+	want, level := reportedTree(s.settings, s.origins, s.wish, s.level)
+	s.level = level
+	patch := difference(s.cloud, want)
+	if s.refused != nil && len(difference(s.refused, patch)) == 0 && len(difference(patch, s.refused)) == 0 {
+		return nil
+	}
+	return patch
+}
+
+// receive takes in a message whose topic begins with the prefix; rest is what follows it.
+func (s *deviceShadow) receive(ctx context.Context, rest string, payload []byte, now time.Time) error {
+	defer s.wake()
+	var d document
+	if rest != "/update/delta" {
+		if err := json.Unmarshal(payload, &d); err != nil {
+			s.log.Warn("a message of the Device Shadow cannot be read", "topic", s.prefix+rest, "err", err)
+			return nil
+		}
+	}
+	switch rest {
+	case "/get/accepted":
+		return s.got(ctx, &d, now)
+	case "/update/accepted":
+		return s.updated(ctx, &d, now)
+	case "/update/delta":
+		var d delta
+		if err := json.Unmarshal(payload, &d); err != nil {
+			s.log.Warn("a delta of the Device Shadow cannot be read", "err", err)
+			return nil
+		}
+		return s.changed(ctx, d.State, d.Version, now)
+	case "/get/rejected", "/update/rejected":
+		return s.rejected(ctx, rest, payload, now)
+	}
+	return nil
+}
+
+// got takes in the whole document. If something newer was heard of while it was under way it is
+// asked for again. Otherwise its version holds, even if it is lower: a shadow that is made anew
+// counts from 1.
+func (s *deviceShadow) got(ctx context.Context, d *document, now time.Time) error {
+	s.mu.Lock()
+	ours := d.ClientToken != "" && d.ClientToken == s.get.token
+	if !ours && d.Version < s.wished {
+		s.mu.Unlock()
+		return nil
+	}
+	if ours {
+		s.get.answered()
+	}
+	if d.Version < s.version && s.version > s.asked {
+		s.get.ask(now)
+	} else {
+		s.version = d.Version
+	}
+	s.known, s.wished = true, d.Version
+	s.wish, s.cloud = treeIn(d.State.Desired), treeIn(d.State.Reported)
+	s.refused = nil
+	s.mu.Unlock()
+	return s.adopt(ctx, now)
+}
+
+// treeIn returns a section of a document; nil if there is none.
+func treeIn(text json.RawMessage) (t tree) {
+	if len(text) > 0 {
+		_ = json.Unmarshal(text, &t) // the service has objects there
+	}
+	return t
+}
+
+// updated takes in an update that the service took, ours or another's.
+func (s *deviceShadow) updated(ctx context.Context, d *document, now time.Time) error {
+	s.mu.Lock()
+	switch {
+	case d.ClientToken != "" && d.ClientToken == s.update.token:
+		s.cloud, s.sent = merge(s.cloud, s.sent), nil
+		s.update.answered()
+	case d.State.Reported != nil && s.known: // somebody else wrote what is ours
+		s.get.ask(now)
+	}
+	s.mu.Unlock()
+	if string(d.State.Desired) == "null" { // the section is gone
+		s.mu.Lock()
+		s.get.ask(now)
+		s.mu.Unlock()
+		return nil
+	}
+	return s.changed(ctx, treeIn(d.State.Desired), d.Version, now)
+}
+
+// changed takes in a patch of desired; nil: another part of the document changed. A version may
+// come twice, as an update and as a delta: it is taken in twice, which changes nothing.
+func (s *deviceShadow) changed(ctx context.Context, patch tree, version int64, now time.Time) error {
+	s.mu.Lock()
+	gap := s.known && version > s.version+1
+	old := version < s.wished
+	s.version = max(s.version, version)
+	if gap {
+		s.get.ask(now)
+	}
+	if !s.known || old || patch == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	s.wished = version
+	before := s.wish
+	s.wish = merge(s.wish, patch)
+	same := len(difference(before, s.wish)) == 0
+	s.mu.Unlock()
+	if same {
+		return nil
+	}
+	return s.adopt(ctx, now)
+}
+
+// adopt makes the wish that of the gateway. If the store fails the whole is asked for again.
+func (s *deviceShadow) adopt(ctx context.Context, now time.Time) error {
+	s.mu.Lock()
+	d := contract.Desired{Version: uint64(max(s.wished, 0))}
+	if len(s.wish) > 0 {
+		text, err := json.Marshal(s.wish)
+		if err != nil {
+			panic(err) // it was JSON before
+		}
+		d.State = text
+	}
+	s.mu.Unlock()
+	err := s.parts.Adopt(ctx, d)
+	if err != nil {
+		s.mu.Lock()
+		s.known = false
+		s.get.ask(now)
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// rejected takes in what the service says against a request of ours.
+func (s *deviceShadow) rejected(ctx context.Context, rest string, payload []byte, now time.Time) error {
+	var e struct {
+		Code        int    `json:"code"`
+		Message     string `json:"message"`
+		ClientToken string `json:"clientToken"`
+	}
+	if json.Unmarshal(payload, &e) != nil || e.ClientToken == "" {
+		return nil
+	}
+	s.mu.Lock()
+	switch {
+	case rest == "/get/rejected" && e.ClientToken == s.get.token && e.Code == 404: // no document yet: ours makes it
+		s.get.answered()
+		s.known, s.wish, s.cloud, s.wished = true, nil, nil, 0
+		s.mu.Unlock()
+		return s.adopt(ctx, now)
+	case rest == "/get/rejected" && e.ClientToken == s.get.token:
+		s.get.retry(now, s.why("the request for the Device Shadow", e.Code, e.Message))
+		if permanent(e.Code) {
+			s.get.at = now.Add(pollEvery)
+		}
+	case rest == "/update/rejected" && e.ClientToken == s.update.token && e.Code == 413 && s.level < sayRejected:
+		s.update.answered()
+		s.level++
+	case rest == "/update/rejected" && e.ClientToken == s.update.token && e.Code == 409:
+		s.update.answered()
+		s.get.ask(now)
+	case rest == "/update/rejected" && e.ClientToken == s.update.token:
+		s.update.retry(now, s.why("what the gateway reports to the Device Shadow", e.Code, e.Message))
+		if permanent(e.Code) {
+			s.refused, s.update.due = s.sent, false
+		}
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// permanent reports whether the same request would be rejected again.
+func permanent(code int) bool { return code == 400 || code == 413 || code == 415 }
+
+// why says what the service said, and what helps.
+func (s *deviceShadow) why(what string, code int, message string) string {
+	remedy := "it is tried again"
+	switch code {
+	case 401, 403:
+		remedy = "check the policy of the certificate (iot:Publish, iot:Subscribe and iot:Receive for " + s.prefix + "/*)"
+	case 404:
+		remedy = "there must be a thing " + s.thing + " (cloud.thing)"
+	case 413:
+		remedy = "desired and reported have 8 KB together: wish for fewer settings"
+	case 400, 415:
+		remedy = "the service expects something else"
+	}
+	return fmt.Sprintf("AWS IoT rejects %s (%d %s): %s", what, code, clean(message, 128), remedy)
+}
+
+// trouble says what does not work.
+func (s *deviceShadow) trouble() (list []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range []*request{&s.get, &s.update} {
+		if r.why != "" {
+			list = append(list, r.why)
+		}
+	}
+	if s.level >= sayCount {
+		list = append(list, fmt.Sprintf("the Device Shadow has no room for what is rejected: desired has %d bytes, and desired and reported have 8 KB together", size(s.wish)))
+	}
+	return list
+}
