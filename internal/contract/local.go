@@ -97,3 +97,17 @@ type DeadChoice struct {
 	All bool
 	IDs []int64
 }
+
+// Newest is the last reading of a sensor that was kept.
+type Newest struct {
+	TS     Time
+	Up     float64 // seconds since power-up
+	Values []Value // in the order of the sensor
+}
+
+// Value is what a field measured.
+type Value struct {
+	Field, Unit string
+	Value       any    // a number, a bool or a text; nil: none
+	Bad         string // why there is none
+}

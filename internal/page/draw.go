@@ -1,0 +1,128 @@
+package page
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+)
+
+// Size of a sparkline in its own units, which the style sheet scales.
+const (
+	sparkWide = 2 * (points - 1)
+	sparkHigh = 24
+)
+
+// A spark is the last hour of a field.
+type spark struct {
+	Label      string // for those who do not see it
+	Line, Band string // points of the means, outline of the bounds
+	Low, High  string
+}
+
+// sparkOf draws the last hour; nil if there are less than two points.
+func sparkOf(list []point, f contract.Value) *spark {
+	low, high, n, first := math.Inf(1), math.Inf(-1), 0, -1
+	for i, p := range list {
+		if !math.IsNaN(float64(p.low)) {
+			low, high = min(low, float64(p.low)), max(high, float64(p.high))
+			n++
+			if first < 0 {
+				first = i
+			}
+		}
+	}
+	if n < 2 {
+		return nil
+	}
+	scale := high - low
+	y := func(v float32) float64 {
+		if scale == 0 {
+			return sparkHigh / 2
+		}
+		return 1 + (high-float64(v))/scale*(sparkHigh-2)
+	}
+	var line, top strings.Builder
+	bottom := ""
+	for i, p := range list {
+		if math.IsNaN(float64(p.low)) {
+			continue
+		}
+		x := strconv.Itoa(2 * i)
+		mean := p.low/2 + p.high/2
+		line.WriteString(x + "," + strconv.FormatFloat(y(mean), 'f', 1, 64) + " ")
+		top.WriteString(x + "," + strconv.FormatFloat(y(p.high), 'f', 1, 64) + " ")
+		bottom = x + "," + strconv.FormatFloat(y(p.low), 'f', 1, 64) + " " + bottom
+	}
+	unit := unitText(f.Unit)
+	if unit != "" {
+		unit = " " + unit
+	}
+	s := &spark{Line: strings.TrimSpace(line.String()), Low: number(low), High: number(high)}
+	if scale > 0 {
+		s.Band = strings.TrimSpace(top.String() + bottom)
+	}
+	s.Label = fmt.Sprintf("last %d minutes: from %s to %s%s", len(list)-first, s.Low, s.High, unit)
+	return s
+}
+
+// A dayView is the last day of the link.
+type dayView struct {
+	Label string
+	Bars  []bar
+	Share string // of the time that is known, online or asleep in order
+}
+
+// A bar is neighbouring points of the same tone.
+type bar struct {
+	X, Wide int
+	Tone    string
+}
+
+// dayOf draws the last day.
+func dayOf(list []linkPoint) *dayView {
+	d := &dayView{}
+	var total linkPoint64
+	for i, p := range list {
+		for s := range p {
+			total[s] += uint64(p[s])
+		}
+		tone := toneOfPoint(p)
+		if n := len(d.Bars); n > 0 && d.Bars[n-1].Tone == tone {
+			d.Bars[n-1].Wide++
+			continue
+		}
+		d.Bars = append(d.Bars, bar{i, 1, tone})
+	}
+	known := total[online] + total[asleep] + total[offline]
+	if known == 0 {
+		d.Label, d.Share = "no connection was tried yet", "–"
+		return d
+	}
+	d.Share = fmt.Sprintf("%.1f %%", float64(total[online]+total[asleep])*100/float64(known))
+	d.Label = fmt.Sprintf("link of the last %s: online for %s, asleep for %s, offline for %s", span(time.Duration(known)*time.Millisecond),
+		milliseconds(total[online]), milliseconds(total[asleep]), milliseconds(total[offline]))
+	return d
+}
+
+type linkPoint64 [linkStates]uint64
+
+func milliseconds(n uint64) string { return span(time.Duration(n) * time.Millisecond) }
+
+// toneOfPoint shows what must not be overlooked: a moment offline colours its five minutes.
+func toneOfPoint(p linkPoint) string {
+	switch {
+	case p[offline] > 0 && p[online]+p[asleep] > 0:
+		return "warn"
+	case p[offline] > 0:
+		return "bad"
+	case p[asleep] > p[online]:
+		return "idle"
+	case p[online] > 0:
+		return "ok"
+	}
+	return "none"
+}

@@ -1,0 +1,367 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/health"
+)
+
+// A view is a snapshot as the templates need it.
+type view struct {
+	Status  contract.LocalStatus
+	Time    string // of the snapshot
+	Zone    string // that times are in
+	Tiles   []tile
+	Sensors []sensorView
+	Link    linkView
+	Queue   queueView
+	Losses  []contract.Loss
+	// Causes are what became of readings that nobody got, or that became others.
+	Causes   []cause
+	Commands []commandView
+	Settings []contract.Setting
+}
+
+// A tile answers one of the three questions that a viewer has.
+type tile struct {
+	Title, Tone string // ok, warn, bad, idle
+	Big         string
+	Small       []string
+}
+
+type sensorView struct {
+	Name, State, Tone string
+	Every, Taken      string
+	Fields            []fieldView
+	Complaints        []string
+	Reads, Failures   uint64
+}
+
+type fieldView struct {
+	Name, Value, Unit, Bad string
+	Spark                  *spark
+}
+
+type linkView struct {
+	Text, Traffic string
+	Day           *dayView
+	Outages       []outageView
+	Count         int
+}
+
+type outageView struct{ From, Long, Cause string }
+
+type queueView struct {
+	Text, Rates, Delivered string
+	Waiting                int64
+	Backlog, Peak          int64 // Peak is what it was at most since it was empty
+	Bytes, MaxBytes        int64
+	Used                   string
+	Forecast, Lasts        string
+}
+
+// Drained is the part of a backlog that has been delivered, in percent.
+func (q queueView) Drained() int64 { return (q.Peak - q.Backlog) * 100 / max(q.Peak, 1) }
+
+// Percent is how full the store is.
+func (q queueView) Percent() int64 { return q.Bytes * 100 / max(q.MaxBytes, 1) }
+
+type cause struct {
+	Name, Meaning string
+	Count         uint64
+}
+
+type commandView struct{ Op, ID, At, State, Error, Tone string }
+
+// view takes a snapshot.
+func (p *Page) view() *view {
+	s := p.cfg.View.Status()
+	up := p.cfg.Up()
+	h := &s.Health
+	v := &view{Status: s, Time: clockTime(h.TS, h.Up, time.TimeOnly), Zone: zone(h.TS), Settings: s.Settings, Losses: p.history.newestLosses()}
+	for _, name := range slices.Sorted(maps.Keys(h.Sensors)) {
+		v.Sensors = append(v.Sensors, p.sensor(&s, name, up))
+	}
+	day, outages, count := p.history.day(up)
+	v.Link = linkView{Text: health.LinkText(s), Traffic: health.TrafficText(h.Link), Day: dayOf(day), Count: count}
+	for _, o := range outages {
+		end, long := up, "so far"
+		if o.ended > 0 {
+			end, long = o.ended, ""
+		}
+		v.Link.Outages = append(v.Link.Outages, outageView{From: ago(*h, o.began), Long: strings.TrimSpace(span(end-o.began) + " " + long), Cause: o.cause})
+	}
+	q := h.Queue
+	v.Queue = queueView{Text: health.QueueText(*h), Rates: health.RatesText(q), Delivered: health.DeliveredText(q), Waiting: q.Live + q.Backlog, Backlog: q.Backlog,
+		Bytes: q.Bytes, MaxBytes: q.MaxBytes, Used: fmt.Sprintf("%s of %s", health.Bytes(float64(q.Bytes)), health.Bytes(float64(q.MaxBytes))),
+		Forecast: health.Forecast(q), Lasts: lasts(q, p.history.fieldsPerReading())}
+	for _, c := range []cause{
+		{"Dropped, the store was full", "the oldest gave way (evicted) or the newest were not taken (rejected): buffer.when_full", q.Evicted + q.Rejected},
+		{"Expired", "older than their sensor's ttl", q.Expired},
+		{"Thinned", "became part of a mean: buffer.when_full", q.Thinned},
+		{"Refused by the broker", "kept as dead letters: fieldgate queue dead-letter list", q.Refused},
+		{"Without a subscriber", "the broker took them, and nobody had subscribed", q.Unrouted},
+	} {
+		if c.Count > 0 {
+			v.Causes = append(v.Causes, c)
+		}
+	}
+	for _, c := range p.cfg.View.Recent(shownCommands) {
+		state := cmp.Or(c.State, "running")
+		v.Commands = append(v.Commands, commandView{c.Op, cut(c.ID, 40), clockTime(c.At, 0, time.DateTime), state, c.Error, toneOfReply(state)})
+	}
+	v.Tiles = tiles(v, h)
+	return v
+}
+
+// tiles are the answers: does it measure, does it deliver, how long does the buffer last.
+func tiles(v *view, h *contract.Health) []tile {
+	good, worst := 0, "ok"
+	for i := range v.Sensors {
+		switch t := v.Sensors[i].Tone; t {
+		case "bad":
+			worst = t
+		case "warn":
+			if worst == "ok" {
+				worst = t
+			}
+		}
+		if v.Sensors[i].State == "ok" {
+			good++
+		}
+	}
+	measures := tile{Title: "Measures", Tone: worst, Big: fmt.Sprintf("%d of %d sensors ok", good, len(v.Sensors)), Small: []string{rate(h.Queue.RateIn) + " taken"}}
+	if len(v.Sensors) == 0 {
+		measures.Tone, measures.Big = "idle", "No sensors"
+	}
+
+	l, q := h.Link, h.Queue
+	delivers := tile{Title: "Delivers", Tone: "ok", Small: []string{rate(q.RateOut) + " delivered"}}
+	switch {
+	case l.Connected:
+		delivers.Big = "Online"
+		delivers.Small = append(delivers.Small, "for "+span(time.Duration((h.Up-l.Since)*1e9)))
+	case l.Asleep:
+		delivers.Tone, delivers.Big = "idle", "Asleep"
+		delivers.Small = []string{health.Asleep(*h)}
+	default:
+		delivers.Tone, delivers.Big = "bad", "Offline"
+		delivers.Small = []string{"for " + span(time.Duration((h.Up-l.Since)*1e9))}
+		if l.Error != "" {
+			delivers.Small = append(delivers.Small, l.Error)
+		}
+	}
+
+	buffer := tile{Title: "Buffer", Tone: "ok", Big: count(v.Queue.Waiting) + " waiting"}
+	if v.Queue.Waiting == 0 {
+		buffer.Big = "Empty"
+	}
+	used := v.Queue.Percent()
+	switch {
+	case used >= 90:
+		buffer.Tone = "bad"
+	case used >= 60 || q.HoursToFull != nil && *q.HoursToFull < 24:
+		buffer.Tone = "warn"
+	}
+	switch {
+	case v.Queue.Forecast != "":
+		buffer.Small = append(buffer.Small, v.Queue.Forecast)
+	case v.Queue.Lasts != "":
+		buffer.Small = append(buffer.Small, v.Queue.Lasts)
+	}
+	buffer.Small = append(buffer.Small, fmt.Sprintf("%d %% of %s used", used, health.Bytes(float64(q.MaxBytes))))
+	return []tile{measures, delivers, buffer}
+}
+
+// What a stored reading takes at most, as a bound that holds for what sensors give in practice:
+// internal/sizing measures what a configuration takes.
+const (
+	bytesPerReading = 24
+	bytesPerField   = 12
+)
+
+// lasts says for how long an outage would fit into the store at the present rate; "" if that is not
+// known.
+func lasts(q contract.QueueHealth, fields float64) string {
+	free := float64(q.MaxBytes-q.Bytes) * 0.9
+	if q.RateIn <= 0 || free <= 0 {
+		return ""
+	}
+	seconds := free / (q.RateIn * (bytesPerReading + bytesPerField*fields))
+	const year = 365 * 24 * 3600
+	if seconds > 5*year {
+		return "an outage of years fits"
+	}
+	return "an outage of at least " + span(time.Duration(seconds*1e9)) + " fits"
+}
+
+// sensor makes the view of a sensor.
+func (p *Page) sensor(s *contract.LocalStatus, name string, up time.Duration) sensorView {
+	h := s.Health.Sensors[name]
+	v := sensorView{Name: name, State: h.State, Tone: toneOf(h), Complaints: health.Complaints(h), Reads: h.Reads, Failures: h.Failures}
+	set := s.Shadow.State.Sensors[name]
+	v.Every = set.Every
+	if s.Origins["sensors."+name+".every"] != "" {
+		v.Every += " (shadow)"
+	}
+	newest, ok := p.cfg.View.Newest(name)
+	if !ok {
+		return v
+	}
+	v.Taken = clockTime(newest.TS, newest.Up, time.TimeOnly)
+	for _, f := range newest.Values {
+		v.Fields = append(v.Fields, fieldView{Name: f.Field, Value: valueText(f.Value), Unit: unitText(f.Unit), Bad: f.Bad, Spark: sparkOf(p.history.hour(name, f.Field, up), f)})
+	}
+	return v
+}
+
+// toneOf returns how serious a sensor's state is.
+func toneOf(h contract.SensorHealth) string {
+	switch h.State {
+	case "ok":
+		if len(h.Bad) > 0 || h.Flaps > 0 {
+			return "warn"
+		}
+		return "ok"
+	case "starting", "disabled":
+		return "idle"
+	case "frozen", "stale":
+		return "warn"
+	}
+	return "bad"
+}
+
+func toneOfReply(state string) string {
+	switch state {
+	case contract.Succeeded:
+		return "ok"
+	case contract.Failed, contract.Interrupted:
+		return "bad"
+	case contract.Rejected:
+		return "warn"
+	}
+	return "idle"
+}
+
+// clockTime writes a time by the gateway's clock, or since power-up if the time is not known.
+func clockTime(t contract.Time, up float64, layout string) string {
+	if !t.IsZero() {
+		return t.Local().Format(layout)
+	}
+	if up == 0 {
+		return "–"
+	}
+	return "up " + span(time.Duration(up*1e9))
+}
+
+func zone(t contract.Time) string {
+	if t.IsZero() {
+		return "the time is not known: times count from power-up"
+	}
+	name, _ := t.Local().Zone()
+	return "times are the gateway's, " + name
+}
+
+// ago writes a moment since power-up by the gateway's clock.
+func ago(h contract.Health, up time.Duration) string {
+	t := h.TS
+	if !t.IsZero() {
+		t.Time = t.Add(up - time.Duration(h.Up*1e9))
+	}
+	layout := time.TimeOnly
+	if h.Up-up.Seconds() > 12*3600 {
+		layout = "Mon 15:04"
+	}
+	return clockTime(t, up.Seconds(), layout)
+}
+
+// span writes how long something lasts with its two largest units.
+func span(d time.Duration) string {
+	d = d.Round(time.Second)
+	day := 24 * time.Hour
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return d.String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm %02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < day:
+		return fmt.Sprintf("%dh %02dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d < 100*day:
+		return fmt.Sprintf("%dd %dh", d/day, d%day/time.Hour)
+	}
+	return fmt.Sprintf("%d days", d/day)
+}
+
+func rate(perSecond float64) string {
+	switch {
+	case perSecond == 0:
+		return "none"
+	case perSecond < 0.1:
+		return fmt.Sprintf("%.1f a minute", perSecond*60)
+	}
+	return fmt.Sprintf("%.1f a second", perSecond)
+}
+
+// count writes a number with its thousands apart.
+func count[T int64 | uint64 | int](n T) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "\u202f" + text[i:]
+	}
+	return text
+}
+
+// valueText writes a value with the digits that a person reads.
+func valueText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "–"
+	case float64:
+		return number(v)
+	case bool:
+		if v {
+			return "on"
+		}
+		return "off"
+	case string:
+		return cut(v, 80)
+	}
+	return fmt.Sprint(v)
+}
+
+// number writes five significant digits, and all of those before the point.
+func number(v float64) string {
+	if v >= 1e5 || v <= -1e5 {
+		if v < 1e15 && v > -1e15 {
+			return strconv.FormatFloat(v, 'f', 0, 64)
+		}
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
+	text := strconv.FormatFloat(v, 'g', 5, 64)
+	if !strings.ContainsAny(text, "e") {
+		return text
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// unitText writes a unit of SenML as people do.
+func unitText(unit string) string {
+	switch unit {
+	case "Cel":
+		return "°C"
+	case "%RH", "%EL":
+		return "%"
+	case "/":
+		return ""
+	}
+	return unit
+}
