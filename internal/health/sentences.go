@@ -57,9 +57,9 @@ func RatesText(q contract.QueueHealth) string {
 func Forecast(q contract.QueueHealth) string {
 	switch drain, full := q.SecondsToDrain, q.HoursToFull; {
 	case drain != nil && *drain >= 1:
-		return fmt.Sprintf("drained in %v", Seconds(*drain))
+		return "drained in " + Span(Seconds(*drain))
 	case full != nil && *full < 24*365:
-		return fmt.Sprintf("full in %v", Seconds(*full*3600).Round(time.Minute))
+		return "full in " + Span(Seconds(*full*3600))
 	}
 	return ""
 }
@@ -159,6 +159,25 @@ func drainDelay(h contract.Health) string {
 // Seconds returns whole seconds.
 func Seconds(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second)).Round(time.Second)
+}
+
+// Span writes how long something lasts with its two largest units.
+func Span(d time.Duration) string {
+	d = d.Round(time.Second)
+	day := 24 * time.Hour
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return d.String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm %02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < day:
+		return fmt.Sprintf("%dh %02dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d < 100*day:
+		return fmt.Sprintf("%dd %dh", d/day, d%day/time.Hour)
+	}
+	return fmt.Sprintf("%d days", d/day)
 }
 
 // Bytes writes a number of bytes with the unit that suits it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/health"
 )
 
 // Size of a sparkline in its own units, which the style sheet scales.
@@ -103,14 +104,14 @@ func dayOf(list []linkPoint) *dayView {
 		return d
 	}
 	d.Share = fmt.Sprintf("%.1f %%", float64(total[online]+total[asleep])*100/float64(known))
-	d.Label = fmt.Sprintf("link of the last %s: online for %s, asleep for %s, offline for %s", span(time.Duration(known)*time.Millisecond),
+	d.Label = fmt.Sprintf("link of the last %s: online for %s, asleep for %s, offline for %s", health.Span(time.Duration(known)*time.Millisecond),
 		milliseconds(total[online]), milliseconds(total[asleep]), milliseconds(total[offline]))
 	return d
 }
 
 type linkPoint64 [linkStates]uint64
 
-func milliseconds(n uint64) string { return span(time.Duration(n) * time.Millisecond) }
+func milliseconds(n uint64) string { return health.Span(time.Duration(n) * time.Millisecond) }
 
 // toneOfPoint shows what must not be overlooked: a moment offline colours its five minutes.
 func toneOfPoint(p linkPoint) string {

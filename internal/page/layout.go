@@ -92,8 +92,8 @@ func (p *Page) serveState(w http.ResponseWriter, r *http.Request) {
 	h.put(`</div></section>
 <div class="columns">
 `)
-	for _, c := range []struct{ id, title, class string }{{"link", "Link", ""}, {"queue", "Queue", ""}, {"losses", "Losses", ""}, {"card", "Card", ""}, {"remote", "From afar", "wide"}} {
-		h.put(`<section class="card {}" aria-labelledby="h-{}"><h2 id="h-{}">{}</h2><div id="{}">`, c.class, c.id, c.id, c.title, c.id)
+	for _, c := range []struct{ id, title string }{{"link", "Link"}, {"card", "Card"}, {"queue", "Queue"}, {"losses", "Losses"}, {"remote", "Commands and shadow"}} {
+		h.put(`<section class="card" aria-labelledby="h-{}"><h2 id="h-{}">{}</h2><div id="{}">`, c.id, c.id, c.title, c.id)
 		h.put(f.part(c.id))
 		h.put("</div></section>\n")
 	}
@@ -157,7 +157,8 @@ func (p *Page) sendLogin(w http.ResponseWriter, r *http.Request, code int, next,
 	h.put(`<main id="main" tabindex="-1"><section class="card form"><h2>Sign in</h2>
 <form method="post" action="/login">
 <input type="hidden" name="next" value="{}">
-`, next)
+<input type="text" name="username" value="{}" autocomplete="username" hidden>
+`, next, p.cfg.Gateway)
 	described := markup("")
 	if problem != "" {
 		h.put(`<p class="error" id="error" role="alert">{}</p>

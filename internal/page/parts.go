@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/fieldgate/fieldgate/internal/health"
 )
@@ -77,15 +78,21 @@ func writeSensor(h *html, v *sensorView) {
 		h.put(`</ul>`)
 	}
 	if len(v.Fields) > 0 {
-		h.put(`<table class="values"><caption class="unseen">Newest values of {}</caption>`+
-			`<thead class="unseen"><tr><th scope="col">Field</th><th scope="col">Last hour</th><th scope="col">Value</th></tr></thead><tbody>`, v.Name)
+		class := "values"
+		if v.Old {
+			class = "values old"
+		}
+		h.put(`<table class="{}"><caption class="unseen">Newest values of {}</caption>`+
+			`<thead class="unseen"><tr><th scope="col">Field</th><th scope="col">Last hour</th><th scope="col">Value</th></tr></thead><tbody>`, class, v.Name)
 		for i := range v.Fields {
 			writeField(h, &v.Fields[i])
 		}
 		h.put(`</tbody></table>`)
 	}
 	h.put(`<p class="meta">`)
-	if v.Taken != "" {
+	if v.Old && v.Taken != "" {
+		h.put(`last read at {} · `, v.Taken)
+	} else if v.Taken != "" {
 		h.put(`{} · `, v.Taken)
 	}
 	if v.Every != "" {
@@ -98,7 +105,14 @@ func writeSensor(h *html, v *sensorView) {
 }
 
 func writeField(h *html, f *fieldView) {
-	h.put("\n"+`<tr><th scope="row">{}</th><td class="spark">`, f.Name)
+	h.put("\n" + `<tr><th scope="row">`)
+	for i, word := range strings.SplitAfter(f.Name, "_") {
+		if i > 0 {
+			h.put(`<wbr>`)
+		}
+		h.put(`{}`, word)
+	}
+	h.put(`</th><td class="spark">`)
 	if s := f.Spark; s != nil {
 		h.put(`<svg viewBox="0 0 118 24" preserveAspectRatio="none" role="img" aria-label="{}">`, s.Label)
 		if s.Band != "" {
@@ -138,7 +152,7 @@ func writeLink(h *html, v *view) {
 	}
 	h.put(`<table><caption>{}</caption><thead><tr><th scope="col">From</th><th scope="col">For</th><th scope="col">Why</th></tr></thead><tbody>`, caption)
 	for _, o := range l.Outages {
-		h.put("\n"+`<tr><td>{}</td><td>{}</td><td>{}</td></tr>`, o.From, o.Long, o.Cause)
+		h.put("\n"+`<tr><td>{}</td><td>{}</td><td class="free">{}</td></tr>`, o.From, o.Long, o.Cause)
 	}
 	h.put(`</tbody></table>`)
 }
@@ -146,7 +160,7 @@ func writeLink(h *html, v *view) {
 func writeQueue(h *html, v *view) {
 	q := v.Queue
 	h.put(`<p>{}</p><label class="gauge"><span>Store</span><progress max="100" value="{}"></progress><span>{}</span></label>`, q.Text, strconv.FormatInt(q.Percent(), 10), q.Used)
-	if q.Peak > 0 {
+	if q.Peak > 0 && v.Status.Health.Link.Connected {
 		h.put(`<label class="gauge"><span>Drain</span><progress class="drain" max="100" value="{}"></progress><span>{} of {}</span></label>`,
 			strconv.FormatInt(q.Drained(), 10), count(q.Peak-q.Backlog), count(q.Peak))
 	}
@@ -206,10 +220,10 @@ func writeRemote(h *html, v *view) {
 	if len(v.Status.Origins)+len(s.Rejected) > 0 {
 		h.put(`<table><caption>Settings of the shadow</caption><thead><tr><th scope="col">Setting</th><th scope="col">State</th></tr></thead><tbody>`)
 		for _, path := range slices.Sorted(maps.Keys(v.Status.Origins)) {
-			h.put("\n"+`<tr><th scope="row">{}</th><td>in force, from {}</td></tr>`, path, v.Status.Origins[path])
+			h.put("\n"+`<tr><th scope="row" class="free">{}</th><td>in force, from {}</td></tr>`, path, v.Status.Origins[path])
 		}
 		for _, path := range slices.Sorted(maps.Keys(s.Rejected)) {
-			h.put("\n"+`<tr><th scope="row">{}</th><td><span class="badge warn">rejected</span> {}</td></tr>`, path, s.Rejected[path])
+			h.put("\n"+`<tr><th scope="row" class="free">{}</th><td><span class="badge warn">rejected</span> {}</td></tr>`, path, s.Rejected[path])
 		}
 		h.put(`</tbody></table>`)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,7 @@ type tile struct {
 type sensorView struct {
 	Name, State, Tone string
 	Every, Taken      string
+	Old               bool // the values: it is not read now
 	Fields            []fieldView
 	Complaints        []string
 	Reads, Failures   uint64
@@ -90,18 +92,21 @@ func (p *Page) view() *view {
 		v.Sensors = append(v.Sensors, p.sensor(&s, name, up))
 	}
 	day, outages, count := p.history.day(up)
-	v.Link = linkView{Text: health.LinkText(s), Traffic: health.TrafficText(h.Link), Day: dayOf(day), Count: count}
+	v.Link = linkView{Text: whole(health.LinkText(s)), Traffic: whole(health.TrafficText(h.Link)), Day: dayOf(day), Count: count}
 	for _, o := range outages {
 		end, long := up, "so far"
 		if o.ended > 0 {
 			end, long = o.ended, ""
 		}
-		v.Link.Outages = append(v.Link.Outages, outageView{From: ago(*h, o.began), Long: strings.TrimSpace(span(end-o.began) + " " + long), Cause: o.cause})
+		v.Link.Outages = append(v.Link.Outages, outageView{From: ago(*h, o.began), Long: strings.TrimSpace(health.Span(end-o.began) + " " + long), Cause: o.cause})
 	}
 	q := h.Queue
-	v.Queue = queueView{Text: health.QueueText(*h), Rates: health.RatesText(q), Delivered: health.DeliveredText(q), Waiting: q.Live + q.Backlog, Backlog: q.Backlog,
+	v.Queue = queueView{Text: whole(health.QueueText(*h)), Rates: health.RatesText(q), Delivered: health.DeliveredText(q), Waiting: q.Live + q.Backlog, Backlog: q.Backlog,
 		Bytes: q.Bytes, MaxBytes: q.MaxBytes, Used: fmt.Sprintf("%s of %s", health.Bytes(float64(q.Bytes)), health.Bytes(float64(q.MaxBytes))),
-		Forecast: health.Forecast(q), Lasts: lasts(q, p.history.fieldsPerReading())}
+		Forecast: health.Forecast(q)}
+	if q.HoursToFull == nil { // which is measured
+		v.Queue.Lasts = lasts(q, p.history.fieldsPerReading())
+	}
 	for _, c := range []cause{
 		{"Dropped, the store was full", "the oldest gave way (evicted) or the newest were not taken (rejected): buffer.when_full", q.Evicted + q.Rejected},
 		{"Expired", "older than their sensor's ttl", q.Expired},
@@ -115,7 +120,7 @@ func (p *Page) view() *view {
 	}
 	for _, c := range p.cfg.View.Recent(shownCommands) {
 		state := cmp.Or(c.State, "running")
-		v.Commands = append(v.Commands, commandView{c.Op, cut(c.ID, 40), clockTime(c.At, 0, time.DateTime), state, c.Error, toneOfReply(state)})
+		v.Commands = append(v.Commands, commandView{c.Op, cut(c.ID, 40), came(c.At, h.TS), state, c.Error, toneOfReply(state)})
 	}
 	v.Tiles = tiles(v, h)
 	return v
@@ -137,23 +142,28 @@ func tiles(v *view, h *contract.Health) []tile {
 			good++
 		}
 	}
-	measures := tile{Title: "Measures", Tone: worst, Big: fmt.Sprintf("%d of %d sensors ok", good, len(v.Sensors)), Small: []string{rate(h.Queue.RateIn) + " taken"}}
+	measures := tile{Title: "Measures", Tone: worst, Big: fmt.Sprintf("%d of %d sensors ok", good, len(v.Sensors)), Small: []string{rate(h.Queue.RateIn)}}
+	if n := badFields(h); n == 1 {
+		measures.Small = append(measures.Small, "1 field has no value")
+	} else if n > 1 {
+		measures.Small = append(measures.Small, fmt.Sprintf("%d fields have no value", n))
+	}
 	if len(v.Sensors) == 0 {
 		measures.Tone, measures.Big = "idle", "No sensors"
 	}
 
 	l, q := h.Link, h.Queue
-	delivers := tile{Title: "Delivers", Tone: "ok", Small: []string{rate(q.RateOut) + " delivered"}}
+	delivers := tile{Title: "Delivers", Tone: "ok", Small: []string{rate(q.RateOut)}}
 	switch {
 	case l.Connected:
 		delivers.Big = "Online"
-		delivers.Small = append(delivers.Small, "for "+span(time.Duration((h.Up-l.Since)*1e9)))
+		delivers.Small = append(delivers.Small, "for "+health.Span(time.Duration((h.Up-l.Since)*1e9)))
 	case l.Asleep:
 		delivers.Tone, delivers.Big = "idle", "Asleep"
 		delivers.Small = []string{health.Asleep(*h)}
 	default:
 		delivers.Tone, delivers.Big = "bad", "Offline"
-		delivers.Small = []string{"for " + span(time.Duration((h.Up-l.Since)*1e9))}
+		delivers.Small = []string{"for " + health.Span(time.Duration((h.Up-l.Since)*1e9))}
 		if l.Error != "" {
 			delivers.Small = append(delivers.Small, l.Error)
 		}
@@ -199,7 +209,7 @@ func lasts(q contract.QueueHealth, fields float64) string {
 	if seconds > 5*year {
 		return "an outage of years fits"
 	}
-	return "an outage of at least " + span(time.Duration(seconds*1e9)) + " fits"
+	return "an outage of at least " + health.Span(time.Duration(seconds*1e9)) + " fits"
 }
 
 // sensor makes the view of a sensor.
@@ -216,6 +226,7 @@ func (p *Page) sensor(s *contract.LocalStatus, name string, up time.Duration) se
 		return v
 	}
 	v.Taken = clockTime(newest.TS, newest.Up, time.TimeOnly)
+	v.Old = v.Tone == "bad" || h.State == "stale" || h.State == "disabled"
 	for _, f := range newest.Values {
 		v.Fields = append(v.Fields, fieldView{Name: f.Field, Value: valueText(f.Value), Unit: unitText(f.Unit), Bad: f.Bad, Spark: sparkOf(p.history.hour(name, f.Field, up), f)})
 	}
@@ -258,7 +269,7 @@ func clockTime(t contract.Time, up float64, layout string) string {
 	if up == 0 {
 		return "–"
 	}
-	return "up " + span(time.Duration(up*1e9))
+	return "up " + health.Span(time.Duration(up*1e9))
 }
 
 func zone(t contract.Time) string {
@@ -267,6 +278,15 @@ func zone(t contract.Time) string {
 	}
 	name, _ := t.Local().Zone()
 	return "times are the gateway's, " + name
+}
+
+// came writes when something was, with its day unless that is today.
+func came(t, now contract.Time) string {
+	layout := time.TimeOnly
+	if t.Local().YearDay() != now.Local().YearDay() || t.Year() != now.Year() {
+		layout = "Jan 2, 15:04"
+	}
+	return clockTime(t, 0, layout)
 }
 
 // ago writes a moment since power-up by the gateway's clock.
@@ -282,33 +302,22 @@ func ago(h contract.Health, up time.Duration) string {
 	return clockTime(t, up.Seconds(), layout)
 }
 
-// span writes how long something lasts with its two largest units.
-func span(d time.Duration) string {
-	d = d.Round(time.Second)
-	day := 24 * time.Hour
-	switch {
-	case d < 0:
-		return "0s"
-	case d < time.Minute:
-		return d.String()
-	case d < time.Hour:
-		return fmt.Sprintf("%dm %02ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < day:
-		return fmt.Sprintf("%dh %02dm", d/time.Hour, d%time.Hour/time.Minute)
-	case d < 100*day:
-		return fmt.Sprintf("%dd %dh", d/day, d%day/time.Hour)
-	}
-	return fmt.Sprintf("%d days", d/day)
-}
-
 func rate(perSecond float64) string {
 	switch {
 	case perSecond == 0:
-		return "none"
+		return "no reading in the last minute"
 	case perSecond < 0.1:
-		return fmt.Sprintf("%.1f a minute", perSecond*60)
+		return fmt.Sprintf("%.1f readings a minute", perSecond*60)
 	}
-	return fmt.Sprintf("%.1f a second", perSecond)
+	return fmt.Sprintf("%.1f readings a second", perSecond)
+}
+
+// badFields counts the fields without a value.
+func badFields(h *contract.Health) (n int) {
+	for _, s := range h.Sensors {
+		n += len(s.Bad)
+	}
+	return n
 }
 
 // count writes a number with its thousands apart.
@@ -338,20 +347,34 @@ func valueText(v any) string {
 	return fmt.Sprint(v)
 }
 
-// number writes five significant digits, and all of those before the point.
+// number writes at most three digits after the point, fewer of a large number and more of a small
+// one.
 func number(v float64) string {
-	if v >= 1e5 || v <= -1e5 {
-		if v < 1e15 && v > -1e15 {
-			return strconv.FormatFloat(v, 'f', 0, 64)
-		}
-		return strconv.FormatFloat(v, 'g', 6, 64)
+	size := math.Abs(v)
+	digits := 3
+	switch {
+	case size >= 1e15 || size < 0.01 && size > 0:
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	case size >= 1e5:
+		digits = 0
+	case size >= 1e4:
+		digits = 1
+	case size >= 100:
+		digits = 2
+	case size < 1:
+		digits = 4
 	}
-	text := strconv.FormatFloat(v, 'g', 5, 64)
-	if !strings.ContainsAny(text, "e") {
-		return text
+	text := strconv.FormatFloat(v, 'f', digits, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	return text
 }
+
+var beforeUnits = strings.NewReplacer(" B", "\u00a0B", " KiB", "\u00a0KiB", " MiB", "\u00a0MiB", " GiB", "\u00a0GiB", " TiB", "\u00a0TiB")
+
+// whole keeps numbers of bytes and their units in one line.
+func whole(text string) string { return beforeUnits.Replace(text) }
 
 // unitText writes a unit of SenML as people do.
 func unitText(unit string) string {
