@@ -126,7 +126,7 @@ type result int
 
 const (
 	refused result = iota
-	limited
+	tooOften
 	unreadable
 	signedIn
 )
@@ -135,7 +135,7 @@ const (
 func (g *gate) signIn(remote, password string) (token string, r result, wait time.Duration) {
 	from := source(remote)
 	if wait := g.take(from); wait > 0 {
-		return "", limited, wait
+		return "", tooOften, wait
 	}
 	want, err := g.cfg.Password()
 	if err != nil {

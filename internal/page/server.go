@@ -16,14 +16,11 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/fieldgate/fieldgate/internal/bounded"
 )
 
 const (
-	// maxConnections leaves each of the viewers one for what it opens beside its stream. Others wait
-	// to be accepted.
+	// maxConnections leaves each of the viewers three for what it opens beside its stream.
 	maxConnections = 32
 	lastAnswers    = time.Second // for answers that are being given when the gateway ends
 
@@ -39,7 +36,7 @@ func (p *Page) Serve(ctx context.Context, l net.Listener) error {
 	s.BaseContext, s.ErrorLog = func(net.Listener) context.Context { return ctx }, slog.NewLogLogger(p.cfg.Log.Handler(), slog.LevelDebug)
 	s.Protocols = new(http.Protocols)
 	s.Protocols.SetHTTP1(true) // whose connections bound what a viewer can ask for at a time
-	l = netutil.LimitListener(l, maxConnections)
+	l = &limit{Listener: l, most: maxConnections, log: p.cfg.Log}
 	if p.certs != nil {
 		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: p.certs.get, NextProtos: []string{"http/1.1"}})
 	}
@@ -260,7 +257,7 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	case signedIn:
 		p.setCookie(w, token, int(sessionLife.Seconds()))
 		http.Redirect(w, r, to, http.StatusSeeOther)
-	case limited:
+	case tooOften:
 		seconds := int(wait.Seconds()) + 1
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 		p.sendLogin(w, r, http.StatusTooManyRequests, to, fmt.Sprintf("Too many wrong passwords. Try again in %d seconds.", seconds))
