@@ -3,8 +3,8 @@ package page
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
@@ -21,7 +21,6 @@ const (
 type spark struct {
 	Label      string // for those who do not see it
 	Line, Band string // points of the means, outline of the bounds
-	Low, High  string
 }
 
 // sparkOf draws the last hour; nil if there are less than two points.
@@ -46,28 +45,34 @@ func sparkOf(list []point, f contract.Value) *spark {
 		}
 		return 1 + (high-float64(v))/scale*(sparkHigh-2)
 	}
-	var line, top strings.Builder
-	bottom := ""
+	line := make([]byte, 0, points*len("118,24.0 "))
+	band := make([]byte, 0, 2*points*len("118,24.0 "))
 	for i, p := range list {
 		if math.IsNaN(float64(p.low)) {
 			continue
 		}
-		x := strconv.Itoa(2 * i)
-		mean := p.low/2 + p.high/2
-		line.WriteString(x + "," + strconv.FormatFloat(y(mean), 'f', 1, 64) + " ")
-		top.WriteString(x + "," + strconv.FormatFloat(y(p.high), 'f', 1, 64) + " ")
-		bottom = x + "," + strconv.FormatFloat(y(p.low), 'f', 1, 64) + " " + bottom
+		line = appendPoint(line, 2*i, y(p.low/2+p.high/2))
+		band = appendPoint(band, 2*i, y(p.high))
+	}
+	for i, p := range slices.Backward(list) { // back along the lower bounds
+		if !math.IsNaN(float64(p.low)) {
+			band = appendPoint(band, 2*i, y(p.low))
+		}
 	}
 	unit := unitText(f.Unit)
 	if unit != "" {
 		unit = " " + unit
 	}
-	s := &spark{Line: strings.TrimSpace(line.String()), Low: number(low), High: number(high)}
+	s := &spark{Line: string(line), Label: fmt.Sprintf("last %d minutes: from %s to %s%s", len(list)-first, number(low), number(high), unit)}
 	if scale > 0 {
-		s.Band = strings.TrimSpace(top.String() + bottom)
+		s.Band = string(band)
 	}
-	s.Label = fmt.Sprintf("last %d minutes: from %s to %s%s", len(list)-first, s.Low, s.High, unit)
 	return s
+}
+
+func appendPoint(b []byte, x int, y float64) []byte {
+	b = append(strconv.AppendInt(b, int64(x), 10), ',')
+	return append(strconv.AppendFloat(b, y, 'f', 1, 64), ' ')
 }
 
 // A dayView is the last day of the link.

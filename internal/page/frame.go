@@ -85,6 +85,7 @@ func rendered(v *view) *frame {
 
 func (f *frame) add(id string, write func(*html)) {
 	var h html
+	h.Grow(4 << 10)
 	write(&h)
 	f.parts = append(f.parts, part{id: id, html: h.markup(), sum: sum(h.String())})
 }

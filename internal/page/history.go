@@ -14,7 +14,7 @@ const (
 	points    = 60 // of a field
 	pointSpan = time.Minute
 	// How many fields have a history; with it, maxHistory is kept.
-	maxSeries  = 400
+	maxSeries  = 360
 	maxHistory = 256 << 10 // bytes of it all, that of the log included
 
 	maxLosses = 20 // ranges of the ledger

@@ -95,7 +95,7 @@ func (s *sample) config(c config.Page) Config {
 			Files: func() []config.Setting {
 				return []config.Setting{{Key: "gateway.id", Value: `"plant7-gw1"`, From: "fieldgate.toml:2"}}
 			}},
-		Up: func() time.Duration { return s.up }, ForTLS: time.Now, Log: s.log}
+		Up: func() time.Duration { s.mu.Lock(); defer s.mu.Unlock(); return s.up }, ForTLS: time.Now, Log: s.log}
 }
 
 // outage takes the broker and a sensor away.
