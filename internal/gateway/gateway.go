@@ -216,7 +216,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.traffic.Tick() // before anything is sent
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
-	g.page = page.New(page.Config{Gateway: g.Config.Gateway.ID, Page: g.Config.Page, Around: g.Page,
+	g.page = page.New(page.Config{Gateway: g.Config.Gateway.ID, MaxLoss: g.Config.Buffer.MaxLoss, Page: g.Config.Page, Around: g.Page,
 		View:     page.View{Status: g.Status, Newest: func(name string) (contract.Newest, bool) { return g.sensors.Newest(name) }, Recent: func(max int) []contract.CommandRecord { return g.runner.Recent(max) }},
 		Password: func() ([]byte, error) { return credential.PagePassword(g.Config.Page) }, Up: g.clock.Up, ForTLS: g.clock.ForTLS, Log: g.peers})
 	g.sensors = sensors.New(sensors.Config{

@@ -37,6 +37,7 @@ type history struct {
 	count    int
 	readings uint64
 	values   uint64
+	names    uint64 // bytes
 	link     linkHistory
 	losses   []contract.Loss // newest last
 }
@@ -53,6 +54,7 @@ func (h *history) reading(sensor string, up time.Duration, values []drivers.Valu
 	h.values += uint64(len(values))
 	list := h.sensors[sensor]
 	for i := range values {
+		h.names += uint64(len(values[i].Field))
 		number, ok := numberOf(&values[i])
 		if !ok {
 			continue
@@ -144,14 +146,12 @@ func (h *history) hour(sensor, field string, up time.Duration) []point {
 	return out
 }
 
-// fieldsPerReading is a mean, 1 before the first reading.
-func (h *history) fieldsPerReading() float64 {
+// shape returns what the readings looked like so far.
+func (h *history) shape() shape {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.readings == 0 {
-		return 1
-	}
-	return float64(h.values) / float64(h.readings)
+	n := float64(max(h.readings, 1))
+	return shape{fields: float64(h.values) / n, names: float64(h.names) / n}
 }
 
 // lost takes in ranges of the loss ledger.

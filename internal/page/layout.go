@@ -2,6 +2,7 @@ package page
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -116,9 +117,9 @@ func (p *Page) serveLog(w http.ResponseWriter, r *http.Request) {
 	if len(lines) == 0 {
 		h.put(`<p>Nothing was logged yet.</p>`)
 	} else {
-		h.put(`<p class="meta">The newest lines since the start of the program, the newest last: {}. The journal has all of them: <code>journalctl -u fieldgate</code></p>
+		h.put(`<p class="meta">What was logged since the start of the program, the newest of {} lines first. The journal has more: <code>journalctl -u fieldgate</code></p>
 <pre class="log" tabindex="0" role="region" aria-label="Log lines">`, strconv.Itoa(len(lines)))
-		for _, line := range lines {
+		for _, line := range slices.Backward(lines) {
 			h.put("{}\n", line)
 		}
 		h.put(`</pre>`)

@@ -1,8 +1,15 @@
 package page
 
 import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,13 +129,38 @@ func TestImages(t *testing.T) {
 		if full {
 			b.Look(wide, int(b.Eval("document.documentElement.scrollHeight").(float64)), scale, dark)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), b.Screenshot(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), small(t, b.Screenshot()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	shoot("page-light.png", 1120, 1180, 1, false)
+	shoot("page-light.png", 1120, 980, 1, false)
 	shoot("page-phone.png", 390, 844, 1, false)
 	s.outage()
-	shoot("page-dark.png", 1120, 1180, 1, true)
+	shoot("page-dark.png", 1120, 980, 1, true)
 	shoot("page-dark-phone.png", 390, 844, 1, true)
+}
+
+// small returns an image with its 256 most frequent colours, which are nearly all that a page has.
+func small(t *testing.T, text []byte) []byte {
+	t.Helper()
+	from, err := png.Decode(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[color.Color]int{}
+	size := from.Bounds()
+	for y := range size.Dy() {
+		for x := range size.Dx() {
+			counts[from.At(x, y)]++
+		}
+	}
+	colours := slices.Collect(maps.Keys(counts))
+	slices.SortFunc(colours, func(a, b color.Color) int { return counts[b] - counts[a] })
+	to := image.NewPaletted(size, colours[:min(len(colours), 256)])
+	draw.Draw(to, size, from, size.Min, draw.Src)
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, to); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }

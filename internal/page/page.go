@@ -31,7 +31,8 @@ type Around struct {
 
 // Config is what a Page is made of.
 type Config struct {
-	Gateway string // its id
+	Gateway string        // its id
+	MaxLoss time.Duration // buffer.max_loss
 	Page    config.Page
 	View    View
 	// Password returns the password that signs in, as it is now; nil: there is none.

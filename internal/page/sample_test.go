@@ -79,7 +79,7 @@ func (s *sample) change(f func(*contract.LocalStatus)) {
 }
 
 func (s *sample) config(c config.Page) Config {
-	return Config{Gateway: "plant7-gw1", Page: c,
+	return Config{Gateway: "plant7-gw1", MaxLoss: time.Second, Page: c,
 		View: View{
 			Status: func() contract.LocalStatus { s.mu.Lock(); defer s.mu.Unlock(); return s.status },
 			Newest: func(name string) (contract.Newest, bool) {

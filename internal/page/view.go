@@ -105,7 +105,7 @@ func (p *Page) view() *view {
 		Bytes: q.Bytes, MaxBytes: q.MaxBytes, Used: fmt.Sprintf("%s of %s", health.Bytes(float64(q.Bytes)), health.Bytes(float64(q.MaxBytes))),
 		Forecast: health.Forecast(q)}
 	if q.HoursToFull == nil { // which is measured
-		v.Queue.Lasts = lasts(q, p.history.fieldsPerReading())
+		v.Queue.Lasts = lasts(q, p.history.shape(), p.cfg.MaxLoss)
 	}
 	for _, c := range []cause{
 		{"Dropped, the store was full", "the oldest gave way (evicted) or the newest were not taken (rejected): buffer.when_full", q.Evicted + q.Rejected},
@@ -188,28 +188,6 @@ func tiles(v *view, h *contract.Health) []tile {
 	}
 	buffer.Small = append(buffer.Small, fmt.Sprintf("%d %% of %s used", used, health.Bytes(float64(q.MaxBytes))))
 	return []tile{measures, delivers, buffer}
-}
-
-// What a stored reading takes at most, as a bound that holds for what sensors give in practice:
-// internal/sizing measures what a configuration takes.
-const (
-	bytesPerReading = 24
-	bytesPerField   = 12
-)
-
-// lasts says for how long an outage would fit into the store at the present rate; "" if that is not
-// known.
-func lasts(q contract.QueueHealth, fields float64) string {
-	free := float64(q.MaxBytes-q.Bytes) * 0.9
-	if q.RateIn <= 0 || free <= 0 {
-		return ""
-	}
-	seconds := free / (q.RateIn * (bytesPerReading + bytesPerField*fields))
-	const year = 365 * 24 * 3600
-	if seconds > 5*year {
-		return "an outage of years fits"
-	}
-	return "an outage of at least " + health.Span(time.Duration(seconds*1e9)) + " fits"
 }
 
 // sensor makes the view of a sensor.
