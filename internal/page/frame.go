@@ -38,10 +38,10 @@ func (f *frame) part(id string) markup {
 type frames struct {
 	viewers viewers
 
-	mu    sync.Mutex
-	last  *frame
-	taken time.Time
-	peak  int64 // readings of the backlog when it was longest
+	mu   sync.Mutex
+	last *frame
+	next time.Time // when another one may be taken
+	peak int64     // readings of the backlog when it was longest
 }
 
 // frame returns the newest frame, or a new one if it is too old.
@@ -49,15 +49,23 @@ func (p *Page) frame() *frame {
 	f := &p.frames
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// Viewers' ticks are not aligned: each sees a frame that is a little younger than its tick.
-	if f.last != nil && time.Since(f.taken) < frameEvery*9/10 {
+	began := time.Now()
+	if f.last != nil && began.Before(f.next) {
 		return f.last
 	}
 	v := p.view()
 	f.peak = peak(f.peak, v.Queue.Backlog)
 	v.Queue.Peak = f.peak
-	f.last, f.taken = rendered(v), time.Now()
+	f.last = rendered(v)
+	f.next = began.Add(pauseAfter(time.Since(began)))
 	return f.last
+}
+
+// pauseAfter returns how long a frame that took so long is good for. Viewers' ticks are not aligned:
+// each may see a frame that is a little younger than its tick. Hundreds of sensors on a slow board
+// take a fiftieth of its time, and are shown more rarely.
+func pauseAfter(took time.Duration) time.Duration {
+	return min(max(frameEvery*9/10, 50*took), slowest)
 }
 
 // peak returns the longest that a backlog was since there was none.

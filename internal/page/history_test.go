@@ -153,6 +153,15 @@ func TestPageThatIsOff(t *testing.T) {
 	}
 }
 
+// TestManySensorsAreShownMoreRarely: frames take a fiftieth of the time, and one comes at last.
+func TestManySensorsAreShownMoreRarely(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{0: 900 * time.Millisecond, 10 * time.Millisecond: 900 * time.Millisecond, 40 * time.Millisecond: 2 * time.Second, time.Minute: 10 * time.Second} {
+		if got := pauseAfter(took); got != want {
+			t.Errorf("after %v: %v, want %v", took, got, want)
+		}
+	}
+}
+
 // TestTexts: how values, times and lengths look.
 func TestTexts(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{

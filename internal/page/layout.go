@@ -38,7 +38,7 @@ func (a about) begin(h *html) {
 <div class="who"><svg class="logo" viewBox="0 0 32 32" aria-hidden="true"><path d="M5 21V11M12 25V7M20 25V7M27 21V11M5 16h22"/></svg><h1>{}</h1></div>
 <nav aria-label="Pages"><ul>
 `, a.page, a.gateway)
-	for _, p := range []struct{ path, title string }{{"/", "Status"}, {"/log", "Log"}, {"/configuration", "Configuration"}, {"/diagnostics.zip", "Diagnostics"}} {
+	for _, p := range []struct{ path, title string }{{"/", "Status"}, {"/log", "Log"}, {"/configuration", "Configuration"}, {"/diagnostics", "Diagnostics"}} {
 		h.put(`<li><a href="{}"`, p.path)
 		if p.title == a.title {
 			h.put(` aria-current="page"`)
@@ -148,6 +148,18 @@ func (p *Page) serveFiles(w http.ResponseWriter, r *http.Request) {
 		h.put(`<tr><th scope="row">{}</th><td>{}</td><td class="meta">{}</td></tr>`+"\n", f.Key, f.Value, f.From)
 	}
 	h.put("</tbody></table></div>\n</main></body></html>\n")
+	send(w, http.StatusOK, &h)
+}
+
+func (p *Page) serveDiagnostics(w http.ResponseWriter, r *http.Request) {
+	var h html
+	p.about("Diagnostics", r).begin(&h)
+	h.put(`<main id="main" tabindex="-1"><section class="card form"><h2>Diagnostics</h2>
+<p>A ZIP file for whoever helps to find a fault: status, history of the link, commands, losses, log, configuration and figures of the process.</p>
+<p>It has no secrets, but the names of hosts, sensors and topics. Look into it before you publish it.</p>
+<p><a class="button" href="/diagnostics.zip" download>Download diagnostics</a></p>
+</section></main></body></html>
+`)
 	send(w, http.StatusOK, &h)
 }
 

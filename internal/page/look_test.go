@@ -104,7 +104,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	look("/login")
 	b.Eval(`document.querySelector("#password").value = "correct horse"; document.querySelector("form").submit()`)
 	b.Eventually(5*time.Second, "signed in", `location.pathname === "/" && document.querySelector("form[action='/logout']") !== null`)
-	for _, path := range []string{"/", "/log", "/configuration"} {
+	for _, path := range []string{"/", "/log", "/configuration", "/diagnostics"} {
 		look(path)
 	}
 	if said := b.Said(); len(said) > 0 {
@@ -124,7 +124,7 @@ func TestImages(t *testing.T) {
 	full := os.Getenv("FIELDGATE_IMAGES_FULL") != ""
 	shoot := func(name string, wide, high int, scale float64, dark bool) {
 		b.Look(wide, high, scale, dark)
-		p.frames.taken = time.Time{} // what is shown now
+		p.frames.next = time.Time{} // what is shown now
 		b.Go(server.URL)
 		if full {
 			b.Look(wide, int(b.Eval("document.documentElement.scrollHeight").(float64)), scale, dark)

@@ -115,6 +115,7 @@ func (p *Page) Handler() http.Handler {
 	mux.HandleFunc("GET /events", p.forViewers(p.serveEvents))
 	mux.HandleFunc("GET /log", p.forSignedIn(p.serveLog))
 	mux.HandleFunc("GET /configuration", p.forSignedIn(p.serveFiles))
+	mux.HandleFunc("GET /diagnostics", p.forSignedIn(p.serveDiagnostics))
 	mux.HandleFunc("GET /diagnostics.zip", p.forSignedIn(p.serveBundle))
 	mux.HandleFunc("GET /login", p.serveLogin)
 	mux.HandleFunc("POST /login", p.signIn)
@@ -200,7 +201,7 @@ func (p *Page) forSignedIn(serve http.HandlerFunc) http.HandlerFunc {
 		case !p.cfg.Page.Password():
 			p.sendNoPassword(w, r)
 		default:
-			http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
+			http.Redirect(w, r, "/login?next="+url.QueryEscape(strings.TrimSuffix(r.URL.Path, ".zip")), http.StatusSeeOther)
 		}
 	}
 }
@@ -228,7 +229,7 @@ func (p *Page) setCookie(w http.ResponseWriter, token string, age int) {
 // next is where a viewer goes after signing in.
 func next(path string) string {
 	switch path {
-	case "/log", "/configuration", "/diagnostics.zip":
+	case "/log", "/configuration", "/diagnostics":
 		return path
 	}
 	return "/"

@@ -175,7 +175,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		{onNetwork, 303, 303},
 	} {
 		p := New(newSample().config(tt.page))
-		for path, want := range map[string]int{"/": tt.state, "/log": tt.inner, "/configuration": tt.inner, "/diagnostics.zip": tt.inner, "/page.css": 200, "/page.js": 200} {
+		for path, want := range map[string]int{"/": tt.state, "/log": tt.inner, "/configuration": tt.inner, "/diagnostics": tt.inner, "/diagnostics.zip": tt.inner, "/page.css": 200, "/page.js": 200} {
 			r := ask(p, "GET", path, "")
 			if r.StatusCode != want {
 				t.Errorf("%s %s: %s, want %d", tt.page.Listen, path, r.Status, want)

@@ -11,7 +11,8 @@ import (
 const (
 	maxViewers  = 8
 	frameEvery  = time.Second
-	viewerTakes = 5 * time.Second // what it is sent, else it is dropped
+	slowest     = 10 * time.Second // that frames follow each other
+	viewerTakes = 5 * time.Second  // what it is sent, else it is dropped
 )
 
 // viewers counts those who follow the page.
