@@ -245,7 +245,7 @@ func TestHostileTexts(t *testing.T) {
 	for _, path := range []string{"/", "/log", "/configuration"} {
 		r := ask(p, "GET", path, "", "Cookie", cookie)
 		body := text(t, r)
-		if r.StatusCode != 200 || !strings.Contains(body, "&lt;script&gt;") || strings.Contains(body, "<script>alert") || strings.Contains(body, "<img") {
+		if r.StatusCode != 200 || !strings.Contains(body, "&lt;script&gt;") || strings.Contains(body, "<script>alert") || strings.Contains(body, "<img") || strings.Contains(body, `script&gt;"`) || strings.Contains(body, "&#34;'") {
 			t.Errorf("%s: %s:\n%s", path, r.Status, body)
 		}
 	}
