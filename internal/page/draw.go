@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
@@ -59,15 +60,17 @@ func sparkOf(list []point, f contract.Value) *spark {
 			band = appendPoint(band, 2*i, y(p.low))
 		}
 	}
-	unit := unitText(f.Unit)
-	if unit != "" {
-		unit = " " + unit
-	}
-	s := &spark{Line: string(line), Label: fmt.Sprintf("last %d minutes: from %s to %s%s", len(list)-first, number(low), number(high), unit)}
+	s := &spark{Line: string(line), Label: fmt.Sprintf("last %d minutes: from %s to %s", len(list)-first, inWords(low, f.Unit), inWords(high, f.Unit))}
 	if scale > 0 {
 		s.Band = string(band)
 	}
 	return s
+}
+
+// inWords writes a number with its unit.
+func inWords(v float64, unit string) string {
+	text, its := shown(v, unit)
+	return strings.TrimSpace(text + " " + its)
 }
 
 func appendPoint(b []byte, x int, y float64) []byte {

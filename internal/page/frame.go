@@ -61,9 +61,9 @@ func (p *Page) frame() *frame {
 	return f.last
 }
 
-// pauseAfter returns how long a frame that took so long is good for. Viewers' ticks are not aligned:
-// each may see a frame that is a little younger than its tick. Hundreds of sensors on a slow board
-// take a fiftieth of its time, and are shown more rarely.
+// pauseAfter returns how long a frame that took so long is good for. Viewers' ticks are not
+// aligned: each may see a frame that is a little younger than its tick. Hundreds of sensors on a
+// slow board take a fiftieth of its time, and are shown more rarely.
 func pauseAfter(took time.Duration) time.Duration {
 	return min(max(frameEvery*9/10, 50*took), slowest)
 }

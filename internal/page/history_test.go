@@ -169,6 +169,7 @@ func TestTexts(t *testing.T) {
 		{number(231.7), "231.7"}, {number(1234.5678), "1234.57"}, {number(21), "21"}, {number(1e20), "1e+20"}, {number(math.Inf(1)), "+Inf"}, {number(0.5), "0.5"}, {number(999.996), "1000"},
 		{count(0), "0"}, {count(999), "999"}, {count(1204), "1\u202f204"}, {count(1_234_567), "1\u202f234\u202f567"},
 		{health.Span(42 * time.Second), "42s"}, {health.Span(252 * time.Second), "4m 12s"}, {health.Span(9130 * time.Second), "2h 32m"}, {health.Span(212 * time.Hour), "8d 20h"}, {health.Span(-time.Second), "0s"},
+		{inWords(81250791424, "B"), "75.7 GiB"}, {inWords(512, "B"), "512 B"}, {inWords(1818.86, "s"), "30m 19s"}, {inWords(2.5, "s"), "2.5 s"}, {inWords(21.46, "Cel"), "21.46 °C"}, {inWords(3, "/"), "3"},
 		{rate(0), "no reading in the last minute"}, {rate(1.0 / 60), "1.0 readings a minute"}, {rate(4.2), "4.2 readings a second"},
 		{valueText(true), "on"}, {valueText(nil), "–"}, {valueText(int64(7)), "7"}, {cut("äöü", 3), "ä…"},
 	} {

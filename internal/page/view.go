@@ -206,7 +206,8 @@ func (p *Page) sensor(s *contract.LocalStatus, name string, up time.Duration) se
 	v.Taken = clockTime(newest.TS, newest.Up, time.TimeOnly)
 	v.Old = v.Tone == "bad" || h.State == "stale" || h.State == "disabled"
 	for _, f := range newest.Values {
-		v.Fields = append(v.Fields, fieldView{Name: f.Field, Value: valueText(f.Value), Unit: unitText(f.Unit), Bad: f.Bad, Spark: sparkOf(p.history.hour(name, f.Field, up), f)})
+		value, unit := shown(f.Value, f.Unit)
+		v.Fields = append(v.Fields, fieldView{Name: f.Field, Value: value, Unit: unit, Bad: f.Bad, Spark: sparkOf(p.history.hour(name, f.Field, up), f)})
 	}
 	return v
 }
@@ -305,6 +306,22 @@ func count[T int64 | uint64 | int](n T) string {
 		text = text[:i] + "\u202f" + text[i:]
 	}
 	return text
+}
+
+// shown writes a value and its unit: bytes and long times as people say them.
+func shown(v any, unit string) (text, its string) {
+	size, ok := v.(float64)
+	if n, whole := v.(int64); whole {
+		size, ok = float64(n), true
+	}
+	switch {
+	case ok && unit == "B" && size >= 1024:
+		text, its, _ = strings.Cut(health.Bytes(size), " ")
+		return text, its
+	case ok && unit == "s" && size >= 120:
+		return health.Span(health.Seconds(size)), ""
+	}
+	return valueText(v), unitText(unit)
 }
 
 // valueText writes a value with the digits that a person reads.
