@@ -14,8 +14,9 @@ import (
 
 // Size of a sparkline in its own units, which the style sheet scales.
 const (
-	sparkWide = 2 * (points - 1)
-	sparkHigh = 24
+	sparkWide  = 118
+	sparkHigh  = 24
+	sparkLeast = 10 // points that it has room for when the program is young
 )
 
 // A spark is the last hour of a field.
@@ -46,18 +47,20 @@ func sparkOf(list []point, f contract.Value) *spark {
 		}
 		return 1 + (high-float64(v))/scale*(sparkHigh-2)
 	}
+	begin := min(first, points-sparkLeast)
+	x := func(i int) int { return (i - begin) * sparkWide / (points - 1 - begin) }
 	line := make([]byte, 0, points*len("118,24.0 "))
 	band := make([]byte, 0, 2*points*len("118,24.0 "))
 	for i, p := range list {
 		if math.IsNaN(float64(p.low)) {
 			continue
 		}
-		line = appendPoint(line, 2*i, y(p.low/2+p.high/2))
-		band = appendPoint(band, 2*i, y(p.high))
+		line = appendPoint(line, x(i), y(p.low/2+p.high/2))
+		band = appendPoint(band, x(i), y(p.high))
 	}
 	for i, p := range slices.Backward(list) { // back along the lower bounds
 		if !math.IsNaN(float64(p.low)) {
-			band = appendPoint(band, 2*i, y(p.low))
+			band = appendPoint(band, x(i), y(p.low))
 		}
 	}
 	s := &spark{Line: string(line), Label: fmt.Sprintf("last %d minutes: from %s to %s", len(list)-first, inWords(low, f.Unit), inWords(high, f.Unit))}

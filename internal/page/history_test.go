@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,6 +159,23 @@ func TestManySensorsAreShownMoreRarely(t *testing.T) {
 	for took, want := range map[time.Duration]time.Duration{0: 900 * time.Millisecond, 10 * time.Millisecond: 900 * time.Millisecond, 40 * time.Millisecond: 2 * time.Second, time.Minute: 10 * time.Second} {
 		if got := pauseAfter(took); got != want {
 			t.Errorf("after %v: %v, want %v", took, got, want)
+		}
+	}
+}
+
+// TestSparkOfAYoungProgram: what there is fills the width, and begins at its edge after ten
+// minutes.
+func TestSparkOfAYoungProgram(t *testing.T) {
+	for minutes, want := range map[int]string{2: "104,23.0 118,1.0 ", 10: "0,23.0 ", 40: "0,23.0 ", 60: "0,23.0 "} {
+		list := make([]point, points)
+		for i := range list {
+			list[i] = nothing
+			if i >= points-minutes {
+				list[i] = point{float32(i), float32(i)}
+			}
+		}
+		if s := sparkOf(list, contract.Value{}); !strings.HasPrefix(s.Line, want) || !strings.HasSuffix(s.Line, " 118,1.0 ") {
+			t.Errorf("%d minutes: %q", minutes, s.Line)
 		}
 	}
 }
