@@ -180,6 +180,12 @@ func (b *Browser) send(id int, session, method string, params any) error {
 // if it is not nil.
 func (b *Browser) Call(method string, params, result any) {
 	b.t.Helper()
+	if err := b.call(method, params, result); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *Browser) call(method string, params, result any) error {
 	answer := make(chan message, 1)
 	b.mu.Lock()
 	b.next++
@@ -187,20 +193,24 @@ func (b *Browser) Call(method string, params, result any) {
 	b.waiting[id] = answer
 	b.mu.Unlock()
 	if err := b.send(id, b.session, method, params); err != nil {
-		b.t.Fatalf("%s: %v", method, err)
+		return fmt.Errorf("%s: %w", method, err)
 	}
 	select {
 	case m, ok := <-answer:
-		if !ok || m.Error != nil {
-			b.t.Fatalf("%s %v: %+v", method, params, m.Error)
+		switch {
+		case !ok:
+			return fmt.Errorf("%s: chromium has ended", method)
+		case m.Error != nil:
+			return fmt.Errorf("%s %v: %s", method, params, m.Error.Message)
+		case result == nil:
+			return nil
 		}
-		if result != nil {
-			if err := json.Unmarshal(m.Result, result); err != nil {
-				b.t.Fatalf("%s: %v", method, err)
-			}
+		if err := json.Unmarshal(m.Result, result); err != nil {
+			return fmt.Errorf("%s: %w", method, err)
 		}
+		return nil
 	case <-time.After(answerWait):
-		b.t.Fatalf("%s: no answer", method)
+		return fmt.Errorf("%s: no answer", method)
 	}
 }
 
@@ -236,18 +246,19 @@ func (b *Browser) Text(expression string) string {
 	return text
 }
 
-// Eventually waits until an expression is true, and returns how long that took.
+// Eventually waits until an expression is true, and returns how long that took. Between two pages
+// there is none that could answer.
 func (b *Browser) Eventually(limit time.Duration, what, expression string) time.Duration {
 	b.t.Helper()
 	began := time.Now()
 	for {
 		var r struct{ Result struct{ Value any } }
-		b.Call("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true}, &r)
-		if r.Result.Value == true {
+		err := b.call("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true}, &r)
+		if err == nil && r.Result.Value == true {
 			return time.Since(began)
 		}
 		if time.Since(began) > limit {
-			b.t.Fatalf("after %v still not: %s\n%s", limit, what, b.Text("document.body.innerText"))
+			b.t.Fatalf("after %v still not: %s (%v)\n%s", limit, what, err, b.Text("document.body && document.body.innerText"))
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
