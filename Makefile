@@ -13,7 +13,7 @@ export CGO_ENABLED = 1
 export CGO_CFLAGS  = -O2 -DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_DQS=0 -DSQLITE_MAX_EXPR_DEPTH=0
 TAGS = sqlite_omit_load_extension,netgo,osusergo
 
-.PHONY: build demo test race lint docs unit test-consumers test-unit-vm bench clean
+.PHONY: build demo test race lint docs unit test-consumers test-unit-vm test-page page-images bench clean
 
 build:
 	go build -trimpath -tags $(TAGS) -ldflags "$(LDFLAGS)" -o bin/fieldgate ./cmd/fieldgate
@@ -73,11 +73,20 @@ unit: build
 test-unit-vm: build
 	systemd/vm/run.sh bin/fieldgate systemd/fieldgate.service
 
+# The status page in Chromium, which `apt-get install chromium fonts-dejavu-core` installs.
+test-page:
+	go test -tags $(TAGS) -v -run 'Page|Accessible' ./internal/page ./cmd/fieldgate
+
+# Images of the page for docs.
+page-images:
+	mkdir -p docs/images
+	FIELDGATE_IMAGES=$(CURDIR)/docs/images go test -tags $(TAGS) -count 1 -v -run TestImages ./internal/page
+
 # Sizes and speeds of docs/benchmarks.md. Nothing else should run on the machine meanwhile.
 bench: build
 	@ls -l bin/fieldgate | awk '{print "binary " $$5 " bytes"}'
 	go test -tags $(TAGS) -timeout 40m -run '^$$' -bench . -benchtime 20x ./cmd/fieldgate
-	go test -tags $(TAGS) -run '^$$' -bench . ./internal/sampling ./buffer
+	go test -tags $(TAGS) -run '^$$' -bench . ./internal/sampling ./buffer ./internal/page
 	go test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x ./internal/link
 	go test -tags $(TAGS) -run '^$$' -bench ModbusLine -benchtime 1x ./drivers/modbus
 	cd mqtt/bench && go run .

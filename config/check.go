@@ -57,6 +57,7 @@ func (b *binder) check(c *Config, catalogue Catalogue) {
 			b.report(b.at("metrics.listen"), `metrics.listen must be a loopback address and a port, such as "127.0.0.1:9142": the page has no access control`)
 		}
 	}
+	b.checkPage(&c.Page)
 }
 
 func (b *binder) checkGateway(g *Gateway) {

@@ -21,6 +21,7 @@ type Config struct {
 	Commands  Commands  `toml:"commands"`
 	Control   Control   `toml:"control"`
 	Metrics   Metrics   `toml:"metrics"`
+	Page      Page      `toml:"page"`
 	// HomeAssistant is a consumer that is told what there is.
 	HomeAssistant HomeAssistant `toml:"homeassistant"`
 	Sensors       []Sensor      `toml:"sensor"`

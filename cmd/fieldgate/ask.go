@@ -18,8 +18,6 @@ import (
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
 	"github.com/fieldgate/fieldgate/internal/health"
-	"github.com/fieldgate/fieldgate/internal/link"
-	"github.com/fieldgate/fieldgate/internal/sampling"
 )
 
 // socketFlag adds --socket, for when the configuration cannot be read.
@@ -108,17 +106,17 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 			fmt.Fprintf(w, "\t%s\n", p)
 		}
 	}
-	fmt.Fprintf(w, "link\t%s\n", linkText(s))
-	l := h.Link
-	fmt.Fprintf(w, "traffic\t%s up, %s down today; %s up, %s down this month (UTC)\n",
-		bytesText(float64(l.BytesUpDay)), bytesText(float64(l.BytesDownDay)), bytesText(float64(l.BytesUpMonth)), bytesText(float64(l.BytesDownMonth)))
-	q := h.Queue
-	fmt.Fprintf(w, "queue\t%s\nrates\t%s\n", queueText(h), ratesText(q))
-	fmt.Fprintf(w, "delivered\t%d readings of %d; dropped %d, expired %d, thinned %d, refused %d%s\n",
-		q.Delivered, q.Appended, q.Evicted+q.Rejected, q.Expired, q.Thinned, q.Refused, unrouted(q.Unrouted))
-	fmt.Fprintf(w, "flash\t%s in %d commits%s\n", bytesText(float64(h.Flash.Bytes)), h.Flash.Commits, aDay(h.Flash.BytesPerDay))
+	fmt.Fprintf(w, "link\t%s\n", oneLine(health.LinkText(s)))
+	if p := s.Page; p != nil {
+		fmt.Fprintf(w, "page\t%s%s\n", p.URL, certificate(p.Fingerprint))
+	}
+	fmt.Fprintf(w, "traffic\t%s\n", health.TrafficText(h.Link))
+	fmt.Fprintf(w, "queue\t%s\n", health.QueueText(h))
+	fmt.Fprintf(w, "rates\t%s\n", health.RatesText(h.Queue))
+	fmt.Fprintf(w, "delivered\t%s\n", health.DeliveredText(h.Queue))
+	fmt.Fprintf(w, "flash\t%s\n", health.FlashText(h.Flash))
 	if d := h.Flash.Device; d != nil {
-		fmt.Fprintf(w, "card\t%s written to %s by all programs%s%s\n", bytesText(float64(d.Bytes)), d.Name, aDay(d.BytesPerDay), lifetime(d.Years))
+		fmt.Fprintf(w, "card\t%s\n", health.CardText(d))
 	}
 	fmt.Fprintf(w, "identity\trun %s in store %s, start %d\n", h.Run, h.Store, h.Boot)
 	if s.Clock != "" { // an older gateway does not say it
@@ -136,30 +134,6 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 	}
 	fmt.Fprintln(out)
 	return printSensors(out, s)
-}
-
-// linkText says how the gateway is connected.
-func linkText(s contract.LocalStatus) string {
-	h := s.Health
-	bytes := fmt.Sprintf("%s up, %s down, %d reconnections", bytesText(float64(h.Link.BytesUp)), bytesText(float64(h.Link.BytesDown)), h.Link.Reconnects)
-	switch {
-	case h.Link.Connected:
-		return fmt.Sprintf("online at %s%s for %v, %s", s.Broker, through(s.Proxy), seconds(h.Up-h.Link.Since), bytes)
-	case h.Link.Asleep:
-		return fmt.Sprintf("%s%s, %s", health.Asleep(h), within(h.Link.NextAttempt), bytes)
-	}
-	return fmt.Sprintf("offline for %v%s", seconds(h.Up-h.Link.Since), attempts(h.Link))
-}
-
-// queueText says what waits.
-func queueText(h contract.Health) string {
-	q := h.Queue
-	return fmt.Sprintf("%d live, %d backlog, %d events; %s of %s%s%s", q.Live, q.Backlog, q.Events, bytesText(float64(q.Bytes)), bytesText(float64(q.MaxBytes)), oldest(q.OldestAge), drainDelay(h))
-}
-
-// ratesText says how the queue moves.
-func ratesText(q contract.QueueHealth) string {
-	return fmt.Sprintf("%.1f/s in, %.1f/s out%s", q.RateIn, q.RateOut, forecast(q.SecondsToDrain, q.HoursToFull))
 }
 
 // printSensors prints the table of the sensors. What is wrong with one has lines of its own below
@@ -188,7 +162,7 @@ func printSensors(out io.Writer, s contract.LocalStatus) error {
 		if head {
 			continue
 		}
-		for _, line := range complaints(h.Sensors[name]) {
+		for _, line := range health.Complaints(h.Sensors[name]) {
 			text.WriteString("    " + oneLine(line) + "\n")
 		}
 	}
@@ -196,110 +170,12 @@ func printSensors(out io.Writer, s contract.LocalStatus) error {
 	return err
 }
 
-// complaints are what is wrong with a sensor, a line each.
-func complaints(v contract.SensorHealth) (lines []string) {
-	if v.Flaps > 0 {
-		lines = append(lines, fmt.Sprintf("it is flapping: %d changes within a minute", v.Flaps))
-	}
-	if v.Error != "" && v.State != string(sampling.Bad) { // there it is what the fields say
-		lines = append(lines, v.Error)
-	}
-	for _, field := range slices.Sorted(maps.Keys(v.Bad)) {
-		lines = append(lines, field+": "+v.Bad[field])
-	}
-	return lines
-}
-
-// through says that there is a proxy.
-func through(proxy string) string {
-	if proxy == "" {
+// certificate says which certificate the status page has.
+func certificate(fingerprint string) string {
+	if fingerprint == "" {
 		return ""
 	}
-	return " through the proxy " + oneLine(proxy)
-}
-
-func unrouted(n uint64) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; %d without a subscriber", n)
-}
-
-// aDay is what is written in a day at the present rate; nothing if the gateway has not run long
-// enough to say so.
-func aDay(bytes float64) string {
-	if bytes == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; %s a day", bytesText(bytes))
-}
-
-func lifetime(years *float64) string {
-	if years == nil {
-		return ""
-	}
-	return fmt.Sprintf("; a new card lasts %.1f years", *years)
-}
-
-// attempts says what is done about a link that is down, and why it is.
-func attempts(l contract.LinkHealth) (text string) {
-	if l.Attempts > 0 {
-		text = ", " + link.Attempts(l.Attempts)
-	}
-	if l.NextAttempt != nil {
-		text += fmt.Sprintf(", the next in %v", seconds(*l.NextAttempt))
-	}
-	if l.Error != "" {
-		text += ": " + l.Error
-	}
-	return text
-}
-
-// within says in how many seconds.
-func within(s *float64) string {
-	if s == nil {
-		return ""
-	}
-	return fmt.Sprintf(" (in %v)", seconds(*s))
-}
-
-func oldest(age float64) string {
-	if age < 1 {
-		return ""
-	}
-	return fmt.Sprintf("; oldest %v", seconds(age))
-}
-
-// drainDelay says until when the backlog waits after a connection.
-func drainDelay(h contract.Health) string {
-	if h.Queue.BacklogWait == nil {
-		return ""
-	}
-	return "; the backlog waits " + health.Until(h, *h.Queue.BacklogWait) + " (mqtt.drain_delay_max)"
-}
-
-func forecast(drain, full *float64) string {
-	switch {
-	case drain != nil && *drain >= 1:
-		return fmt.Sprintf("; drained in %v", seconds(*drain))
-	case full != nil && *full < 24*365:
-		return fmt.Sprintf("; full in %v", seconds(*full*3600).Round(time.Minute))
-	}
-	return ""
-}
-
-func seconds(s float64) time.Duration {
-	return time.Duration(s * float64(time.Second)).Round(time.Second)
-}
-
-func bytesText(n float64) string {
-	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
-		if n < 1024 {
-			return strings.TrimSuffix(fmt.Sprintf("%.1f", n), ".0") + " " + unit
-		}
-		n /= 1024
-	}
-	return fmt.Sprintf("%.1f TiB", n)
+	return " (certificate SHA-256 " + fingerprint + ")"
 }
 
 func tailCommand(o *options) *cobra.Command {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/control"
+	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/inspect"
 )
 
@@ -52,7 +53,7 @@ func queueStatsCommand(o *options) *cobra.Command {
 
 func printQueue(out io.Writer, s contract.QueueStats) error {
 	fmt.Fprintf(out, "%d readings, %d events; %d of them in flight; %d dead letters; %d losses not yet reported; %s of %s\n",
-		s.Readings, s.Events, s.InFlight, s.Dead, s.Losses, bytesText(float64(s.Bytes)), bytesText(float64(s.MaxBytes)))
+		s.Readings, s.Events, s.InFlight, s.Dead, s.Losses, health.Bytes(float64(s.Bytes)), health.Bytes(float64(s.MaxBytes)))
 	if len(s.Sensors) == 0 {
 		return nil
 	}
@@ -65,7 +66,7 @@ func printQueue(out io.Writer, s contract.QueueStats) error {
 		if !v.Oldest.IsZero() {
 			at = v.Oldest.Local().Format("2006-01-02 15:04:05") + ", " + at
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", name, v.Readings, bytesText(float64(v.Bytes)), at)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", name, v.Readings, health.Bytes(float64(v.Bytes)), at)
 	}
 	return w.Flush()
 }

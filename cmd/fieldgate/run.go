@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/homeassistant"
 	"github.com/fieldgate/fieldgate/internal/launch"
 	"github.com/fieldgate/fieldgate/internal/loghandler"
+	"github.com/fieldgate/fieldgate/internal/page"
 	"github.com/fieldgate/fieldgate/internal/trial"
 	"github.com/fieldgate/fieldgate/systemd"
 )
@@ -58,7 +59,8 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 	debug.SetTraceback("crash")
 	hangup := hangups(ctx)
 	level := new(slog.LevelVar)
-	log := newLogger(level)
+	lines := loghandler.NewRing(logKept)
+	log := slog.New(slog.NewMultiHandler(newLogger(level).Handler(), loghandler.New(lines, loghandler.Dated, level)))
 	notify, err := systemd.NewNotifier()
 	if err != nil {
 		return err
@@ -78,7 +80,7 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 		return configError{err}
 	}
 	limitMemory()
-	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, notify: notify, trial: onTrial}
+	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, lines: lines, notify: notify, trial: onTrial}
 	err = p.run(ctx, choice)
 	if err != nil && !p.started && choice.State == launch.Current && ctx.Err() == nil {
 		if before, e := files.FallBack(choice, err, p.places.Store); e == nil {
@@ -107,6 +109,7 @@ type program struct {
 	hangup  <-chan os.Signal
 	level   *slog.LevelVar
 	log     *slog.Logger
+	lines   *loghandler.Ring
 	notify  *systemd.Notifier
 	trial   *trial.Files
 	started bool // a gateway came to work
@@ -140,6 +143,8 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 			}
 		},
 		Hangup: p.hangup,
+		Page: page.Around{Lines: p.lines.Lines, Files: func() []config.Setting { return config.Shown(l.Sources) },
+			Certificate: filepath.Join(p.places.State, "page-certificate.pem")},
 	})
 	if e := buses.Close(); err == nil {
 		err = e
@@ -172,6 +177,9 @@ func restart() error {
 	}
 	return nil
 }
+
+// logKept is how many bytes of the log the status page can show.
+const logKept = 32 << 10
 
 // newLogger logs to standard error, in the form for those who read it.
 func newLogger(level *slog.LevelVar) *slog.Logger {

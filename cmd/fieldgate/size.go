@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/sizing"
 	"github.com/spf13/cobra"
 )
@@ -51,8 +52,8 @@ func printSize(out io.Writer, r sizing.Report) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "readings\t%s of %s, %s in %s\n", rateText(r.Rate), several(r.Sensors, "sensor"), grouped(r.Readings, 0), lengthText(r.Outage))
 	fmt.Fprintf(w, "stored\t%s a reading, with %s a commit\n", several(int(math.Round(r.BytesPerReading)), "byte"), several(r.PerCommit, "reading"))
-	fmt.Fprintf(w, "needs\t%s of the card, %s of that for an outage of any length; buffer.max_bytes is %s\n", bytesText(r.Needs), bytesText(r.Fixed), bytesText(float64(r.MaxBytes)))
-	fmt.Fprintf(w, "written\t%s to the card by the store, %s a day, and the file system's journal on top\n", bytesText(r.Written), bytesText(r.WrittenPerDay))
+	fmt.Fprintf(w, "needs\t%s of the card, %s of that for an outage of any length; buffer.max_bytes is %s\n", health.Bytes(r.Needs), health.Bytes(r.Fixed), health.Bytes(float64(r.MaxBytes)))
+	fmt.Fprintf(w, "written\t%s to the card by the store, %s a day, and the file system's journal on top\n", health.Bytes(r.Written), health.Bytes(r.WrittenPerDay))
 	verdict := fmt.Sprintf("it fits; the store is full after %s", lengthText(r.FullAfter))
 	if !r.Fits {
 		verdict = fmt.Sprintf("it does not fit: the store is full after %s. Raise buffer.max_bytes to %q, or set when_full = \"thin\" to keep means of the oldest",

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/health"
 	"github.com/fieldgate/fieldgate/internal/sampling"
 	"github.com/fieldgate/fieldgate/internal/terminal"
 )
@@ -90,9 +91,9 @@ func topLines(s contract.LocalStatus, width int, whole bool) (lines []topLine) {
 	case !h.Link.Connected:
 		link = wrong
 	}
-	lines = append(lines, labelled("link", topLine{linkText(s), link}, width)...)
-	lines = append(lines, labelled("queue", topLine{queueText(h), plain}, width)...)
-	lines = append(lines, labelled("rates", topLine{ratesText(h.Queue), plain}, width)...)
+	lines = append(lines, labelled("link", topLine{oneLine(health.LinkText(s)), link}, width)...)
+	lines = append(lines, labelled("queue", topLine{health.QueueText(h), plain}, width)...)
+	lines = append(lines, labelled("rates", topLine{health.RatesText(h.Queue), plain}, width)...)
 	lines = append(lines, topLine{})
 	return append(lines, topSensors(s, width, whole)...)
 }
@@ -146,7 +147,7 @@ func topSensors(s contract.LocalStatus, width int, whole bool) (lines []topLine)
 				}
 			}
 		}
-		for _, text := range complaints(v) {
+		for _, text := range health.Complaints(v) {
 			lines = append(lines, wrapTop(topLine{"    " + text, toneOf(v)}, width)...)
 		}
 	}
@@ -207,7 +208,7 @@ func valueText(v any, unit string) string {
 	case !ok:
 		return strings.TrimSpace(fmt.Sprintf("%v %s", v, unit))
 	case unit == "B":
-		return bytesText(number)
+		return health.Bytes(number)
 	}
 	if number != math.Trunc(number) { // a few digits are enough for the eye
 		number, _ = strconv.ParseFloat(strconv.FormatFloat(number, 'g', 7, 64), 64)

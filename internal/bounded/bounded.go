@@ -4,6 +4,8 @@
 package bounded
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -19,6 +21,33 @@ const (
 	idleTimeout    = 10 * time.Second
 	writeTimeout   = 30 * time.Second // of an answer; of each part of one that calls Extend
 )
+
+// A Door is an address at which something is served.
+type Door struct {
+	Key, Addr string // of the configuration; nothing is served at ""
+	Serve     func(ctx context.Context, l net.Listener) error
+}
+
+// Open listens at all doors, and returns what serves there, by key. After an error none is open.
+func Open(doors ...Door) (map[string]func(context.Context) error, error) {
+	serve := map[string]func(context.Context) error{}
+	var open []net.Listener
+	for _, d := range doors {
+		if d.Addr == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", d.Addr)
+		if err != nil {
+			for _, l := range open {
+				l.Close()
+			}
+			return nil, fmt.Errorf("%s: %w", d.Key, err)
+		}
+		open = append(open, l)
+		serve[d.Key] = func(ctx context.Context) error { return d.Serve(ctx, l) }
+	}
+	return serve, nil
+}
 
 // Listener takes few connections at a time from l; others wait to be accepted.
 func Listener(l net.Listener) net.Listener { return netutil.LimitListener(l, maxConnections) }

@@ -280,3 +280,20 @@ func (l *ledger) finish(ctx context.Context, list []entry, with func(*buffer.Tx,
 	}
 	return failed
 }
+
+// recent returns the newest commands, newest first, at most max.
+func (l *ledger) recent(max int) (list []entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	newer := func(a, b entry) int { return cmp.Compare(b.N, a.N) }
+	for _, e := range l.entries {
+		if len(list) == max && list[max-1].N > e.N {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(list, e, newer)
+		if list = slices.Insert(list, at, e); len(list) > max {
+			list = list[:max]
+		}
+	}
+	return list
+}

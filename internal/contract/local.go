@@ -26,6 +26,22 @@ type LocalStatus struct {
 	// Settings are the keys that cloud.platform and mqtt.line set, and those that say how the line
 	// is used.
 	Settings []Setting `json:"settings,omitempty"`
+	Page     *Page     `json:"page,omitempty"` // the status page; nil: it is off
+}
+
+// Page is where the status page is.
+type Page struct {
+	URL         string `json:"url"`
+	Fingerprint string `json:"fingerprint,omitempty"` // SHA-256 of its certificate, as browsers show it; "": it has none
+}
+
+// CommandRecord is a command in the ledger.
+type CommandRecord struct {
+	Op    string
+	ID    string
+	At    Time   // when it came; zero: the time was not known
+	State string // of the reply; "" while it has not ended
+	Error string // of the reply
 }
 
 // A Setting is a key of the configuration, its value as the file would have it, and where that
@@ -82,4 +98,18 @@ type DeadLetter struct {
 type DeadChoice struct {
 	All bool
 	IDs []int64
+}
+
+// Newest is the last reading of a sensor that was kept.
+type Newest struct {
+	TS     Time
+	Up     float64 // seconds since power-up
+	Values []Value // in the order of the sensor
+}
+
+// Value is what a field measured.
+type Value struct {
+	Field, Unit string
+	Value       any    // a number, a bool or a text; nil: none
+	Bad         string // why there is none
 }

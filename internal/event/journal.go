@@ -16,7 +16,9 @@ const lossMax = 100 // ranges in one event
 type Config struct {
 	Store *buffer.Store
 	Up    func() time.Duration // since power-up
-	Log   *slog.Logger
+	// Lost is given what the loss ledger has reported; nil: nobody asks.
+	Lost func([]contract.Loss)
+	Log  *slog.Logger
 }
 
 // A Journal queues the events of the running gateway.
@@ -88,6 +90,9 @@ func (j *Journal) Losses(ctx context.Context) error {
 		return err
 	}
 	j.cfg.Store.AckLosses(losses)
+	if j.cfg.Lost != nil {
+		j.cfg.Lost(e.Loss)
+	}
 	j.cfg.Log.Warn("readings are in the loss ledger", "ranges", len(losses), "reason", losses[0].Reason)
 	return nil
 }

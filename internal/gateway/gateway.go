@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers"
+	"github.com/fieldgate/fieldgate/internal/bounded"
 	"github.com/fieldgate/fieldgate/internal/card"
 	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/command"
@@ -26,6 +26,7 @@ import (
 	"github.com/fieldgate/fieldgate/internal/housekeeping"
 	"github.com/fieldgate/fieldgate/internal/inspect"
 	"github.com/fieldgate/fieldgate/internal/link"
+	"github.com/fieldgate/fieldgate/internal/page"
 	"github.com/fieldgate/fieldgate/internal/payload"
 	"github.com/fieldgate/fieldgate/internal/payload/formats"
 	"github.com/fieldgate/fieldgate/internal/payload/json"
@@ -51,10 +52,6 @@ var ErrRestart = errors.New("restart requested")
 
 const (
 	stopWait = 5 * time.Second // for a sensor that hangs, for the store's last commit
-
-	// Of a kind of record that others cause so many are logged in a period; the rest is counted.
-	peerLines  = 10
-	peerPeriod = time.Minute
 )
 
 // Options are what a gateway is made of.
@@ -75,6 +72,7 @@ type Options struct {
 	Started func()
 	// Hangup asks for Reload; nil: never.
 	Hangup <-chan os.Signal
+	Page   page.Around
 }
 
 // Gateway is the running application.
@@ -105,6 +103,7 @@ type Gateway struct {
 	peerLog  *ratelog.Handler // for what others can make the gateway log
 	sensors  *sensors.Sensors
 	view     *inspect.View // of the queue
+	page     *page.Page
 	trial    *trial.Trial
 	started  time.Duration // on the clock of clock.Up
 
@@ -120,7 +119,7 @@ type Gateway struct {
 func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
 		Options: o, topics: link.Topics(o.Config), started: clock.Up(),
-		peerLog: ratelog.New(o.Log.Handler(), peerLines, peerPeriod, "op"),
+		peerLog: ratelog.ForPeers(o.Log.Handler(), "op"),
 		restart: make(chan struct{}, 1),
 		watch:   supervise.New(supervise.Config{Feed: o.Notify.Watchdog, Every: o.Notify.WatchdogInterval(), Log: o.Log}),
 	}
@@ -177,7 +176,7 @@ func (g *Gateway) open(ctx context.Context) error {
 		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Elsewhere: g.timeFrom, Store: clock.In(g.store), Built: g.Built, Last: last,
 		Until: g.started + g.Config.Gateway.WaitForClock, Format: formats.NeedsTime(g.Config.Telemetry.Format),
 	})
-	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Log: g.Log})
+	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Lost: func(l []contract.Loss) { g.page.Lost(l) }, Log: g.Log})
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}
 	g.house = housekeeping.New(housekeeping.Config{
 		Clock: g.clock, Store: g.store, Journal: g.journal, Beat: g.watch.Part("housekeeping").Beat, Stuck: g.watch.Changed(), Status: g.reportStatus,
@@ -223,8 +222,11 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.traffic.Tick() // before anything is sent
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
+	g.page = page.New(page.Config{Gateway: g.Config.Gateway.ID, MaxLoss: g.Config.Buffer.MaxLoss, Page: g.Config.Page, Around: g.Page,
+		View:     page.View{Status: g.Status, Newest: func(name string) (contract.Newest, bool) { return g.sensors.Newest(name) }, Recent: func(max int) []contract.CommandRecord { return g.runner.Recent(max) }},
+		Password: func() ([]byte, error) { return credential.PagePassword(g.Config.Page) }, Up: g.clock.Up, ForTLS: g.clock.ForTLS, Log: g.peers})
 	g.sensors = sensors.New(sensors.Config{
-		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Reading: g.timeFrom.Reading, Changed: g.house.SensorChanged, Alarm: alarm,
+		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Readers: []sensors.Reader{g.timeFrom.Reading, g.page.Reading}, Changed: g.house.SensorChanged, Alarm: alarm,
 		Describe: func(sensor string, text []byte) { g.uplink.Set(g.topics.Sensor(sensor), text, nil) },
 		Beat:     func(sensor string) func(time.Duration) { return g.watch.Part("sensor " + sensor).Beat }, Log: g.Log,
 	})
@@ -262,17 +264,17 @@ func (g *Gateway) serve(ctx context.Context) error {
 	tasks := []supervise.Task{{Name: "commands", Run: g.runner.Run}, {Name: "housekeeping", Run: g.house.Run}, {Name: "rhythm", Run: g.rhythm.Run}, {Name: "time", Run: g.timeFrom.Run}, {Name: "trial", Run: g.trial.Run},
 		{Name: "homeassistant", Run: g.announce.Run}, {Name: "platform", Run: g.dialect.Run},
 		{Name: "control", Run: func(ctx context.Context) error { return control.Serve(ctx, socket, g, g.view, g.Log) }}}
-	if addr := g.Config.Metrics.Listen; addr != "" {
-		page, err := net.Listen("tcp", addr)
-		if err != nil {
-			socket.Close()
-			return fmt.Errorf("metrics.listen: %w", err)
-		}
-		var values health.Values
-		if g.Config.Metrics.Values {
-			values = g.sensors.Values
-		}
-		tasks = append(tasks, supervise.Task{Name: "metrics", Run: func(ctx context.Context) error { return health.Serve(ctx, page, g.monitor, values) }})
+	var values health.Values
+	if g.Config.Metrics.Values {
+		values = g.sensors.Values
+	}
+	doors, err := bounded.Open(bounded.Door{Key: "page.listen", Addr: g.Config.Page.Listen, Serve: g.page.Serve}, bounded.Door{Key: "metrics.listen", Addr: g.Config.Metrics.Listen,
+		Serve: health.Server(g.monitor, values)})
+	if err != nil {
+		return errors.Join(err, socket.Close())
+	}
+	for name, run := range doors {
+		tasks = append(tasks, supervise.Task{Name: name, Run: run})
 	}
 	// Parts that only stop when everything else has.
 	linkCtx, stopLink := context.WithCancel(context.WithoutCancel(ctx))
@@ -347,12 +349,12 @@ func (g *Gateway) Flush(ctx context.Context) error { return g.store.Flush(ctx) }
 func (g *Gateway) SetLogLevel(level string) error { return g.Level.UnmarshalText([]byte(level)) }
 
 // Restart implements command.Host: it ends Run with ErrRestart.
-func (g *Gateway) Restart() {
-	g.stays.Store(true)
-	g.requestRestart()
-}
+func (g *Gateway) Restart() { g.again(true) }
 
-func (g *Gateway) requestRestart() {
+// again ends Run with ErrRestart. The next start is the same gateway at the same broker if it
+// stays.
+func (g *Gateway) again(stays bool) {
+	g.stays.Store(stays)
 	select {
 	case g.restart <- struct{}{}:
 	default:

@@ -79,6 +79,8 @@ func (g *Gateway) linkChanged(e mqtt.Event) {
 	default:
 		return
 	}
+	state, _ := g.link.Snapshot()
+	g.page.Link(state)
 	g.house.Wake()
 }
 

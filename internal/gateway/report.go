@@ -49,7 +49,7 @@ func (g *Gateway) figures() health.Figures {
 func (g *Gateway) Status() contract.LocalStatus {
 	reported, origins := g.shadow.Reported()
 	return contract.LocalStatus{Gateway: g.Config.Gateway.ID, Version: g.Version, Board: g.Board, System: g.System, PID: os.Getpid(), Broker: g.link.Broker(), Proxy: g.transport.Proxy(g.link.Broker()), Limits: g.link.Limits(), Clock: g.clock.State(), Config: g.ConfigState,
-		Problem: g.Problems, Health: g.monitor.Snapshot(), Newest: g.sensors.Newest(), Shadow: reported, Origins: origins, Settings: launch.InForce(g.Config)}
+		Problem: g.Problems, Health: g.monitor.Snapshot(), Newest: g.sensors.Measurements(), Shadow: reported, Origins: origins, Settings: launch.InForce(g.Config), Page: g.page.Where()}
 }
 
 // Tail implements control.Gateway.
@@ -64,7 +64,6 @@ func (g *Gateway) Reload() error {
 		g.Log.Warn("reload refused: the configuration is wrong", "err", err)
 		return err
 	}
-	g.stays.Store(next.SameGateway(g.Config))
-	g.requestRestart()
+	g.again(next.SameGateway(g.Config))
 	return nil
 }

@@ -16,15 +16,17 @@ import (
 // 0 or 1. unit is "" if the field has none. nil is for a page without them.
 type Values func(f func(sensor, field, unit string, value float64))
 
-// Serve serves the page on l until ctx ends, and closes l.
-func Serve(ctx context.Context, l net.Listener, m *Monitor, values Values) error {
-	s := bounded.Server(Handler(m, values))
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
-	if err := s.Serve(bounded.Listener(l)); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("metrics.listen: %w", err)
+// Server returns what serves the page on l until ctx ends, and closes l.
+func Server(m *Monitor, values Values) func(ctx context.Context, l net.Listener) error {
+	return func(ctx context.Context, l net.Listener) error {
+		s := bounded.Server(Handler(m, values))
+		stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+		defer stop()
+		if err := s.Serve(bounded.Listener(l)); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("metrics.listen: %w", err)
+		}
+		return nil
 	}
-	return nil
 }
 
 // Handler serves /metrics in Prometheus' text format and /healthz: the status line, with 200 while

@@ -27,6 +27,7 @@ const (
 	Logfmt  Form = iota // time=… level=INFO msg="…" key=value
 	Person              // 15:04:05 the message key=value
 	Journal             // <6>the message key=value
+	Dated               // 2006-01-02 15:04:05 the message key=value
 )
 
 // FormOf returns the form for those who read a file, standard error as a rule.
@@ -68,9 +69,12 @@ func (h *short) Enabled(_ context.Context, l slog.Level) bool { return l >= h.le
 
 func (h *short) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
-	if h.form == Journal {
+	switch h.form {
+	case Journal:
 		fmt.Fprintf(&b, "<%d>", priority(r.Level))
-	} else {
+	case Dated:
+		b.WriteString(r.Time.Format(time.DateTime + " "))
+	default:
 		b.WriteString(r.Time.Format("15:04:05 "))
 	}
 	if r.Level != slog.LevelInfo {

@@ -49,6 +49,9 @@ func New(next slog.Handler, burst int, period time.Duration, by ...string) *Hand
 	return &Handler{next: next, counts: &counts{burst: burst, period: period, by: by, out: next, kinds: map[string]*kind{}}}
 }
 
+// ForPeers is New for what others can make a gateway log: 10 records of each kind in a minute.
+func ForPeers(next slog.Handler, by ...string) *Handler { return New(next, 10, time.Minute, by...) }
+
 // Enabled implements slog.Handler.
 func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)

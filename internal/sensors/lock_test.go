@@ -37,7 +37,7 @@ func run(t *testing.T, buses drivers.Buses, sensors ...config.Sensor) *Sensors {
 		sensors[i].Every, sensors[i].Enabled = 1000*time.Hour, true
 	}
 	s := New(Config{Sensors: sensors, Buses: buses, Store: store, Clock: clock.New(clock.Config{KernelBoot: "k", Source: clock.System(new(true)), Store: clock.In(store)}),
-		Watchers: new(control.Hub), Reading: func(string, time.Duration, []drivers.Value) {}, Changed: func(sampling.State) {}, Describe: func(string, []byte) {}, Beat: func(string) func(time.Duration) { return nil }, Log: log})
+		Watchers: new(control.Hub), Changed: func(sampling.State) {}, Describe: func(string, []byte) {}, Beat: func(string) func(time.Duration) { return nil }, Log: log})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for name, sensor := range s.Runs() {

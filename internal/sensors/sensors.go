@@ -36,8 +36,7 @@ type Config struct {
 	Clock   *clock.Clock
 	// Watchers are given each reading while somebody follows them.
 	Watchers Watchers
-	// Reading is given each reading before it is stored. It must not block or keep the values.
-	Reading func(sensor string, up time.Duration, values []drivers.Value)
+	Readers  []Reader
 	// Alarm is given what is raised and cleared: a field beyond its limits.
 	Alarm func(contract.AlarmEvent)
 	// Changed is called when a sensor came into another state. It must not block long.
@@ -48,6 +47,9 @@ type Config struct {
 	Beat func(sensor string) func(wait time.Duration)
 	Log  *slog.Logger
 }
+
+// A Reader is given each reading before it is stored. It must not block or keep the values.
+type Reader func(sensor string, up time.Duration, values []drivers.Value)
 
 // Watchers are those who follow the readings.
 type Watchers interface {
@@ -75,6 +77,7 @@ type sensor struct {
 
 	mu     sync.Mutex
 	newest []drivers.Value // that were kept
+	taken  time.Duration   // when newest was, since power-up
 }
 
 // New makes the sensors. Those on one bus that can be shared have a lock in common.
@@ -119,10 +122,12 @@ func (s *Sensors) newSensor(c *config.Sensor, lock *sampling.BusLock) *sensor {
 // milliseconds that the documents have: the rest of it would be a quarter of what is stored.
 func (s *Sensors) keep(ctx context.Context, v *sensor, up time.Duration, values []drivers.Value) error {
 	v.mu.Lock()
-	v.newest = append(v.newest[:0], values...)
+	v.newest, v.taken = append(v.newest[:0], values...), up
 	v.mu.Unlock()
 	up = up.Truncate(time.Millisecond)
-	s.cfg.Reading(v.config.Name, up, values)
+	for _, read := range s.cfg.Readers {
+		read(v.config.Name, up, values)
+	}
 	v.body = reading.Append(v.body[:0], values)
 	seq, err := s.cfg.Store.Append(ctx, buffer.Readings, v.config.Name, up, v.body)
 	if err == nil && s.cfg.Watchers.Watched() {
@@ -208,6 +213,26 @@ func (v *sensor) measured(values []drivers.Value) contract.Measured {
 	return m
 }
 
+// Newest returns the last reading of a sensor that was kept; false: there is none.
+func (s *Sensors) Newest(name string) (n contract.Newest, ok bool) {
+	v := s.sensors[name]
+	if v == nil {
+		return n, false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.newest) == 0 {
+		return n, false
+	}
+	t, _ := s.cfg.Clock.Time(s.cfg.Clock.Boot(), v.taken)
+	n = contract.Newest{TS: contract.Time{Time: t}, Up: v.taken.Seconds(), Values: make([]contract.Value, len(v.newest))}
+	for i := range v.newest {
+		x := &v.newest[i]
+		n.Values[i] = contract.Value{Field: x.Field, Unit: v.unit(x.Field), Value: x.Any(), Bad: x.Reason()}
+	}
+	return n, true
+}
+
 // Values calls f for each number that was measured last, and for each switch with 0 or 1.
 func (s *Sensors) Values(f func(sensor, field, unit string, value float64)) {
 	for _, c := range s.cfg.Sensors {
@@ -231,8 +256,8 @@ func (s *Sensors) Values(f func(sensor, field, unit string, value float64)) {
 	}
 }
 
-// Newest returns what each sensor measured last, if it has measured.
-func (s *Sensors) Newest() map[string]contract.Measured {
+// Measurements returns what each sensor measured last, if it has measured.
+func (s *Sensors) Measurements() map[string]contract.Measured {
 	all := make(map[string]contract.Measured, len(s.sensors))
 	for name, v := range s.sensors {
 		v.mu.Lock()

@@ -56,18 +56,21 @@ func DropIn(c *config.Config, file string, m Machine) string {
 	for i := range c.Sensors {
 		r.sensor(&c.Sensors[i])
 	}
-	r.network = r.network || c.Metrics.Listen != "" || strings.Contains(c.Gateway.TimeFrom, "://") || len(c.MQTT.URLs) == 0 || len(c.MQTT.PasswordCommand) > 0 ||
+	r.network = r.network || c.Metrics.Listen != "" || c.Page.Listen != "" || strings.Contains(c.Gateway.TimeFrom, "://") || len(c.MQTT.URLs) == 0 || len(c.MQTT.PasswordCommand) > 0 ||
 		slices.ContainsFunc(c.MQTT.URLs, func(url string) bool { return !strings.HasPrefix(url, "unix:") })
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The rights that %s needs, made by `fieldgate unit`: make it again when sensors or broker have changed.\n[Service]\n", file)
 	places(&b, c)
 	r.write(&b)
-	if name := c.MQTT.PasswordCredential; name != "" {
-		secret := filepath.Join(filepath.Dir(file), name)
-		if !m.HasFile(secret) { // the service does not start without the file
-			fmt.Fprintf(&b, "# mqtt.password_credential: put the password into %s and make this again, or name its file here.\n#", secret)
+	for _, c := range []struct{ key, name string }{{"mqtt.password_credential", c.MQTT.PasswordCredential}, {"page.password_credential", c.Page.PasswordCredential}} {
+		if c.name == "" {
+			continue
 		}
-		fmt.Fprintf(&b, "LoadCredential=%s:%s\n", name, secret)
+		secret := filepath.Join(filepath.Dir(file), c.name)
+		if !m.HasFile(secret) { // the service does not start without the file
+			fmt.Fprintf(&b, "# %s: put the password into %s and make this again, or name its file here.\n#", c.key, secret)
+		}
+		fmt.Fprintf(&b, "LoadCredential=%s:%s\n", c.name, secret)
 	}
 	return b.String()
 }

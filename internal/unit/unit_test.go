@@ -51,6 +51,8 @@ func TestDropIn(t *testing.T) {
 		{"a program", socket, `nmea bus=exec:/usr/bin/gps`, inet},
 		{"places of its own", socket + "\n[buffer]\npath = \"/data/fg/queue.db\"\n[control]\nsocket = \"/run/fieldgate/own.sock\"", "", "ReadWritePaths=/data/fg|" + local},
 		{"a credential", socket + "\nusername = \"u\"\npassword_credential = \"there\"", "", local + "|LoadCredential=there:DIR/there"},
+		{"a credential of the page", socket + "\n[page]\npassword_credential = \"there\"", "", local + "|LoadCredential=there:DIR/there"},
+		{"a page", socket + "\n[page]\nlisten = \"127.0.0.1:8080\"", "", inet},
 		{"a credential without its file", socket + "\nusername = \"u\"\npassword_credential = \"away\"", "", local},
 	} {
 		t.Run(v.name, func(t *testing.T) {

@@ -1,0 +1,69 @@
+package page
+
+import (
+	"log/slog"
+	"net"
+	"sync"
+)
+
+// A limit is a listener that closes connections at once if there are enough. Whoever opens many
+// takes no place in a row from others.
+type limit struct {
+	net.Listener
+	most int
+	log  *slog.Logger
+
+	mu   sync.Mutex
+	open int
+	full bool // and that was logged
+}
+
+// Accept implements net.Listener.
+func (l *limit) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.enter() {
+			return &limited{Conn: c, limit: l}, nil
+		}
+		c.Close()
+	}
+}
+
+func (l *limit) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == l.most {
+		if !l.full {
+			l.full = true
+			l.log.Warn("status page: too many connections: more are refused", "open", l.open)
+		}
+		return false
+	}
+	l.open++
+	return true
+}
+
+func (l *limit) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.open <= l.most/2 {
+		l.full = false
+	}
+}
+
+// limited is a connection that counts.
+type limited struct {
+	net.Conn
+	limit *limit
+	once  sync.Once
+}
+
+// Close implements net.Conn.
+func (c *limited) Close() error {
+	c.once.Do(c.limit.leave)
+	return c.Conn.Close()
+}
