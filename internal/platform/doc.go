@@ -4,8 +4,9 @@
 // store, the shadow's state machine and the ledger of commands. Telemetry, status, health and
 // events stay on the gateway's own topics.
 //
-// A platform is a folder here and a line of the table in platforms. It has limits that its broker does not
-// announce (config.Platform), a dialect, or both. The gateway's own contract is the dialect plain.
+// A platform is a folder here and a line of the table in platforms. It has limits that its broker
+// does not announce (config.Platform), a dialect, or both. The gateway's own contract is the
+// dialect plain.
 //
 // # Another platform
 //
