@@ -200,6 +200,7 @@ func (j *journey) run(c consumer, form func(kept) kept) {
 	j.broker.stop()
 	j.g.running()
 	j.truth = j.exported()
+	maps.DeleteFunc(j.truth, func(key string, _ kept) bool { return strings.Contains(key, " wave ") }) // a kill may cost what is in RAM
 	j.broker.start()
 	buckets, timeless := 0, 0
 	for key, k := range j.truth {
