@@ -236,6 +236,10 @@ func (j *journey) run(c consumer, form func(kept) kept) {
 	j.broker.start()
 	j.c.connected(j.t)
 	c.start()
+	again := arrived()
+	eventually(j.t, 30*time.Second, "it takes what waits in its session", func() bool { return arrived() > again || again == len(j.truth) })
+	c.kill()
+	c.start()
 	if j.during != nil {
 		j.during()
 	}
