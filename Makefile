@@ -35,7 +35,7 @@ test-consumers: bin/telegraf bin/node-red
 
 TELEGRAF = github.com/influxdata/telegraf/cmd/telegraf@v1.37.2
 bin/telegraf:
-	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 nice go install -tags custom,inputs.mqtt_consumer,outputs.influxdb,outputs.postgresql,parsers.influx $(TELEGRAF)
+	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 nice go install -tags custom,inputs.mqtt_consumer,outputs.influxdb,outputs.sql,parsers.influx $(TELEGRAF)
 
 bin/node-red:
 	if ! command -v npm >/dev/null; then echo 'npm is not installed: NODE-RED IS NOT TESTED'; exit 0; fi; \

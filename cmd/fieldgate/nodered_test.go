@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -11,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/fieldgate/fieldgate/internal/compress"
 )
 
 // nodeRED is the real program with the flow of docs/consumers.
@@ -52,17 +49,24 @@ func newNodeRED(t *testing.T, m *mosquitto) *nodeRED {
 		t.Fatal(err)
 	}
 	flow := string(text)
-	for from, to := range map[string]string{`"broker.example.com"`: `"127.0.0.1"`, `"1883"`: `"` + m.port + `"`, "/data/readings.jsonl": n.dir + "/readings.jsonl"} {
+	for from, to := range map[string]string{"broker.example.com:1883": "127.0.0.1:" + m.port, "/data/readings.jsonl": n.dir + "/readings.jsonl"} {
 		if strings.Count(flow, from) != 1 {
 			t.Fatalf("the flow has %s not once", from)
 		}
 		flow = strings.Replace(flow, from, to, 1)
 	}
 	settings := fmt.Sprintf("module.exports = {uiHost: '127.0.0.1', uiPort: %s, flowFile: 'flow.json', httpAdminRoot: false, telemetry: {enabled: false}}\n", port)
-	for name, text := range map[string]string{"flow.json": flow, "settings.js": settings} {
+	for name, text := range map[string]string{"flow.json": flow, "settings.js": settings, "package.json": `{"dependencies": {"mqtt": "5"}}`} {
 		if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// The module that the flow needs is the one that Node-RED brings along.
+	if err := os.Mkdir(filepath.Join(n.dir, "node_modules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(filepath.Dir(program), "..", "mqtt"), filepath.Join(n.dir, "node_modules", "mqtt")); err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		n.kill()
@@ -92,22 +96,6 @@ func (n *nodeRED) kill() {
 		_ = n.cmd.Wait()
 		n.cmd = nil
 	}
-}
-
-// written reports whether the file has what the messages hold. Node-RED acknowledges a message
-// before the flow has it, so a kill loses what it has not written yet.
-func (n *nodeRED) written(messages []string) bool {
-	sent := map[string]kept{}
-	for _, line := range messages {
-		if topic, payload, _ := strings.Cut(line, " "); strings.Contains(topic, "/telemetry/") {
-			text, err := compress.Decode([]byte(payload), 1<<20)
-			if err != nil {
-				n.t.Fatal(err)
-			}
-			maps.Copy(sent, documentReadings(n.t, text))
-		}
-	}
-	return len(n.readings()) >= len(sent)
 }
 
 // readings reads the file as `sort -u` would leave it.

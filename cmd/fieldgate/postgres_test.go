@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // postgres is a real PostgreSQL with a cluster of its own, on a free loopback port. It runs as an
@@ -94,6 +95,35 @@ func (p *postgres) start() {
 }
 
 func (p *postgres) stop() { p.command("pg_ctl", "-D", p.dir+"/data", "-m", "immediate", "-w", "stop") }
+
+// crash ends the server while somebody writes to a table: the writer waits for a lock, and its
+// connection breaks without a word.
+func (p *postgres) crash(table string) {
+	p.t.Helper()
+	eventually(p.t, 30*time.Second, "the table "+table+" is there", func() bool {
+		rows, err := p.rows("SELECT to_regclass('" + table + "')")
+		return err == nil && rows[0][0] != null
+	})
+	lock := exec.Command(filepath.Join(p.bin, "psql"), "-X", "-q", "-d", "fg", "-c", "BEGIN; LOCK TABLE "+table+"; SELECT pg_sleep(60)")
+	lock.Env = p.env
+	if err := lock.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = lock.Wait() }() // it ends with the server
+	var pid int
+	eventually(p.t, 30*time.Second, "a writer waits for "+table, func() bool {
+		rows, err := p.rows("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+		if err != nil || len(rows) == 0 {
+			return false
+		}
+		pid, err = strconv.Atoi(rows[0][0])
+		return err == nil
+	})
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		p.t.Error(err)
+	}
+	p.stop()
+}
 
 // dsn is the connection string, as libpq takes it.
 func (p *postgres) dsn() string { return "host=127.0.0.1 port=" + p.port + " user=fg dbname=fg" }

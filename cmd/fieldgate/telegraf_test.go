@@ -229,5 +229,6 @@ func TestTelegrafPostgreSQL(t *testing.T) {
 		return all
 	}
 	j := newJourney(t, m, "format = \"influx\"\n")
+	j.during = g.without(func() { p.crash("wave") }, p.start)
 	j.run(g, kept.flat)
 }
