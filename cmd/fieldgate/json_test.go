@@ -84,7 +84,7 @@ func TestJSONOfEveryCommand(t *testing.T) {
 	port := modbusLine(t, 0, map[byte]*modbustest.Unit{3: meter})
 	running := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	running.running()
-	eventually(t, 10*time.Second, "the sensor is read", func() bool { s, err := running.ask(); return err == nil && s.Newest["wave"].Fields != nil })
+	eventually(t, 10*time.Second, "the sensor is read", func() bool { s, err := running.ask(); return err == nil && len(s.Newest["wave"].Values) > 0 })
 	stopped := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
 	wrong := filepath.Join(t.TempDir(), "wrong.toml")
 	if err := os.WriteFile(wrong, []byte("[mqtt]\nurls = [\"mqtt://h\"]\nnonsense = 1\n"), 0o644); err != nil {

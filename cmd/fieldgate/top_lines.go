@@ -176,14 +176,14 @@ func toneOf(v contract.SensorHealth) tone {
 const apart = "   "
 
 // valuesText shows values.
-func valuesText(m contract.Measured) string {
+func valuesText(n contract.Newest) string {
 	var parts []string
-	for _, field := range slices.Sorted(maps.Keys(m.Fields)) {
-		if m.Fields[field] == nil || m.Bad[field] != "" {
-			parts = append(parts, field+" –")
+	for _, v := range n.Values {
+		if v.Value == nil || v.Bad != "" {
+			parts = append(parts, v.Field+" –")
 			continue
 		}
-		parts = append(parts, field+" "+valueText(m.Fields[field], m.Units[field]))
+		parts = append(parts, v.Field+" "+valueText(v.Value, v.Unit))
 	}
 	return strings.Join(parts, apart)
 }

@@ -25,9 +25,9 @@ func busyGateway() contract.LocalStatus {
 				"meter": {State: "ok", Bad: map[string]string{"x": "exception 2"}}, "a-sensor-with-a-name-that-is-longer-than-others": {State: "frozen"}, "evil\x1b[31m": {State: "starting"},
 			},
 		},
-		Newest: map[string]contract.Measured{
-			"boiler": {Fields: map[string]any{"temperature": 95.123456789, "free": 8.2e10, "on": true, "text": "a\x1bb\nc"}, Units: map[string]string{"temperature": "Cel", "free": "B"}},
-			"meter":  {Fields: map[string]any{"x": nil, "energy": 1234567.0}, Bad: map[string]string{"x": "exception 2"}, Units: map[string]string{"energy": "kWh"}},
+		Newest: map[string]contract.Newest{
+			"boiler": {Values: []contract.Value{{Field: "free", Unit: "B", Value: 8.2e10}, {Field: "on", Value: true}, {Field: "temperature", Unit: "Cel", Value: 95.123456789}, {Field: "text", Value: "a\x1bb\nc"}}},
+			"meter":  {Values: []contract.Value{{Field: "energy", Unit: "kWh", Value: 1234567.0}, {Field: "x", Bad: "exception 2"}}},
 		},
 	}
 }

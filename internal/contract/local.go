@@ -20,9 +20,9 @@ type LocalStatus struct {
 	Problem []string `json:"problems,omitempty"`
 	Health  Health   `json:"health"`
 	// Newest has what each sensor measured last, after the filters.
-	Newest  map[string]Measured `json:"newest,omitempty"`
-	Shadow  Reported            `json:"shadow"`
-	Origins map[string]string   `json:"origins"` // settings that do not come from the file
+	Newest  map[string]Newest `json:"newest,omitempty"`
+	Shadow  Reported          `json:"shadow"`
+	Origins map[string]string `json:"origins"` // settings that do not come from the file
 	// Settings are the keys that cloud.platform and mqtt.line set, and those that say how the line
 	// is used.
 	Settings []Setting `json:"settings,omitempty"`
@@ -102,14 +102,15 @@ type DeadChoice struct {
 
 // Newest is the last reading of a sensor that was kept.
 type Newest struct {
-	TS     Time
-	Up     float64 // seconds since power-up
-	Values []Value // in the order of the sensor
+	TS     Time    `json:"ts"`
+	Up     float64 `json:"up"`     // seconds since power-up
+	Values []Value `json:"values"` // in the order of the sensor
 }
 
 // Value is what a field measured.
 type Value struct {
-	Field, Unit string
-	Value       any    // a number, a bool or a text; nil: none
-	Bad         string // why there is none
+	Field string `json:"field"`
+	Unit  string `json:"unit,omitempty"`
+	Value any    `json:"value"`         // a number, a bool or a text; nil: none
+	Bad   string `json:"bad,omitempty"` // why there is none
 }

@@ -223,7 +223,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	g.view = inspect.New(g.Config.Gateway.ID, g.store, g.clock)
 	g.monitor = health.New(g.figures)
 	g.page = page.New(page.Config{Gateway: g.Config.Gateway.ID, MaxLoss: g.Config.Buffer.MaxLoss, Page: g.Config.Page, Around: g.Page,
-		View:     page.View{Status: g.Status, Newest: func(name string) (contract.Newest, bool) { return g.sensors.Newest(name) }, Recent: func(max int) []contract.CommandRecord { return g.runner.Recent(max) }},
+		View:     page.View{Status: g.Status, Recent: func(max int) []contract.CommandRecord { return g.runner.Recent(max) }},
 		Password: func() ([]byte, error) { return credential.PagePassword(g.Config.Page) }, Up: g.clock.Up, ForTLS: g.clock.ForTLS, Log: g.peers})
 	g.sensors = sensors.New(sensors.Config{
 		Gateway: g.Config.Gateway.ID, Sensors: g.Config.Sensors, Buses: g.Buses, Store: g.store, Clock: g.clock, Watchers: &g.hub, Readers: []sensors.Reader{g.timeFrom.Reading, g.page.Reading}, Changed: g.house.SensorChanged, Alarm: alarm,

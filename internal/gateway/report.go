@@ -49,7 +49,7 @@ func (g *Gateway) figures() health.Figures {
 func (g *Gateway) Status() contract.LocalStatus {
 	reported, origins := g.shadow.Reported()
 	return contract.LocalStatus{Gateway: g.Config.Gateway.ID, Version: g.Version, Board: g.Board, System: g.System, PID: os.Getpid(), Broker: g.link.Broker(), Proxy: g.transport.Proxy(g.link.Broker()), Limits: g.link.Limits(), Clock: g.clock.State(), Config: g.ConfigState,
-		Problem: g.Problems, Health: g.monitor.Snapshot(), Newest: g.sensors.Measurements(), Shadow: reported, Origins: origins, Settings: launch.InForce(g.Config), Page: g.page.Where()}
+		Problem: g.Problems, Health: g.monitor.Snapshot(), Newest: g.sensors.Newest(), Shadow: reported, Origins: origins, Settings: launch.InForce(g.Config), Page: g.page.Where()}
 }
 
 // Tail implements control.Gateway.

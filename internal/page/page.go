@@ -13,8 +13,6 @@ import (
 // changes nothing.
 type View struct {
 	Status func() contract.LocalStatus
-	// Newest returns the last reading of a sensor; false: there is none yet.
-	Newest func(sensor string) (contract.Newest, bool)
 	// Recent returns the commands of the ledger, newest first, at most max.
 	Recent func(max int) []contract.CommandRecord
 }

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -81,12 +82,12 @@ func (s *sample) change(f func(*contract.LocalStatus)) {
 func (s *sample) config(c config.Page) Config {
 	return Config{Gateway: "plant7-gw1", MaxLoss: time.Second, Page: c,
 		View: View{
-			Status: func() contract.LocalStatus { s.mu.Lock(); defer s.mu.Unlock(); return s.status },
-			Newest: func(name string) (contract.Newest, bool) {
+			Status: func() contract.LocalStatus {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				n, ok := s.newest[name]
-				return n, ok
+				now := s.status
+				now.Newest = maps.Clone(s.newest)
+				return now
 			},
 			Recent: func(int) []contract.CommandRecord { return s.commands },
 		},

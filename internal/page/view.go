@@ -197,7 +197,7 @@ func (p *Page) sensor(s *contract.LocalStatus, name string, up time.Duration) se
 	if s.Origins["sensors."+name+".every"] != "" {
 		v.Every += " (shadow)"
 	}
-	newest, ok := p.cfg.View.Newest(name)
+	newest, ok := s.Newest[name]
 	if !ok {
 		return v
 	}

@@ -213,24 +213,23 @@ func (v *sensor) measured(values []drivers.Value) contract.Measured {
 	return m
 }
 
-// Newest returns the last reading of a sensor that was kept; false: there is none.
-func (s *Sensors) Newest(name string) (n contract.Newest, ok bool) {
-	v := s.sensors[name]
-	if v == nil {
-		return n, false
+// Newest returns the last reading of each sensor that was kept, if there is one.
+func (s *Sensors) Newest() map[string]contract.Newest {
+	all := make(map[string]contract.Newest, len(s.sensors))
+	for name, v := range s.sensors {
+		v.mu.Lock()
+		if len(v.newest) > 0 {
+			t, _ := s.cfg.Clock.Time(s.cfg.Clock.Boot(), v.taken)
+			n := contract.Newest{TS: contract.Time{Time: t}, Up: v.taken.Seconds(), Values: make([]contract.Value, len(v.newest))}
+			for i := range v.newest {
+				x := &v.newest[i]
+				n.Values[i] = contract.Value{Field: x.Field, Unit: v.unit(x.Field), Value: x.Any(), Bad: x.Reason()}
+			}
+			all[name] = n
+		}
+		v.mu.Unlock()
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.newest) == 0 {
-		return n, false
-	}
-	t, _ := s.cfg.Clock.Time(s.cfg.Clock.Boot(), v.taken)
-	n = contract.Newest{TS: contract.Time{Time: t}, Up: v.taken.Seconds(), Values: make([]contract.Value, len(v.newest))}
-	for i := range v.newest {
-		x := &v.newest[i]
-		n.Values[i] = contract.Value{Field: x.Field, Unit: v.unit(x.Field), Value: x.Any(), Bad: x.Reason()}
-	}
-	return n, true
+	return all
 }
 
 // Values calls f for each number that was measured last, and for each switch with 0 or 1.
@@ -254,19 +253,6 @@ func (s *Sensors) Values(f func(sensor, field, unit string, value float64)) {
 		}
 		v.mu.Unlock()
 	}
-}
-
-// Measurements returns what each sensor measured last, if it has measured.
-func (s *Sensors) Measurements() map[string]contract.Measured {
-	all := make(map[string]contract.Measured, len(s.sensors))
-	for name, v := range s.sensors {
-		v.mu.Lock()
-		if len(v.newest) > 0 {
-			all[name] = v.measured(v.newest)
-		}
-		v.mu.Unlock()
-	}
-	return all
 }
 
 // unit returns the unit of a field; "": it has none.
