@@ -192,9 +192,9 @@ func finishEnrolment(files launch.Files, choice launch.Choice, places config.Pla
 	defer e.Close()
 	finished, err := e.Finish()
 	if err != nil {
-		log.Warn("the gateway is not enrolled yet; its readings are kept", "err", err)
+		log.Warn("what is left to do of the enrolment cannot be done", "err", err)
 	}
-	if !finished {
+	if !finished || !choice.Config.ToEnrol() {
 		return choice, nil
 	}
 	return files.Choose(named)

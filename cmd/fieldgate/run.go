@@ -72,7 +72,7 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 	files := launch.Files{Config: o.config, Enrolled: filepath.Join(enrol.Dir(places.State), config.EnrolledFile), Good: good, Catalogue: catalogue()}
 	onTrial := trial.Open(places.State)
 	choice, err := files.Choose(named)
-	if err == nil && choice.Config.ToEnrol() {
+	if err == nil && choice.Config.Enrol.Template != "" {
 		choice, err = finishEnrolment(files, choice, places, named, log)
 	}
 	if err != nil && onTrial != nil {

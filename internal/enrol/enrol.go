@@ -176,10 +176,14 @@ func (e *Enrolment) Finish() (bool, error) {
 	if err := e.open(); err != nil {
 		return false, err
 	}
-	if e.state.Step == proven {
-		return true, e.finish()
+	if e.state.Step == done {
+		if _, err := e.fs.Read(e.path(config.EnrolledFile)); err == nil {
+			return true, nil
+		}
+	} else if e.state.Step != proven {
+		return false, nil
 	}
-	return e.state.Step == done, nil
+	return true, e.finish()
 }
 
 // Thing returns what the platform knows the gateway as, "" if it does not yet.

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/fieldgate/fieldgate/config"
 )
 
 const dir, claimKey, claimCert = "/state/enrolled", "/etc/claim.key", "/etc/claim.pem"
@@ -397,6 +399,11 @@ func TestFaults(t *testing.T) {
 			} else if err == nil || !strings.Contains(err.Error(), v.says) || Passes(err) != v.passes {
 				t.Fatalf("want %q, got %v (passes: %v)", v.says, err, Passes(err))
 			}
+			if v.name == "no room after the signature" { // what exists at the platform is kept first
+				if err := e.Attempt(t.Context()); err == nil || w.registered != 0 {
+					t.Fatalf("with a full card still: %v, registered %d", err, w.registered)
+				}
+			}
 			if v.mend != nil {
 				v.mend(w)
 			}
@@ -493,6 +500,30 @@ func TestDisk(t *testing.T) {
 	}
 	if finished, err := second.Finish(); !finished || err != nil {
 		t.Errorf("it is not finished: %v", err)
+	}
+	// A power cut before the claim was deleted, and a file that somebody has deleted.
+	for _, gone := range []string{claim, filepath.Join(e.cfg.Dir, config.EnrolledFile)} {
+		state := filepath.Join(e.cfg.Dir, stateFile)
+		text, err := os.ReadFile(state)
+		if err == nil && gone == claim {
+			err = errors.Join(os.WriteFile(claim, []byte("x"), 0o600), os.WriteFile(state, []byte(strings.Replace(string(text), `"done"`, `"proven"`, 1)), 0o600))
+		} else if err == nil {
+			err = os.Remove(gone)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.Close()
+		second = New(e.cfg)
+		if finished, err := second.Finish(); !finished || err != nil || second.state.Step != done {
+			t.Errorf("%s: finished %v, %v", gone, finished, err)
+		}
+	}
+	if _, err := os.Stat(claim); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the claim is there again")
+	}
+	if _, err := os.Stat(filepath.Join(e.cfg.Dir, config.EnrolledFile)); err != nil {
+		t.Error(err)
 	}
 	second.Close()
 }
