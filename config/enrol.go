@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -47,6 +48,12 @@ func (b *binder) checkEnrol(c *Config) {
 	}
 	if !c.platform.Things {
 		b.report(b.at("enrol"), "enrol: only a platform with things enrols gateways: set cloud.platform = \"aws\", or leave it out")
+	}
+	for i, u := range c.MQTT.URLs {
+		if !strings.HasPrefix(u, "mqtts:") && !strings.HasPrefix(u, "wss:") {
+			at := fmt.Sprintf("mqtt.urls.%d", i)
+			b.report(b.at(at), "%s: a claim is a certificate, and %s has no TLS: write mqtts://", at, u)
+		}
 	}
 	if len(c.MQTT.URLs) == 0 {
 		b.report(b.at("enrol"), "enrol: mqtt.urls must name the platform's endpoint, such as urls = [\"mqtts://xxxxxxxx-ats.iot.eu-central-1.amazonaws.com:8883\"]")

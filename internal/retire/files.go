@@ -9,7 +9,7 @@ import (
 )
 
 // beside is what a store and a gateway keep in files with its name and a suffix.
-var beside = []string{"-wal", "-shm", "-journal", ".ballast", ".lock"}
+var beside = []string{"-wal", "-shm", "-journal", ".ballast", ".damaged", ".lock"}
 
 // own are the files of a state directory that make up an identity, or repeat the configuration.
 var own = []string{"enrolled", "last-good.json", "last-good.json.new", "machine-id", "machine-id.new"}
