@@ -223,9 +223,6 @@ func TestEnrolAtFirstRun(t *testing.T) {
 			t.Errorf("it connected as %q", c.ClientID)
 		}
 	}
-	if out, code := g.command("check", "-v", "-c", g.path("fieldgate.toml")); code != exitUsage && code != exitDone {
-		t.Errorf("%d: %s", code, out)
-	}
 	if code := g.stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
@@ -299,6 +296,7 @@ func TestEnrolAWS(t *testing.T) {
 	refuse := func(want string) {
 		t.Helper()
 		out, code := command()
+		t.Log(out)
 		last := out[strings.LastIndex(strings.TrimRight(out, "\n"), "\n")+1:]
 		if code != exitFailed || !strings.Contains(last, want) || strings.Count(out, "fieldgate enrol aws: ") != 1 {
 			t.Errorf("want %q, got %d\n%s", want, code, out)

@@ -84,12 +84,21 @@ func New(c Config) *Enrolment {
 // Dir is where enrolment keeps its files, in a state directory.
 func Dir(stateDir string) string { return filepath.Join(stateDir, "enrolled") }
 
-// Close gives up the connection and the lock.
+// Close gives up the lock.
 func (e *Enrolment) Close() {
-	e.leave()
 	if e.release != nil {
 		e.release()
 		e.release = nil
+	}
+}
+
+// rest gives up what an attempt needs, so that somebody else may try. What could not be saved is
+// nobody else's.
+func (e *Enrolment) rest() {
+	e.leave()
+	if !e.unsaved {
+		e.loaded = false
+		e.Close()
 	}
 }
 
@@ -136,7 +145,7 @@ func pause(failed int, err error) time.Duration {
 // Attempt goes as far as it can without waiting for a fault to pass. nil means that the gateway is
 // enrolled.
 func (e *Enrolment) Attempt(ctx context.Context) error {
-	defer e.leave()
+	defer e.rest()
 	if err := e.open(); err != nil {
 		return err
 	}
@@ -173,6 +182,7 @@ func (e *Enrolment) Finish() (bool, error) {
 	if _, err := e.fs.Read(e.path(stateFile)); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	defer e.rest()
 	if err := e.open(); err != nil {
 		return false, err
 	}

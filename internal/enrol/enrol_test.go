@@ -474,6 +474,9 @@ func TestDisk(t *testing.T) {
 	e.cfg.Claim = []string{claim}
 	e.cfg.Try = func(context.Context, string) error { return nil }
 	second := New(e.cfg)
+	if finished, err := second.Finish(); finished || err != nil {
+		t.Errorf("before the first attempt: %v, %v", finished, err)
+	}
 	if err := e.open(); err != nil {
 		t.Fatal(err)
 	}
@@ -526,6 +529,31 @@ func TestDisk(t *testing.T) {
 		t.Error(err)
 	}
 	second.Close()
+}
+
+// TestClaimThatStays: what the service may not delete is named with the remedy, then and later.
+func TestClaimThatStays(t *testing.T) {
+	w := newWorld()
+	w.failAt["remove claim.key"] = syscall.EROFS
+	var log strings.Builder
+	if err := w.enrolment(slog.New(slog.NewTextHandler(&log, nil))).Attempt(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), `remedy="sudo rm /etc/claim.key"`) || strings.Contains(log.String(), "sudo rm /etc/claim.pem") || w.card[claimKey] == "" || w.card[claimCert] != "" {
+		t.Errorf("key %q, certificate %q\n%s", w.card[claimKey], w.card[claimCert], &log)
+	}
+	key := filepath.Join(t.TempDir(), "claim.key")
+	if err := os.WriteFile(key, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &config.Config{Enrol: config.Enrol{ClaimCert: "/nowhere", ClaimKey: key, Template: "t"}}
+	if left := Leftover(c); left != nil {
+		t.Errorf("before it is enrolled: %q", left)
+	}
+	c.MQTT.TLS.CertFile = "/device.pem"
+	if left := Leftover(c); len(left) != 1 || !strings.HasSuffix(left[0], ": sudo rm "+key) {
+		t.Errorf("got %q", left)
+	}
 }
 
 func TestFragmentIsTOML(t *testing.T) {
