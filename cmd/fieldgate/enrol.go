@@ -92,7 +92,7 @@ The claim connects with the client id that the request's common name is: by defa
 	}
 	stateFlag(c, o)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().DurationVar(&wait, "for", time.Minute, "how `long` to try again what may pass")
+	c.Flags().DurationVar(&wait, "for", time.Minute, "`time` in which what may pass is tried again")
 	return c
 }
 

@@ -26,6 +26,7 @@ const (
 type Courier struct {
 	client *mqtt.Client
 	ended  chan error
+	keeps  bool // the broker keeps retained messages
 }
 
 // Connect connects to the first broker of the configuration that answers. The error says in one
@@ -33,7 +34,7 @@ type Courier struct {
 func Connect(ctx context.Context, c *config.Config, now time.Time) (*Courier, error) {
 	m := c.MQTT
 	k := &Courier{ended: make(chan error, 1)}
-	connected, failed := make(chan struct{}, 1), make(chan error, len(m.URLs))
+	connected, failed := make(chan mqtt.Negotiated, 1), make(chan error, len(m.URLs))
 	var err error
 	k.client, err = mqtt.New(mqtt.Config{
 		URLs: m.URLs, ClientID: m.ClientID, CleanStart: true, SessionExpiry: mqtt.NoSession, PublishRate: m.PublishRate, BytesRate: int(m.BytesRate),
@@ -49,7 +50,7 @@ func Connect(ctx context.Context, c *config.Config, now time.Time) (*Courier, er
 			switch {
 			case e.Kind == mqtt.Connected:
 				select {
-				case connected <- struct{}{}:
+				case connected <- e.Negotiated:
 				default:
 				}
 			case e.Kind == mqtt.Disconnected && e.Err != nil:
@@ -63,12 +64,14 @@ func Connect(ctx context.Context, c *config.Config, now time.Time) (*Courier, er
 	if err != nil {
 		return nil, err
 	}
-	go func() { k.ended <- k.client.Run(context.WithoutCancel(ctx)) }() // Close waits for it
+	running := context.WithoutCancel(ctx)
+	go func() { k.ended <- k.client.Run(running) }() // Close waits for it
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	for tries := 0; ; {
 		select {
-		case <-connected:
+		case n := <-connected:
+			k.keeps = n.RetainAvailable
 			return k, nil
 		case err = <-failed:
 			if tries++; tries < len(m.URLs) {
@@ -88,8 +91,11 @@ func Connect(ctx context.Context, c *config.Config, now time.Time) (*Courier, er
 }
 
 // Publish sends a message with QoS 1 and waits until the broker has taken it. That nobody
-// subscribes to it is no error.
+// subscribes to it is no error. At a broker that keeps nothing there is nothing to clear.
 func (k *Courier) Publish(ctx context.Context, topic string, payload []byte, retain bool) error {
+	if retain && !k.keeps && len(payload) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, ackWait)
 	defer cancel()
 	_, err := k.client.Publish(ctx, &mqtt.Message{Topic: topic, Payload: payload, QoS: mqtt.AtLeastOnce, Retain: retain, ContentType: "application/json"})

@@ -48,6 +48,7 @@ type world struct {
 	pems       map[string]string
 	things     map[string]string // certificate id of each
 	oneUse     bool              // a token is good for one registration
+	fills      bool              // the card is full from the registration on
 	prefix     string
 	trouble    []error // of the next requests
 	registered int     // requests that were accepted
@@ -192,6 +193,9 @@ func (l link) Register(_ context.Context, token string, parameters map[string]st
 	thing := "gw-" + parameters["SerialNumber"]
 	l.active[id], l.things[thing] = l.pems[id], id
 	l.registered++
+	if l.fills {
+		l.failAt["create state.json.new"] = syscall.ENOSPC
+	}
 	l.op()
 	return Registered{thing, map[string]string{"topic_prefix": l.prefix}}, nil
 }
@@ -381,6 +385,7 @@ func TestFaults(t *testing.T) {
 		{"no room after the signature", func(w *world) { w.failAt["create state.json.new"] = syscall.ENOSPC }, func(w *world) { clear(w.failAt) }, "make room", true, 1},
 		{"card read-only", func(w *world) { w.failAt["create device.key.new"] = syscall.EROFS }, func(w *world) { clear(w.failAt) }, "check the card", true, 1},
 		{"registration refused", func(w *world) { w.trouble = []error{nil, rejected} }, nil, "rejected: correct it", false, 1},
+		{"no room after the registration", func(w *world) { w.fills = true }, func(w *world) { clear(w.failAt) }, "make room", true, 1},
 		{"what the template gives is wrong", func(w *world) { w.prefix = "bad/#" }, func(w *world) { w.prefix = "plant7" }, "correct the template's deviceConfiguration", false, 1},
 		{"key half written", func(w *world) { w.cache[dir+"/device.key"] = "-----BEGIN PRIV" }, nil, "", false, 1},
 		{"state half written", func(w *world) { w.cache[dir+"/state.json"] = `{"step":"sig` }, func(w *world) { delete(w.cache, dir+"/state.json") }, "sudo rm -r /state/enrolled", false, 1},
@@ -399,9 +404,10 @@ func TestFaults(t *testing.T) {
 			} else if err == nil || !strings.Contains(err.Error(), v.says) || Passes(err) != v.passes {
 				t.Fatalf("want %q, got %v (passes: %v)", v.says, err, Passes(err))
 			}
-			if v.name == "no room after the signature" { // what exists at the platform is kept first
-				if err := e.Attempt(t.Context()); err == nil || w.registered != 0 {
-					t.Fatalf("with a full card still: %v, registered %d", err, w.registered)
+			if strings.HasPrefix(v.name, "no room after") { // what exists at the platform is kept first
+				registered := w.registered
+				if err := e.Attempt(t.Context()); err == nil || w.registered != registered || w.tried != 0 {
+					t.Fatalf("with a full card still: %v, registered %d, tried %d", err, w.registered, w.tried)
 				}
 			}
 			if v.mend != nil {

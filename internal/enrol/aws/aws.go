@@ -208,8 +208,7 @@ func (s *Session) ask(ctx context.Context, topic string, request, into any) erro
 				return s.rejected(topic, a.payload)
 			}
 		case err := <-s.broken:
-			return &enrol.Fault{What: fmt.Sprintf("the connection ended before the answer to %s came: %v", topic, s.cfg.Explain(err)), Passes: true, Err: err,
-				Remedy: "AWS ends a connection whose policy does not allow a topic: check iot:Publish and iot:Receive of the claim's policy"}
+			return s.cut(topic, err)
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
@@ -226,7 +225,17 @@ func (s *Session) unsent(topic string, err error) error {
 		return &enrol.Fault{What: fmt.Sprintf("the claim may not publish to %s (%v)", topic, reason.Code), Err: err,
 			Remedy: "its policy needs iot:Publish for the topics of provisioning, see \"From a claim\" in docs/clouds.md"}
 	}
-	return &enrol.Fault{What: fmt.Sprintf("%s was not sent: %v", topic, err), Passes: true, Err: err}
+	select {
+	case err = <-s.broken:
+	default:
+	}
+	return s.cut(topic, err)
+}
+
+// cut is the fault of a connection that ended while a request was under way.
+func (s *Session) cut(topic string, err error) error {
+	return &enrol.Fault{What: fmt.Sprintf("the connection ended before the answer to %s came: %v", topic, s.cfg.Explain(err)), Passes: true, Err: err,
+		Remedy: "AWS ends a connection whose policy does not allow a topic: check iot:Publish and iot:Receive of the claim's policy"}
 }
 
 // strange is the fault of an answer that is not what the documentation says.
@@ -255,9 +264,9 @@ func (s *Session) rejected(topic string, payload []byte) error {
 	}
 	switch {
 	case a.Status == 429:
-		f.Passes, f.Remedy = true, "many gateways ask at once; it is tried again"
+		f.Passes, f.Remedy = true, "many gateways ask at once, which passes"
 	case a.Status >= 500:
-		f.Passes, f.Remedy = true, "it is tried again"
+		f.Passes, f.Remedy = true, "the service has a fault, which passes"
 	case template && a.Code == tokenOver:
 		f.Passes, f.TokenOver, f.Remedy = true, true, "a new certificate is asked for"
 	case a.Status == 401 || a.Status == 403:
