@@ -59,19 +59,8 @@ func newFakeAWS(t *testing.T) *fakeAWS {
 			f.seen(event)
 		}
 	}
-	issue := func(template *x509.Certificate) ([]byte, *ecdsa.PrivateKey) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		der, err := authority.Issue(template, key.Public())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der, key
-	}
-	server, serverKey := issue(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
-	claim, claimKey := issue(&x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	server, serverKey := f.issue(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	claim, claimKey := f.issue(&x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	f.claim = claim
 	f.write("ca.pem", "CERTIFICATE", authority.Cert.Raw)
 	f.newClaim(claim, claimKey)
@@ -93,6 +82,20 @@ func newFakeAWS(t *testing.T) *fakeAWS {
 	f.url = "mqtts://" + l.Addr().String()
 	t.Cleanup(func() { f.service.Close(); f.broker.Close() })
 	return f
+}
+
+// issue makes a key, and a certificate for it.
+func (f *fakeAWS) issue(template *x509.Certificate) ([]byte, *ecdsa.PrivateKey) {
+	f.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	der, err := f.service.Authority.Issue(template, key.Public())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return der, key
 }
 
 func (f *fakeAWS) newClaim(der []byte, key *ecdsa.PrivateKey) {
@@ -228,8 +231,8 @@ func TestEnrolAtFirstRun(t *testing.T) {
 	}
 }
 
-// TestEnrolKilled kills the first run at each of its steps. The next one goes on, with one thing and
-// one active certificate.
+// TestEnrolKilled kills the first run at each of its steps. The next one goes on, with one thing
+// and one active certificate.
 func TestEnrolKilled(t *testing.T) {
 	has := func(g *gatewayRig, name, text string) func() bool {
 		return func() bool {
@@ -300,6 +303,26 @@ func TestEnrolAWS(t *testing.T) {
 		last := out[strings.LastIndex(strings.TrimRight(out, "\n"), "\n")+1:]
 		if code != exitFailed || !strings.Contains(last, want) || strings.Count(out, "fieldgate enrol aws: ") != 1 {
 			t.Errorf("want %q, got %d\n%s", want, code, out)
+		}
+	}
+	good := map[string][]byte{}
+	for _, name := range []string{"claim.pem", "claim.key"} {
+		text, err := os.ReadFile(f.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		good[name] = text
+	}
+	der, key := f.issue(&x509.Certificate{NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	f.newClaim(der, key)
+	refuse("expired")
+	if err := os.WriteFile(f.path("claim.key"), []byte("-----BEGIN"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refuse("the claim cannot be used: enrol.claim_cert: ")
+	for name, text := range good {
+		if err := os.WriteFile(f.path(name), text, 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 	f.revoked.Store(true)

@@ -143,8 +143,8 @@ every = "1s"
 	}
 }
 
-// TestRetireRefused: a topic that the broker does not let it clear is named, the store stays, and the
-// next time only that is left to do.
+// TestRetireRefused: a topic that the broker does not let it clear is named, the store stays, and
+// the next time only that is left to do.
 func TestRetireRefused(t *testing.T) {
 	acl := filepath.Join(t.TempDir(), "acl")
 	write := func(text string) {

@@ -322,8 +322,8 @@ func TestPowerCuts(t *testing.T) {
 	t.Logf("%d steps, %d runs", total, runs)
 }
 
-// TestTokenLivedOut: the first certificate is given up after an hour, whether the clock says that or
-// the platform, and the log names it if it may be active.
+// TestTokenLivedOut: the first certificate is given up after an hour, whether the clock says that
+// or the platform, and the log names it if it may be active.
 func TestTokenLivedOut(t *testing.T) {
 	for _, v := range []struct {
 		name   string
@@ -368,8 +368,8 @@ func TestTokenLivedOut(t *testing.T) {
 	}
 }
 
-// TestFaults: each ends the attempt with one sentence and the remedy, and the next one goes on where
-// it was, without a second certificate.
+// TestFaults: each ends the attempt with one sentence and the remedy, and the next one goes on
+// where it was, without a second certificate.
 func TestFaults(t *testing.T) {
 	rejected := &Fault{What: "rejected", Remedy: "correct it"}
 	for _, v := range []struct {
@@ -438,7 +438,8 @@ func TestLostKey(t *testing.T) {
 	}
 }
 
-// TestRun tries again what passes soon, and what somebody has to mend seldom, and logs a change only.
+// TestRun tries again what passes soon, and what somebody has to mend seldom, and logs a change
+// only.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

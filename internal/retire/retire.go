@@ -1,6 +1,6 @@
-// Package retire takes a stopped gateway out of service: what its store has not delivered is written
-// to a file, its last events and its farewell go to the broker, and every retained document that it
-// ever kept there is cleared. Whatever could not be done is named, and can be done again.
+// Package retire takes a stopped gateway out of service: what its store has not delivered is
+// written to a file, its last events and its farewell go to the broker, and every retained document
+// that it ever kept there is cleared. Whatever could not be done is named, and can be done again.
 package retire
 
 import (
@@ -53,8 +53,8 @@ type Gateway struct {
 	view   *inspect.View
 }
 
-// Open opens the store of a gateway. That is a run of its own, whose boot event reports how the last
-// one ended.
+// Open opens the store of a gateway. That is a run of its own, whose boot event reports how the
+// last one ended.
 func Open(ctx context.Context, c Config) (*Gateway, error) {
 	boot, err := clock.KernelBoot()
 	if err != nil {

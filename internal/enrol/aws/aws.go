@@ -19,6 +19,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/internal/enrol"
 	"github.com/fieldgate/fieldgate/mqtt"
+	"github.com/fieldgate/fieldgate/mqtt/packet"
 )
 
 const (
@@ -188,13 +189,13 @@ func (s *Session) ask(ctx context.Context, topic string, request, into any) erro
 	sent := make(chan error, 1)
 	err = s.client.Send(&mqtt.Message{Topic: topic, Payload: text, QoS: mqtt.AtLeastOnce}, func(_ mqtt.PublishResult, err error) { sent <- err })
 	if err != nil {
-		return s.unsent(topic, err)
+		return s.unanswered(topic, err)
 	}
 	for {
 		select {
 		case err := <-sent:
 			if err != nil {
-				return s.unsent(topic, err)
+				return s.unanswered(topic, err)
 			}
 			sent = nil // its answer comes
 		case a := <-s.answers:
@@ -208,7 +209,7 @@ func (s *Session) ask(ctx context.Context, topic string, request, into any) erro
 				return s.rejected(topic, a.payload)
 			}
 		case err := <-s.broken:
-			return s.cut(topic, err)
+			return s.unanswered(topic, err)
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
@@ -219,22 +220,19 @@ func (s *Session) ask(ctx context.Context, topic string, request, into any) erro
 	}
 }
 
-// unsent is the fault of a request that the broker did not take.
-func (s *Session) unsent(topic string, err error) error {
-	if reason, ok := errors.AsType[*mqtt.ReasonError](err); ok {
+// unanswered is the fault of a request that the broker refused, or whose connection ended.
+func (s *Session) unanswered(topic string, err error) error {
+	if errors.Is(err, mqtt.ErrUncertain) { // why the connection ended is known in a moment
+		select {
+		case err = <-s.broken:
+		case <-time.After(closeWait):
+		}
+	}
+	if reason, ok := errors.AsType[*mqtt.ReasonError](err); ok && reason.Code == packet.NotAuthorized {
 		return &enrol.Fault{What: fmt.Sprintf("the claim may not publish to %s (%v)", topic, reason.Code), Err: err,
 			Remedy: "its policy needs iot:Publish for the topics of provisioning, see \"From a claim\" in docs/clouds.md"}
 	}
-	select {
-	case err = <-s.broken:
-	default:
-	}
-	return s.cut(topic, err)
-}
-
-// cut is the fault of a connection that ended while a request was under way.
-func (s *Session) cut(topic string, err error) error {
-	return &enrol.Fault{What: fmt.Sprintf("the connection ended before the answer to %s came: %v", topic, s.cfg.Explain(err)), Passes: true, Err: err,
+	return &enrol.Fault{What: fmt.Sprintf("the request to %s was not answered: %v", topic, s.cfg.Explain(err)), Passes: true, Err: err,
 		Remedy: "AWS ends a connection whose policy does not allow a topic: check iot:Publish and iot:Receive of the claim's policy"}
 }
 

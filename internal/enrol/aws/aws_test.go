@@ -65,8 +65,9 @@ func TestRequestFaults(t *testing.T) {
 		passes bool
 		over   bool
 	}{
-		{"connection cut", mqtttest.Behavior{CloseAt: provision}, nil, "the connection ended before the answer to " + provision, true, false},
-		{"connection ended with a code", mqtttest.Behavior{CloseAt: provision, CloseCode: packet.NotAuthorized}, nil, "the connection ended before the answer to " + provision, true, false},
+		{"connection cut", mqtttest.Behavior{CloseAt: provision}, nil, "the request to " + provision + " was not answered: ", true, false},
+		{"connection ended with a code", mqtttest.Behavior{CloseAt: provision, CloseCode: packet.NotAuthorized}, nil, "the claim may not publish to " + provision + " (0x87", false, false},
+		{"quota exceeded", mqtttest.Behavior{AckCode: packet.QuotaExceeded}, nil, "the request to " + provision + " was not answered: ", true, false},
 		{"refused", mqtttest.Behavior{AckCode: packet.NotAuthorized}, nil, "the claim may not publish to " + provision + " (0x87", false, false},
 		{"no answer", mqtttest.Behavior{}, nil, "no answer to " + provision + " within 30s", true, false},
 		{"no acknowledgement either", mqtttest.Behavior{NoPuback: true}, nil, "no answer to " + provision + " within 30s", true, false},
