@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -368,5 +370,69 @@ func TestEnrolNoAnswer(t *testing.T) {
 	f.check(t, g, 1)
 	if !strings.Contains(g.log.String(), "no answer to $aws/provisioning-templates/fleet/provision/json within 30s") {
 		t.Error("the log does not say so")
+	}
+}
+
+// TestEnrolAsService: the service, for which the claim's directory is read-only, enrols and names
+// the files that it may not delete; what root enrols belongs to the service.
+func TestEnrolAsService(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become the service's user")
+	}
+	needOther(t)
+	for _, root := range []bool{false, true} {
+		t.Run(map[bool]string{false: "service", true: "root"}[root], func(t *testing.T) {
+			f := newFakeAWS(t)
+			g := f.gateway()
+			for _, dir := range []string{f.dir, g.dir} {
+				for ; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
+					if err := os.Chmod(dir, 0o755); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for _, name := range []string{"claim.pem", "claim.key", "ca.pem"} {
+				if err := os.Chmod(f.path(name), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chown(g.dir, 65534, 65534); err != nil {
+				t.Fatal(err)
+			}
+			program := filepath.Join(f.dir, "fieldgate")
+			if out, err := exec.Command("cp", g.binary, program).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			if root {
+				if out, code := g.command("enrol", "aws", "-c", g.path("fieldgate.toml"), "--state-dir", g.dir); code != exitDone {
+					t.Fatalf("%d: %s", code, out)
+				}
+			}
+			g.cmd = exec.Command(program, "run", "-c", g.path("fieldgate.toml"), "--state-dir", g.dir)
+			g.cmd.Stderr = g.log
+			g.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+			if err := g.cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, 20*time.Second, "readings arrive under the thing's name", func() bool { return f.telemetry() > 0 })
+			entries, err := os.ReadDir(enrol.Dir(g.dir))
+			if err != nil || len(entries) != 5 {
+				t.Fatalf("%v, %v", entries, err)
+			}
+			for _, e := range entries {
+				info, err := e.Info()
+				if err != nil || info.Mode() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != 65534 {
+					t.Errorf("%s: %+v, %v", e.Name(), info.Mode(), err)
+				}
+			}
+			if root {
+				f.check(t, g, 1)
+				return
+			}
+			remedy := "is still here: sudo rm " + f.path("claim.pem") + " " + f.path("claim.key")
+			if !strings.Contains(g.log.String(), "sudo rm "+f.path("claim.key")) || !strings.Contains(g.log.String(), remedy) {
+				t.Error("the log does not name the claim's files with the remedy")
+			}
+		})
 	}
 }

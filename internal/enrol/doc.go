@@ -1,8 +1,8 @@
 // Package enrol gets a gateway an identity of its own from a platform, with a claim that may do
 // nothing else: the key is made on the board, the platform signs a certificate for it and registers
 // the gateway, and the gateway's own part of the configuration is written. A power cut at any
-// moment is resumed. What a platform says on the wire is in a folder below this one; where files go and
-// what is done in which order is here, and nowhere else.
+// moment is resumed. What a platform says on the wire is in a folder below this one; where files go
+// and what is done in which order is here, and nowhere else.
 //
 // # Files
 //
