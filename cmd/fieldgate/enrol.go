@@ -212,6 +212,9 @@ func (p *program) enrol(ctx context.Context, c *config.Config) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() {
 		defer e.Close()
+		if finished, _ := e.Finish(); finished {
+			return // and yet this configuration has no identity: it is the last good one
+		}
 		if e.Run(ctx) != nil {
 			return // it was stopped
 		}

@@ -35,6 +35,17 @@ type retired struct {
 	Dead     int64             `json:"dead"`     // dead letters
 	Export   string            `json:"export,omitempty"`
 	Deleted  []string          `json:"deleted"` // files
+
+	skipped int // retained documents that --no-broker leaves
+}
+
+// waiting says what was not delivered.
+func (r *retired) waiting() string {
+	text := several(int(r.Readings), "reading")
+	if r.Dead > 0 {
+		text += " and " + several(int(r.Dead), "dead letter")
+	}
+	return text
 }
 
 func retireCommand(o *options) *cobra.Command {
@@ -144,8 +155,7 @@ func (f *retireFlags) state(c *config.Config) string {
 // is done.
 func (f *retireFlags) leave(ctx context.Context, c *config.Config, g *retire.Gateway, r *retired) error {
 	if r.Readings, r.Dead = g.Waiting(); r.Readings+r.Dead > 0 && f.export == "" && !f.empty {
-		return fmt.Errorf("%s wait, and %s: --export FILE writes them to a file, --empty discards them; nothing was changed",
-			several(int(r.Readings), "reading"), several(int(r.Dead), "dead letter"))
+		return fmt.Errorf("%s not delivered: --export FILE writes them to a file, --empty discards them; nothing was changed", r.waiting())
 	}
 	topics, err := g.Topics(ctx)
 	if err != nil {
@@ -166,6 +176,7 @@ func (f *retireFlags) leave(ctx context.Context, c *config.Config, g *retire.Gat
 		r.Export = f.export
 	}
 	if broker == nil {
+		r.skipped = len(topics)
 		return nil
 	}
 	done, err := g.Leave(ctx, broker)
@@ -178,12 +189,14 @@ func (r *retired) print(out io.Writer, f *retireFlags) {
 	for topic, why := range r.Left {
 		fmt.Fprintf(out, "not cleared: %s: %s\n", topic, oneLine(why))
 	}
-	what := several(int(r.Readings), "reading") + " and " + several(int(r.Dead), "dead letter")
+	if r.skipped > 0 {
+		fmt.Fprintf(out, "left at the broker as --no-broker wants it: %s\n", several(r.skipped, "document"))
+	}
 	switch {
 	case r.Export != "":
-		fmt.Fprintf(out, "%s are in %s\n", what, r.Export)
+		fmt.Fprintf(out, "not delivered, and in %s: %s\n", r.Export, r.waiting())
 	case r.Readings+r.Dead > 0 && len(r.Deleted) > 0:
-		fmt.Fprintf(out, "%s were discarded\n", what)
+		fmt.Fprintf(out, "not delivered, and discarded: %s\n", r.waiting())
 	}
 	for _, name := range r.Deleted {
 		fmt.Fprintf(out, "deleted: %s\n", name)

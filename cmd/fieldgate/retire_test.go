@@ -125,6 +125,9 @@ every = "1s"
 	if out, code := g.command("verify", delivered); code == exitDone {
 		t.Errorf("without the export nothing is missing: %s", out)
 	}
+	if out, code := retire("--no-broker", "--export", filepath.Join(t.TempDir(), "again")); code != exitDone || strings.Contains(out, "left at the broker") {
+		t.Errorf("without the broker, after it was cleared: %d: %s", code, out)
+	}
 	out, code = retire("--empty", "--json")
 	if code != exitDone || !strings.Contains(out, "queue.db") {
 		t.Errorf("again, with --empty: %d: %s", code, out)
@@ -164,6 +167,9 @@ func TestRetireRefused(t *testing.T) {
 	m.stop()
 	write("topic read #\ntopic write fieldgate/gw/status\ntopic write fieldgate/gw/events/#\ntopic write fieldgate/gw/last/#\ntopic write fieldgate/gw/sensors/#\ntopic write fieldgate/gw/shadow/#\n")
 	m.start()
+	if out, code := g.command("retire", "--no-broker", "--export", filepath.Join(t.TempDir(), "waiting"), "-c", g.path("fieldgate.toml"), "--state-dir", g.dir); code != exitDone || !strings.Contains(out, "left at the broker as --no-broker wants it: 5 documents") {
+		t.Errorf("--no-broker: %d: %s", code, out)
+	}
 	retire := func() (string, int) {
 		return g.command("retire", "-c", g.path("fieldgate.toml"), "--state-dir", g.dir, "--empty")
 	}
