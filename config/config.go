@@ -14,6 +14,7 @@ const DefaultFile = "/etc/fieldgate/fieldgate.toml"
 type Config struct {
 	Gateway   Gateway   `toml:"gateway"`
 	Cloud     Cloud     `toml:"cloud"`
+	Enrol     Enrol     `toml:"enrol"`
 	MQTT      MQTT      `toml:"mqtt"`
 	Telemetry Telemetry `toml:"telemetry"`
 	Buffer    Buffer    `toml:"buffer"`
@@ -27,6 +28,7 @@ type Config struct {
 	Sensors       []Sensor      `toml:"sensor"`
 
 	noBroker string   // file that says that there is none yet, "" if there is one
+	waits    string   // for an identity, see WithoutBroker
 	identity []string // what is to be said of where the default of gateway.id comes from
 	platform Platform // the one that Cloud names, zero if it names none
 	settings []Setting
@@ -54,6 +56,16 @@ type Cloud struct {
 	Platform string `toml:"platform"` // of the Catalogue's; "" is none: the broker announces its limits
 	Thing    string `toml:"thing"`    // what a platform with a registry of devices calls the gateway
 	Shadow   string `toml:"shadow"`   // the name of its shadow; "" is the one without a name
+}
+
+// Enrol is [enrol]: with what the gateway gets an identity of its own. It has one, and nothing is
+// to be done, if TLS.CertFile is set.
+type Enrol struct {
+	ClaimCert  string            `toml:"claim_cert"` // what may do nothing but enrol
+	ClaimKey   string            `toml:"claim_key"`
+	Template   string            `toml:"template"`    // of the platform: what it makes of a gateway
+	CommonName string            `toml:"common_name"` // in the certificate request; default: the board's serial number
+	Parameters map[string]string `toml:"parameters"`  // of the template; SerialNumber is there by default
 }
 
 // MQTT is [mqtt].

@@ -26,8 +26,25 @@ const (
 	maxGood  = 32 << 20 // bytes of the last good configuration: they are escaped there
 )
 
-// ReadSources reads the file and the conf.d/*.toml beside it, in the order of their names.
-func ReadSources(file string) ([]Source, error) { return readSources(file, nil) }
+// ReadSources reads the file and the conf.d/*.toml beside it, in the order of their names. If they
+// have [enrol], what enrolment wrote into enrolled comes first, so that they override it; "" and a
+// file that does not exist are nothing.
+func ReadSources(file, enrolled string) ([]Source, error) {
+	sources, err := readSources(file, nil)
+	if err != nil || enrolled == "" || !wantsEnrolment(sources) {
+		return sources, err
+	}
+	text, err := ReadFile(enrolled, maxFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return sources, nil
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("reading what enrolment wrote: %w: %s", err, readers(enrolled))
+	case err != nil:
+		return nil, fmt.Errorf("reading what enrolment wrote: %w", err)
+	}
+	return append([]Source{{Name: enrolled, Text: string(text)}}, sources...), nil
+}
 
 // SourcesWith is ReadSources for a file that is going to have this text.
 func SourcesWith(file, text string) ([]Source, error) { return readSources(file, &text) }
@@ -131,6 +148,7 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	b.checkSensors(c.Sensors, catalogue.Drivers)
 	b.checkNames(&c, catalogue.Names[c.Telemetry.Format])
 	b.checkTimeFrom(&c)
+	b.checkEnrol(&c)
 	b.checkHomeAssistant(&c)
 	r.nameSensors(c.Sensors)
 	if c.Gateway.ID == "" && !b.set("gateway.id") {
@@ -157,9 +175,9 @@ func Parse(sources []Source, catalogue Catalogue) (*Config, error) {
 	return &c, nil
 }
 
-// Load reads and checks a configuration.
+// Load reads and checks a configuration, without what enrolment wrote.
 func Load(file string, catalogue Catalogue) (*Config, error) {
-	sources, err := ReadSources(file)
+	sources, err := ReadSources(file, "")
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,9 @@ func (c *Config) Warnings() []string {
 
 // NoBroker says that the configuration names no broker, and what to do; "" if it names one.
 func (c *Config) NoBroker() string {
+	if c.waits != "" {
+		return c.waits
+	}
 	if len(c.MQTT.URLs) > 0 {
 		return ""
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/contract"
+	"github.com/fieldgate/fieldgate/internal/enrol"
 	"github.com/fieldgate/fieldgate/internal/homeassistant"
 	"github.com/fieldgate/fieldgate/internal/sizing"
 )
@@ -88,7 +89,7 @@ func (o *options) check(ctx context.Context, verbose bool) (*checked, error) {
 		return r, nil
 	}
 	r.OK, r.Gateway, r.Broker, r.Sensors = true, c.Gateway.ID, c.MQTT.URLs, sensorNames(c)
-	r.Warnings = append(r.Warnings, slices.Concat(c.Warnings(), homeassistant.Warnings(c))...)
+	r.Warnings = append(r.Warnings, slices.Concat(c.Warnings(), homeassistant.Warnings(c), enrol.Leftover(c))...)
 	cost, err := sizing.WaitingCost(ctx, c)
 	if err != nil {
 		return nil, err

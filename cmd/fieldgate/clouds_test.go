@@ -28,7 +28,7 @@ func TestCloudsPageCanBeCopied(t *testing.T) {
 			t.Errorf("%s\n%v", b, err)
 		}
 	}
-	if blocks != 6 {
+	if blocks != 7 {
 		t.Errorf("%d blocks", blocks)
 	}
 	for _, p := range platforms.Limits() {

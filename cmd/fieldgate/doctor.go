@@ -72,6 +72,9 @@ func doctorConfig(ctx context.Context, o *options, socket string, c *config.Conf
 		p.Now = buildTime() // as the gateway, on a board whose clock is not set
 	}
 	p.Running, p.Unknown = runningGateway(ctx, o, socket, c)
+	if c.ToEnrol() {
+		p.Config = c.WithoutBroker(waitsForIdentity)
+	}
 	return p
 }
 

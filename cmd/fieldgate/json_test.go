@@ -91,6 +91,10 @@ func TestJSONOfEveryCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	on, off := []string{"-c", running.path("fieldgate.toml")}, []string{"-c", stopped.path("fieldgate.toml")}
+	claimed := newFakeAWS(t).gateway()
+	retiring := newGateway(t, "mqtt://127.0.0.1:1", waveSensor)
+	retiring.running()
+	retiring.stop()
 	documented := documentedMembers(t)
 	covered := map[string]bool{}
 	for _, v := range []struct {
@@ -118,6 +122,8 @@ func TestJSONOfEveryCommand(t *testing.T) {
 		{"modbus write", append([]string{port, "8", "--unit", "3", "--address", "7", "--yes"}, off...), exitDone},
 		{"init", []string{"-o", filepath.Join(t.TempDir(), "etc", "f.toml"), "--yes", "--broker", "none", "--no-scan"}, exitDone},
 		{"reload", on, exitDone},
+		{"enrol aws", []string{"-c", claimed.path("fieldgate.toml"), "--state-dir", claimed.dir}, exitDone},
+		{"retire", []string{"-c", retiring.path("fieldgate.toml"), "--state-dir", retiring.dir, "--no-broker", "--empty", "--export", filepath.Join(t.TempDir(), "waiting")}, exitDone},
 		{"tail", append([]string{"wave"}, on...), exitDone},
 	} {
 		covered[v.command] = true

@@ -128,7 +128,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
 	root.AddCommand(runCommand(o), demoCommand(), checkCommand(o), readCommand(o), statusCommand(o), topCommand(o), tailCommand(o), reloadCommand(o), verifyCommand(o), queueCommand(o), versionCommand())
-	root.AddCommand(scanCommand(o), recordCommand(o), modbusCommand(o), doctorCommand(o), unitCommand(o), initCommand(o))
+	root.AddCommand(scanCommand(o), recordCommand(o), modbusCommand(o), doctorCommand(o), unitCommand(o), initCommand(o), enrolCommand(o), retireCommand(o))
 	for _, c := range root.Commands() {
 		args := c.Args
 		if args == nil {

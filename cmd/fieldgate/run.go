@@ -18,6 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/kit/board"
+	"github.com/fieldgate/fieldgate/internal/enrol"
 	"github.com/fieldgate/fieldgate/internal/gateway"
 	"github.com/fieldgate/fieldgate/internal/homeassistant"
 	"github.com/fieldgate/fieldgate/internal/launch"
@@ -70,9 +71,12 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 		return err
 	}
 	good := filepath.Join(places.State, "last-good.json")
-	files := launch.Files{Config: o.config, Good: good, Catalogue: catalogue()}
+	files := launch.Files{Config: o.config, Enrolled: filepath.Join(enrol.Dir(places.State), config.EnrolledFile), Good: good, Catalogue: catalogue()}
 	onTrial := trial.Open(places.State)
 	choice, err := files.Choose(named)
+	if err == nil && choice.Config.Enrol.Template != "" {
+		choice, err = finishEnrolment(files, choice, places, named, log)
+	}
 	if err != nil && onTrial != nil {
 		// Not a configError: the service manager has to start the former program.
 		return onTrial.Fail(fmt.Errorf("version %s cannot use the configuration: %v", version, err))
@@ -106,7 +110,7 @@ type program struct {
 	*options
 	places  config.Places
 	good    string // file of the last configuration that worked
-	hangup  <-chan os.Signal
+	hangup  chan os.Signal
 	level   *slog.LevelVar
 	log     *slog.Logger
 	lines   *loghandler.Ring
@@ -121,17 +125,21 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 		p.log.Error("the new configuration cannot be used; continuing with the last good one", "problem", problem)
 	}
 	cfg := l.Config
-	for _, w := range slices.Concat(cfg.Warnings(), homeassistant.Warnings(cfg)) {
+	for _, w := range slices.Concat(cfg.Warnings(), homeassistant.Warnings(cfg), enrol.Leftover(cfg)) {
 		p.log.Warn("configuration", "warning", w)
 	}
 	if err := p.places.Make(cfg); err != nil {
 		return err
 	}
 	cfg.Buffer.Path, cfg.Control.Socket = p.places.Store(cfg), p.places.Socket(cfg)
+	if cfg.ToEnrol() {
+		defer p.enrol(ctx, cfg)()
+		cfg = cfg.WithoutBroker(waitsForIdentity)
+	}
 	buses, here := openBuses(p.log), board.Here()
 	err := gateway.Run(ctx, gateway.Options{
 		Config: cfg, ConfigState: l.State, Problems: l.Problems,
-		Check: func() (*config.Config, error) { return p.load() },
+		Check: p.reloaded,
 		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Board: here.Model, System: here.System, Trial: p.trial, Built: buildTime(),
 		Started: func() {
 			p.started = true
@@ -153,7 +161,7 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 }
 
 // hangups turns SIGHUP into wishes to reload.
-func hangups(ctx context.Context) <-chan os.Signal {
+func hangups(ctx context.Context) chan os.Signal {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGHUP)
 	context.AfterFunc(ctx, func() { signal.Stop(c) })

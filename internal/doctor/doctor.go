@@ -15,6 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/drivers/kit/board"
 	"github.com/fieldgate/fieldgate/internal/contract"
 	"github.com/fieldgate/fieldgate/internal/credential"
+	"github.com/fieldgate/fieldgate/internal/enrol"
 	"github.com/fieldgate/fieldgate/internal/homeassistant"
 )
 
@@ -64,7 +65,7 @@ func Examine(ctx context.Context, p Config) []Check {
 		checks = append(checks, Check{"board", OK, name, ""})
 	}
 	checks = append(checks, p.clock(ctx))
-	for _, w := range slices.Concat(p.Config.Warnings(), homeassistant.Warnings(p.Config)) {
+	for _, w := range slices.Concat(p.Config.Warnings(), homeassistant.Warnings(p.Config), enrol.Leftover(p.Config)) {
 		checks = append(checks, Check{"configuration", Warn, w, ""})
 	}
 	checks = append(checks, p.store()...)

@@ -29,6 +29,7 @@ type Choice struct {
 // Files are where configurations are.
 type Files struct {
 	Config    string // the current one
+	Enrolled  string // what enrolment added to it, see config.ReadSources
 	Good      string // the last one that worked
 	Catalogue config.Catalogue
 }
@@ -37,7 +38,7 @@ type Files struct {
 // problems. A file that the user named and that does not exist is a mistake of the user, and no
 // other is looked for.
 func (f Files) Choose(named bool) (Choice, error) {
-	sources, err := config.ReadSources(f.Config)
+	sources, err := config.ReadSources(f.Config, f.Enrolled)
 	if err == nil {
 		c, problems := config.Parse(sources, f.Catalogue)
 		if problems == nil {

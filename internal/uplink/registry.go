@@ -13,8 +13,8 @@ const registry = "retained"
 // Register remembers in the store on which topics this configuration keeps a retained message, and
 // clears those on which an earlier one did.
 func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[string]bool, log *slog.Logger) error {
-	known := map[string]bool{}
-	if err := store.Each(ctx, registry, func(topic string, _ []byte) error { known[topic] = true; return nil }); errors.Is(err, buffer.ErrNotDurable) {
+	known, err := Registered(ctx, store)
+	if errors.Is(err, buffer.ErrNotDurable) {
 		return nil // the start that has a store does it
 	} else if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[s
 			continue
 		}
 		u.Set(topic, nil, func() {
-			if err := store.Update(context.Background(), func(tx *buffer.Tx) error { return tx.Delete(registry, topic) }); err != nil {
+			if err := Forget(context.Background(), store, topic); err != nil {
 				log.Warn("a cleared topic cannot be forgotten", "topic", topic, "err", err)
 			}
 		})
@@ -38,7 +38,7 @@ func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[s
 	if len(added) == 0 {
 		return nil
 	}
-	err := store.Update(ctx, func(tx *buffer.Tx) error {
+	err = store.Update(ctx, func(tx *buffer.Tx) error {
 		for _, topic := range added {
 			if err := tx.Put(registry, topic, []byte{}); err != nil {
 				return err
@@ -52,4 +52,17 @@ func (u *Uplink) Register(ctx context.Context, store *buffer.Store, topics map[s
 		return nil
 	}
 	return err
+}
+
+// Registered returns the topics on which this configuration, or an earlier one, keeps a retained
+// message that was not cleared.
+func Registered(ctx context.Context, store *buffer.Store) (map[string]bool, error) {
+	topics := map[string]bool{}
+	err := store.Each(ctx, registry, func(topic string, _ []byte) error { topics[topic] = true; return nil })
+	return topics, err
+}
+
+// Forget removes a topic that was cleared.
+func Forget(ctx context.Context, store *buffer.Store, topic string) error {
+	return store.Update(ctx, func(tx *buffer.Tx) error { return tx.Delete(registry, topic) })
 }

@@ -66,27 +66,35 @@ func (u *Uplink) render(g *group) (Message, error) {
 		}
 		return Message{Topic: reply.Topic, Payload: reply.Payload, Correlation: reply.Correlation, ContentType: "application/json", Priority: priorityEvents}, err
 	}
-	kind, fields, err := event.Decode(r.Body)
+	kind, text, err := RenderEvent(u.cfg.Gateway, u.cfg.Clock, &r, g.loss)
 	if err != nil {
 		return Message{}, err
 	}
-	head := contract.EventHead{V: contract.Version, Gateway: cmp.Or(r.Gateway, u.cfg.Gateway), Run: r.Run, N: r.Seq, Up: r.Up.Seconds()}
-	if t, ok := u.cfg.Clock.Time(r.Kernel, r.Up); ok {
+	return Message{Topic: u.cfg.Topics.Event(kind), Payload: text, ContentType: "application/json", Priority: priorityEvents}, nil
+}
+
+// RenderEvent returns the kind and the document of an event in the store. gateway is whose it is if
+// the record does not name another; loss, if it is not nil, is the part of its ranges to report.
+func RenderEvent(gateway string, times Times, r *buffer.Record, loss []contract.Loss) (kind string, text []byte, err error) {
+	kind, fields, err := event.Decode(r.Body)
+	if err != nil {
+		return "", nil, err
+	}
+	head := contract.EventHead{V: contract.Version, Gateway: cmp.Or(r.Gateway, gateway), Run: r.Run, N: r.Seq, Up: r.Up.Seconds()}
+	if t, ok := times.Time(r.Kernel, r.Up); ok {
 		head.TS = contract.Time{Time: t}
 	}
-	text, err := json.Marshal(head)
-	if err != nil {
-		return Message{}, fmt.Errorf("event %s: %w", kind, err)
+	text, err = json.Marshal(head)
+	if err == nil && loss != nil {
+		fields, err = json.Marshal(contract.LossEvent{Loss: loss})
 	}
-	if g.loss != nil {
-		if fields, err = json.Marshal(contract.LossEvent{Loss: g.loss}); err != nil {
-			return Message{}, fmt.Errorf("event %s: %w", kind, err)
-		}
+	if err != nil {
+		return "", nil, fmt.Errorf("event %s: %w", kind, err)
 	}
 	if len(fields) > len("{}") {
 		text = append(append(text[:len(text)-1], ','), fields[1:]...)
 	}
-	return Message{Topic: u.cfg.Topics.Event(kind), Payload: text, ContentType: "application/json", Priority: priorityEvents}, nil
+	return kind, text, nil
 }
 
 func (u *Uplink) renderReadings(g *group) (Message, error) {

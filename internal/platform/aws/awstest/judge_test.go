@@ -61,7 +61,7 @@ func TestJudge(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "as documented") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if made, things := s.Certificates(); made != 1 || len(things) != 1 {
-		t.Errorf("%d certificates, things %q", made, things)
+	if made, things := s.Certificates(); len(made) != 1 || len(things) != 1 {
+		t.Errorf("%d certificates, things %q", len(made), things)
 	}
 }

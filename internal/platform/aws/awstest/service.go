@@ -33,6 +33,9 @@ type Service struct {
 	Templates map[string]string // topic prefix that each template gives, by name; set before Serve
 	faults    map[string][]int  // codes to reject with, by operation ("update", "get", "start-next" …)
 	requests  map[string]int    // that came, by operation
+
+	Authority *Authority         // signs certificates; set before the first request
+	Seen      func(event string) // is told of what the identity service does, before it answers; set before the first request
 }
 
 // Serve connects a Service to a broker, and returns when it hears requests.
