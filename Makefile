@@ -55,7 +55,8 @@ lint:
 docs:
 	go test -tags $(TAGS) ./drivers/all -run TestDriversPage -update
 	go test -tags $(TAGS) ./drivers/modbus -run TestProfilesPage -update
-	go test -tags $(TAGS) ./cmd/fieldgate -run TestWordsAreDocumented -update
+	go test -tags $(TAGS) ./cmd/fieldgate -run 'TestWordsAreDocumented|TestHandbookCommandLine' -update
+	go test -tags $(TAGS) ./internal/health -run TestMetricsTable -update
 	go test -tags $(TAGS) ./mqtt -run TestConformanceTable -update
 
 # The unit is good systemd and gives away few rights: exposure at most 1.5 of 10, also with the drop-in that the example's

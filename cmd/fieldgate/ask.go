@@ -42,6 +42,9 @@ func statusCommand(o *options) *cobra.Command {
 					case <-cmd.Context().Done():
 					case <-time.After(time.Second):
 					}
+					if err != nil { // a gateway that starts meanwhile may be elsewhere
+						client = dial(o, socket, io.Discard)
+					}
 					s, err = client.Status(cmd.Context())
 				}
 				return checkStatus(cmd.OutOrStdout(), s, err)

@@ -149,3 +149,26 @@ func TestWhatPeopleType(t *testing.T) {
 		t.Errorf("--version: %q", out)
 	}
 }
+
+// TestWaitingBeforeTheGatewayIsThere: status --wait finds a gateway that starts meanwhile, also if
+// another place has the folder of an earlier one.
+func TestWaitingBeforeTheGatewayIsThere(t *testing.T) {
+	m := newMosquitto(t)
+	p := newPerson(t)
+	p.write("fg.toml", strings.Replace(aPerson, "mqtt://127.0.0.1:1", m.url(), 1))
+	p.env = append(p.env, "XDG_RUNTIME_DIR="+filepath.Join(p.home, "session"))
+	if out, err := exec.Command("install", "-d", "-m", "700", "-o", "65534", filepath.Join(p.home, "session"), filepath.Join(p.home, ".local"),
+		filepath.Join(p.home, ".local/state"), filepath.Join(p.home, ".local/state/fieldgate")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	waiting := p.command("status", "-c", "fg.toml", "--check", "--wait", "10s")
+	var out syncBuffer
+	waiting.Stdout, waiting.Stderr = &out, &out
+	if err := waiting.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.runs("fg.toml")
+	if err := waiting.Wait(); err != nil || !strings.HasPrefix(out.String(), "online; 1 of 1 sensors ok") {
+		t.Errorf("%v: %s", err, &out)
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -13,7 +15,8 @@ import (
 
 var pagesDir = flag.String("pages", "", "write the man pages and the completions of the packages into this `directory`")
 
-// TestPages makes a man page of every command and completions for three shells. It is a test so
+// TestPages makes a man page of every command and of the configuration, and completions for three
+// shells. It is a test so
 // that what makes them is no part of the program. SOURCE_DATE_EPOCH is the date of the pages.
 func TestPages(t *testing.T) {
 	dir := *pagesDir
@@ -31,6 +34,7 @@ func TestPages(t *testing.T) {
 	if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "fieldgate", Manual: "fieldgate"}, man); err != nil {
 		t.Fatal(err)
 	}
+	writeConfigurationManual(t, man, dateOfPages())
 	for shell, write := range map[string]func(file string) error{
 		"bash": func(file string) error { return root.GenBashCompletionFileV2(file, true) },
 		"zsh":  root.GenZshCompletionFile,
@@ -54,4 +58,13 @@ func TestPages(t *testing.T) {
 		}
 	}
 	walk(root)
+}
+
+// dateOfPages is that of SOURCE_DATE_EPOCH, or today.
+func dateOfPages() string {
+	at := time.Now()
+	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		at = time.Unix(s, 0)
+	}
+	return at.UTC().Format(time.DateOnly)
 }
