@@ -192,7 +192,12 @@ func (r *rig) jobs() (list []command.Request) {
 // reply sends what the ledger answers to a request, in the dialect's form.
 func (r *rig) reply(q command.Request, state string) {
 	r.t.Helper()
-	text, err := json.Marshal(contract.Reply{V: 1, State: state, Op: q.Name, Error: "why\nso", Result: json.RawMessage(`{"a":1}`)})
+	r.replyWith(q, contract.Reply{V: 1, State: state, Op: q.Name, Error: "why\nso", Result: json.RawMessage(`{"a":1}`)})
+}
+
+func (r *rig) replyWith(q command.Request, reply contract.Reply) {
+	r.t.Helper()
+	text, err := json.Marshal(reply)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ type Service struct {
 	Templates map[string]string // topic prefix that each template gives, by name; set before Serve
 	faults    map[string][]int  // codes to reject with, by operation ("update", "get", "start-next" …)
 	requests  map[string]int    // that came, by operation
+
+	// Delay is how long requests wait before they are looked at; set before they come.
+	Delay time.Duration
 }
 
 // Serve connects a Service to a broker, and returns when it hears requests.
@@ -47,7 +50,14 @@ func Serve(ctx context.Context, broker string, dial func(context.Context, *url.U
 	var err error
 	s.client, err = mqtt.New(mqtt.Config{
 		URLs: []string{broker}, ClientID: "aws", Dial: dial, Subscriptions: subscriptions, Log: slog.New(slog.DiscardHandler),
-		Handler: func(_ context.Context, m *mqtt.Message) error { s.handle(m); return nil },
+		Handler: func(_ context.Context, m *mqtt.Message) error {
+			if s.Delay > 0 {
+				time.AfterFunc(s.Delay, func() { s.handle(m) })
+				return nil
+			}
+			s.handle(m)
+			return nil
+		},
 		OnEvent: func(e mqtt.Event) {
 			if e.Kind == mqtt.Connected {
 				select {
