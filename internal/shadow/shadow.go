@@ -158,7 +158,8 @@ func compact(v json.RawMessage) []byte {
 	return b.Bytes()
 }
 
-// adopt makes d the desired document, which came by Adopt or Desired. ignored is why a newer one was not taken, or "".
+// adopt makes d the desired document, which came by Adopt or by Desired. ignored is why a newer one
+// was not taken, or "".
 func (s *Shadow) adopt(ctx context.Context, d contract.Desired, adopted bool, ignored string) error {
 	settings, origins, rejected := overlay(s.cfg.Base, s.cfg.Limits, d.State)
 	s.mu.Lock()

@@ -25,7 +25,8 @@ func (u *Uplink) SetHeld(sensors map[string]bool) {
 
 // withhold makes the store pass over the streams of a lane whose topic is paused, and over those
 // that SetHeld names, before more is taken: they wait there, however many they are, and all others
-// flow. The readings of a stream that have no time wait without those that have one. A pause has the oldest of what was on its way to probe with, and gives the rest back.
+// flow. The readings of a stream that have no time wait without those that have one. A pause has
+// the oldest of what was on its way to probe with, and gives the rest back.
 func (u *Uplink) withhold(l *lane) {
 	if len(u.pauses)+len(l.withheld)+len(u.held) == 0 {
 		return
