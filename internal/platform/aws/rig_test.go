@@ -37,6 +37,8 @@ type rig struct {
 	client  *mqtt.Client
 	shadow  *shadow.Shadow
 
+	before func() // is called before a wish is adopted; nil: nothing is
+
 	cancel context.CancelFunc
 	ended  chan struct{}
 
@@ -64,8 +66,13 @@ func inBubble(t *testing.T, text string, test func(r *rig)) {
 			t.Fatal(err)
 		}
 		r.dialect = aws.New(c, platform.Parts{
-			Topics:  contract.NewTopics("fieldgate", "gw1"),
-			Adopt:   func(ctx context.Context, d contract.Desired) error { return r.shadow.Adopt(ctx, d) },
+			Topics: contract.NewTopics("fieldgate", "gw1"),
+			Adopt: func(ctx context.Context, d contract.Desired) error {
+				if r.before != nil {
+					r.before()
+				}
+				return r.shadow.Adopt(ctx, d)
+			},
 			Desired: func(context.Context, []byte) error { t.Error("a plain desired document"); return nil },
 			Accept: func(_ context.Context, q command.Request) error {
 				r.mu.Lock()

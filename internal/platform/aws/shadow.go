@@ -36,6 +36,7 @@ type deviceShadow struct {
 	mu        sync.Mutex
 	connected bool
 	known     bool  // wish and cloud are those of the platform
+	adopting  bool  // the wish is not in force yet
 	version   int64 // the newest that was heard of on this connection
 	asked     int64 // the newest that had been when the document was asked for
 	wished    int64 // that of the wish
@@ -114,7 +115,7 @@ func (s *deviceShadow) step(now time.Time) time.Duration {
 	if s.update.ready(now, s.prefix+"/update") {
 		s.update.due = false
 		switch patch := s.patchLocked(); {
-		case !s.known || s.get.token != "" || s.get.due:
+		case !s.known || s.adopting || s.get.token != "" || s.get.due:
 		case len(patch) == 0:
 			s.update.answered() // what was rejected need not be said any more
 		case !same(patch, s.refused):
@@ -192,7 +193,7 @@ func (s *deviceShadow) got(ctx context.Context, d *document, now time.Time) erro
 	}
 	s.known, s.wished = true, d.Version
 	s.wish, s.cloud = treeIn(d.State.Desired), treeIn(d.State.Reported)
-	s.refused = nil
+	s.refused, s.adopting = nil, true
 	s.mu.Unlock()
 	return s.adopt(ctx, now)
 }
@@ -261,6 +262,7 @@ func (s *deviceShadow) changed(ctx context.Context, patch tree, version int64, n
 	before := s.wish
 	s.wish = merge(s.wish, patch)
 	unchanged := len(difference(before, s.wish)) == 0
+	s.adopting = !unchanged
 	s.mu.Unlock()
 	if unchanged {
 		return nil
@@ -268,7 +270,8 @@ func (s *deviceShadow) changed(ctx context.Context, patch tree, version int64, n
 	return s.adopt(ctx, now)
 }
 
-// adopt makes the wish that of the gateway. If the store fails the whole is asked for again.
+// adopt makes the wish that of the gateway; adopting is set until then. If the store fails the
+// whole is asked for again.
 func (s *deviceShadow) adopt(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
 	d := contract.Desired{Version: uint64(max(s.wished, 0))}
@@ -281,11 +284,12 @@ func (s *deviceShadow) adopt(ctx context.Context, now time.Time) error {
 	}
 	s.mu.Unlock()
 	err := s.parts.Adopt(ctx, d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adopting = false
 	if err != nil {
-		s.mu.Lock()
 		s.known = false
 		s.get.ask(now)
-		s.mu.Unlock()
 	}
 	return err
 }
@@ -304,7 +308,7 @@ func (s *deviceShadow) rejected(ctx context.Context, rest string, payload []byte
 	switch {
 	case rest == "/get/rejected" && s.get.ours(e.ClientToken) && e.Code == 404: // no document yet: ours makes it
 		s.get.answered()
-		s.known, s.wish, s.cloud, s.wished = true, nil, nil, 0
+		s.known, s.wish, s.cloud, s.wished, s.adopting = true, nil, nil, 0, true
 		s.mu.Unlock()
 		return s.adopt(ctx, now)
 	case rest == "/get/rejected" && s.get.ours(e.ClientToken):
