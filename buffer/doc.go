@@ -204,9 +204,10 @@ package buffer
 // only ever rises, by Split and when RAM overflows. Each lane is taken in the order of positions:
 // that keeps the order of every stream.
 //
-// Hold makes Take pass over some streams of a lane. Segments that hold nothing else are read once
+// Hold makes Take pass over some parts of a lane, which are streams, or what these have of one boot
+// of the kernel. Segments that hold nothing else are read once
 // and then dropped from RAM again. The gap does not cover them any more, and only the lowest of
-// them is remembered per stream. When the stream is free, the gap is extended down to it (hold.go).
+// them is remembered per part. When the part is free, the gap is extended down to it (hold.go).
 // If there are acknowledged records in such segments, a commit stores their bits first.
 //
 // # Room

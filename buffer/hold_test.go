@@ -71,7 +71,7 @@ func TestHeldStreamsStopNoOther(t *testing.T) {
 			closeStore(t, s)
 			s = openAt(t, path, Options{MaxLoss: time.Hour})
 			defer closeStore(t, s)
-			s.Hold(BacklogLane, map[string]bool{"a": true})
+			s.Hold(BacklogLane, map[Part]bool{{Stream: "a"}: true})
 			if got := takeAll(t, s, BacklogLane); got["b"] != tt.others || got["a"] != 0 {
 				t.Fatalf("took %v", got)
 			}
@@ -88,12 +88,12 @@ func TestHeldStreamsStopNoOther(t *testing.T) {
 			// One record to see whether the stream may go on; the others are not looked at again.
 			s.Hold(BacklogLane, nil)
 			probe := s.Take(BacklogLane, 1, 1)
-			s.Hold(BacklogLane, map[string]bool{"a": true})
+			s.Hold(BacklogLane, map[Part]bool{{Stream: "a"}: true})
 			if _, more := s.resident(); len(probe) != 1 || probe[0].Seq != 1 || more {
 				t.Errorf("probe %s, more to look at: %v", seqs(probe), more)
 			}
 			s.Release(probe)
-			s.Hold(BacklogLane, map[string]bool{"b": true})
+			s.Hold(BacklogLane, map[Part]bool{{Stream: "b"}: true})
 			if got := takeAll(t, s, BacklogLane); got["a"] != 3*maxLoads || got["b"] != 0 {
 				t.Errorf("then took %v", got)
 			}
@@ -104,8 +104,8 @@ func TestHeldStreamsStopNoOther(t *testing.T) {
 // Live readings and events are held as well; the front is stored all the same.
 func TestHoldInEachLane(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour})
-	s.Hold(LiveLane, map[string]bool{"a": true})
-	s.Hold(EventLane, map[string]bool{"e": true})
+	s.Hold(LiveLane, map[Part]bool{{Stream: "a"}: true})
+	s.Hold(EventLane, map[Part]bool{{Stream: "e"}: true})
 	for range 2 {
 		mustAppend(t, s, Readings, "a", "x")
 		mustAppend(t, s, Readings, "b", "x")
@@ -130,13 +130,13 @@ func TestHoldInEachLane(t *testing.T) {
 
 // What changes on the disk while a stream is free for a probe is not passed over afterwards.
 func TestGapAfterAProbe(t *testing.T) {
-	a := map[string]bool{"a": true}
+	a := map[Part]bool{{Stream: "a"}: true}
 	passing := func() *shelf { // over the segments 10 to 29
 		sh := &shelf{gapLo: 30, gapHi: 40, liveFrom: 100}
 		for id := uint64(10); id < 30; id++ {
-			seg := &segment{class: normalClass, id: id}
+			seg := &segment{class: normalClass, run: &run{kernel: "k"}, id: id}
 			seg.items = []*item{{segment: seg, pos: id, stream: "a", state: waiting}}
-			sh.pass(seg)
+			sh.pass(seg, a)
 		}
 		return sh
 	}
@@ -149,7 +149,7 @@ func TestGapAfterAProbe(t *testing.T) {
 		{"the first was read", func(sh *shelf) { sh.shrink(10, 11) }, 30, 40},
 		{"more was read than passed over", func(sh *shelf) { sh.shrink(10, 35) }, 35, 40},
 		{"another takes the place of some", func(sh *shelf) { sh.cover(20, 21) }, 10, 40},
-		{"another stream is held", func(sh *shelf) { sh.hold(nil, map[string]bool{"b": true}) }, 30, 40},
+		{"another stream is held", func(sh *shelf) { sh.hold(nil, map[Part]bool{{Stream: "b"}: true}) }, 30, 40},
 		{"reading began before it was free", func(sh *shelf) { sh.shrink(30, 35) }, 30, 40},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestHoldOutlivesTheFile(t *testing.T) {
 	s := newStore(t, Options{MaxLoss: time.Hour, MaxBytes: 8 << 20, Up: func() time.Duration { return time.Minute + time.Since(begin) }})
 	segments(t, s, 2*maxCached, "a", "b")
 	s.Split()
-	s.Hold(BacklogLane, map[string]bool{"a": true})
+	s.Hold(BacklogLane, map[Part]bool{{Stream: "a"}: true})
 	r := s.Take(BacklogLane, 100, 1<<20)
 	s.Ack(r)
 	if err := s.Flush(t.Context()); err != nil {
@@ -216,7 +216,7 @@ func TestHoldBeforeALateOpen(t *testing.T) {
 	s = openAt(t, path, o)
 	defer closeStore(t, s)
 	for lane := range Lane(3) {
-		s.Hold(lane, map[string]bool{"a": true})
+		s.Hold(lane, map[Part]bool{{Stream: "a"}: true})
 	}
 	mustAppend(t, s, Readings, "a", "x")
 	mustAppend(t, s, Readings, "b", "x")
@@ -251,7 +251,7 @@ func BenchmarkTakeHeld(b *testing.B) {
 		}
 	}
 	closeStore(b, s)
-	hold := map[string]bool{"a": true}
+	hold := map[Part]bool{{Stream: "a"}: true}
 	b.Run("look", func(b *testing.B) {
 		takes := 0
 		for b.Loop() {

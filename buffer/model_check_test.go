@@ -16,7 +16,7 @@ func (m *model) take(lane Lane, n, maxBytes int) int {
 	for _, r := range got {
 		id := refOf(r)
 		size += len(r.Body)
-		if m.passing[lane][r.Stream] {
+		if holds(m.passing[lane], Part{r.Stream, r.Kernel}) {
 			m.t.Errorf("took %+v, which is held", id)
 		}
 		want, known := m.bodies[id]
@@ -41,12 +41,12 @@ func (m *model) take(lane Lane, n, maxBytes int) int {
 		if m.retried[id] {
 			continue
 		}
-		if before, ok := m.last[lane][id.stream]; ok && !before.less(id) {
+		if before, ok := m.last[lane][id.stream]; ok && m.ordered(before, id) && !before.less(id) {
 			m.t.Errorf("lane %d: took %+v after %+v", lane, id, before)
 		}
 		id.seq = max(r.Seq, r.SeqTo)
 		m.last[lane][id.stream] = id
-		if before, ok := m.last[BacklogLane][id.stream]; lane == LiveLane && ok && !before.less(id) {
+		if before, ok := m.last[BacklogLane][id.stream]; lane == LiveLane && ok && m.ordered(before, id) && !before.less(id) {
 			m.t.Errorf("live %+v after backlog %+v", id, before)
 		}
 	}
@@ -57,25 +57,48 @@ func (m *model) take(lane Lane, n, maxBytes int) int {
 	return len(got)
 }
 
-// hold lets Take pass over other streams than before: over any, over one less, or over those of
+// ordered reports whether two records of a stream are taken in their order: those of a part that
+// was held may come after all others.
+func (m *model) ordered(a, b ref) bool { return a.run == b.run || !m.apart[a.stream] }
+
+// holdParts tells the store what to pass over.
+func (m *model) holdParts(lane Lane, parts map[Part]bool) {
+	m.passing[lane] = parts
+	for p := range parts {
+		if p.Kernel != "" {
+			m.apart[p.Stream] = true
+		}
+	}
+	m.s.Hold(lane, parts)
+}
+
+// hold lets Take pass over other parts than before: over any, over one less, or over those of
 // before that.
 func (m *model) hold(lane Lane) {
-	streams := maps.Clone(m.passing[lane])
+	parts := maps.Clone(m.passing[lane])
 	switch m.rng.IntN(3) {
 	case 0:
-		streams = map[string]bool{}
+		parts = map[Part]bool{}
 		for _, stream := range []string{"event", "sensor-0", "sensor-1", "sensor-2", "sensor-3"} {
-			if m.rng.IntN(3) == 0 {
-				streams[stream] = true
+			switch m.rng.IntN(6) {
+			case 0, 1:
+				parts[Part{Stream: stream}] = true
+			case 2:
+				for kernel := range m.kernel + 1 {
+					if m.rng.IntN(2) == 0 {
+						parts[Part{stream, fmt.Sprint("kernel ", kernel)}] = true
+					}
+				}
 			}
 		}
 	case 1:
-		delete(streams, fmt.Sprint("sensor-", m.rng.IntN(4)))
+		stream := fmt.Sprint("sensor-", m.rng.IntN(4))
+		maps.DeleteFunc(parts, func(p Part, _ bool) bool { return p.Stream == stream })
 	default:
-		streams = m.earlier[lane]
+		parts = m.earlier[lane]
 	}
-	m.earlier[lane], m.passing[lane] = m.passing[lane], streams
-	m.s.Hold(lane, streams)
+	m.earlier[lane] = m.passing[lane]
+	m.holdParts(lane, parts)
 }
 
 func (m *model) ack(lane Lane) {
@@ -196,8 +219,7 @@ func (m *model) drain() {
 	m.s.Split()
 	m.hold(BacklogLane)
 	m.hold(EventLane)
-	m.passing[LiveLane] = m.passing[BacklogLane] // what finds no room is live
-	m.s.Hold(LiveLane, m.passing[LiveLane])
+	m.holdParts(LiveLane, m.passing[BacklogLane]) // what finds no room is live
 	m.deliver()
 	m.accounted()
 	m.s.mu.Lock()
@@ -238,7 +260,7 @@ func (m *model) deliver() {
 // accounted checks that every record was delivered, is in the ledger or held.
 func (m *model) accounted() {
 	for r := range m.bodies {
-		if !m.acked[r] && !m.lost[r] && !m.gone[r] && !m.passing[BacklogLane][r.stream] && !m.passing[EventLane][r.stream] {
+		if !m.acked[r] && !m.lost[r] && !m.gone[r] && !holds(m.passing[BacklogLane], Part{r.stream, m.kernels[r.run]}) && !holds(m.passing[EventLane], Part{r.stream, m.kernels[r.run]}) {
 			m.t.Errorf("%+v is neither delivered nor in the ledger", r)
 		}
 	}

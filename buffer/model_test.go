@@ -41,22 +41,24 @@ type model struct {
 	bodies    map[ref][]byte
 	durable   map[ref]bool // must survive a crash
 	acked     map[ref]bool
-	lost      map[ref]bool // in the ledger
-	gone      map[ref]bool // not durable at a crash: may be missing
-	thinned   map[ref]bool // in the ledger as part of a bucket
-	refused   map[ref]bool // were dead letters
-	nobody    map[ref]bool // delivered to nobody; true: in the ledger
-	retried   map[ref]bool // and may come again, out of order
-	old       map[ref]int  // above the time to live when appended: kernel boot
-	kernel    int          // that runs now
+	lost      map[ref]bool      // in the ledger
+	gone      map[ref]bool      // not durable at a crash: may be missing
+	thinned   map[ref]bool      // in the ledger as part of a bucket
+	refused   map[ref]bool      // were dead letters
+	nobody    map[ref]bool      // delivered to nobody; true: in the ledger
+	retried   map[ref]bool      // and may come again, out of order
+	old       map[ref]int       // above the time to live when appended: kernel boot
+	kernel    int               // that runs now
+	kernels   map[string]string // of the runs
+	apart     map[string]bool   // streams of which a part was held
 	crashes   int
-	before    string             // the run that Previous is to report
-	committed bool               // the last one has committed something
-	held      [3][]Record        // taken, by queue
-	passing   [3]map[string]bool // given to Hold, by queue
-	earlier   [3]map[string]bool // and before that
-	last      [3]map[string]ref  // last taken of a stream, by queue
-	seqs      map[string]uint64  // of this boot
+	before    string            // the run that Previous is to report
+	committed bool              // the last one has committed something
+	held      [3][]Record       // taken, by queue
+	passing   [3]map[Part]bool  // given to Hold, by queue
+	earlier   [3]map[Part]bool  // and before that
+	last      [3]map[string]ref // last taken of a stream, by queue
+	seqs      map[string]uint64 // of this boot
 }
 
 func TestModel(t *testing.T) {
@@ -76,7 +78,7 @@ func runModel(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	m := &model{t: t, rng: rng, path: filepath.Join(t.TempDir(), "queue.db"),
 		bodies: map[ref][]byte{}, durable: map[ref]bool{}, acked: map[ref]bool{}, lost: map[ref]bool{}, gone: map[ref]bool{},
-		thinned: map[ref]bool{}, refused: map[ref]bool{}, nobody: map[ref]bool{}, retried: map[ref]bool{}, old: map[ref]int{}}
+		thinned: map[ref]bool{}, refused: map[ref]bool{}, nobody: map[ref]bool{}, retried: map[ref]bool{}, old: map[ref]int{}, kernels: map[string]string{}}
 	m.o = Options{
 		MaxLoss:  []time.Duration{0, time.Millisecond, time.Hour}[rng.IntN(3)],
 		MaxBytes: []int64{MinMaxBytes, 2 << 20, 64 << 20}[rng.IntN(3)],
@@ -123,8 +125,10 @@ func (m *model) open() {
 		m.o.KernelBoot = fmt.Sprint("kernel ", m.kernel)
 	}
 	m.s = openAt(m.t, m.path, m.o)
+	m.kernels[m.s.Run()] = m.o.KernelBoot
+	m.apart = map[string]bool{}
 	for lane := range Lane(3) {
-		m.s.Hold(lane, m.passing[lane])
+		m.holdParts(lane, m.passing[lane])
 	}
 	m.seqs = map[string]uint64{}
 	for i := range m.held {

@@ -53,13 +53,13 @@ type Store struct {
 	mu       sync.Mutex
 	shelves  [classCount]shelf
 	streams  [kindCount]map[string]*stream
-	passing  [laneCount]map[string]bool // streams over which Take passes
-	powerUps map[string]time.Duration   // of earlier kernel boots: how long before this one's
-	next     uint64                     // position of the next record
-	inFlight int64                      // taken records
-	front    int                        // cost of the unacknowledged records that are not stored
-	slow     slowness                   // of commits
-	cached   int                        // cost of the resident records that are stored
+	passing  [laneCount]map[Part]bool // over which Take passes
+	powerUps map[string]time.Duration // of earlier kernel boots: how long before this one's
+	next     uint64                   // position of the next record
+	inFlight int64                    // taken records
+	front    int                      // cost of the unacknowledged records that are not stored
+	slow     slowness                 // of commits
+	cached   int                      // cost of the resident records that are stored
 	removed  []removal
 	dirtyAt  time.Duration // when the oldest acknowledgement became pending
 	dirty    int           // segments with pending acknowledgements

@@ -15,8 +15,8 @@ func (s *Store) Take(lane Lane, max, maxBytes int) []Record {
 }
 
 // TakePins takes up to max records and about maxBytes of bodies from a lane, but at least one
-// record if there is any: oldest first within a priority, higher priorities first. It skips the
-// streams that Hold names. The records are then in flight: no limit removes them, and no other Take
+// record if there is any: oldest first within a priority, higher priorities first. It skips what
+// Hold names. The records are then in flight: no limit removes them, and no other Take
 // returns them, before Ack, AckUnrouted, Refuse or Release. What is not in RAM is read from the
 // file; while that fails, nothing of it is taken. The pins are appended to dst[:0].
 func (s *Store) TakePins(dst []Pin, lane Lane, max, maxBytes int) []Pin {
@@ -110,7 +110,7 @@ func (s *Store) takeResidentLocked(sh *shelf, lane Lane, out []Pin, max, maxByte
 				return out, false
 			case s.expiredLocked(seg, it, now):
 				s.loseItemLocked(seg, it, reasonExpired, now)
-			case pass[it.stream]:
+			case holds(pass, Part{it.stream, seg.run.kernel}):
 			case len(out) > 0 && (len(out) >= max || bytes+len(it.body) > maxBytes):
 				return out, true
 			default:

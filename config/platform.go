@@ -101,13 +101,17 @@ func (b *binder) checkPlatform(c *Config, platforms []Platform) (p Platform) {
 	if s := c.MQTT.SessionExpiry; p.SessionMax > 0 && s > p.SessionMax {
 		b.report(b.at("mqtt.session_expiry"), "mqtt.session_expiry is %s: %s keeps sessions for at most %s", DurationText(s), p.Name, DurationText(p.SessionMax))
 	}
-	if longest := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/s/undated"; p.TopicLevels > 0 && strings.Count(longest, "/") >= p.TopicLevels {
-		b.report(b.at("gateway.topic_prefix"), "gateway.topic_prefix has too many levels: topics such as %s have %d, and %s allows %d", longest, strings.Count(longest, "/")+1, p.Name, p.TopicLevels)
+	readings, at := c.Gateway.TopicPrefix+"/"+c.Gateway.ID+"/telemetry/", "gateway.topic_prefix"
+	if before := strings.TrimSuffix(c.Telemetry.Topic, TopicPart); before != "" && !strings.HasPrefix(before, "$") {
+		readings, at = before+readings, "telemetry.topic"
+	}
+	if longest := readings + "s/undated"; p.TopicLevels > 0 && strings.Count(longest, "/") >= p.TopicLevels {
+		b.report(b.at(at), "%s has too many levels: topics such as %s have %d, and %s allows %d", at, longest, strings.Count(longest, "/")+1, p.Name, p.TopicLevels)
 	}
 	for i := range c.Sensors {
-		topic := c.Gateway.TopicPrefix + "/" + c.Gateway.ID + "/telemetry/" + c.Sensors[i].Name + "/undated"
+		topic := readings + c.Sensors[i].Name + "/undated"
 		if p.TopicBytes > 0 && len(topic) > p.TopicBytes {
-			b.report(b.at(fmt.Sprintf("sensor.%d.name", i)), "the topic %s has %d bytes, and %s allows %d: shorten gateway.topic_prefix or the names", topic, len(topic), p.Name, p.TopicBytes)
+			b.report(b.at(fmt.Sprintf("sensor.%d.name", i)), "the topic %s has %d bytes, and %s allows %d: shorten %s or the names", topic, len(topic), p.Name, p.TopicBytes, at)
 		}
 	}
 	if asleep := WillDelay(c.MQTT.Online); c.MQTT.Online > 0 && p.WillDelayMax > 0 && asleep > p.WillDelayMax {
@@ -116,10 +120,11 @@ func (b *binder) checkPlatform(c *Config, platforms []Platform) (p Platform) {
 	return p
 }
 
-// Names of things and of their shadows, as AWS IoT allows them.
+// Names of things, of their shadows and of rules, as AWS IoT allows them.
 var (
 	thingName  = regexp.MustCompile(`^[a-zA-Z0-9:_-]{1,128}$`)
 	shadowName = regexp.MustCompile(`^[a-zA-Z0-9:_-]{1,64}$`)
+	ruleName   = regexp.MustCompile(`^[a-zA-Z0-9_]{1,128}/$`)
 )
 
 // checkThing reports what a platform does not allow of a thing and its shadow.
@@ -153,8 +158,8 @@ func (b *binder) checkTelemetryTopic(topic string, p *Platform) {
 	case !last || before != "" && !strings.HasSuffix(before, "/") || strings.ContainsAny(before, "+#{}") || strings.ContainsFunc(before, unicode.IsControl):
 		b.report(b.at(key), "%s is %q: it must end with /%s, which stands for the topic that readings have otherwise, and have no wildcards", key, topic, TopicPart)
 	case !strings.HasPrefix(topic, "$"):
-	case p.Rules == "" || !rules || len(rule) < 2 || strings.Count(rule, "/") != 1:
-		b.report(b.at(key), "%s is %q: below $ there are only the rules of a platform, such as \"$aws/rules/NAME/%s\" with cloud.platform = \"aws\"", key, topic, TopicPart)
+	case p.Rules == "" || !rules || !ruleName.MatchString(rule):
+		b.report(b.at(key), "%s is %q: below $ there are only the rules of a platform, such as \"$aws/rules/NAME/%s\" with cloud.platform = \"aws\"; NAME has letters, digits and \"_\"", key, topic, TopicPart)
 	}
 }
 

@@ -49,6 +49,7 @@ const bucket = "shadow"
 // kept is what the store keeps.
 type kept struct {
 	Desired  contract.Desired
+	Adopted  bool `json:",omitempty"` // Desired came by Adopt: its version is not of the contract's count
 	Reported contract.Reported
 }
 
@@ -75,7 +76,7 @@ func New(ctx context.Context, c Config) (*Shadow, error) {
 			return nil, fmt.Errorf("shadow: the stored documents: %w", err)
 		}
 	}
-	return s, s.adopt(ctx, s.kept.Desired, "")
+	return s, s.adopt(ctx, s.kept.Desired, s.kept.Adopted, "")
 }
 
 // Desired takes a desired document in. When it returns nil the document was applied, or was
@@ -84,19 +85,19 @@ func New(ctx context.Context, c Config) (*Shadow, error) {
 func (s *Shadow) Desired(ctx context.Context, payload []byte) error {
 	var d contract.Desired
 	if len(bytes.TrimSpace(payload)) == 0 {
-		return s.adopt(ctx, d, "")
+		return s.adopt(ctx, d, false, "")
 	}
 	s.mu.Lock()
-	have := s.kept.Desired
+	have, adopted := s.kept.Desired, s.kept.Adopted
 	s.mu.Unlock()
 	if why := read(payload, &d); why != "" {
 		return s.ignore(ctx, payload, why)
 	}
 	same := d.Version == have.Version && bytes.Equal(compact(d.State), compact(have.State)) // it comes with every connection
-	if d.Version <= have.Version && !same {
+	if d.Version <= have.Version && !same && !adopted {
 		return s.ignore(ctx, payload, fmt.Sprintf("version %d is not above %d, the version in force: raise it with every change", d.Version, have.Version))
 	}
-	return s.adopt(ctx, d, "")
+	return s.adopt(ctx, d, false, "")
 }
 
 // Adopt makes a document the wish, whatever its version: the platform's order is known otherwise.
@@ -108,7 +109,7 @@ func (s *Shadow) Adopt(ctx context.Context, d contract.Desired) error {
 	if same {
 		return nil
 	}
-	return s.adopt(ctx, d, "")
+	return s.adopt(ctx, d, true, "")
 }
 
 // MaxDocument is the size of a desired document, in bytes, beyond which it is refused.
@@ -143,9 +144,9 @@ const whole = "document"
 func (s *Shadow) ignore(ctx context.Context, payload []byte, why string) error {
 	s.cfg.Log.Warn("desired shadow ignored", "why", why, "bytes", len(payload))
 	s.mu.Lock()
-	d := s.kept.Desired
+	d, adopted := s.kept.Desired, s.kept.Adopted
 	s.mu.Unlock()
-	return s.adopt(ctx, d, why)
+	return s.adopt(ctx, d, adopted, why)
 }
 
 // compact returns a JSON value without white space.
@@ -157,14 +158,15 @@ func compact(v json.RawMessage) []byte {
 	return b.Bytes()
 }
 
-// adopt makes d the desired document. ignored is why a newer one was not taken, or "".
-func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) error {
+// adopt makes d the desired document, which came by Adopt or by Desired. ignored is why a newer one
+// was not taken, or "".
+func (s *Shadow) adopt(ctx context.Context, d contract.Desired, adopted bool, ignored string) error {
 	settings, origins, rejected := overlay(s.cfg.Base, s.cfg.Limits, d.State)
 	s.mu.Lock()
 	if ignored != "" {
 		rejected[whole] = cut(ignored)
 	}
-	next := kept{Desired: d, Reported: contract.Reported{
+	next := kept{Desired: d, Adopted: adopted, Reported: contract.Reported{
 		V: contract.Version, Version: s.kept.Reported.Version, DesiredVersion: d.Version,
 		State: stateOf(settings), Rejected: rejected, TS: s.kept.Reported.TS,
 	}}
@@ -176,7 +178,7 @@ func (s *Shadow) adopt(ctx context.Context, d contract.Desired, ignored string) 
 		t, _ := s.cfg.Now()
 		next.Reported.TS = contract.Time{Time: t}
 	}
-	if changed || d.Version != before.Desired.Version || !bytes.Equal(d.State, before.Desired.State) {
+	if changed || adopted != before.Adopted || d.Version != before.Desired.Version || !bytes.Equal(d.State, before.Desired.State) {
 		text, err := json.Marshal(next)
 		if err != nil {
 			return fmt.Errorf("shadow: %w", err)

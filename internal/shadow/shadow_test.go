@@ -230,3 +230,23 @@ func TestRejectedIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestBackFromAPlatform: the version of a wish that a platform had says nothing against a desired
+// document of the contract's form, also after a restart.
+func TestBackFromAPlatform(t *testing.T) {
+	r := newRig(t)
+	r.desired(`{"version":5,"state":{"sensors":{"hall":{"every":"5s"}}}}`)
+	if err := r.shadow.Adopt(t.Context(), contract.Desired{Version: 300, State: json.RawMessage(`{"sensors":{"hall":{"every":"7s"}}}`)}); err != nil {
+		t.Fatal(err)
+	}
+	r.want("3/300 7s []")
+	r.close()
+	r.open()
+	r.desired(`{"version":5,"state":{"sensors":{"hall":{"every":"5s"}}}}`) // still retained
+	r.want("4/5 5s []")
+	r.desired(`{"version":4,"state":{}}`)
+	if d := r.published[len(r.published)-1]; d.Rejected["document"] == "" || r.applied.Sensors["hall"].Every != 5*time.Second {
+		t.Errorf("version 4 after 5: %+v", d)
+	}
+	r.close()
+}

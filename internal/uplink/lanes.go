@@ -18,13 +18,13 @@ const (
 // lane is one of the store's queues on its way out.
 type lane struct {
 	id       buffer.Lane
-	withheld map[string]bool // streams over which the store passes
-	open     assembly        // what may still get company
-	staged   []*group        // what is to be sent, in order
-	inFlight int             // messages
-	bytes    int             // of their payloads
-	passed   int             // messages that other lanes sent while this one waited
-	overdue  uint64          // up to this position readings have waited for company long enough
+	withheld map[buffer.Part]bool // over which the store passes
+	open     assembly             // what may still get company
+	staged   []*group             // what is to be sent, in order
+	inFlight int                  // messages
+	bytes    int                  // of their payloads
+	passed   int                  // messages that other lanes sent while this one waited
+	overdue  uint64               // up to this position readings have waited for company long enough
 }
 
 // group is what becomes one PUBLISH: readings of one sensor and run, or one event.

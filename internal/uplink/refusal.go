@@ -25,7 +25,8 @@ const culpritsMax = 3
 // pause holds back what goes to a topic that the broker refuses.
 type pause struct {
 	lane    *lane
-	stream  string // of readings: all of the lane's go to the topic
+	stream  string          // of readings: all of the lane's go to the topic, or
+	undated map[string]bool // only those of these boots of the kernel, which have no time; nil: all
 	until   time.Time
 	delay   time.Duration
 	staged  bool // one group is staged to find out
@@ -103,6 +104,9 @@ func (u *Uplink) pauseOf(g *group) *pause {
 	p := u.pauses[g.topic]
 	if p == nil {
 		p = &pause{lane: g.lane, stream: g.first().Stream, reach: 1}
+		if p.lane.id != buffer.EventLane && g.topic == u.cfg.Topics.Undated(p.stream) {
+			p.undated = map[string]bool{}
+		}
 		u.pauses[g.topic] = p
 	}
 	return p

@@ -19,7 +19,7 @@ type Queue interface {
 	Run() string
 	Split()
 	TakePins(dst []buffer.Pin, lane buffer.Lane, max, maxBytes int) []buffer.Pin
-	Hold(lane buffer.Lane, streams map[string]bool)
+	Hold(lane buffer.Lane, parts map[buffer.Part]bool)
 	Ack([]buffer.Record)
 	AckUnrouted([]buffer.Record)
 	HoldLosses(hold bool)

@@ -3,6 +3,8 @@ package uplink
 import (
 	"maps"
 	"slices"
+
+	"github.com/fieldgate/fieldgate/buffer"
 )
 
 const (
@@ -23,7 +25,8 @@ func (u *Uplink) SetHeld(sensors map[string]bool) {
 
 // withhold makes the store pass over the streams of a lane whose topic is paused, and over those
 // that SetHeld names, before more is taken: they wait there, however many they are, and all others
-// flow. A pause has the oldest of what was on its way to probe with, and gives the rest back.
+// flow. The readings of a stream that have no time wait without those that have one. A pause has
+// the oldest of what was on its way to probe with, and gives the rest back.
 func (u *Uplink) withhold(l *lane) {
 	if len(u.pauses)+len(l.withheld)+len(u.held) == 0 {
 		return
@@ -35,25 +38,37 @@ func (u *Uplink) withhold(l *lane) {
 		}
 	}
 	share := reachMax / max(swaps, 1)
-	streams := map[string]bool{}
-	maps.Copy(streams, u.held)
+	parts := map[buffer.Part]bool{}
+	for stream := range u.held {
+		parts[buffer.Part{Stream: stream}] = true
+	}
 	var full []*pause
 	for _, p := range u.pauses {
 		switch {
 		case p.lane != l:
 		case p.full(share):
-			streams[p.stream] = true
+			p.parts(parts)
 			full = append(full, p)
 		default:
 			p.from = 0
 		}
 	}
-	if !maps.Equal(streams, l.withheld) {
-		l.withheld = streams
-		u.cfg.Queue.Hold(l.id, streams)
+	if !maps.Equal(parts, l.withheld) {
+		l.withheld = parts
+		u.cfg.Queue.Hold(l.id, parts)
 	}
 	for _, p := range full {
 		u.shed(p, share)
+	}
+}
+
+// parts adds to a set what the store is to pass over for a pause.
+func (p *pause) parts(set map[buffer.Part]bool) {
+	if p.undated == nil {
+		set[buffer.Part{Stream: p.stream}] = true
+	}
+	for kernel := range p.undated {
+		set[buffer.Part{Stream: p.stream, Kernel: kernel}] = true
 	}
 }
 
@@ -104,6 +119,9 @@ func (u *Uplink) shed(p *pause, share int) {
 // keep holds back what goes to a paused topic. What is newer than what the store has of it goes
 // there.
 func (u *Uplink) keep(p *pause, g *group) {
+	if p.undated != nil {
+		p.undated[g.first().Kernel] = true
+	}
 	if p.from > 0 && g.first().Pos > p.from {
 		u.cfg.Queue.Release(u.records(g))
 		return

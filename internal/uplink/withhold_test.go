@@ -139,9 +139,9 @@ type taking struct {
 	holds int
 }
 
-func (q *taking) Hold(of buffer.Lane, streams map[string]bool) {
+func (q *taking) Hold(of buffer.Lane, parts map[buffer.Part]bool) {
 	q.holds++
-	q.Store.Hold(of, streams)
+	q.Store.Hold(of, parts)
 }
 
 // TestPauseOfATopicIsToldTheStoreOnce: nothing goes round in circles while the topic stays refused.

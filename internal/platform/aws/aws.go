@@ -88,7 +88,9 @@ func (d *Dialect) Reply(r event.Reply) event.Reply {
 }
 
 // Trouble implements platform.Dialect.
-func (d *Dialect) Trouble() []string { return append(d.shadow.trouble(), d.jobs.trouble()...) }
+func (d *Dialect) Trouble() []string {
+	return append(d.shadow.trouble(time.Now()), d.jobs.trouble()...)
+}
 
 // Run implements platform.Dialect: it sends requests, and those again that were not answered.
 func (d *Dialect) Run(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -59,8 +60,9 @@ func difference(have, want tree) tree {
 }
 
 // leaves returns a tree with only those leaves of t for which keep says so. keep gets the path as
-// the shadow has it, and may replace the value.
-func leaves(path string, t tree, keep func(path string, v any) (any, bool)) tree {
+// the shadow has it, and what beside has at the same place, nil if that is nothing; it may replace
+// the value.
+func leaves(path string, t, beside tree, keep func(path string, v, other any) (any, bool)) tree {
 	out := tree{}
 	for key, v := range t {
 		at := key
@@ -68,21 +70,15 @@ func leaves(path string, t tree, keep func(path string, v any) (any, bool)) tree
 			at = path + "." + key
 		}
 		if inner, is := v.(tree); is {
-			if below := leaves(at, inner, keep); len(below) > 0 {
+			below, _ := beside[key].(tree)
+			if below := leaves(at, inner, below, keep); len(below) > 0 {
 				out[key] = below
 			}
-		} else if v, ok := keep(at, v); ok {
+		} else if v, ok := keep(at, v, beside[key]); ok {
 			out[key] = v
 		}
 	}
 	return out
-}
-
-// lookup returns the leaves of a tree by their paths.
-func lookup(t tree) map[string]any {
-	all := map[string]any{}
-	leaves("", t, func(path string, v any) (any, bool) { all[path] = v; return v, true })
-	return all
 }
 
 // treeOf returns a value as a JSON object; nil if it is none.
@@ -123,14 +119,11 @@ const (
 // and the room beside the wish permit, and the level of that. What was wished and is in force is
 // written as the wish has it: a Device Shadow compares texts, and "5s" is not "5000ms".
 func reportedTree(r contract.Reported, origins map[string]string, wish tree, level int) (tree, int) {
-	room, wished := documentMax-size(wish), lookup(wish)
+	room := documentMax - size(wish)
 	for ; ; level++ {
-		t := leaves("", treeOf(r.State), func(path string, v any) (any, bool) {
+		t := leaves("", treeOf(r.State), wish, func(path string, v, wished any) (any, bool) {
 			if _, from := origins[path]; from {
-				if as, ok := wished[path]; ok {
-					v = as
-				}
-				return v, level < sayRejected
+				return cmp.Or(wished, v), level < sayRejected
 			}
 			return v, level == sayAll
 		})

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/fieldgate/fieldgate/internal/command"
 	"github.com/fieldgate/fieldgate/internal/contract"
@@ -97,15 +98,19 @@ func (j *jobs) receive(ctx context.Context, rest string, payload []byte, now tim
 			j.next.ask(now)
 		}
 	case rest == "/start-next/accepted":
-		if m.ClientToken == j.next.token {
+		none := m.Execution == nil || m.Execution.JobID == ""
+		if j.next.ours(m.ClientToken) {
 			j.next.answered()
+			if none {
+				j.refused, j.delay = "", 0 // nothing waits for an answer
+			}
 		}
-		if m.Execution != nil && m.Execution.JobID != "" {
+		if !none {
 			j.mu.Unlock()
 			return j.accept(ctx, m.Execution)
 		}
 	case rest == "/start-next/rejected":
-		if m.ClientToken == j.next.token {
+		if j.next.ours(m.ClientToken) {
 			j.next.retry(now, fmt.Sprintf("AWS IoT Jobs rejects start-next (%s %s): check the policy of the certificate (%s/*)", clean(m.Code, 64), clean(m.Message, 128), j.prefix))
 		}
 	case strings.HasSuffix(rest, "/update/accepted"): // notify-next says what comes then
@@ -125,6 +130,7 @@ func (j *jobs) answerRejected(rest, code, message string, now time.Time) {
 	switch code {
 	case "InvalidStateTransition", "TerminalStateReached", "ResourceNotFound":
 		j.log.Info("the job was at its end before its answer came", "job", clean(id, 64), "code", code)
+		j.refused, j.delay = "", 0
 		j.next.ask(now)
 		return
 	}
@@ -196,16 +202,22 @@ func (j *jobs) trouble() (list []string) {
 	return list
 }
 
-// clean returns a text without control characters, of at most max characters.
+// clean returns a text of at most max characters, as the service counts and allows them: UTF-16 has
+// two for some, and none is of Unicode's class C (control, format, private, unassigned).
 func clean(text string, max int) string {
-	text = strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
-			return ' '
+	var b strings.Builder
+	n, cut := 0, 0 // characters, and bytes up to which there is room for "…"
+	for _, c := range strings.ToValidUTF8(text, "?") {
+		if !unicode.IsGraphic(c) {
+			c = ' '
 		}
-		return c
-	}, strings.ToValidUTF8(text, "?"))
-	if r := []rune(text); len(r) > max {
-		return string(r[:max-1]) + "…"
+		if n += utf16.RuneLen(c); n > max {
+			return b.String()[:cut] + "…"
+		}
+		b.WriteRune(c)
+		if n < max {
+			cut = b.Len()
+		}
 	}
-	return text
+	return b.String()
 }

@@ -1,6 +1,8 @@
 package aws_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 func TestJobs(t *testing.T) {
 	inBubble(t, "", func(r *rig) {
 		r.service.AddJob(thing, "before", `{"operation":"restart","args":{"x":1}}`) // while it is away
+		r.settle()
 		r.connect()
 		r.service.AddJob(thing, "second", `{"operation":"flush"}`)
 		r.settle()
@@ -97,6 +100,53 @@ func TestJobIsAnsweredAtLeastOnce(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if q := r.jobs(); len(q) != 5 || len(r.dialect.Trouble()) > 0 {
 			t.Errorf("%d executions came, %q", len(q), r.dialect.Trouble())
+		}
+	})
+}
+
+// TestCharactersOfDetails: whatever a command returns, the service takes the answer.
+func TestCharactersOfDetails(t *testing.T) {
+	inBubble(t, "", func(r *rig) {
+		r.connect()
+		for i, text := range []string{"a\u200bb\ufeff\u00ad", "\ue000", "\u2028", strings.Repeat("x", 3000), strings.Repeat("\U0001f600", 1024), "\U000e0001", "\ufdd0", "\t", "\xff\xfe"} {
+			id := fmt.Sprint("job", i)
+			r.service.AddJob(thing, id, `{"operation":"flush"}`)
+			r.settle()
+			q := r.jobs()
+			result, err := json.Marshal(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.replyWith(q[len(q)-1], contract.Reply{State: contract.Succeeded, Error: text, Result: result})
+			if j := r.service.Job(thing, id); j.Status != "SUCCEEDED" {
+				t.Errorf("%.40q: %+v, %q", text, j.Status, r.dialect.Trouble())
+				r.service.Cancel(thing, id)
+			}
+		}
+	})
+}
+
+// TestCancelledWhileItsAnswerWaits: a job that needs no answer any more is no trouble.
+func TestCancelledWhileItsAnswerWaits(t *testing.T) {
+	inBubble(t, "", func(r *rig) {
+		r.connect()
+		r.service.AddJob(thing, "a", `{"operation":"flush"}`)
+		r.settle()
+		r.service.Reject("jobs/update", 429)
+		r.reply(r.jobs()[0], contract.Succeeded)
+		r.service.Cancel(thing, "a")
+		time.Sleep(time.Hour)
+		if trouble := r.dialect.Trouble(); len(trouble) > 0 {
+			t.Errorf("trouble: %q", trouble)
+		}
+		r.service.AddJob(thing, "b", `{"operation":"flush"}`)
+		r.settle()
+		r.service.Reject("jobs/update", 429)
+		r.reply(r.jobs()[1], contract.Succeeded)
+		r.service.Cancel(thing, "b")
+		r.reply(r.jobs()[1], contract.Succeeded) // it was on its way
+		if trouble := r.dialect.Trouble(); len(trouble) > 0 {
+			t.Errorf("answered after its end: %q", trouble)
 		}
 	})
 }

@@ -37,6 +37,8 @@ type rig struct {
 	client  *mqtt.Client
 	shadow  *shadow.Shadow
 
+	before func() // is called before a wish is adopted; nil: nothing is
+
 	cancel context.CancelFunc
 	ended  chan struct{}
 
@@ -64,8 +66,13 @@ func inBubble(t *testing.T, text string, test func(r *rig)) {
 			t.Fatal(err)
 		}
 		r.dialect = aws.New(c, platform.Parts{
-			Topics:  contract.NewTopics("fieldgate", "gw1"),
-			Adopt:   func(ctx context.Context, d contract.Desired) error { return r.shadow.Adopt(ctx, d) },
+			Topics: contract.NewTopics("fieldgate", "gw1"),
+			Adopt: func(ctx context.Context, d contract.Desired) error {
+				if r.before != nil {
+					r.before()
+				}
+				return r.shadow.Adopt(ctx, d)
+			},
 			Desired: func(context.Context, []byte) error { t.Error("a plain desired document"); return nil },
 			Accept: func(_ context.Context, q command.Request) error {
 				r.mu.Lock()
@@ -192,7 +199,12 @@ func (r *rig) jobs() (list []command.Request) {
 // reply sends what the ledger answers to a request, in the dialect's form.
 func (r *rig) reply(q command.Request, state string) {
 	r.t.Helper()
-	text, err := json.Marshal(contract.Reply{V: 1, State: state, Op: q.Name, Error: "why\nso", Result: json.RawMessage(`{"a":1}`)})
+	r.replyWith(q, contract.Reply{V: 1, State: state, Op: q.Name, Error: "why\nso", Result: json.RawMessage(`{"a":1}`)})
+}
+
+func (r *rig) replyWith(q command.Request, reply contract.Reply) {
+	r.t.Helper()
+	text, err := json.Marshal(reply)
 	if err != nil {
 		r.t.Fatal(err)
 	}

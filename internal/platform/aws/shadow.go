@@ -14,6 +14,10 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
+// foreignFor is how long after it wrote what is reported another client counts as one that will do
+// so again.
+const foreignFor = 2 * retryMax
+
 // A deviceShadow keeps a Device Shadow (developer guide, "Device Shadow MQTT topics" and "Device
 // Shadow service documents") and the gateway's settings together.
 //
@@ -32,6 +36,7 @@ type deviceShadow struct {
 	mu        sync.Mutex
 	connected bool
 	known     bool  // wish and cloud are those of the platform
+	adopting  bool  // the wish is not in force yet
 	version   int64 // the newest that was heard of on this connection
 	asked     int64 // the newest that had been when the document was asked for
 	wished    int64 // that of the wish
@@ -39,12 +44,15 @@ type deviceShadow struct {
 	cloud     tree  // state.reported as the platform has it
 	settings  contract.Reported
 	origins   map[string]string
-	level     int  // how little is reported, see reportedTree
-	sent      tree // the patch that is under way
-	refused   tree // a patch that the service will never take; nil: none
+	level     int    // how little is reported, see reportedTree
+	sent      tree   // the patch that is under way
+	taken     string // the client token of the last update that the service took
+	refused   tree   // a patch that the service will never take; nil: none
 	get       request
 	update    request
-	polled    time.Time // when the document was last asked for
+	polled    time.Time     // when the document was last asked for
+	foreign   time.Time     // when another client last wrote what is reported
+	peace     time.Duration // after which that is put right the next time
 }
 
 // A document is a message of the service.
@@ -101,10 +109,16 @@ func (s *deviceShadow) step(now time.Time) time.Duration {
 		s.get.begin(now, s.tokens())
 		s.publish("/get", tree{"clientToken": s.get.token})
 	}
-	s.update.ask(now) // to compare; there may be nothing to send
+	if !s.update.due {
+		s.update.ask(now) // to compare; there may be nothing to send
+	}
 	if s.update.ready(now, s.prefix+"/update") {
 		s.update.due = false
-		if patch := s.patchLocked(); s.known && s.get.token == "" && !s.get.due && len(patch) > 0 {
+		switch patch := s.patchLocked(); {
+		case !s.known || s.adopting || s.get.token != "" || s.get.due:
+		case len(patch) == 0:
+			s.update.answered() // what was rejected need not be said any more
+		case !same(patch, s.refused):
 			s.sent = patch
 			s.update.begin(now, s.tokens())
 			s.publish("/update", tree{"state": tree{"reported": patch}, "clientToken": s.update.token})
@@ -121,16 +135,15 @@ func (s *deviceShadow) publish(topic string, payload tree) {
 	s.parts.Uplink().Publish(s.prefix+topic, text)
 }
 
-// patchLocked returns what to report; nil if that is in the cloud, or will never be taken.
+// patchLocked returns what to report: empty if that is in the cloud.
 func (s *deviceShadow) patchLocked() tree {
 	want, level := reportedTree(s.settings, s.origins, s.wish, s.level)
 	s.level = level
-	patch := difference(s.cloud, want)
-	if s.refused != nil && len(difference(s.refused, patch)) == 0 && len(difference(patch, s.refused)) == 0 {
-		return nil
-	}
-	return patch
+	return difference(s.cloud, want)
 }
+
+// same reports whether two patches are equal.
+func same(a, b tree) bool { return len(difference(a, b)) == 0 && len(difference(b, a)) == 0 }
 
 // receive takes in a message whose topic begins with the prefix; rest is what follows it.
 func (s *deviceShadow) receive(ctx context.Context, rest string, payload []byte, now time.Time) error {
@@ -165,8 +178,8 @@ func (s *deviceShadow) receive(ctx context.Context, rest string, payload []byte,
 // counts from 1.
 func (s *deviceShadow) got(ctx context.Context, d *document, now time.Time) error {
 	s.mu.Lock()
-	ours := d.ClientToken != "" && d.ClientToken == s.get.token
-	if !ours && d.Version < s.wished {
+	ours := s.get.ours(d.ClientToken)
+	if !ours && (!s.known || d.Version < s.wished) {
 		s.mu.Unlock()
 		return nil
 	}
@@ -180,7 +193,7 @@ func (s *deviceShadow) got(ctx context.Context, d *document, now time.Time) erro
 	}
 	s.known, s.wished = true, d.Version
 	s.wish, s.cloud = treeIn(d.State.Desired), treeIn(d.State.Reported)
-	s.refused = nil
+	s.refused, s.adopting = nil, true
 	s.mu.Unlock()
 	return s.adopt(ctx, now)
 }
@@ -197,11 +210,12 @@ func treeIn(text json.RawMessage) (t tree) {
 func (s *deviceShadow) updated(ctx context.Context, d *document, now time.Time) error {
 	s.mu.Lock()
 	switch {
-	case d.ClientToken != "" && d.ClientToken == s.update.token:
-		s.cloud, s.sent = merge(s.cloud, s.sent), nil
+	case s.update.ours(d.ClientToken):
+		s.cloud, s.sent, s.taken = merge(s.cloud, s.sent), nil, d.ClientToken
 		s.update.answered()
+	case d.ClientToken != "" && d.ClientToken == s.taken: // once more
 	case d.State.Reported != nil && s.known: // somebody else wrote what is ours
-		s.get.ask(now)
+		s.overwritten(now)
 	}
 	s.mu.Unlock()
 	if string(d.State.Desired) == "null" { // the section is gone
@@ -211,6 +225,23 @@ func (s *deviceShadow) updated(ctx context.Context, d *document, now time.Time) 
 		return nil
 	}
 	return s.changed(ctx, treeIn(d.State.Desired), d.Version, now)
+}
+
+// overwritten asks for the document because another client wrote what is reported. The first time
+// that is put right at once, then after growing delays: the other may do the same with ours.
+func (s *deviceShadow) overwritten(now time.Time) {
+	if now.Sub(s.foreign) > foreignFor {
+		s.peace = 0
+	}
+	s.foreign = now
+	if s.get.due {
+		return
+	}
+	s.get.ask(now)
+	if s.get.token == "" {
+		s.get.at = now.Add(s.peace)
+	}
+	s.peace = min(max(2*s.peace, retryMin), retryMax)
 }
 
 // changed takes in a patch of desired; nil: another part of the document changed. A version may
@@ -230,15 +261,17 @@ func (s *deviceShadow) changed(ctx context.Context, patch tree, version int64, n
 	s.wished = version
 	before := s.wish
 	s.wish = merge(s.wish, patch)
-	same := len(difference(before, s.wish)) == 0
+	unchanged := len(difference(before, s.wish)) == 0
+	s.adopting = !unchanged
 	s.mu.Unlock()
-	if same {
+	if unchanged {
 		return nil
 	}
 	return s.adopt(ctx, now)
 }
 
-// adopt makes the wish that of the gateway. If the store fails the whole is asked for again.
+// adopt makes the wish that of the gateway; adopting is set until then. If the store fails the
+// whole is asked for again.
 func (s *deviceShadow) adopt(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
 	d := contract.Desired{Version: uint64(max(s.wished, 0))}
@@ -251,11 +284,12 @@ func (s *deviceShadow) adopt(ctx context.Context, now time.Time) error {
 	}
 	s.mu.Unlock()
 	err := s.parts.Adopt(ctx, d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adopting = false
 	if err != nil {
-		s.mu.Lock()
 		s.known = false
 		s.get.ask(now)
-		s.mu.Unlock()
 	}
 	return err
 }
@@ -272,23 +306,23 @@ func (s *deviceShadow) rejected(ctx context.Context, rest string, payload []byte
 	}
 	s.mu.Lock()
 	switch {
-	case rest == "/get/rejected" && e.ClientToken == s.get.token && e.Code == 404: // no document yet: ours makes it
+	case rest == "/get/rejected" && s.get.ours(e.ClientToken) && e.Code == 404: // no document yet: ours makes it
 		s.get.answered()
-		s.known, s.wish, s.cloud, s.wished = true, nil, nil, 0
+		s.known, s.wish, s.cloud, s.wished, s.adopting = true, nil, nil, 0, true
 		s.mu.Unlock()
 		return s.adopt(ctx, now)
-	case rest == "/get/rejected" && e.ClientToken == s.get.token:
+	case rest == "/get/rejected" && s.get.ours(e.ClientToken):
 		s.get.retry(now, s.why("the request for the Device Shadow", e.Code, e.Message))
 		if permanent(e.Code) {
 			s.get.at = now.Add(pollEvery)
 		}
-	case rest == "/update/rejected" && e.ClientToken == s.update.token && e.Code == 413 && s.level < sayRejected:
+	case rest == "/update/rejected" && s.update.ours(e.ClientToken) && e.Code == 413 && s.level < sayRejected:
 		s.update.answered()
 		s.level++
-	case rest == "/update/rejected" && e.ClientToken == s.update.token && e.Code == 409:
-		s.update.answered()
+	case rest == "/update/rejected" && s.update.ours(e.ClientToken) && e.Code == 409: // only the whole document says with what it is in conflict
+		s.update.retry(now, s.why("what the gateway reports to the Device Shadow", e.Code, e.Message))
 		s.get.ask(now)
-	case rest == "/update/rejected" && e.ClientToken == s.update.token:
+	case rest == "/update/rejected" && s.update.ours(e.ClientToken):
 		s.update.retry(now, s.why("what the gateway reports to the Device Shadow", e.Code, e.Message))
 		if permanent(e.Code) {
 			s.refused, s.update.due = s.sent, false
@@ -318,13 +352,16 @@ func (s *deviceShadow) why(what string, code int, message string) string {
 }
 
 // trouble says what does not work.
-func (s *deviceShadow) trouble() (list []string) {
+func (s *deviceShadow) trouble(now time.Time) (list []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range []*request{&s.get, &s.update} {
 		if r.why != "" {
 			list = append(list, r.why)
 		}
+	}
+	if s.peace > retryMin && now.Sub(s.foreign) <= foreignFor {
+		list = append(list, fmt.Sprintf("another client writes what the gateway reports to the Device Shadow: let each gateway have a thing of its own (cloud.thing is %q), and write only desired", s.thing))
 	}
 	if s.level >= sayCount {
 		list = append(list, fmt.Sprintf("the Device Shadow has no room for what is rejected: desired has %d bytes, and desired and reported have 8 KB together", size(s.wish)))

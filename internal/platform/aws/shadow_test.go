@@ -47,6 +47,25 @@ func TestWishWhileAway(t *testing.T) {
 	}
 }
 
+// TestNothingIsReportedMeanwhile: while a wish is taken in, the settings of before are not reported
+// beside it.
+func TestNothingIsReportedMeanwhile(t *testing.T) {
+	inBubble(t, "", func(r *rig) {
+		r.service.Desire(thing, "", patch(t, `{"sensors":{"hall":{"every":"5s"}}}`))
+		r.settle()
+		r.before = func() {
+			r.dialect.Report(r.shadow.Reported()) // somebody wakes it
+			time.Sleep(10 * time.Millisecond)
+		}
+		r.connect()
+		r.service.Desire(thing, "", patch(t, `{"sensors":{"hall":{"every":"6s"}}}`))
+		r.settle()
+		if _, reported, _ := r.service.Shadow(thing, ""); in(reported, "sensors", "hall", "every") != "6s" || r.service.Requests("update") != 4 {
+			t.Errorf("%d updates, want 2 and the test's 2; reported %v", r.service.Requests("update"), reported)
+		}
+	})
+}
+
 // TestChangesOfTheWish: each way in which a wish changes reaches the settings and is reported.
 func TestChangesOfTheWish(t *testing.T) {
 	inBubble(t, "", func(r *rig) {

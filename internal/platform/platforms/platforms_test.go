@@ -78,6 +78,23 @@ func TestALPNByThePort(t *testing.T) {
 	}
 }
 
+// TestThingsAndRules: names and topics that AWS IoT has are taken.
+func TestThingsAndRules(t *testing.T) {
+	for _, text := range []string{
+		"thing = \"a:b_c-1\"\nshadow = \"s:1\"\n",
+		"[telemetry]\ntopic = \"$aws/rules/in_gest1/{topic}\"\n[gateway]\ntopic_prefix = \"a/b/c/d\"\n",
+		"[telemetry]\ntopic = \"site/{topic}\"\n[gateway]\ntopic_prefix = \"a/b/c\"\n",
+	} {
+		text = "[cloud]\nplatform = \"aws\"\n" + text
+		if !strings.Contains(text, "[gateway]") {
+			text += "[gateway]\n"
+		}
+		if _, err := parse(t, text+"id = \"gw\"\n[mqtt]\nurls = [\"mqtts://b\"]\n"); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 // TestWhatAPlatformCannotDo is a mistake at its key.
 func TestWhatAPlatformCannotDo(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
@@ -85,6 +102,18 @@ func TestWhatAPlatformCannotDo(t *testing.T) {
 		{"eventgrid", "keep_alive = \"20m\"\n", "mqtt.keep_alive is 20m0s: eventgrid allows 0s to 19m20s"},
 		{"aws", "keep_alive = \"10s\"\n", "mqtt.keep_alive is 10s: aws allows 30s to 20m0s"},
 		{"aws", "[gateway]\ntopic_prefix = \"a/b/c/d/e\"\n", "gateway.topic_prefix has too many levels"},
+		{"aws", "[telemetry]\ntopic = \"site/{topic}\"\n[gateway]\ntopic_prefix = \"a/b/c/d\"\n", "site/a/b/c/d/gw/telemetry/s/undated have 9, and aws allows 8"},
+		{"aws", "[telemetry]\ntopic = \"" + strings.Repeat("x", 240) + "/{topic}\"\n[[sensor]]\nname = \"hall\"\ndriver = \"sim\"\nevery = \"1s\"\n", "bytes, and aws allows 256"},
+		{"aws", "[telemetry]\ntopic = \"$aws/rules/in-gest/{topic}\"\n", "telemetry.topic is \"$aws/rules/in-gest/{topic}\""},
+		{"aws", "[telemetry]\ntopic = \"$aws/rules/a/b/{topic}\"\n", "below $ there are only"},
+		{"aws", "[telemetry]\ntopic = \"$aws/rules//{topic}\"\n", "below $ there are only"},
+		{"aws", "[telemetry]\ntopic = \"$aws/things/x/{topic}\"\n", "below $ there are only"},
+		{"eventgrid", "[telemetry]\ntopic = \"$aws/rules/a/{topic}\"\n", "below $ there are only"},
+		{"aws", "[telemetry]\ntopic = \"a/+/{topic}\"\n", "no wildcards"},
+		{"aws", "[telemetry]\ntopic = \"a{topic}\"\n", "must end with /{topic}"},
+		{"aws", "[telemetry]\ntopic = \"a/\"\n", "must end with /{topic}"},
+		{"aws", "client_id = \"a b\"\n", "cloud.thing is \"a b\""},
+		{"aws", "client_id = \"a/b\"\n", "cloud.thing is \"a/b\""},
 		{"azure", "", "cloud.platform must be one of aws, eventgrid"},
 	} {
 		text := "[cloud]\nplatform = \"" + tt.name + "\"\n[mqtt]\nurls = [\"mqtts://b\"]\n" + tt.text

@@ -3,6 +3,8 @@ package awstest
 import (
 	"encoding/json"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 )
 
 // A Job is one execution of a job by one thing.
@@ -148,10 +150,11 @@ func (s *Service) handleJobs(thing, rest string, payload []byte) {
 	}
 }
 
-// badDetails reports whether statusDetails are not as "Jobs limits" has them.
+// badDetails reports whether statusDetails are not as "Jobs limits" and the API reference have
+// them: a value has 1 to 1024 characters, none of Unicode's class C.
 func badDetails(details map[string]string) bool {
 	for name, text := range details {
-		if n := len([]rune(text)); len(name) > 128 || n == 0 || n > 1024 || strings.ContainsFunc(text, func(c rune) bool { return c < ' ' }) {
+		if n := len(utf16.Encode([]rune(text))); len(name) > 128 || n == 0 || n > 1024 || strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsGraphic(c) && !unicode.In(c, unicode.Zl, unicode.Zp) }) {
 			return true
 		}
 	}

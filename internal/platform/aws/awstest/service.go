@@ -36,6 +36,8 @@ type Service struct {
 
 	Authority *Authority         // signs certificates; set before the first request
 	Seen      func(event string) // is told of what the identity service does, before it answers; set before the first request
+	// Delay is how long requests wait before they are looked at; set before they come.
+	Delay time.Duration
 }
 
 // Serve connects a Service to a broker, and returns when it hears requests.
@@ -50,7 +52,14 @@ func Serve(ctx context.Context, broker string, dial func(context.Context, *url.U
 	var err error
 	s.client, err = mqtt.New(mqtt.Config{
 		URLs: []string{broker}, ClientID: "aws", Dial: dial, Subscriptions: subscriptions, Log: slog.New(slog.DiscardHandler),
-		Handler: func(_ context.Context, m *mqtt.Message) error { s.handle(m); return nil },
+		Handler: func(_ context.Context, m *mqtt.Message) error {
+			if s.Delay > 0 {
+				time.AfterFunc(s.Delay, func() { s.handle(m) })
+				return nil
+			}
+			s.handle(m)
+			return nil
+		},
 		OnEvent: func(e mqtt.Event) {
 			if e.Kind == mqtt.Connected {
 				select {
