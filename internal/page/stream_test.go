@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -150,6 +151,23 @@ func TestStalledViewer(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHeadOfEvents: who asks for the head of the stream gets it, and takes no place.
+func TestHeadOfEvents(t *testing.T) {
+	p := New(newSample().config(onLoopback))
+	server := httptest.NewServer(p.Handler())
+	defer server.Close()
+	for range 2 * maxViewers {
+		r, err := server.Client().Head(server.URL + "/events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%s, %v", r.Status, r.Header)
+		}
 	}
 }
 
