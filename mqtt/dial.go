@@ -37,8 +37,8 @@ func parseURL(s string, custom bool) (*url.URL, error) {
 	return u, nil
 }
 
-// shownURL returns a URL for logs and events. What a query says is left out: it is where a token for
-// a WebSocket stands.
+// shownURL returns a URL for logs and events. What a query says is left out: it is where a token
+// for a WebSocket stands.
 func shownURL(u *url.URL) string {
 	if u.RawQuery == "" {
 		return u.String()

@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/mqtt"
 )
 
-// TestQueryIsNotShown: a token in the URL of a WebSocket reaches the dialer, and neither the log nor
-// an event.
+// TestQueryIsNotShown: a token in the URL of a WebSocket reaches the dialer, and neither the log
+// nor an event.
 func TestQueryIsNotShown(t *testing.T) {
 	var log strings.Builder
 	dialed := ""

@@ -66,8 +66,8 @@ func request(key *ecdsa.PrivateKey, commonName string) (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), nil
 }
 
-// chain returns the certificates of a text in PEM form, and nothing else of it. The first one must be
-// for the key.
+// chain returns the certificates of a text in PEM form, and nothing else of it. The first one must
+// be for the key.
 func chain(text string, key *ecdsa.PrivateKey) (string, error) {
 	var out []byte
 	for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendBuffer is how much the kernel keeps of what a viewer has not taken yet, in bytes. By itself it
-// would let that grow to megabytes.
+// sendBuffer is how much the kernel keeps of what a viewer has not taken yet, in bytes. By itself
+// it would let that grow to megabytes.
 const sendBuffer = 64 << 10
 
 // A limit is a listener that closes connections at once if there are enough. Whoever opens many

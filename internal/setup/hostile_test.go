@@ -56,8 +56,8 @@ func TestUmask(t *testing.T) {
 	}
 }
 
-// TestStageThatWasKilled: the next run removes what one that was killed has left, the password among
-// it, and leaves alone the stage of one that runs.
+// TestStageThatWasKilled: the next run removes what one that was killed has left, the password
+// among it, and leaves alone the stage of one that runs.
 func TestStageThatWasKilled(t *testing.T) {
 	c, _ := conversation(t, map[string][]string{"Its name": {"-"}})
 	dir := filepath.Dir(c.File)
