@@ -220,9 +220,17 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestPasswordInAURLIsNotShown(t *testing.T) {
-	_, err := parse("[mqtt]\nurls = [\"mqtt://u:hunter2@h\"]\n")
-	if err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("got %v", err)
+	for _, text := range []string{
+		"[mqtt]\nurls = [\"mqtt://u:hunter2@h\"]\n",
+		"[mqtt]\nurls = [\"mqtt://u:%hunter2@h\"]\n", // no URL
+		"[mqtt]\nurls = [\"http://u:hunter2@h\"]\n",
+		minimal + "proxy = \"ftp://u:hunter2@h\"\n",
+		minimal + "proxy = \"http://u:a hunter2@h\"\n",
+		minimal + "prxy = \"http://u:hunter2@h\"\n",
+	} {
+		if _, err := parse(text); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s\n%v", text, err)
+		}
 	}
 }
 

@@ -78,13 +78,24 @@ func (r *reporter) line(at pos) string {
 }
 
 func (r *reporter) report(at pos, format string, args ...any) {
-	p := Problem{File: at.file, Line: at.line, Col: at.col, Msg: excerpt(fmt.Sprintf(format, args...), maxMessage), follows: r.wrong[at], taker: at.taker}
+	msg := userInURL.ReplaceAllString(fmt.Sprintf(format, args...), "://"+hidden+"@")
+	p := Problem{File: at.file, Line: at.line, Col: at.col, Msg: excerpt(msg, maxMessage), follows: r.wrong[at], taker: at.taker}
 	p.kind = sensorPath.ReplaceAllString(p.Msg, "sensor")
 	if lines := r.lines[at.file]; at.line >= 1 && at.line <= len(lines) {
 		p.Text, p.before = around(strings.TrimRight(lines[at.line-1], "\r"), at.col)
+		if userInURL.MatchString(lines[at.line-1]) {
+			p.Text, p.before = notShown, 0
+		}
 	}
 	r.problems = append(r.problems, p)
 }
+
+// userInURL is the user information of something that is meant to be a URL, whatever is wrong with
+// it.
+var userInURL = regexp.MustCompile(`://[^"']*@`)
+
+// notShown stands for a line that must not be shown.
+const notShown = "(not shown: it holds a secret)"
 
 // distrust drops what will be reported of the value at a place: it is not what the file says.
 func (r *reporter) distrust(at pos) {
@@ -114,7 +125,7 @@ func (r *reporter) nameSensors(sensors []Sensor) {
 func (r *reporter) reportSecret(at pos, format string, args ...any) {
 	r.report(at, format, args...)
 	p := &r.problems[len(r.problems)-1]
-	p.Text, p.before = "(not shown: it holds a secret)", 0
+	p.Text, p.before = notShown, 0
 }
 
 // err returns what was reported as one error, nil if nothing was.

@@ -15,6 +15,9 @@ import (
 // hidden stands for a value that may be a secret.
 const hidden = "(hidden)"
 
+// parameters are for the platform's hooks, some of which let a board in that knows a secret.
+const parameters = "enrol.parameters"
+
 // Shown returns what the files of a configuration set, in their order, in a form that may be shown:
 // what may be a secret is hidden, ${NAME} stays as it is written, and comments are left out. Of a
 // file that cannot be read there is nothing.
@@ -51,7 +54,7 @@ func (w *shower) walk(v any, path, name string, secret bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, k := range sortedMapKeys(v) {
-			w.walk(v[k], join(path, k), join(name, k), secret || holdsSecret(k))
+			w.walk(v[k], join(path, k), join(name, k), secret || holdsSecret(k) || path == parameters)
 		}
 		return
 	case []any:
@@ -94,13 +97,13 @@ func showRaw(v any) string {
 		if secretText.MatchString(v) {
 			return hidden
 		}
-		if strings.Contains(v, "://") && strings.Contains(v, "@") {
+		if strings.Contains(v, "://") && strings.ContainsAny(v, "@?#") {
 			u, err := url.Parse(v)
 			if err != nil {
 				return hidden
 			}
-			if u.User != nil {
-				u.User = nil
+			if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+				u.User, u.RawQuery, u.Fragment = nil, "", ""
 				return fmt.Sprintf("%q", u) + " " + hidden
 			}
 		}

@@ -15,11 +15,13 @@ func TestShownHidesSecrets(t *testing.T) {
 [gateway]
 id = "gw"
 [mqtt]
-urls = ["mqtts://user:hunter2@broker"]
+urls = ["mqtts://user:hunter2@broker", "wss://broker/mqtt?key=hunter2", "wss://broker/mqtt?X-Amz-Signature=hunter2#x"]
 password_file = "/etc/fieldgate/password"
 password_command = ["get", "hunter2"]
 proxy = "http://user:hunter2@proxy:3128"
 username = "${MQTT_USER}"
+[enrol.parameters]
+Code = "hunter2"
 [[sensor]]
 name = "hall"
 driver = "line"
@@ -46,10 +48,10 @@ baud = 9600
 		`fieldgate.toml:7 mqtt.password_command = (hidden)`,
 		`fieldgate.toml:8 mqtt.proxy = "http://proxy:3128" (hidden)`,
 		`fieldgate.toml:9 mqtt.username = "${MQTT_USER}"`,
-		`fieldgate.toml:12 sensor.hall.driver = "line"`,
-		`fieldgate.toml:15 sensor.hall.options.api_key = (hidden)`,
-		`fieldgate.toml:16 sensor.hall.options.program = (hidden)`,
-		`fieldgate.toml:19 sensor.hall.options.baud = 9600`,
+		`fieldgate.toml:14 sensor.hall.driver = "line"`,
+		`fieldgate.toml:17 sensor.hall.options.api_key = (hidden)`,
+		`fieldgate.toml:18 sensor.hall.options.program = (hidden)`,
+		`fieldgate.toml:21 sensor.hall.options.baud = 9600`,
 	} {
 		if !strings.Contains("\n"+all+"\n", "\n"+want+"\n") {
 			t.Errorf("%s is missing in\n%s", want, all)

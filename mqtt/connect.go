@@ -91,7 +91,7 @@ func (c *Client) dial(ctx context.Context, u *url.URL) (net.Conn, error) {
 	m := &attemptMeter{meter: &c.bytes}
 	nc, err := open(context.WithValue(ctx, meterKey{}, m), u, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("mqtt: dial %v: %w", u, err)
+		return nil, fmt.Errorf("mqtt: dial %s: %w", shownURL(u), err)
 	}
 	if !m.atSocket.Load() {
 		nc = &meteredConn{nc, &c.bytes}

@@ -37,6 +37,17 @@ func parseURL(s string, custom bool) (*url.URL, error) {
 	return u, nil
 }
 
+// shownURL returns a URL for logs and events. What a query says is left out: it is where a token
+// for a WebSocket stands.
+func shownURL(u *url.URL) string {
+	if u.RawQuery == "" {
+		return u.String()
+	}
+	plain := *u
+	plain.RawQuery = "(hidden)"
+	return plain.String()
+}
+
 // A Dialer opens the built-in transports: TCP (mqtt), TLS (mqtts) and unix sockets (unix). Its
 // method Dial can be used as Config.Dial. The zero value is the default and uses no proxy, whatever
 // the environment says.

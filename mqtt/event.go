@@ -45,7 +45,7 @@ func (k EventKind) String() string {
 // An Event is a change of the connection. Fields that do not belong to its Kind are zero.
 type Event struct {
 	Kind EventKind
-	URL  string // of the broker, without user information
+	URL  string // of the broker, without user information and query
 	// Negotiated is what applies to the connection (Connected).
 	Negotiated Negotiated
 	// Err is the cause (Disconnected, TakenOver): it wraps a *ReasonError if the broker gave a
@@ -61,7 +61,7 @@ type Event struct {
 // standard where it says nothing, and the answers to Config.Subscriptions. Maxima are the broker's
 // and limit what the client sends.
 type Negotiated struct {
-	URL      string // without user information
+	URL      string // without user information and query
 	ClientID string // the one in use
 	// the one that the broker assigned; "" if it assigned none
 	AssignedClientID string

@@ -15,7 +15,7 @@ func (n *conn) negotiate(u *url.URL, request *packet.Connect, answer *packet.Con
 	has := q.Present.Has
 	g := &n.negotiated
 	*g = Negotiated{
-		URL: u.String(), ClientID: request.ClientID,
+		URL: shownURL(u), ClientID: request.ClientID,
 		SessionPresent: answer.SessionPresent, SessionExpiry: max(n.c.cfg.SessionExpiry, 0),
 		KeepAlive:      time.Duration(request.KeepAlive) * time.Second,
 		ReceiveMaximum: math.MaxUint16, MaximumPacketSize: packet.MaxHeaderSize + packet.MaxLength, MaximumQoS: ExactlyOnce,

@@ -84,33 +84,33 @@ func (c *Client) report(u *url.URL, err error, wait time.Duration) {
 		}
 	}
 	if reasonCode(err) == packet.SessionTakenOver {
-		c.cfg.Log.Warn("session taken over by another client with the same id", "url", u.String())
-		c.cfg.OnEvent(Event{Kind: TakenOver, URL: u.String(), Err: err})
+		c.cfg.Log.Warn("session taken over by another client with the same id", "url", shownURL(u))
+		c.cfg.OnEvent(Event{Kind: TakenOver, URL: shownURL(u), Err: err})
 	}
 	switch {
 	case err == nil:
-		c.cfg.Log.Info("disconnected", "url", u.String())
+		c.cfg.Log.Info("disconnected", "url", shownURL(u))
 	case err == ErrCredentialsExpire:
-		c.cfg.Log.Info("disconnected", "url", u.String(), "err", err)
+		c.cfg.Log.Info("disconnected", "url", shownURL(u), "err", err)
 	case err.Error() == c.lastFailure: // a repetition
-		c.cfg.Log.Debug("disconnected", "url", u.String(), "err", err, "retry", wait)
+		c.cfg.Log.Debug("disconnected", "url", shownURL(u), "err", err, "retry", wait)
 	default:
 		c.lastFailure = err.Error()
 		d := Diagnose(err)
-		c.cfg.Log.Warn("disconnected", "url", u.String(), "cause", d.Cause, "remedy", d.Remedy, "err", err, "retry", wait)
+		c.cfg.Log.Warn("disconnected", "url", shownURL(u), "cause", d.Cause, "remedy", d.Remedy, "err", err, "retry", wait)
 	}
-	c.cfg.OnEvent(Event{Kind: Disconnected, URL: u.String(), Err: err, Retry: wait})
+	c.cfg.OnEvent(Event{Kind: Disconnected, URL: shownURL(u), Err: err, Retry: wait})
 }
 
 // attempt makes one connection and serves it until it ends. It returns how long it was up, 0 if it
 // did not come to Connected, and why it ended.
 func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
-	c.cfg.OnEvent(Event{Kind: Connecting, URL: u.String()})
+	c.cfg.OnEvent(Event{Kind: Connecting, URL: shownURL(u)})
 	deadline := time.Now().Add(c.cfg.ConnectTimeout)
 	ctx, cancel := context.WithDeadlineCause(c.stop, deadline,
 		fmt.Errorf("mqtt: no connection to %v within %v: %w", u, c.cfg.ConnectTimeout, context.DeadlineExceeded))
 	defer cancel()
-	slow := time.AfterFunc(slowConnect, func() { c.cfg.Log.Info("connecting: no answer yet", "url", u.String(), "after", slowConnect) })
+	slow := time.AfterFunc(slowConnect, func() { c.cfg.Log.Info("connecting: no answer yet", "url", shownURL(u), "after", slowConnect) })
 	n, lost, err := c.connect(ctx, u)
 	slow.Stop()
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 	}
 	if lost {
 		c.cfg.Log.Warn("the broker lost the session", "client_id", n.negotiated.ClientID)
-		c.cfg.OnEvent(Event{Kind: SessionLost, URL: u.String()})
+		c.cfg.OnEvent(Event{Kind: SessionLost, URL: shownURL(u)})
 	}
 	var up time.Time
 	err = n.serve(deadline, func(g Negotiated) {
@@ -136,7 +136,7 @@ func (c *Client) attempt(u *url.URL) (lasted time.Duration, err error) {
 				c.cfg.Log.Warn("subscription granted with a lower QoS", "filter", s.Filter, "qos", s.QoS, "granted", code)
 			}
 		}
-		c.cfg.OnEvent(Event{Kind: Connected, URL: u.String(), Negotiated: g})
+		c.cfg.OnEvent(Event{Kind: Connected, URL: shownURL(u), Negotiated: g})
 	})
 	if up.IsZero() {
 		return 0, err

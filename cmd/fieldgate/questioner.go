@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/fieldgate/fieldgate/internal/setup"
 	"github.com/fieldgate/fieldgate/internal/terminal"
@@ -28,20 +29,11 @@ func (p *questioner) Ask(ctx context.Context, q setup.Question) (string, error) 
 		}
 		text += " [" + choice + "]"
 	}
-	width, _ := p.terminal.Size()
-	lines := terminal.Wrap(text+":", width-1)
-	for i, line := range lines {
-		fmt.Fprint(p.out, line)
-		if i < len(lines)-1 {
-			fmt.Fprintln(p.out)
-		}
-	}
-	fmt.Fprint(p.out, " ")
-	read := p.terminal.ReadLine
+	read := func() (string, error) { p.prompt(text); return p.terminal.ReadLine(ctx) }
 	if q.Secret {
-		read = p.terminal.ReadSecret
+		read = func() (string, error) { return p.terminal.ReadSecret(ctx, func() { p.prompt(text) }) }
 	}
-	answer, err := read(ctx)
+	answer, err := read()
 	if err != nil {
 		fmt.Fprintln(p.out)
 	}
@@ -54,6 +46,11 @@ func (p *questioner) Ask(ctx context.Context, q setup.Question) (string, error) 
 		return q.Default, nil
 	}
 	return answer, nil
+}
+
+func (p *questioner) prompt(text string) {
+	width, _ := p.terminal.Size()
+	fmt.Fprint(p.out, strings.Join(terminal.Wrap(text+":", width-1), "\n")+" ")
 }
 
 // Say implements setup.Asker.

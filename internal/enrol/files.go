@@ -34,13 +34,22 @@ const maxFile = 256 << 10 // bytes of any file here
 // Directory implements FS.
 func (Disk) Directory(name string) error {
 	err := os.Mkdir(name, 0o700)
-	if errors.Is(err, fs.ErrExist) {
+	there := errors.Is(err, fs.ErrExist)
+	switch {
+	case err != nil && !there:
+		return err
+	case os.Geteuid() != 0:
 		return nil
 	}
+	// Another user decides what has this name: root goes to no other place.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
-	return handOver(name, filepath.Dir(name))
+	if !there {
+		err = handOver(f)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Read implements FS.
@@ -57,12 +66,12 @@ func (Disk) Create(name string, text []byte) error {
 	}
 	_, err = f.Write(text)
 	if err == nil {
+		err = handOver(f)
+	}
+	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = handOver(name, filepath.Dir(name))
-	}
-	if err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
 	return nil
@@ -83,25 +92,27 @@ func (Disk) Sync(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// handOver gives a file that root made to the owner of a directory, which is the service's user.
-func handOver(name, dir string) error {
+// handOver gives a file that root made to the owner of its directory, which is the service's user.
+// It is given the open file: its name is that user's.
+func handOver(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	var st syscall.Stat_t
-	if err := syscall.Stat(dir, &st); err != nil {
+	if err := syscall.Stat(filepath.Dir(f.Name()), &st); err != nil {
 		return err
 	}
-	return os.Lchown(name, int(st.Uid), int(st.Gid))
+	return f.Chown(int(st.Uid), int(st.Gid))
 }
 
 // lock makes sure that nobody else enrols this gateway meanwhile.
 func lock(name string) (release func(), err error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err == nil {
-		err = handOver(name, filepath.Dir(name))
-	}
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	if err := handOver(f); err != nil {
+		f.Close()
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {

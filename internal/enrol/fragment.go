@@ -9,11 +9,22 @@ import (
 	"github.com/fieldgate/fieldgate/config"
 )
 
+// topicPrefix is what a template may give a gateway.
+const topicPrefix = "topic_prefix"
+
+// taken returns what the gateway takes of what a template gives it.
+func taken(given map[string]string) map[string]string {
+	if given[topicPrefix] == "" {
+		return nil
+	}
+	return map[string]string{topicPrefix: given[topicPrefix]}
+}
+
 // fragment is enrolled.toml.
 func (e *Enrolment) fragment(s *state) string {
 	var b strings.Builder
 	b.WriteString("# Written when this gateway was enrolled. The configuration's own files override it.\n")
-	id, prefix := gatewayID(s.Thing), s.Configuration["topic_prefix"]
+	id, prefix := gatewayID(s.Thing), s.Configuration[topicPrefix]
 	if id != "" || prefix != "" {
 		b.WriteString("\n[gateway]\n")
 	}

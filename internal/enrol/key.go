@@ -66,18 +66,28 @@ func request(key *ecdsa.PrivateKey, commonName string) (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), nil
 }
 
-// belongs returns an error if a certificate is not for the key.
-func belongs(certificate string, key *ecdsa.PrivateKey) error {
-	block, _ := pem.Decode([]byte(certificate))
-	if block == nil {
-		return errors.New("it is not in PEM form")
+// chain returns the certificates of a text in PEM form, and nothing else of it. The first one must
+// be for the key.
+func chain(text string, key *ecdsa.PrivateKey) (string, error) {
+	var out []byte
+	for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return "", err
+		}
+		if out == nil && !key.PublicKey.Equal(c.PublicKey) {
+			return "", errors.New("it is for another key")
+		}
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
 	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return err
+	switch {
+	case out == nil:
+		return "", errors.New("it is not in PEM form")
+	case len(out) > maxChain:
+		return "", fmt.Errorf("it has %d bytes, of which %d are taken", len(out), maxChain)
 	}
-	if !key.PublicKey.Equal(c.PublicKey) {
-		return errors.New("it is for another key")
-	}
-	return nil
+	return string(out), nil
 }

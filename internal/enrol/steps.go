@@ -14,6 +14,10 @@ import (
 const (
 	tokenLife = 55 * time.Minute // of an hour: a request has to arrive in time
 	room      = 32 << 10         // bytes that must fit on the card before a certificate is asked for
+
+	// What is kept of an answer, in bytes, so that the state can be read again.
+	maxText  = 8 << 10 // of an id or a token
+	maxChain = 64 << 10
 )
 
 // connect connects with the claim, unless there is a connection.
@@ -53,7 +57,10 @@ func (e *Enrolment) sign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := belongs(s.Certificate, key); err != nil {
+	if s.Certificate, err = chain(s.Certificate, key); err == nil && max(len(s.ID), len(s.Token)) > maxText {
+		err = fmt.Errorf("its id or its token has more than %d bytes", maxText)
+	}
+	if err != nil {
 		return &Fault{What: "the platform's certificate cannot be used: " + err.Error(), Remedy: "nothing was kept; it is tried again", Passes: true, Err: err}
 	}
 	now := e.now()
@@ -89,7 +96,7 @@ func (e *Enrolment) register(ctx context.Context) error {
 		}
 		return err
 	}
-	s.Step, s.Thing, s.Configuration, s.Token, s.SignedAt = registered, r.Thing, r.Configuration, "", nil
+	s.Step, s.Thing, s.Configuration, s.Token, s.SignedAt = registered, r.Thing, taken(r.Configuration), "", nil
 	if err := e.cfg.Check(e.fragment(&s)); err != nil {
 		return &Fault{What: fmt.Sprintf("the configuration is not valid with what the template gives the gateway: %v", err), Remedy: "correct the template's deviceConfiguration, or the file", Err: err}
 	}
@@ -162,7 +169,7 @@ func (e *Enrolment) certificate() error {
 	if err != nil {
 		return err
 	}
-	if err := belongs(e.state.Certificate, key); err != nil {
+	if _, err := chain(e.state.Certificate, key); err != nil {
 		return &Fault{What: fmt.Sprintf("%s is not the key of the certificate that was signed: %v", e.path(keyFile), err), Err: err,
 			Remedy: fmt.Sprintf("put it back, or delete certificate %.12s at the platform, then sudo rm -r %s and enrol again", e.state.CertificateID, e.cfg.Dir)}
 	}

@@ -4,7 +4,13 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
+
+// sendBuffer is how much the kernel keeps of what a viewer has not taken yet, in bytes. By itself
+// it would let that grow to megabytes.
+const sendBuffer = 64 << 10
 
 // A limit is a listener that closes connections at once if there are enough. Whoever opens many
 // takes no place in a row from others.
@@ -26,10 +32,29 @@ func (l *limit) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.enter() {
+			drop(c)
 			return &limited{Conn: c, limit: l}, nil
 		}
 		c.Close()
 	}
+}
+
+// drop has the kernel end a connection whose other side does not take what it is sent, such as a
+// phone that has left the WLAN. Without that a viewer who is gone would keep its place until
+// sendBuffer is full, or TCP gives up after a quarter of an hour.
+func drop(c net.Conn) {
+	t, ok := c.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	_ = t.SetWriteBuffer(sendBuffer)
+	raw, err := t.SyscallConn()
+	if err != nil {
+		return // it is closed
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(viewerTakes.Milliseconds()))
+	})
 }
 
 func (l *limit) enter() bool {

@@ -43,6 +43,9 @@ func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	if r.Method == http.MethodHead { // nothing follows, and no write would ever fail
+		return
+	}
 	sent := map[string]string{}
 	var b strings.Builder
 	fmt.Fprintf(&b, "retry: 2000\n")

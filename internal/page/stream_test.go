@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -110,6 +111,64 @@ func TestSlowReader(t *testing.T) {
 			t.Errorf("%d viewers are left", n)
 		}
 	})
+}
+
+// TestStalledViewer: over a real socket the kernel takes what a viewer does not read. It is dropped
+// all the same, and its place is free.
+func TestStalledViewer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes six seconds")
+	}
+	p := New(newSample().config(onLoopback))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(ctx, l) }()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.(*net.TCPConn).SetReadBuffer(1); err != nil { // the kernel has a least one
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	came := false
+	for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(50 * time.Millisecond) {
+		n := p.frames.viewers.n.Load()
+		if came = came || n == 1; came && n == 0 {
+			break
+		}
+	}
+	if n := p.frames.viewers.n.Load(); !came || n != 0 {
+		t.Errorf("%d viewers after half a minute, came: %v", n, came)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHeadOfEvents: who asks for the head of the stream gets it, and takes no place.
+func TestHeadOfEvents(t *testing.T) {
+	p := New(newSample().config(onLoopback))
+	server := httptest.NewServer(p.Handler())
+	defer server.Close()
+	for range 2 * maxViewers {
+		r, err := server.Client().Head(server.URL + "/events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%s, %v", r.Status, r.Header)
+		}
+	}
 }
 
 // TestOnlyChangesAreSent: after all parts have been sent, only those that differ.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/internal/probe"
@@ -51,7 +52,7 @@ func (ch chain) verify(name string, roots *x509.CertPool) error {
 func (ch chain) judge(name string, roots *x509.CertPool) error {
 	err := ch.verify(name, roots)
 	if e := (x509.HostnameError{}); errors.As(err, &e) && namesOf(ch[0]) != "" {
-		return fmt.Errorf("the broker's certificate is for %s, and not for %s: write one of its names into the URL, or give it by --server-name", namesOf(ch[0]), name)
+		return fmt.Errorf("the broker's certificate is for %s, and not for %s: write one of its names into the URL, or give it by --server-name", foreign(namesOf(ch[0])), name)
 	}
 	return diagnosed(err)
 }
@@ -94,10 +95,10 @@ func fingerprintOf(c *x509.Certificate) string {
 // show says what is in a certificate.
 func (s *session) show(title string, c *x509.Certificate) {
 	s.Ask.Say(title)
-	s.Ask.Say("  subject: " + c.Subject.String())
-	s.Ask.Say("  issuer: " + c.Issuer.String())
+	s.Ask.Say("  subject: " + foreign(c.Subject.String()))
+	s.Ask.Say("  issuer: " + foreign(c.Issuer.String()))
 	if names := namesOf(c); names != "" {
-		s.Ask.Say("  for: " + names)
+		s.Ask.Say("  for: " + foreign(names))
 	}
 	s.Ask.Say(fmt.Sprintf("  valid: %s to %s", c.NotBefore.Format(time.DateOnly), c.NotAfter.Format(time.DateOnly)))
 	const half = 16 * 3 // pairs with their colons
@@ -105,6 +106,21 @@ func (s *session) show(title string, c *x509.Certificate) {
 	s.Ask.Say("  SHA-256 fingerprint:")
 	s.Ask.Say("    " + print[:half])
 	s.Ask.Say("    " + print[half:])
+}
+
+// foreign is a text of a certificate as one that fits into a line, so that it cannot look like a
+// line of ours: the fingerprint below is what people compare.
+func foreign(text string) string {
+	const most = 60 // letters
+	if letters := []rune(text); len(letters) > most {
+		text = string(letters[:most-1]) + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 func namesOf(c *x509.Certificate) string {

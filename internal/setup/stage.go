@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	caName       = "ca.pem"
 )
 
+// stagePrefix begins the name of a stage.
+const stagePrefix = ".init-"
+
 // packagedSum is of the configuration that the packages bring. Nobody has written anything into one
 // with this sum, so that it may give way unasked.
 const packagedSum = "dc72706e1ae38382d9c03294fcf5deb208a2d3cddb7c29549f85652ce93c6d30"
@@ -32,7 +36,8 @@ const maxConfig = 1 << 20
 type stage struct {
 	file  string // of the configuration
 	dir   string
-	made  string // the directory that was made for the configuration, "" if it was there
+	lock  *os.File // dir, locked: it is not what a run that was killed has left
+	made  string   // the directory that was made for the configuration, "" if it was there
 	group *int
 	force bool
 	aside bool // the configuration that is there is kept
@@ -61,15 +66,53 @@ func newStage(file string, force bool, group *int) (*stage, error) {
 	switch err := os.Mkdir(dir, 0o755); {
 	case err == nil:
 		s.made = dir
+		if group != nil {
+			if err := os.Chmod(dir, 0o755); err != nil { // the service enters it, whatever the umask is
+				s.remove()
+				return nil, failed(err)
+			}
+		}
 	case !errors.Is(err, fs.ErrExist):
 		return nil, failed(err)
 	}
+	sweep(dir)
 	var err error
-	if s.dir, err = os.MkdirTemp(dir, ".init-"); err != nil {
+	if s.dir, err = os.MkdirTemp(dir, stagePrefix); err == nil {
+		s.lock, err = locked(s.dir)
+	}
+	if err != nil {
 		s.remove()
 		return nil, failed(err)
 	}
 	return s, nil
+}
+
+// sweep removes stages that nobody uses: one whose run was killed may have a password.
+func sweep(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), stagePrefix) {
+			continue
+		}
+		name := filepath.Join(dir, e.Name())
+		if f, err := locked(name); err == nil {
+			_ = os.RemoveAll(name) // the next run tries it again
+			f.Close()
+		}
+	}
+}
+
+// locked opens and locks a directory.
+func locked(dir string) (*os.File, error) {
+	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
+	}
+	return f, nil
 }
 
 // failed says what to do about an error of writing.
@@ -92,6 +135,9 @@ func failed(err error) error {
 func (s *stage) remove() {
 	if s.dir != "" {
 		_ = os.RemoveAll(s.dir)
+	}
+	if s.lock != nil {
+		s.lock.Close()
 	}
 	if s.made != "" {
 		_ = os.Remove(s.made) // fails if the configuration is in it

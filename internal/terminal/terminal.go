@@ -72,12 +72,14 @@ func (t *Terminal) ReadLine(ctx context.Context) (string, error) {
 	return strings.TrimRight(line, "\r\n"), nil
 }
 
-// ReadSecret is ReadLine without showing what is typed.
-func (t *Terminal) ReadSecret(ctx context.Context) (string, error) {
+// ReadSecret is ReadLine without showing what is typed. ask asks for it, when nothing is shown any
+// more: somebody may answer at once.
+func (t *Terminal) ReadSecret(ctx context.Context, ask func()) (string, error) {
 	restore, err := t.set(func(m *unix.Termios) { m.Lflag = m.Lflag&^unix.ECHO | unix.ECHONL })
 	if err != nil {
 		return "", err
 	}
+	ask()
 	line, err := t.ReadLine(ctx)
 	return line, errors.Join(err, restore())
 }
