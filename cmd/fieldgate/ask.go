@@ -91,7 +91,8 @@ func checkStatus(out io.Writer, s contract.LocalStatus, err error) error {
 
 func printStatus(out io.Writer, s contract.LocalStatus) error {
 	h := s.Health
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "gateway\t%s\t(fieldgate %s, process %d)\n", s.Gateway, s.Version, s.PID)
 	if text := (board.Board{Model: s.Board, System: s.System}).String(); text != "" {
 		fmt.Fprintf(w, "board\t%s\n", oneLine(text))
@@ -133,6 +134,10 @@ func printStatus(out io.Writer, s contract.LocalStatus) error {
 		fmt.Fprintf(w, "%s\t%s = %s\t(%s)\n", []string{"settings", ""}[min(i, 1)], p.Key, p.Value, p.From)
 	}
 	if err := w.Flush(); err != nil {
+		return err
+	}
+	const column = 11
+	if _, err := io.WriteString(out, hung(table.String(), column, columns(out))); err != nil {
 		return err
 	}
 	fmt.Fprintln(out)
@@ -244,7 +249,7 @@ func printEntry(out io.Writer, e contract.Telemetry) {
 				continue
 			}
 			fmt.Fprintf(&b, "  %s=%s", field, oneLine(fmt.Sprint(r.Fields[field])))
-			if unit := r.Units[field]; unit != "" {
+			if unit := r.Units[field]; unit != "" && unit != "/" { // a ratio
 				b.WriteString(" " + unit)
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -79,12 +81,22 @@ func doctorConfig(ctx context.Context, o *options, socket string, c *config.Conf
 }
 
 func printChecks(out io.Writer, checks []doctor.Check) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	const level = 6
+	column := 0
+	for _, c := range checks {
+		column = max(column, level+utf8.RuneCountInString(c.Subject)+2)
+	}
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for _, c := range checks {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Level, c.Subject, oneLine(c.Detail))
 		if c.Remedy != "" {
 			fmt.Fprintf(w, "\t\t→ %s\n", oneLine(c.Remedy))
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, hung(table.String(), column, columns(out)))
+	return err
 }

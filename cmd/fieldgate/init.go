@@ -149,7 +149,7 @@ func (f *initFlags) setup(cmd *cobra.Command) (c setup.Config, done func(), err 
 			}
 			p := doctorConfig(ctx, f.options, f.socket, c, host)
 			took, err := doctor.Connect(ctx, p)
-			return fmt.Sprintf("it accepts this gateway, in %v", took.Round(time.Millisecond)), err
+			return fmt.Sprintf("it accepts this gateway, in %v", max(took.Round(time.Millisecond), time.Millisecond)), err
 		},
 	}
 	return c, func() { host.Close(); closeAsker() }, nil

@@ -3,8 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/fieldgate/fieldgate/internal/terminal"
 )
 
 // A plainWriter is where every command prints: what it writes to out moves no cursor, sets no
@@ -65,4 +70,47 @@ func oneLine(text string) string {
 		return text
 	}
 	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(text)
+}
+
+// columns returns how wide the terminal is to which a command prints. 0: it prints elsewhere.
+func columns(out io.Writer) int {
+	if w, ok := out.(*plainWriter); ok {
+		out = w.out
+	}
+	f, ok := out.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// hung breaks the lines of a table that are wider than width. What does not fit goes below the last column, which begins at
+// column, if there is room. A width of 0 is unlimited.
+func hung(table string, column, width int) string {
+	const least = 30
+	var b strings.Builder
+	for line := range strings.Lines(table) {
+		line = strings.TrimSuffix(line, "\n")
+		runes := []rune(line)
+		switch {
+		case width <= 0 || len(runes) <= width:
+			b.WriteString(line + "\n")
+			continue
+		case width-column < least || len(runes) < column:
+			b.WriteString(strings.Join(terminal.Wrap(line, width), "\n") + "\n")
+			continue
+		}
+		for i, text := range terminal.Wrap(string(runes[column:]), width-column) {
+			head := string(runes[:column])
+			if i > 0 {
+				head = strings.Repeat(" ", column)
+			}
+			b.WriteString(head + text + "\n")
+		}
+	}
+	return b.String()
 }

@@ -12,12 +12,14 @@ import (
 	"runtime/debug"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
 	"github.com/fieldgate/fieldgate/drivers/kit/board"
+	"github.com/fieldgate/fieldgate/internal/clock"
 	"github.com/fieldgate/fieldgate/internal/enrol"
 	"github.com/fieldgate/fieldgate/internal/gateway"
 	"github.com/fieldgate/fieldgate/internal/homeassistant"
@@ -84,7 +86,7 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 		return configError{err}
 	}
 	limitMemory()
-	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, lines: lines, notify: notify, trial: onTrial}
+	p := &program{options: o, places: places, good: good, hangup: hangup, level: level, log: log, lines: lines, notify: notify, trial: onTrial, began: began()}
 	err = p.run(ctx, choice)
 	if err != nil && !p.started && choice.State == launch.Current && ctx.Err() == nil {
 		if before, e := files.FallBack(choice, err, p.places.Store); e == nil {
@@ -102,7 +104,7 @@ func runGateway(ctx context.Context, o *options, named bool) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return restart()
+	return restart(p.began)
 }
 
 // program is what the runs of a gateway have in common.
@@ -116,7 +118,8 @@ type program struct {
 	lines   *loghandler.Ring
 	notify  *systemd.Notifier
 	trial   *trial.Files
-	started bool // a gateway came to work
+	began   time.Duration // on the clock of clock.Up: of the first of the runs that a restart connects
+	started bool          // a gateway came to work
 }
 
 // run runs a gateway with a configuration.
@@ -140,7 +143,7 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 	err := gateway.Run(ctx, gateway.Options{
 		Config: cfg, ConfigState: l.State, Problems: l.Problems,
 		Check: p.reloaded,
-		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Board: here.Model, System: here.System, Trial: p.trial, Built: buildTime(),
+		Buses: buses, Notify: p.notify, Level: p.level, Log: p.log, Version: version, Board: here.Model, System: here.System, Trial: p.trial, Built: buildTime(), Began: p.began,
 		Started: func() {
 			p.started = true
 			if l.State != launch.Current {
@@ -160,6 +163,21 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 	return err
 }
 
+// envBegan tells the program after a restart when the one before it began.
+const envBegan = "FIELDGATE_BEGAN"
+
+// began returns when the program started, on the clock of clock.Up: a restart within the process, such as a reload, is no new
+// start.
+func began() time.Duration {
+	before, err := time.ParseDuration(os.Getenv(envBegan))
+	os.Unsetenv(envBegan)
+	now := clock.Up()
+	if err != nil || before <= 0 || before > now {
+		return now
+	}
+	return before
+}
+
 // hangups turns SIGHUP into wishes to reload.
 func hangups(ctx context.Context) chan os.Signal {
 	c := make(chan os.Signal, 1)
@@ -170,7 +188,7 @@ func hangups(ctx context.Context) chan os.Signal {
 
 // restart replaces this process by a new one of the same program, or of the one that the launcher
 // chooses: the process id stays, systemd need not know.
-func restart() error {
+func restart(began time.Duration) error {
 	exe, err := os.Executable()
 	if launcher := os.Getenv(trial.EnvLauncher); launcher != "" {
 		exe, err = launcher, nil
@@ -180,7 +198,7 @@ func restart() error {
 	}
 	// until the new program listens to it: it has just read its configuration
 	signal.Ignore(syscall.SIGHUP)
-	if err := syscall.Exec(exe, os.Args, os.Environ()); err != nil {
+	if err := syscall.Exec(exe, os.Args, append(os.Environ(), envBegan+"="+began.String())); err != nil {
 		return fmt.Errorf("restart: running %s: %w", exe, err)
 	}
 	return nil

@@ -204,6 +204,9 @@ func filled(parts []string, width int) (lines []string) {
 // valueText shows a value as JSON has it.
 func valueText(v any, unit string) string {
 	number, ok := v.(float64)
+	if unit == "/" { // of SenML: a ratio
+		unit = ""
+	}
 	switch {
 	case !ok:
 		return strings.TrimSpace(fmt.Sprintf("%v %s", v, unit))

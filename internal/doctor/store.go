@@ -13,6 +13,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/buffer"
 	"github.com/fieldgate/fieldgate/config"
+	"github.com/fieldgate/fieldgate/internal/health"
 )
 
 // store looks at the place of the store: can it be opened, is there room.
@@ -91,19 +92,19 @@ func (p *Config) room(dir string) Check {
 	}
 	b := p.Config.Buffer
 	grows := max(b.MaxBytes-used, 0)
-	c.Detail = fmt.Sprintf("%s free; the store uses %s of %s", mib(free), mib(used), mib(b.MaxBytes))
+	c.Detail = fmt.Sprintf("%s free; the store uses %s of %s", size(free), size(used), size(b.MaxBytes))
 	const remedy = "free some space (sudo journalctl --vacuum-size=50M, sudo apt-get clean), or set a smaller buffer.max_bytes"
 	switch {
 	case fsys.Flags&unix.ST_RDONLY != 0:
 		c.Level, c.Detail, c.Remedy = Fail, dir+" is on a file system that is mounted read-only", "sudo dmesg shows why; a worn-out SD card does that"
 	case free < b.MinFree:
 		c.Level, c.Remedy = Fail, remedy
-		c.Detail += fmt.Sprintf(": less than the %s that must stay free (buffer.min_free), so the store does not grow", mib(b.MinFree))
+		c.Detail += fmt.Sprintf(": less than the %s that must stay free (buffer.min_free), so the store does not grow", size(b.MinFree))
 	case free < b.MinFree+grows:
 		c.Level, c.Remedy = Warn, remedy
-		c.Detail += fmt.Sprintf(": in a long outage the store cannot grow to its limit and leave %s free (buffer.min_free)", mib(b.MinFree))
+		c.Detail += fmt.Sprintf(": in a long outage the store cannot grow to its limit and leave %s free (buffer.min_free)", size(b.MinFree))
 	}
 	return c
 }
 
-func mib(s config.Size) string { return fmt.Sprintf("%d MiB", s>>20) }
+func size(s config.Size) string { return health.Bytes(float64(s)) }

@@ -68,6 +68,8 @@ type Options struct {
 	Version, Board, System string       // of the program, the machine and its operating system
 	Trial                  *trial.Files // nil: the program is not on trial
 	Built                  time.Time    // of the program: TLS takes no earlier time for true
+	// Began is when the program started, on the clock of clock.Up: wait_for_clock counts from then, also after a reload. 0: now.
+	Began time.Duration
 	// Started is called when the gateway does its work; nil: nobody asks.
 	Started func()
 	// Hangup asks for Reload; nil: never.
@@ -105,7 +107,6 @@ type Gateway struct {
 	view     *inspect.View // of the queue
 	page     *page.Page
 	trial    *trial.Trial
-	started  time.Duration // on the clock of clock.Up
 
 	transport *transport.Dialer
 
@@ -118,10 +119,13 @@ type Gateway struct {
 // nil, ErrRestart, or what went wrong.
 func Run(ctx context.Context, o Options) error {
 	g := &Gateway{
-		Options: o, topics: link.Topics(o.Config), started: clock.Up(),
+		Options: o, topics: link.Topics(o.Config),
 		peerLog: ratelog.ForPeers(o.Log.Handler(), "op"),
 		restart: make(chan struct{}, 1),
 		watch:   supervise.New(supervise.Config{Feed: o.Notify.Watchdog, Every: o.Notify.WatchdogInterval(), Log: o.Log}),
+	}
+	if g.Began == 0 {
+		g.Began = clock.Up()
 	}
 	defer g.watch.Start()()
 	g.peers = slog.New(g.peerLog)
@@ -174,7 +178,7 @@ func (g *Gateway) open(ctx context.Context) error {
 	g.timeFrom = timefrom.New(timefrom.Config{From: g.Config.Gateway.TimeFrom, Proxy: g.transport.HTTPProxy, Floor: clock.Floor(g.Built, last), Up: clock.Up, Known: func() bool { _, known := g.clock.Now(); return known }, Log: g.Log})
 	g.clock = clock.New(clock.Config{
 		KernelBoot: boot, Source: clock.System(g.Config.Gateway.TrustClock), Elsewhere: g.timeFrom, Store: clock.In(g.store), Built: g.Built, Last: last,
-		Until: g.started + g.Config.Gateway.WaitForClock, Format: formats.NeedsTime(g.Config.Telemetry.Format),
+		Until: g.Began + g.Config.Gateway.WaitForClock, Format: formats.NeedsTime(g.Config.Telemetry.Format),
 	})
 	g.journal = event.NewJournal(event.Config{Store: g.store, Up: g.clock.Up, Lost: func(l []contract.Loss) { g.page.Lost(l) }, Log: g.Log})
 	g.presence = &contract.Presence{Run: g.store.Run(), Store: g.store.ID(), Boot: g.store.Boot(), Version: g.Version, Now: g.clock.Now}

@@ -29,6 +29,13 @@ func (s *session) broker(ctx context.Context) error {
 			return nil
 		}
 		s.draft.url = completed(answer)
+		if s.draft.url != answer && s.Ask.Patient() {
+			how := "with TLS; mqtt://HOST is without"
+			if strings.HasPrefix(s.draft.url, "mqtt://") {
+				how = "without TLS; mqtts://HOST is with"
+			}
+			s.Ask.Say(fmt.Sprintf("  That is %s, %s.", s.draft.url, how))
+		}
 		keep, err := s.tryBroker(ctx)
 		if err == nil && keep {
 			s.result.Broker = s.draft.url

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -59,6 +61,9 @@ func (s *session) modbus(ctx context.Context, f *scan.Found) error {
 		}
 		if bus = strings.TrimSpace(bus); bus == None {
 			return nil
+		}
+		if host, err := netip.ParseAddr(bus); err == nil {
+			bus = net.JoinHostPort(host.String(), "502")
 		}
 		if err := s.line(ctx, bus); err != nil {
 			return err

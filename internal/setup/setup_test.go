@@ -160,7 +160,7 @@ func TestBrokerIsWrittenAllTheSame(t *testing.T) {
 // TestModbusAtNobody: a line that is not there, and one where nobody answers, are said, and setup
 // goes on.
 func TestModbusAtNobody(t *testing.T) {
-	c, s := conversation(t, map[string][]string{"Is there a Modbus line at /dev/ttyUSB0 (FTDI FT232R)": {"y"}, "Another Modbus": {"exec:/bin/true", "127.0.0.1:1", None}})
+	c, s := conversation(t, map[string][]string{"Is there a Modbus line at /dev/ttyUSB0 (FTDI FT232R)": {"y"}, "Another Modbus": {"exec:/bin/true", "127.0.0.1:1", "127.0.0.99", None}})
 	host := bus.New(slog.New(slog.DiscardHandler))
 	defer host.Close()
 	c.Buses = host
@@ -171,7 +171,7 @@ func TestModbusAtNobody(t *testing.T) {
 	if err != nil || len(r.Sensors) != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	for _, want := range []string{"  /dev/ttyUSB0: ", "is a program, which is no line", "  127.0.0.1:1: "} {
+	for _, want := range []string{"  /dev/ttyUSB0: ", "is a program, which is no line", "  127.0.0.1:1: ", "  127.0.0.99:502: "} {
 		if !strings.Contains(s.said.String(), want) {
 			t.Errorf("want %q in\n%s", want, &s.said)
 		}
