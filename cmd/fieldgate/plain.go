@@ -88,8 +88,8 @@ func columns(out io.Writer) int {
 	return width
 }
 
-// hung breaks the lines of a table that are wider than width. What does not fit goes below the last column, which begins at
-// column, if there is room. A width of 0 is unlimited.
+// hung breaks the lines of a table that are wider than width. What does not fit goes below the last
+// column, which begins at column, if there is room. A width of 0 is unlimited.
 func hung(table string, column, width int) string {
 	const least = 30
 	var b strings.Builder

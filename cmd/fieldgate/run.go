@@ -166,8 +166,8 @@ func (p *program) run(ctx context.Context, l launch.Choice) error {
 // envBegan tells the program after a restart when the one before it began.
 const envBegan = "FIELDGATE_BEGAN"
 
-// began returns when the program started, on the clock of clock.Up: a restart within the process, such as a reload, is no new
-// start.
+// began returns when the program started, on the clock of clock.Up: a restart within the process,
+// such as a reload, is no new start.
 func began() time.Duration {
 	before, err := time.ParseDuration(os.Getenv(envBegan))
 	os.Unsetenv(envBegan)

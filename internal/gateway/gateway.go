@@ -68,7 +68,8 @@ type Options struct {
 	Version, Board, System string       // of the program, the machine and its operating system
 	Trial                  *trial.Files // nil: the program is not on trial
 	Built                  time.Time    // of the program: TLS takes no earlier time for true
-	// Began is when the program started, on the clock of clock.Up: wait_for_clock counts from then, also after a reload. 0: now.
+	// Began is when the program started, on the clock of clock.Up: wait_for_clock counts from then,
+	// also after a reload. 0: now.
 	Began time.Duration
 	// Started is called when the gateway does its work; nil: nobody asks.
 	Started func()
