@@ -16,7 +16,7 @@ func TestRootFollowsNoLink(t *testing.T) {
 	const user = 65534
 	state, elsewhere := t.TempDir(), t.TempDir()
 	if err := os.Chown(state, user, user); err != nil {
-		t.Fatal(err)
+		t.Skipf("giving files to another user: %v", err)
 	}
 	link := func(target, name string) string {
 		t.Helper()
