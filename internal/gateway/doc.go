@@ -23,6 +23,6 @@
 // # Goroutines
 //
 // Run starts one for every part and waits for all of them: the client, the uplink, the commands,
-// each sensor, the housekeeper, the control socket, the metrics page, the status page. The first
-// error stops the others.
+// each sensor, the housekeeper, the platform's dialect, the control socket, the metrics page, the
+// status page. The first error stops the others.
 package gateway

@@ -9,6 +9,7 @@
 // file until it is cleared; everything else stands in rejected with its reason. The document is
 // always whole, so the settings in force are a function of base and document: nothing is patched,
 // and after a restart, or with another configuration, they are computed again. A version that is
-// not above the last one is ignored. The accepted document is kept in the store, committed before
-// it is applied; the reported version rises whenever the content of the reported document changes.
+// not above the last one is ignored, unless a platform put the document together (Adopt). The
+// accepted document is kept in the store, committed before it is applied; the reported version
+// rises whenever the content of the reported document changes.
 package shadow

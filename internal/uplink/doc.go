@@ -14,6 +14,7 @@
 // live readings stay live on a thin line. What the client may not send yet because of a rate goes
 // by the same order (Message.Priority). Retained documents (status, shadow, descriptions, the
 // newest reading of each sensor) stand beside the lanes: of each topic only the newest text waits.
+// So do the requests of a platform's dialect, which are not retained and are sent once (Publish).
 //
 // A format may need the time of a reading. Then nothing is sent before the time of the running
 // kernel is known. Readings of an earlier one whose time was never learned go to a topic of their

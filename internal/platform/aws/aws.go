@@ -52,6 +52,14 @@ func (d *Dialect) Subscriptions() []link.Subscription {
 	return append(append([]link.Subscription{plain.Commands(d.parts)}, d.shadow.subscriptions()...), d.jobs.subscriptions()...)
 }
 
+// subscriptions are those of a service below prefix; without says what does not work otherwise.
+func subscriptions(prefix, without string, topics ...string) (list []link.Subscription) {
+	for _, topic := range topics {
+		list = append(list, link.Subscription{Subscription: mqtt.Subscription{Filter: prefix + topic, QoS: mqtt.AtLeastOnce}, Without: without})
+	}
+	return list
+}
+
 // Retained implements platform.Dialect: $aws keeps nothing retained.
 func (d *Dialect) Retained() []string { return nil }
 

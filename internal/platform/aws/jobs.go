@@ -17,7 +17,6 @@ import (
 	"github.com/fieldgate/fieldgate/internal/event"
 	"github.com/fieldgate/fieldgate/internal/link"
 	"github.com/fieldgate/fieldgate/internal/platform"
-	"github.com/fieldgate/fieldgate/mqtt"
 )
 
 // jobs carries out AWS IoT Jobs as commands (developer guide, "Jobs device MQTT API operations").
@@ -46,11 +45,8 @@ type execution struct {
 	Job    json.RawMessage `json:"jobDocument"`
 }
 
-func (j *jobs) subscriptions() (list []link.Subscription) {
-	for _, topic := range []string{"/notify-next", "/start-next/accepted", "/start-next/rejected", "/+/update/accepted", "/+/update/rejected"} {
-		list = append(list, link.Subscription{Subscription: mqtt.Subscription{Filter: j.prefix + topic, QoS: mqtt.AtLeastOnce}, Without: "jobs do not run"})
-	}
-	return list
+func (j *jobs) subscriptions() []link.Subscription {
+	return subscriptions(j.prefix, "jobs do not run", "/notify-next", "/start-next/accepted", "/start-next/rejected", "/+/update/accepted", "/+/update/rejected")
 }
 
 // link begins a connection, or ends it.
