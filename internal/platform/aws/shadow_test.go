@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -108,15 +109,18 @@ func TestChangesOfTheWish(t *testing.T) {
 func TestDisorder(t *testing.T) {
 	inBubble(t, "", func(r *rig) {
 		r.connect()
-		r.service.Desire(thing, "", patch(t, `{"sensors":{"hall":{"every":"5s"}}}`))
-		r.settle()
+		for _, every := range []string{"3s", "5s"} { // versions 2 and 4; what is reported makes 3 and 5
+			r.service.Desire(thing, "", patch(t, `{"sensors":{"hall":{"every":"`+every+`"}}}`))
+			r.settle()
+		}
 		_, _, version := r.service.Shadow(thing, "")
 		old := map[string]any{"version": 2, "state": patch(t, `{"sensors":{"hall":{"every":"3s"}}}`)}
-		gets := r.service.Requests("get")
+		gets, updates := r.service.Requests("get"), r.service.Requests("update")
 		r.service.Send(prefix+"/update/delta", old) // late
 		r.settle()
-		if r.every("hall") != 5*time.Second || r.service.Requests("get") != gets {
-			t.Errorf("a late delta: every %v, %d requests", r.every("hall"), r.service.Requests("get")-gets)
+		// An update would say that it was in force for a moment.
+		if n := r.service.Requests("update") - updates; r.every("hall") != 5*time.Second || r.service.Requests("get") != gets || n != 0 {
+			t.Errorf("a late delta: every %v, %d requests, %d updates", r.every("hall"), r.service.Requests("get")-gets, n)
 		}
 		// A gap: the delta of a version of which no message came. The whole is asked for, and
 		// holds.
@@ -223,6 +227,33 @@ func TestDocumentIsFull(t *testing.T) {
 		}
 		if trouble := r.dialect.Trouble(); len(trouble) != 1 || !strings.Contains(trouble[0], "8 KB") {
 			t.Errorf("trouble: %q", trouble)
+		}
+	})
+}
+
+// TestAnswerIsOvertaken: a document that is older than what was heard while it was under way is
+// asked for again.
+func TestAnswerIsOvertaken(t *testing.T) {
+	inBubble(t, "", func(r *rig) {
+		r.connect()
+		_, reported, version := r.service.Shadow(thing, "") // so that nothing is to be reported
+		r.leave()
+		r.service.Reject("get", 0) // the test answers
+		r.connect()
+		r.service.Desire(thing, "", patch(t, `{"sensors":{"hall":{"every":"5s"}}}`))
+		r.settle()
+		var q struct{ ClientToken string }
+		for _, p := range r.broker.Published() {
+			if p.Topic == prefix+"/get" {
+				if err := json.Unmarshal(p.Payload, &q); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		r.service.Send(prefix+"/get/accepted", map[string]any{"version": version, "state": map[string]any{"reported": reported}, "clientToken": q.ClientToken})
+		r.settle()
+		if r.every("hall") != 5*time.Second {
+			t.Errorf("hall is read every %v", r.every("hall"))
 		}
 	})
 }
